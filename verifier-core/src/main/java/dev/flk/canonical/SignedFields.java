@@ -37,7 +37,7 @@ public record SignedFields(
      * one JSON object in ASCII without a line ending.
      */
     public byte[] canonicalForm() {
-        Utf8Buffer text = new Utf8Buffer(384);
+        Utf8Buffer text = new Utf8Buffer(288 + shardId.length());
         CanonicalDouble.print(dHat, text.append("{\"D_hat\":"));
         CanonicalDouble.print(budget, text.append(",\"budget\":"));
         CanonicalDouble.print(cohStar, text.append(",\"coh_star\":"));

@@ -3,11 +3,8 @@ package dev.flk.certificate;
 
 import dev.flk.canonical.SignedFields;
 import java.time.Instant;
-import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *     {@link Long#MAX_VALUE}
  * @param sentAt the time of sending by the agent's clock; does not affect the verdict
  * @param scales 0 to 64 distinct scales, each at least 1, in the order of the certificate
- * @param counts N_j by scale; the keys are spelled as in the certificate, and need not all be in {@code scales}
+ * @param counts N_j; its scales need not all be in {@code scales}
  * @param vStar the elements of {@code v_star}; null if the field is missing
  * @param regime the claimed regime
  * @param signedDigest the SHA-256 of the canonical form that is signed, 64 hex digits
@@ -32,7 +29,7 @@ public record Certificate(
         Instant sentAt,
         @Nullable Long seed,
         List<Integer> scales,
-        Map<String, Long> counts,
+        BoxCounts counts,
         @Nullable List<Double> vStar,
         Regime regime,
         FaultTolerance faultTolerance,
@@ -51,7 +48,6 @@ public record Certificate(
                     "there must be at most " + UnsignedFields.MAX_SCALES + " scales, all positive");
         }
         scales = List.copyOf(scales);
-        counts = Collections.unmodifiableMap(new LinkedHashMap<>(counts));
         vStar = vStar == null ? null : List.copyOf(vStar);
     }
 
@@ -109,6 +105,8 @@ public record Certificate(
         /** The least D̂ of a non-sticky set. A set that is neither sticky nor non-sticky is mixed. */
         public static final double NON_STICKY_MIN_D_HAT = 2.6;
 
+        private static final List<Regime> ALL = List.of(values());
+
         private final String wireName;
 
         Regime(String wireName) {
@@ -123,14 +121,14 @@ public record Certificate(
             return dHat >= NON_STICKY_MIN_D_HAT ? NON_STICKY : MIXED;
         }
 
-        /** Parses the name in a certificate; returns empty if there is no such regime. */
-        public static Optional<Regime> parse(String wireName) {
-            for (Regime regime : values()) {
-                if (regime.wireName.equals(wireName)) {
-                    return Optional.of(regime);
+        /** Returns the regime whose name fulfils a condition; null if there is none. */
+        static @Nullable Regime named(Predicate<String> condition) {
+            for (Regime regime : ALL) {
+                if (condition.test(regime.wireName)) {
+                    return regime;
                 }
             }
-            return Optional.empty();
+            return null;
         }
 
         /** Returns the name that certificates and outcomes use. */

@@ -76,16 +76,18 @@ public final class CertificateReader {
         while (in.next() == JsonToken.FIELD_NAME) {
             Field field = in.field();
             String name = field == null ? in.text() : field.wireName;
-            JsonToken first = in.next();
             if (field == null) {
                 unsigned.readUnknown(name, in);
             } else if (!seen.add(field)) {
                 throw MalformedCertificate.repeatedKey(name);
             } else if (Field.SIGNED.contains(field)) {
+                in.next();
                 NormalObject.skipValue(in);
                 readSigned(field);
-            } else if (field == Field.SIG && first == JsonToken.VALUE_STRING) {
-                sig = in.text();
+            } else if (field == Field.SIG) {
+                in.next();
+                NormalObject.skipValue(in);
+                sig = unsigned.sig(in);
             } else {
                 unsigned.read(field, in);
             }
@@ -100,7 +102,7 @@ public final class CertificateReader {
             case PCS_ID -> pcsId = values.string(in, field);
             case SHARD_ID -> shardId = values.string(in, field);
             case MERKLE_ROOT -> merkleRoot = values.string(in, field);
-            case EPOCH -> epoch = values.int64(in, field).orElse(0);
+            case EPOCH -> epoch = values.int64(in, field);
             case D_HAT -> dHat = signedReal(field);
             case COH_STAR -> cohStar = signedReal(field);
             case R -> r = signedReal(field);
@@ -110,15 +112,11 @@ public final class CertificateReader {
     }
 
     private double signedReal(Field field) {
-        return values.real(in, field, "must be a finite number").orElse(0);
+        return values.real(in, field, "must be a finite number");
     }
 
     private SignedFields signedFields() throws MalformedCertificate {
-        for (Field field : Field.SIGNED) {
-            if (!seen.contains(field)) {
-                problems.add(field, "is missing");
-            }
-        }
+        problems.addMissing(Field.SIGNED, seen);
         problems.throwFirst();
         return new SignedFields(
                 Objects.requireNonNull(pcsId),
@@ -194,9 +192,9 @@ public final class CertificateReader {
                                     + text(ahead));
                 }
             }
-            PcsId id = checkSigned(problems);
-            problems.throwFirst();
             MessageDigest signedText = Sha256.start();
+            PcsId id = checkSigned(problems, signedText);
+            problems.throwFirst();
             signedText.update(canonicalForm());
             return new Certificate(
                     id,
@@ -205,7 +203,7 @@ public final class CertificateReader {
                     Objects.requireNonNull(unsigned.sentAt),
                     unsigned.seed,
                     List.copyOf(unsigned.scales),
-                    unsigned.counts,
+                    new BoxCounts(unsigned.countedScales, unsigned.counts),
                     vStar,
                     Objects.requireNonNull(unsigned.regime),
                     unsigned.faultTolerance,
@@ -222,12 +220,14 @@ public final class CertificateReader {
         }
 
         /** Records the problems of the signed fields' values; returns the id that the fields require. */
-        private PcsId checkSigned(Problems problems) {
-            PcsId id = PcsId.of(signed.merkleRoot(), signed.epoch(), signed.shardId());
-            if (!PcsId.isHex64(signed.pcsId())) {
-                problems.add(Field.PCS_ID, "must be 64 lower-case hex digits");
-            } else if (!signed.pcsId().equals(id.toString())) {
-                problems.add(Field.PCS_ID, "must be the SHA-256 of merkle_root|epoch|shard_id");
+        private PcsId checkSigned(Problems problems, MessageDigest sha256) {
+            PcsId id = PcsId.of(sha256, signed.merkleRoot(), signed.epoch(), signed.shardId());
+            if (!signed.pcsId().equals(id.toString())) {
+                problems.add(
+                        Field.PCS_ID,
+                        PcsId.isHex64(signed.pcsId())
+                                ? "must be the SHA-256 of merkle_root|epoch|shard_id"
+                                : "must be 64 lower-case hex digits");
             }
             String shardId = signed.shardId();
             if (shardId.isEmpty() || shardId.codePointCount(0, shardId.length()) > MAX_SHARD_ID_CODE_POINTS) {

@@ -3,7 +3,6 @@ package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.canonical.CanonicalString;
-import dev.flk.canonical.Sha256;
 import dev.flk.canonical.Utf8Buffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
@@ -96,9 +95,12 @@ public final class ContentDigest {
      * of the body. Not thread-safe.
      */
     static final class NormalObject {
+        private static final Comparator<Member> BY_KEY = Comparator.comparing(Member::key);
+
         private final Utf8Buffer out;
         private final int start;
         private final List<Member> members = new ArrayList<>();
+        private int memberStart;
         /** Whether the keys so far are in strictly ascending order. */
         private boolean inOrder = true;
 
@@ -126,24 +128,32 @@ public final class ContentDigest {
             void appended(String name) throws MalformedCertificate;
         }
 
-        /**
-         * Appends a member. On entry, {@code in} is positioned at the first token of the value; on return, at the last
-         * token of the value.
-         */
-        void add(String key, JsonText in) throws MalformedCertificate {
-            add(key, in, Child.IGNORED);
+        /** Appends the name of a member, which is the current token, and advances to the first token of its value. */
+        JsonToken name(JsonText in) throws MalformedCertificate {
+            memberStart = out.length();
+            in.appendNormalTo(out);
+            out.append(':');
+            return in.next();
         }
 
-        /** Appends a member and calls {@code child} for each direct element or member of its value. */
-        void add(String key, JsonText in, Child child) throws MalformedCertificate {
-            int memberStart = out.length();
-            appendQuoted(out, key);
-            out.append(':');
+        /**
+         * Appends the value of a member after its name. Before the call, {@code in} is at the value's first token;
+         * afterwards, {@code in} is at the last.
+         *
+         * @param key the name, for the order of the members
+         */
+        void value(String key, JsonText in) throws MalformedCertificate {
+            value(key, in, Child.IGNORED);
+        }
+
+        /** Appends a value like the other method, and calls {@code child} for each of its elements or members. */
+        void value(String key, JsonText in, Child child) throws MalformedCertificate {
+            int start = memberStart;
             appendValue(out, in, child);
             out.append(',');
             int last = members.size() - 1;
             inOrder &= last < 0 || members.get(last).key().compareTo(key) < 0;
-            members.add(new Member(key, memberStart, out.length()));
+            members.add(new Member(key, start, out.length()));
         }
 
         void close() throws MalformedCertificate {
@@ -155,18 +165,17 @@ public final class ContentDigest {
                 out.set(out.length() - 1, '}');
                 return;
             }
-            List<Member> sorted = new ArrayList<>(members);
-            sorted.sort(Comparator.comparing(Member::key));
-            for (int i = 1; i < sorted.size(); i++) {
-                if (sorted.get(i).key().equals(sorted.get(i - 1).key())) {
-                    throw MalformedCertificate.repeatedKey(sorted.get(i).key());
+            members.sort(BY_KEY);
+            for (int i = 1; i < members.size(); i++) {
+                if (members.get(i).key().equals(members.get(i - 1).key())) {
+                    throw MalformedCertificate.repeatedKey(members.get(i).key());
                 }
             }
-            int end = out.length();
-            for (Member member : sorted) {
-                out.appendAgain(member.start(), member.end());
+            int first = start + 1;
+            byte[] unsorted = out.removeFrom(first);
+            for (Member member : members) {
+                out.append(unsorted, member.start() - first, member.end() - first);
             }
-            out.cut(start + 1, end);
             out.set(out.length() - 1, '}');
         }
 
@@ -190,8 +199,8 @@ public final class ContentDigest {
                     NormalObject object = new NormalObject(out);
                     while (in.next() == JsonToken.FIELD_NAME) {
                         String key = in.text();
-                        in.next();
-                        object.add(key, in);
+                        object.name(in);
+                        object.value(key, in);
                         child.appended(key);
                     }
                     object.close();
@@ -215,10 +224,24 @@ public final class ContentDigest {
 
         /** Appends a string in quotes, with only its necessary escapes. */
         static void appendQuoted(Utf8Buffer out, String text) {
+            for (int i = 0; i < text.length(); i++) {
+                if (isEscaped(text.charAt(i))) {
+                    appendEscaped(out, text);
+                    return;
+                }
+            }
+            out.append('"').append(text).append('"');
+        }
+
+        private static boolean isEscaped(char c) {
+            return c < ' ' || c == '"' || c == '\\';
+        }
+
+        private static void appendEscaped(Utf8Buffer out, String text) {
             StringBuilder quoted = new StringBuilder(text.length() + 2).append('"');
             for (int i = 0; i < text.length(); i++) {
                 char c = text.charAt(i);
-                if (c < ' ' || c == '"' || c == '\\') {
+                if (isEscaped(c)) {
                     CanonicalString.appendEscaped(quoted, c);
                 } else {
                     quoted.append(c);

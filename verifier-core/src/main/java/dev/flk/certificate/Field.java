@@ -3,7 +3,6 @@ package dev.flk.certificate;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -38,12 +37,10 @@ enum Field {
     FT("ft");
 
     /** The fields that the signature covers. */
-    static final Set<Field> SIGNED =
-            Collections.unmodifiableSet(EnumSet.of(PCS_ID, SHARD_ID, EPOCH, COH_STAR, D_HAT, R, BUDGET, MERKLE_ROOT));
+    static final Set<Field> SIGNED = EnumSet.of(PCS_ID, SHARD_ID, EPOCH, COH_STAR, D_HAT, R, BUDGET, MERKLE_ROOT);
 
     /** The unsigned fields that a certificate must have. */
-    static final Set<Field> REQUIRED =
-            Collections.unmodifiableSet(EnumSet.of(SCHEMA, VERSION, SENT_AT, SCALES, N_J, REGIME));
+    static final Set<Field> REQUIRED = EnumSet.of(SCHEMA, VERSION, SENT_AT, SCALES, N_J, REGIME);
 
     private static final Map<String, Field> BY_NAME = new HashMap<>(
             Arrays.stream(values()).collect(Collectors.toMap(field -> field.wireName, Function.identity())));
@@ -57,10 +54,12 @@ enum Field {
 
     final String wireName;
     private final byte[] ascii;
+    private final long end;
 
     Field(String wireName) {
         this.wireName = wireName;
         this.ascii = wireName.getBytes(StandardCharsets.US_ASCII);
+        this.end = lastEight(ascii, 0, ascii.length);
     }
 
     /** Returns the field of that name; null if the name is unknown. */
@@ -71,14 +70,25 @@ enum Field {
     /** Returns the field whose name is a range of bytes; null if the name is unknown. */
     static @Nullable Field named(byte[] utf8, int from, int to) {
         int length = to - from;
-        if (length < BY_LENGTH.size()) {
-            for (Field field : BY_LENGTH.get(length)) {
-                if (Arrays.equals(utf8, from, to, field.ascii, 0, length)) {
-                    return field;
-                }
+        if (length >= BY_LENGTH.size()) {
+            return null;
+        }
+        long end = lastEight(utf8, from, to);
+        for (Field field : BY_LENGTH.get(length)) {
+            if (field.end == end && (length <= Long.BYTES || Arrays.equals(utf8, from, to, field.ascii, 0, length))) {
+                return field;
             }
         }
         return null;
+    }
+
+    /** Returns the last eight bytes of a name, or all of a shorter name, as a number. */
+    private static long lastEight(byte[] utf8, int from, int to) {
+        long end = 0;
+        for (int i = from; i < to; i++) {
+            end = end << Byte.SIZE | utf8[i] & 0xff;
+        }
+        return end;
     }
 
     @Override
@@ -105,6 +115,13 @@ enum Field {
                 byField = new EnumMap<>(Field.class);
             }
             byField.putIfAbsent(field, problem);
+        }
+
+        /** Records which of the required fields were not seen. */
+        void addMissing(Set<Field> required, Set<Field> seen) {
+            if (!seen.containsAll(required)) {
+                required.stream().filter(field -> !seen.contains(field)).forEach(field -> add(field, "is missing"));
+            }
         }
 
         boolean has(Field field) {

@@ -9,14 +9,11 @@ import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.util.Optional;
-import java.util.OptionalDouble;
-import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A reader of single values of known fields. The input is positioned at the last token of the value, which is the only
- * token of a scalar. Unless a method says otherwise, it adds a problem and returns null or empty if the value has the
- * wrong type. Not thread-safe.
+ * token of a scalar. If the value has the wrong type, a method adds a problem and returns null or 0. Not thread-safe.
  */
 final class FieldValues {
     private final Problems problems;
@@ -27,54 +24,48 @@ final class FieldValues {
 
     @Nullable
     String string(JsonText in, Field field) {
-        if (in.token() == JsonToken.VALUE_STRING) {
-            return in.text();
-        }
-        problems.add(field, "must be a string");
-        return null;
+        return isString(in, field) ? in.text() : null;
     }
 
-    OptionalLong int64(JsonText in, Field field) {
-        OptionalLong value = int64(in);
-        if (value.isEmpty()) {
-            problems.add(field, "must be a 64-bit integer");
+    /** Returns whether the value is a string. */
+    boolean isString(JsonText in, Field field) {
+        boolean isString = in.token() == JsonToken.VALUE_STRING;
+        if (!isString) {
+            problems.add(field, "must be a string");
         }
-        return value;
+        return isString;
     }
 
-    /** Reads a 64-bit integer. If the value is not a 64-bit integer, returns empty without adding a problem. */
-    static OptionalLong int64(JsonText in) {
-        return in.token() == JsonToken.VALUE_NUMBER_INT ? in.int64() : OptionalLong.empty();
+    long int64(JsonText in, Field field) {
+        if (in.isInt64()) {
+            return in.int64();
+        }
+        problems.add(field, "must be a 64-bit integer");
+        return 0;
     }
 
     /** Reads an integer of any size; an integer beyond 64 bits counts as the nearest 64-bit integer. */
-    OptionalLong clampedInteger(JsonText in, Field field, String rule) {
-        if (in.token() != JsonToken.VALUE_NUMBER_INT) {
-            problems.add(field, rule);
-            return OptionalLong.empty();
+    @Nullable
+    Long clampedInteger(JsonText in, Field field, String rule) {
+        if (in.token() == JsonToken.VALUE_NUMBER_INT) {
+            return in.int64();
         }
-        OptionalLong value = int64(in);
-        if (value.isPresent()) {
-            return value;
-        }
-        return OptionalLong.of(in.text().charAt(0) == '-' ? Long.MIN_VALUE : Long.MAX_VALUE);
+        problems.add(field, rule);
+        return null;
     }
 
     /**
      * Reads a finite number as the nearest double, however long the literal is. As in CPython, the integer -0 is 0.0.
      */
-    OptionalDouble real(JsonText in, Field field, String rule) {
-        boolean integer = in.token() == JsonToken.VALUE_NUMBER_INT;
-        if (!integer && in.token() != JsonToken.VALUE_NUMBER_FLOAT) {
-            problems.add(field, rule);
-            return OptionalDouble.empty();
+    double real(JsonText in, Field field, String rule) {
+        if (in.token().isNumeric()) {
+            double value = in.real();
+            if (!Double.isInfinite(value)) {
+                return in.token() == JsonToken.VALUE_NUMBER_INT && value == 0 ? 0.0 : value;
+            }
         }
-        double value = in.real();
-        if (Double.isInfinite(value)) {
-            problems.add(field, rule);
-            return OptionalDouble.empty();
-        }
-        return OptionalDouble.of(integer && value == 0 ? 0.0 : value);
+        problems.add(field, rule);
+        return 0;
     }
 
     /** A parser of JSON numbers as doubles. Pure and thread-safe. */

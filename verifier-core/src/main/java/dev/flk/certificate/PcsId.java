@@ -25,9 +25,13 @@ public final class PcsId implements Comparable<PcsId> {
 
     /** Returns the id that belongs to these three signed fields. */
     public static PcsId of(String merkleRoot, long epoch, String shardId) {
-        Utf8Buffer text = new Utf8Buffer(128);
+        return of(Sha256.start(), merkleRoot, epoch, shardId);
+    }
+
+    /** Computes an id with a digest without any input, which has no input afterwards either. */
+    static PcsId of(MessageDigest sha256, String merkleRoot, long epoch, String shardId) {
+        Utf8Buffer text = new Utf8Buffer(LENGTH + 22 + shardId.length());
         text.append(merkleRoot).append('|').append(epoch).append('|').append(shardId);
-        MessageDigest sha256 = Sha256.start();
         text.update(sha256);
         byte[] bytes = sha256.digest();
         return new PcsId(HexFormat.of().formatHex(bytes), bytes);

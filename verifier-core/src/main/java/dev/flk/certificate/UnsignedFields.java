@@ -12,12 +12,8 @@ import dev.flk.certificate.FieldValues.Reals;
 import dev.flk.certificate.FieldValues.Rfc3339;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -58,8 +54,9 @@ final class UnsignedFields {
     @Nullable
     Long seed;
 
-    final Set<Integer> scales = new LinkedHashSet<>();
-    final Map<String, Long> counts = new LinkedHashMap<>();
+    final List<Integer> scales = new ArrayList<>();
+    final List<String> countedScales = new ArrayList<>();
+    final List<Long> counts = new ArrayList<>();
 
     @Nullable
     Regime regime;
@@ -67,8 +64,8 @@ final class UnsignedFields {
     FaultTolerance faultTolerance = FaultTolerance.NONE;
 
     /**
-     * Reads an unsigned member. On entry, {@code in} is positioned at the first token of the value; on return, at the
-     * last token of the value.
+     * Reads an unsigned member. On entry, {@code in} is positioned at the name of the member; on return, at the last
+     * token of the value.
      */
     void read(Field field, JsonText in) throws MalformedCertificate {
         switch (field) {
@@ -76,12 +73,13 @@ final class UnsignedFields {
             case N_J -> readCounts(in);
             case V_STAR -> readVStar(in);
             case FT -> readFaultTolerance(in);
-            case ATTEMPT, SENT_AT, SIG -> {
+            case ATTEMPT, SENT_AT -> {
+                in.next();
                 NormalObject.skipValue(in);
                 readScalar(field, in);
             }
             default -> {
-                content.add(field.wireName, in);
+                readUnknown(field.wireName, in);
                 readScalar(field, in);
             }
         }
@@ -89,17 +87,20 @@ final class UnsignedFields {
 
     /** Reads a member with an unknown name. The member is part of the content; no rules apply to its value. */
     void readUnknown(String name, JsonText in) throws MalformedCertificate {
-        content.add(name, in);
+        content.name(in);
+        content.value(name, in);
+    }
+
+    /** Reads the signature, which is not part of the content; returns null if the value is not a string. */
+    @Nullable
+    String sig(JsonText in) {
+        return values.string(in, Field.SIG);
     }
 
     /** Ends the content and records the required fields that are missing. */
     void end(Set<Field> seen) throws MalformedCertificate {
         content.close();
-        for (Field field : Field.REQUIRED) {
-            if (!seen.contains(field)) {
-                problems.add(field, "is missing");
-            }
-        }
+        problems.addMissing(Field.REQUIRED, seen);
     }
 
     /** Returns line 2 of the preimage of {@link ContentDigest}. */
@@ -110,21 +111,21 @@ final class UnsignedFields {
     private void readScalar(Field field, JsonText in) {
         switch (field) {
             case SCHEMA -> {
-                String schema = values.string(in, field);
-                if (schema != null && !schema.equals(SCHEMA)) {
+                if (values.isString(in, field) && !in.is(SCHEMA)) {
                     problems.add(field, "must be \"" + SCHEMA + "\"");
                 }
             }
             case VERSION -> {
-                String version = values.string(in, field);
-                if (version != null && !version.equals(VERSION)) {
+                if (values.isString(in, field) && !in.is(VERSION)) {
                     problems.add(
                             field,
-                            MalformedCertificate.quoted(version) + " is not supported; supported versions: " + VERSION);
+                            MalformedCertificate.quoted(in.text()) + " is not supported; supported versions: "
+                                    + VERSION);
                 }
             }
             case ATTEMPT -> {
-                attempt = values.clampedInteger(in, field, "must be an integer").orElse(1);
+                Long number = values.clampedInteger(in, field, "must be an integer");
+                attempt = number == null ? 1 : number;
                 if (attempt < 1) {
                     problems.add(field, "must be at least 1");
                 }
@@ -136,46 +137,43 @@ final class UnsignedFields {
                     problems.add(field, "must be an RFC 3339 time like 2026-01-19T10:30:45Z");
                 }
             }
-            case SEED -> {
-                OptionalLong value = values.int64(in, field);
-                seed = value.isPresent() ? value.getAsLong() : null;
-            }
+            case SEED -> seed = values.int64(in, field);
             case REGIME -> {
-                String name = values.string(in, field);
-                regime = name == null ? null : Regime.parse(name).orElse(null);
+                regime = values.isString(in, field) ? Regime.named(in::is) : null;
                 if (regime == null) {
                     problems.add(field, "must be sticky, mixed or non_sticky");
                 }
             }
-            case SIG -> values.string(in, field);
             default -> throw new IllegalStateException(field + " is not an unsigned scalar");
         }
     }
 
     private void readScales(JsonText in) throws MalformedCertificate {
-        if (in.token() != JsonToken.START_ARRAY) {
+        if (content.name(in) != JsonToken.START_ARRAY) {
             problems.add(Field.SCALES, "must be an array of integers");
         }
-        content.add(Field.SCALES.wireName, in, name -> {
+        content.value(Field.SCALES.wireName, in, name -> {
             if (problems.has(Field.SCALES)) {
                 return;
             }
-            long scale = FieldValues.int64(in).orElse(0);
+            long scale = in.isInt64() ? in.int64() : 0;
             if (scale < 1 || scale > Integer.MAX_VALUE) {
                 problems.add(Field.SCALES, "must be integers from 1 to " + Integer.MAX_VALUE);
             } else if (scales.size() == MAX_SCALES) {
                 problems.add(Field.SCALES, "must have at most " + MAX_SCALES + " elements");
-            } else if (!scales.add((int) scale)) {
+            } else if (scales.contains((int) scale)) {
                 problems.add(Field.SCALES, "must not repeat: " + scale + " does");
+            } else {
+                scales.add((int) scale);
             }
         });
     }
 
     private void readCounts(JsonText in) throws MalformedCertificate {
-        if (in.token() != JsonToken.START_OBJECT) {
+        if (content.name(in) != JsonToken.START_OBJECT) {
             problems.add(Field.N_J, "must be an object of integers");
         }
-        content.add(Field.N_J.wireName, in, name -> {
+        content.value(Field.N_J.wireName, in, name -> {
             if (problems.has(Field.N_J)) {
                 return;
             }
@@ -184,8 +182,7 @@ final class UnsignedFields {
                         Field.N_J,
                         "must have decimal keys without leading zeros, not " + MalformedCertificate.quoted(name));
             }
-            OptionalLong count = FieldValues.int64(in);
-            if (count.isEmpty()) {
+            if (!in.isInt64()) {
                 problems.add(
                         Field.N_J,
                         "must have 64-bit integers as values; the value of " + MalformedCertificate.quoted(name)
@@ -193,7 +190,8 @@ final class UnsignedFields {
             } else if (counts.size() == MAX_COUNTS) {
                 problems.add(Field.N_J, "must have at most " + MAX_COUNTS + " keys");
             } else {
-                counts.put(name, count.getAsLong());
+                countedScales.add(name);
+                counts.add(in.int64());
             }
         });
     }
@@ -209,7 +207,7 @@ final class UnsignedFields {
 
     private void readVStar(JsonText in) throws MalformedCertificate {
         hasVStar = true;
-        if (in.token() != JsonToken.START_ARRAY) {
+        if (in.next() != JsonToken.START_ARRAY) {
             problems.add(Field.V_STAR, "must be an array of finite numbers");
         }
         NormalObject.appendValue(vStarText, in, name -> {
@@ -259,7 +257,7 @@ final class UnsignedFields {
     }
 
     private void readFaultTolerance(JsonText in) throws MalformedCertificate {
-        if (in.token() != JsonToken.START_OBJECT) {
+        if (in.next() != JsonToken.START_OBJECT) {
             NormalObject.skipValue(in);
             problems.add(Field.FT, "must be an object");
             return;
@@ -273,8 +271,8 @@ final class UnsignedFields {
         NormalObject members = new NormalObject(new Utf8Buffer(64));
         while (in.next() == JsonToken.FIELD_NAME) {
             String name = in.text();
-            if (in.next() == JsonToken.START_ARRAY && name.equals("fallbacks")) {
-                members.add(name, in, unnamed -> {
+            if (members.name(in) == JsonToken.START_ARRAY && name.equals("fallbacks")) {
+                members.value(name, in, unnamed -> {
                     if (in.token() == JsonToken.VALUE_STRING) {
                         fallbacks.add(in.text());
                     } else {
@@ -283,10 +281,11 @@ final class UnsignedFields {
                 });
                 continue;
             }
-            members.add(name, in);
+            members.value(name, in);
             switch (name) {
-                case "outbox_seq" -> outboxSeq = ftInteger(in, "outbox_seq must be an integer");
-                case "clock_skew_ms" -> clockSkewMillis = ftInteger(in, "clock_skew_ms must be an integer");
+                case "outbox_seq" -> outboxSeq = values.clampedInteger(in, Field.FT, "outbox_seq must be an integer");
+                case "clock_skew_ms" ->
+                    clockSkewMillis = values.clampedInteger(in, Field.FT, "clock_skew_ms must be an integer");
                 case "window_start" -> windowStart = ftTime(in);
                 case "window_end" -> windowEnd = ftTime(in);
                 case "fallbacks" -> problems.add(Field.FT, FALLBACKS);
@@ -311,10 +310,5 @@ final class UnsignedFields {
     /** Returns the value as a time; empty if the value is not a time. A value that is not a time breaks no rule. */
     private static Optional<Instant> ftTime(JsonText in) throws MalformedCertificate {
         return in.token() == JsonToken.VALUE_STRING ? Rfc3339.parse(in.text()) : Optional.empty();
-    }
-
-    private @Nullable Long ftInteger(JsonText in, String rule) {
-        OptionalLong value = values.clampedInteger(in, Field.FT, rule);
-        return value.isPresent() ? value.getAsLong() : null;
     }
 }

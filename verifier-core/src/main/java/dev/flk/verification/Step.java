@@ -10,6 +10,7 @@ import dev.flk.certificate.Certificate.Regime;
 import dev.flk.verification.Policy.BudgetTerms;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Reason.Rule;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -48,20 +49,23 @@ public sealed interface Step {
         R noDegradation(NoDegradation step);
     }
 
-    /** The rule that there are at least two scales, and a count above 0 for each. */
-    record Recomputation(Certificate certificate) implements Step {
+    /**
+     * The rule that there are at least two scales, and a count above 0 for each.
+     *
+     * @param counts the count of each scale; null for a scale that N_j lacks
+     */
+    record Recomputation(List<Integer> scales, List<@Nullable Long> counts) implements Step {
+        static Recomputation of(Certificate certificate) {
+            List<@Nullable Long> counts = new ArrayList<>(certificate.scales().size());
+            for (int scale : certificate.scales()) {
+                counts.add(certificate.counts().get(scale));
+            }
+            return new Recomputation(certificate.scales(), counts);
+        }
+
         @Override
         public Rule rule() {
             return Rule.D_HAT_RECOMPUTATION;
-        }
-
-        public List<Integer> scales() {
-            return certificate.scales();
-        }
-
-        /** Returns N_j of {@code scale}; null if the certificate has no count for this scale. */
-        public @Nullable Long count(int scale) {
-            return certificate.counts().get(Integer.toString(scale));
         }
 
         /** Returns the slopes whose median is D̂, in ascending order. Must not be called if there is an objection. */
@@ -75,34 +79,33 @@ public sealed interface Step {
         }
 
         private int[] scaleArray() {
-            int[] array = new int[scales().size()];
+            int[] array = new int[scales.size()];
             for (int i = 0; i < array.length; i++) {
-                array[i] = scales().get(i);
+                array[i] = scales.get(i);
             }
             return array;
         }
 
         private long[] countArray() {
-            long[] array = new long[scales().size()];
+            long[] array = new long[counts.size()];
             for (int i = 0; i < array.length; i++) {
-                Long count = count(scales().get(i));
-                array[i] = Objects.requireNonNull(count, "N_j lacks a scale");
+                array[i] = Objects.requireNonNull(counts.get(i), "N_j lacks a scale");
             }
             return array;
         }
 
         @Override
         public Optional<Reason> objection() {
-            if (scales().size() < 2) {
+            if (scales.size() < 2) {
                 return failed("fewer than 2 scales");
             }
-            for (int scale : scales()) {
-                Long count = count(scale);
+            for (int i = 0; i < counts.size(); i++) {
+                Long count = counts.get(i);
                 if (count == null) {
-                    return failed("N_j has no scale " + scale);
+                    return failed("N_j has no scale " + scales.get(i));
                 }
                 if (count <= 0) {
-                    return failed("N_j of scale " + scale + " is " + count);
+                    return failed("N_j of scale " + scales.get(i) + " is " + count);
                 }
             }
             return Optional.empty();

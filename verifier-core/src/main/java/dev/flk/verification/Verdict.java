@@ -51,7 +51,7 @@ public record Verdict(
             case ESCALATED -> "true,\"escalated\":true";
             case REJECTED -> "false,\"escalated\":true";
         };
-        Utf8Buffer text = new Utf8Buffer(320);
+        Utf8Buffer text = new Utf8Buffer(272);
         text.append("{\"pcs_id\":\"").append(id.toString());
         text.append("\",\"accepted\":").append(acceptedAndEscalated);
         CanonicalDouble.print(claimedDHat, text.append(",\"D_hat\":"));

@@ -31,7 +31,7 @@ public final class Verifier {
 
     /** Returns the verdict on {@code certificate}, which is always the same for the same certificate and policy. */
     public Verdict verify(Certificate certificate) {
-        Step.Recomputation recomputation = new Step.Recomputation(certificate);
+        Step.Recomputation recomputation = Step.Recomputation.of(certificate);
         Optional<Reason> unusable = recomputation.objection();
         if (unusable.isPresent()) {
             return verdict(certificate, Kind.REJECTED, null, unusable.get());
@@ -57,7 +57,7 @@ public final class Verifier {
      */
     public Explanation explain(Certificate certificate) {
         List<Step> steps = new ArrayList<>();
-        Step.Recomputation recomputation = new Step.Recomputation(certificate);
+        Step.Recomputation recomputation = Step.Recomputation.of(certificate);
         steps.add(recomputation);
         if (recomputation.objection().isEmpty()) {
             Recomputed recomputed = recompute(certificate, recomputation.dHat());

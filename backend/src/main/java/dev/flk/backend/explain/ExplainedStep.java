@@ -13,9 +13,11 @@ import dev.flk.verification.Policy.BudgetTerms;
 import dev.flk.verification.Step;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** The numbers of one step of the verification, as indented lines and as members of a JSON object. */
@@ -78,15 +80,14 @@ public final class ExplainedStep implements Step.Cases<ExplainedStep> {
 
     @Override
     public ExplainedStep recomputation(Step.Recomputation step) {
-        String points = step.scales().stream()
-                .map(scale -> scale + ": " + (step.count(scale) == null ? "-" : step.count(scale)))
+        List<Point> points = IntStream.range(0, step.scales().size())
+                .mapToObj(i -> new Point(step.scales().get(i), step.counts().get(i)))
+                .toList();
+        String text = points.stream()
+                .map(point -> point.scale() + ": " + (point.count() == null ? "-" : point.count()))
                 .collect(Collectors.joining(", "));
-        line("N_j by scale " + (points.isEmpty() ? "-" : points));
-        members.put(
-                "points",
-                step.scales().stream()
-                        .map(scale -> new Point(scale, step.count(scale)))
-                        .toList());
+        line("N_j by scale " + (points.isEmpty() ? "-" : text));
+        members.put("points", points);
         if (step.objection().isEmpty()) {
             double[] slopes = step.slopes();
             line("slopes between all pairs of (log2 scale, log2 N_j), " + slopes.length + " in ascending order:");

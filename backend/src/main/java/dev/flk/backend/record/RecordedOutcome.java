@@ -8,6 +8,7 @@ import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
 import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.BoxCounts;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.Certificate.FaultTolerance.Window;
 import dev.flk.state.StateException;
@@ -17,7 +18,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.Locale;
-import java.util.Map;
 
 /**
  * One outcome in the record. Its key is {@code epoch/<19 digits>/<pcs_id>}, its agent id is the shard or a hash of the
@@ -108,9 +108,10 @@ record RecordedOutcome(StateKey key, String json) {
         int before = json.length();
         json.append(",\"N_j\":{");
         String separator = "";
-        for (Map.Entry<String, Long> count : certificate.counts().entrySet()) {
-            CanonicalString.appendQuoted(json.append(separator), count.getKey());
-            json.append(':').append(count.getValue().longValue());
+        BoxCounts counts = certificate.counts();
+        for (int i = 0; i < counts.scales().size(); i++) {
+            CanonicalString.appendQuoted(json.append(separator), counts.scales().get(i));
+            json.append(':').append(counts.counts().get(i).longValue());
             separator = ",";
         }
         json.append("},\"scales\":[");

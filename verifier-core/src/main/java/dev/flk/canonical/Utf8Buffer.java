@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.canonical;
+
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.Arrays;
+
+/**
+ * A text in UTF-8 that grows at its end. Most texts of a certificate are copied from its body or made of digits, so
+ * they are written as bytes and not as strings that are encoded later. Not thread-safe.
+ */
+public final class Utf8Buffer {
+    private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
+
+    private byte[] bytes;
+    private int length;
+
+    public Utf8Buffer(int capacity) {
+        bytes = new byte[capacity];
+    }
+
+    /** Makes room for more bytes, and returns the array that contains the text. */
+    private byte[] withRoomFor(int more) {
+        if (more > bytes.length - length) {
+            bytes = Arrays.copyOf(bytes, Math.max(Math.addExact(length, more), (int)
+                    Math.min(2L * bytes.length, Integer.MAX_VALUE - 8)));
+        }
+        return bytes;
+    }
+
+    /** Appends an ASCII character. */
+    public Utf8Buffer append(char c) {
+        withRoomFor(1)[length++] = (byte) c;
+        return this;
+    }
+
+    /** Appends a text of well-formed UTF-16. */
+    public Utf8Buffer append(String text) {
+        int chars = text.length();
+        byte[] to = withRoomFor(chars);
+        int all = 0;
+        for (int i = 0; i < chars; i++) {
+            char c = text.charAt(i);
+            all |= c;
+            to[length + i] = (byte) c;
+        }
+        if (all < 0x80) {
+            length += chars;
+            return this;
+        }
+        byte[] encoded = text.getBytes(StandardCharsets.UTF_8);
+        return append(encoded, 0, encoded.length);
+    }
+
+    /** Appends a text in quotes, escaped as in {@link CanonicalString}. */
+    public Utf8Buffer appendQuoted(String text) {
+        append('"');
+        int start = length;
+        append(text);
+        for (int i = start; i < length; i++) {
+            byte b = bytes[i];
+            if (b < ' ' || b > '~' || b == '"' || b == '\\') {
+                length = start;
+                append(CanonicalString.escape(text));
+                break;
+            }
+        }
+        return append('"');
+    }
+
+    /** Appends bytes of UTF-8. */
+    public Utf8Buffer append(byte[] from, int start, int end) {
+        System.arraycopy(from, start, withRoomFor(end - start), length, end - start);
+        length += end - start;
+        return this;
+    }
+
+    /** Appends an integer in decimal. */
+    public Utf8Buffer append(long value) {
+        return value < 0 ? append(Long.toString(value)) : append(value, 1);
+    }
+
+    /** Appends an integer, which is not negative, in decimal, with zeros before it if it has fewer digits. */
+    public Utf8Buffer append(long value, int leastDigits) {
+        int digits = Math.max(leastDigits, digits(value));
+        byte[] to = withRoomFor(digits);
+        length += digits;
+        long rest = value;
+        for (int at = length - 1; at >= length - digits; at--) {
+            to[at] = (byte) ('0' + rest % 10);
+            rest /= 10;
+        }
+        return this;
+    }
+
+    /** Returns the number of decimal digits of an integer that is not negative. */
+    static int digits(long value) {
+        int digits = 1;
+        for (long rest = value; rest >= 10; rest /= 10) {
+            digits++;
+        }
+        return digits;
+    }
+
+    /** Appends 64 bits as 16 lower-case hex digits. */
+    public Utf8Buffer appendHex(long bits) {
+        byte[] to = withRoomFor(16);
+        for (int shift = 60; shift >= 0; shift -= 4) {
+            to[length++] = HEX[(int) (bits >>> shift) & 0xf];
+        }
+        return this;
+    }
+
+    /** Returns the number of bytes. */
+    public int length() {
+        return length;
+    }
+
+    /** Removes the end of this text, which begins at an index, and returns a copy of it. */
+    public byte[] removeFrom(int start) {
+        byte[] removed = Arrays.copyOfRange(bytes, start, length);
+        length = start;
+        return removed;
+    }
+
+    /** Returns the byte at an index. */
+    public byte at(int index) {
+        return bytes[index];
+    }
+
+    /** Replaces the byte at an index with an ASCII character. */
+    public void set(int index, char c) {
+        bytes[index] = (byte) c;
+    }
+
+    /** Returns a copy of the bytes. */
+    public byte[] toBytes() {
+        return Arrays.copyOf(bytes, length);
+    }
+
+    /** Returns the array that contains the text from its beginning, until something is appended. */
+    public byte[] array() {
+        return bytes;
+    }
+
+    /** Adds this text to the input of a digest. */
+    public void update(MessageDigest digest) {
+        digest.update(bytes, 0, length);
+    }
+
+    @Override
+    public String toString() {
+        return new String(bytes, 0, length, StandardCharsets.UTF_8);
+    }
+}
