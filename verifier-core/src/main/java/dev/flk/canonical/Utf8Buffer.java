@@ -49,7 +49,7 @@ public final class Utf8Buffer {
             return this;
         }
         byte[] encoded = text.getBytes(StandardCharsets.UTF_8);
-        return append(encoded, 0, encoded.length);
+        return append(encoded);
     }
 
     /** Appends a text in quotes, escaped as in {@link CanonicalString}. */
@@ -69,6 +69,11 @@ public final class Utf8Buffer {
     }
 
     /** Appends bytes of UTF-8. */
+    public Utf8Buffer append(byte[] from) {
+        return append(from, 0, from.length);
+    }
+
+    /** Appends a range of bytes of UTF-8. */
     public Utf8Buffer append(byte[] from, int start, int end) {
         System.arraycopy(from, start, withRoomFor(end - start), length, end - start);
         length += end - start;

@@ -8,8 +8,10 @@ import dev.flk.backend.keys.SignatureRefusal;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.Utf8Buffer;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.logging.LineLimit;
+import dev.flk.program.logging.LogOutput;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Reason;
 import java.nio.charset.StandardCharsets;
@@ -30,6 +32,9 @@ final class OutcomeLog {
     private static final double EXACT_BELOW = 1e6;
 
     private static final int MAX_REASON_CHARS = 1000;
+
+    private static final byte[] ACCEPTED = " accepted (D̂=".getBytes(StandardCharsets.UTF_8);
+    private static final byte[] COH_STAR = ", coh★=".getBytes(StandardCharsets.UTF_8);
 
     /**
      * The largest burst of lines about duplicates, and of lines about conflicts. Each such line matters, but anyone
@@ -63,12 +68,7 @@ final class OutcomeLog {
         Reason reason = verdict.reason();
         if (reason == null) {
             if (LOG.isInfoEnabled()) {
-                LOG.info(
-                        "PCS {} accepted (D̂={}, coh★={}) (shard={})",
-                        verdict.id(),
-                        twoDecimals(verdict.claimedDHat()),
-                        twoDecimals(decision.cohStar()),
-                        CanonicalString.escape(decision.shardId()));
+                accepted(decision);
             }
             return;
         }
@@ -81,17 +81,35 @@ final class OutcomeLog {
                 verdict.kind() == Verdict.Kind.REJECTED ? ", rejected" : "");
     }
 
-    /** Formats a number like {@code %.2f}. */
-    static String twoDecimals(double value) {
+    /** Logs an accepted certificate. There is a line for each, so it is made of bytes. */
+    private static void accepted(Decision decision) {
+        Verdict verdict = decision.verdict();
+        String shard = CanonicalString.escape(decision.shardId());
+        Utf8Buffer line = new Utf8Buffer(160 + shard.length());
+        line.append("PCS ").append(verdict.id().toString()).append(ACCEPTED);
+        appendTwoDecimals(line, verdict.claimedDHat()).append(COH_STAR);
+        appendTwoDecimals(line, decision.cohStar())
+                .append(") (shard=")
+                .append(shard)
+                .append(')');
+        boolean isPlain = shard.indexOf('\\') < 0; // no quote either, because it would be escaped
+        if (!isPlain || !LogOutput.writeInfo(LOG, line.array(), line.length())) {
+            LOG.info("{}", line);
+        }
+    }
+
+    /** Appends a number like {@code %.2f}. */
+    static Utf8Buffer appendTwoDecimals(Utf8Buffer out, double value) {
         if (!(Math.abs(value) < EXACT_BELOW)) {
-            return String.format(Locale.ROOT, "%.2f", value);
+            return out.append(String.format(Locale.ROOT, "%.2f", value));
         }
         // logged values have at most nine decimals, so this rounding is exact; the next line rounds a half up
         long billionths = Math.round(Math.abs(value) * 1e9);
         long hundredths = (billionths + 5_000_000) / 10_000_000;
-        String sign = value < 0 || (value == 0 && 1 / value < 0) ? "-" : "";
-        long fraction = hundredths % 100;
-        return sign + hundredths / 100 + (fraction < 10 ? ".0" : ".") + fraction;
+        if (Double.doubleToRawLongBits(value) < 0) {
+            out.append('-');
+        }
+        return out.append(hundredths / 100).append('.').append(hundredths % 100, 2);
     }
 
     void duplicate(PcsId id) {

@@ -11,12 +11,15 @@ import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules.Decision;
 import dev.flk.backend.keys.SignatureRefusal;
+import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.Utf8Buffer;
 import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Recomputed;
+import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 import java.util.stream.DoubleStream;
@@ -59,6 +62,19 @@ class OutcomeLogTest {
     }
 
     @Test
+    void accepted_line_hasClaimAndShard() {
+        Verdict verdict = new Verdict(
+                ID, 1.414, Verdict.Kind.ACCEPTED, new Recomputed(1.41, 0.4, Regime.MIXED), null, "0".repeat(12));
+        for (String shard : List.of("pump-1", "a \"quoted\" shard")) {
+            lines.list.clear();
+            new OutcomeLog(Audit.none()).decided(new Decision(verdict, shard, 0.725, outcome(200)));
+            assertThat(lines.list.get(0).getFormattedMessage())
+                    .isEqualTo("PCS " + ID + " accepted (D̂=1.41, coh★=0.73) (shard=" + CanonicalString.escape(shard)
+                            + ")");
+        }
+    }
+
+    @Test
     void badSignature_ofWhomeverTriesOften_isLoggedNowAndThen() {
         OutcomeLog log = new OutcomeLog(Audit.none());
         for (int i = 0; i < 10_000; i++) {
@@ -89,13 +105,11 @@ class OutcomeLogTest {
         DoubleStream ofNineDecimals = new Random(1).doubles(10_000, -2, 2).map(value -> Math.rint(value * 1e9) / 1e9);
 
         assertThat(DoubleStream.concat(special, ofNineDecimals))
-                .allSatisfy(value ->
-                        assertThat(OutcomeLog.twoDecimals(value)).isEqualTo(String.format(Locale.ROOT, "%.2f", value)));
+                .allSatisfy(value -> assertThat(OutcomeLog.appendTwoDecimals(new Utf8Buffer(0), value))
+                        .hasToString(String.format(Locale.ROOT, "%.2f", value)));
     }
 
     private String lineFor(String reason) {
-        StoredOutcome recorded =
-                new StoredOutcome(ID, 202, new byte[0], ContentDigest.of(new byte[32]), "0".repeat(16), 0);
         Verdict verdict = new Verdict(
                 ID,
                 1.2,
@@ -104,8 +118,12 @@ class OutcomeLogTest {
                 new Reason(Reason.Rule.DEGRADED, reason),
                 "0".repeat(12));
 
-        new OutcomeLog(Audit.none()).decided(new Decision(verdict, "line 1\n\u202e", 0.5, recorded));
+        new OutcomeLog(Audit.none()).decided(new Decision(verdict, "line 1\n\u202e", 0.5, outcome(202)));
 
         return lines.list.get(0).getFormattedMessage();
+    }
+
+    private static StoredOutcome outcome(int status) {
+        return new StoredOutcome(ID, status, new byte[0], ContentDigest.of(new byte[32]), "0".repeat(16), 0);
     }
 }

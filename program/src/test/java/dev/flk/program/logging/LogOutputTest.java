@@ -8,10 +8,14 @@ import dev.flk.program.logging.LogOutput.LogConfig;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
@@ -82,6 +86,35 @@ class LogOutputTest {
         LoggerFactory.getLogger("some.stream").info("PCS 2 accepted");
 
         await().until(() -> written.toString(StandardCharsets.UTF_8).contains("PCS 2 accepted"));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void lineOfBytes_isTheLineOfTheLogger(LogConfig.Format format) {
+        String message = "PCS 1 accepted (D̂=1.41, coh★=0.73) (shard=a <b>)";
+        byte[] bytes = message.getBytes(StandardCharsets.UTF_8);
+        Logger logger = LoggerFactory.getLogger("some.stream");
+        LogOutput.configure(new LogConfig(Level.INFO, format), STYLE);
+
+        logger.info(message);
+        assertThat(LogOutput.writeInfo(logger, bytes, bytes.length)).isTrue();
+        assertThat(LogOutput.writeInfo(logger, bytes, bytes.length)).isTrue();
+
+        await().untilAsserted(() -> {
+            List<String> lines = written.toString(StandardCharsets.UTF_8)
+                    .replaceAll("\\d{4}-[-:.T\\d]*Z", "TIME")
+                    .lines()
+                    .toList();
+            assertThat(lines).hasSize(3).allMatch(line -> line.contains("TIME") && line.equals(lines.get(0)));
+        });
+    }
+
+    @Test
+    void lineOfBytes_ofAnotherLogger_isLeftToTheLogger() {
+        LogOutput.configure(new LogConfig(Level.INFO, LogConfig.Format.TEXT), STYLE);
+
+        assertThat(LogOutput.writeInfo(LoggerFactory.getLogger("other"), new byte[] {'x'}, 1))
+                .isFalse();
     }
 
     @Test
