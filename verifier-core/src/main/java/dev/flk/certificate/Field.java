@@ -46,20 +46,18 @@ enum Field {
             Arrays.stream(values()).collect(Collectors.toMap(field -> field.wireName, Function.identity())));
 
     /** The fields by the length of their names. */
-    private static final List<List<Field>> BY_LENGTH = IntStream.rangeClosed(0, MERKLE_ROOT.ascii.length)
+    private static final List<List<Field>> BY_LENGTH = IntStream.rangeClosed(0, MERKLE_ROOT.wireName.length())
             .mapToObj(length -> Arrays.stream(values())
-                    .filter(field -> field.ascii.length == length)
+                    .filter(field -> field.wireName.length() == length)
                     .toList())
             .toList();
 
     final String wireName;
-    private final byte[] ascii;
     private final long end;
 
     Field(String wireName) {
         this.wireName = wireName;
-        this.ascii = wireName.getBytes(StandardCharsets.US_ASCII);
-        this.end = lastEight(ascii, 0, ascii.length);
+        this.end = lastEight(wireName.getBytes(StandardCharsets.US_ASCII), 0, wireName.length());
     }
 
     /** Returns the field of that name; null if the name is unknown. */
@@ -75,18 +73,27 @@ enum Field {
         }
         long end = lastEight(utf8, from, to);
         for (Field field : BY_LENGTH.get(length)) {
-            if (field.end == end && (length <= Long.BYTES || Arrays.equals(utf8, from, to, field.ascii, 0, length))) {
+            if (field.end == end && (length <= Long.BYTES || field.isNamed(utf8, from))) {
                 return field;
             }
         }
         return null;
     }
 
+    private boolean isNamed(byte[] utf8, int from) {
+        for (int i = 0; i < wireName.length(); i++) {
+            if (utf8[from + i] != wireName.charAt(i)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** Returns the last eight bytes of a name, or all of a shorter name, as a number. */
     private static long lastEight(byte[] utf8, int from, int to) {
         long end = 0;
         for (int i = from; i < to; i++) {
-            end = end << Byte.SIZE | utf8[i] & 0xff;
+            end = (end << Byte.SIZE) | (utf8[i] & 0xff);
         }
         return end;
     }
