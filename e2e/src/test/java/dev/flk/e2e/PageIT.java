@@ -388,12 +388,22 @@ final class PageIT {
 
     @Test
     void viewsWithoutRecordAndState_sayWhy() throws Exception {
+        requireViews(Map.of("STATE_PORT", "off"), "STATE_PORT is off", "agents", "shards", "review", "state");
+    }
+
+    @Test
+    void viewsWithoutRecord_sayWhy() throws Exception {
+        requireViews(Map.of("RECORD", "off"), "RECORD or STATE_PORT is off", "shards", "review");
+        requireViews(Map.of("RECORD", "off"), "No agent reports to this backend.", "agents");
+    }
+
+    private void requireViews(Map<String, String> settings, String text, String... views) throws Exception {
         browser.width(Browser.NARROW);
-        try (BackendProcess backend = start(Map.of("STATE_PORT", "off"))) {
+        try (BackendProcess backend = start(settings)) {
             new Client(backend.url()).awaitReady();
-            for (String view : List.of("agents", "shards", "review", "state")) {
+            for (String view : views) {
                 browser.open(backend.url() + "/ui/" + view);
-                assertThat(browser.text()).contains("STATE_PORT is off");
+                assertThat(browser.text()).as(view).contains(text);
                 browser.requireSound();
             }
         }
