@@ -20,6 +20,14 @@ public record SignedFields(
         double cohStar,
         double r,
         double budget) {
+    private static final byte[] D_HAT = Utf8Buffer.utf8("{\"D_hat\":");
+    private static final byte[] BUDGET = Utf8Buffer.utf8(",\"budget\":");
+    private static final byte[] COH_STAR = Utf8Buffer.utf8(",\"coh_star\":");
+    private static final byte[] EPOCH = Utf8Buffer.utf8(",\"epoch\":");
+    private static final byte[] MERKLE_ROOT = Utf8Buffer.utf8(",\"merkle_root\":");
+    private static final byte[] PCS_ID = Utf8Buffer.utf8(",\"pcs_id\":");
+    private static final byte[] R = Utf8Buffer.utf8(",\"r\":");
+    private static final byte[] SHARD_ID = Utf8Buffer.utf8(",\"shard_id\":");
 
     public SignedFields {
         requireWellFormed("pcs_id", pcsId);
@@ -38,14 +46,14 @@ public record SignedFields(
      */
     public byte[] canonicalForm() {
         Utf8Buffer text = new Utf8Buffer(288 + shardId.length());
-        CanonicalDouble.print(dHat, text.append("{\"D_hat\":"));
-        CanonicalDouble.print(budget, text.append(",\"budget\":"));
-        CanonicalDouble.print(cohStar, text.append(",\"coh_star\":"));
-        text.append(",\"epoch\":").append(epoch);
-        text.append(",\"merkle_root\":").appendQuoted(merkleRoot);
-        text.append(",\"pcs_id\":").appendQuoted(pcsId);
-        CanonicalDouble.print(r, text.append(",\"r\":"));
-        text.append(",\"shard_id\":").appendQuoted(shardId);
+        CanonicalDouble.print(dHat, text.append(D_HAT));
+        CanonicalDouble.print(budget, text.append(BUDGET));
+        CanonicalDouble.print(cohStar, text.append(COH_STAR));
+        text.append(EPOCH).append(epoch);
+        text.append(MERKLE_ROOT).appendQuoted(merkleRoot);
+        text.append(PCS_ID).appendQuoted(pcsId);
+        CanonicalDouble.print(r, text.append(R));
+        text.append(SHARD_ID).appendQuoted(shardId);
         return text.append('}').toBytes();
     }
 

@@ -10,6 +10,9 @@ import java.util.Arrays;
  * they are written as bytes and not as strings that are encoded later. Not thread-safe.
  */
 public final class Utf8Buffer {
+    /** The number of digits of the greatest integer of 64 bits; the power of ten with more digits exceeds 64 bits. */
+    private static final int MAX_DIGITS = 19;
+
     private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
 
     private byte[] bytes;
@@ -17,6 +20,11 @@ public final class Utf8Buffer {
 
     public Utf8Buffer(int capacity) {
         bytes = new byte[capacity];
+    }
+
+    /** Encodes a text once that is appended often. */
+    public static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
     /** Makes room for more bytes, and returns the array that contains the text. */
@@ -55,16 +63,16 @@ public final class Utf8Buffer {
     /** Appends a text in quotes, escaped as in {@link CanonicalString}. */
     public Utf8Buffer appendQuoted(String text) {
         append('"');
-        int start = length;
-        append(text);
-        for (int i = start; i < length; i++) {
-            byte b = bytes[i];
-            if (b < ' ' || b > '~' || b == '"' || b == '\\') {
-                length = start;
-                append(CanonicalString.escape(text));
-                break;
+        int chars = text.length();
+        byte[] to = withRoomFor(chars);
+        for (int i = 0; i < chars; i++) {
+            char c = text.charAt(i);
+            if (c < ' ' || c > '~' || c == '"' || c == '\\') {
+                return append(CanonicalString.escape(text)).append('"');
             }
+            to[length + i] = (byte) c;
         }
+        length += chars;
         return append('"');
     }
 
@@ -73,7 +81,7 @@ public final class Utf8Buffer {
         return append(from, 0, from.length);
     }
 
-    /** Appends a range of bytes of UTF-8. */
+    /** Appends the bytes of UTF-8 from one index to before another. */
     public Utf8Buffer append(byte[] from, int start, int end) {
         System.arraycopy(from, start, withRoomFor(end - start), length, end - start);
         length += end - start;
@@ -101,8 +109,10 @@ public final class Utf8Buffer {
     /** Returns the number of decimal digits of an integer that is not negative. */
     static int digits(long value) {
         int digits = 1;
-        for (long rest = value; rest >= 10; rest /= 10) {
+        long power = 10;
+        while (digits < MAX_DIGITS && value >= power) {
             digits++;
+            power *= 10;
         }
         return digits;
     }

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The field {@code N_j}: the number of occupied boxes at each scale.
  *
- * @param scales distinct decimals without leading zeros, as spelled in the certificate; they may exceed 64 bits. The
+ * @param scales distinct decimals without leading zeros, as spelled in the certificate; they may exceed 64 bits. This
  *     list is not copied, so the caller must not change it, nor {@code counts}
  * @param counts the count for each of {@code scales}
  */

@@ -64,7 +64,7 @@ public final class CertificateReader {
         }
     }
 
-    /** Reads a body with one of the readers, which agree on everything but the message of the exception. */
+    /** Reads a body with one of the readers, which differ only in the messages of their exceptions. */
     static ParsedCertificate parse(JsonText in) throws MalformedCertificate {
         return new CertificateReader(in).read();
     }
@@ -79,6 +79,7 @@ public final class CertificateReader {
             if (field == null) {
                 unsigned.readUnknown(name, in);
             } else if (!seen.add(field)) {
+                in.next(); // a value that is malformed is reported first
                 throw MalformedCertificate.repeatedKey(name);
             } else if (Field.SIGNED.contains(field)) {
                 in.next();
@@ -183,7 +184,7 @@ public final class CertificateReader {
             Problems problems = new Problems();
             List<Double> vStar = unsigned.vStar(problems);
             unsigned.addProblemsTo(problems);
-            if (unsigned.sentAt != null && !maxClockSkew.isZero()) {
+            if (unsigned.sentAt != null && unsigned.sentAt.isAfter(now) && !maxClockSkew.isZero()) {
                 Duration ahead = Duration.between(now, unsigned.sentAt);
                 if (ahead.compareTo(maxClockSkew) > 0) {
                     problems.addVerbatim(

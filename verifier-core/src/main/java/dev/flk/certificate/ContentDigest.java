@@ -7,7 +7,7 @@ import dev.flk.canonical.Utf8Buffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 
@@ -53,7 +53,7 @@ public final class ContentDigest {
     /**
      * Computes the digest of a preimage.
      *
-     * @param afterLine1 a digest that was updated with line 1
+     * @param afterLine1 a digest whose input is line 1; it has no input afterwards
      */
     static ContentDigest ofPreimage(MessageDigest afterLine1, Utf8Buffer line2, Utf8Buffer line3) {
         afterLine1.update((byte) '\n');
@@ -91,12 +91,10 @@ public final class ContentDigest {
 
     /**
      * A writer of a JSON object in the normal form of line 2 of the preimage. The writer also detects repeated keys.
-     * The members of an object are sorted in place when the object ends, so that memory stays within a small multiple
+     * The members of an object are sorted when the object ends, so that memory stays within a small multiple
      * of the body. Not thread-safe.
      */
     static final class NormalObject {
-        private static final Comparator<Member> BY_KEY = Comparator.comparing(Member::key);
-
         private final Utf8Buffer out;
         private final int start;
         private final List<Member> members = new ArrayList<>();
@@ -112,7 +110,12 @@ public final class ContentDigest {
         }
 
         /** The range of a member's text in the output, including the comma after the member. */
-        private record Member(String key, int start, int end) {}
+        private record Member(String key, int start, int end) implements Comparable<Member> {
+            @Override
+            public int compareTo(Member other) {
+                return key.compareTo(other.key);
+            }
+        }
 
         /** A callback for each element or member of a value. */
         @FunctionalInterface
@@ -165,7 +168,7 @@ public final class ContentDigest {
                 out.set(out.length() - 1, '}');
                 return;
             }
-            members.sort(BY_KEY);
+            Collections.sort(members);
             for (int i = 1; i < members.size(); i++) {
                 if (members.get(i).key().equals(members.get(i - 1).key())) {
                     throw MalformedCertificate.repeatedKey(members.get(i).key());

@@ -36,17 +36,22 @@ enum Field {
     SIG("sig"),
     FT("ft");
 
-    /** The fields that the signature covers. */
+    /** The fields that the signature covers. Never changed; a set that forbids changes would be slower. */
     static final Set<Field> SIGNED = EnumSet.of(PCS_ID, SHARD_ID, EPOCH, COH_STAR, D_HAT, R, BUDGET, MERKLE_ROOT);
 
-    /** The unsigned fields that a certificate must have. */
+    /** The unsigned fields that a certificate must have. Never changed, as {@link #SIGNED}. */
     static final Set<Field> REQUIRED = EnumSet.of(SCHEMA, VERSION, SENT_AT, SCALES, N_J, REGIME);
 
     private static final Map<String, Field> BY_NAME = new HashMap<>(
             Arrays.stream(values()).collect(Collectors.toMap(field -> field.wireName, Function.identity())));
 
+    private static final int MAX_LENGTH = Arrays.stream(values())
+            .mapToInt(field -> field.wireName.length())
+            .max()
+            .orElseThrow();
+
     /** The fields by the length of their names. */
-    private static final List<List<Field>> BY_LENGTH = IntStream.rangeClosed(0, MERKLE_ROOT.wireName.length())
+    private static final List<List<Field>> BY_LENGTH = IntStream.rangeClosed(0, MAX_LENGTH)
             .mapToObj(length -> Arrays.stream(values())
                     .filter(field -> field.wireName.length() == length)
                     .toList())
@@ -65,7 +70,7 @@ enum Field {
         return BY_NAME.get(wireName);
     }
 
-    /** Returns the field whose name is a range of bytes; null if the name is unknown. */
+    /** Returns the field whose name is the bytes from one index to before another; null if the name is unknown. */
     static @Nullable Field named(byte[] utf8, int from, int to) {
         int length = to - from;
         if (length >= BY_LENGTH.size()) {

@@ -86,7 +86,8 @@ final class FieldValues {
          * doubles. Therefore, one correctly rounded division yields the same result as parsing the text (W. D. Clinger,
          * How to Read Floating Point Numbers Accurately, 1990).
          *
-         * @param ascii a text that contains the literal of a JSON number from {@code from} to {@code to}
+         * @param ascii a text that contains the literal of a JSON number, from the index {@code from} to before
+         *     {@code to}
          */
         static double parse(byte[] ascii, int from, int to) {
             boolean negative = ascii[from] == '-';

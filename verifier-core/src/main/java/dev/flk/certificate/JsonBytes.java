@@ -9,12 +9,13 @@ import dev.flk.certificate.FieldValues.Reals;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.Charset;
+import java.nio.charset.CharsetDecoder;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reader that goes over the bytes of a body once, and creates neither characters nor objects for what is only checked
- * or copied. A token is a range of the body. The grammar is that of RFC 8259, without extensions:
+ * A reader that goes over the bytes of a body once, and creates neither characters nor objects for a name or a value that
+ * is ASCII without escapes and is only checked or copied. A token is a range of the body. The grammar is that of RFC 8259, without extensions:
  *
  * <table>
  * <caption>Grammar</caption>
@@ -27,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  *   <code>\</code> one of <code>"\/bfnrt</code> | <code>\</code><code>u</code> 4 hex digits )* <code>"</code></td></tr>
  * <tr><td>number</td><td>[ <code>-</code> ] ( <code>0</code> | digit from 1 digit* ) [ <code>.</code> digit+ ]
  *   [ ( <code>e</code> | <code>E</code> ) [ <code>+</code> | <code>-</code> ] digit+ ]</td></tr>
- * <tr><td>space</td><td>tab, line feed, carriage return and blank, before and after each token</td></tr>
+ * <tr><td>space</td><td>tab, line feed, carriage return and space character, before and after each token</td></tr>
  * </table>
  *
  * The exceptions have no details, because {@link JacksonText} says what is wrong. Not thread-safe.
@@ -47,11 +48,14 @@ final class JsonBytes implements JsonText {
 
     private int end;
 
-    /** Whether the last token is a name or string that contains an escape. */
-    private boolean isEscaped;
+    /** The last token with its escapes decoded; null unless it is a name or string that contains an escape. */
+    private @Nullable String unescaped;
 
     /** Whether the last token is ASCII. */
     private boolean isAscii = true;
+
+    /** A decoder of strings that are not ASCII; null before the first. */
+    private @Nullable CharsetDecoder decoder;
 
     private int depth;
 
@@ -175,7 +179,7 @@ final class JsonBytes implements JsonText {
     /** Reads a string, the first quote of which is the next byte. */
     private void string() throws MalformedCertificate {
         start = ++at;
-        isEscaped = false;
+        boolean isEscaped = false;
         int i = at;
         int all = 0;
         while (i < body.length && body[i] != '"') {
@@ -197,16 +201,18 @@ final class JsonBytes implements JsonText {
         if (!isAscii) {
             requireUtf8();
         }
-        if (isEscaped && !CanonicalString.isWellFormed(text())) {
+        unescaped = isEscaped ? decoded() : null;
+        if (unescaped != null && !CanonicalString.isWellFormed(unescaped)) {
             throw malformed();
         }
     }
 
     private void requireUtf8() throws MalformedCertificate {
         try {
-            // A new decoder rejects what String's constructor would replace: overlong forms, encoded surrogates and
+            // This decoder rejects what String's constructor would replace: overlong forms, encoded surrogates and
             // truncated sequences.
-            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(body, start, end - start));
+            decoder = decoder == null ? StandardCharsets.UTF_8.newDecoder() : decoder;
+            decoder.decode(ByteBuffer.wrap(body, start, end - start));
         } catch (CharacterCodingException e) {
             throw malformed();
         }
@@ -229,7 +235,7 @@ final class JsonBytes implements JsonText {
     private JsonToken literal(String name, JsonToken literal) throws MalformedCertificate {
         start = at;
         end = at + name.length();
-        isEscaped = false;
+        unescaped = null;
         isAscii = true;
         if (end > body.length || !is(name)) {
             throw malformed();
@@ -241,7 +247,7 @@ final class JsonBytes implements JsonText {
     private JsonToken number() throws MalformedCertificate {
         JsonToken kind = JsonToken.VALUE_NUMBER_INT;
         start = at;
-        isEscaped = false;
+        unescaped = null;
         isAscii = true;
         skip('-');
         if (!skip('0')) {
@@ -287,7 +293,7 @@ final class JsonBytes implements JsonText {
 
     @Override
     public String text() {
-        return isEscaped ? unescaped() : string(start, end);
+        return unescaped != null ? unescaped : string(start, end);
     }
 
     private String string(int from, int to) {
@@ -295,12 +301,14 @@ final class JsonBytes implements JsonText {
         return new String(body, from, to - from, charset);
     }
 
-    private String unescaped() {
+    private String decoded() {
         StringBuilder text = new StringBuilder(end - start);
         int plain = start;
         for (int i = start; i < end; i++) {
             if (body[i] == '\\') {
-                text.append(string(plain, i));
+                if (plain < i) {
+                    text.append(string(plain, i));
+                }
                 i++;
                 char escape = (char) body[i];
                 if (escape == 'u') {
@@ -313,13 +321,13 @@ final class JsonBytes implements JsonText {
                 plain = i + 1;
             }
         }
-        return text.append(string(plain, end)).toString();
+        return plain < end ? text.append(string(plain, end)).toString() : text.toString();
     }
 
     @Override
     public boolean is(String ascii) {
-        if (isEscaped) {
-            return text().equals(ascii);
+        if (unescaped != null) {
+            return unescaped.equals(ascii);
         }
         int length = ascii.length();
         if (end - start != length) {
@@ -336,8 +344,8 @@ final class JsonBytes implements JsonText {
     @Override
     public void appendNormalTo(Utf8Buffer out) {
         boolean isQuoted = token == JsonToken.VALUE_STRING || token == JsonToken.FIELD_NAME;
-        if (isEscaped) {
-            NormalObject.appendQuoted(out, text());
+        if (unescaped != null) {
+            NormalObject.appendQuoted(out, unescaped);
         } else if (isQuoted) {
             out.append(body, start - 1, end + 1);
         } else if (is("-0")) {
@@ -372,6 +380,6 @@ final class JsonBytes implements JsonText {
 
     @Override
     public @Nullable Field field() {
-        return isEscaped ? Field.named(text()) : Field.named(body, start, end);
+        return unescaped != null ? Field.named(unescaped) : Field.named(body, start, end);
     }
 }

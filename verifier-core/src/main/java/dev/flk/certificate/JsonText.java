@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The tokens of one body, which is valid UTF-8 without a byte order mark, nested at most 32 deep, and without a lone
- * surrogate in any string. {@link JsonBytes} reads every body; {@link JacksonText} reads a body that is rejected once
- * more, to find the message.
+ * surrogate in any string. {@link JsonBytes} reads every certificate; if it rejects the body, {@link JacksonText} reads
+ * the body again to find the message. Both must accept the same bodies.
  */
 interface JsonText {
     int MAX_NESTING = 32;
@@ -29,14 +29,14 @@ interface JsonText {
     /** Returns the current name or string with its escapes decoded, or the current number as it is spelled. */
     String text();
 
-    /** Returns whether {@link #text} is a text of ASCII. */
+    /** Returns whether {@link #text} equals a text that consists of ASCII characters. */
     default boolean is(String ascii) {
         return text().equals(ascii);
     }
 
     /**
      * Appends the current name, string, number or literal in the normal form of {@link ContentDigest}: a string with
-     * only its necessary escapes, a number as it is spelled.
+     * only its necessary escapes, a number as it is spelled, except that {@code -0} becomes {@code 0}.
      */
     void appendNormalTo(Utf8Buffer out);
 

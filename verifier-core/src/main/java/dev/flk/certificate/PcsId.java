@@ -28,7 +28,7 @@ public final class PcsId implements Comparable<PcsId> {
         return of(Sha256.start(), merkleRoot, epoch, shardId);
     }
 
-    /** Computes an id with a digest without any input, which has no input afterwards either. */
+    /** Returns an id like the other method; {@code sha256} must have no input, and has none afterwards. */
     static PcsId of(MessageDigest sha256, String merkleRoot, long epoch, String shardId) {
         Utf8Buffer text = new Utf8Buffer(LENGTH + 22 + shardId.length());
         text.append(merkleRoot).append('|').append(epoch).append('|').append(shardId);

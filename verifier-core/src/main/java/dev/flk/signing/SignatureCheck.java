@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.signing;
 
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
@@ -169,6 +171,11 @@ public final class SignatureCheck {
 
         static String encode(byte[] bytes) {
             return Base64.getEncoder().encodeToString(bytes);
+        }
+
+        /** Returns whether a text is the base64 of some bytes, in a time that does not depend on where it differs. */
+        static boolean isOf(String text, byte[] bytes) {
+            return MessageDigest.isEqual(Base64.getEncoder().encode(bytes), text.getBytes(StandardCharsets.US_ASCII));
         }
     }
 }

@@ -24,6 +24,15 @@ public record Verdict(
         @Nullable Recomputed recomputed,
         @Nullable Reason reason,
         String policyHash) {
+    private static final byte[] PCS_ID = Utf8Buffer.utf8("{\"pcs_id\":\"");
+    private static final byte[] ACCEPTED = Utf8Buffer.utf8("\",\"accepted\":true,\"escalated\":false,\"D_hat\":");
+    private static final byte[] ESCALATED = Utf8Buffer.utf8("\",\"accepted\":true,\"escalated\":true,\"D_hat\":");
+    private static final byte[] REJECTED = Utf8Buffer.utf8("\",\"accepted\":false,\"escalated\":true,\"D_hat\":");
+    private static final byte[] RECOMPUTED_D_HAT = Utf8Buffer.utf8(",\"recomputed_D_hat\":");
+    private static final byte[] RECOMPUTED_BUDGET = Utf8Buffer.utf8(",\"recomputed_budget\":");
+    private static final byte[] REGIME = Utf8Buffer.utf8(",\"regime\":\"");
+    private static final byte[] REASON = Utf8Buffer.utf8(",\"reason\":");
+    private static final byte[] POLICY = Utf8Buffer.utf8(",\"policy\":\"");
 
     public Verdict {
         if ((kind == Kind.ACCEPTED) != (reason == null) || (kind != Kind.REJECTED && recomputed == null)) {
@@ -46,24 +55,24 @@ public record Verdict(
      * neither rejected nor escalated.
      */
     public byte[] body() {
-        String acceptedAndEscalated = switch (kind) {
-            case ACCEPTED -> "true,\"escalated\":false";
-            case ESCALATED -> "true,\"escalated\":true";
-            case REJECTED -> "false,\"escalated\":true";
-        };
         Utf8Buffer text = new Utf8Buffer(272);
-        text.append("{\"pcs_id\":\"").append(id.toString());
-        text.append("\",\"accepted\":").append(acceptedAndEscalated);
-        CanonicalDouble.print(claimedDHat, text.append(",\"D_hat\":"));
+        text.append(PCS_ID).append(id.toString());
+        text.append(
+                switch (kind) {
+                    case ACCEPTED -> ACCEPTED;
+                    case ESCALATED -> ESCALATED;
+                    case REJECTED -> REJECTED;
+                });
+        CanonicalDouble.print(claimedDHat, text);
         if (recomputed != null) {
-            CanonicalDouble.print(recomputed.dHat(), text.append(",\"recomputed_D_hat\":"));
-            CanonicalDouble.print(recomputed.budget(), text.append(",\"recomputed_budget\":"));
-            text.append(",\"regime\":\"").append(recomputed.regime().wireName()).append('"');
+            CanonicalDouble.print(recomputed.dHat(), text.append(RECOMPUTED_D_HAT));
+            CanonicalDouble.print(recomputed.budget(), text.append(RECOMPUTED_BUDGET));
+            text.append(REGIME).append(recomputed.regime().wireName()).append('"');
         }
         if (reason != null) {
-            text.append(",\"reason\":").appendQuoted(reason.text());
+            text.append(REASON).appendQuoted(reason.text());
         }
-        return text.append(",\"policy\":\"").append(policyHash).append("\"}").toBytes();
+        return text.append(POLICY).append(policyHash).append("\"}").toBytes();
     }
 
     /** The kinds of verdicts. */

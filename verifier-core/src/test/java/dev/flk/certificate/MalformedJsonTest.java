@@ -201,6 +201,18 @@ class MalformedJsonTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"pcs_id", "r", "sig", "seed", "N_j", "ft", "unknown"})
+    void message_ofARepeatedKey_whoseValueIsMalformed_isAboutTheValue(String key) {
+        String text = CertificateText.valid().with("unknown", "1").json();
+        String start = text.substring(0, text.length() - 1) + ",\"" + key + "\":";
+
+        assertRefused(
+                (start + "\"\\ud800\"}").getBytes(StandardCharsets.UTF_8),
+                "malformed JSON: a string has a surrogate without its partner");
+        assertRefused((start + "\"x").getBytes(StandardCharsets.UTF_8), "malformed JSON: ends too early");
+    }
+
     @Test
     void message_saysWhere() {
         assertRefused("{\n\"a\":x}".getBytes(StandardCharsets.UTF_8), "malformed JSON: near line 2, column 6");

@@ -19,7 +19,6 @@ import dev.flk.program.config.Settings;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -81,7 +80,8 @@ public final class LogOutput {
 
     /**
      * Writes a line like {@code logger.info(message)}, but at a fraction of the cost, if that can be done: if logging is
-     * configured, and {@code logger} is the patient logger and has no appender of its own.
+     * configured, and {@code logger} is the patient logger and has no appender of its own. Lines of the same millisecond
+     * have the same time.
      *
      * @param logger a logger whose level includes INFO
      * @param message UTF-8 without control characters, quotes or backslashes
@@ -159,11 +159,15 @@ public final class LogOutput {
         private final Thread flusher = new Thread(this::flushNowAndThen, "log-lines");
         private volatile boolean waiting;
 
-        /** The bytes around the message of a line at INFO that was encoded in the millisecond {@code framedMillis}. */
+        /** The bytes around the message of the line that was encoded last for {@link #writeInfo}. */
         private byte[] beforeMessage = {};
 
         private byte[] afterMessage = {};
+
+        /** The millisecond in which that line was encoded; -1 if another line was written since then. */
         private long framedMillis = -1;
+
+        private @Nullable Thread framedBy;
 
         /**
          * @param patientLogger the logger whose lines at INFO or below may be delayed; null if no logger's lines may be
@@ -187,6 +191,7 @@ public final class LogOutput {
         @Override
         protected void append(ILoggingEvent event) {
             byte[] line = encoder.encode(event);
+            framedMillis = -1; // so that the time of the next line is not before the time of this one
             boolean mayWait = event.getLevel().levelInt <= Level.INFO_INT
                     && event.getLoggerName().equals(patientLogger);
             synchronized (held) {
@@ -212,10 +217,10 @@ public final class LogOutput {
                 return false;
             }
             long now = System.currentTimeMillis();
+            if ((now != framedMillis || framedBy != Thread.currentThread()) && !frame(logger, now)) {
+                return false;
+            }
             synchronized (held) {
-                if (now != framedMillis) {
-                    frame(logger, now);
-                }
                 held.writeBytes(beforeMessage);
                 held.write(message, 0, length);
                 held.writeBytes(afterMessage);
@@ -224,15 +229,22 @@ public final class LogOutput {
             return true;
         }
 
-        /** Encodes a line once for all lines of a millisecond, which differ in their messages only. */
-        private void frame(Logger logger, long now) {
+        /**
+         * Encodes one line for all lines that this thread writes without another line between them in a millisecond;
+         * they differ in their messages only. Returns false if the line does not contain the message as it is.
+         */
+        private boolean frame(Logger logger, long now) {
             LoggingEvent event = new LoggingEvent(LogOutput.class.getName(), logger, Level.INFO, MARK, null, null);
-            event.setInstant(Instant.ofEpochMilli(now));
             String line = new String(encoder.encode(event), StandardCharsets.UTF_8);
             int at = line.indexOf(MARK);
+            if (at < 0) {
+                return false;
+            }
             beforeMessage = line.substring(0, at).getBytes(StandardCharsets.UTF_8);
             afterMessage = line.substring(at + MARK.length()).getBytes(StandardCharsets.UTF_8);
             framedMillis = now;
+            framedBy = Thread.currentThread();
+            return true;
         }
 
         private void flush() {
