@@ -6,6 +6,7 @@ import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Results.Target;
 import dev.flk.bench.Workbench.Subject;
 import dev.flk.bench.Workbench.Subject.Plan;
+import dev.flk.bench.slowdisk.SlowForces;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.Ed25519Signer;
@@ -256,7 +257,7 @@ final class HttpSuites {
      */
     static Results slowDisk(Workbench bench) throws IOException, InterruptedException {
         Server fast = bench.backend("fast");
-        Server slow = bench.backendWith(SlowForces.jvmOption(Duration.ofMillis(5)), "slow");
+        Server slow = bench.backendWith(SlowForces.jvmOption(Program.ownJar(), Duration.ofMillis(5)), "slow");
         Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
         List<Subject> subjects = new ArrayList<>();
         for (int connections : new int[] {1, 64, 256, 1_024}) {

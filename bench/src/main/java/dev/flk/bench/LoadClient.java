@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 import org.HdrHistogram.Histogram;
 
 /**
@@ -47,23 +48,56 @@ final class LoadClient implements AutoCloseable {
     private long completed;
 
     /**
-     * Connects to a server.
+     * Connects to an HTTP server.
      *
      * @param expected the prefix of the status of every response, or of every line in the response to a batch, such as
      *     2 or 401; any other response ends the run
      */
     public LoadClient(int port, int connections, Stock stock, String expected) throws IOException {
+        this(port, connections, stock, expected, HttpReply::new, List.of());
+    }
+
+    /**
+     * Connects to a server.
+     *
+     * @param expected the text that every reply must have, as its kind of reply defines it
+     * @param replies the kind of reply
+     * @param greetings the requests that are sent first on each connection, each of which gets a reply
+     */
+    LoadClient(
+            int port,
+            int connections,
+            Stock stock,
+            String expected,
+            Supplier<? extends Reply> replies,
+            List<byte[]> greetings)
+            throws IOException {
         this.stock = stock;
         this.expected = expected;
         for (int i = 0; i < connections; i++) {
             SocketChannel channel = SocketChannel.open();
             channel.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            Reply reply = replies.get();
+            for (byte[] greeting : greetings) {
+                channel.write(ByteBuffer.wrap(greeting)); // the channel blocks until all bytes are written
+                do {
+                    readFrom(channel, reply);
+                } while (!reply.isComplete());
+                reply.require(expected, 1);
+                reply.clear();
+            }
             channel.configureBlocking(false);
             SelectionKey key = channel.register(selector, SelectionKey.OP_READ);
-            Connection connection = new Connection(channel, key);
+            Connection connection = new Connection(channel, key, reply);
             key.attach(connection);
             pool.add(connection);
+        }
+    }
+
+    private static void readFrom(SocketChannel channel, Reply reply) throws IOException {
+        if (channel.read(reply.writable()) < 0) {
+            throw new IOException("the server closed a connection");
         }
     }
 
@@ -168,13 +202,14 @@ final class LoadClient implements AutoCloseable {
     private final class Connection {
         private final SocketChannel channel;
         private final SelectionKey key;
-        private final ResponseBuffer in = new ResponseBuffer();
+        private final Reply in;
         private ByteBuffer out = ByteBuffer.allocate(0);
         private long sentNanos;
 
-        Connection(SocketChannel channel, SelectionKey key) {
+        Connection(SocketChannel channel, SelectionKey key, Reply reply) {
             this.channel = channel;
             this.key = key;
+            this.in = reply;
         }
 
         void send(long nanos) throws IOException {
@@ -198,9 +233,7 @@ final class LoadClient implements AutoCloseable {
                 write();
             }
             if (key.isReadable()) {
-                if (channel.read(in.writable()) < 0) {
-                    throw new IOException("the server closed a connection");
-                }
+                readFrom(channel, in);
                 if (in.isComplete()) {
                     in.require(expected, stock.itemsPerRequest());
                     latencies.recordValue(Math.min(MAX_LATENCY_NANOS, System.nanoTime() - sentNanos));
@@ -217,24 +250,12 @@ final class LoadClient implements AutoCloseable {
         }
     }
 
-    /**
-     * A response that is being received: a status, headers with a length, and a body. Chunked bodies are not supported;
-     * the measured servers do not send them here.
-     */
-    private static final class ResponseBuffer {
-        private static final int STATUS_AT = "HTTP/1.1 ".length();
-        private static final byte[] END_OF_HEAD = "\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
-        private static final byte[] LENGTH = "\r\ncontent-length:".getBytes(StandardCharsets.US_ASCII);
-        private static final byte[] LINE_STATUS = "{\"status\":".getBytes(StandardCharsets.US_ASCII);
-
-        private ByteBuffer in = ByteBuffer.allocate(8 << 10);
-        /** The index of the body; 0 until the headers are complete. */
-        private int body;
-
-        private int end;
+    /** A reply that is being received. */
+    abstract static class Reply {
+        ByteBuffer in = ByteBuffer.allocate(8 << 10);
 
         /** Returns a buffer to read into. */
-        ByteBuffer writable() {
+        final ByteBuffer writable() {
             if (!in.hasRemaining()) {
                 ByteBuffer larger = ByteBuffer.allocate(in.capacity() * 4);
                 larger.put(in.flip());
@@ -243,7 +264,38 @@ final class LoadClient implements AutoCloseable {
             return in;
         }
 
-        /** Returns whether the response is complete. */
+        /** Returns whether the reply is complete. */
+        abstract boolean isComplete() throws IOException;
+
+        /** Checks a complete reply to a request with a number of items. */
+        abstract void require(String expected, int items) throws IOException;
+
+        /** Prepares for the next reply. */
+        void clear() throws IOException {
+            in.clear();
+        }
+
+        final String text(int from, int to) {
+            return new String(Arrays.copyOfRange(in.array(), from, to), StandardCharsets.ISO_8859_1);
+        }
+    }
+
+    /**
+     * A response of HTTP: a status, headers with a length, and a body. Chunked bodies are not supported; the measured
+     * servers do not send them here.
+     */
+    private static final class HttpReply extends Reply {
+        private static final int STATUS_AT = "HTTP/1.1 ".length();
+        private static final byte[] END_OF_HEAD = "\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
+        private static final byte[] LENGTH = "\r\ncontent-length:".getBytes(StandardCharsets.US_ASCII);
+        private static final byte[] LINE_STATUS = "{\"status\":".getBytes(StandardCharsets.US_ASCII);
+
+        /** The index of the body; 0 until the headers are complete. */
+        private int body;
+
+        private int end;
+
+        @Override
         boolean isComplete() throws IOException {
             if (body == 0) {
                 int head = find(END_OF_HEAD, 0, in.position());
@@ -264,6 +316,7 @@ final class LoadClient implements AutoCloseable {
          * Checks the response. For a single certificate, checks the status; for a batch, checks the number of lines and
          * the status of each line.
          */
+        @Override
         void require(String status, int lines) throws IOException {
             if (lines == 1) {
                 require(startsWith(STATUS_AT, status));
@@ -297,17 +350,14 @@ final class LoadClient implements AutoCloseable {
             return true;
         }
 
+        @Override
         void clear() throws IOException {
             if (in.position() > end) {
                 throw new IOException("bytes after the response: " + text(0, in.position()));
             }
-            in.clear();
+            super.clear();
             body = 0;
             end = 0;
-        }
-
-        private String text(int from, int to) {
-            return new String(Arrays.copyOfRange(in.array(), from, to), StandardCharsets.ISO_8859_1);
         }
 
         private int number(int from, int to) {

@@ -112,6 +112,11 @@ record Results(
                     Double.NaN);
         }
 
+        /** Returns this sample without the costs of the server, which may consist of several processes. */
+        Sample withoutCosts() {
+            return new Sample(perSecond, p50Millis, p99Millis, p999Millis, Double.NaN, Double.NaN, Double.NaN);
+        }
+
         /** Returns a sample without latencies. */
         static Sample ofRate(double perSecond, double cpuMicros, double residentMebibytes) {
             return new Sample(perSecond, Double.NaN, Double.NaN, Double.NaN, cpuMicros, residentMebibytes, Double.NaN);

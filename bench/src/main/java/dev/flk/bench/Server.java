@@ -39,11 +39,17 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Stream;
 import redis.embedded.core.ExecutableProvider;
 
 /** A server on a free port that is ready for requests. */
@@ -106,16 +112,67 @@ record Server(Program program, int port) implements Closeable {
      * Starts a redis-server that syncs its file every second. docs/redis.md recommends a sync of every write instead.
      */
     static Server redis(Path directory) throws IOException, InterruptedException {
+        return redis(directory, "everysec");
+    }
+
+    /** @param fsync {@code everysec}, or {@code always} to sync before the answer to a write */
+    static Server redis(Path directory, String fsync) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(ExecutableProvider.newJarResourceProvider(directory.toFile())
                 .get()
                 .toString());
         int port = freePort();
-        String options = "--bind 127.0.0.1 --appendonly yes --appendfsync everysec --port " + port;
+        String options = "--bind 127.0.0.1 --appendonly yes --appendfsync " + fsync + " --port " + port;
         command.addAll(List.of(options.split(" ", -1)));
         Program program = Program.start("redis", directory, Map.of(), command);
         program.awaitLine(line -> line.contains("Ready to accept connections"));
         return new Server(program, port);
+    }
+
+    /**
+     * Starts Postgres with its default settings, under which each commit is on disk before its answer, for up to 300
+     * connections without passwords. Postgres refuses to run as root; for root, it runs as the user nobody.
+     */
+    static Server postgres(Path directory) throws IOException, InterruptedException {
+        Path data = directory.resolve("data");
+        List<String> user = new ArrayList<>();
+        if ("root".equals(System.getProperty("user.name"))) {
+            user.addAll(List.of("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"));
+            Program.start("chown", directory, Map.of(), List.of("chown", "65534:65534", directory.toString()))
+                    .awaitSuccess();
+            Files.setPosixFilePermissions(
+                    Objects.requireNonNull(directory.getParent()), PosixFilePermissions.fromString("rwx--x--x"));
+        }
+        List<String> initialize = new ArrayList<>(user);
+        initialize.addAll(
+                List.of(postgresProgram("initdb"), "--pgdata=" + data, "--username=postgres", "--auth=trust"));
+        Program.start("initdb", directory, Map.of(), initialize).awaitSuccess();
+        int port = freePort();
+        List<String> command = new ArrayList<>(user);
+        command.addAll(List.of(postgresProgram("postgres"), "-D", data.toString(), "-p", Integer.toString(port)));
+        Stream.of("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300")
+                .forEach(setting -> command.addAll(List.of("-c", setting)));
+        Program program = Program.start("postgres", directory, Map.of("LC_ALL", "C"), command);
+        program.awaitLine(line -> line.contains("ready to accept connections"));
+        return new Server(program, port);
+    }
+
+    /** Returns the path of a program of the newest Postgres in the directories of Debian. */
+    private static String postgresProgram(String name) throws IOException {
+        Path versions = Path.of("/usr/lib/postgresql");
+        if (Files.isDirectory(versions)) {
+            try (Stream<Path> all = Files.list(versions)) {
+                Optional<Path> newest = all.map(
+                                version -> version.resolve("bin").resolve(name))
+                        .filter(Files::isExecutable)
+                        .max(Comparator.naturalOrder());
+                if (newest.isPresent()) {
+                    return newest.get().toString();
+                }
+            }
+        }
+        throw new IOException(
+                "there is no " + name + " in " + versions + "; install it (Debian: apt install postgresql)");
     }
 
     /** Starts etcd with its default settings, under which it syncs each commit to disk. */

@@ -102,7 +102,7 @@ final class StateSuite {
                 Target.atLeast("replay, events a second", results.rate(REPLAY), 100_000));
     }
 
-    private static Subject calls(String name, Server server, int clients, int operations, Calls calls) {
+    static Subject calls(String name, Server server, int clients, int operations, Calls calls) {
         return new Subject(name, plan -> {
             try (CallLoad load = new CallLoad(server.port(), clients, calls)) {
                 CpuTime cpu = server.program().cpuTime();
@@ -224,7 +224,7 @@ final class StateSuite {
 
     /** Casts an observer to one type of response. The cast is safe because the observer accepts every response. */
     @SuppressWarnings("unchecked")
-    private static <T> StreamObserver<T> observing(StreamObserver<Object> response) {
+    static <T> StreamObserver<T> observing(StreamObserver<Object> response) {
         return (StreamObserver<T>) (StreamObserver<?>) response;
     }
 }

@@ -37,6 +37,11 @@ final class Stock {
         this.repeats = repeats;
     }
 
+    /** Creates an empty stock for requests with one certificate each, which {@code maker} makes. */
+    static Stock of(Supplier<byte[]> maker) {
+        return new Stock(maker, 1, false);
+    }
+
     /** Creates an empty stock for requests with one certificate each. */
     public static Stock ofSingles(String path, Certificates certificates) {
         return new Stock(() -> request(path, "application/json", certificates.next()), 1, false);

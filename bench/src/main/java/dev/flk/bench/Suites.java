@@ -51,6 +51,10 @@ final class Suites {
                     "state",
                     "the state of agents: commits, reads and replay, next to a bare gRPC server and etcd",
                     StateSuite::run),
+            new Suite(
+                    "peers",
+                    "singles at 1, 64 and 256 connections, next to Redis, Postgres, etcd and a bare Netty server",
+                    Peers::run),
             new Suite("restart", MILLION.description(), MILLION::run),
             new Suite(
                     "slow-disk",

@@ -43,6 +43,9 @@ final class Workbench implements Closeable {
      */
     private static final double STOCK_FACTOR = 1.5;
 
+    /** The requests that may be in flight at the end of a round. */
+    private static final int MOST_CONNECTIONS = 1_024;
+
     private static final int WARM_UPS = 6;
     private static final int FORCED_FILE_BYTES = 64 << 20;
     private static final int FORCED_BYTES = 800;
@@ -129,10 +132,25 @@ final class Workbench implements Closeable {
      * @param expected the prefix of every status
      */
     static Subject load(String name, Server server, int connections, Stock stock, double firstGuess, String expected) {
+        return load(
+                name,
+                server,
+                stock,
+                firstGuess,
+                filled -> new LoadClient(server.port(), connections, filled, expected));
+    }
+
+    /** A function that connects a client to a server. */
+    interface Connect {
+        LoadClient client(Stock stock) throws IOException;
+    }
+
+    /** Returns a subject that sends requests in a closed loop, over connections of any protocol. */
+    static Subject load(String name, Server server, Stock stock, double firstGuess, Connect connect) {
         double[] requestsPerSecond = {firstGuess};
         return new Subject(name, plan -> {
-            Stock filled = filled(stock, requestsPerSecond[0], plan, connections);
-            try (LoadClient client = new LoadClient(server.port(), connections, filled, expected)) {
+            Stock filled = filled(stock, requestsPerSecond[0], plan, MOST_CONNECTIONS);
+            try (LoadClient client = connect.client(filled)) {
                 Sample sample = sample(client, server, plan);
                 requestsPerSecond[0] = sample.perSecond() / stock.itemsPerRequest();
                 return sample;

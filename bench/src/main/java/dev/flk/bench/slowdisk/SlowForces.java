@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench;
+package dev.flk.bench.slowdisk;
 
 import java.lang.instrument.ClassFileTransformer;
 import java.lang.instrument.Instrumentation;
+import java.nio.file.Path;
 import java.security.ProtectionDomain;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
@@ -26,9 +27,9 @@ public final class SlowForces implements ClassFileTransformer {
 
     private SlowForces() {}
 
-    /** Returns the JVM option that delays each force. */
-    public static String jvmOption(Duration delay) {
-        return "-javaagent:" + Program.ownJar() + "=" + delay.toNanos();
+    /** Returns the JVM option that delays each force; {@code jar} contains this class. */
+    public static String jvmOption(Path jar, Duration delay) {
+        return "-javaagent:" + jar + "=" + delay.toNanos();
     }
 
     /** Installs the transformer; called by the JVM before the program. */
