@@ -31,6 +31,7 @@ final class BenchIT {
                         "state",
                         "restart",
                         "slow-disk",
+                        "peers",
                         "--rounds",
                         "1",
                         "--seconds",

@@ -255,7 +255,7 @@ final class PageIT {
             String before = browser.driver().getCurrentUrl();
             // an update of the page may replace the link
             await().ignoreException(StaleElementReferenceException.class).until(() -> {
-                browser.driver().findElement(By.linkText("wider")).sendKeys(Keys.ENTER);
+                browser.driver().findElement(By.linkText("zoom out")).sendKeys(Keys.ENTER);
                 return true;
             });
             Client.awaitUntil(() -> !browser.driver().getCurrentUrl().equals(before));
@@ -381,8 +381,8 @@ final class PageIT {
         browser.width(Browser.NARROW);
         try (BackendProcess backend = start(Map.of("DEDUP_BACKEND", "redis", "REDIS_ADDR", "127.0.0.1:1"))) {
             browser.open(backend.url() + "/ui");
-            browser.awaitText("The dedup is not ready: ");
-            assertThat(browser.text()).contains("Run flk backend health on this machine; it names the cause.");
+            browser.awaitText("The deduplication store is not ready: ");
+            assertThat(browser.text()).contains("Run flk backend health on its host; it names the cause.");
             browser.requireSound();
         }
     }

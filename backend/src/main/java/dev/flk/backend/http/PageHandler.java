@@ -223,15 +223,15 @@ final class PageHandler implements AutoCloseable {
         Answer page = refusal.status() == 401
                 ? message(
                         401,
-                        "Login",
-                        "This page is for operators, who log in.",
-                        "Load it again, and enter the METRICS_USER and METRICS_PASS of the backend.")
+                        "Login required",
+                        "This page is for operators of the backend.",
+                        "Reload the page, and log in with the backend's METRICS_USER and METRICS_PASS.")
                 : message(
                         403,
-                        "Not here",
-                        "Without METRICS_USER, this page is only for this machine, under the name localhost, and not for"
-                                + " pages of other sites.",
-                        "Open it as localhost on the machine of the backend, or set METRICS_USER and METRICS_PASS.");
+                        "Access denied",
+                        "The request came from a page of another site; or METRICS_USER is not set, so that only the"
+                                + " backend's host may use this page, at localhost.",
+                        "Open the page at localhost on the backend's host, or set METRICS_USER and METRICS_PASS.");
         List<Header> headers = new ArrayList<>(page.headers());
         headers.addAll(refusal.headers());
         return new Answer(page.status(), page.contentType(), page.body(), headers);
@@ -252,8 +252,8 @@ final class PageHandler implements AutoCloseable {
             return message(
                     200,
                     "Agents",
-                    "This backend does not know its agents.",
-                    "It is still starting, or it has no sessions because SESSION_STORE or STATE_PORT is off.");
+                    "This backend has no sessions of agents.",
+                    "It is still starting, or SESSION_STORE or STATE_PORT is off. Reload the page in a minute.");
         }
         return html(
                 200,
@@ -298,7 +298,7 @@ final class PageHandler implements AutoCloseable {
         return recorded(found -> {
             List<String> lines = found.withId(id, 1);
             return lines.isEmpty()
-                    ? html(404, pages.html(new NotFound(id)))
+                    ? html(404, pages.html(new NotFound(id, true)))
                     : html(
                             200,
                             pages.html(CertificateView.of(
@@ -341,7 +341,7 @@ final class PageHandler implements AutoCloseable {
                         200,
                         "State",
                         "This backend has no state of agents.",
-                        "It is still starting, or STATE_PORT is off."));
+                        "It is still starting, or STATE_PORT is off. Reload the page in a minute."));
     }
 
     /** Records the review of a form, and leads to what still waits. */
@@ -378,7 +378,10 @@ final class PageHandler implements AutoCloseable {
                         .orElseGet(() -> withoutRecord("Review"));
             } catch (BadRequest e) {
                 return message(
-                        400, "Review", "Nothing was reviewed: " + e.text() + ".", "Go back, and change the form.");
+                        400,
+                        "Review",
+                        "Nothing was reviewed: " + e.text() + ".",
+                        "Go back, correct the form, and send it again.");
             }
         });
     }
@@ -415,7 +418,7 @@ final class PageHandler implements AutoCloseable {
         if (found.isPresent() && !text.isEmpty() && KeyView.exists(found.get(), text)) {
             return redirect(PATH + "/key?id=" + Pages.encoded(text));
         }
-        return html(404, pages.html(new NotFound(text)));
+        return html(404, pages.html(new NotFound(text, found.isPresent() && opened.isPresent())));
     }
 
     private static boolean isAgent(SessionStorage store, String text) {
@@ -440,7 +443,7 @@ final class PageHandler implements AutoCloseable {
                 200,
                 title,
                 "This backend has no record of outcomes.",
-                "It is still starting, or RECORD or STATE_PORT is off.");
+                "It is still starting, or RECORD or STATE_PORT is off. Reload the page in a minute.");
     }
 
     private Answer recorded(Function<RecordedOutcomes, Answer> view) {
@@ -454,18 +457,22 @@ final class PageHandler implements AutoCloseable {
         } catch (BadRequest e) {
             return message(
                     400,
-                    "Wrong address",
-                    "The address of this page is wrong: " + e.text() + ".",
-                    "Follow a link above.");
+                    "Invalid address",
+                    "The address is not valid: " + e.text() + ".",
+                    "Correct it, or choose a view above.");
         } catch (StateException e) {
             boolean isWrong = e.reason() == Reason.INVALID;
             return isWrong
-                    ? message(400, "Wrong address", e.getMessage() + ".", "Follow a link above.")
+                    ? message(
+                            400,
+                            "Invalid address",
+                            "The address is not valid: " + e.getMessage() + ".",
+                            "Correct it, or choose a view above.")
                     : message(
                             503,
                             "No answer",
                             "The data for this view can't be read now: " + e.getMessage() + ".",
-                            "Certificates are not affected. Run flk backend health on this machine; it names the"
+                            "Certificates are not affected. Run flk backend health on its host; it names the"
                                     + " cause.");
         }
     }

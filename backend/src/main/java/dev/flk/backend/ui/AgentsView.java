@@ -106,7 +106,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
 
         /** Returns what the agent's state is, in a few words. */
         public String state() {
-            return isSilent ? "silent" : isBreakerOpen ? "can't reach a backend" : "reports";
+            return isSilent ? "silent" : isBreakerOpen ? "can't deliver" : "reporting";
         }
 
         /** Returns the time since the report. */

@@ -27,7 +27,11 @@ public record NowView(
     private static final int MINUTES_OF_DAY = 1_440;
 
     /** A component of the backend, and whether it works. */
-    public record Part(String name, boolean isReady, String detail) {}
+    public record Part(String name, boolean isReady, String detail) {
+        private String title() {
+            return name.equals("dedup") ? "deduplication store" : name;
+        }
+    }
 
     /**
      * Something that is wrong.
@@ -58,12 +62,12 @@ public record NowView(
                     text,
                     percent(share(rates, MINUTES_OF_HOUR, missed, counted)),
                     percent(all),
-                    Math.max(0, 1 - all / permitted));
+                    Double.isNaN(all) ? 1 : Math.max(0, 1 - all / permitted));
         }
 
         private static double share(Rates rates, int minutes, List<Counted> missed, List<Counted> counted) {
             double all = sum(rates, minutes, counted);
-            return all == 0 ? 0 : sum(rates, minutes, missed) / all;
+            return all == 0 ? Double.NaN : sum(rates, minutes, missed) / all;
         }
 
         private static double sum(Rates rates, int minutes, List<Counted> counted) {
@@ -73,7 +77,7 @@ public record NowView(
         }
 
         private static String percent(double share) {
-            return String.format(Locale.ROOT, "%.2f %%", share * 100);
+            return Double.isNaN(share) ? "–" : String.format(Locale.ROOT, "%.2f %%", share * 100);
         }
 
         /** Returns the share of the error budget that is left. */
@@ -103,14 +107,14 @@ public record NowView(
         for (Part part : parts) {
             if (!part.isReady()) {
                 found.add(new Problem(
-                        "The " + part.name() + " is not ready: " + part.detail() + ".",
-                        "Run flk backend health on this machine; it names the cause."));
+                        "The " + part.title() + " is not ready: " + part.detail() + ".",
+                        "Run flk backend health on its host; it names the cause."));
             }
         }
         if (samples.sum("flk_keys_file_bad") == 1) {
             found.add(new Problem(
                     "KEYS_FILE can't be used; the keys that were read last remain in force.",
-                    "Correct the file: flk backend keys check, and the runbook KeysFileBad."));
+                    "Run flk backend keys check, correct the file, and follow the runbook KeysFileBad."));
         }
         if (samples.sum("flk_tls_files_bad") == 1) {
             found.add(new Problem(
@@ -121,7 +125,7 @@ public record NowView(
             found.add(new Problem(
                     "A certificate has waited for its decision for "
                             + duration(samples.sum("flk_inbox_oldest_pending_seconds")) + ".",
-                    "The store is slow or down: follow the runbook DedupStoreDown."));
+                    "The deduplication store is slow or down: follow the runbook DedupStoreDown."));
         }
         if (samples.sum("flk_record_lag_seconds") > 5 * MANY_SECONDS) {
             found.add(new Problem(
@@ -134,7 +138,7 @@ public record NowView(
                     overdue == 1
                             ? "A certificate has waited for a review for longer than REVIEW_AFTER."
                             : number(overdue) + " certificates have waited for a review for longer than REVIEW_AFTER.",
-                    "The view Review lists them."));
+                    "The view Review lists what waits."));
         }
         double silent = samples.sum("flk_sessions_silent");
         if (silent > 0) {
@@ -200,7 +204,7 @@ public record NowView(
                 new Figure("appends waiting for the log", number(samples.sum("flk_wal_queue_appends"))),
                 new Figure("requests in flight", number(samples.sum("flk_http_requests_in_flight"))),
                 new Figure("open connections", number(samples.sum("flk_http_connections"))),
-                new Figure("store of outcomes", samples.sum("flk_dedup_up") == 1 ? "up" : "down"),
+                new Figure("deduplication store", samples.sum("flk_dedup_up") == 1 ? "up" : "down"),
                 new Figure("state", upOrOff(samples.sum("flk_state_up"))),
                 new Figure("free space for the log", bytes(samples.sum("flk_wal_free_bytes"))),
                 new Figure("free space for the state", bytes(samples.sum("flk_state_free_bytes"))),

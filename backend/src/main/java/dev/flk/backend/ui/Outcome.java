@@ -88,6 +88,11 @@ public record Outcome(
         return decimals(budget);
     }
 
+    /** Returns the recomputed budget with four decimals. */
+    public String recomputedBudgetText() {
+        return decimals(recomputedBudget);
+    }
+
     /** Returns the claimed coh★ with four decimals. */
     public String cohStarText() {
         return decimals(cohStar);

@@ -33,8 +33,12 @@ public final class Pages {
     /** A view that is only a sentence, such as an error with what to do about it. */
     public record Message(String title, String sentence, String remedy) {}
 
-    /** The answer to a search that found nothing. */
-    public record NotFound(String text) {
+    /**
+     * The answer to a search that found nothing.
+     *
+     * @param isComplete whether the record and the agents could be searched
+     */
+    public record NotFound(String text, boolean isComplete) {
         /** Returns the text in the form for a query. */
         public String encoded() {
             return Pages.encoded(text);

@@ -20,10 +20,10 @@ public final class Rates {
     public enum Counted {
         ACCEPTED("accepted"),
         ESCALATED("escalated"),
-        REJECTED("rejected"),
+        REJECTED("rejected by verification"),
         /** Refused without a decision: malformed, of a wrong signature, too large or too slow. */
-        REFUSED("refused"),
-        THROTTLED("throttled"),
+        REFUSED("refused before verification"),
+        THROTTLED("throttled (rate limits)"),
         /** Submissions that were answered 500 or 503. */
         FAILED("failed"),
         /** All submissions for which the backend promises an answer. */

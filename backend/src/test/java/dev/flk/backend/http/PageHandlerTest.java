@@ -114,7 +114,7 @@ final class PageHandlerTest {
                 new Component("state", false, "starting", false));
 
         assertThat(get("/ui").body())
-                .contains("The dedup is not ready: can't connect to &lt;redis", "Run flk backend health")
+                .contains("The deduplication store is not ready: can't connect to &lt;redis", "Run flk backend health")
                 .contains("The state is not ready: starting.")
                 .doesNotContain("The log");
     }
@@ -132,7 +132,7 @@ final class PageHandlerTest {
         String page = get("/ui/agents?order=backlog").body();
 
         assertThat(page.substring(page.indexOf("<tbody>")))
-                .containsSubsequence("a-old", "silent", "c-many", "can't reach a backend", "b-few", "3 min");
+                .containsSubsequence("a-old", "silent", "c-many", "can't deliver", "b-few", "3 min");
         assertThat(page).doesNotContain("c-many/note");
         assertThat(get("/ui/agents?prefix=b").body()).contains("b-few").doesNotContain("c-many");
     }
@@ -151,7 +151,7 @@ final class PageHandlerTest {
 
     @Test
     void agents_withoutSessionsOrWithoutStore_saysWhy() throws Exception {
-        assertThat(get("/ui/agents").body()).contains("This backend does not know its agents.");
+        assertThat(get("/ui/agents").body()).contains("This backend has no sessions of agents.");
         withSessions();
         assertThat(get("/ui/agents").body()).contains("No agent reports to this backend.");
         engine.close();
@@ -173,7 +173,7 @@ final class PageHandlerTest {
         HttpResponse<String> answer = get("/ui/agents?sort=name");
 
         assertThat(answer.statusCode()).isEqualTo(400);
-        assertThat(answer.body()).contains("unknown parameter, sort", "Follow a link above.");
+        assertThat(answer.body()).contains("unknown parameter, sort", "Correct it, or choose a view above.");
     }
 
     @Test
@@ -186,7 +186,10 @@ final class PageHandlerTest {
         HttpResponse<String> nothing = get("/ui/search?q=%3Cb%3E%26%22");
         assertThat(nothing.statusCode()).isEqualTo(404);
         assertThat(nothing.body())
-                .contains("called “&lt;b&gt;&amp;\"”", "/ui/shards?prefix=%3Cb%3E%26%22")
+                .contains(
+                        "called “&lt;b&gt;&amp;\"”",
+                        "/ui/shards?prefix=%3Cb%3E%26%22",
+                        "Not everything can be searched now")
                 .doesNotContain("<b>");
         assertThat(get("/ui/search?q=" + "%0A".repeat(3)).statusCode()).isEqualTo(404);
         assertThat(get("/ui/certificate?id=x").body()).contains("id is not 64 lower-case hex digits");
@@ -216,7 +219,7 @@ final class PageHandlerTest {
         assertThat(get("/ui/state?namespace=shop&events=on").body())
                 .containsSubsequence("<th scope=\"row\">2</th>", "\"price\":2", "<th scope=\"row\">1</th>");
         assertThat(get("/ui/state?namespace=other&events=on").body())
-                .contains("None of the events that were examined is here.");
+                .contains("No change to this place is among the changes that were examined.");
         assertThat(get("/ui/state?namespace=shop&agent=x&key=y").body()).contains("The state has no such key.");
         assertThat(get("/ui/state?namespace=%20").statusCode()).isEqualTo(400);
     }
@@ -238,7 +241,7 @@ final class PageHandlerTest {
         HttpResponse<String> refused = get("/ui");
         assertThat(refused.statusCode()).isEqualTo(401);
         assertThat(refused.headers().firstValue("WWW-Authenticate")).isPresent();
-        assertThat(refused.body()).contains("This page is for operators, who log in.");
+        assertThat(refused.body()).contains("This page is for operators of the backend.");
         assertThat(get("/ui/agents").statusCode()).isEqualTo(401);
         assertThat(get("/ui", "Authorization", "Basic b3BlcmF0b3I6c2VjcmV0").statusCode())
                 .isEqualTo(200);
