@@ -141,7 +141,11 @@ public final class Packages {
 
     private void copy(Program program, Path from, Path to) throws IOException {
         Files.createDirectories(to.resolve("..").normalize());
-        Files.writeString(to, filled(program, Files.readString(from)));
+        if (from.toString().endsWith(".png")) {
+            Files.copy(from, to);
+        } else {
+            Files.writeString(to, filled(program, Files.readString(from)));
+        }
     }
 
     private String filled(Program program, String text) {
