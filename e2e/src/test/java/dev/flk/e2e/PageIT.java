@@ -379,11 +379,23 @@ final class PageIT {
     @Test
     void storeIsDown_saysWhatIsWrongAndWhatToDo() throws Exception {
         browser.width(Browser.NARROW);
-        try (BackendProcess backend = start(Map.of("DEDUP_BACKEND", "redis", "REDIS_ADDR", "127.0.0.1:1"))) {
+        try (BackendProcess backend = start(Map.of(
+                "DEDUP_BACKEND",
+                "redis",
+                "REDIS_ADDR",
+                "127.0.0.1:1",
+                "STATE_PORT",
+                "0",
+                "STATE_TOKENS_FILE",
+                "tokens.json"))) {
             browser.open(backend.url() + "/ui");
             browser.awaitText("The deduplication store is not ready: ");
             assertThat(browser.text()).contains("Run flk backend health on its host; it names the cause.");
             browser.requireSound();
+            for (String view : List.of("agents", "shards", "shard?name=a", "review", "state", "state?events=on")) {
+                browser.open(backend.url() + "/ui/" + view);
+                browser.requireSound();
+            }
         }
     }
 

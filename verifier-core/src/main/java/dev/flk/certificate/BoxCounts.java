@@ -23,7 +23,7 @@ public record BoxCounts(List<String> scales, List<Long> counts) {
         counts = Collections.unmodifiableList(counts);
     }
 
-    /** Returns the count for a scale; null if there is none. */
+    /** Returns the count for a scale; null if the certificate has no count for it. */
     public @Nullable Long get(int scale) {
         for (int i = 0; i < scales.size(); i++) {
             String name = scales.get(i);

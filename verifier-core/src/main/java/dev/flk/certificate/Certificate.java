@@ -121,10 +121,10 @@ public record Certificate(
             return dHat >= NON_STICKY_MIN_D_HAT ? NON_STICKY : MIXED;
         }
 
-        /** Returns the regime whose name fulfils a condition; null if there is none. */
-        static @Nullable Regime named(Predicate<String> condition) {
+        /** Returns the regime whose name {@code isName} accepts; null if it accepts no regime's name. */
+        static @Nullable Regime named(Predicate<String> isName) {
             for (Regime regime : ALL) {
-                if (condition.test(regime.wireName)) {
+                if (isName.test(regime.wireName)) {
                     return regime;
                 }
             }

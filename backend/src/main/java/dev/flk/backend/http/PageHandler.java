@@ -229,8 +229,8 @@ final class PageHandler implements AutoCloseable {
                 : message(
                         403,
                         "Access denied",
-                        "The request came from a page of another site; or METRICS_USER is not set, so that only the"
-                                + " backend's host may use this page, at localhost.",
+                        "Either a page of another site sent this request, or METRICS_USER is not set; then, only the"
+                                + " backend's host may use this page, under the name localhost.",
                         "Open the page at localhost on the backend's host, or set METRICS_USER and METRICS_PASS.");
         List<Header> headers = new ArrayList<>(page.headers());
         headers.addAll(refusal.headers());

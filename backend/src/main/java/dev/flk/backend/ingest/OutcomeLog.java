@@ -33,8 +33,8 @@ final class OutcomeLog {
 
     private static final int MAX_REASON_CHARS = 1000;
 
-    private static final byte[] ACCEPTED = " accepted (D̂=".getBytes(StandardCharsets.UTF_8);
-    private static final byte[] COH_STAR = ", coh★=".getBytes(StandardCharsets.UTF_8);
+    private static final byte[] ACCEPTED = Utf8Buffer.utf8(" accepted (D̂=");
+    private static final byte[] COH_STAR = Utf8Buffer.utf8(", coh★=");
 
     /**
      * The largest burst of lines about duplicates, and of lines about conflicts. Each such line matters, but anyone
