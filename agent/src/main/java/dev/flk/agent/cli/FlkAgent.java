@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import ch.qos.logback.classic.Level;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.program.cli.Subcommands;
 import dev.flk.program.config.Key;
 import dev.flk.program.logging.LogOutput;
 import java.io.InputStream;
@@ -12,6 +13,7 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine;
@@ -37,35 +39,39 @@ public final class FlkAgent implements Runnable {
             null);
 
     private final Context context;
-    private final CommandLine commandLine;
+    private final Subcommands subcommands;
 
     /** Creates the program with its environment variables and streams. The streams must use UTF-8. */
     public FlkAgent(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
         context = new Context(environment, in, out, err);
         CertificateCommands certificates = new CertificateCommands(context);
         OutboxCommands outbox = new OutboxCommands(context);
-        commandLine = new CommandLine(this)
-                .addSubcommand(new RunCommand(context))
-                .addSubcommand(new CertifyCommand(context))
-                .addSubcommand(new SubmitCommand(context))
-                .addSubcommand(new StatusCommand(context))
-                .addSubcommand(outbox.new Compact())
-                .addSubcommand(new DlqCommand(context))
-                .addSubcommand(outbox.new Show())
-                .addSubcommand(outbox.new Fsck())
-                .addSubcommand(new DoctorCommand(context))
-                .addSubcommand(new AgentHealthCommand(context))
-                .addSubcommand(new AgentDiagnosticsCommand(context))
-                .addSubcommand(certificates.new Keygen())
-                .addSubcommand(certificates.new Canonical())
-                .addSubcommand(certificates.new Sign())
-                .addSubcommand(new VerifyCommand(context));
+        subcommands = new Subcommands()
+                .add("run", () -> new RunCommand(context))
+                .add("certify", () -> new CertifyCommand(context))
+                .add("submit", () -> new SubmitCommand(context))
+                .add("status", () -> new StatusCommand(context))
+                .add("compact", () -> outbox.new Compact())
+                .add("dlq", () -> new DlqCommand(context))
+                .add("outbox", () -> outbox.new Show())
+                .add("fsck", () -> outbox.new Fsck())
+                .add("doctor", () -> new DoctorCommand(context))
+                .add("health", () -> new AgentHealthCommand(context))
+                .add("diagnostics", () -> new AgentDiagnosticsCommand(context))
+                .add("keygen", () -> certificates.new Keygen())
+                .add("canonical", () -> certificates.new Canonical())
+                .add("sign", () -> certificates.new Sign())
+                .add("verify", () -> new VerifyCommand(context));
+    }
+
+    private CommandLine commandLine(Consumer<CommandLine> addSubcommands) {
+        CommandLine commands = new CommandLine(this);
+        addSubcommands.accept(commands);
         // set here and not in the annotation, from which subcommands would inherit the footer
-        commandLine.getCommandSpec().usageMessage().footer(footer());
+        commands.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
-        commandLine
-                .setOut(writer(out))
-                .setErr(writer(err))
+        return commands.setOut(writer(context.out()))
+                .setErr(writer(context.err()))
                 .setParameterExceptionHandler(failures)
                 .setExecutionExceptionHandler(failures);
     }
@@ -80,7 +86,7 @@ public final class FlkAgent implements Runnable {
 
     /** Runs a command line; returns the exit code. */
     public int run(String... args) {
-        return commandLine.execute(args);
+        return commandLine(program -> subcommands.addTo(program, args)).execute(args);
     }
 
     private static PrintWriter writer(PrintStream stream) {
@@ -102,7 +108,7 @@ public final class FlkAgent implements Runnable {
 
     /** Returns the model of all commands, from which man pages and the completion of shells are generated. */
     public CommandLine commandLine() {
-        return commandLine;
+        return commandLine(subcommands::addAllTo);
     }
 
     @Option(

@@ -5,6 +5,7 @@ import ch.qos.logback.classic.Level;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.keys.SigningConfig;
 import dev.flk.program.cli.IoMessages;
+import dev.flk.program.cli.Subcommands;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
@@ -18,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -59,7 +61,8 @@ public final class CommandLineProgram {
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
-    private final CommandLine commands;
+    private final BackendCommand root;
+    private final Subcommands subcommands;
     private final AtomicBoolean watched = new AtomicBoolean();
     private final PrintWriter out;
     private final PrintWriter err;
@@ -73,20 +76,26 @@ public final class CommandLineProgram {
         InstantSource clock = InstantSource.system();
         this.out = out;
         this.err = err;
-        this.commands = new CommandLine(new BackendCommand(environment, service, config))
-                .addSubcommand(new ConfigCommand(environment, config))
-                .addSubcommand(new ExplainCommand(environment, config, clock))
-                .addSubcommand(new BackendDiagnostics(environment, config, clock))
-                .addSubcommand(new BackendHealthCommand(environment, config, clock))
-                .addSubcommand(PolicyTryCommand.with(new WalSource(environment, config), watched::get, clock))
-                .addSubcommand(new KeysCommand(environment, config, clock))
-                .addSubcommand(new PostgresCommand(environment, config, clock))
-                .addSubcommand(new RecordCommand(environment, config, clock))
-                .addSubcommand(new ReviewCommand(environment, config))
-                .addSubcommand(new SessionsCommand(environment, config))
-                .addSubcommand(StateCommand.with(environment, config))
-                .addSubcommand(WalCommand.with(new WalSource(environment, config)))
-                .setOut(out)
+        this.root = new BackendCommand(environment, service, config);
+        this.subcommands = new Subcommands()
+                .add("config", () -> new ConfigCommand(environment, config))
+                .add("explain", () -> new ExplainCommand(environment, config, clock))
+                .add("diagnostics", () -> new BackendDiagnostics(environment, config, clock))
+                .add("health", () -> new BackendHealthCommand(environment, config, clock))
+                .add("policy", () -> PolicyTryCommand.with(new WalSource(environment, config), watched::get, clock))
+                .add("keys", () -> new KeysCommand(environment, config, clock))
+                .add("postgres", () -> new PostgresCommand(environment, config, clock))
+                .add("record", () -> new RecordCommand(environment, config, clock))
+                .add("review", () -> new ReviewCommand(environment, config))
+                .add("sessions", () -> new SessionsCommand(environment, config))
+                .add("state", () -> StateCommand.with(environment, config))
+                .add("wal", () -> WalCommand.with(new WalSource(environment, config)));
+    }
+
+    private CommandLine commandLine(Consumer<CommandLine> addSubcommands) {
+        CommandLine commands = new CommandLine(root);
+        addSubcommands.accept(commands);
+        commands.setOut(out)
                 .setErr(err)
                 .setParameterExceptionHandler((mistake, arguments) -> refuse(mistake))
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
@@ -95,6 +104,7 @@ public final class CommandLineProgram {
         commands.getCommandSpec()
                 .usageMessage()
                 .footer("Without a command, it serves. It reads the environment and the --config file.");
+        return commands;
     }
 
     private static int refuse(ParameterException mistake) {
@@ -113,12 +123,12 @@ public final class CommandLineProgram {
 
     /** Returns the commands, for their man pages and completion. */
     public CommandLine commandLine() {
-        return commands;
+        return commandLine(subcommands::addAllTo);
     }
 
     /** Runs a command line and returns its exit code. */
     public int run(String... args) {
-        int exitCode = commands.execute(args);
+        int exitCode = commandLine(program -> subcommands.addTo(program, args)).execute(args);
         out.flush();
         err.flush();
         return exitCode;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.config.BackendConfig;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -21,6 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
 
 class CommandLineProgramTest {
     private static final Map<String, String> ENOUGH = Map.of("PCS_SIGN_ALG", "none", "LOG_LEVEL", "error");
@@ -41,6 +44,17 @@ class CommandLineProgramTest {
         assertThat(served)
                 .singleElement()
                 .satisfies(config -> assertThat(config.http().port()).isEqualTo(1234));
+    }
+
+    @Test
+    void helpOfACommand_isThatOfItInTheProgramWithAllCommands() {
+        PrintWriter noText = new PrintWriter(Writer.nullWriter());
+        CommandLine all = new CommandLineProgram(Map.of(), (config, again) -> {}, noText, noText).commandLine();
+
+        all.getSubcommands().forEach((name, command) -> {
+            assertThat(cli.run(name + " --help")).isZero();
+            assertThat(cli.out()).startsWith("Usage: flk-backend " + name + " ").isEqualTo(command.getUsageMessage());
+        });
     }
 
     static Stream<Arguments> failures() {
