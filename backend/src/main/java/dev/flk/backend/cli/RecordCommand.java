@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import static dev.flk.backend.cli.BackendConnection.encoded;
+import static dev.flk.backend.cli.BackendConnection.error;
+import static dev.flk.backend.cli.BackendConnection.parsed;
+import static dev.flk.backend.cli.BackendConnection.required;
+
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.NullNode;
 import de.siegmar.fastcsv.writer.CsvWriter;
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
-import dev.flk.backend.files.ConfiguredFile;
-import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
-import dev.flk.program.diagnostics.LocalHttpClient;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.net.ConnectException;
-import java.net.URLEncoder;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
@@ -35,7 +33,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -44,6 +41,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -66,12 +64,9 @@ import picocli.CommandLine.Spec;
             "2:wrong usage or configuration"
         })
 final class RecordCommand implements Callable<Integer> {
-    private static final JsonMapper JSON = new JsonMapper();
     private static final int PART = 1_000;
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int SHORT_ID = 12;
     private static final int LONGEST_SHARD = 24;
-    private static final int MAX_PEM_BYTES = 1 << 20;
     private static final String DATE = "2026-01-31";
     private static final String UNKNOWN_SHARD = "no outcome of this shard";
     private static final Table<JsonNode> TABLE = new Table<JsonNode>()
@@ -110,8 +105,10 @@ final class RecordCommand implements Callable<Integer> {
     private final Map<String, String> environment;
     private final ConfigOption config;
     private final InstantSource clock;
-    private LocalHttpClient client = new LocalHttpClient(PATIENCE);
-    private Optional<String> login = Optional.empty();
+
+    @Mixin
+    private final BackendConnection backend;
+
     private boolean isPartial;
 
     @Option(names = "--shard", paramLabel = "SHARD", description = "Only this shard; its full name.")
@@ -174,12 +171,6 @@ final class RecordCommand implements Callable<Integer> {
             })
     private List<String> urls = new ArrayList<>();
 
-    @Option(
-            names = "--ca",
-            paramLabel = "FILE",
-            description = "PEM file of the authorities that signed the backend's certificate.")
-    private @Nullable Path authorities;
-
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
@@ -208,6 +199,7 @@ final class RecordCommand implements Callable<Integer> {
         this.environment = environment;
         this.config = config;
         this.clock = clock;
+        this.backend = new BackendConnection(environment, config);
     }
 
     @Override
@@ -228,10 +220,6 @@ final class RecordCommand implements Callable<Integer> {
                         .map(each -> each.replaceAll("/+$", ""))
                         .distinct()
                         .toList();
-        login = RunningBackend.login(environment, config.file);
-        if (authorities != null) {
-            client = new LocalHttpClient(PATIENCE, pem(authorities));
-        }
         PrintWriter out = spec.commandLine().getOut();
         if (shard == null && id == null && conditions.isEmpty()) {
             Comparator<JsonNode> byName = Comparator.comparing(RecordCommand::shard);
@@ -246,8 +234,7 @@ final class RecordCommand implements Callable<Integer> {
         if (bases.size() > 1 && conditions.isEmpty() && id == null) {
             conditions.add("order=oldest"); // answers in the order of epochs can't be merged by time
         }
-        String path =
-                shard == null ? "/v1/outcomes?" : "/v1/shards/" + encoded(shard).replace("+", "%20") + "/outcomes?";
+        String path = shard == null ? "/v1/outcomes?" : "/v1/shards/" + encoded(shard) + "/outcomes?";
         String query = id == null ? String.join("&", conditions) : "id=" + encoded(id);
         boolean isByMeasurement = measuredFrom != null || measuredUntil != null;
         Comparator<JsonNode> byTime = Comparator.comparing(outcome -> Instant.parse(
@@ -263,14 +250,6 @@ final class RecordCommand implements Callable<Integer> {
             (format == Format.table ? out : spec.commandLine().getErr()).print(Paragraph.wrapped(footer));
         }
         return ExitCode.OK;
-    }
-
-    private static byte[] pem(Path file) throws IOException {
-        try {
-            return ConfiguredFile.bytes(file, MAX_PEM_BYTES);
-        } catch (Unusable e) {
-            throw new IOException("--ca: " + file + " " + e.getMessage(), e);
-        }
     }
 
     private ParameterException usage(String message) {
@@ -412,7 +391,7 @@ final class RecordCommand implements Callable<Integer> {
         private final String question;
         private final Deque<String> lines = new ArrayDeque<>();
         private @Nullable String cursor = "";
-        private JsonNode first = JSON.nullNode();
+        private JsonNode first = NullNode.instance;
         private boolean isUnknownShard;
 
         Answers(String question) throws IOException {
@@ -453,39 +432,18 @@ final class RecordCommand implements Callable<Integer> {
                         .orElse(null);
             }
             if (!lines.isEmpty()) {
-                first = JSON.readTree(lines.getFirst());
+                first = parsed(lines.getFirst());
             }
         }
     }
 
     /** Returns an answer with status 200, or with 404 if the shard is unknown; throws for any other answer. */
     private HttpResponse<String> ask(String address) throws IOException {
-        HttpResponse<String> answer;
-        try {
-            answer = client.ask(address, login);
-        } catch (ConnectException e) {
-            throw new IOException(
-                    "nothing listens at " + address.substring(0, address.indexOf("/v1/"))
-                            + "; start the backend, or give its PORT (its OPS_PORT if that is set) in --url",
-                    e);
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), "--url: not a URL: " + e.getMessage(), e);
-        }
-        if (answer.statusCode() == 401) {
-            throw new IOException(
-                    "the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
-        }
-        if (answer.statusCode() == 404 && shard != null && error(answer).startsWith(UNKNOWN_SHARD)) {
-            return answer;
-        }
-        if (answer.statusCode() != 200) {
-            throw new IOException("HTTP %d: %s".formatted(answer.statusCode(), error(answer)));
-        }
-        return answer;
-    }
-
-    private static String error(HttpResponse<String> answer) throws IOException {
-        return JSON.readTree(answer.body()).path("error").asText();
+        HttpResponse<String> answer = backend.sendWithLogin(backend.request(address));
+        boolean isUnknown = answer.statusCode() == 404
+                && shard != null
+                && error(answer.body()).startsWith(UNKNOWN_SHARD);
+        return isUnknown ? answer : required(answer);
     }
 
     /** Returns whether a name is too long for the last column, which would cut it. */
@@ -503,10 +461,6 @@ final class RecordCommand implements Callable<Integer> {
 
     private static String shortId(JsonNode outcome) {
         return outcome.path("pcs_id").asText().substring(0, SHORT_ID);
-    }
-
-    private static String encoded(String text) {
-        return URLEncoder.encode(text, StandardCharsets.UTF_8);
     }
 
     private static String number(JsonNode number) {

@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
+import static dev.flk.backend.cli.BackendConnection.encoded;
+import static dev.flk.backend.cli.BackendConnection.parsed;
+import static dev.flk.backend.cli.BackendConnection.required;
+
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
-import dev.flk.backend.files.ConfiguredFile;
-import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
-import dev.flk.program.diagnostics.LocalHttpClient;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.net.URI;
-import java.net.URLEncoder;
-import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +22,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -47,12 +41,9 @@ import picocli.CommandLine.Spec;
             ""
         })
 final class ReviewCommand {
-    private static final JsonMapper JSON = new JsonMapper();
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final String PATH = "/v1/reviews";
     private static final int PAGE = 1_000;
     private static final int SHORT_ID = 12;
-    private static final int MAX_PEM_BYTES = 1 << 20;
     private static final Table<JsonNode> WAITING = new Table<JsonNode>()
             .left(
                     "received (UTC)",
@@ -71,19 +62,15 @@ final class ReviewCommand {
     private final Map<String, String> environment;
     private final ConfigOption config;
 
+    @Mixin
+    private final BackendConnection backend;
+
     @Option(
             names = "--url",
             scope = ScopeType.INHERIT,
             paramLabel = "URL",
             description = "The URL of the backend, such as http://127.0.0.1:8080.")
     private @Nullable String url;
-
-    @Option(
-            names = "--ca",
-            scope = ScopeType.INHERIT,
-            paramLabel = "FILE",
-            description = "PEM file of the authorities that signed the backend's certificate.")
-    private @Nullable Path authorities;
 
     @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
     private boolean json;
@@ -101,6 +88,7 @@ final class ReviewCommand {
     ReviewCommand(Map<String, String> environment, ConfigOption config) {
         this.environment = environment;
         this.config = config;
+        this.backend = new BackendConnection(environment, config);
     }
 
     @Command(name = "list", description = "Lists what waits for a review, the newest first.")
@@ -145,7 +133,7 @@ final class ReviewCommand {
         }
         List<JsonNode> rows = new ArrayList<>();
         for (String line : lines) {
-            rows.add(JSON.readTree(line));
+            rows.add(parsed(line));
         }
         if (rows.isEmpty()) {
             out().println(isReviewed ? "no review" : "no certificate waits for a review");
@@ -218,51 +206,16 @@ final class ReviewCommand {
         if (json) {
             out().println(answer.body());
         } else {
-            int reviewed = JSON.readTree(answer.body()).path("reviewed").asInt();
+            int reviewed = parsed(answer.body()).path("reviewed").asInt();
             out().println(reviewed + (reviewed == 1 ? " certificate reviewed" : " certificates reviewed"));
         }
         return ExitCode.OK;
     }
 
-    /** Sends a request and returns the answer; throws for an answer other than 200, with the backend's error. */
     private HttpResponse<String> send(String method, String query, @Nullable String body) throws IOException {
         String base = url == null ? RunningBackend.url(environment, config.file) : url.replaceAll("/+$", "");
-        HttpRequest.Builder request;
-        try {
-            request = HttpRequest.newBuilder(URI.create(base + PATH + query));
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:8080", e);
-        }
-        RunningBackend.login(environment, config.file).ifPresent(login -> request.header("Authorization", login));
-        request.method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
-        HttpResponse<String> answer = new LocalHttpClient(PATIENCE, trusted()).send(request);
-        if (answer.statusCode() == 401) {
-            throw new IOException(
-                    "the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
-        }
-        if (answer.statusCode() != 200) {
-            throw new IOException("the backend answered " + answer.statusCode() + ": " + error(answer.body()));
-        }
-        return answer;
-    }
-
-    private static String error(String body) {
-        try {
-            return JSON.readTree(body).path("error").asText(body);
-        } catch (JsonProcessingException e) {
-            return body; // the answer does not come from a backend
-        }
-    }
-
-    private byte @Nullable [] trusted() throws IOException {
-        if (authorities == null) {
-            return null;
-        }
-        try {
-            return ConfiguredFile.bytes(authorities, MAX_PEM_BYTES);
-        } catch (Unusable e) {
-            throw new IOException("--ca: " + authorities + " " + e.getMessage(), e);
-        }
+        return required(backend.sendWithLogin(backend.request(base + PATH + query)
+                .method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body))));
     }
 
     private static String shortId(JsonNode line) {
@@ -271,10 +224,6 @@ final class ReviewCommand {
 
     private static String time(String at) {
         return at.substring(0, 19).replace('T', ' ');
-    }
-
-    private static String encoded(String text) {
-        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
     private PrintWriter err() {

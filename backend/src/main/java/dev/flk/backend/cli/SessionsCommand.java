@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
+import static dev.flk.backend.cli.BackendConnection.bytes;
+import static dev.flk.backend.cli.BackendConnection.encoded;
+import static dev.flk.backend.cli.BackendConnection.parsed;
+import static dev.flk.backend.cli.BackendConnection.refused;
+import static dev.flk.backend.cli.BackendConnection.required;
+
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
-import dev.flk.backend.files.ConfiguredFile;
-import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
-import dev.flk.program.diagnostics.LocalHttpClient;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
-import java.net.URI;
-import java.net.URLEncoder;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -27,12 +26,12 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -51,13 +50,10 @@ import picocli.CommandLine.Spec;
             ""
         })
 final class SessionsCommand {
-    private static final JsonMapper JSON = new JsonMapper();
-    private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final String PATH = "/v1/sessions";
     private static final String EVENT = "event: ";
     private static final String DATA = "data: ";
     private static final int PAGE = 1_000;
-    private static final int MAX_FILE_BYTES = 1 << 20;
     private static final Table<JsonNode> TABLE = new Table<JsonNode>()
             .left("session", session -> session.path("id").asText())
             .right("age", session -> age(session.path("age").asLong()))
@@ -75,19 +71,15 @@ final class SessionsCommand {
     private final Map<String, String> environment;
     private final ConfigOption config;
 
+    @Mixin
+    private final BackendConnection backend;
+
     @Option(
             names = "--url",
             scope = ScopeType.INHERIT,
             paramLabel = "URL",
             description = "The URL of the backend, such as http://127.0.0.1:8080.")
     private @Nullable String url;
-
-    @Option(
-            names = "--ca",
-            scope = ScopeType.INHERIT,
-            paramLabel = "FILE",
-            description = "PEM file of the authorities that signed the backend's certificate.")
-    private @Nullable Path authorities;
 
     @Option(
             names = "--token-file",
@@ -105,6 +97,7 @@ final class SessionsCommand {
     SessionsCommand(Map<String, String> environment, ConfigOption config) {
         this.environment = environment;
         this.config = config;
+        this.backend = new BackendConnection(environment, config);
     }
 
     @Command(name = "list", description = "Lists sessions in the order of their ids.")
@@ -209,7 +202,7 @@ final class SessionsCommand {
                     String prefix)
             throws IOException {
         HttpResponse<Stream<String>> changes =
-                client().lines(request("GET", PATH + "/changes?prefix=" + encoded(prefix), null, null));
+                backend.client().lines(request("GET", PATH + "/changes?prefix=" + encoded(prefix), null, null));
         try (Stream<String> lines = changes.body()) {
             if (changes.statusCode() != 200) {
                 throw refused(changes.statusCode(), lines.collect(Collectors.joining("\n")));
@@ -272,7 +265,7 @@ final class SessionsCommand {
             })
     int queue() throws IOException {
         String base = url == null ? RunningBackend.url(environment, config.file) : url.replaceAll("/+$", "");
-        Queue queue = Queue.of(client().get(base + "/metrics", RunningBackend.login(environment, config.file)));
+        Queue queue = Queue.of(backend.client().get(base + "/metrics", RunningBackend.login(environment, config.file)));
         if (json) {
             out().print(Json.line(queue));
         } else {
@@ -306,67 +299,25 @@ final class SessionsCommand {
     /** @param ifVersion the version that the session must have; 0 if it must not exist; null for no condition */
     private HttpResponse<String> send(String method, String target, @Nullable String body, @Nullable Long ifVersion)
             throws IOException {
-        return client().send(request(method, target, body, ifVersion));
+        return backend.client().send(request(method, target, body, ifVersion));
     }
 
     private HttpRequest.Builder request(String method, String target, @Nullable String body, @Nullable Long ifVersion)
             throws IOException {
         String base = url == null ? RunningBackend.publicUrl(environment, config.file) : url.replaceAll("/+$", "");
-        HttpRequest.Builder request;
-        try {
-            request = HttpRequest.newBuilder(URI.create(base + target));
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:8080", e);
-        }
+        HttpRequest.Builder request = backend.request(base + target);
         if (tokenFile == null) {
             throw new ParameterException(
                     spec.commandLine(), "--token-file: not given; name a file with an access token");
         }
         request.header(
-                "Authorization", "Bearer " + read("--token-file", tokenFile).strip());
+                "Authorization",
+                "Bearer " + new String(bytes("--token-file", tokenFile), StandardCharsets.UTF_8).strip());
         if (ifVersion != null) {
             String name = ifVersion == 0 ? "If-None-Match" : "If-Match";
             request.header(name, ifVersion == 0 ? "*" : "\"" + ifVersion + "\"");
         }
         return request.method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
-    }
-
-    private LocalHttpClient client() throws IOException {
-        byte[] trusted = authorities == null ? null : read("--ca", authorities).getBytes(StandardCharsets.UTF_8);
-        return new LocalHttpClient(PATIENCE, trusted);
-    }
-
-    /** Returns a successful answer; throws for any other answer, with the error that the backend gave. */
-    private static HttpResponse<String> required(HttpResponse<String> answer) throws IOException {
-        if (answer.statusCode() / 100 == 2) {
-            return answer;
-        }
-        throw refused(answer.statusCode(), answer.body());
-    }
-
-    private static IOException refused(int status, String answer) {
-        String error = answer;
-        try {
-            JsonNode body = JSON.readTree(answer);
-            if (body.has("error")) {
-                error = body.path("error").asText()
-                        + (body.has("actual")
-                                ? ": the session has version "
-                                        + body.path("actual").asText()
-                                : "");
-            }
-        } catch (JsonProcessingException e) {
-            // an answer that does not come from a backend is shown as it is
-        }
-        return new IOException("the backend answered " + status + ": " + error);
-    }
-
-    private static JsonNode parsed(String body) throws IOException {
-        try {
-            return JSON.readTree(body);
-        } catch (JsonProcessingException e) {
-            throw new IOException("the answer is not JSON; does the URL name a backend?", e);
-        }
     }
 
     private static String header(HttpResponse<String> answer, String name) throws IOException {
@@ -376,21 +327,8 @@ final class SessionsCommand {
                         () -> new IOException("the answer has no header " + name + "; does the URL name a backend?"));
     }
 
-    private static String read(String option, @Nullable Path file) throws IOException {
-        try {
-            return new String(
-                    ConfiguredFile.bytes(Objects.requireNonNull(file), MAX_FILE_BYTES), StandardCharsets.UTF_8);
-        } catch (Unusable e) {
-            throw new IOException(option + ": " + file + " " + e.getMessage(), e);
-        }
-    }
-
     private static String path(String id) {
         return PATH + "/" + encoded(id).replace("%2F", "/");
-    }
-
-    private static String encoded(String text) {
-        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
     }
 
     private static String text(JsonNode session, String member) {

@@ -3,12 +3,15 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.cli.CommandLineProgram;
 import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.backend.record.MemoryRecord;
 import dev.flk.backend.review.Reviews;
 import dev.flk.backend.review.Reviews.ReviewMetrics;
 import dev.flk.program.config.Secret;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
@@ -18,6 +21,9 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
@@ -148,6 +154,56 @@ final class ReviewHandlerTest {
         assertThat(record.engine().reads().values(Reviews.NAMESPACE, "", null))
                 .singleElement()
                 .satisfies(each -> assertThat(each.version().json()).contains("\"author\":\"operator\""));
+    }
+
+    @Test
+    void command_listsAndReviews_withTheLogin() throws Exception {
+        server.login(new Login("operator", new Secret("secret of operators")));
+        String first = rejected(1);
+        String second = rejected(2);
+        Map<String, String> login = Map.of("METRICS_USER", "operator", "METRICS_PASS", "secret of operators");
+
+        assertThat(review(login, 0, "list"))
+                .contains("pump <7>", REASON, first.substring(0, 12), second.substring(0, 12));
+        assertThat(review(login, 0, "set", first, "--verdict", "fault", "--note", "worn"))
+                .isEqualTo("1 certificate reviewed\n");
+        assertThat(review(login, 0, "list", "--reviewed"))
+                .contains(first.substring(0, 12), "fault", "operator", "worn")
+                .doesNotContain(second.substring(0, 12));
+        assertThat(review(
+                        login,
+                        0,
+                        "set",
+                        "--verdict",
+                        "ignore",
+                        "--shard",
+                        "pump <7>",
+                        "--reason",
+                        "D_hat out of tolerance",
+                        "--until",
+                        ServerFixture.NOW.toString(),
+                        "--json"))
+                .isEqualTo("{\"reviewed\":1}\n");
+        assertThat(review(login, 0, "list")).isEqualTo("no certificate waits for a review\n");
+        assertThat(review(login, 1, "set", "x", "--verdict", "fault"))
+                .startsWith("flk-backend: the backend answered 400: ids is not a list of 1 to ");
+        assertThat(review(Map.of(), 1, "list"))
+                .contains("the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
+    }
+
+    /** Runs {@code flk-backend review}, and returns what it printed. */
+    private String review(Map<String, String> environment, int exitCode, String... args) throws IOException {
+        StringWriter printed = new StringWriter();
+        PrintWriter out = new PrintWriter(printed);
+        List<String> command = new ArrayList<>(List.of("review"));
+        command.addAll(List.of(args));
+        command.addAll(List.of("--url", "http://127.0.0.1:" + server.port()));
+
+        int ended = new CommandLineProgram(environment, (config, again) -> {}, out, out)
+                .run(command.toArray(String[]::new));
+
+        assertThat(ended).as(printed.toString()).isEqualTo(exitCode);
+        return printed.toString();
     }
 
     @Test
