@@ -176,9 +176,9 @@ public final class RecordFollower implements AutoCloseable {
                 tellFailure(null);
                 restMillis = isMore ? restMillis(nanoTicker.getAsLong() - beginNanos) : LOOK_EVERY_MILLIS;
             } catch (IOException | StateException | CompletionException e) {
-                boolean isOvertaken = e.getCause() instanceof StateException refused
-                        && refused.reason() == Reason.VERSION_CONFLICT; // another backend has written the same key
-                tellFailure(isOvertaken ? null : e);
+                Reason reason = reason(e);
+                boolean isOvertaken = reason == Reason.VERSION_CONFLICT; // another backend has written the same key
+                tellFailure(isOvertaken || reason == Reason.STARTING ? null : e);
                 forget();
                 restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
@@ -193,6 +193,12 @@ public final class RecordFollower implements AutoCloseable {
             rest(restMillis);
         }
         forget();
+    }
+
+    /** Returns why the state has refused a call; null for any other failure. */
+    private static @Nullable Reason reason(Exception failure) {
+        Throwable refusal = failure instanceof CompletionException ? failure.getCause() : failure;
+        return refusal instanceof StateException refused ? refused.reason() : null;
     }
 
     private void rest(long millis) {

@@ -19,6 +19,7 @@ import dev.flk.state.Storage.KeyAt;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -46,6 +47,10 @@ class FollowedLogTest {
     }
 
     private RecordFollower follow(IngestHarness harness) {
+        return follow(harness, engine);
+    }
+
+    private RecordFollower follow(IngestHarness harness, StateEngine engine) {
         RecordFollower follower = new RecordFollower(
                 harness.decidedLog(),
                 engine,
@@ -82,6 +87,29 @@ class FollowedLogTest {
 
     private static List<String> names(IntStream numbers) {
         return numbers.mapToObj(FollowedLogTest::name).toList();
+    }
+
+    @Test
+    void stateThatStillStarts_isAwaitedWithoutAWarning() throws IOException {
+        StateEngine later = MemoryEngine.notStarted(Instant::now);
+        try (later;
+                LogCapture log = new LogCapture("dev.flk.backend.record", Level.INFO);
+                IngestHarness harness = open();
+                RecordFollower follower = follow(harness, later)) {
+            submit(harness, 1, 5);
+            await().until(FollowedLogTest::isFollowerResting);
+
+            later.start().toCompletableFuture().join();
+            await().until(() -> follower.position() == 5);
+
+            assertThat(log.lines("")).isEmpty();
+        }
+    }
+
+    private static boolean isFollowerResting() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .anyMatch(thread -> thread.getName().equals("record-follower")
+                        && thread.getState() == Thread.State.TIMED_WAITING);
     }
 
     @Test

@@ -41,7 +41,14 @@ public final class MemoryEngine {
 
     /** The same on a clock of the test. */
     public static StateEngine started(InstantSource clock) {
-        StateEngine engine = new StateEngine(
+        StateEngine engine = notStarted(clock);
+        engine.start().toCompletableFuture().join();
+        return engine;
+    }
+
+    /** One that refuses calls until it is started; to be closed. */
+    public static StateEngine notStarted(InstantSource clock) {
+        return new StateEngine(
                 new MemoryStorage(() -> "history", 64 << 20),
                 Settings.defaults(),
                 clock,
@@ -50,8 +57,6 @@ public final class MemoryEngine {
                 new Random(),
                 () -> Long.MAX_VALUE,
                 JsonSchemas::compile);
-        engine.start().toCompletableFuture().join();
-        return engine;
     }
 
     /** A port for it on loopback, for everybody; 0 takes a free one. */
