@@ -233,7 +233,7 @@ final class HttpSuites {
                 what + ", share of all cores", cores / Runtime.getRuntime().availableProcessors(), 0.05);
     }
 
-    /** Measures what five open pages cost that follow a backend, as {@link #heartbeats} does. */
+    /** Measures the cost of five open pages that follow a backend, in the same way as {@link #heartbeats}. */
     static Results page(Workbench bench) throws IOException, InterruptedException {
         Server backend = bench.backend("page", Map.of("STATE_PORT", "0"));
         Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());

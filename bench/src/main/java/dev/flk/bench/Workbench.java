@@ -38,8 +38,7 @@ final class Workbench implements Closeable {
     static final String BATCH = "/v1/pcs/batch";
     static final String PLAIN_FORCES = "plain disk force";
     /**
-     * The number of requests in the stock of a round, relative to the number that the rate of the previous round
-     * requires.
+     * The number of requests prepared for a round, relative to the number that is expected to be sent.
      */
     private static final double STOCK_FACTOR = 1.5;
 
@@ -85,7 +84,7 @@ final class Workbench implements Closeable {
      */
     void warmUp(List<Subject> subjects) throws IOException, InterruptedException {
         for (int round = 1; round <= WARM_UPS; round++) {
-            System.err.printf("%s, warm-up %d of %d of %d subjects%n", suite, round, WARM_UPS, subjects.size());
+            System.err.printf("%s, warm-up %d of %d (%d subjects)%n", suite, round, WARM_UPS, subjects.size());
             for (Subject subject : subjects) {
                 subject.round().measure(plan);
             }

@@ -118,7 +118,7 @@ final class Browser implements AutoCloseable {
         driver.executeScript(axe);
         Object violations = driver.executeAsyncScript("""
                 const done = arguments[arguments.length - 1];
-                axe.run().then((found) => done(found.violations
+                axe.run({ resultTypes: ["violations"] }).then((found) => done(found.violations
                     .filter((each) => ["serious", "critical"].includes(each.impact))
                     .map((each) => each.id + ": " + each.nodes.map((node) => node.html).join(" "))),
                     (error) => done(["axe failed: " + error]));

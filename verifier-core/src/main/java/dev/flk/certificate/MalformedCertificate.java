@@ -19,8 +19,7 @@ public final class MalformedCertificate extends Exception {
     }
 
     /**
-     * Returns a text from the body in the form in which a message quotes it: escaped, and truncated if the text is
-     * long.
+     * Returns text from the body as messages quote it: escaped, and truncated if it is long.
      */
     static String quoted(String text) {
         return text.length() <= MAX_QUOTED_CHARS

@@ -89,7 +89,8 @@ public final class Certifier {
         }
         if (!CanonicalString.isWellFormed(shardId) || shardId.indexOf(UNREADABLE) >= 0) {
             throw new IllegalArgumentException(
-                    "the shard id contains characters that this locale can't represent; set LC_ALL=C.UTF-8");
+                    "the shard id contains U+FFFD or half of a surrogate pair; if it was typed in a terminal, set"
+                            + " LC_ALL=C.UTF-8");
         }
     }
 

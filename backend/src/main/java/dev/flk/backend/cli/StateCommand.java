@@ -664,7 +664,8 @@ final class StateCommand {
         } catch (DateTimeException e) {
             throw new ParameterException(
                     spec.commandLine(),
-                    option + ": neither a revision nor a time like 2026-01-31 or 2026-01-31T12:00:00Z",
+                    option + ": '" + text
+                            + "' is neither a revision nor a time like 2026-01-31 or 2026-01-31T12:00:00Z",
                     e);
         }
     }

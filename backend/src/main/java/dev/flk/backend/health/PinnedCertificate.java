@@ -55,19 +55,19 @@ final class PinnedCertificate extends X509ExtendedTrustManager {
 
     @Override
     public void checkClientTrusted(X509Certificate[] chain, String authType) throws CertificateException {
-        throw new CertificateException("this is not a server");
+        throw new CertificateException("client certificates can't be checked here");
     }
 
     @Override
     public void checkClientTrusted(X509Certificate[] chain, String authType, Socket socket)
             throws CertificateException {
-        throw new CertificateException("this is not a server");
+        throw new CertificateException("client certificates can't be checked here");
     }
 
     @Override
     public void checkClientTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
             throws CertificateException {
-        throw new CertificateException("this is not a server");
+        throw new CertificateException("client certificates can't be checked here");
     }
 
     @Override

@@ -87,7 +87,7 @@ final class OperatorGuard {
         String site = request.header("Sec-Fetch-Site");
         String origin = request.header(HttpHeaderNames.ORIGIN);
         String host = String.valueOf(request.header(HttpHeaderNames.HOST));
-        // a proxy may have changed the host, so the origin counts only without the header of newer browsers
+        // a proxy may change Host, so Origin is compared with it only if the browser sends no Sec-Fetch-Site
         boolean isForged = site != null
                 ? !OWN_SITES.contains(site)
                 : origin != null && !origin.equals("http://" + host) && !origin.equals("https://" + host);

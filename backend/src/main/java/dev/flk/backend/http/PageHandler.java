@@ -178,7 +178,7 @@ final class PageHandler implements AutoCloseable {
         try {
             events.tell(metrics::read);
         } catch (RuntimeException e) {
-            // an exception that leaves this method would end the regular calls
+            // an exception thrown here would cancel the scheduled task
             LOG.error("open pages did not learn of a change; they will load the next one", e);
         }
     }
@@ -187,7 +187,7 @@ final class PageHandler implements AutoCloseable {
         try {
             rates().endMinute(metrics.read());
         } catch (RuntimeException e) {
-            // an exception that leaves this method would end the regular counts
+            // an exception thrown here would cancel the scheduled task
             LOG.error("the certificates of a minute could not be counted; the page shows them with the next minute", e);
         }
     }

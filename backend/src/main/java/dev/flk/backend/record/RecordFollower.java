@@ -183,8 +183,7 @@ public final class RecordFollower implements AutoCloseable {
                 restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
                 LOG.error(
-                        "the record of outcomes has stopped after sequence {} of the log; the next step is tried every"
-                                + " second",
+                        "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a second",
                         position,
                         e);
                 forget();
@@ -219,8 +218,7 @@ public final class RecordFollower implements AutoCloseable {
         if (message != null && !message.equals(toldFailure)) {
             if (failure instanceof IOException) {
                 LOG.error(
-                        "the record of outcomes has stopped after sequence {} of the log; the next step is tried every"
-                                + " second: {}",
+                        "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a second: {}",
                         position,
                         message);
             } else {

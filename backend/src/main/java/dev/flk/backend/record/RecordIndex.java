@@ -69,7 +69,7 @@ public final class RecordIndex implements AutoCloseable {
     private volatile boolean isComplete;
     private volatile boolean hasFailed;
 
-    // used by the thread of step()
+    // used only by the thread that calls step()
     private @Nullable Position position;
     private boolean isVerified;
     private long built;

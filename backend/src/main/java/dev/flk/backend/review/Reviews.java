@@ -177,7 +177,8 @@ public final class Reviews implements AutoCloseable {
         } catch (RuntimeException e) {
             metrics.waitingNow = Double.NaN;
             metrics.overdueNow = Double.NaN;
-            LOG.error("certificates that wait for a review could not be counted; this is repeated in a minute", e);
+            LOG.error(
+                    "the certificates that wait for a review could not be counted; the next attempt is in a minute", e);
         }
     }
 

@@ -27,7 +27,7 @@ public final class GroupedUpdates {
     /**
      * Starts an update soon, on another thread. Updates start in the order in which they were added.
      *
-     * @param update starts the update; must not block
+     * @param update a function that starts the update and must not block
      * @return a stage that completes with the update
      */
     public CompletionStage<Updated> add(Supplier<CompletionStage<Updated>> update) {

@@ -81,7 +81,7 @@ public final class StateSessions implements SessionStorage {
         return new StateKey(NAMESPACE, Session.agentOf(id), id);
     }
 
-    /** Returns whether a session was deleted because its lifetime was over: it was not deleted any earlier. */
+    /** Returns whether a session was deleted at or after the end of its lifetime, not before. */
     private boolean isExpiry(StateKey key, Version deletion) {
         List<Version> before = engine.reads().history(key, deletion.version(), 1);
         return !before.isEmpty()

@@ -32,12 +32,12 @@ public record StoredSession(String id, long version, Kind kind, long changedAt, 
         }
     }
 
-    /** Returns whether the session exists at a time. */
+    /** Returns whether the session exists at {@code now}, in milliseconds since 1970. */
     public boolean isLive(long now) {
         return kind == Kind.LIVE && expiresAt > now;
     }
 
-    /** Returns the session as it is at a time. */
+    /** Returns the session as it is at {@code now}. */
     public Session session(long now) {
         return new Session(id, version, json, Instant.ofEpochMilli(changedAt), Duration.ofMillis(expiresAt - now));
     }

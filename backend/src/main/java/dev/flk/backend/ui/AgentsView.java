@@ -70,7 +70,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
      *
      * @param ageSeconds the time since the report
      * @param isSilent whether the report is older than the configured time
-     * @param clockAheadMs the offset of the backend's clock from the agent's, in milliseconds
+     * @param clockAheadMs how far the backend's clock is ahead of the agent's; negative if it is behind
      */
     public record Agent(
             String id,

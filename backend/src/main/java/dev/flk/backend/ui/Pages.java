@@ -30,7 +30,7 @@ public final class Pages {
     /** A link to a view. */
     public record Link(String name, String title, String path) {}
 
-    /** A view that is only a sentence, such as an error with what to do about it. */
+    /** A view that shows only a message, such as an error, and what to do about it. */
     public record Message(String title, String sentence, String remedy) {}
 
     /**

@@ -42,7 +42,7 @@ public final class Rates {
             this.text = text;
         }
 
-        /** Returns the word for this number. */
+        /** Returns the label of this number in the view <i>Now</i>. */
         public String text() {
             return text;
         }
@@ -96,7 +96,7 @@ public final class Rates {
         minutes.addLast(minute);
     }
 
-    /** Returns the number of each minute, the oldest minute first. */
+    /** Returns the count of each minute, oldest first. */
     synchronized List<Double> perMinute(Counted counted) {
         List<Double> values = new ArrayList<>(minutes.size());
         minutes.forEach(minute -> values.add(minute.getOrDefault(counted, 0.0)));

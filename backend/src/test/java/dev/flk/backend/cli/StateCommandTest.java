@@ -72,7 +72,7 @@ class StateCommandTest {
             assertThat(run(0, Map.of(), "replay", "--from", "2026-01-31", url)).hasLineCount(4);
             assertThat(run(0, Map.of(), "replay", "--to", committed, url)).hasLineCount(2);
             assertThat(run(2, Map.of(), "replay", "--from", "x", url))
-                    .contains("--from: neither a revision nor a time like 2026-01-31 or 2026-01-31T12:00:00Z");
+                    .contains("--from: 'x' is neither a revision nor a time like 2026-01-31 or 2026-01-31T12:00:00Z");
             assertThat(run(0, Map.of(), "set", "b", "k", "1", "--namespace", "other", url))
                     .isEqualTo("version 1, revision 4");
             assertThat(run(0, Map.of(), "namespaces", url)).isEqualTo("other");

@@ -108,8 +108,8 @@ class FollowedLogTest {
 
     private static boolean isFollowerResting() {
         return Thread.getAllStackTraces().keySet().stream()
-                .anyMatch(thread -> thread.getName().equals("record-follower")
-                        && thread.getState() == Thread.State.TIMED_WAITING);
+                .anyMatch(thread ->
+                        thread.getName().equals("record-follower") && thread.getState() == Thread.State.TIMED_WAITING);
     }
 
     @Test

@@ -13,7 +13,7 @@ public final class Output {
     private final Consumer<String> out;
     private final boolean isJson;
 
-    /** @param out a function that prints text; the text has its own line ends */
+    /** @param out a function that prints text, which must include its own line endings */
     public Output(Consumer<String> out, boolean isJson) {
         this.out = out;
         this.isJson = isJson;

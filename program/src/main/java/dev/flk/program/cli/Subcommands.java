@@ -31,7 +31,7 @@ public final class Subcommands {
         }
         Supplier<?> named = byName.get(args[0]);
         if (named == null) {
-            addAllTo(program); // for the help text, a suggestion, or a name after an option
+            addAllTo(program); // for the help text, suggestions, or a subcommand that follows an option
         } else {
             program.addSubcommand(args[0], named.get());
         }

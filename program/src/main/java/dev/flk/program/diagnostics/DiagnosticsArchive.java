@@ -206,9 +206,9 @@ public final class DiagnosticsArchive {
     }
 
     /**
-     * Returns the last {@code mostBytes} bytes of a file, without secrets. If the file is longer, the first, incomplete
-     * line is omitted, because the cut may divide a secret. If no line ends within these bytes, the omitted part is as
-     * long as the longest secret.
+     * Returns the last {@code mostBytes} bytes of a file, without secrets. If the file is longer, the cut may divide a
+     * secret, so a note replaces the rest of the first line. If no line ends within these bytes, the note replaces as
+     * many bytes as the longest secret has.
      *
      * @throws IOException if the file can't be read or searched for secrets
      */

@@ -19,7 +19,7 @@ public final class CertificateExpiry {
 
     private CertificateExpiry() {}
 
-    /** Returns a finding about a chain, which is valid only while each of its certificates is. */
+    /** Returns a finding about a chain, which is valid only while all its certificates are valid. */
     public static Finding ofChain(String name, Collection<X509Certificate> chain, Instant now) {
         Instant from = chain.stream()
                 .map(each -> each.getNotBefore().toInstant())

@@ -107,11 +107,12 @@ final class StoreDirectory {
         try {
             deleteSetAside();
             LOG.warn(
-                    "the embedded store that was set aside to {} was deleted: the disk is nearly full", setAsidePath());
+                    "the embedded store that was set aside in {} was deleted, because the disk is nearly full",
+                    setAsidePath());
         } catch (IOException e) {
             if (!cantDrop) {
                 LOG.warn(
-                        "the disk is nearly full, and the embedded store that was set aside to {} can't be deleted: {}",
+                        "the disk is nearly full, and the embedded store that was set aside in {} can't be deleted: {}",
                         setAsidePath(),
                         e.toString());
             }

@@ -176,8 +176,8 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         if (full != isFull) {
             isFull = full;
             if (full) {
-                LOG.warn("changes of sessions wait for Postgres and fill SESSION_STREAM_BYTES of Redis, so updates of"
-                        + " sessions are refused until Postgres has written some");
+                LOG.warn("the changes of sessions that wait in Redis for Postgres exceed SESSION_STREAM_BYTES, so"
+                        + " updates of sessions are refused until Postgres has written some");
             } else {
                 LOG.info("updates of sessions are accepted again");
             }
