@@ -41,7 +41,6 @@ import org.junit.jupiter.api.io.TempDir;
  * Sessions of two real backends in one Redis, and their copy in Postgres while 1,000 changes a second go through both.
  * {@code -Dflk.outageSeconds=60} stops Postgres for a minute.
  */
-@Alone
 final class SharedSessionsIT {
     private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final int OUTAGE_SECONDS = Integer.getInteger("flk.outageSeconds", 4);
