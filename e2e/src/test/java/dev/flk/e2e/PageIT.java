@@ -192,7 +192,7 @@ final class PageIT {
                     browser.theme(theme);
                     browser.open(backend.url() + "/ui" + view);
                 }
-                if (isChecked && (kind.equals("data") || kind.equals("empty") && width == Browser.NARROW)) {
+                if (isChecked && (kind.equals("data") || (kind.equals("empty") && width == Browser.NARROW))) {
                     browser.requireSound();
                 }
                 if (SCREENSHOTS) {
