@@ -37,9 +37,7 @@ final class Workbench implements Closeable {
     static final String SUBMIT = "/v1/pcs/submit";
     static final String BATCH = "/v1/pcs/batch";
     static final String PLAIN_FORCES = "plain disk force";
-    /**
-     * The number of requests prepared for a round, relative to the number that is expected to be sent.
-     */
+    /** The number of requests prepared for a round, relative to the number that is expected to be sent. */
     private static final double STOCK_FACTOR = 1.5;
 
     /** The requests that may be in flight at the end of a round. */

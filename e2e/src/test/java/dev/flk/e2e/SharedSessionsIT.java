@@ -38,7 +38,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Sessions of two real backends in one Redis, and their copy in Postgres while 1,000 changes a second go through both.
+ * Sessions of two real backends in one Redis, and their copy in Postgres while up to 1,000 changes a second go
+ * through both.
  * {@code -Dflk.outageSeconds=60} stops Postgres for a minute.
  */
 final class SharedSessionsIT {

@@ -18,9 +18,7 @@ public final class MalformedCertificate extends Exception {
         return new MalformedCertificate("malformed JSON: the key " + quoted(key) + " is repeated");
     }
 
-    /**
-     * Returns text from the body as messages quote it: escaped, and truncated if it is long.
-     */
+    /** Returns text from the body as messages quote it: escaped, and truncated if it is long. */
     static String quoted(String text) {
         return text.length() <= MAX_QUOTED_CHARS
                 ? CanonicalString.quote(text)

@@ -8,6 +8,10 @@ import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.program.diagnostics.LocalHttpClient;
+import io.netty.handler.ssl.JdkSslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.URI;
@@ -18,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -50,7 +55,19 @@ final class BackendConnection {
     }
 
     LocalHttpClient client() throws IOException {
-        return new LocalHttpClient(PATIENCE, authorities == null ? null : bytes("--ca", authorities));
+        return new LocalHttpClient(PATIENCE, authorities == null ? null : trusting(authorities));
+    }
+
+    private static SSLContext trusting(Path authorities) throws IOException {
+        SslContextBuilder builder = SslContextBuilder.forClient().sslProvider(SslProvider.JDK);
+        byte[] pem = bytes("--ca", authorities);
+        try {
+            return ((JdkSslContext)
+                            builder.trustManager(new ByteArrayInputStream(pem)).build())
+                    .context();
+        } catch (IOException | IllegalArgumentException e) {
+            throw new IOException("--ca: " + authorities + " has no usable certificate in PEM", e);
+        }
     }
 
     /** Returns a request to a URL that begins with the value of {@code --url}. */
@@ -95,7 +112,10 @@ final class BackendConnection {
         return new IOException("the backend answered " + status + ": " + error(answer));
     }
 
-    /** Returns the error in an answer, or the answer as it is if it does not come from a backend. */
+    /**
+     * Returns the error in an answer, with the version that a changed session really has; the answer as it is if it
+     * does not come from a backend.
+     */
     static String error(String answer) {
         try {
             JsonNode body = JSON.readTree(answer);

@@ -57,6 +57,16 @@ class CommandLineProgramTest {
         });
     }
 
+    @Test
+    void authoritiesWithoutACertificate_namesTheFile() throws IOException {
+        Path file = Files.writeString(dir.resolve("authorities.pem"), "not a certificate");
+
+        assertThat(cli.run("review list --url https://127.0.0.1:1 --ca " + file))
+                .isOne();
+
+        assertThat(cli.err()).contains("--ca: " + file + " has no usable certificate in PEM");
+    }
+
     static Stream<Arguments> failures() {
         return Stream.of(
                 Arguments.of(

@@ -24,7 +24,7 @@ public final class Subcommands {
         byName.forEach((name, command) -> program.addSubcommand(name, command.get()));
     }
 
-    /** Like {@link #addAllTo}, but creates only what these arguments need. */
+    /** Creates and adds the subcommand that the first argument names; all subcommands if it names none of them. */
     public void addTo(CommandLine program, String... args) {
         if (args.length == 0 || program.getSubcommands().containsKey(args[0])) {
             return;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.diagnostics;
 
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.URI;
@@ -10,10 +9,6 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandler;
 import java.net.http.HttpResponse.BodyHandlers;
-import java.security.GeneralSecurityException;
-import java.security.KeyStore;
-import java.security.cert.Certificate;
-import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -22,35 +17,21 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
-import javax.net.ssl.TrustManagerFactory;
 import org.jspecify.annotations.Nullable;
 
 /** A client for the HTTP endpoints of a program, usually one on this machine. */
 public final class LocalHttpClient {
     private final Duration patience;
-    private final byte @Nullable [] authorities;
     private final @Nullable SSLContext tls;
 
     /** @param patience the longest time from a request to the end of its answer */
     public LocalHttpClient(Duration patience) {
-        this(patience, null, null);
+        this(patience, null);
     }
 
-    /**
-     * @param authorities the authorities to trust with TLS, in PEM; null to trust the default authorities of the JVM
-     */
-    public LocalHttpClient(Duration patience, byte @Nullable [] authorities) {
-        this(patience, authorities, null);
-    }
-
-    /** @param tls the context for connections with TLS */
-    public LocalHttpClient(Duration patience, SSLContext tls) {
-        this(patience, null, tls);
-    }
-
-    private LocalHttpClient(Duration patience, byte @Nullable [] authorities, @Nullable SSLContext tls) {
+    /** @param tls the context for connections with TLS; null to trust the default authorities of the JVM */
+    public LocalHttpClient(Duration patience, @Nullable SSLContext tls) {
         this.patience = patience;
-        this.authorities = authorities == null ? null : authorities.clone();
         this.tls = tls;
     }
 
@@ -102,9 +83,7 @@ public final class LocalHttpClient {
         // the client is created on demand, because the JDK's client requires that all TLS properties of the JVM are
         // valid
         HttpClient.Builder client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1);
-        if (authorities != null) {
-            client.sslContext(trusting(authorities));
-        } else if (tls != null) {
+        if (tls != null) {
             client.sslContext(tls);
         }
         CompletableFuture<HttpResponse<T>> answer = client.build().sendAsync(request, body);
@@ -122,27 +101,6 @@ public final class LocalHttpClient {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while waiting for " + url, e);
-        }
-    }
-
-    private static SSLContext trusting(byte[] authorities) throws IOException {
-        try {
-            KeyStore trusted = KeyStore.getInstance("PKCS12");
-            trusted.load(null, null);
-            CertificateFactory certificates = CertificateFactory.getInstance("X.509");
-            for (Certificate each : certificates.generateCertificates(new ByteArrayInputStream(authorities))) {
-                trusted.setCertificateEntry("authority-" + trusted.size(), each);
-            }
-            if (trusted.size() == 0) {
-                throw new IOException("--ca: the file has no certificate in PEM");
-            }
-            TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
-            trust.init(trusted);
-            SSLContext context = SSLContext.getInstance("TLS");
-            context.init(null, trust.getTrustManagers(), null);
-            return context;
-        } catch (GeneralSecurityException e) {
-            throw new IOException("--ca: the file has no usable certificate in PEM: " + e.getMessage(), e);
         }
     }
 }
