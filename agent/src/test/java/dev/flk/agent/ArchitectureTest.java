@@ -35,7 +35,7 @@ class ArchitectureTest {
                 "run     | certify,doctor,cli",
                 "doctor  | certify,run,cli,metrics",
             })
-    void package_asksFor_onlyWhatItMay(String of, String forbidden) {
+    void package_dependsOnlyOnAllowedPackages(String of, String forbidden) {
         String[] packages = java.util.Arrays.stream(forbidden.split(","))
                 .map(name -> "dev.flk.agent." + name + "..")
                 .toArray(String[]::new);
@@ -50,7 +50,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void certify_isPure_butForTheStreamItReads() {
+    void certify_isPure_exceptForTheStreamItReads() {
         noClasses()
                 .that()
                 .resideInAPackage("dev.flk.agent.certify..")
@@ -62,7 +62,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void netty_isKnown_toTheServersAndTheConfigurationOfTlsOnly() {
+    void netty_isUsedOnlyByTheServersAndTheTlsConfiguration() {
         noClasses()
                 .that()
                 .resideOutsideOfPackage("dev.flk.agent.control..")
@@ -75,7 +75,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void theLog_isKnown_toTheOutboxOnly() {
+    void log_isUsedOnlyByTheOutbox() {
         noClasses()
                 .that()
                 .resideOutsideOfPackage("dev.flk.agent.outbox..")

@@ -23,7 +23,7 @@ class ArchitectureTest {
             .importPackages("dev.flk.backend");
 
     @Test
-    void netty_isImportedByThePortsAlone() {
+    void netty_isImportedOnlyByThePorts() {
         noClasses()
                 .that()
                 .resideOutsideOfPackages("dev.flk.backend.http..", "dev.flk.backend.state..")
@@ -34,17 +34,17 @@ class ArchitectureTest {
     }
 
     @Test
-    void lettuce_isImportedByTheRedisPackagesAlone() {
+    void lettuce_isImportedOnlyByTheRedisPackages() {
         onlyIn("dev.flk.backend..redis", "io.lettuce..", "reactor..");
     }
 
     @Test
-    void picocli_isImportedByTheCommandLineAlone() {
+    void picocli_isImportedOnlyByTheCommandLine() {
         onlyIn("dev.flk.backend.cli", "picocli..");
     }
 
     @Test
-    void logback_isImportedByTheCommandLineAndTheAuditLogAlone() {
+    void logback_isImportedOnlyByTheCommandLineAndTheAuditLog() {
         noClasses()
                 .that()
                 .resideOutsideOfPackages("dev.flk.backend.cli..", "dev.flk.backend.audit..")
@@ -55,12 +55,12 @@ class ArchitectureTest {
     }
 
     @Test
-    void prometheus_isImportedByMetricsAlone() {
+    void prometheus_isImportedOnlyByMetrics() {
         onlyIn("dev.flk.backend.metrics", "io.prometheus..");
     }
 
     @Test
-    void jdbc_isImportedByThePostgresPackagesAlone() {
+    void jdbc_isImportedOnlyByThePostgresPackages() {
         onlyIn(
                 "dev.flk.backend..postgres",
                 "java.sql..",
@@ -71,7 +71,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void ingest_doesNotKnowHttp() {
+    void ingest_doesNotDependOnHttp() {
         noClasses()
                 .that()
                 .resideInAPackage("dev.flk.backend.ingest..")
@@ -82,7 +82,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void http_knowsOfIngestOnlyItsDoor() {
+    void http_usesOnlyTheApiOfIngest() {
         classes()
                 .that()
                 .resideInAPackage("dev.flk.backend.http..")
@@ -94,7 +94,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void metricsAndLimit_knowNoFeature() {
+    void metricsAndLimit_dependOnNoFeature() {
         noClasses()
                 .that()
                 .resideInAnyPackage("dev.flk.backend.metrics..", "dev.flk.backend.limit..")

@@ -71,7 +71,7 @@ class PostgresCommitsTest {
 
     /** Each number is an entry of the index of documents. */
     @Test
-    void commit_threeMebibytesOfNumbersLongerThanAStatementMayTake_isCommitted() {
+    void commit_largeValueSlowerThanTheStatementTimeout_isCommitted() {
         try (EngineHarness hasty = hasty();
                 EngineHarness patient = patient()) {
             slowDown("flk_state_newest", "STATEMENT", 1.5);
@@ -99,7 +99,7 @@ class PostgresCommitsTest {
     }
 
     @Test
-    void batch_oneCommitTakesTooLong_othersAreCommitted() throws Exception {
+    void batch_oneCommitTimesOut_othersAreCommitted() throws Exception {
         try (EngineHarness state = hasty()) {
             state.apply(state.write("a", "first", "1"));
             slowDown("flk_state_versions", "ROW WHEN (NEW.key = 'slow')", 60);
@@ -136,7 +136,7 @@ class PostgresCommitsTest {
 
     /** As while another backend commits a large batch. */
     @Test
-    void commit_headIsLockedForLongerThanAStatementMayTake_waits() throws Exception {
+    void commit_headLockedBeyondTheStatementTimeout_waits() throws Exception {
         try (EngineHarness state = hasty()) {
             CompletableFuture<Committed> commit;
             try (Connection other = lockHead()) {
@@ -154,7 +154,7 @@ class PostgresCommitsTest {
 
     /** What is read is the newest, whatever is removed meanwhile. */
     @Test
-    void readOfNow_besideACompactionUpToALaterCommit_isAnswered() {
+    void readOfNow_duringACompactionUpToALaterCommit_isAnswered() {
         try (EngineHarness beside = patient()) {
             beside.apply(beside.write("a", "k", "1"));
             AtomicInteger reads = new AtomicInteger();

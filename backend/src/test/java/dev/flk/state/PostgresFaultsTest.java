@@ -112,7 +112,7 @@ class PostgresFaultsTest {
     }
 
     @Test
-    void answeredIncrements_areInHistoryOnce_throughRestartNoConnectionsReadOnlyAndLocks() throws Exception {
+    void answeredIncrements_appearOnce_despiteRestartsExhaustionReadOnlyAndLocks() throws Exception {
         try (CounterClients clients = new CounterClients(engines, Integer.MAX_VALUE)) {
             awaitCommits(clients);
             outlast(clients, STOPPED, this::stop);
@@ -125,7 +125,7 @@ class PostgresFaultsTest {
     }
 
     @Test
-    void answeredIncrements_areInHistoryOnce_throughFullDisk() throws Exception {
+    void answeredIncrements_appearOnce_despiteAFullDisk() throws Exception {
         Path disk = server.mountDisk(DISK_MEBIBYTES).orElse(null);
         assumeTrue(disk != null, "only root with the right to mount a tmpfs can fill the server's disk");
         server.execute("postgres", "CREATE TABLESPACE small LOCATION '" + disk + "'");

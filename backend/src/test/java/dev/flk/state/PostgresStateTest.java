@@ -255,7 +255,7 @@ class PostgresStateTest extends StateContract {
 
     /** The engine looks at the floor again behind the read, and says that it is compacted. */
     @Test
-    void eventsThatWereRemovedMeanwhile_areNoDamage() {
+    void eventsRemovedMeanwhile_areNotDamage() {
         try (EngineHarness state = another();
                 PostgresStorage beside = storage(server, main.name)) {
             for (int i = 1; i <= 6; i++) {
@@ -273,7 +273,7 @@ class PostgresStateTest extends StateContract {
 
     /** A predicate is true or false of every value; wanted are those of which it is true. */
     @Test
-    void find_predicate_returnsWhatItHoldsFor() {
+    void find_predicate_returnsMatches() {
         try (EngineHarness state = another()) {
             state.apply(
                     state.write("a", "high", "{\"score\":90,\"flag\":true,\"tags\":[\"x\"]}"),
@@ -345,7 +345,7 @@ class PostgresStateTest extends StateContract {
 
     /** What is wrong with one call is no outage for the others. */
     @Test
-    void pathsThatAreNone_areTheirAuthors() {
+    void invalidPaths_areErrorsOfTheCaller() {
         try (EngineHarness state = another()) {
             state.apply(state.write("a", "k", "{\"n\":1}"), state.write("a", "odd", "\"\\u0000\""));
             assertThat(state.engine
@@ -366,17 +366,17 @@ class PostgresStateTest extends StateContract {
     }
 
     @Test
-    void random() {
+    void random_agreesWithTheModel() {
         random(0, 12);
     }
 
     @Test
     @Tag("thorough")
-    void random_more() {
+    void random_manyRuns_agreesWithTheModel() {
         random(12, 288);
     }
 
-    private static void random(long first, long count) {
+    private static void random_agreesWithTheModel(long first, long count) {
         for (long seed = first; seed < first + count; seed++) {
             other.clear();
             RandomStates.run(seed, other::open, other::setClock);

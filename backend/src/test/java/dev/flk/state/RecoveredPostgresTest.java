@@ -113,7 +113,7 @@ class RecoveredPostgresTest {
      * has read commits that were lost.
      */
     @Test
-    void recoveredToRestorePoint_backendThatKnowsNothing_refusesFollowersBeyondTheTarget() {
+    void recoveredToRestorePoint_newBackend_refusesFollowersBeyondTheTarget() {
         try (EngineHarness backend = backend("b")) {
             commit(backend, 1, 3);
             Consumer<String> recovery = server.baseBackup();

@@ -149,7 +149,7 @@ class RewoundPostgresTest {
     }
 
     @Test
-    void restoredDump_backendIsRestarted_newHistory() {
+    void restoredDump_backendRestarted_newHistory() {
         try (EngineHarness backend = backend("b")) {
             commit(backend, 3);
             String before = historyId(backend);
@@ -227,7 +227,7 @@ class RewoundPostgresTest {
     }
 
     @Test
-    void promotedStandbyThatLags_newHistory_andTheTimelineIsNamed() {
+    void laggingStandbyPromoted_newHistoryAndTheTimelineIsNamed() {
         try (EngineHarness backend = backend("b")) {
             commit(backend, 3);
             String before = historyId(backend);
@@ -245,7 +245,7 @@ class RewoundPostgresTest {
 
     /** Nothing that this backend knows is missing. */
     @Test
-    void promotedStandbyThatIsUpToDate_historyStays() {
+    void upToDateStandbyPromoted_historyStays() {
         try (EngineHarness backend = backend("b")) {
             commit(backend, 3);
             String before = historyId(backend);
@@ -280,7 +280,7 @@ class RewoundPostgresTest {
 
     /** Compaction removes what a backend knew, which is no loss. */
     @Test
-    void compactedBeyondWhatIsKnown_historyStays() {
+    void compactedBeyondTheKnownRevision_historyStays() {
         try (EngineHarness backend = backend("b")) {
             commit(backend, 3);
             String before = historyId(backend);

@@ -38,7 +38,7 @@ class TwoPostgresStatesTest {
 
     /** A removal through one engine, beside writers through the other: after it, no key is left that was there. */
     @Test
-    void removal_besideWritersOfTheOtherEngine_leavesNoOrphan() throws Exception {
+    void removal_duringWritesOfTheOtherEngine_leavesNoOrphan() throws Exception {
         String database = server.newDatabase();
         try (StateEngine first = engine(database);
                 StateEngine second = engine(database)) {
@@ -84,7 +84,7 @@ class TwoPostgresStatesTest {
     }
 
     @Test
-    void noUpdateIsLost_andEachWatcherSeesEachEventOnce_throughConnectionsThatAreCut() throws Exception {
+    void connectionsCut_noUpdateIsLostAndEachWatcherSeesEachEventOnce() throws Exception {
         ExecutorService threads = Executors.newCachedThreadPool();
         String database = server.newDatabase();
         try (StateEngine first = engine(database);
@@ -159,7 +159,7 @@ class TwoPostgresStatesTest {
 
     /** Both make the tables of an empty database. */
     @Test
-    void startedAtOnce_haveOneHistory() throws Exception {
+    void startedTogether_shareOneHistory() throws Exception {
         ExecutorService threads = Executors.newCachedThreadPool();
         try {
             for (int i = 0; i < 3; i++) {

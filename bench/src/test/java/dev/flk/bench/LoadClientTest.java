@@ -91,7 +91,7 @@ class LoadClientTest {
     }
 
     @Test
-    void run_anotherStatus_failsWithTheResponse() throws Exception {
+    void run_unexpectedStatus_failsWithTheResponse() throws Exception {
         status = 401;
         answer = "{\"error\":\"no\"}";
         try (LoadClient client = new LoadClient(server.getAddress().getPort(), 1, singles(1), "200")) {
@@ -103,7 +103,7 @@ class LoadClientTest {
     }
 
     @Test
-    void run_aLineOfABatchRefused_fails() throws Exception {
+    void run_lineOfABatchRefused_fails() throws Exception {
         answer = "{\"status\":200,\"body\":{}}\n{\"status\":429,\"body\":{}}\n";
         Stock stock = Stock.ofBatches("/", new Certificates(new HmacSigner("key"), "5a".repeat(32)), 2);
         stock.fill(1);

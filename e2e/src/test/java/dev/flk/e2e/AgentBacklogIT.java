@@ -44,7 +44,7 @@ final class AgentBacklogIT {
     private Path directory;
 
     @Test
-    void longOutage_smallHeap_startsKeepsAllAndSendsAll() throws Exception {
+    void longOutage_smallHeap_losesNothingAndSendsAll() throws Exception {
         int port = FreePort.choose();
         long heapOfOne = heapWithOneWaiting(port);
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));

@@ -22,7 +22,7 @@ final class AgentFullDiskIT {
     private Path directory;
 
     @Test
-    void diskFull_whatIsThereIsSent_whatComesWaits_andGoesOnByItself() throws Exception {
+    void diskFull_pendingIsSent_newFilesWait_andIntakeResumes() throws Exception {
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         SmallDisk disk = SmallDisk.of("12m", Files.createDirectory(directory.resolve("disk")));
         // slow enough that the disk is full while it sends

@@ -169,7 +169,7 @@ final class AgentInjectedFaultsIT {
 
     @ParameterizedTest
     @MethodSource("submits")
-    void submit_whatItSaysIsAddedIsThere(Kind kind) throws Exception {
+    void submit_reportedAsAdded_isInTheOutbox(Kind kind) throws Exception {
         forEachN("submit", kind, run -> {
             run.home.spool("before", run.good(2));
             run.home.succeed(run.home.sendingTo(BACKEND.process().url()), "run", "--until-empty");
@@ -192,7 +192,7 @@ final class AgentInjectedFaultsIT {
 
     @ParameterizedTest
     @MethodSource("arrivals")
-    void agentTakesIn_whatItAcknowledgesIsThere(Kind kind) throws Exception {
+    void intake_acknowledged_isInTheOutbox(Kind kind) throws Exception {
         forEachN("append", kind, run -> {
             List<Pcs> spooled = run.good(2);
             run.home.spool("some", spooled);
@@ -214,7 +214,7 @@ final class AgentInjectedFaultsIT {
 
     @ParameterizedTest
     @MethodSource("sendings")
-    void agentSends_everythingIsRecordedOnceAndOnlyTheHopelessIsGivenUp(Kind kind) throws Exception {
+    void send_recordsEachOnce_deadLettersOnlyThePermanentlyRefused(Kind kind) throws Exception {
         forEachN("settle", kind, run -> {
             List<Pcs> certificates = new ArrayList<>(run.good(4));
             certificates.add(run.hopeless());
@@ -228,7 +228,7 @@ final class AgentInjectedFaultsIT {
 
     @ParameterizedTest
     @MethodSource("compactions")
-    void compact_keepsWhatWaitsAndBringsNothingBack(Kind kind) throws Exception {
+    void compact_keepsPendingAndRevivesNothing(Kind kind) throws Exception {
         forEachN("compact", kind, run -> {
             run.someSettledSomeWaiting();
             run.awaitEnd(run.faulty(run.home.sendingNowhere(), "compact", "--horizon-days", "0"));
@@ -239,7 +239,7 @@ final class AgentInjectedFaultsIT {
 
     @ParameterizedTest
     @MethodSource("compactionsBeside")
-    void compactBeside_keepsWhatWaitsAndWhatComesIn(Kind kind) throws Exception {
+    void compact_agentRunning_keepsPendingAndNew(Kind kind) throws Exception {
         forEachN("compact beside", kind, run -> {
             run.someSettledSomeWaiting();
             Program agent = run.faulty(takingIn(run.home), "run");
@@ -258,7 +258,7 @@ final class AgentInjectedFaultsIT {
 
     @ParameterizedTest
     @MethodSource("requeues")
-    void requeue_sendsEachOnceHoweverOftenItIsDone(Kind kind) throws Exception {
+    void requeue_repeated_sendsEachOnce(Kind kind) throws Exception {
         forEachN("requeue", kind, run -> {
             List<Pcs> certificates = run.good(3);
             run.home.spool("some", certificates);

@@ -56,7 +56,7 @@ final class AgentKillIT {
     }
 
     @Test
-    void killedWhileTakingIn_everySpooledCertificateIsRecordedOnce() throws Exception {
+    void killedDuringIntake_everySpooledCertificateIsRecordedOnce() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {
             int files = 0;
             for (int kill = 0; kill < KILLS; kill++) {

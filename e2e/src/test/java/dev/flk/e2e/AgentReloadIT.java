@@ -23,7 +23,7 @@ final class AgentReloadIT {
     private Path directory;
 
     @Test
-    void key_endpoint_logFormat_andMistakes() throws Exception {
+    void reload_keyEndpointAndLogFormat_takeEffect_errorsDoNot() throws Exception {
         Path other = Files.createDirectory(directory.resolve("other"));
         try (BackendProcess first = BackendProcess.start(directory);
                 BackendProcess second = BackendProcess.start(other)) {

@@ -29,7 +29,7 @@ final class AgentSetClockIT {
     private int looksWithPending;
 
     @Test
-    void clockIsSet_everythingIsRecordedOnce_nothingIsGivenUp_noAgeIsNegative() throws Exception {
+    void clockSet_eachIsRecordedOnce_noneIsDeadLettered_noAgeIsNegative() throws Exception {
         FakeClock clock = FakeClock.in(directory);
         home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         spool(WAITING);

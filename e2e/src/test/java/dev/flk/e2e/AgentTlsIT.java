@@ -116,7 +116,7 @@ final class AgentTlsIT {
     }
 
     @Test
-    void rightCertificates_everythingArrives_alsoInBatches() throws Exception {
+    void validCertificates_everythingArrives_alsoInBatches() throws Exception {
         try (BackendProcess backend = backend()) {
             Client operators = new Client(backend.opsUrl());
             home.spool("some", List.of(Pcs.number(1), Pcs.number(2), Pcs.number(3)));
@@ -144,7 +144,7 @@ final class AgentTlsIT {
                         + CLIENT_CLOSES,
                 "plain HTTP|400|no tls"
             })
-    void wrongCertificate_isToldAndNothingIsLost_untilTheRightOnesAreInPlace(String wrong, String told, String counted)
+    void wrongCertificate_isReportedAndNothingIsLost_untilItIsReplaced(String wrong, String told, String counted)
             throws Exception {
         if (wrong.equals("expired backend")) {
             AUTHORITY.issueEnded("ended", "localhost").writeTo(etc, "backend");
@@ -165,7 +165,7 @@ final class AgentTlsIT {
      * certificate.
      */
     @Test
-    void backendChangesToTls_underAnAgentThatKnewItPlain() throws Exception {
+    void backendSwitchesToTls_agentConfiguredForHttp_saysSo() throws Exception {
         int port = FreePort.choose();
         Path settings = configure("http://127.0.0.1:" + port);
         try (Program agent = home.start(Map.of(), "run", "--config", settings.toString())) {

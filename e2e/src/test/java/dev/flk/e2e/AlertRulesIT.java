@@ -49,7 +49,7 @@ final class AlertRulesIT {
     }
 
     @Test
-    void everyAlert_hasASeverityTextsAndARunbook() throws IOException {
+    void everyAlert_hasSeverityTextsAndRunbook() throws IOException {
         assertThat(alerts()).hasSizeGreaterThan(20).allSatisfy(alert -> {
             JsonNode annotations = alert.path("annotations");
             assertThat(alert.at("/labels/severity").asText()).isIn("critical", "warning");
@@ -60,7 +60,7 @@ final class AlertRulesIT {
     }
 
     @Test
-    void runbooks_haveOneSectionForEachAlertAndNoOther() throws IOException {
+    void runbooks_haveExactlyOneSectionPerAlert() throws IOException {
         String[] sections = ("\n" + Files.readString(RUNBOOKS)).split("\n## ", -1);
         Set<String> headings = new TreeSet<>();
         for (String section : Arrays.asList(sections).subList(1, sections.length)) {

@@ -76,7 +76,7 @@ final class AnswersIT {
     }
 
     @Test
-    void debugPages_areForWhoHasTheLogin_onTheOperatorsPortOnly() throws Exception {
+    void debugPages_requireTheLogin_onTheOperatorsPortOnly() throws Exception {
         Client operator = new Client("http://127.0.0.1:" + opsPort).withLogin("prometheus", METRICS_PASSWORD);
         assertThat(operator.get("/debug/threads").body()).contains("\"inbox-writer", "java.lang.Thread.State: ");
         assertThat(operator.get("/debug/heap").body()).contains("COLLECTOR", "java.lang.String");
@@ -90,7 +90,7 @@ final class AnswersIT {
     }
 
     @Test
-    void diagnostics_holdWhatIsNeeded_andNoSecret() throws Exception {
+    void diagnostics_areCompleteWithoutSecrets() throws Exception {
         StringBuilder all = new StringBuilder();
         Map<String, String> secrets = Map.of(
                 "backend", METRICS_PASSWORD + " " + REDIS_PASSWORD + " " + Pcs.KEY, "agent", SEED + " " + Pcs.KEY);
@@ -124,7 +124,7 @@ final class AnswersIT {
     }
 
     @Test
-    void diagnostics_ofWhatDoesNotRun_saySo() throws Exception {
+    void diagnostics_ofAStoppedProgram_saySo() throws Exception {
         Path archive = directory.resolve("alone.zip");
         Map<String, String> environment = Map.of(
                 "PORT", Integer.toString(FreePort.choose()),

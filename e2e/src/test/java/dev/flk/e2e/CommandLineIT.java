@@ -28,7 +28,7 @@ final class CommandLineIT {
     private record Ended(int exitCode, String out, String all) {}
 
     @Test
-    void mistakesInTheConfiguration_exit2AndAreListed() throws IOException {
+    void configurationErrors_exit2AndAreListed() throws IOException {
         Files.writeString(directory.resolve("flk.properties"), "TOKEN_RAT=5\nMAX_BODY_BYTES=1MB\n");
         Ended run = run(
                 Map.of("PORT", "eighty", "WAL_RETENTION", "1d", "PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", "/no/key"),
@@ -48,7 +48,7 @@ final class CommandLineIT {
     }
 
     @Test
-    void secretWithCharactersThatTheLocaleLoses_exits2() throws IOException {
+    void secretOutsideTheLocale_exits2() throws IOException {
         Map<String, String> environment = BackendProcess.environment();
         environment.put("LC_ALL", "C");
         environment.put("PCS_HMAC_KEY", "schlüssel");
@@ -58,7 +58,7 @@ final class CommandLineIT {
     }
 
     @Test
-    void configCheck_exits0PrintsWhatIsInForceAndNoSecret() throws IOException {
+    void configCheck_exits0PrintsEffectiveSettingsWithoutSecrets() throws IOException {
         Ended run = run(BackendProcess.environment(), "config", "check");
         assertThat(run.exitCode()).isZero();
         assertThat(run.out())
@@ -81,7 +81,7 @@ final class CommandLineIT {
         "OPS_PORT, choose another OPS_BIND_ADDR or OPS_PORT",
         "STATE_PORT, 'choose another STATE_PORT, or off'"
     })
-    void portInUse_endsTheStartAndSaysWhich(String setting, String remedy) throws IOException {
+    void portInUse_failsTheStartAndNamesThePort(String setting, String remedy) throws IOException {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             Map<String, String> environment = BackendProcess.environment();
             environment.put(setting, Integer.toString(taken.getLocalPort()));
@@ -94,7 +94,7 @@ final class CommandLineIT {
     }
 
     @Test
-    void logDirectoryThatIsAFile_exits1AndSaysSo() throws IOException {
+    void logDirectoryIsAFile_exits1AndSaysSo() throws IOException {
         Path file = Files.createFile(directory.resolve("file"));
         Map<String, String> environment = BackendProcess.environment();
         environment.put("WAL_DIR", file.toString());
@@ -130,7 +130,7 @@ final class CommandLineIT {
     }
 
     @Test
-    void sigterm_exits143EndsConnections_andTheOutcomesAreThereAtTheNextStart() throws Exception {
+    void sigterm_exits143ClosesConnectionsAndKeepsTheOutcomes() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory);
                 RawConnection connection = new RawConnection(backend.port())) {
             assertThat(connection.submit(Pcs.number(1).bytes()).status()).isEqualTo(200);
@@ -144,7 +144,7 @@ final class CommandLineIT {
     }
 
     @Test
-    void sigterm_afterTheJarWasOverwritten_exits143_andNothingIsLost() throws Exception {
+    void sigterm_jarOverwritten_exits143AndLosesNothing() throws Exception {
         Path jar = Files.copy(Built.jar("flk-backend"), directory.resolve("flk-backend.jar"));
         try (BackendProcess backend = BackendProcess.of(Program.java(jar, directory, BackendProcess.environment()));
                 Traffic traffic = new Traffic(backend.url(), 1, 500)) {
@@ -165,7 +165,7 @@ final class CommandLineIT {
     }
 
     @Test
-    void configurationFile_isReadAndTheEnvironmentWins() throws Exception {
+    void configurationFile_isReadAndTheEnvironmentTakesPrecedence() throws Exception {
         Files.writeString(directory.resolve("key"), "from a file\n");
         Files.writeString(
                 directory.resolve("flk.properties"),

@@ -34,7 +34,7 @@ final class ConcurrencyIT {
     private record Answered(PcsId id, boolean isOther, Answer answer) {}
 
     @Test
-    void equalAndConflictingAtOnce_oneOutcomePerId_andTheCountersAddUp() throws Exception {
+    void equalAndConflictingConcurrently_oneOutcomePerIdAndCountersAddUp() throws Exception {
         ExecutorService pool = Executors.newFixedThreadPool(CONNECTIONS);
         try (BackendProcess backend = BackendProcess.start(directory)) {
             List<Future<List<Answered>>> parts = new ArrayList<>();

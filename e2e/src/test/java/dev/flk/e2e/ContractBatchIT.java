@@ -26,7 +26,7 @@ final class ContractBatchIT {
     static final RunningBackend backend = RunningBackend.with(Map.of());
 
     @Test
-    void batch_newOnes_areAnsweredInTheirOrder() throws Exception {
+    void batch_newCertificates_areAnsweredInOrder() throws Exception {
         List<Pcs> sent = Stream.generate(backend::next).limit(300).collect(Collectors.toList());
         Collections.reverse(sent);
         assertThat(lines(sent))
@@ -34,7 +34,7 @@ final class ContractBatchIT {
     }
 
     @Test
-    void batch_badLines_spoilNoOther() throws Exception {
+    void batch_badLines_doNotAffectOthers() throws Exception {
         Pcs first = backend.next();
         Pcs escalated = backend.next().with("ft", "{\"degraded\":true}");
         Pcs last = backend.next();
@@ -51,7 +51,7 @@ final class ContractBatchIT {
     }
 
     @Test
-    void batch_oneIdThreeTimes_decidesTheFirst() throws Exception {
+    void batch_sameIdThreeTimes_decidesTheFirst() throws Exception {
         Pcs pcs = backend.next();
         Pcs other = pcs.with("regime", "\"sticky\"");
         String outcome = accepted(pcs);
@@ -63,7 +63,7 @@ final class ContractBatchIT {
     }
 
     @Test
-    void batch_tooManyLines_is413AndNothingIsTaken() throws Exception {
+    void batch_tooManyLines_is413AndNothingIsAccepted() throws Exception {
         Pcs pcs = backend.next();
         Answer answer = backend.client().batch(pcs.json() + "\n{".repeat(1_000));
         assertThat(answer.status()).isEqualTo(413);
@@ -72,7 +72,7 @@ final class ContractBatchIT {
     }
 
     @Test
-    void batch_mostBytes_areTaken() throws Exception {
+    void batch_largestAllowed_isAccepted() throws Exception {
         Pcs pcs = backend.next();
         String last = "\n" + pcs.json();
         String fill = ("\"" + "x".repeat((1 << 20) - 3) + "\"\n").repeat(8);
@@ -82,7 +82,7 @@ final class ContractBatchIT {
     }
 
     @Test
-    void batch_moreLinesThanTokens_takesTheFirstAndRefusesTheRest(@TempDir Path directory) throws Exception {
+    void batch_moreLinesThanTokens_acceptsTheFirstAndRefusesTheRest(@TempDir Path directory) throws Exception {
         Map<String, String> slow = Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "3");
         try (BackendProcess limited = BackendProcess.start(directory, slow)) {
             Client client = new Client(limited.url());

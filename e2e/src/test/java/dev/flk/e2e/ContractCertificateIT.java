@@ -43,7 +43,7 @@ final class ContractCertificateIT {
     }
 
     @Test
-    void submit_sentAtAheadOfTheBackend_is400ThatTellsBothClocks() throws IOException {
+    void submit_sentAtAheadOfTheBackend_is400WithBothClocks() throws IOException {
         Instant sentAt = Instant.now().plus(Duration.ofMinutes(6));
         String error = refusalOnAConnectionThatGoesOn(
                 Pcs.number(0).with("sent_at", "\"" + sentAt + "\"").bytes());
@@ -53,13 +53,13 @@ final class ContractCertificateIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"\"\"", "null", "7", "\"no base64!\"", "\"AAAA\""})
-    void submit_noGoodSignature_is401(String sig) throws IOException {
+    void submit_missingOrInvalidSignature_is401(String sig) throws IOException {
         assertUnauthorized(backend.next().tampered("sig", sig));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"application/x-www-form-urlencoded", "text/plain; charset=utf-16", "nonsense"})
-    void submit_anyContentType_isTaken(String contentType) throws Exception {
+    void submit_anyContentType_isAccepted(String contentType) throws Exception {
         Answer answer = backend.client()
                 .send(backend.client()
                         .request("/v1/pcs/submit")
@@ -81,13 +81,13 @@ final class ContractCertificateIT {
     }
 
     @Test
-    void submit_bodyOfExactlyTheLimit_isTaken() throws Exception {
+    void submit_bodyOfExactlyTheLimit_isAccepted() throws Exception {
         assertTaken(ofBytes(MAX_BODY_BYTES));
     }
 
     @ParameterizedTest
     @ValueSource(ints = {MAX_BODY_BYTES + 1, 20 * MAX_BODY_BYTES})
-    void submit_bodyOverTheLimit_is413ThatASendingClientCanRead(int length) throws Exception {
+    void submit_bodyOverTheLimit_is413ReadableByASendingClient(int length) throws Exception {
         Answer answer = backend.client().submit(new byte[length]);
         assertThat(answer.status()).isEqualTo(413);
         assertThat(answer.error()).isEqualTo("body over 1048576 bytes");

@@ -43,7 +43,7 @@ final class ContractMetricsIT {
     private record Scrape(Map<String, String> types, Map<String, String> samples) {}
 
     @Test
-    void metrics_withoutLogin_are401AndTellNothing() throws Exception {
+    void metrics_withoutLogin_are401WithoutDetails() throws Exception {
         Answer answer = backend.client().get("/metrics");
         assertThat(answer.status()).isEqualTo(401);
         assertThat(answer.header("WWW-Authenticate")).startsWith("Basic ");
@@ -51,7 +51,7 @@ final class ContractMetricsIT {
     }
 
     @Test
-    void metrics_inPrometheusText_haveAllNamesWhateverHappened() throws Exception {
+    void metrics_inPrometheusText_alwaysHaveAllNames() throws Exception {
         Answer answer = scrape(PASSWORD, "*/*");
         assertThat(answer.header("Content-Type")).startsWith("text/plain; version=0.0.4");
         Scrape scrape = parsed(answer.body());
@@ -61,7 +61,7 @@ final class ContractMetricsIT {
     }
 
     @Test
-    void metrics_inOpenMetrics_haveAllNamesWhateverHappened() throws Exception {
+    void metrics_inOpenMetrics_alwaysHaveAllNames() throws Exception {
         Answer answer = scrape(PASSWORD, "application/openmetrics-text; version=1.0.0");
         assertThat(answer.header("Content-Type")).startsWith("application/openmetrics-text; version=1.0.0");
         assertThat(answer.body()).endsWith("\n# EOF\n");

@@ -20,7 +20,7 @@ final class ContractOperationsIT {
     static final RunningBackend backend = RunningBackend.with(Map.of());
 
     @Test
-    void readyz_whenReady_tellsOfEveryComponentInALine() throws Exception {
+    void readyz_whenReady_hasALinePerComponent() throws Exception {
         Answer answer = backend.client().get("/readyz");
         assertThat(answer.status()).isEqualTo(200);
         JsonNode ready = StrictJson.read(answer.body());
@@ -47,7 +47,7 @@ final class ContractOperationsIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"x", "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB"})
-    void lookUp_ofNoId_is400(String id) throws Exception {
+    void lookUp_invalidId_is400(String id) throws Exception {
         Answer answer = backend.client().get("/v1/pcs/" + id);
         assertThat(answer.status()).isEqualTo(400);
         assertThat(answer.error()).isEqualTo("pcs_id is not 8 to 64 lower-case hex digits");
@@ -70,7 +70,7 @@ final class ContractOperationsIT {
                 "POST|/health|GET, HEAD",
                 "DELETE|/v1/pcs/abab|GET, HEAD"
             })
-    void wrongMethod_is405ThatTellsTheRightOnes(String method, String path, String allow) throws Exception {
+    void wrongMethod_is405WithTheAllowedOnes(String method, String path, String allow) throws Exception {
         Answer answer = ask(method, path);
         assertThat(answer.status()).isEqualTo(405);
         assertThat(answer.header("Allow")).isEqualTo(allow);
@@ -79,7 +79,7 @@ final class ContractOperationsIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"/health", "/readyz", "/v1/pcs/abab"})
-    void head_ofWhatGetGives_givesItsHeadersAlone(String path) throws Exception {
+    void head_returnsTheHeadersOfGetWithoutABody(String path) throws Exception {
         Answer got = ask("GET", path);
         Answer answer = ask("HEAD", path);
         assertThat(answer.status()).isEqualTo(got.status());

@@ -29,7 +29,7 @@ final class ContractOutcomesIT {
 
     @ParameterizedTest
     @MethodSource("outcomes")
-    void submit_golden_givesStatusAndBody(Decided expected) throws Exception {
+    void submit_golden_returnsStatusAndBody(Decided expected) throws Exception {
         Answer answer = single.client().submit(expected.bytes());
         assertThat(answer.body()).isEqualTo(expected.body());
         assertThat(answer.status()).isEqualTo(expected.status());
@@ -38,7 +38,7 @@ final class ContractOutcomesIT {
     }
 
     @Test
-    void batch_golden_givesStatusAndBodyOfEach() throws Exception {
+    void batch_golden_returnsStatusAndBodyOfEach() throws Exception {
         List<Decided> all = Golden.outcomes();
         Answer answer =
                 batch.client().batch(all.stream().map(Decided::certificate).collect(Collectors.joining("\n")));

@@ -20,7 +20,7 @@ final class ContractRefusalsIT {
     private Path directory;
 
     @Test
-    void rateLimit_emptyBucket_is429BeforeTheBodyIsLookedAt() throws Exception {
+    void rateLimit_emptyBucket_is429BeforeTheBodyIsParsed() throws Exception {
         try (BackendProcess backend =
                 BackendProcess.start(directory, Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "1"))) {
             Client client = Client.comparing(backend.url());
@@ -37,7 +37,7 @@ final class ContractRefusalsIT {
     }
 
     @Test
-    void memoryStore_full_is503OverloadedAndKnownOnesAreAnswered() throws Exception {
+    void memoryStore_full_is503OverloadedAndDuplicatesAreAnswered() throws Exception {
         Map<String, String> small = Map.of("DEDUP_BACKEND", "memory", "MEMORY_MAX_ENTRIES", "1");
         try (BackendProcess backend = BackendProcess.start(directory, small)) {
             Client client = Client.comparing(backend.url());
@@ -52,7 +52,7 @@ final class ContractRefusalsIT {
     }
 
     @Test
-    void starting_whileTheLogIsRead_is503AndHealthy() throws Exception {
+    void starting_logBeingRead_is503AndHealthy() throws Exception {
         Path segment = directory.resolve("data/wal/inbox-20260101-0000000000000001.wal");
         Files.createDirectories(segment.getParent());
         makePipe(segment);
@@ -79,7 +79,7 @@ final class ContractRefusalsIT {
     }
 
     @Test
-    void log_thatCannotBeWritten_is500AndTheNextSegmentTakesOver() throws Exception {
+    void log_writeFails_is500AndTheNextSegmentTakesOver() throws Exception {
         Map<String, String> environment = BackendProcess.environment();
         environment.put("DEDUP_BACKEND", "memory"); // the native library of the embedded store is larger than the limit
         // the limit is in blocks of 512 bytes; without it, the log writes up to 64 MiB into a file

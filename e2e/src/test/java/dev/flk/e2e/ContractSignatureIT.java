@@ -31,7 +31,7 @@ final class ContractSignatureIT {
     private static final AtomicLong NEXT = new AtomicLong(1);
 
     @Test
-    void batch_goldenSignatures_areGood() throws Exception {
+    void batch_goldenSignatures_areAccepted() throws Exception {
         assertAllAreGood(hmac, Golden.signedCertificates("hmac"));
         assertAllAreGood(ed25519, Golden.signedCertificates("ed25519"));
     }
@@ -48,7 +48,7 @@ final class ContractSignatureIT {
 
     /** Changes one signed field; {@code GoldenCanonicalTest} changes each of them. */
     @Test
-    void submit_signedFieldTampered_is401AndTheIdStaysFree() throws Exception {
+    void submit_signedFieldTampered_is401AndTheIdStaysUnused() throws Exception {
         assertTamperingIsRefused(hmac, Pcs.number(NEXT.getAndIncrement()), "r", "0.800000001");
         assertTamperingIsRefused(
                 ed25519, Pcs.number(NEXT.getAndIncrement()).signedBy(SIGNER), "shard_id", "\"shard-2\"");
@@ -70,7 +70,7 @@ final class ContractSignatureIT {
     }
 
     @Test
-    void submit_signedByAnyOfTheKeys_isTakenAndTheLogTellsWhich() throws Exception {
+    void submit_signedByAnyOfTheKeys_isAcceptedAndTheLogNamesTheKey() throws Exception {
         Pcs current = Pcs.number(NEXT.getAndIncrement());
         Pcs retired = Pcs.number(NEXT.getAndIncrement()).signedBy("retired");
         assertThat(hmac.client().submit(current).status()).isEqualTo(200);
@@ -92,7 +92,7 @@ final class ContractSignatureIT {
     }
 
     @Test
-    void none_warnsAtStartAndTakesWhatIsUnsigned(@TempDir Path directory) throws Exception {
+    void none_warnsAtStartAndAcceptsUnsigned(@TempDir Path directory) throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of("PCS_SIGN_ALG", "none"))) {
             backend.program().awaitLine(line -> line.contains("WARN") && line.contains("signatures are not checked"));
             Pcs pcs = Pcs.number(NEXT.getAndIncrement());

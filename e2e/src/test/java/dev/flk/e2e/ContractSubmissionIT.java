@@ -39,7 +39,7 @@ final class ContractSubmissionIT {
 
     @ParameterizedTest
     @MethodSource("outcomes")
-    void submit_again_givesTheVerySameBytesAndIsNotLogged(String kind, String field, String json, int status)
+    void submit_again_returnsIdenticalBytesAndIsNotLogged(String kind, String field, String json, int status)
             throws Exception {
         Pcs pcs = backend.next().with(field, json);
         Answer first = submit(pcs);
@@ -62,7 +62,7 @@ final class ContractSubmissionIT {
                 "regime|\"sticky\"|the signed fields are the same, but others differ",
                 "x_more|1|the signed fields are the same, but others differ"
             })
-    void submit_otherContent_isAConflictAndTheFirstOutcomeStands(String field, String json, String warning)
+    void submit_otherContent_isAConflictAndTheFirstOutcomeRemains(String field, String json, String warning)
             throws Exception {
         Pcs pcs = backend.next();
         double conflictsBefore = backend.client().metric("flk_conflicts_total");
@@ -133,7 +133,7 @@ final class ContractSubmissionIT {
     }
 
     @Test
-    void log_tellsIdNumbersAndReason() throws Exception {
+    void log_hasIdNumbersAndReason() throws Exception {
         Pcs pcs = backend.next();
         submit(pcs);
         submit(pcs);
@@ -153,7 +153,7 @@ final class ContractSubmissionIT {
     }
 
     @Test
-    void log_badSignature_tellsTheIdOnlyIfItIsOne() throws Exception {
+    void log_badSignature_showsOnlyAValidId() throws Exception {
         Pcs pcs = backend.next();
         submit(pcs.without("sig"));
         submit(pcs.tampered("pcs_id", "\"\\nFAKE LINE\""));

@@ -47,7 +47,7 @@ final class DemoIT {
     }
 
     @Test
-    void demo_certifiesRealEarthquakes_andStaysWithADriftingSensor() throws Exception {
+    void demo_certifiesEarthquakes_andKeepsRunningWithADriftingSensor() throws Exception {
         String output = flk("demo");
         demoThatStays();
         assertThat(accepted(output)).isGreaterThanOrEqualTo(5);
@@ -69,7 +69,7 @@ final class DemoIT {
      * application.
      */
     @Test
-    void example_anotherKeyAndTheRightOne_saysWhatBecameOfItAndEnds() throws Exception {
+    void example_wrongAndRightKey_reportsTheResultAndEnds() throws Exception {
         Path example = Built.root().resolve("examples").resolve("target");
         Path target = Files.createDirectories(copy.resolve("examples").resolve("target"));
         for (String directory : List.of("classes", "lib")) {
@@ -87,7 +87,7 @@ final class DemoIT {
     }
 
     @Test
-    void firstStart_keepsItsClasses_fromWhichTheNextTakesThem() throws Exception {
+    void firstStart_writesAClassArchive_thatTheNextStartUses() throws Exception {
         assertThat(flk("agent", "--version"))
                 .contains("the first start of agent takes a few seconds longer", "flk-agent ");
         Path archive = copy.resolve("agent/target/flk-agent.jsa");

@@ -32,7 +32,7 @@ final class DeployIT {
     private Path directory;
 
     @Test
-    void alerts_areValid_andEachFiresAndEnds() throws Exception {
+    void alerts_areValid_andEachFiresAndResolves() throws Exception {
         HostProgram promtool = HostProgram.orSkip("promtool", "prometheus", ALERTS);
         assertThat(promtool.succeed("check", "rules", "flk.rules.yaml")).contains("SUCCESS");
         assertThat(promtool.succeed("test", "rules", "flk.rules.test.yaml")).contains("SUCCESS");
@@ -65,7 +65,7 @@ final class DeployIT {
     }
 
     @Test
-    void chart_isLintedWithoutWarning() {
+    void chart_hasNoLintWarnings() {
         assertThat(chart().lint().strict().call().isFailed()).isFalse();
     }
 
@@ -82,7 +82,7 @@ final class DeployIT {
     }
 
     @Test
-    void chartWithoutAServerForTheState_isRefused() {
+    void chartWithoutAStateServer_isRefused() {
         assertThatThrownBy(
                         () -> render("{keys: {existingSecret: our-keys}, backend: {config: {STATE_ENGINE: postgres}}}"))
                 .hasMessageContaining("set both to postgres");
@@ -104,7 +104,7 @@ final class DeployIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"flk-agent.service", "flk-backend.service"})
-    void unit_isValid_andLittleExposed(String unit) throws Exception {
+    void unit_isValidAndHasLowExposure(String unit) throws Exception {
         HostProgram analyze = HostProgram.orSkip("systemd-analyze", "systemd", directory);
         Path java = Path.of(System.getProperty("java.home"), "bin", "java");
         Path here = Files.writeString(

@@ -56,7 +56,7 @@ final class DocsIT {
      * of each program checks.
      */
     @Test
-    void settingsOfTheDeploymentFiles_areThere() throws IOException {
+    void deploymentFiles_useExistingSettings() throws IOException {
         String settings = Files.readString(Built.root().resolve("docs/configuration.md"));
         List<Path> files = List.of(
                 Path.of("helm/flk/templates/backend-config.yaml"),
@@ -96,7 +96,7 @@ final class DocsIT {
 
     /** Compose passes on every setting, except those that name an address or a file inside the container. */
     @Test
-    void settings_areAllPassedOnByCompose() throws IOException {
+    void compose_passesAllSettings() throws IOException {
         String[] programs =
                 Files.readString(Built.root().resolve("docs/configuration.md")).split("\n## Agent\n", 2);
         Map<String, Object> services = member(
@@ -121,7 +121,7 @@ final class DocsIT {
     }
 
     @Test
-    void links_leadToFilesAndHeadingsThatExist() throws IOException {
+    void links_pointToExistingFilesAndHeadings() throws IOException {
         List<String> broken = new ArrayList<>();
         for (Path page : pages()) {
             for (String link : matches(LINK, Files.readString(page))) {
@@ -152,7 +152,7 @@ final class DocsIT {
     }
 
     @Test
-    void tests_thatAreNamed_exist() throws IOException {
+    void namedTests_exist() throws IOException {
         TreeSet<String> named = new TreeSet<>();
         for (Path page : pages()) {
             named.addAll(matches(TEST, Files.readString(page)));
@@ -168,7 +168,7 @@ final class DocsIT {
 
     @Test
     @Tag("thorough")
-    void commands_thatAreShown_areKnown() throws Exception {
+    void shownCommands_exist() throws Exception {
         TreeSet<String> shown = new TreeSet<>();
         for (Path page : pages()) {
             COMMAND.matcher(Files.readString(page))

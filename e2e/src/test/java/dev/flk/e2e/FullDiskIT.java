@@ -45,12 +45,12 @@ final class FullDiskIT {
     private long nextEpoch = 1;
 
     @Test
-    void floorIsMet_503UntilThereIsRoom_withoutARestart() throws Exception {
+    void diskFloorReached_is503UntilThereIsRoom_withoutARestart() throws Exception {
         assertRecoversByItself("16m", "8MiB");
     }
 
     @Test
-    void diskHasNothingLeft_503UntilThereIsRoom_withoutARestart() throws Exception {
+    void diskFull_is503UntilThereIsRoom_withoutARestart() throws Exception {
         assertRecoversByItself("7m", "1");
     }
 

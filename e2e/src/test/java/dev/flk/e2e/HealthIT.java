@@ -73,7 +73,7 @@ final class HealthIT {
     }
 
     @Test
-    void bothRun_healthIs0AndDiagnoseHasBoth_andAStoppedBackendIsNamed() throws Exception {
+    void health_bothRunning_exits0_stoppedBackendIsNamed() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {
             configure("backend.properties", Map.of("PORT", Integer.toString(backend.port()), "STATE_PORT", "off"));
             configureAgent(backend.port());
@@ -108,7 +108,7 @@ final class HealthIT {
     }
 
     @Test
-    void everythingHangs_endsWithinTenSecondsAndNamesEach() throws Exception {
+    void health_everythingHangs_endsWithinTenSecondsAndNamesEach() throws Exception {
         Path socket = Files.createDirectory(directory.resolve("outbox")).resolve("control.sock");
         try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
                 ServerSocketChannel agent = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {

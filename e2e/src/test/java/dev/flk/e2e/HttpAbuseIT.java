@@ -37,7 +37,7 @@ final class HttpAbuseIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"/metrics", "/metrics?x=/health", "http://e2e/metrics", "x://other/metrics"})
-    void metrics_howeverAskedFor_needTheLogin(String target) throws IOException {
+    void metrics_anyFormOfRequest_requireTheLogin(String target) throws IOException {
         try (RawConnection connection = backend.connect()) {
             String head = "GET " + target + " HTTP/1.1\r\nHost: e2e\r\n";
             assertThat(connection.send(head + "\r\n").read().status()).isEqualTo(401);
@@ -50,7 +50,7 @@ final class HttpAbuseIT {
     }
 
     @Test
-    void largestBodies_areTaken() throws Exception {
+    void largestBodies_areAccepted() throws Exception {
         Pcs manyKeys = backend.next().with("x", keys(121_000));
         assertThat(manyKeys.bytes().length).isBetween(1_000_000, 1 << 20);
         assertThat(backend.client().submit(manyKeys).status()).isEqualTo(200);
@@ -62,7 +62,7 @@ final class HttpAbuseIT {
     }
 
     @Test
-    void moreKeysThanTheHeapHolds_are503_andOthersAreServed(@TempDir Path directory) throws Exception {
+    void moreKeysThanTheHeapHolds_are503AndOthersAreServed(@TempDir Path directory) throws Exception {
         byte[] body = backend.next().with("x", keys(1_000_000)).bytes();
         try (BackendProcess small =
                 BackendProcess.start(directory, Map.of("MAX_BODY_BYTES", "16MiB"), List.of("-Xmx64m"))) {

@@ -133,25 +133,25 @@ final class InjectedFaultsIT {
 
     @ParameterizedTest
     @MethodSource("appends")
-    void append_isRefused_isAnsweredWithAnErrorAndNothingFollowsItInItsSegment(Kind kind) throws Exception {
+    void append_syscallFails_isAnErrorAndNothingFollowsInItsSegment(Kind kind) throws Exception {
         forEachN(kind, this::assertAppendFails);
     }
 
     @ParameterizedTest
     @MethodSource("openings")
-    void opening_isRefused_isTriedAgainAndNothingIsLost(Kind kind) throws Exception {
+    void open_syscallFails_isRetriedAndNothingIsLost(Kind kind) throws Exception {
         forEachN(kind, this::assertOpeningFails);
     }
 
     @ParameterizedTest
     @MethodSource("kills")
-    void killedInACall_whatWasAcknowledgedIsThere(Kind kind) throws Exception {
+    void killedInASyscall_acknowledgedIsKept(Kind kind) throws Exception {
         forEachN(kind, this::assertKillLosesNothing);
     }
 
     @ParameterizedTest
     @MethodSource("starts")
-    void start_isRefusedACall_failsInWordsOrServes_andTheNextStartServes(Kind kind) throws Exception {
+    void start_syscallFails_exitsWithAMessageOrServes_andTheNextStartServes(Kind kind) throws Exception {
         forEachN(kind, this::assertStartLosesNothing);
     }
 

@@ -131,7 +131,7 @@ final class KeysIT {
     }
 
     @Test
-    void rotationUnderTraffic_losesNothing_andTheOldKeyEnds() throws Exception {
+    void keyRotation_underTraffic_losesNothingAndRetiresTheOldKey() throws Exception {
         edit("first=active");
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         Path settings = home.directory().resolve("agent.properties");

@@ -34,7 +34,7 @@ final class LogRepairIT {
     }
 
     @Test
-    void verify_besideABackendUnderLoad_seesEverythingThatWasAnswered() throws Exception {
+    void verify_backendUnderLoad_seesAllAnswered() throws Exception {
         try (BackendProcess backend = start();
                 Traffic traffic = new Traffic(backend.url(), 1, 100)) {
             for (int look = 0; look < 3; look++) {
@@ -50,7 +50,7 @@ final class LogRepairIT {
     }
 
     @Test
-    void damagedInTheMiddle_isRefused_repaired_andEverythingElseIsAnsweredAsBefore() throws Exception {
+    void damagedInTheMiddle_isRefusedUntilRepaired_restIsAnsweredAsBefore() throws Exception {
         List<String> bodies = new ArrayList<>();
         for (int run = 0; run < RUNS; run++) { // each run makes a segment
             try (BackendProcess backend = start()) {

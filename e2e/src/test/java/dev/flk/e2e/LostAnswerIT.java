@@ -43,7 +43,7 @@ final class LostAnswerIT {
     private long nextEpoch = 1;
 
     @Test
-    void killedAndEmptiedAtRandomMoments_whatWasAnsweredAndDiffersIsTold() throws Exception {
+    void killedAndEmptiedAtRandomMoments_changedAnswersAreReported() throws Exception {
         long seed = Long.getLong("flk.seed", System.nanoTime());
         System.out.println("moments are chosen with -Dflk.seed=" + seed);
         Random random = new Random(seed);

@@ -56,7 +56,7 @@ final class ManyConnectionsIT {
     private Path directory;
 
     @Test
-    void tenThousandConnections_slowOnesAmongThem_leaveRoomForOthers() throws Exception {
+    void tenThousandConnections_someSlow_leaveRoomForOthers() throws Exception {
         assumeFilesFor(CONNECTIONS + OTHER_FILES);
         List<SocketChannel> crowd = new ArrayList<>();
         try (BackendProcess backend = BackendProcess.start(

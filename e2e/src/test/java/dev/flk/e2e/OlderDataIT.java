@@ -69,18 +69,18 @@ final class OlderDataIT {
     }
 
     @Test
-    void embedded() throws Exception {
+    void embedded_olderData_isRead() throws Exception {
         copy(older().resolve("embedded/dedup"), directory.resolve("data/dedup"));
         assertAnswersStand("embedded", Map.of());
     }
 
     @Test
-    void memory() throws Exception {
+    void memory_olderData_isRead() throws Exception {
         assertAnswersStand("memory", Map.of("DEDUP_BACKEND", "memory"));
     }
 
     @Test
-    void redis() throws Exception {
+    void redis_olderData_isRead() throws Exception {
         try (RedisServer server = RedisServer.startDurable(directory.resolve("server"))) {
             for (String line : Files.readAllLines(older().resolve("redis/redis.jsonl"))) {
                 JsonNode entry = new ObjectMapper().readTree(line);
@@ -98,7 +98,7 @@ final class OlderDataIT {
     }
 
     @Test
-    void postgres() throws Exception {
+    void postgres_olderData_isRead() throws Exception {
         try (PostgresServer server = PostgresServer.startWithScram()) {
             server.execute("postgres", Files.readString(older().resolve("postgres/dump.sql")));
             assertAnswersStand("postgres", server.configuration());
@@ -110,7 +110,7 @@ final class OlderDataIT {
      * letters.
      */
     @Test
-    void outbox() throws Exception {
+    void outbox_olderData_isRead() throws Exception {
         copy(older().resolve("agent/outbox"), directory.resolve("agent/outbox.wal"));
         Files.copy(older().resolve("agent/dlq.jsonl"), directory.resolve("agent/dlq.jsonl"));
         String key = "fixture-key-of-32-bytes-0123456789";

@@ -119,7 +119,7 @@ final class OpenApiIT {
             Program.QUICK_START.toArray(String[]::new));
 
     @Test
-    void document_isOpenApiAsAValidatorHasIt() {
+    void document_isValidOpenApi() {
         assertThat(DOCUMENT.at("/openapi").asText()).startsWith("3.1.");
         assertThat(DOCUMENT.mistakes()).isEmpty();
     }
@@ -134,7 +134,7 @@ final class OpenApiIT {
         "501, 'HTTP/1.1~Host: e2e~Transfer-Encoding: gzip, chunked~~'",
         "505, HTTP/2.0~Host: e2e~~"
     })
-    void requestThatIsWrongAsHttp_isAnsweredAsDescribed(int status, String rest) throws IOException {
+    void malformedHttpRequest_isAnsweredAsDescribed(int status, String rest) throws IOException {
         for (String line : List.of("POST /v1/pcs/submit", "POST /v1/pcs/batch", "PUT /v1/sessions/agent")) {
             try (RawConnection connection = backend.connect()) {
                 Answer answer = connection
@@ -149,7 +149,7 @@ final class OpenApiIT {
 
     /** A described path that does not exist is answered 404, and {@code Allow} names all methods of one that does. */
     @Test
-    void paths_haveTheMethodsThatAreDescribed() throws Exception {
+    void paths_haveTheDescribedMethods() throws Exception {
         Client client = backend.client();
         for (String path : DOCUMENT.paths("01234567")) {
             Answer answer = client.send(client.request(path).method("PATCH", BodyPublishers.noBody()));
@@ -188,7 +188,7 @@ final class OpenApiIT {
     }
 
     @Test
-    void sessionsThatAreOff_areAnsweredAsDescribed() throws Exception {
+    void sessionsOff_areAnsweredAsDescribed() throws Exception {
         ask(backend.client(), WHILE_OFF);
     }
 
@@ -284,7 +284,7 @@ final class OpenApiIT {
 
     /** The stream of changes is answered 200 in a test of its own. */
     @Test
-    void sessions_everyDescribedStatusIsInATable() {
+    void sessions_everyDescribedStatusIsTested() {
         Map<String, Set<Integer>> asked = new TreeMap<>();
         asked.put("GET /v1/sessions/changes", new TreeSet<>(Set.of(200)));
         for (String[] cells : rows(REQUESTS + WHILE_DOWN + AFTER_FAILURES + WHILE_OFF)) {
@@ -303,7 +303,7 @@ final class OpenApiIT {
     }
 
     @Test
-    void examples_areAsTheirSchemasSay() {
+    void examples_conformToTheirSchemas() {
         List<String> broken = new ArrayList<>();
         int examples = 0;
         List<String> open = new ArrayList<>(List.of("/paths", "/components"));
@@ -325,7 +325,7 @@ final class OpenApiIT {
     }
 
     @Test
-    void examples_areAnsweredAsTheExamplesSay() throws Exception {
+    void examples_areAnsweredAsShown() throws Exception {
         String submit = "/paths/~1v1~1pcs~1submit/post";
         for (Map.Entry<String, JsonNode> sent : DOCUMENT.at(submit + "/requestBody/content/application~1json/examples")
                 .properties()) {
@@ -348,7 +348,7 @@ final class OpenApiIT {
     }
 
     @Test
-    void certificates_thatAreTaken_areAsTheSchemaSays_andOthersAreNot() {
+    void acceptedCertificates_conformToTheSchema_refusedDoNot() {
         String schema = "/components/schemas/Certificate";
         assertThat(DOCUMENT.violations(schema, StrictJson.read(Pcs.number(1).json())))
                 .isEmpty();

@@ -19,7 +19,7 @@ final class OpsPortIT {
     private Path directory;
 
     @Test
-    void eachPort_servesItsPart() throws Exception {
+    void eachPort_servesItsOwnPaths() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of("OPS_PORT", "0"), Program.QUICK_START)) {
             Client agents = new Client(backend.url());
             Client operators = new Client(backend.opsUrl());
@@ -46,7 +46,7 @@ final class OpsPortIT {
     }
 
     @Test
-    void publicPortFull_scrapesAndProbesGoOn() throws Exception {
+    void publicPortFull_scrapesAndProbesAreAnswered() throws Exception {
         List<RawConnection> crowd = new ArrayList<>();
         try (BackendProcess backend = BackendProcess.start(
                 directory,
@@ -82,7 +82,7 @@ final class OpsPortIT {
     }
 
     @Test
-    void opsPortFull_doesNotTouchThePublicOne() throws Exception {
+    void opsPortFull_publicPortIsNotAffected() throws Exception {
         List<RawConnection> crowd = new ArrayList<>();
         try (BackendProcess backend = BackendProcess.start(directory, Map.of("OPS_PORT", "0"), Program.QUICK_START)) {
             for (int i = 0; i < 65; i++) {

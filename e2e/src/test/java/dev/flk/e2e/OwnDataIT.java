@@ -74,7 +74,7 @@ final class OwnDataIT {
 
     @ParameterizedTest
     @MethodSource
-    void readable(String header, String csv, List<String> options) throws Exception {
+    void ownCsvFile_isCertified(String header, String csv, List<String> options) throws Exception {
         double before = backend.client().metric("flk_accepted");
 
         Ended ended = certify(csv, options);

@@ -57,14 +57,14 @@ class PackagesIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"flk-agent", "flk-backend"})
-    void lintian_findsNoError(String name) throws Exception {
+    void packages_haveNoLintianErrors(String name) throws Exception {
         HostProgram lintian = HostProgram.orSkip("lintian", "lintian", directory);
         lintian.succeed("--fail-on", "error", built(name).toString());
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"agent", "backend"})
-    void installedUpgradedRemovedAndPurged_keepsSettingsAndCertificates(String program) throws Exception {
+    void installUpgradeRemoveAndPurge_keepSettingsAndCertificates(String program) throws Exception {
         assumeTrue(System.getProperty("user.name").equals("root"), "not tried out: dpkg needs root");
         HostProgram.orSkip("systemd-sysusers", "systemd", directory);
         String name = "flk-" + program;

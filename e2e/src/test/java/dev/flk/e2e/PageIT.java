@@ -149,7 +149,7 @@ final class PageIT {
     }
 
     @Test
-    void everyView_isSound_atEachWidthAndInEachTheme() throws Exception {
+    void everyView_isAccessibleAndFits_atEachWidthAndTheme() throws Exception {
         try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
             client.awaitReady();
@@ -211,7 +211,7 @@ final class PageIT {
     }
 
     @Test
-    void openPage_followsTheBackend_andSaysWhenItIsGone() throws Exception {
+    void openPage_followsTheBackend_andReportsItsEnd() throws Exception {
         browser.width(Browser.WIDE);
         browser.zone("Asia/Tokyo");
         try (BackendProcess backend = startWithState()) {
@@ -232,7 +232,7 @@ final class PageIT {
     }
 
     @Test
-    void range_isChosenByDragging_andByLinks() throws Exception {
+    void range_canBeChosenByDraggingAndByLinks() throws Exception {
         browser.width(Browser.WIDE);
         try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
@@ -264,7 +264,7 @@ final class PageIT {
     }
 
     @Test
-    void review_isMadeInTheBrowser() throws Exception {
+    void review_canBeMadeInTheBrowser() throws Exception {
         browser.width(Browser.NARROW);
         try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
@@ -369,7 +369,7 @@ final class PageIT {
     }
 
     @Test
-    void storeIsDown_saysWhatIsWrongAndWhatToDo() throws Exception {
+    void storeDown_pageSaysWhatIsWrongAndWhatToDo() throws Exception {
         browser.width(Browser.NARROW);
         try (BackendProcess backend = start(Map.of(
                 "DEDUP_BACKEND",

@@ -44,7 +44,7 @@ class PythonIT {
     }
 
     @Test
-    void itsTests_passAgainstABackend() throws Exception {
+    void pythonTests_passAgainstABackend() throws Exception {
         try (BackendProcess backend =
                 BackendProcess.start(directory, Map.of("STATE_PORT", "0", "PCS_HMAC_KEY", "golden-outcomes-key"))) {
             String printed = run(
@@ -62,7 +62,7 @@ class PythonIT {
     }
 
     @Test
-    void programsOfItsReadme_run() throws Exception {
+    void programsOfThePythonReadme_run() throws Exception {
         List<String> programs = PROGRAM.matcher(Files.readString(PACKAGE.resolve("README.md")))
                 .results()
                 .map((MatchResult program) -> program.group(1))

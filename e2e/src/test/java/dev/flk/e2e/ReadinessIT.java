@@ -42,7 +42,7 @@ final class ReadinessIT {
     }
 
     @Test
-    void directoryOfTheLogGone_isNotReady_andReadyOnceItIsBack() throws Exception {
+    void logDirectoryMissing_isNotReadyUntilItIsBack() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {
             Client client = new Client(backend.url());
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
@@ -59,7 +59,7 @@ final class ReadinessIT {
 
     /** The next segment can't be opened, and the reason is reported as it is. */
     @Test
-    void noFileDescriptorLeft_isNotReady_andReadyOnceThereAreSome() throws Exception {
+    void fileDescriptorsExhausted_isNotReadyUntilSomeAreFree() throws Exception {
         HostProgram prlimit = HostProgram.orSkip("prlimit", "util-linux", directory);
         try (BackendProcess backend = BackendProcess.start(directory)) {
             Client client = new Client(backend.url());

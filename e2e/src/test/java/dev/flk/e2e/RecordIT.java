@@ -66,7 +66,7 @@ class RecordIT {
     }
 
     @Test
-    void record_equalsTheLog_throughKillsAndAnOutageOfTheStore() throws Exception {
+    void record_killsAndStoreOutage_equalsTheLog() throws Exception {
         try (RedisServer store = RedisServer.startDurable(directory.resolve("server"))) {
             for (int life = 0; life < LIVES; life++) {
                 try (BackendProcess backend = start(store.configuration())) {
@@ -204,7 +204,7 @@ class RecordIT {
     }
 
     @Test
-    void outcomes_canBeAskedFor_byPeople() throws Exception {
+    void outcomes_canBeQueriedOnTheCommandLine() throws Exception {
         try (BackendProcess backend = start(Map.of())) {
             Client client = Client.comparing(backend.url());
             submit(client, 200);

@@ -74,7 +74,7 @@ final class RedisSentinelIT {
     }
 
     @Test
-    void primaryKilled_replicaThatWasBehindIsPromoted_underTraffic() throws Exception {
+    void primaryKilled_laggingReplicaIsPromoted_underTraffic() throws Exception {
         try (BackendProcess backend = backend();
                 OutageUnderTraffic outage = new OutageUnderTraffic(backend)) {
             outage.begins(() -> {

@@ -26,7 +26,7 @@ final class RedisStopScriptIT {
     private record Ended(int exitCode, String output) {}
 
     @Test
-    void selfContained_tellsThatThePromiseWasKept_andLeavesNothingBehind() throws Exception {
+    void script_reportsThatThePromiseWasKept_andCleansUp() throws Exception {
         Path redis = ExecutableProvider.newJarResourceProvider(
                         Files.createDirectory(directory.resolve("redis")).toFile())
                 .get()
@@ -51,7 +51,7 @@ final class RedisStopScriptIT {
     }
 
     @Test
-    void redisThatIsNeverStopped_isToldAsFailure() throws Exception {
+    void script_redisNeverStopped_reportsFailure() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {
             Ended ended = run(directory, "--url", backend.url(), "--stop", "true", "--start", "true", "--seconds", "1");
 

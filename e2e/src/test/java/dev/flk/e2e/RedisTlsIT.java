@@ -120,7 +120,7 @@ final class RedisTlsIT {
         "false,unable to find valid certification path",
         "true,requires a client certificate",
     })
-    void wrongCertificate_isAnOutageThatSaysSo_untilItIsRight(boolean asksForClients, String told) throws Exception {
+    void wrongCertificate_isAnOutageWithTheReason_untilReplaced(boolean asksForClients, String told) throws Exception {
         RedisServer server = start(asksForClients ? askingForClients() : showing("not-trusted"));
         try (BackendProcess backend = backend(trusting)) {
             backend.program()
@@ -142,7 +142,7 @@ final class RedisTlsIT {
     }
 
     @Test
-    void clientCertificateIsAskedFor_andShown() throws Exception {
+    void clientCertificate_isPresentedOnRequest() throws Exception {
         Issued client = CLIENTS.issue("backend");
         KeyStore store = KeyStore.getInstance("PKCS12");
         store.load(null, null);
@@ -156,7 +156,7 @@ final class RedisTlsIT {
     }
 
     @Test
-    void keyStoreThatIsMissing_isAMistake() throws Exception {
+    void missingKeyStore_isAnError() throws Exception {
         Map<String, String> environment = BackendProcess.environment();
         environment.putAll(environment("-Djavax.net.ssl.keyStore=/no/such.p12"));
         try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {

@@ -34,7 +34,7 @@ final class ReloadIT {
     }
 
     @Test
-    void ratesAndLevel_areTakenUnderLoad_andNothingIsLost() throws Exception {
+    void reload_ratesAndLogLevel_takeEffectUnderLoadWithoutLoss() throws Exception {
         configure("TOKEN_RATE=200", "TOKEN_BURST=200");
         ExecutorService agents = Executors.newFixedThreadPool(AGENTS);
         try (BackendProcess backend = BackendProcess.of(

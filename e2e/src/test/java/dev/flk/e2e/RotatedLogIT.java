@@ -63,7 +63,7 @@ final class RotatedLogIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"    nocreate\n", "    create 0600\n"})
-    void rotatedUnderTraffic_everyAnsweredBodyIsInAFileThatIsRead(String more) throws Exception {
+    void rotatedUnderTraffic_everyAnsweredBodyIsInAReadableFile(String more) throws Exception {
         int rotations = Integer.getInteger("flk.rotations", 8);
         Path configuration = stanza(more);
         List<Sent> answered;
@@ -113,7 +113,7 @@ final class RotatedLogIT {
      * reports an error at once.
      */
     @Test
-    void copytruncate_isAnErrorWithinASecondOrSo() throws Exception {
+    void copytruncate_isReportedWithinAboutASecond() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory);
                 Traffic traffic = new Traffic(backend.url(), 1, 50)) {
             await().atMost(Client.PATIENCE).until(() -> traffic.answered().size() > 20);

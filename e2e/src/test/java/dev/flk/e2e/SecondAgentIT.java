@@ -16,7 +16,7 @@ final class SecondAgentIT {
     private Path directory;
 
     @Test
-    void lockRemoved_theRunningAgentEnds_andBothCertificatesWait() throws Exception {
+    void lockRemoved_runningAgentEnds_bothCertificatesStayPending() throws Exception {
         AgentHome home = AgentHome.in(directory);
         Map<String, String> environment = home.sendingNowhere();
         Path first =

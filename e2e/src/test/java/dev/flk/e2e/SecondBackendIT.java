@@ -26,7 +26,7 @@ final class SecondBackendIT {
     }
 
     @Test
-    void lockRemoved_theFirstGivesUp_andNoAnswerIsForgotten() throws Exception {
+    void lockRemoved_firstBackendGivesUp_noAnswerIsForgotten() throws Exception {
         List<Pcs> answered = new ArrayList<>();
         try (BackendProcess first = BackendProcess.start(directory, IN_MEMORY)) {
             submitAnswered(first, answered, 1);

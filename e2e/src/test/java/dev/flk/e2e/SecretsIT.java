@@ -267,7 +267,7 @@ final class SecretsIT {
     }
 
     @Test
-    void noSecret_isInAnythingThatWasSaidOrLeft() throws Exception {
+    void secrets_areInNoOutputAndNoFile() throws Exception {
         Map<String, String> everything = new LinkedHashMap<>(SAID);
         for (Path path : PERMISSIONS.keySet()) {
             if (Files.isRegularFile(left.resolve(path))) {
@@ -292,7 +292,7 @@ final class SecretsIT {
     }
 
     @Test
-    void whatIsCreated_isForItsOwnerOnly_whateverTheUmask() {
+    void createdFiles_anyUmask_arePrivate() {
         Set<String> wrong = new TreeSet<>();
         PERMISSIONS.forEach((path, permissions) -> {
             boolean ours = path.startsWith("data")
@@ -311,7 +311,7 @@ final class SecretsIT {
     }
 
     @Test
-    void nothingIsLeft_whereOthersLook() {
+    void temporaryDirectories_stayEmpty() {
         assertThat(PERMISSIONS.keySet().stream()
                         .map(Path::toString)
                         .filter(path -> path.startsWith("tmp/") || path.endsWith(".hprof") || path.contains("hs_err")))
@@ -319,7 +319,7 @@ final class SecretsIT {
     }
 
     @Test
-    void nothingThatIsDeployed_dumpsTheHeap() throws IOException {
+    void deploymentFiles_neverDumpTheHeap() throws IOException {
         Path packages = Built.root().resolve("deploy/deb/target");
         List<Path> deployed;
         try (Stream<Path> deploy = Files.walk(Built.root().resolve("deploy"));

@@ -70,7 +70,7 @@ final class SessionsIT {
     }
 
     @Test
-    void agentReportsItsState_whichSurvivesAKilledBackend() throws Exception {
+    void heartbeats_surviveAKilledBackend() throws Exception {
         try (BackendProcess backend = startBackend();
                 Program running = startAgent(backend.url(), Map.of())) {
             Client client = new Client(backend.url());
@@ -118,7 +118,7 @@ final class SessionsIT {
     }
 
     @Test
-    void redisIsKilled_certificatesAreNotAffected_andSessionsReturn() throws Exception {
+    void redisKilled_certificatesAreNotAffectedAndSessionsReturn() throws Exception {
         try (RedisServer redis = RedisServer.start(directory.resolve("redis"));
                 BackendProcess backend = BackendProcess.start(
                         directory,
@@ -150,7 +150,7 @@ final class SessionsIT {
     }
 
     @Test
-    void agentWithAnotherKey_isRefused_andSaysWhatToDo_whileItsCertificatesWait() throws Exception {
+    void agentWithAnotherKey_isRefusedWithAdvice_itsCertificatesStayPending() throws Exception {
         try (BackendProcess backend = startBackend();
                 Program running = startAgent(backend.url(), Map.of("PCS_HMAC_KEY", "another key"))) {
             running.awaitLine(line -> line.contains(" WARN  " + backend.url()

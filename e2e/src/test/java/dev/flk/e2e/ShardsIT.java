@@ -30,7 +30,7 @@ final class ShardsIT {
     private Path directory;
 
     @Test
-    void oneOfAHundred_isFoundInTheLogAndInTheMetrics() throws Exception {
+    void oneShardOfAHundred_isFoundInTheLogAndTheMetrics() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
             Client client = new Client(backend.url());
             batch(client, 0, 100, ShardsIT::usual);
@@ -85,7 +85,7 @@ final class ShardsIT {
     }
 
     @Test
-    void moreShardsThanAreShown_takeNoMoreLabelsAndNoMoreMemory() throws Exception {
+    void shards_beyondTheLimit_addNoLabelsAndNoMemory() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of(), List.of("-Xmx96m"))) {
             Client client = new Client(backend.url());
             for (int from = 0; from < MANY; from += 500) {

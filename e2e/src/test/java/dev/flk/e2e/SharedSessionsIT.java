@@ -150,7 +150,7 @@ final class SharedSessionsIT {
     }
 
     @Test
-    void postgresStopsAndABackendIsKilled_eachChangeIsWrittenOnce_exceptTheBadOne() throws Exception {
+    void postgresStoppedAndBackendKilled_eachValidChangeIsWrittenOnce() throws Exception {
         try (PostgresServer postgres = PostgresServer.start();
                 RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
             String database = postgres.newDatabase();

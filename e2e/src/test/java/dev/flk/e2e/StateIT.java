@@ -67,7 +67,7 @@ class StateIT {
     }
 
     @Test
-    void committed_outlivesAKill() throws Exception {
+    void committed_survivesAKill() throws Exception {
         try (BackendProcess backend = start();
                 StateClient client = connect(backend)) {
             write(client, "{\"n\":3.50}");
@@ -83,7 +83,7 @@ class StateIT {
     }
 
     @Test
-    void damagedState_isAnOutageOfItsOwn() throws Exception {
+    void damagedState_doesNotAffectCertificates() throws Exception {
         try (BackendProcess backend = start();
                 StateClient client = connect(backend)) {
             write(client, "1");
@@ -109,7 +109,7 @@ class StateIT {
 
     /** A commit returns its result, whether the backend was killed before or after the commit was on disk. */
     @Test
-    void commitsDuringKills_areAnswered_andDoneOnce() throws Exception {
+    void commitsDuringKills_areAnsweredAndAppliedOnce() throws Exception {
         AtomicLong committed = new AtomicLong();
         AtomicBoolean isOver = new AtomicBoolean();
         BackendProcess backend = start();
@@ -151,7 +151,7 @@ class StateIT {
     }
 
     @Test
-    void fullDisk_refusesCommits_andNothingElse() throws Exception {
+    void fullDisk_refusesOnlyCommits() throws Exception {
         Map<String, String> more = Map.of("STATE_PORT", "0", "STATE_MIN_FREE_BYTES", "900000TiB");
         try (BackendProcess backend = BackendProcess.start(directory, more);
                 StateClient client = connect(backend)) {
@@ -232,7 +232,7 @@ class StateIT {
 
     /** A client can't cause log lines with HTTP/1.1, invalid HTTP/2, an invalid message or an oversized request. */
     @Test
-    void whatAnybodyCanSend_isNotLogged() throws Exception {
+    void unauthenticatedContent_isNotLogged() throws Exception {
         try (BackendProcess backend = start();
                 StateClient client = connect(backend)) {
             int port = Integer.parseInt(url(backend).replaceFirst(".*:", ""));
@@ -264,7 +264,7 @@ class StateIT {
      * Values stay exactly as written through a compaction, a dump of everything and of one agent, a backup, and a kill.
      */
     @Test
-    void dumpAndBackup_bringBackWhatTheyWereMadeOf() throws Exception {
+    void dumpAndBackup_restoreTheState() throws Exception {
         String odd = "{\"n\":3.50,\"e\":1E5,\"big\":" + "9".repeat(400)
                 + ",\"t\":\"\\u0000\\ud800 \uD83D\uDE00\",\"l\":[[],-0,{}]}";
         String historyId;

@@ -85,7 +85,7 @@ final class StoreFaultsIT {
 
     /** Some of the reads of the store's files fail at regular intervals; reads of the log do not. */
     @Test
-    void readsFail_noLookUpIsEverWrong_andTheStoreIsWholeAgain() throws Exception {
+    void readsFail_noLookUpIsWrong_andTheStoreBecomesComplete() throws Exception {
         InjectedFault.assumePossible();
         try (BackendProcess backend = BackendProcess.start(directory)) {
             submitTo(backend, 1, OUTCOMES, answered);
@@ -114,7 +114,7 @@ final class StoreFaultsIT {
 
     /** A log that has lost its mark continues with the id that its store knows. */
     @Test
-    void markLost_theStoreTellsWhoseLogItIs() throws Exception {
+    void markLost_storeIdentifiesItsLog() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {
             submitTo(backend, 1, 100, answered);
             assertThat(backend.program().terminate()).isEqualTo(143);
@@ -133,7 +133,7 @@ final class StoreFaultsIT {
      * operator puts the segment back.
      */
     @Test
-    void storeLostAndLogTooShort_everythingIs503_untilTheSegmentIsBack() throws Exception {
+    void storeLostAndLogTooShort_everythingIs503UntilTheSegmentIsBack() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {
             submitTo(backend, 1, 100, answered);
             assertThat(backend.program().terminate()).isEqualTo(143);

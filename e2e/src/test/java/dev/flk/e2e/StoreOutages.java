@@ -109,7 +109,7 @@ abstract class StoreOutages {
 
     @Test
     @Tag("thorough")
-    void putBackToAnOlderCopy_underTraffic() throws Exception {
+    void restoredFromAnOlderCopy_underTraffic() throws Exception {
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();
@@ -119,7 +119,7 @@ abstract class StoreOutages {
     }
 
     @Test
-    void downAtTheStart_isAnOutageLikeAnyOther() throws Exception {
+    void downAtTheStart_isAnOutage() throws Exception {
         store.kill();
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
@@ -137,7 +137,7 @@ abstract class StoreOutages {
     }
 
     @Test
-    void plainRestart_assertsNextToNothing() throws Exception {
+    void restart_reassertsAlmostNothing() throws Exception {
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();
@@ -155,7 +155,7 @@ abstract class StoreOutages {
     }
 
     @Test
-    void twoBackends_sameAndConflictingToBothAtOnce_oneOutcomeEach() throws Exception {
+    void twoBackends_sameAndConflictingConcurrently_oneOutcomeEach() throws Exception {
         try (BackendProcess first = backend("a");
                 BackendProcess second = backend("b")) {
             List<Client> clients = List.of(new Client(first.url()), new Client(second.url()));

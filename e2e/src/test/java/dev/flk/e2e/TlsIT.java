@@ -59,7 +59,7 @@ final class TlsIT {
     }
 
     @Test
-    void clientAuthority_clientsAndStateCommandsShowACertificate() throws Exception {
+    void clientAuthority_clientsAndStateCommandsPresentACertificate() throws Exception {
         CLIENTS.issue("operator").writeTo(etc, "operator");
         AUTHORITY.writeTo(etc.resolve("authority.crt"));
         Map<String, String> more =
@@ -134,7 +134,7 @@ final class TlsIT {
     }
 
     @Test
-    void renewedUnderTraffic_byChangeAndBySighup_losesNoRequest_andABadPairChangesNothing() throws Exception {
+    void renewedUnderTraffic_byChangeOrSighup_losesNoRequest_invalidPairChangesNothing() throws Exception {
         try (BackendProcess backend = start(Map.of())) {
             Client client = new Client(backend.tlsUrl(), AUTHORITY.context());
             TlsTraffic traffic = new TlsTraffic(backend);

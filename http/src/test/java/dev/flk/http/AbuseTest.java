@@ -59,7 +59,7 @@ class AbuseTest {
                 "/%c0%ae%c0%ae",
                 "/\u00ff\u00fe"
             })
-    void pathWrittenInAnotherWay_leadsNowhere(String target) throws IOException {
+    void pathSpelledDifferently_is404(String target) throws IOException {
         for (String method : List.of("GET", "POST", "OPTIONS", "CONNECT", "BREW")) {
             Reply answer = server.connect()
                     .send(method + " " + target + " HTTP/1.1\nHost: h\nContent-Length: 0\n\n")
@@ -69,7 +69,7 @@ class AbuseTest {
     }
 
     @Test
-    void http2WithPriorKnowledge_is505AndEnds() throws IOException {
+    void http2WithPriorKnowledge_is505AndCloses() throws IOException {
         RawClient client = server.connect()
                 .send("PRI * HTTP/2.0\n\nSM\n\n\0\0\0\4\0\0\0\0\0")
                 .shutDownOutput();
@@ -116,14 +116,14 @@ class AbuseTest {
 
     @ParameterizedTest
     @MethodSource("otherProtocols")
-    void otherProtocol_isRefusedOrEndsWithoutAWord(byte[] first) throws IOException {
+    void otherProtocol_isRefusedOrClosedSilently(byte[] first) throws IOException {
         String answers = server.connect().send(first).shutDownOutput().readToEnd();
 
         assertThat(answers).matches("(?s)(HTTP/1\\.1 (400|408|414|431) .*)?");
     }
 
     @Test
-    void headWithoutEnd_isCutOff() throws IOException {
+    void endlessHeaders_areCutOff() throws IOException {
         RawClient manyHeaders = server.connect().send(HEALTH + "a: b\n".repeat(5_000));
         RawClient longHeader = server.connect().send(HEALTH + "a: " + "x".repeat(17_000));
         RawClient longTarget = server.connect().send("GET /" + "x".repeat(100_000));
@@ -135,7 +135,7 @@ class AbuseTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"gzip", "deflate", "gzip, gzip", "gzip\nContent-Encoding: gzip", "br"})
-    void compressedBody_is415_thoughItIsLong(String coding) throws IOException {
+    void compressedBody_long_is415(String coding) throws IOException {
         server.maxBodyBytes(1 << 20);
         RawClient client = server.connect().post("/echo", new byte[1 << 20], "Content-Encoding: " + coding);
 
@@ -153,7 +153,7 @@ class AbuseTest {
                 "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}\n{}\r\n",
                 "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nxPOST /echo HTTP/1.1\r\nHost: h\r\nContent-"
             })
-    void resetOrHalfClosed_atAnyMoment_leavesNothingBehind(String sent) throws IOException {
+    void resetOrHalfClosed_atAnyMoment_releasesEverything(String sent) throws IOException {
         for (int i = 0; i < 50; i++) {
             try (SocketChannel channel =
                     SocketChannel.open(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()))) {

@@ -18,7 +18,7 @@ class BodyBufferTest {
     private final Bound budget = new Bound(MAX);
 
     @Test
-    void append_announcedButNotSent_takesLittle() {
+    void append_announcedButNotSent_allocatesLittle() {
         BodyBuffer buffer = new BodyBuffer(MAX, MAX, budget);
 
         buffer.append(Unpooled.wrappedBuffer(new byte[1]));
@@ -27,7 +27,7 @@ class BodyBufferTest {
     }
 
     @Test
-    void append_overTheLimit_isTooLong() {
+    void append_overTheLimit_isRefused() {
         BodyBuffer buffer = new BodyBuffer(10, BodyBuffer.UNKNOWN_LENGTH, budget);
 
         assertThat(buffer.append(Unpooled.wrappedBuffer(new byte[10]))).isEqualTo(Taken.YES);
@@ -35,7 +35,7 @@ class BodyBufferTest {
     }
 
     @Test
-    void append_budgetUsedUp_hasNoMemory() {
+    void append_budgetExhausted_isRefused() {
         BodyBuffer first = new BodyBuffer(MAX, BodyBuffer.UNKNOWN_LENGTH, budget);
         BodyBuffer second = new BodyBuffer(MAX, BodyBuffer.UNKNOWN_LENGTH, budget);
 
@@ -44,7 +44,7 @@ class BodyBufferTest {
     }
 
     @Test
-    void release_afterGrowth_givesAllBackToTheBudget() {
+    void release_afterGrowth_returnsAllToTheBudget() {
         BodyBuffer buffer = new BodyBuffer(MAX, BodyBuffer.UNKNOWN_LENGTH, budget);
         for (int i = 0; i < 100; i++) {
             buffer.append(Unpooled.wrappedBuffer(new byte[1000]));
@@ -59,7 +59,7 @@ class BodyBufferTest {
     /** Appends a body in parts of random sizes. */
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
-    void longBody_isWhatWasAppended(long seed) {
+    void longBody_equalsTheAppendedBytes(long seed) {
         Random random = new Random(seed);
         byte[] body = new byte[random.nextInt(300_000)];
         for (int i = 0; i < body.length; i++) {

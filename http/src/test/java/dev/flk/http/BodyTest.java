@@ -21,7 +21,7 @@ class BodyTest {
     private final TestServer server = new TestServer();
 
     @Test
-    void body_overTheLimit_isRefusedBeforeItHasCome() throws IOException {
+    void body_overTheLimit_isRefusedBeforeItArrives() throws IOException {
         RawClient client = server.connect().send(SUBMIT + "Content-Length: " + (MAX + 1) + "\n\n");
 
         Reply answer = client.read();
@@ -34,7 +34,7 @@ class BodyTest {
     }
 
     @Test
-    void body_forNobodyAndTooLongToSkip_isRefusedAtOnce() throws IOException {
+    void body_unexpectedAndTooLongToSkip_isRefusedAtOnce() throws IOException {
         RawClient client = server.connect().send("POST /nowhere HTTP/1.1\nHost: h\nContent-Length: 999999999999\n\n");
 
         assertThat(client.read().status()).isEqualTo(404);
@@ -42,7 +42,7 @@ class BodyTest {
     }
 
     @Test
-    void chunked_body_isTaken() throws IOException {
+    void chunked_body_isAccepted() throws IOException {
         RawClient client =
                 server.connect().send(SUBMIT + "Transfer-Encoding: chunked\n\n3\nabc\n2;x=y\nde\n0\nTrailer: t\n\n");
 
@@ -51,7 +51,7 @@ class BodyTest {
     }
 
     @Test
-    void chunked_inManyParts_isPutTogether() throws IOException {
+    void chunked_inManyParts_isAssembled() throws IOException {
         RawClient client = server.connect().send(SUBMIT + "Transfer-Encoding: chunked\n\n");
         for (int i = 0; i < MAX; i++) {
             client.send("1\n" + (char) ('a' + i % 26) + "\n");
@@ -70,7 +70,7 @@ class BodyTest {
     }
 
     @Test
-    void chunked_forNobodyAndTooLong_is413() throws IOException {
+    void chunked_unexpectedAndTooLong_is413() throws IOException {
         RawClient client = server.connect()
                 .send("POST /nowhere HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n3e9\n" + "x".repeat(MAX + 1));
 
@@ -78,7 +78,7 @@ class BodyTest {
     }
 
     @Test
-    void large_body_arrivesWhole() throws IOException {
+    void large_body_arrivesCompletely() throws IOException {
         server.maxBodyBytes(4 << 20);
         byte[] body = new byte[3 << 20];
         Arrays.fill(body, (byte) 'z');
@@ -104,12 +104,12 @@ class BodyTest {
     }
 
     @Test
-    void none_reachesTheEndpointEmpty() throws IOException {
+    void noBody_reachesTheEndpointEmpty() throws IOException {
         assertThat(server.connect().send(SUBMIT + "\n").read().body()).isEqualTo("\"\"");
     }
 
     @Test
-    void expectContinue_bodyThatWouldBeTaken_isAskedFor() throws IOException {
+    void expectContinue_acceptable_getsContinue() throws IOException {
         RawClient client = server.connect().send(SUBMIT + "Content-Length: 3\nExpect: 100-continue\n\n");
 
         assertThat(client.readHead().status()).isEqualTo(100);
@@ -118,7 +118,7 @@ class BodyTest {
 
     @ParameterizedTest
     @CsvSource({"/echo,1001,413", "/nowhere,3,404"})
-    void expectContinue_whatIsRefused_isNotAskedFor(String path, int length, int status) throws IOException {
+    void expectContinue_refused_getsNoContinue(String path, int length, int status) throws IOException {
         RawClient client = server.connect()
                 .send("POST " + path + " HTTP/1.1\nHost: h\nContent-Length: " + length + "\nExpect: 100-continue\n\n");
 
@@ -127,7 +127,7 @@ class BodyTest {
     }
 
     @Test
-    void expectContinue_behindAnotherRequest_comesAfterItsAnswer() throws Exception {
+    void expectContinue_afterAnotherRequest_comesAfterItsAnswer() throws Exception {
         server.keep();
         RawClient client =
                 server.connect().post("/echo", "a").send(SUBMIT + "Content-Length: 1\nExpect: 100-continue\n\n");
@@ -142,7 +142,7 @@ class BodyTest {
     }
 
     @Test
-    void expectContinue_bodySentWithoutWaiting_isTakenOnce() throws IOException {
+    void expectContinue_bodySentWithoutWaiting_isReadOnce() throws IOException {
         RawClient client = server.connect().send(SUBMIT + "Content-Length: 3\nExpect: 100-continue\n\nabc");
 
         Reply first = client.readHead();

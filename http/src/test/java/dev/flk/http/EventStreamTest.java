@@ -200,7 +200,7 @@ class EventStreamTest {
     }
 
     @Test
-    void send_moreThanMayBePending_closesTheStreamAndTheConnection() throws Exception {
+    void send_beyondThePendingLimit_closesTheStreamAndTheConnection() throws Exception {
         server.connectNarrow().send(GET);
         EventStream stream = watched(server.nextStream());
 
@@ -226,7 +226,7 @@ class EventStreamTest {
     }
 
     @Test
-    void slowReader_whileMemoryIsShort_isClosed() throws Exception {
+    void slowReader_memoryShort_isClosed() throws Exception {
         server.memory(1 << 20, 1 << 20).streams(1, 900_000);
         server.connectNarrow().send(GET);
         EventStream stream = watched(server.nextStream());
@@ -245,7 +245,7 @@ class EventStreamTest {
     }
 
     @Test
-    void reader_thatReadsNothingForTheIdleTimeout_isClosed() throws Exception {
+    void reader_idleForTheTimeout_isClosed() throws Exception {
         server.idleTimeout(SHORT);
         server.connectNarrow().send(GET);
         EventStream stream = watched(server.nextStream());
@@ -439,7 +439,7 @@ class EventStreamTest {
     }
 
     @Test
-    void stream_beyondTheirNumber_is503UntilAnotherIsClosed() throws Exception {
+    void stream_beyondTheLimit_is503UntilAnotherIsClosed() throws Exception {
         server.streams(1, 1 << 20);
         server.connect().send(GET);
         EventStream first = watched(server.nextStream());
@@ -607,7 +607,7 @@ class EventStreamTest {
 
     /** Ends streams in all ways at the same time; afterwards, everything was given back exactly once. */
     @Test
-    void memory_afterStreamsThatEndInAnyOrder_isGivenBackOnce() throws Exception {
+    void memory_streamsEndInAnyOrder_isReleasedOnce() throws Exception {
         Random random = new Random(7);
         server.streams(1000, 200_000);
         List<Thread> threads = new ArrayList<>();

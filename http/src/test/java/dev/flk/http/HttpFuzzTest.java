@@ -41,7 +41,7 @@ class HttpFuzzTest {
      */
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
-    void anyBytes_meanTheSameInAnyPieces(FuzzedDataProvider data) {
+    void anyBytes_splitAnywhere_meanTheSame(FuzzedDataProvider data) {
         int[] cuts = IntStream.range(0, data.consumeInt(0, MOST_CUTS))
                 .map(i -> data.consumeInt(0, 4096))
                 .toArray();

@@ -65,7 +65,7 @@ class OverloadTest {
     }
 
     @Test
-    void request_thatWaitsToBeAskedForItsBody_isRefusedWithoutIt() throws Exception {
+    void request_waitingForContinue_isRefusedWithoutItsBody() throws Exception {
         fill();
 
         RawClient client = server.connect().send(ECHO + "Content-Length: 3\nExpect: 100-continue\n\n");
@@ -75,7 +75,7 @@ class OverloadTest {
     }
 
     @Test
-    void body_overTheLimit_is413EvenThen() throws Exception {
+    void body_overTheLimit_is413DespiteOverload() throws Exception {
         fill();
 
         assertThat(server.connect()
@@ -86,7 +86,7 @@ class OverloadTest {
     }
 
     @Test
-    void pipelined_beyondMaxRequests_areAnsweredInTheirOrder() throws Exception {
+    void pipelined_beyondMaxRequests_areAnsweredInOrder() throws Exception {
         server.maxRequests(1).keep();
         RawClient client =
                 server.connect().post("/echo", "a").post("/echo", "b").post("/echo", "c");
@@ -100,7 +100,7 @@ class OverloadTest {
     }
 
     @Test
-    void beyondMaxRequests_onlyWhatIsAlwaysServed_isServed() throws Exception {
+    void beyondMaxRequests_onlyExemptPathsAreServed() throws Exception {
         fill();
 
         assertThat(server.connect()
@@ -117,7 +117,7 @@ class OverloadTest {
     }
 
     @Test
-    void body_forWhichThereIsNoMemory_isRefusedAndKeepsItsConnection() throws IOException {
+    void body_noMemory_isRefusedAndKeepsItsConnection() throws IOException {
         server.memory(1 << 10, 512);
         RawClient client = server.connect()
                 .send("POST /long HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n5dc\n" + "x".repeat(1500)
@@ -130,7 +130,7 @@ class OverloadTest {
     }
 
     @Test
-    void load_afterEverythingWasAnswered_isBackAtNothing() throws IOException {
+    void load_everythingAnswered_returnsToZero() throws IOException {
         RawClient client = server.connect();
         client.post("/echo", "x").read();
         client.post("/long", "x\ny").read();
@@ -140,7 +140,7 @@ class OverloadTest {
     }
 
     @Test
-    void load_afterTheClientWentAway_isBackAtNothing() throws Exception {
+    void load_clientDisconnected_returnsToZero() throws Exception {
         server.keep();
         RawClient client = server.connect().post("/echo", "x");
         Kept waiting = server.next();
@@ -167,7 +167,7 @@ class OverloadTest {
     }
 
     @Test
-    void slowBody_whileMemoryIsShort_losesItsConnectionToOthers() throws IOException {
+    void slowBody_memoryShort_isClosedInFavourOfOthers() throws IOException {
         server.memory(1 << 10, 512);
         RawClient slow = server.connect().send(ECHO + "Content-Length: 900\n\n" + "x".repeat(600));
 
@@ -180,7 +180,7 @@ class OverloadTest {
     }
 
     @Test
-    void slowReaders_whileMemoryIsShort_areClosedUntilItIsNot() throws Exception {
+    void slowReaders_memoryShort_areClosed() throws Exception {
         long bound = 16 << 20;
         server.memory(2 * bound, bound);
         server.answer(body -> body.equals("much") ? "y".repeat(3 << 20) : body);

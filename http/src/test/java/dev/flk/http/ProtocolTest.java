@@ -42,7 +42,7 @@ class ProtocolTest {
     }
 
     @Test
-    void pipelined_moreThanMayWait_areReadWhenAnswersHaveGoneOut() throws Exception {
+    void pipelined_beyondTheLimit_areReadOnceAnswersAreSent() throws Exception {
         server.keep();
         RawClient client = server.connect().send((SUBMIT + "Content-Length: 1\n\nx").repeat(100));
 
@@ -83,7 +83,7 @@ class ProtocolTest {
     }
 
     @Test
-    void connectionClose_afterTheAnswer_ends() throws IOException {
+    void connectionClose_closesAfterTheAnswer() throws IOException {
         RawClient client = server.connect().send("GET /health HTTP/1.1\nHost: h\nConnection: close\n\n");
 
         Reply answer = client.read();
@@ -93,7 +93,7 @@ class ProtocolTest {
     }
 
     @Test
-    void http10_endsAfterTheAnswer_unlessItIsKeptAlive() throws IOException {
+    void http10_closesAfterTheAnswer_unlessKeptAlive() throws IOException {
         RawClient client = server.connect().send("GET /health HTTP/1.0\nConnection: keep-alive\n\n");
 
         assertThat(client.read().header("connection")).contains("keep-alive");
@@ -102,7 +102,7 @@ class ProtocolTest {
     }
 
     @Test
-    void halfClosed_withMoreThanMayWait_getsAllAnswers() throws Exception {
+    void halfClosed_beyondThePipelineLimit_getsAllAnswers() throws Exception {
         server.keep();
         RawClient client = server.connect()
                 .send((SUBMIT + "Content-Length: 1\n\nx").repeat(50))
@@ -152,7 +152,7 @@ class ProtocolTest {
         "400,'POST /echo HTTP/1.0\nHost: h\nTransfer-Encoding: chunked\n\n0\n\n'",
         "501,'POST /echo HTTP/1.1\nHost: h\nTransfer-Encoding: gzip, chunked\n\n1\nx\n0\n\n'"
     })
-    void malformed_isRefusedAndTheConnectionEnds(int status, String request) throws IOException {
+    void malformed_isRefusedAndClosesTheConnection(int status, String request) throws IOException {
         RawClient client = server.connect().send(request);
 
         Reply answer = client.read();
@@ -165,7 +165,7 @@ class ProtocolTest {
     }
 
     @Test
-    void malformed_behindARequest_isAnsweredInItsTurn() throws Exception {
+    void malformed_afterARequest_isAnsweredInOrder() throws Exception {
         server.keep();
         RawClient client = server.connect().post("/echo", "x").send("nonsense\n\n");
 
@@ -177,7 +177,7 @@ class ProtocolTest {
     }
 
     @Test
-    void endpointThrowsAndAnswersLater_is500AndKeepsTheConnection() throws Exception {
+    void endpoint_throwsAndAnswersLater_is500AndKeepsTheConnection() throws Exception {
         server.keepAndThrow();
         RawClient client = server.connect().post("/echo", "x");
         Kept kept = server.next();

@@ -118,7 +118,7 @@ class RoutesTest {
         "DELETE,/v1/shards/s,'GET, HEAD'",
         "GET,/echo,POST"
     })
-    void otherMethod_is405AndSaysWhichAreAllowed(String method, String target, String allowed) throws IOException {
+    void otherMethod_is405WithTheAllowedOnes(String method, String target, String allowed) throws IOException {
         Reply answer = ask(method, target);
 
         assertThat(answer.status()).isEqualTo(405);
@@ -135,7 +135,7 @@ class RoutesTest {
     }
 
     @Test
-    void endpoint_seesTheRequestAsItWasSent() throws IOException {
+    void endpoint_receivesTheRequestUnchanged() throws IOException {
         Reply answer = server.connect()
                 .send("PUT http://h:1/v1/items/%41/b%2f?q=%20&r HTTP/1.1\nHost: h\nX-Part: a\nX-Part: b\n"
                         + "Content-Length: 4\n\nbody")
@@ -174,7 +174,7 @@ class RoutesTest {
     }
 
     @Test
-    void put_expectsContinue_isAskedForItsBody() throws IOException {
+    void put_expectsContinue_getsContinue() throws IOException {
         RawClient client =
                 server.connect().send("PUT /v1/items/a HTTP/1.1\nHost: h\nContent-Length: 3\nExpect: 100-continue\n\n");
 

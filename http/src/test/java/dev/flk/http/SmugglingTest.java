@@ -145,19 +145,19 @@ class SmugglingTest {
 
     @ParameterizedTest
     @MethodSource("lengths")
-    void lengthThatCanBeReadInTwoWays_isRefused(String header) throws IOException {
+    void ambiguousLength_isRefused(String header) throws IOException {
         assertRefusedAlone(posted(header, INSIDE));
     }
 
     @ParameterizedTest
     @MethodSource("codings")
-    void codingThatCanBeReadInTwoWays_isRefused(String header) throws IOException {
+    void ambiguousTransferCoding_isRefused(String header) throws IOException {
         assertRefusedAlone(posted(header, chunks("S~D~0~~")));
     }
 
     @ParameterizedTest
     @MethodSource("chunks")
-    void chunksThatCanBeReadInTwoWays_areRefused(String template) throws IOException {
+    void ambiguousChunks_areRefused(String template) throws IOException {
         assertRefusedAlone(posted("Transfer-Encoding: chunked", chunks(template)));
     }
 
@@ -182,7 +182,7 @@ class SmugglingTest {
                 "POST /echo HTTP/1.10~Host: h~",
                 "POST /echo~Host: h~"
             })
-    void requestLineOrHostThatCanBeReadInTwoWays_isRefused(String head) throws IOException {
+    void ambiguousRequestLineOrHost_isRefused(String head) throws IOException {
         assertRefusedAlone((head + "Content-Length: " + INSIDE.length() + "~~").replace("~", "\r\n") + INSIDE);
     }
 

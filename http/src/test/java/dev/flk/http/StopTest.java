@@ -18,7 +18,7 @@ class StopTest {
     private final TestServer server = new TestServer();
 
     @Test
-    void close_requestUnderWay_isAnsweredFirst() throws Exception {
+    void close_requestInFlight_isAnsweredFirst() throws Exception {
         server.keep();
         RawClient client = server.connect().post("/echo", "x");
         Kept kept = server.next();
@@ -36,7 +36,7 @@ class StopTest {
     }
 
     @Test
-    void close_bodyHalfRead_isReadAndAnsweredFirst() throws Exception {
+    void close_partialBody_isReadAndAnsweredFirst() throws Exception {
         RawClient client = server.connect().send("POST /echo HTTP/1.1\nHost: h\nContent-Length: 4\n\nab");
         server.awaitConnections(1);
 
@@ -59,7 +59,7 @@ class StopTest {
     }
 
     @Test
-    void close_requestThatIsNeverAnswered_endsWithinTheBound() throws Exception {
+    void close_requestWithoutAnswer_endsWithinTheTimeout() throws Exception {
         server.stopWithin(Duration.ofMillis(100));
         server.keep();
         RawClient client = server.connect().post("/echo", "x");
@@ -72,7 +72,7 @@ class StopTest {
     }
 
     @Test
-    void close_threadOfConnectionsNeverComesBack_ends() throws Exception {
+    void close_eventLoopHangs_ends() throws Exception {
         server.stopWithin(Duration.ofMillis(100));
         CountDownLatch lost = new CountDownLatch(1);
         CountDownLatch released = new CountDownLatch(1);
@@ -110,7 +110,7 @@ class StopTest {
     }
 
     @Test
-    void start_onNoHost_saysSo() throws IOException {
+    void start_unknownHost_saysSo() throws IOException {
         assertThatThrownBy(() -> server.server().listen(server.listener("no..host")))
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("no..host port 0: there is no such host");

@@ -28,7 +28,7 @@ class TimeoutTest {
     }
 
     @Test
-    void header_tooSlowAndTheAnswerFails_nextOneTooSlowIs408AllTheSame() throws IOException {
+    void header_tooSlowAndTheAnswerFails_nextSlowOneIs408() throws IOException {
         server.headerTimeout(SHORT);
         server.clock = () -> {
             throw new IllegalStateException("broken");
@@ -56,7 +56,7 @@ class TimeoutTest {
     }
 
     @Test
-    void body_notAskedForYet_isNotTooSlow() throws Exception {
+    void body_awaitingContinue_isNotTooSlow() throws Exception {
         server.bodyTimeout(SHORT);
         server.keep();
         RawClient client = server.connect().post("/echo", "x");
@@ -77,7 +77,7 @@ class TimeoutTest {
     }
 
     @Test
-    void body_refusedAndNeverEnded_endsTheConnection() throws IOException {
+    void body_refusedAndIncomplete_closesTheConnection() throws IOException {
         server.bodyTimeout(SHORT);
         RawClient client = server.connect().send("POST /echo HTTP/1.1\nHost: h\nContent-Length: 9999\n\nabc");
 
@@ -87,14 +87,14 @@ class TimeoutTest {
     }
 
     @Test
-    void idle_newConnection_endsWithoutAWord() throws IOException {
+    void idle_newConnection_isClosedSilently() throws IOException {
         server.idleTimeout(SHORT);
 
         assertThat(server.connect().isAtEnd()).isTrue();
     }
 
     @Test
-    void idle_afterAnAnswer_endsWithoutAWord() throws IOException {
+    void idle_afterAnAnswer_isClosedSilently() throws IOException {
         server.idleTimeout(SHORT);
         RawClient client = server.connect().post("/echo", "x");
 
@@ -103,14 +103,14 @@ class TimeoutTest {
     }
 
     @Test
-    void idle_emptyLinesOnly_endsWithoutAWord() throws IOException {
+    void idle_emptyLinesOnly_isClosedSilently() throws IOException {
         server.idleTimeout(SHORT).headerTimeout(SHORT);
 
         assertThat(server.connect().send("\n\n").isAtEnd()).isTrue();
     }
 
     @Test
-    void idle_clientThatNeverReads_ends() throws Exception {
+    void idle_clientNeverReads_isClosed() throws Exception {
         server.idleTimeout(SHORT).maxBodyBytes(64 << 10);
         server.answer(body -> "y".repeat(30 << 20));
         server.connectNarrow().post("/echo", "x");
@@ -120,7 +120,7 @@ class TimeoutTest {
     }
 
     @Test
-    void idle_clientThatNeverReadsAndHasBegunAnotherRequest_ends() throws Exception {
+    void idle_clientNeverReadsAndBeganAnotherRequest_isClosed() throws Exception {
         server.idleTimeout(SHORT).maxBodyBytes(64 << 10);
         server.answer(body -> "y".repeat(30 << 20));
         server.connectNarrow().post("/echo", "x").send("GET /hea");

@@ -16,7 +16,7 @@ class ArchitectureTest {
             .importPackages("dev.flk.program");
 
     @Test
-    void nothing_knowsACertificate() {
+    void packages_doNotDependOnCertificates() {
         classes()
                 .should()
                 .onlyDependOnClassesThat()

@@ -17,7 +17,7 @@ final class ArchitectureTest {
             .importPackages("dev.flk.state");
 
     @Test
-    void engine_knowsNoStorageInParticular_andNoNetwork() {
+    void engine_dependsOnNoParticularStorageAndNoNetwork() {
         classes()
                 .that()
                 .resideInAPackage("dev.flk.state")
@@ -42,7 +42,7 @@ final class ArchitectureTest {
     }
 
     @Test
-    void wallClock_isGivenIn() {
+    void wallClock_isInjected() {
         noClasses().should().callMethod(Instant.class, "now").check(CLASSES);
         noClasses().should().callMethod(System.class, "currentTimeMillis").check(CLASSES);
     }

@@ -187,7 +187,7 @@ class DamagedStateTest {
     }
 
     @Test
-    void backup_isAnotherHistory_whichIsNoLoss() {
+    void backup_isANewHistoryButNotALoss() {
         Path copy;
         try (EngineHarness state = open(killed)) {
             copy = state.engine.backup();
@@ -203,13 +203,13 @@ class DamagedStateTest {
     }
 
     @Test
-    void flippedBit_anywhere_isNeverAWrongAnswer() throws IOException {
+    void flippedBit_anywhere_neverGivesAWrongAnswer() throws IOException {
         flipAnywhere(new Random(1), 30);
     }
 
     @Test
     @Tag("thorough")
-    void flippedBit_anywhere_more() throws IOException {
+    void flippedBit_anywhere_manyRuns() throws IOException {
         flipAnywhere(new Random(2), 3_000);
     }
 

@@ -33,7 +33,7 @@ class EmbeddedStateTest extends StateContract {
     }
 
     @Test
-    void sameRequest_clockJumpsBeforeARestart_isRememberedForFifteenMinutesThatTheEngineRan() {
+    void sameRequest_clockJumpsBeforeARestart_isRememberedForRunningTime() {
         try (EngineHarness state = new EngineHarness(() -> open("jumps"))) {
             for (int days : List.of(20, -20)) {
                 Committed first = state.apply("r", state.write("a", "k", "1"));
@@ -52,17 +52,17 @@ class EmbeddedStateTest extends StateContract {
     }
 
     @Test
-    void random() {
+    void random_agreesWithTheModel() {
         random(0, 12);
     }
 
     @Test
     @Tag("thorough")
-    void random_more() {
+    void random_manyRuns_agreesWithTheModel() {
         random(12, 988);
     }
 
-    private void random(long first, long count) {
+    private void random_agreesWithTheModel(long first, long count) {
         RandomStates.run(first, count, seed -> () -> open("state-" + seed));
     }
 }

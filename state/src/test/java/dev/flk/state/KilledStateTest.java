@@ -87,20 +87,20 @@ class KilledStateTest {
     }
 
     @Test
-    void killed_answeredCommitsAreThere() throws Exception {
+    void killed_answeredCommitsAreKept() throws Exception {
         kill(4, new Random());
     }
 
     @Test
     @Tag("thorough")
-    void killed_manyMoreTimes() throws Exception {
+    void killed_manyTimes_answeredCommitsAreKept() throws Exception {
         kill(200, new Random());
     }
 
     /** So many runs in each of which a call does fail; {@code -Dflk.failedCalls=5} for fewer. */
     @Test
     @Tag("thorough")
-    void callsOfTheSystemFail_answeredCommitsAreThere(@TempDir Path temporary) throws Exception {
+    void syscallsFail_answeredCommitsAreKept(@TempDir Path temporary) throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/strace")), "no strace: apt install strace");
         Random random = new Random();
         long revision = 0;

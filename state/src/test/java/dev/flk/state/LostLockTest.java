@@ -24,7 +24,7 @@ class LostLockTest {
     }
 
     @Test
-    void lockThatIsRemoved_secondProcessOpens_firstAnswersNothingAnyMore() throws Exception {
+    void lockRemoved_secondProcessOpens_firstStopsAnswering() throws Exception {
         Path state = directory.resolve("state");
         try (EngineHarness first = new EngineHarness(this::open)) {
             first.apply(first.write("a", "k", "1"));
@@ -38,7 +38,7 @@ class LostLockTest {
     }
 
     @Test
-    void directoryThatIsReplacedByACopy_answersNothingAnyMore_alsoWhenItIsPutBack() throws Exception {
+    void directoryReplacedByACopy_stopsAnswering_alsoWhenItIsBack() throws Exception {
         Path state = directory.resolve("state");
         Path away = directory.resolve("away");
         try (EngineHarness first = new EngineHarness(this::open)) {

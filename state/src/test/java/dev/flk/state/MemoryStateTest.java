@@ -39,7 +39,7 @@ class MemoryStateTest extends StateContract {
 
     /** It waits for what becomes of the first. */
     @Test
-    void secondEnd_whileTheFirstIsUnderWay_isToldWhatBecameOfIt() {
+    void secondEnd_duringTheFirst_getsTheSameResult() {
         CountDownLatch held = new CountDownLatch(1);
         AtomicReference<@Nullable StateException> failure = new AtomicReference<>();
         Storage slow = (Storage) Proxy.newProxyInstance(
@@ -92,7 +92,7 @@ class MemoryStateTest extends StateContract {
 
     /** A storage in which every commit times out after three seconds, as behind a lock that nobody releases. */
     @Test
-    void batchOfWhichEveryPartTimesOut_isNotSplitForever() {
+    void batchWhoseEveryPartTimesOut_isNotSplitForever() {
         AtomicReference<EngineHarness> of = new AtomicReference<>();
         AtomicInteger tries = new AtomicInteger();
         CountDownLatch queued = new CountDownLatch(1);
@@ -147,17 +147,17 @@ class MemoryStateTest extends StateContract {
     }
 
     @Test
-    void random() {
+    void random_agreesWithTheModel() {
         random(0, Long.getLong("flk.seeds", 1_000));
     }
 
     @Test
     @Tag("thorough")
-    void random_more() {
+    void random_manyRuns_agreesWithTheModel() {
         random(1_000, 9_000);
     }
 
-    private static void random(long first, long count) {
+    private static void random_agreesWithTheModel(long first, long count) {
         RandomStates.run(first, count, seed -> {
             MemoryStorage storage = new MemoryStorage(() -> "h", Long.MAX_VALUE);
             return () -> storage;

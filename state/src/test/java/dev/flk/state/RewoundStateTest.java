@@ -52,7 +52,7 @@ class RewoundStateTest {
     }
 
     @Test
-    void followerThatWaits_nobodyCalls_isToldOfTheNewHistory() {
+    void waitingFollower_noCalls_isNotifiedOfTheNewHistory() {
         CountDownLatch told = new CountDownLatch(1);
         Runnable unused = state.engine.history().whenBeyond("before", 15, told::countDown);
 
@@ -67,7 +67,7 @@ class RewoundStateTest {
     }
 
     @Test
-    void followerThatBeginsToWait_afterTheHistoryChanged_isToldAtOnce() {
+    void followerStartsAfterTheHistoryChanged_isNotifiedAtOnce() {
         current = after;
         assertThat(state.engine.head().historyId()).isEqualTo("after");
         CountDownLatch told = new CountDownLatch(1);
@@ -78,7 +78,7 @@ class RewoundStateTest {
     }
 
     @Test
-    void revisionsThatAreGivenAgain_tokensOfThoseBeforeAreRefused() {
+    void revisionsReused_earlierTokensAreRefused() {
         current = after;
         assertThat(state.apply(state.write("a", "k", "0")).revision()).isEqualTo(15);
         assertThat(state.apply(state.write("a", "k", "0")).revision()).isEqualTo(16);
@@ -90,7 +90,7 @@ class RewoundStateTest {
     }
 
     @Test
-    void answersOfTheOldHistory_areNotGivenAgain() {
+    void answersOfTheOldHistory_areNotRepeated() {
         String committed = state.engine.begin(ME, null).txId();
         state.engine.stage(ME, committed, state.write("a", "k", "16"));
         assertThat(state.commit(committed, "").revision()).isEqualTo(16);

@@ -69,7 +69,7 @@ abstract class StateContract {
     }
 
     @Test
-    void versionsCount_aDeletionIsOne_andAWriteGoesOnBehindIt() {
+    void versions_countDeletionsAndContinueAfterThem() {
         assertThat(state.apply(state.write("a", "k", "1")).versions()).containsExactly(1L);
         assertThat(state.apply(state.write("a", "k", "2")).versions()).containsExactly(2L);
         assertThat(state.apply(delete("a", "k")).versions()).containsExactly(3L);
@@ -85,7 +85,7 @@ abstract class StateContract {
     }
 
     @Test
-    void deletingWhatIsAbsent_andEmptyTransactions_takeNoRevision() {
+    void deletingAnAbsentKey_orAnEmptyTransaction_usesNoRevision() {
         assertThat(state.apply(delete("a", "k"))).isEqualTo(new Committed(0, 0, List.of(0L)));
         assertThat(state.apply()).isEqualTo(new Committed(0, 0, List.of()));
         assertThat(state.engine.head().revision()).isZero();
@@ -93,7 +93,7 @@ abstract class StateContract {
     }
 
     @Test
-    void conflict_changesNothing_andNamesKeyExpectedAndActual() {
+    void conflict_changesNothingAndNamesKeyExpectedAndActual() {
         state.apply(state.write("a", "k", "1"));
 
         assertThatThrownBy(() -> state.apply(state.write("a", "other", "1"), state.engine.write(key("a", "k"), "2", 7)))
@@ -152,7 +152,7 @@ abstract class StateContract {
 
     /** A write and a schema that it violates, submitted together in each order: the one that comes second is refused or checked. */
     @Test
-    void schema_besideWriters_isInForceForEachLaterRevision() throws Exception {
+    void schema_concurrentWriters_appliesToEachLaterRevision() throws Exception {
         List<CompletableFuture<Committed>> commits = new ArrayList<>();
         for (int i = 0; i < 200; i++) {
             if (i == 100) {
@@ -189,7 +189,7 @@ abstract class StateContract {
     }
 
     @Test
-    void removal_deletesTheKeysWithThePrefix_inOneCommitThatNamesThem() {
+    void removal_deletesTheKeysWithThePrefixInOneCommit() {
         state.apply(state.write("a", "x/1", "1"), state.write("a", "x/2", "2"), state.write("a", "y", "3"));
         state.apply(delete("a", "x/2"), state.write("a", "x/3", "4"), state.write("b", "x/1", "5"));
 
@@ -210,7 +210,7 @@ abstract class StateContract {
     }
 
     @Test
-    void removal_ifRevision_protectsWhatWasWrittenSince() {
+    void removal_ifRevision_protectsLaterWrites() {
         state.apply(state.write("a", "k1", "1"));
         state.apply(state.write("a", "k2", "1"));
         state.apply(state.write("b", "k", "1"));
@@ -226,7 +226,7 @@ abstract class StateContract {
     }
 
     @Test
-    void removal_repeatedWithItsRequestId_hasTheSameAnswerAndNoEffect() {
+    void removal_sameRequestId_sameAnswerWithoutEffect() {
         state.apply(state.write("a", "k", "1"));
         Committed first = state.remove("a", "k", -1, "r1");
         state.apply(state.write("a", "k", "2"));
@@ -237,7 +237,7 @@ abstract class StateContract {
     }
 
     @Test
-    void removal_isAsLargeAsATransaction() {
+    void removal_isLimitedLikeATransaction() {
         startAnew(SMALL);
         for (int i = 0; i < 4; i++) {
             state.apply(state.write("a", "k" + i + "/" + "x".repeat(1_000), "1"));
@@ -254,7 +254,7 @@ abstract class StateContract {
     }
 
     @Test
-    void removal_besideWriters_leavesNoKeyThatWasThere() throws Exception {
+    void removal_concurrentWriters_leavesNoKeyThatExisted() throws Exception {
         List<CompletableFuture<Committed>> commits = new ArrayList<>();
         for (int i = 0; i < 300; i++) {
             commits.add(state.engine
@@ -283,7 +283,7 @@ abstract class StateContract {
     }
 
     @Test
-    void oneKeyTwice_takesTwoVersions_andTheSecondSeesTheFirst() {
+    void sameKeyTwice_hasTwoVersionsAndTheSecondSeesTheFirst() {
         Committed committed = state.apply(state.write("a", "k", "1"), state.engine.write(key("a", "k"), "2", 1));
 
         assertThat(committed.versions()).containsExactly(1L, 2L);
@@ -300,7 +300,7 @@ abstract class StateContract {
     }
 
     @Test
-    void check_holdsAgainstWriteSkew() {
+    void check_preventsWriteSkew() {
         state.apply(state.write("a", "doctor-1", "\"on call\""), state.write("a", "doctor-2", "\"on call\""));
         state.apply(new Operation.Check(key("a", "doctor-2"), 1), state.write("a", "doctor-1", "\"off\""));
 
@@ -310,7 +310,7 @@ abstract class StateContract {
     }
 
     @Test
-    void secondEnd_isTold_alsoOfACommitThatFailed() {
+    void secondEnd_isReported_alsoAfterAFailedCommit() {
         String committed = begin(state.write("a", "k", "1"));
         state.commit(committed, "");
         assertThatThrownBy(() -> state.commit(committed, "")).isInstanceOfSatisfying(StateException.class, e -> {
@@ -329,7 +329,7 @@ abstract class StateContract {
     }
 
     @Test
-    void expired_isTold_alsoAfterARestart_whereOthersAreNotFound() {
+    void expired_isReported_alsoAfterARestart_othersAreNotFound() {
         String expired = begin(state.write("a", "k", "1"));
         String open = state.engine.begin(ME, null).txId();
         state.pass(Duration.ofSeconds(30));
@@ -355,7 +355,7 @@ abstract class StateContract {
     }
 
     @Test
-    void sameRequestAgain_isAnsweredAsTheFirst_fifteenMinutesLong_alsoAfterARestart() {
+    void sameRequest_forFifteenMinutes_getsTheFirstAnswer_alsoAfterARestart() {
         Committed first = state.apply("r", state.write("a", "k", "1"));
         state.restart();
 
@@ -373,7 +373,7 @@ abstract class StateContract {
     }
 
     @Test
-    void sameRequest_clockJumps_isRememberedForFifteenMinutesOfElapsedTime() {
+    void sameRequest_clockJumps_isRememberedForElapsedTime() {
         Committed first = state.apply("r", state.write("a", "k", "1"));
         for (int days : List.of(20, -40, 20)) {
             state.setClock(Duration.ofDays(days));
@@ -408,7 +408,7 @@ abstract class StateContract {
     }
 
     @Test
-    void commitRepeatedUnderItsRequest_isAnsweredAsTheFirst_alsoAfterARestart() {
+    void commitRepeatedWithItsRequestId_getsTheFirstAnswer_alsoAfterARestart() {
         String txId = begin(state.write("a", "k", "1"));
         Committed first = state.commit(txId, "r");
 
@@ -420,7 +420,7 @@ abstract class StateContract {
 
     /** What did nothing the first time does nothing the second time, whatever was written in between. */
     @Test
-    void requestThatChangedNothing_isAnsweredAsTheFirst_alsoAfterARestart() {
+    void requestThatChangedNothing_getsTheFirstAnswer_alsoAfterARestart() {
         Committed first = state.apply("r", delete("a", "k"));
         Committed empty = state.commit(begin(), "e");
         state.apply(state.write("a", "k", "1"));
@@ -434,7 +434,7 @@ abstract class StateContract {
     }
 
     @Test
-    void transactionIsMeasuredInUtf8() {
+    void transactionSize_isMeasuredInUtf8() {
         String value = '"' + "\u6c34".repeat(300_000) + '"'; // 900,000 bytes
         assertThat(reasonOf(() -> state.apply(IntStream.range(0, 4)
                         .mapToObj(i -> state.write("a", "k" + i, value))
@@ -445,7 +445,7 @@ abstract class StateContract {
 
     /** Each of them kept, read, replayed and listed in its history, to the letter. */
     @Test
-    void values_comeBackToTheLetter() {
+    void values_areReturnedUnchanged() {
         Random random = new Random(7);
         for (int part = 0; part < 10; part++) {
             List<String> texts = IntStream.range(0, 1_000)
@@ -474,14 +474,14 @@ abstract class StateContract {
     }
 
     @Test
-    void commitThatCantBeTried_endsItsTransaction() {
+    void commitThatCannotBeApplied_endsItsTransaction() {
         String txId = begin(state.write("a", "k", "1"));
         assertThat(reasonOf(() -> state.commit(txId, "r".repeat(65)))).isEqualTo(Reason.INVALID);
         assertThat(reasonOf(() -> state.commit(txId, ""))).isEqualTo(Reason.TX_ABORTED);
     }
 
     @Test
-    void clockThatGoesBack_neverGoesBackInCommits() {
+    void clockSetBack_commitTimesNeverGoBack() {
         Committed first = state.apply(state.write("a", "k", "1"));
         state.setClock(Duration.ofHours(-1));
 
@@ -491,7 +491,7 @@ abstract class StateContract {
     }
 
     @Test
-    void get_atTimesAndRevisions() {
+    void get_atTimesAndRevisions_returnsThatVersion() {
         state.apply(state.write("a", "k", "1"));
         state.pass(Duration.ofSeconds(10));
         var between = state.now();
@@ -508,7 +508,7 @@ abstract class StateContract {
     }
 
     @Test
-    void lists_areOrderedByBytes_andPaged_withoutWhatIsDeleted() {
+    void lists_areOrderedByBytesAndPagedWithoutDeleted() {
         List<String> inOrder = List.of("a", "a/b", "ab", "\uFF5E", "\uD83D\uDE00");
         for (String name : List.of("\uD83D\uDE00", "ab", "\uFF5E", "a/b", "gone", "a")) {
             state.apply(state.write("agent-" + name, name, "1"), state.write("agent", name, "1"));
@@ -549,7 +549,7 @@ abstract class StateContract {
 
     /** A list looks at so many keys at a time, and goes on behind them. */
     @Test
-    void lists_goOn_behindManyThatAreDeleted() {
+    void lists_continueAfterManyDeleted() {
         for (int from = 0; from < 12_000; from += 4_000) {
             List<String> names = IntStream.range(from, from + 4_000)
                     .mapToObj(i -> String.format("k%05d", i))
@@ -576,7 +576,7 @@ abstract class StateContract {
     }
 
     @Test
-    void replay_filtered_holdsWhatPasses_andTellsHowManyThereAre() {
+    void replay_filtered_returnsMatchesAndTheirNumber() {
         state.apply(state.write("a", "k", "1"), state.write("b", "k", "1"));
         state.apply(state.write("b", "k", "2"));
         state.apply(state.write("a", "k", "3"));
@@ -590,7 +590,7 @@ abstract class StateContract {
     }
 
     @Test
-    void watcher_isToldOfEachCommitBehindItsRevision() throws InterruptedException {
+    void watcher_isNotifiedOfEachCommitAfterItsRevision() throws InterruptedException {
         CountDownLatch told = new CountDownLatch(2);
         Runnable unused = state.engine.history().whenBeyond(historyId(), 1, told::countDown);
         state.engine
@@ -619,7 +619,7 @@ abstract class StateContract {
     }
 
     @Test
-    void resume_ofAnotherHistory_orOfWhatIsNotThere_isRefused() {
+    void resume_otherHistoryOrMissingRevision_isRefused() {
         state.apply(state.write("a", "k", "1"));
         String historyId = state.engine.head().historyId();
 
@@ -629,7 +629,7 @@ abstract class StateContract {
     }
 
     @Test
-    void resume_ofAnotherCommitWithTheSameRevision_isRefused() {
+    void resume_otherCommitWithTheSameRevision_isRefused() {
         long first = state.apply(state.write("a", "k", "1")).committedAtMicros();
         long second = state.apply(state.write("a", "k", "2")).committedAtMicros();
 
@@ -645,7 +645,7 @@ abstract class StateContract {
     }
 
     @Test
-    void resume_nothingOfTheAgentWasCompacted_continuesAfterTheFloor() {
+    void resume_nothingOfTheAgentCompacted_continuesAfterTheFloor() {
         state.apply(
                 state.write("quiet", "k", "1"), state.write("deleting", "k", "1"), state.write("writing", "k", "1"));
         state.apply(delete("deleting", "k"));
@@ -672,7 +672,7 @@ abstract class StateContract {
     }
 
     @Test
-    void resume_nothingOfTheAgentWasTrimmed_continuesAfterWhatWas() {
+    void resume_nothingOfTheAgentTrimmed_continuesAfterTheTrimmed() {
         StateKey quiet = new StateKey("flk.x", "quiet", "k");
         StateKey busy = new StateKey("flk.x", "busy", "k");
         state.apply(state.engine.write(quiet, "1", -1));
@@ -703,7 +703,7 @@ abstract class StateContract {
     }
 
     @Test
-    void compacted_isRefusedWithItsFloor_andWhatStandsStays() {
+    void compacted_isRefusedWithTheFloor_andCurrentValuesStay() {
         state.apply(state.write("a", "k", "1"), state.write("a", "gone", "1"));
         state.apply(state.write("a", "k", "2"), delete("a", "gone"));
         state.apply(state.write("b", "k", "1"));
@@ -767,7 +767,7 @@ abstract class StateContract {
     }
 
     @Test
-    void keysWithManyVersions_areCompactedToWhatStood() {
+    void keysWithManyVersions_areCompactedToTheCurrentOne() {
         for (String name : List.of("deleted", "k", "later")) {
             state.apply(IntStream.rangeClosed(1, 2_500)
                     .mapToObj(i -> state.write("a", name, "" + i))
@@ -790,7 +790,7 @@ abstract class StateContract {
     }
 
     @Test
-    void trimmedNamespace_isRefusedWithItsFloor_andOthersStay() {
+    void trimmedNamespace_isRefusedWithTheFloor_andOthersStay() {
         StateKey existing = new StateKey("flk.x", "a", "k");
         state.apply(state.engine.write(existing, "1", -1), state.write("a", "k", "1"));
         state.apply(state.engine.write(existing, "2", -1));
@@ -822,7 +822,7 @@ abstract class StateContract {
     }
 
     @Test
-    void removalBesideCommits_takesNothingThatStands() throws Exception {
+    void trimDuringCommits_removesNoCurrentValue() throws Exception {
         Thread removing = new Thread(() -> {
             while (!Thread.currentThread().isInterrupted()
                     && state.engine.head().revision() < 600) {
@@ -881,7 +881,7 @@ abstract class StateContract {
     }
 
     @Test
-    void lifetime_whenOver_deletesTheKeys_inOneEvent() {
+    void lifetime_expired_deletesTheKeysInOneEvent() {
         state.apply(write("b", "1", Duration.ofSeconds(20)), write("c", "1", Duration.ofSeconds(10)));
         state.apply(write("longer", "1", Duration.ofSeconds(21)), state.write("a", "ever", "1"));
         state.pass(Duration.ofSeconds(20).minusNanos(1_000));
@@ -905,7 +905,7 @@ abstract class StateContract {
     }
 
     @Test
-    void lifetime_touched_beginsAgain_withoutARevision_alsoAfterARestart() {
+    void lifetime_touched_restartsWithoutARevision_alsoAfterARestart() {
         state.apply(write("k", "1", Duration.ofSeconds(10)));
         state.pass(Duration.ofSeconds(9));
         assertThat(state.apply(touch("k", Duration.ofSeconds(30)))).isEqualTo(new Committed(0, 0, List.of(1L)));
@@ -927,7 +927,7 @@ abstract class StateContract {
     }
 
     @Test
-    void lifetime_endsWithAWriteOrDeletion_whateverKind() {
+    void lifetime_isRemovedByAnyWriteOrDeletion() {
         state.apply(write("written", "1", Duration.ofSeconds(1)), write("deleted", "1", Duration.ofSeconds(1)));
         state.apply(write("removed", "1", Duration.ofSeconds(1)), write("twice", "1", Duration.ofSeconds(1)));
         state.apply(state.write("a", "written", "2"), delete("a", "deleted"));
@@ -946,7 +946,7 @@ abstract class StateContract {
     }
 
     @Test
-    void lifetime_ofAPageOfKeysAndMore_endsCompletely() {
+    void lifetime_ofMoreKeysThanAPage_expiresCompletely() {
         for (int from = 0; from < 2_500; from += 500) {
             state.apply(IntStream.range(from, from + 500)
                     .mapToObj(i -> write("k" + i, "1", Duration.ofSeconds(1)))
@@ -964,7 +964,7 @@ abstract class StateContract {
     }
 
     @Test
-    void values_areTheNewest_ofTheAgentsWithAPrefix_inOrder() {
+    void values_ofAgentsWithAPrefix_areTheNewestInOrder() {
         for (String agentId : List.of("b", "a/1", "a", "a\uFF5E", "c")) {
             state.apply(state.write(agentId, "k2", "1"), state.write(agentId, "k1", "1"));
         }
@@ -1000,7 +1000,7 @@ abstract class StateContract {
     }
 
     @Test
-    void lifetime_ofARestoredKey_beginsWithTheRestore() {
+    void lifetime_ofARestoredKey_startsAtTheRestore() {
         state.apply(write("k", "1", Duration.ofSeconds(10)), write("ever", "1", Duration.ofSeconds(10)));
         state.apply(state.write("a", "ever", "2"));
         List<Event> events = state.replay(1);
@@ -1019,7 +1019,7 @@ abstract class StateContract {
     }
 
     @Test
-    void restored_isTheSame_underANewHistory() {
+    void restored_isEqualUnderANewHistory() {
         for (int i = 0; i < 5; i++) {
             state.apply(state.write("a", "k" + i % 2, "" + i), state.write("b", "k" + i, "" + i));
         }
@@ -1073,7 +1073,7 @@ abstract class StateContract {
     }
 
     @Test
-    void limits_areToldApart() {
+    void limits_areReportedSeparately() {
         startAnew(SMALL);
         assertThat(reasonOf(() -> state.write("a", "k", "\"" + "x".repeat(999) + "\"")))
                 .isEqualTo(Reason.VALUE_TOO_LARGE);

@@ -29,7 +29,7 @@ class ValueTextTest {
                 "\"\\u0000\\ud800\" | \"\\u0000\\ud800\"",
                 "\"\uD83D\uDE00\" | \"\uD83D\uDE00\"",
             })
-    void staysToTheLetter_butForSpaceBetweenTokens(String json, String kept) {
+    void text_isUnchangedExceptForSpaceBetweenTokens(String json, String kept) {
         assertThat(ValueText.compact(json, MAX)).isEqualTo(kept);
     }
 
@@ -58,12 +58,12 @@ class ValueTextTest {
                 "\uFEFF1",
                 "1\u0000"
             })
-    void whatIsNoJson_isRefused(String json) {
+    void invalidJson_isRefused(String json) {
         assertThat(reasonOf(() -> ValueText.compact(json, MAX))).isEqualTo(Reason.INVALID);
     }
 
     @Test
-    void refusal_saysWhatAndWhere() {
+    void refusal_namesTheProblemAndItsPosition() {
         assertThatThrownBy(() -> ValueText.compact("[1,]", MAX))
                 .hasMessageContaining("not valid JSON at character 3: expected a value");
         assertThatThrownBy(() -> ValueText.compact("{} {}", MAX)).hasMessageContaining("after the value");
@@ -83,7 +83,7 @@ class ValueTextTest {
 
     /** Random values, written with random space: what is kept is what was written without it. */
     @Test
-    void randomValues_comeBackToTheLetter() {
+    void randomValues_areReturnedUnchanged() {
         for (long seed = 0; seed < 10_000; seed++) {
             StringBuilder spaced = new StringBuilder();
             StringBuilder plain = new StringBuilder();

@@ -101,7 +101,7 @@ final class Recovery {
         }
     }
 
-    /** A collector of damage that throws at undeclared damage if the options say so. */
+    /** A collector of damage that throws on undeclared damage if the options require it. */
     private record Damages(OnDamage onDamage, List<Damage> found) {
         Damages(OnDamage onDamage) {
             this(onDamage, new ArrayList<>());

@@ -40,7 +40,7 @@ final class ArchitectureTest {
     }
 
     @Test
-    void wallClock_isGivenIn() {
+    void wallClock_isInjected() {
         noClasses().should().callMethod(Instant.class, "now").check(CLASSES);
         noClasses().should().callMethod(System.class, "currentTimeMillis").check(CLASSES);
     }

@@ -86,7 +86,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         int added = JSON.readTree(require(answered, 202)).path("added").asInt();
         if (added != certificates.size()) {
             throw new IOException("the agent accepted " + added + " of " + certificates.size()
-                    + " certificates; it has another version, use the flk-agent of that version");
+                    + " certificates; it has a different version: use the flk-agent of that version");
         }
     }
 
@@ -149,7 +149,7 @@ public final class RunningAgent implements CertificateSink, Operations {
 
     private static byte[] require(Answer answered, int status) throws IOException {
         if (answered.status() != status) {
-            throw new IOException("the running agent refused: " + error(answered));
+            throw new IOException("the running agent refused the request: " + error(answered));
         }
         return answered.body();
     }

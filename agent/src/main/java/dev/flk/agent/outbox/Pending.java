@@ -153,8 +153,8 @@ final class Pending {
     }
 
     /**
-     * Returns the backlog of each shard that has a number of its own in {@link Shards}, and one backlog under {@link
-     * Shards#OTHERS} for all other shards. Visits every entry in the worst case.
+     * Returns the backlogs by shard name: one for each name to which {@link Shards} has assigned its own number, and
+     * one under {@link Shards#OTHERS} for all other shards. Visits every entry in the worst case.
      */
     synchronized Map<String, ShardBacklog> byShard() {
         long[] oldest = new long[Shards.MOST_NAMED + 1];

@@ -141,8 +141,8 @@ final class AnswerHandler {
             limit.say(
                     "dead letter",
                     leftOut -> LOG.error(
-                            "cannot write the dead letter of {}, which stays in the outbox, because of this error:"
-                                    + " {}{}",
+                            "cannot write the dead letter of {}: {}; the certificate stays in the outbox and this will be"
+                                    + " retried{}",
                             idForLog(pcsId),
                             describe(e),
                             leftOut));
@@ -189,9 +189,9 @@ final class AnswerHandler {
         limit.say(
                 "age",
                 leftOut -> LOG.warn(
-                        "the clocks of this machine and of the backend have jumped forward together; a certificate that"
-                                + " exceeds MAX_AGE only because of this jump waits: it is given up if neither clock"
-                                + " goes back within {} minutes, otherwise it is sent{}",
+                        "the clocks of this machine and of the backend have jumped forward together; certificates that"
+                                + " exceed MAX_AGE only because of this jump are held back: if neither clock goes back"
+                                + " within {} minutes, they become dead letters, otherwise they are sent{}",
                         AgeClock.CONFIRMED_AFTER.toMinutes(),
                         leftOut));
         queued.dueNanos = nanoTicker.getAsLong() + AGE_CHECK_NANOS;

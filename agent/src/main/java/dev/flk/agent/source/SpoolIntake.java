@@ -47,8 +47,8 @@ public final class SpoolIntake implements Closeable {
     }
 
     /**
-     * Starts an intake of the files in a directory. The intake runs until it is stopped, and compares the modification
-     * times of the files with the clock.
+     * Starts an intake of the files in a directory. The intake runs until it is stopped. It compares a file's
+     * modification time with the clock to decide whether the file may still be growing.
      */
     public static SpoolIntake start(Path directory, CertificateSink outbox, InstantSource clock, LineLimit limit) {
         Intake intake = new Intake(outbox);

@@ -35,7 +35,7 @@ class CertifierTest {
     private static final Path EARTHQUAKES = Path.of("..", "demo", "earthquakes.csv");
 
     @Test
-    void certify_earthquakes_givesThePinnedIds() throws Exception {
+    void certify_earthquakes_returnsThePinnedIds() throws Exception {
         List<String> ids = new ArrayList<>();
         for (Certificate certificate : earthquakes(Windows.byCount(100, 0), "quakes-1", "quakes-2")) {
             ids.add(certificate.id().toString());
@@ -47,7 +47,7 @@ class CertifierTest {
     }
 
     @Test
-    void certify_earthquakes_claimsWhatTheVerifierFinds() throws Exception {
+    void certify_earthquakes_claimsAgreeWithTheVerifier() throws Exception {
         List<Certificate> certificates = earthquakes(Windows.byCount(100, 0), "quakes");
 
         List<Certificate> whole = certificates.subList(0, 17);
@@ -72,7 +72,7 @@ class CertifierTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3})
-    void builder_numbersOfACsv_givesTheCertificateOfTheCsv(int values) throws Exception {
+    void builder_rowsOfACsvFile_buildsTheSameCertificate(int values) throws Exception {
         Random random = new Random(7);
         double[][] rows = Stream.generate(
                         () -> random.doubles(values + 1, -1e3, 1e3).toArray())
@@ -95,7 +95,7 @@ class CertifierTest {
     }
 
     @Test
-    void builder_noMeasurement_isRefusedNamingTheRow() {
+    void builder_invalidMeasurement_isRefusedWithTheRow() {
         CertificateBuilder builder = new CertificateBuilder("s").rows(new double[][] {{0, 1}});
 
         assertThatIllegalArgumentException()
@@ -116,7 +116,7 @@ class CertifierTest {
     }
 
     @Test
-    void certify_otherLocaleAndLineEnds_givesTheSameBytes() throws Exception {
+    void certify_otherLocaleAndLineEndings_returnsTheSameBytes() throws Exception {
         String text = Files.readString(EARTHQUAKES);
         List<byte[]> expected = certify(text);
         Locale before = Locale.getDefault();
@@ -143,7 +143,7 @@ class CertifierTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 15, 16, 1000})
-    void certify_allPointsEqual_saysSo(int rows) throws Exception {
+    void certify_allPointsEqual_reportsIt(int rows) throws Exception {
         List<Window> windows = Rows.cut(Windows.byCount(rows, 0), Rows.still(rows));
 
         Certificate certificate = read(Certifier.certificate(windows.get(0), "still"));
@@ -153,7 +153,7 @@ class CertifierTest {
     }
 
     @Test
-    void certify_anyHonestWindow_isNeverRejectedNorOffItsClaim() throws Exception {
+    void certify_anyWindow_isNotRejectedAndItsClaimsAreExact() throws Exception {
         Random random = new Random(42);
         for (int i = 0; i < 300; i++) {
             Window window = new Window(i, Rows.random(random, 1 + random.nextInt(200)), true, false);
@@ -168,7 +168,7 @@ class CertifierTest {
     }
 
     @Test
-    void certify_mistakeInTheLastLine_certifiesNothing() {
+    void certify_errorInTheLastLine_certifiesNothing() {
         assertThatExceptionOfType(MalformedCsv.class).isThrownBy(() -> certify(Rows.still(500) + "1,2,3\n"));
     }
 
@@ -184,7 +184,7 @@ class CertifierTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "garbled-\uFFFD", "half-\uD83D"})
-    void certifier_shardIdThatIsNone_isRefused(String shardId) {
+    void certifier_invalidShardId_isRefused(String shardId) {
         assertThatIllegalArgumentException().isThrownBy(() -> new Certifier(List.of(shardId)));
     }
 

@@ -135,7 +135,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void nameWithAComma_isTakenBeforeAList() throws Exception {
+    void nameWithAComma_takesPrecedenceOverAList() throws Exception {
         String file = lines("time,\"temp, outside\",temp\n", i -> i + "," + point(i) + ",7");
 
         accepted(file, new Columns(Optional.of("time"), List.of("temp, outside")), new Format());
@@ -143,7 +143,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void columns_canBeNumbers() throws Exception {
+    void columns_canBeGivenAsNumbers() throws Exception {
         accepted(
                 lines("Zeit,\uFFFD,Wert\n", i -> i + ",a," + point(i)),
                 new Columns(Optional.of("1"), List.of("3")),
@@ -151,7 +151,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void noHeader_isRefusedUnlessSaid() throws Exception {
+    void noHeader_isRefusedUnlessDeclared() throws Exception {
         String file = lines("", i -> "2018-01-31T01:00:" + (10 + i) + "Z," + point(i));
         refused(
                 file,
@@ -167,13 +167,13 @@ class CsvFilesTest {
     }
 
     @Test
-    void excelOfEurope_withSemicolonsAndCommas() throws Exception {
+    void europeanExcel_semicolonsAndDecimalCommas_areRead() throws Exception {
         accepted(lines("\uFEFFtime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
         accepted(lines("sep=;\r\ntime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
     }
 
     @Test
-    void excelUnicodeText_isUtf16WithTabs() throws Exception {
+    void excelUnicodeText_utf16WithTabs_isRead() throws Exception {
         String file = lines("\uFEFFtime\ttemp\r\n", i -> i + "\t" + comma(i) + "\r");
         accepted(file.getBytes(StandardCharsets.UTF_16LE), TIME_AND_TEMP, new Format());
         Format format = new Format();
@@ -182,7 +182,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void windows1252_namesColumnsWithUmlauts() throws Exception {
+    void windows1252_columnNamesWithUmlauts_areRead() throws Exception {
         Format format = new Format();
         format.encoding = Optional.of(Charset.forName("windows-1252"));
 
@@ -193,7 +193,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void quotedDecimalCommas_betweenCommas() throws Exception {
+    void quotedDecimalCommas_betweenCommas_areRead() throws Exception {
         String file = lines("time,temp\n", i -> i + ",\"" + comma(i) + "\"");
         refused(
                 file,
@@ -239,7 +239,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void localTimes_haveAFormatAndAZone() throws Exception {
+    void localTimes_areReadWithAFormatAndAZone() throws Exception {
         String file = lines("time,temp\n", i -> "31.01.2018 02:%02d:00,%s".formatted(i, point(i)));
         refused(
                 file,
@@ -255,7 +255,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void americanTimes_haveNoonAndMidnight() throws Exception {
+    void americanTimes_noonAndMidnight_areRead() throws Exception {
         Format format = new Format();
         format.timeFormat = Optional.of("M/d/yyyy h:mm a");
 
@@ -268,7 +268,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void timesWithAnOffset_needNothing() throws Exception {
+    void timesWithAnOffset_needNoOption() throws Exception {
         assertBegins(
                 accepted(
                         lines("time,temp\n", i -> "2018-01-31 02:%02d:00+01:00,%s".formatted(i, point(i))),
@@ -278,7 +278,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void theHourThatComesTwice_repeatsTimes() {
+    void hourRepeatedByDaylightSaving_repeatsTimes() {
         Format format = new Format();
         format.zone = ZoneId.of("Europe/Berlin");
 
@@ -327,7 +327,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void gzip_isSeenByItsContent() throws Exception {
+    void gzip_isDetectedByItsContent() throws Exception {
         ByteArrayOutputStream compressed = new ByteArrayOutputStream();
         try (GZIPOutputStream gzip = new GZIPOutputStream(compressed)) {
             gzip.write(utf8(lines("time,temp\n", i -> i + "," + point(i))));
@@ -344,7 +344,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void moreLinesToSkipThanThereAre_isRefused() {
+    void moreLinesToSkipThanExist_isRefused() {
         Format format = new Format();
         format.skippedLines = 3;
 

@@ -20,7 +20,7 @@ class CsvRowsTest {
     }
 
     @Test
-    void next_plainFile_givesTheNumbers() throws Exception {
+    void next_plainFile_returnsTheNumbers() throws Exception {
         assertThat(Rows.read("timestamp,x,y,z\n1517363399.650,-122.197,46.2035,3.28\n"))
                 .containsExactly(new Row(1517363399.65, -122.197, 46.2035, 3.28));
     }
@@ -37,12 +37,12 @@ class CsvRowsTest {
                 "\"1\",\"2\", \"3\" ,4\n",
                 "1,2,3,4,,\n",
             })
-    void next_sameRowWrittenInOtherWays_isTheSameRow(String rows) throws Exception {
+    void next_sameRowSpelledDifferently_returnsTheSameRow(String rows) throws Exception {
         assertThat(Rows.read("timestamp,x,y,z\n" + rows)).containsExactly(new Row(1, 2, 3, 4));
     }
 
     @Test
-    void header_withByteOrderMarkAndCrLf_isTaken() throws Exception {
+    void header_withByteOrderMarkAndCrLf_isAccepted() throws Exception {
         assertThat(Rows.read("\uFEFFtimestamp,x,y,z\r\n1,2,3,4\r\n")).hasSize(1);
         assertThat(Rows.read("\uFEFF\"timestamp\",\"x\"\r\n1,2\r\n")).hasSize(1);
     }
@@ -58,7 +58,7 @@ class CsvRowsTest {
                 "hum,time,note,temp | 3,1,\"a, b\",2",
                 "Zeit,time,temp,hum | x,1000e-3,2,3",
             })
-    void columns_chosenByName_areReadWhereverTheyStand(String header, String row) throws Exception {
+    void columns_chosenByName_areReadInAnyOrder(String header, String row) throws Exception {
         CsvRows csv = Rows.csv(header + "\n" + row + "\n", columns("time", "temp", "hum"));
 
         assertThat(Rows.read(csv)).containsExactly(new Row(1, 2, 2, 3, 0));
@@ -67,12 +67,12 @@ class CsvRowsTest {
     }
 
     @Test
-    void tabs_withDecimalCommas() throws Exception {
+    void tabs_withDecimalCommas_areRead() throws Exception {
         assertThat(Rows.read("timestamp\tx\ty\n1,5\t-2,25\t3\n")).containsExactly(new Row(1.5, 2, -2.25, 3, 0));
     }
 
     @Test
-    void oneColumn_hasTheNumberOfTheRowForItsTime() throws Exception {
+    void oneColumn_usesTheRowNumberAsTheTime() throws Exception {
         CsvRows csv = Rows.csv("temp\n20.5\n\n21\n", Columns.USUAL);
 
         List<Row> rows = Rows.read(csv);
@@ -96,7 +96,7 @@ class CsvRowsTest {
                 "2018-01-30T20:49-0500      | 1517363340",
                 "2018-01-31                 | 1517356800",
             })
-    void time_inSecondsMillisecondsOrIso_isInSeconds(String time, double seconds) throws Exception {
+    void time_inSecondsMillisecondsOrIso_isReturnedInSeconds(String time, double seconds) throws Exception {
         assertThat(Rows.read("timestamp,x\n" + time + ",1\n").get(0).timestampSeconds())
                 .isEqualTo(seconds);
     }
@@ -123,7 +123,7 @@ class CsvRowsTest {
                 "1,2,3,4     | line 1: is data and does not name the columns; add a line above it that does, or use --no-header with the numbers of columns",
                 "timestamp,x,x | line 1: column x occurs twice; rename one of them",
             })
-    void header_thatHasNotTheColumns_isRefusedWithTheOption(String header, String message) {
+    void header_withoutTheColumns_isRefusedWithTheOption(String header, String message) {
         assertThatExceptionOfType(MalformedCsv.class)
                 .isThrownBy(() -> Rows.read(header.replace("\\t", "\t")))
                 .withMessage(message);

@@ -59,7 +59,7 @@ class MeasuresTest {
     }
 
     @Test
-    void unitCube_largestDoublesOfBothSigns_staysWithinTheCube() {
+    void unitCube_largestDoublesOfBothSigns_areMappedIntoTheCube() {
         UnitCube points = UnitCube.of(
                 List.of(new Row(0, Double.MAX_VALUE, 0, 0), new Row(0, -Double.MAX_VALUE, 0, 0), new Row(0, 0, 0, 0)));
 
@@ -67,7 +67,7 @@ class MeasuresTest {
     }
 
     @Test
-    void unitCube_smallestDoubles_stillSpanTheCube() {
+    void unitCube_smallestDoubles_spanTheCube() {
         UnitCube points = UnitCube.of(List.of(new Row(0, Double.MIN_VALUE, 0, 0), new Row(0, 0, 0, 0)));
 
         assertThat(List.of(points.x(0), points.x(1))).containsExactly(1.0, 0.0);
@@ -75,7 +75,7 @@ class MeasuresTest {
 
     @ParameterizedTest
     @ValueSource(ints = {2, 3, 50, 1000})
-    void coherence_randomPoints_isAShareThatItsDirectionHas(int count) {
+    void coherence_randomPoints_isTheShareOfItsDirection(int count) {
         UnitCube points = UnitCube.of(Rows.random(new Random(count), count));
 
         Coherence coherence = Coherence.of(points);
@@ -99,7 +99,7 @@ class MeasuresTest {
     }
 
     @Test
-    void compressibility_noise_isCutToOne() {
+    void compressibility_noise_isCappedAtOne() {
         byte[] noise = new byte[1000];
         new Random(1).nextBytes(noise);
 

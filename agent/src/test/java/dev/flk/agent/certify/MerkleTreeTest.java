@@ -27,7 +27,7 @@ class MerkleTreeTest {
         "5, 4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
         "8, 5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
     })
-    void root_ofTheFirstLeaves_isThatOfRfc6962(int leaves, String root) {
+    void root_firstLeaves_equalsTheRootOfRfc6962(int leaves, String root) {
         assertThat(MerkleTree.root(LEAVES.subList(0, leaves))).isEqualTo(root);
     }
 

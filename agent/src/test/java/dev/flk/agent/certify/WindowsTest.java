@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class WindowsTest {
     @ParameterizedTest
     @CsvSource({"0, 0", "1, 1", "19, 1", "20, 1", "21, 2", "40, 2", "59, 3"})
-    void byCount_anyNumberOfRows_losesNone(int rows, int windows) throws Exception {
+    void byCount_anyNumberOfRows_losesNoRow(int rows, int windows) throws Exception {
         var cut = Rows.cut(Windows.byCount(20, 0), Rows.still(rows));
 
         assertThat(cut).hasSize(windows);
@@ -24,7 +24,7 @@ class WindowsTest {
     }
 
     @Test
-    void byCount_firstNumber_countsOnFromIt() throws Exception {
+    void byCount_firstNumber_numbersWindowsFromIt() throws Exception {
         assertThat(Rows.cut(Windows.byCount(20, 7), Rows.still(41)))
                 .extracting(Window::number)
                 .containsExactly(7L, 8L, 9L);
@@ -45,7 +45,7 @@ class WindowsTest {
     }
 
     @Test
-    void byTime_rows_fallIntoTheWindowOfTheirTime() throws Exception {
+    void byTime_rows_belongToTheWindowOfTheirTime() throws Exception {
         var cut = Rows.cut(
                 Windows.byTime(Duration.ofSeconds(10)), "timestamp,x,y,z\n9.999,0,0,0\n10,0,0,0\n31,0,0,0\n35,0,0,0\n");
 
@@ -63,7 +63,7 @@ class WindowsTest {
     }
 
     @Test
-    void windows_impossibleSizes_haveNoConstructor() {
+    void windows_impossibleSizes_areRefused() {
         assertThatIllegalArgumentException().isThrownBy(() -> Windows.byCount(0, 0));
         assertThatIllegalArgumentException().isThrownBy(() -> Windows.byCount(1, -1));
         assertThatIllegalArgumentException().isThrownBy(() -> Windows.byTime(Duration.ZERO));

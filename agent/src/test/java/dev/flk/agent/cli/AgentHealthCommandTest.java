@@ -31,7 +31,7 @@ class AgentHealthCommandTest extends CommandTest {
     }
 
     @Test
-    void allIsWell_is0() throws Exception {
+    void everythingWorks_exits0() throws Exception {
         cli.startAgent();
         assertThat(findings(0))
                 .contains(
@@ -55,7 +55,7 @@ class AgentHealthCommandTest extends CommandTest {
     }
 
     @Test
-    void certificatesWaitAndNoBackendAnswers_bothAreNamed() throws Exception {
+    void certificatesPendingAndNoBackendAnswers_bothAreNamed() throws Exception {
         backend.close();
         cli.startAgent();
         cli.submit(certificate(1));

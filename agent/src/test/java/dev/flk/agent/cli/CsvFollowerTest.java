@@ -47,7 +47,7 @@ class CsvFollowerTest {
 
     @Test
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void run_fifoHasTheNameOfTheProgress_isNotOpened() throws Exception {
+    void run_progressFileIsAFifo_isNotOpened() throws Exception {
         Path fifo = directory.resolve("rows.csv.certified");
         assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
                 .isZero();
@@ -82,7 +82,7 @@ class CsvFollowerTest {
     }
 
     @Test
-    void growingFile_completeWindowsAreAdded_andARestartAddsNoneAgain() throws Exception {
+    void growingFile_completeWindowsAreAddedOnce_alsoAfterARestart() throws Exception {
         grow(1, 25);
         CsvFollower first = new CsvFollower(config, csv, context);
         CompletableFuture<Long> firstRun = start(first);
@@ -102,7 +102,7 @@ class CsvFollowerTest {
     }
 
     @Test
-    void run_fileOfAnotherProgramIsNextToTheProgress_isLeftAlone() throws Exception {
+    void run_fileOfAnotherProgramNextToTheProgressFile_isLeftAlone() throws Exception {
         Path other = Files.writeString(directory.resolve("rows.csv.certified.next"), "not ours");
         grow(1, 12);
         CsvFollower follower = new CsvFollower(config, csv, context);

@@ -58,7 +58,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void list_tellsEachOnTwoLines() {
+    void list_printsTwoLinesForEach() {
         String list = done("dlq", "list");
 
         assertThat(list.lines()).hasSize(7);
@@ -69,7 +69,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void list_json_isTheFile() throws Exception {
+    void list_json_printsTheFile() throws Exception {
         assertThat(done("dlq", "list", "--json").lines()).isEqualTo(letters());
         assertThat(done("dlq", "list", "--json", "--reason", "MERKLE").lines())
                 .singleElement()
@@ -78,7 +78,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void list_filters_mustAllApply() {
+    void list_severalFilters_mustAllMatch() {
         assertThat(done("dlq", "list", "--reason", "schema")).endsWith("\n2 dead letters\n");
         assertThat(done("dlq", "list", "--id", id(1), "--id", "3")).endsWith("\n2 dead letters\n");
         assertThat(done("dlq", "list", "--id", id(1), "--reason", "merkle")).isEqualTo("0 dead letters\n");
@@ -93,7 +93,7 @@ class DlqCommandTest extends CommandTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"yesterday", "2w", "", "2026-11-20"})
-    void since_thatIsNone_is2(String since) {
+    void since_invalid_exits2(String since) {
         Ended ended = cli.run("dlq", "list", "--since", since);
 
         assertThat(ended.exitCode()).isEqualTo(2);
@@ -103,7 +103,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void show_byIdOrSequence_tellsAll() {
+    void show_byIdOrSequence_printsEverything() {
         String shown = done("dlq", "show", id(2));
 
         assertThat(shown)
@@ -119,7 +119,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void show_beginningOfAnId_asListShowsIt_isThatLetter() {
+    void show_abbreviatedId_findsTheDeadLetter() {
         String shown = done("dlq", "show", id(2));
 
         assertThat(done("dlq", "show", id(2).substring(0, 8))).isEqualTo(shown);
@@ -128,7 +128,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void show_beginningThatIsTooShort_is1AndSaysHowLong() {
+    void show_abbreviatedIdTooShort_exits1WithTheLeastLength() {
         Ended ended = cli.run("dlq", "show", "abcdef0");
 
         assertThat(ended.exitCode()).isEqualTo(1);
@@ -139,7 +139,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void beginningOfSeveralIds_is1AndNamesFive_andNothingIsChanged() throws Exception {
+    void ambiguousId_exits1NamesFiveAndChangesNothing() throws Exception {
         String letter = letters().get(0);
         List<String> alike = IntStream.rangeClosed(1, 7)
                 .mapToObj(i -> "abcdef01" + Integer.toString(i).repeat(56))
@@ -168,7 +168,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void outboxSequence_thatIsAlsoTheBeginningOfAnId_isTheSequence() throws Exception {
+    void outboxSequence_alsoAnAbbreviatedId_isTheSequence() throws Exception {
         String letter = letters().get(0);
         Files.write(
                 cli.deadLetters(),
@@ -194,7 +194,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void requeue_besideAnAgent_isSentOnceAndByIt() throws Exception {
+    void requeue_agentRunning_agentSendsOnce() throws Exception {
         cli.startAgent();
         assertThat(done("dlq", "requeue", "--reason", "schema", "--json")).isEqualTo("{\"requeued\":2}\n");
         assertThat(done("dlq", "requeue", "--reason", "schema", "--json")).isEqualTo("{\"requeued\":0}\n");
@@ -207,7 +207,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void purge_aloneAndBeside_removesThoseOnly() throws Exception {
+    void purge_withOrWithoutAnAgent_removesOnlyTheSelected() throws Exception {
         assertThat(done("dlq", "purge", "--since", "1d", "--reason", "merkle", "--dry-run", "--json"))
                 .isEqualTo("{\"matching\":1}\n");
         assertThat(done("dlq", "purge", "--since", "1d", "--reason", "merkle")).isEqualTo("1 dead letter purged\n");
@@ -225,7 +225,7 @@ class DlqCommandTest extends CommandTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"requeue", "purge", "requeue --all --id 1", "purge --reason x --all", "requeue --dry-run"})
-    void change_ofNobodyKnowsWhich_is2(String command) throws Exception {
+    void change_nothingSelected_exits2(String command) throws Exception {
         Ended ended = cli.run(("dlq " + command).split(" "));
 
         assertThat(ended.exitCode()).isEqualTo(2);
@@ -236,7 +236,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void list_thatSpeaksToTheTerminal_isNotHeard() throws Exception {
+    void list_controlCharacters_areEscaped() throws Exception {
         String evil = "\u009b2J\u202e\u007f";
         String line = letters()
                 .get(0)
@@ -250,7 +250,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void linesThatAreNoLetters_areNotCounted_andAreLeftThere() throws Exception {
+    void linesThatAreNotDeadLetters_areNotCountedAndStay() throws Exception {
         Files.writeString(cli.deadLetters(), "nonsense\n".repeat(3), StandardOpenOption.APPEND);
 
         cli.with("LOG_LEVEL", "WARN");
@@ -270,7 +270,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void fileOfAnotherKind_is2AndLeftAlone() throws Exception {
+    void fileOfAnotherKind_exits2AndStaysUnchanged() throws Exception {
         Path notes = Files.writeString(directory.resolve("notes.txt"), "buy milk\n");
         cli.with("DLQ_PATH", notes.toString());
         String reason = "DLQ_PATH: the first line of " + notes

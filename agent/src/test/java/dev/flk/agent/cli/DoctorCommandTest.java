@@ -40,7 +40,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void allIsWell_is0() throws Exception {
+    void everythingWorks_exits0() throws Exception {
         cli.startAgent();
         assertThat(findings(0))
                 .contains(
@@ -56,7 +56,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void settingsWrong_is2AndNamesEach() {
+    void invalidSettings_exits2AndNamesEach() {
         Ended ended = new Cli(directory).with("BATCH_SIZE", "0").run("doctor");
 
         assertThat(ended.exitCode()).isEqualTo(2);
@@ -66,7 +66,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void shortSecret_andSettingWithoutEffect_areDoubtful() throws Exception {
+    void shortSecretAndIneffectiveSetting_areDoubtful() throws Exception {
         cli.with("PCS_HMAC_KEY", "short").with("PCS_ED25519_PRIV_B64", "of another algorithm");
         cli.startAgent();
 
@@ -88,7 +88,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void keyOfTheShard_isAskedForTheConfiguredShard() {
+    void keyOfTheShard_isCheckedForTheConfiguredShard() {
         cli.with("SHARD_ID", "north-7");
 
         assertThat(findings(0)).contains("ok  key: ");
@@ -96,7 +96,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void wrongClock_isDoubtfulAndSaysByHowMuch() throws Exception {
+    void wrongClock_isDoubtfulWithTheOffset() throws Exception {
         AgentConfig config = AgentConfig.load(cli.settings, null, Set.of(Need.ENDPOINT, Need.SIGNING));
 
         assertThat(Doctor.look(config, InstantSource.offset(InstantSource.system(), Duration.ofMinutes(-10))))
@@ -126,7 +126,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void noBackendButAWebServer_isBad() {
+    void otherWebServer_isBad() {
         backend.health = Said.of(404, "<html>");
 
         assertThat(findings(1)).contains("/health answers 404; is ENDPOINT a backend's base URL?");
@@ -150,7 +150,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void lockIsHeldAndNobodyAnswers_isBadAndNamesTheHolder() throws Exception {
+    void lockHeldAndAgentDoesNotAnswer_isBadAndNamesTheHolder() throws Exception {
         try (Outbox owner = cli.own()) {
             assertThat(owner.pendingEntries()).isZero();
             assertThat(findings(1))
@@ -161,7 +161,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void placesThatAreNone_areBad() throws Exception {
+    void unusablePaths_areBad() throws Exception {
         Path file = Files.createFile(directory.resolve("file"));
         cli.with("DLQ_PATH", file.resolve("dlq.jsonl").toString())
                 .with("SPOOL_DIR", directory.resolve("no-spool").toString());
@@ -172,7 +172,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void recordsAreLost_isBad() throws Exception {
+    void lostRecords_areBad() throws Exception {
         cli.submit(certificate(1), certificate(2));
         cli.damage("\"epoch\":1,");
 
@@ -180,7 +180,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void withoutAnAgent_changesNothing_andSaysWhatWaits() throws Exception {
+    void withoutAnAgent_changesNothingAndCountsPending() throws Exception {
         cli.submit(certificate(1), certificate(2));
         List<String> before = cli.files();
 

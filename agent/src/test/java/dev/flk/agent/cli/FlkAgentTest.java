@@ -50,7 +50,7 @@ class FlkAgentTest {
                 "certify x.csv --window five",
                 "certify x.csv --window 5 --window-time 5m"
             })
-    void usage_wrong_is2WithAHint(String line) {
+    void usage_wrong_exits2WithAHint(String line) {
         assertThat(run(line.isEmpty() ? new String[0] : line.split(" "))).isEqualTo(2);
 
         assertThat(err())
@@ -60,14 +60,14 @@ class FlkAgentTest {
     }
 
     @Test
-    void run_nothingConfigured_is2AndNamesEverything() {
+    void run_nothingConfigured_exits2AndNamesEachSetting() {
         assertThat(run("run")).isEqualTo(2);
 
         assertThat(err()).contains("ENDPOINT: not set", "PCS_SIGN_ALG: not set").doesNotContain("\tat ");
     }
 
     @Test
-    void certify_earthquakes_putsThemIntoTheOutbox() {
+    void certify_earthquakes_addsThemToTheOutbox() {
         assertThat(run("certify", "--shard", "quakes", EARTHQUAKES)).isZero();
 
         assertThat(out()).startsWith("18 certificates added to the outbox");
@@ -75,7 +75,7 @@ class FlkAgentTest {
     }
 
     @Test
-    void certify_print_leavesTheOutboxAlone() {
+    void certify_print_doesNotTouchTheOutbox() {
         assertThat(run("certify", "--shard", "quakes", "--shard-count", "3", "--print", EARTHQUAKES))
                 .isZero();
 
@@ -102,7 +102,7 @@ class FlkAgentTest {
     @ParameterizedTest
     @ValueSource(strings = {"--out", "--plot"})
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void certify_outputIsAnotherFile_is2AndLeavesItAlone(String option) throws Exception {
+    void certify_outputIsAnUnrelatedFile_exits2AndLeavesIt(String option) throws Exception {
         Path other = Files.writeString(directory.resolve("other.svg"), "precious");
         Path fifo = directory.resolve("fifo.svg");
         assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
@@ -123,7 +123,7 @@ class FlkAgentTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"--out", "--plot"})
-    void certify_outputBeginsAlikeOrWasChanged_is2AndLeavesItAlone(String option) throws Exception {
+    void certify_outputWasChanged_exits2AndLeavesIt(String option) throws Exception {
         Path file = directory.resolve("output.svg");
         assertThat(run("certify", "--shard", "q", option, file.toString(), EARTHQUAKES))
                 .isZero();
@@ -157,7 +157,7 @@ class FlkAgentTest {
         "--shard q --plot x --dry-run, --plot draws a complete file and can't be combined with --follow or --dry-run",
         "--shard q --out both --plot ./both, --plot and --out name the same file"
     })
-    void certify_optionsThatCannotBeMeant_are2(String options, String message) {
+    void certify_contradictoryOptions_exits2(String options, String message) {
         assertThat(run(("certify " + options + " " + EARTHQUAKES).split(" +"))).isEqualTo(2);
 
         assertThat(err()).contains(message);
@@ -165,7 +165,7 @@ class FlkAgentTest {
     }
 
     @Test
-    void certify_brokenFile_is1WithTheLine() {
+    void certify_brokenFile_exits1WithTheLine() {
         input = "timestamp,x,y,z\n1,2,3,NaN\n";
 
         assertThat(run("certify", "--shard", "q", "-")).isEqualTo(1);
@@ -174,7 +174,7 @@ class FlkAgentTest {
     }
 
     @Test
-    void submit_goodAndBadLines_takesTheGoodAndIs1() {
+    void submit_goodAndBadLines_addsTheGoodAndExits1() {
         input = GOOD + "\nnonsense\n" + GOOD + "\n";
 
         assertThat(run("submit", "-")).isEqualTo(1);
@@ -196,7 +196,7 @@ class FlkAgentTest {
     }
 
     @Test
-    void submit_outboxPathIsAFile_is1AndSaysSo() throws Exception {
+    void submit_outboxPathIsAFile_exits1AndSaysSo() throws Exception {
         input = GOOD;
         cli.with("OUTBOX_PATH", Files.writeString(directory.resolve("file"), "").toString());
 
@@ -206,7 +206,7 @@ class FlkAgentTest {
     }
 
     @Test
-    void submit_whileAnotherOwnsTheOutboxForAMoment_waits() throws Exception {
+    void submit_outboxOwnedByAShortCommand_waits() throws Exception {
         input = GOOD;
         FutureTask<Integer> submitted = new FutureTask<>(() -> run("submit", "-"));
         Thread command = new Thread(submitted, "submit");
@@ -220,7 +220,7 @@ class FlkAgentTest {
     }
 
     @Test
-    void submit_whileAnotherOwnsTheOutboxAndDoesNotAnswer_is2AndNamesIt() throws Exception {
+    void submit_outboxOwnerDoesNotAnswer_exits2AndNamesIt() throws Exception {
         input = GOOD;
         try (Outbox owner = cli.own()) {
             assertThat(run("submit", "-")).isEqualTo(2);
@@ -240,14 +240,14 @@ class FlkAgentTest {
         "dlq list, 0 dead letters",
         "dlq requeue --all, 0 dead letters requeued"
     })
-    void command_nothingThereYet_is0(String command, String printed) {
+    void command_noOutboxYet_exits0(String command, String printed) {
         assertThat(run(command.split(" "))).isZero();
         assertThat(unwrapped(out())).contains(printed);
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"hmac", "ed25519"})
-    void keygen_key_signsAndVerifies(String algorithm) throws Exception {
+    void keygen_printedKey_signsAndVerifies(String algorithm) throws Exception {
         assertThat(run("keygen", "--alg", algorithm)).isZero();
         Path config = directory.resolve("agent.properties");
         Files.writeString(config, out());
@@ -266,7 +266,7 @@ class FlkAgentTest {
     }
 
     @Test
-    void canonical_certificate_printsTheSignedBytesAndNothingElse() {
+    void canonical_certificate_printsExactlyTheSignedBytes() {
         input = GOOD;
 
         assertThat(run("canonical", "-")).isZero();

@@ -70,7 +70,7 @@ class HelpTest {
 
     @ParameterizedTest
     @MethodSource("commands")
-    void version_andUnknownOption_everywhere(List<String> command) {
+    void versionAndUnknownOption_workForEachCommand(List<String> command) {
         assertThat(new Cli(directory)
                         .run(concat(command, "--version").toArray(String[]::new))
                         .out())

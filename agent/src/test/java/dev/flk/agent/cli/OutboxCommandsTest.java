@@ -44,7 +44,7 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void compact_alone_removesWhatIsOlderThanTheHorizon_andKeepsWhatWaits() throws Exception {
+    void compact_noAgent_removesSettledBeforeTheHorizonAndKeepsPending() throws Exception {
         fill(cli, Duration.ofDays(20), 50, 1);
         Path old = cli.segment();
 
@@ -62,7 +62,7 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void compact_dryRun_withoutAHorizon_countsTheSegmentThatIsWrittenTo_andChangesNothing() throws Exception {
+    void compact_dryRunWithoutAHorizon_countsTheActiveSegmentAndChangesNothing() throws Exception {
         cli.startAgent();
         cli.submit(certificate(1), certificate(2), certificate(3));
         awaitStatus("waiting   0 certificates");
@@ -80,7 +80,7 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void compact_besideAnAgent_keepsWhatWaits() throws Exception {
+    void compact_agentRunning_keepsPending() throws Exception {
         backend.submit = line -> line.contains("\"epoch\":7,") ? Said.error(503, "overloaded") : Said.recorded(line);
         cli.with("BATCH_SIZE", "1");
         cli.startAgent();
@@ -98,7 +98,7 @@ class OutboxCommandsTest extends CommandTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"-1", "36501", "many"})
-    void compact_horizonThatIsNone_is2(String days) {
+    void compact_invalidHorizon_exits2(String days) {
         Ended ended = new Cli(directory).run("compact", "--horizon-days", days);
 
         assertThat(ended.exitCode()).isEqualTo(2);
@@ -111,7 +111,7 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void fsck_whole_is0() {
+    void fsck_undamaged_exits0() {
         Ended ended = withThree().run("fsck");
 
         assertThat(ended.exitCode()).isZero();
@@ -119,7 +119,7 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void fsck_damaged_isReportedExactlyAndSetAside_once() throws Exception {
+    void fsck_damaged_isReportedAndSetAsideOnce() throws Exception {
         withThree();
         Path segment = cli.segment();
         cli.damage("\"epoch\":2,");
@@ -153,7 +153,7 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void fsck_damaged_besideAnAgent_onlyLooks() throws Exception {
+    void fsck_damagedAgentRunning_changesNothing() throws Exception {
         withThree();
         cli.damage("\"epoch\":2,");
         backend.submit = line -> Said.error(503, "overloaded");
@@ -171,7 +171,7 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void fsck_segmentThatSomebodyRemoved_isNamed() throws Exception {
+    void fsck_segmentRemovedByHand_isNamed() throws Exception {
         withThree();
         // each in a block of its own, or the next segment would repeat it
         byte[] large = ("{\"pad\":\"" + "x".repeat(9_000) + "\","
@@ -207,7 +207,7 @@ class OutboxCommandsTest extends CommandTest {
 
     @Test
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void fsck_fifoHasTheNameOfTheRange_isNotOpened() throws Exception {
+    void fsck_rangeFileIsAFifo_isNotOpened() throws Exception {
         cli.submit(certificate(1));
         Path fifo = cli.outbox().resolve("outbox.range");
         Files.deleteIfExists(fifo);
@@ -227,7 +227,7 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void cat_tellsWhatBecameOfEach_besideAnAgentToo() throws Exception {
+    void cat_printsTheResultOfEach_alsoWhileAnAgentRuns() throws Exception {
         backend.submit = line -> line.contains("\"epoch\":1,")
                 ? Said.recorded(line)
                 : line.contains("\"epoch\":2,")
@@ -260,7 +260,7 @@ class OutboxCommandsTest extends CommandTest {
     }
 
     @Test
-    void cat_idThatIsNone_isNotPrinted() throws Exception {
+    void cat_invalidId_isNotPrinted() throws Exception {
         String certificate = new String(certificate(1), StandardCharsets.UTF_8);
         cli.submit(certificate.replace(id(1), "\u009b2J" + "x".repeat(90)).getBytes(StandardCharsets.UTF_8));
 

@@ -29,7 +29,7 @@ class RunCommandTest extends CommandTest {
     }
 
     @Test
-    void untilEmpty_allIsShipped_is0() throws Exception {
+    void untilEmpty_allAnswered_exits0() throws Exception {
         Files.write(spool.resolve("a.json"), certificate(1));
 
         Ended ended = runUntilEmpty();
@@ -40,7 +40,7 @@ class RunCommandTest extends CommandTest {
     }
 
     @Test
-    void untilEmpty_spoolFileThatCannotBeRead_is1AndNamesIt_theOthersAreShipped() throws Exception {
+    void untilEmpty_unreadableSpoolFile_exits1NamesItAndSendsTheOthers() throws Exception {
         Path loop = Files.createSymbolicLink(spool.resolve("a.json"), spool.resolve("a.json"));
         Files.write(spool.resolve("b.json"), certificate(1));
 
@@ -53,7 +53,7 @@ class RunCommandTest extends CommandTest {
     }
 
     @Test
-    void untilEmpty_outboxHasNoRoomForAFile_is1AndNamesTheDirectory() throws Exception {
+    void untilEmpty_outboxFull_exits1AndNamesTheDirectory() throws Exception {
         Files.write(spool.resolve("a.json"), certificate(1));
 
         Ended ended =
@@ -68,7 +68,7 @@ class RunCommandTest extends CommandTest {
 
     /** A command of a cron job has the outbox for a moment. */
     @Test
-    void outboxHeldByAShortCommand_isWaitedFor() throws Exception {
+    void outboxOwnedByAShortCommand_waits() throws Exception {
         Files.write(spool.resolve("a.json"), certificate(1));
         Outbox held = cli.own();
         CompletableFuture<Void> command = CompletableFuture.runAsync(
@@ -89,7 +89,7 @@ class RunCommandTest extends CommandTest {
     }
 
     @Test
-    void spoolDirectoryThatIsNotThere_is2AndSaysWhatToDo() {
+    void missingSpoolDirectory_exits2WithAdvice() {
         Path missing = directory.resolve("missing");
 
         Ended ended = cli.with("SPOOL_DIR", missing.toString()).unwatched().run("run", "--until-empty");

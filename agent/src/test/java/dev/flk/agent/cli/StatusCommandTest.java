@@ -24,7 +24,7 @@ class StatusCommandTest extends CommandTest {
     private static final String PID = Long.toString(ProcessHandle.current().pid());
 
     @Test
-    void besideAnAgent_allIsWell_is0() throws Exception {
+    void agentRunning_everythingWorks_exits0() throws Exception {
         cli.startAgent();
         cli.submit(certificate(1));
         awaitStatus("waiting   0 certificates");
@@ -48,7 +48,7 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void withoutAnAgent_somethingWaits_is1() {
+    void withoutAnAgent_certificatesPending_exits1() {
         cli.submit(certificate(1));
 
         Ended text = cli.run("status");
@@ -67,7 +67,7 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void waitsForLongerThanMaxAge_is1AndSaysHowLong() throws Exception {
+    void pendingLongerThanMaxAge_exits1WithTheAge() throws Exception {
         try (Outbox outbox = cli.own(InstantSource.offset(InstantSource.system(), Duration.ofHours(-2)))) {
             outbox.append(List.of(certificate(1)));
         }
@@ -82,7 +82,7 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void maxAgeThatIsNone_is2() {
+    void invalidMaxAge_exits2() {
         Ended ended = cli.run("status", "--max-age", "five");
 
         assertThat(ended.exitCode()).isEqualTo(2);
@@ -91,7 +91,7 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void noBackendAnswers_is1AndSaysWhatIsKnown() throws Exception {
+    void noBackendAnswers_exits1WithWhatIsKnown() throws Exception {
         backend.submit = line -> Said.nothing();
         backend.health = Said.nothing();
         cli.startAgent();
@@ -106,7 +106,7 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void backendSpeaksToTheTerminal_isNotHeard() throws Exception {
+    void controlCharactersOfTheBackend_areEscaped() throws Exception {
         backend.submit = line -> Said.error(503, "\\u001b[2J\\u009b31m\\u202e" + "x".repeat(100));
         cli.startAgent();
         cli.submit(certificate(1));
@@ -117,7 +117,7 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void signaturesAreRefused_is1() throws Exception {
+    void signaturesRefused_exits1() throws Exception {
         backend.submit = line -> Said.error(401, "Signature verification failed");
         cli.startAgent();
         cli.submit(certificate(1));
@@ -128,7 +128,7 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void recordsAreLost_is1AndNamesFsck() throws Exception {
+    void lostRecords_exits1AndNamesFsck() throws Exception {
         cli.submit(certificate(1), certificate(2), certificate(3));
         cli.damage("\"epoch\":2");
 
@@ -140,7 +140,7 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void diskIsShort_is1() {
+    void diskNearlyFull_exits1() {
         Ended ended = cli.with("OUTBOX_MIN_FREE_BYTES", "1000000TiB").run("status");
 
         assertThat(ended.exitCode()).isEqualTo(1);
@@ -158,7 +158,7 @@ class StatusCommandTest extends CommandTest {
         "false, 2026-11-20T06:00:00Z, refused, 'does not answer, last answered 2 h 0 min ago'",
         "false, , refused, 'does not answer, no answer yet'",
     })
-    void backend_isSaidToHaveAnswered_whenItDid(boolean answering, String lastAnswer, String error, String said) {
+    void backend_timeOfItsLastAnswer_isShown(boolean answering, String lastAnswer, String error, String said) {
         String text = StatusCommand.text(
                 with(new StatusReport.Backend(
                         "http://a:1", answering, lastAnswer, 0, 1, 0, error == null ? null : NOW.toString(), error)),

@@ -66,7 +66,7 @@ class SubmitCommandTest {
     }
 
     @Test
-    void watched_oneLineTellsHowFarItIs_andIsGoneAtTheEnd() throws Exception {
+    void terminal_progressLine_isRemovedAtTheEnd() throws Exception {
         String received = watch(InputStream.nullInputStream(), "submit", file.toString());
 
         assertThat(received)
@@ -76,7 +76,7 @@ class SubmitCommandTest {
     }
 
     @Test
-    void watched_refusedLine_standsOnALineOfItsOwn() throws Exception {
+    void terminal_refusedLine_isPrintedOnItsOwnLine() throws Exception {
         Files.writeString(file, Files.readString(file) + "nonsense\n" + "{}\n");
         try (PrintStream out = new PrintStream(terminal, true, StandardCharsets.UTF_8)) {
             FlkAgent agent = new FlkAgent(cli.settings, InputStream.nullInputStream(), out, out);
@@ -105,7 +105,7 @@ class SubmitCommandTest {
     }
 
     @Test
-    void refusal_thatSpeaksToTheTerminal_isNotHeard() {
+    void refusal_controlCharacters_areEscaped() {
         Ended ended = cli.runOn("{\"\u009b2J\":1,\"\u009b2J\":2}\n", "submit", "-");
 
         assertThat(ended.exitCode()).isEqualTo(1);

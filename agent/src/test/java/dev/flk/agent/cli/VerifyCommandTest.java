@@ -49,7 +49,7 @@ class VerifyCommandTest {
     }
 
     @Test
-    void goodByTheConfiguredKey_is0() throws IOException {
+    void signedByTheConfiguredKey_exits0() throws IOException {
         configure();
 
         assertThat(verify(Pcs.number(1).json())).isZero();
@@ -59,7 +59,7 @@ class VerifyCommandTest {
     }
 
     @Test
-    void wronglySigned_is1AndExplainedWithin80Columns() throws IOException {
+    void wronglySigned_exits1WithAnExplanationIn80Columns() throws IOException {
         configure();
 
         assertThat(verify(SLOPPILY_SIGNED)).isEqualTo(1);
@@ -74,7 +74,7 @@ class VerifyCommandTest {
     }
 
     @Test
-    void keyFiles_theFirstIsTheOneToFit_theOthersAreTried() throws IOException {
+    void keyFiles_firstMustVerify_othersOnlyExplain() throws IOException {
         String wanted = write("wanted.properties", "PCS_SIGN_ALG=hmac\nPCS_HMAC_KEY=wanted\n");
         String used = write("used.key", Pcs.KEY + "\n");
 
@@ -96,7 +96,7 @@ class VerifyCommandTest {
     }
 
     @Test
-    void publicKey_goesBeforeKeyFiles() throws IOException {
+    void publicKey_takesPrecedenceOverKeyFiles() throws IOException {
         String[] options = {"--public-key", ED25519.publicKeyBase64(), "--key", write("other.key", Pcs.KEY)};
 
         assertThat(verify(Pcs.number(1).signedBy(ED25519).json(), options)).isZero();
@@ -105,7 +105,7 @@ class VerifyCommandTest {
     }
 
     @Test
-    void brokenRule_is1AndToldBesideTheSignature() throws IOException {
+    void brokenRule_exits1AndIsReportedWithTheSignature() throws IOException {
         configure();
         String broken = Pcs.number(1).with("regime", "\"odd\"").json();
 
@@ -118,7 +118,7 @@ class VerifyCommandTest {
     }
 
     @Test
-    void noCertificate_is1AndNothingIsSaidOfASignature() throws IOException {
+    void notACertificate_exits1WithoutMentionOfASignature() throws IOException {
         configure();
 
         assertThat(verify("{}", "--json")).isEqualTo(1);
@@ -137,7 +137,7 @@ class VerifyCommandTest {
                 "",
                 "\n"
             })
-    void keyFileWithoutAKey_is2AndShowsNothingOfIt(String content) throws IOException {
+    void keyFileWithoutAKey_exits2WithoutQuotingIt(String content) throws IOException {
         assertThat(verify(Pcs.number(1).json(), "--key", write("key", content))).isEqualTo(2);
 
         assertThat(err()).startsWith("flk-agent: --key: ").contains("key").doesNotContain("topsecret", "\tat ");
@@ -145,7 +145,7 @@ class VerifyCommandTest {
     }
 
     @Test
-    void keyFileThatIsNone_is2() throws IOException {
+    void invalidKeyFile_exits2() throws IOException {
         assertThat(verify(Pcs.number(1).json(), "--key", "/no/such/key")).isEqualTo(2);
         assertThat(err()).startsWith("flk-agent: --key: there is no file /no/such/key\n");
 

@@ -21,7 +21,7 @@ class AgentConfigFuzzTest {
 
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
-    void anyFile_isAConfigurationOrNamedProblems(byte[] text) throws IOException {
+    void anyFile_isValidOrItsProblemsAreNamed(byte[] text) throws IOException {
         settings.check(text);
     }
 }

@@ -52,7 +52,7 @@ class AgentConfigTest {
         "CONTROL_SOCKET, spool/control.json, spool",
         "INTAKE_SOCKET, spool/intake.ndjson, spool"
     })
-    void load_createdFileWouldBeTakenFromTheSpool_isAProblem(String setting, String path, String spool)
+    void load_createdFileMatchesTheSpoolPattern_isAProblem(String setting, String path, String spool)
             throws Exception {
         Files.createSymbolicLink(directory.resolve("link"), Files.createDirectories(directory.resolve("spool")));
         String file = directory.resolve(path).toString();
@@ -72,7 +72,7 @@ class AgentConfigTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"spool/dlq.jsonl", "spool/sub/dlq.json", "dlq.json"})
-    void load_deadLettersAreNotTakenFromTheSpool_isValid(String letters) {
+    void load_deadLettersDoNotMatchTheSpoolPattern_isValid(String letters) {
         Path file = directory.resolve(letters);
 
         AgentConfig config = AgentConfig.load(
@@ -97,14 +97,14 @@ class AgentConfigTest {
                 "none | PCS_HMAC_KEY | 0123456789 | PCS_HMAC_KEY: has no effect, because PCS_SIGN_ALG is none",
                 "none | PCS_ED25519_PRIV_B64 | 0123456789 | PCS_ED25519_PRIV_B64: has no effect, because PCS_SIGN_ALG is none",
             })
-    void load_probableMistake_isAWarning(String algorithm, String setting, String value, String warning) {
+    void load_likelyMistake_isAWarning(String algorithm, String setting, String value, String warning) {
         var settings = Map.of("ENDPOINT", "http://localhost:8080", "PCS_SIGN_ALG", algorithm, setting, value);
 
         assertThat(AgentConfig.of(settings).warnings()).containsExactly(warning);
     }
 
     @Test
-    void load_nothingSet_isValid_exceptForWhatACommandNeeds() {
+    void load_nothingSet_isValidExceptForSettingsThatACommandNeeds() {
         AgentConfig config = AgentConfig.load(Map.of(), null, Set.of());
 
         assertThat(config.sending().endpoints()).isEmpty();

@@ -93,7 +93,7 @@ class LocalServerTest {
                 "server | a socket on which another process listens; stop that process, or name another path"
             })
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void start_somethingElseHasTheNameOfASocket_isAConfigurationErrorAndLeftAlone(String what, String reason)
+    void start_socketPathIsAnotherFile_isAConfigurationErrorAndLeftAlone(String what, String reason)
             throws Exception {
         Path elsewhere = Files.writeString(directory.resolve("elsewhere"), "precious");
         Path socket = directory.resolve("x.sock");
@@ -175,7 +175,7 @@ class LocalServerTest {
     }
 
     @Test
-    void post_oneCertificate_isAnswer202OnceItIsOnDisk() throws Exception {
+    void post_oneCertificate_is202OnceItIsOnDisk() throws Exception {
         try (LogCapture log = new LogCapture("io.netty", Level.WARN)) {
             for (Path door : List.of(control, programs)) {
                 Answer answered = post(door, "/v1/pcs", "application/json", GOOD.replace(",", ",\n"));
@@ -188,7 +188,7 @@ class LocalServerTest {
     }
 
     @Test
-    void post_linesWithABadOne_takesTheOthersAndNamesIt() throws Exception {
+    void post_oneBadLine_acceptsTheOthersAndNamesIt() throws Exception {
         Answer answered = post(programs, "/v1/pcs", "application/x-ndjson", GOOD + "\n\nnonsense\n" + GOOD);
 
         assertThat(answered.status()).isEqualTo(202);
@@ -198,7 +198,7 @@ class LocalServerTest {
 
     @ParameterizedTest
     @CsvSource({"application/json, nonsense", "application/x-ndjson, nonsense", "application/json, ''"})
-    void post_nothingGood_is400(String contentType, String body) throws Exception {
+    void post_noValidLine_is400(String contentType, String body) throws Exception {
         Answer answered = post(programs, "/v1/pcs", contentType, body);
 
         assertThat(answered.status()).isEqualTo(400);
@@ -207,7 +207,7 @@ class LocalServerTest {
     }
 
     @Test
-    void post_outboxFull_is503WithRetryAfter_andNothingAdded() throws Exception {
+    void post_outboxFull_is503WithRetryAfterAndAddsNothing() throws Exception {
         String large = GOOD.replace("\"p\"", "\"" + "p".repeat(1_500_000) + "\"");
         assertThat(post(programs, "/v1/pcs", "application/json", large).status())
                 .isEqualTo(202);
@@ -220,7 +220,7 @@ class LocalServerTest {
     }
 
     @Test
-    void port_programOfThisMachine_isServedOverOneConnection() throws Exception {
+    void port_localClient_isServedOverOneConnection() throws Exception {
         String request = "POST /v1/pcs HTTP/1.1\r\nHost: localhost:1\r\nContent-Length: " + GOOD.length() + "\r\n";
 
         String answers = overPort(request + "\r\n" + GOOD + request + "Connection: close\r\n\r\n" + GOOD);
@@ -231,7 +231,7 @@ class LocalServerTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"Host: evil.example", "Host: localhost\r\nOrigin: http://evil.example"})
-    void port_pageInABrowser_isRefused(String headers) throws Exception {
+    void port_pageInABrowser_isForbidden(String headers) throws Exception {
         String answer = overPort("POST /v1/pcs HTTP/1.1\r\nConnection: close\r\n" + headers + "\r\nContent-Length: "
                 + GOOD.length() + "\r\n\r\n" + GOOD);
 
@@ -240,7 +240,7 @@ class LocalServerTest {
     }
 
     @Test
-    void operations_areForTheControlSocketOnly() throws Exception {
+    void operations_areServedOnlyOnTheControlSocket() throws Exception {
         assertThat(post(programs, "/v1/compact", "text/plain", "").status()).isEqualTo(404);
         assertThat(overPort("POST /v1/compact HTTP/1.0\r\nHost: localhost\r\n\r\n"))
                 .startsWith("HTTP/1.1 404");
@@ -248,7 +248,7 @@ class LocalServerTest {
     }
 
     @Test
-    void intakeSocketFull_operatorsAreAnswerAllTheSame() throws Exception {
+    void intakeSocketFull_operatorsAreStillAnswered() throws Exception {
         List<SocketChannel> crowd = new ArrayList<>();
         try {
             for (int i = 0; i < LocalServer.MAX_CONNECTIONS; i++) {
@@ -268,7 +268,7 @@ class LocalServerTest {
     }
 
     @Test
-    void runningAgent_asksAndIsAnswer() throws Exception {
+    void runningAgent_request_isAnswered() throws Exception {
         RunningAgent agent = RunningAgent.at(control, directory);
         assertThat(agent.status()).isEqualTo(new NotedOperations().status());
         assertThat(agent.compact(Duration.ofDays(3), Mode.DRY_RUN)).isEqualTo(new Report(1, 2, 3, 4, 5));
@@ -288,13 +288,13 @@ class LocalServerTest {
     }
 
     @Test
-    void runningAgent_nobodyListens_saysSo() throws Exception {
+    void runningAgent_nothingListens_saysSo() throws Exception {
         RunningAgent agent = RunningAgent.at(directory.resolve("none.sock"), directory);
         assertThatExceptionOfType(RunningAgent.NotThere.class).isThrownBy(agent::status);
     }
 
     @Test
-    void start_socketsOfACrash_areReplaced_andOnlyForTheirOwners() throws Exception {
+    void start_socketsLeftByACrash_areReplacedAndPrivate() throws Exception {
         server.close();
         Files.deleteIfExists(control);
         try (ServerSocketChannel killed = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
@@ -310,7 +310,7 @@ class LocalServerTest {
     }
 
     @Test
-    void start_pathTooLongForASocket_isToldWithTheSetting() {
+    void start_pathTooLongForASocket_namesTheSetting() {
         Addresses addresses = new Addresses(directory.resolve("x".repeat(120)), Optional.empty(), Optional.empty());
 
         assertThatExceptionOfType(IOException.class)

@@ -130,7 +130,7 @@ final class HeartbeatTest {
     }
 
     @Test
-    void heartbeat_isSigned_andSaysHowTheAgentIs() {
+    void heartbeat_isSignedAndReportsTheStateOfTheAgent() {
         try (Heartbeat heartbeat = start(Duration.ofMillis(10), Optional.of("pump 7/ä"))) {
             await().atMost(PATIENCE).until(() -> received.size() >= 2);
             assertThat(heartbeat).isNotNull();
@@ -148,7 +148,7 @@ final class HeartbeatTest {
     }
 
     @Test
-    void wrongClock_isCorrectedByTheAnswer() {
+    void wrongClock_isCorrectedFromTheAnswer() {
         clockAhead = Duration.ofHours(1);
         status = 401;
         try (Heartbeat heartbeat = start(Duration.ofMillis(10), Optional.empty())) {

@@ -65,7 +65,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void open_crashBetweenLineAndSettling_settlesAndDoublesNothing() throws Exception {
+    void open_crashBetweenWriteAndSettling_settlesWithoutADuplicate() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
         }
@@ -78,7 +78,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void open_outboxBegunAnew_doesNotTakeItsEntriesForOldOnes() throws Exception {
+    void open_outboxRecreated_itsEntriesAreNotConfusedWithOldOnes() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
         }
@@ -92,7 +92,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void open_wholeLetterWithoutALineEnd_isKept() throws Exception {
+    void open_completeLetterWithoutALineFeed_isKept() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
         }
@@ -107,7 +107,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void open_crashWithinALongLine_cutsIt() throws Exception {
+    void open_crashWithinALongLine_truncatesIt() throws Exception {
         Files.createDirectories(file.getParent());
         Files.write(
                 file,
@@ -119,7 +119,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void add_fileEmptiedByAnOperator_goesOnWithoutAHole() throws Exception {
+    void add_fileTruncatedByAnOperator_continuesWithoutAHole() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "first"));
             Files.write(file, new byte[0]);
@@ -134,7 +134,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void countInFile_afterAnEditByHand_isWhatTheFileHas() throws Exception {
+    void countInFile_editedByHand_countsTheFile() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             giveUp(letters, letter(0, "no"), letter(0, "no"));
             List<String> lines = Files.readAllLines(file);
@@ -166,7 +166,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void requeue_deadAgain_isALetterOfItsOwn() throws Exception {
+    void requeue_failedAgain_isANewLetter() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             giveUp(letters, letter(0, "no"));
             assertThat(letters.requeue(any -> true)).isEqualTo(1);
@@ -183,7 +183,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void add_fileMovedAwayByLogrotate_goesToANewOne() throws Exception {
+    void add_fileMovedByLogrotate_continuesInANewFile() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "first"));
             Files.move(file, file.resolveSibling("dlq.jsonl.1"));
@@ -255,7 +255,7 @@ class DeadLettersTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"{", "{\"when\":\"20", "\0\0\0", "{\"when\":\"2026\0\0"})
-    void open_crashWithinTheFirstLine_cutsIt(String text) throws Exception {
+    void open_crashWithinTheFirstLine_truncatesIt(String text) throws Exception {
         Files.createDirectories(file.getParent());
         Files.writeString(file, text);
         assertThat(DeadLetterFile.count(file)).isZero();
@@ -290,7 +290,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void open_firstLineThatACrashDamaged_isKept() throws Exception {
+    void open_firstLineDamagedByACrash_isKept() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
         }
@@ -305,7 +305,7 @@ class DeadLettersTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"moved", "overwritten"})
-    void change_fileBecameOneOfAnotherKind_failsAndLeavesItAlone(String how) throws Exception {
+    void change_fileReplacedByAnotherKind_failsAndLeavesItAlone(String how) throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
             if (how.equals("moved")) {
@@ -326,7 +326,7 @@ class DeadLettersTest {
     @ParameterizedTest
     @ValueSource(strings = {"", ".next"})
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void change_fifoHasTheName_isNotOpenedAndLeftAlone(String suffix) throws Exception {
+    void change_fifo_isNotOpenedAndLeftAlone(String suffix) throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
             Path fifo = file.resolveSibling(file.getFileName() + suffix);
@@ -347,7 +347,7 @@ class DeadLettersTest {
     }
 
     @Test
-    void open_letterWithAHugeNumber_isNoObstacle() throws Exception {
+    void open_letterWithAHugeNumber_isRead() throws Exception {
         OutboxEntry entry = all(outbox).get(0);
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(DeadLetter.of(NOW, entry, "", 400, "no", 1, utf8("{\"n\":1" + "0".repeat(100_000) + "}")));

@@ -234,7 +234,7 @@ class FaultAtEveryOperationTest {
     /** Every operation of a life of one round fails, followed by a kill or by a loss of power in turn. */
     @ParameterizedTest
     @EnumSource(Fault.class)
-    void everyOperation_failing_losesAndDoublesNothing(Fault fault) throws IOException {
+    void everyOperation_fails_losesAndDuplicatesNothing(Fault fault) throws IOException {
         long n = 0;
         while (run(fault, n, n % 2 == 0 ? KILL : 0, 1)) {
             n++;
@@ -246,7 +246,7 @@ class FaultAtEveryOperationTest {
     @Tag("thorough")
     @ParameterizedTest
     @EnumSource(Fault.class)
-    void everyOperation_failing_withEachEnd_losesAndDoublesNothing(Fault fault) throws IOException {
+    void everyOperation_failsWithEachEnding_losesAndDuplicatesNothing(Fault fault) throws IOException {
         for (int end = KILL; end < POWER_LOSSES; end++) {
             long n = 0;
             while (run(fault, n, end, 2)) {

@@ -89,7 +89,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void settledYoungerThanTheHorizon_stays() throws Exception {
+    void settledAfterTheHorizon_stays() throws Exception {
         add(1, 10);
         outbox.settle(SettledAs.ACCEPTED, waiting());
         outbox.compact(HORIZON, Mode.RUN);
@@ -102,7 +102,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void fewThatWait_areWrittenAnew_andSurviveARestart() throws Exception {
+    void fewPending_areRewrittenAndSurviveARestart() throws Exception {
         add(1, 100);
         outbox.beingSent(
                 waiting().subList(6, 7),
@@ -134,7 +134,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void oneThatWaitsCantBeRead_theOthersAreMoved() throws Exception {
+    void unreadablePendingEntry_othersAreMoved() throws Exception {
         add(1, 100);
         List<OutboxEntry> waiting = List.of(waiting().get(2), waiting().get(60));
         List<OutboxEntry> done = new ArrayList<>(waiting());
@@ -158,7 +158,7 @@ class OutboxCompactionTest {
 
     /** The next start delivers a lost entry that can be read again, so compaction must not remove it. */
     @Test
-    void lostEntryThatCanBeReadAgain_survivesCompaction() throws Exception {
+    void entryReadableAgain_survivesCompaction() throws Exception {
         add(1, 100);
         OutboxEntry lost = waiting().get(2);
         Path segment;
@@ -181,7 +181,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void mostWait_nothingIsMovedForNothing() throws Exception {
+    void mostPending_nothingIsMoved() throws Exception {
         add(1, 100);
         outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 20));
         outbox.compact(HORIZON, Mode.RUN);
@@ -195,7 +195,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void closedADayAgo_isCompressed_andStillRead() throws Exception {
+    void segmentClosedADayAgo_isCompressedAndReadable() throws Exception {
         add(1, 50);
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(Duration.ofDays(1));
@@ -209,7 +209,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void diskFull_theReserveLetsItGiveSpaceBack() throws Exception {
+    void diskFull_reserve_allowsCompaction() throws Exception {
         outbox.compact(HORIZON, Mode.RUN); // makes the reserve
         add(1, 100);
         outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 99));
@@ -227,7 +227,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void diskFull_noReserve_saysSo_andNothingIsLost() throws Exception {
+    void diskFull_noReserve_saysSoAndLosesNothing() throws Exception {
         add(1, 100);
         outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 99));
         outbox.compact(HORIZON, Mode.RUN);
@@ -244,7 +244,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void clockWasAheadAndIsRightAgain_withoutAHorizonItGoesAllTheSame() throws Exception {
+    void clockWasAhead_withoutAHorizon_compactsAnyway() throws Exception {
         now = now.plus(Duration.ofDays(30));
         add(1, 10);
         outbox.settle(SettledAs.ACCEPTED, waiting());
@@ -255,7 +255,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void move_answerCameAfterItWasPlanned_keepsWhatIsKnownNow() throws Exception {
+    void move_answeredAfterThePlan_keepsTheAnswer() throws Exception {
         add(1, 1);
         outbox.beingSent(waiting(), new LastSending(Instant.ofEpochMilli(1234), Instant.ofEpochMilli(1234)), () -> {});
         OutboxEntry planned = waiting().get(0);
@@ -269,7 +269,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void bodies_entryWasWrittenAnewAndItsSegmentIsGone_areFound() throws Exception {
+    void bodies_entryMovedAndItsSegmentRemoved_areFound() throws Exception {
         add(1, 100);
         outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 99));
         assertThat(names()).containsExactly("certificate 100"); // the reader stands in the old segment

@@ -155,7 +155,7 @@ class OutboxRecoveryFuzzTest {
 
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
-    void damagedOutbox_keepsWhatCanBeRead_andTellsOfTheRest(FuzzedDataProvider data) throws IOException {
+    void damagedOutbox_keepsReadableEntriesAndReportsTheRest(FuzzedDataProvider data) throws IOException {
         SimulatedDisk disk = whole.copy();
         List<String> segments =
                 disk.names().stream().filter(name -> name.endsWith(".wal")).toList();

@@ -64,7 +64,7 @@ class OutboxShardsTest {
     }
 
     @Test
-    void entriesOfShards_areCountedWithTheirOldest_andAShardThatIsDoneStaysWith0() throws Exception {
+    void entriesOfShards_areCountedWithTheOldest_andAnEmptiedShardShows0() throws Exception {
         OutboxEntry first = add(1, "a");
         OutboxEntry second = add(2, "b");
         add(3, "a");
@@ -86,7 +86,7 @@ class OutboxShardsTest {
     }
 
     @Test
-    void restart_keepsWhatWaits_andForgetsShardsOfWhichNothingDoes() throws Exception {
+    void restart_keepsPending_andForgetsShardsWithoutAny() throws Exception {
         OutboxEntry first = add(1, "a");
         add(2, "b");
         add(3, "a");
@@ -103,7 +103,7 @@ class OutboxShardsTest {
     }
 
     @Test
-    void moreShardsThanTheTableHolds_countAsOthers_andARestartHasRoomForNewOnes() throws Exception {
+    void moreShardsThanTheTableHolds_countAsOthers_untilARestart() throws Exception {
         outbox.append(IntStream.rangeClosed(1, 70)
                 .mapToObj(i -> Certificates.certificate(i, "shard-" + i))
                 .toList());
@@ -155,7 +155,7 @@ class OutboxShardsTest {
     }
 
     @Test
-    void deadLetter_isCountedNoMore_andRequeuedItIs_alsoAfterARestart() throws Exception {
+    void deadLetter_isNotCounted_requeued_isCounted_alsoAfterARestart() throws Exception {
         Path file = directory.resolve("dlq.jsonl");
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             OutboxEntry entry = add(1, "a");

@@ -59,7 +59,7 @@ class OutboxTest {
     }
 
     @Test
-    void beingSent_notArrivedOrNotKnown_isRememberedAcrossARestart() throws Exception {
+    void attempt_notArrivedOrUnknown_isRememberedAcrossARestart() throws Exception {
         try (Outbox outbox = open()) {
             outbox.append(List.of(body(1), body(2), body(3)));
             List<OutboxEntry> entries = all(outbox);
@@ -80,7 +80,7 @@ class OutboxTest {
     }
 
     @Test
-    void onArrival_isCalledWhenTheEntryIsPending() throws Exception {
+    void onArrival_isCalledOnceTheEntryIsPending() throws Exception {
         try (Outbox outbox = open()) {
             List<Integer> pending = new ArrayList<>();
             outbox.onArrival(() -> pending.add(outbox.pendingEntries()));
@@ -123,7 +123,7 @@ class OutboxTest {
     }
 
     @Test
-    void newestSegmentsMissing_isReportedByTheNextStart() throws Exception {
+    void newestSegmentsMissing_nextStartReportsIt() throws Exception {
         writeThreeSegments();
         for (Path newest : segments().subList(2, segments().size())) {
             Files.delete(newest);
@@ -144,7 +144,7 @@ class OutboxTest {
     }
 
     @Test
-    void compacted_oldestSegmentsAreGone_nothingIsReported() throws Exception {
+    void compacted_oldestSegmentsRemoved_nothingIsReported() throws Exception {
         writeThreeSegments();
         try (Outbox outbox = open()) {
             outbox.settle(SettledAs.ACCEPTED, all(outbox).subList(0, 4));
@@ -160,7 +160,7 @@ class OutboxTest {
     }
 
     @Test
-    void rangeMissingOrDamagedOrOfAnotherOutbox_theOutboxIsAccepted() throws Exception {
+    void rangeMissingDamagedOrForeign_outboxIsAccepted() throws Exception {
         writeThreeSegments();
         Path range = directory.resolve("outbox.range");
         Path ours = directory;
@@ -197,7 +197,7 @@ class OutboxTest {
     }
 
     @Test
-    void append_beyondTheBound_isRefusedAndNothingAdded() throws Exception {
+    void append_outboxFull_isRefusedAndAddsNothing() throws Exception {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 25_000, 0), CLOCK)) {
             outbox.append(List.of(new byte[15_000]));
 
@@ -209,7 +209,7 @@ class OutboxTest {
     }
 
     @Test
-    void append_fullOfWhatIsSettled_makesRoom() throws Exception {
+    void append_fullOfSettledEntries_makesRoom() throws Exception {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 200_000, 0), CLOCK)) {
             // so large that a segment's header alone is not worth a compaction, which would then rest for a minute
             outbox.append(List.of(new byte[150_000], body(2)));
@@ -225,7 +225,7 @@ class OutboxTest {
     }
 
     @Test
-    void append_fullOfWhatIsSettled_fromSeveralThreads_allGetRoom() throws Exception {
+    void append_fullOfSettledEntriesFromSeveralThreads_allAreAdded() throws Exception {
         ExecutorService threads = Executors.newFixedThreadPool(4);
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 40_000, 0), CLOCK)) {
             for (int round = 0; round < 20; round++) {
@@ -259,7 +259,7 @@ class OutboxTest {
     }
 
     @Test
-    void open_damageInTheMiddle_goesOnAndSaysWhatIsGone() throws Exception {
+    void open_damageInTheMiddle_continuesAndReportsTheLoss() throws Exception {
         try (Outbox outbox = open()) {
             for (int i = 1; i <= 4; i++) {
                 outbox.append(List.of(body(i)));
@@ -277,7 +277,7 @@ class OutboxTest {
     }
 
     @Test
-    void open_unfinishedRecordAtTheEnd_saysWhatWasCut() throws Exception {
+    void open_tornTail_reportsWhatWasTruncated() throws Exception {
         Path killed = temporary.resolve("killed.wal");
         try (Outbox outbox = open()) {
             outbox.append(List.of(body(1)));
@@ -302,7 +302,7 @@ class OutboxTest {
     }
 
     @Test
-    void open_nothingButZerosIsLeft_isToldAsALoss() throws Exception {
+    void open_onlyZerosLeft_isReportedAsALoss() throws Exception {
         fillBlocks();
         try (DirectoryStream<Path> segments = Files.newDirectoryStream(directory, "*.wal")) {
             for (Path segment : segments) {
@@ -319,7 +319,7 @@ class OutboxTest {
     }
 
     @Test
-    void open_aBlockThatCantBeRead_losesWhatStandsInItOnly() throws Exception {
+    void open_unreadableBlock_losesOnlyItsEntries() throws Exception {
         fillBlocks();
         FaultyFiles files = new FaultyFiles();
         files.failReads(segment(directory).getFileName().toString(), 16384, 20480, Integer.MAX_VALUE);
@@ -334,7 +334,7 @@ class OutboxTest {
     }
 
     @Test
-    void open_theLastBlockCantBeRead_isToldAsALoss() throws Exception {
+    void open_unreadableLastBlock_isReportedAsALoss() throws Exception {
         fillBlocks();
         long size = Files.size(segment(directory));
         FaultyFiles files = new FaultyFiles();
@@ -348,7 +348,7 @@ class OutboxTest {
     }
 
     @Test
-    void open_theLastGroupCantBeReadOnce_stopsAndCutsNothing() throws Exception {
+    void open_lastGroupUnreadableOnce_stopsWithoutTruncation() throws Exception {
         fillBlocks();
         List<Path> segments = segments(directory);
         Files.delete(segments.get(segments.size() - 1)); // as if the process had been killed
@@ -369,7 +369,7 @@ class OutboxTest {
     }
 
     @Test
-    void bodies_aBlockGoneBadWhileRunning_skipsItsEntries_andTheNextStartReadsThemAgain() throws Exception {
+    void bodies_blockBecomesUnreadable_skipsItsEntriesUntilTheNextStart() throws Exception {
         fillBlocks();
         FaultyFiles files = new FaultyFiles();
         try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
@@ -393,7 +393,7 @@ class OutboxTest {
     }
 
     @Test
-    void open_theBeginningOfASegmentCantBeRead_saysWhichAndWhatToDo() throws Exception {
+    void open_unreadableBeginningOfASegment_namesItWithAdvice() throws Exception {
         fillBlocks();
         FaultyFiles files = new FaultyFiles();
         files.failReads(segment(directory).getFileName().toString(), 0, 1, Integer.MAX_VALUE);
@@ -413,7 +413,7 @@ class OutboxTest {
     }
 
     @Test
-    void bodies_beyondMemory_areReadBackFromDisk() throws Exception {
+    void bodies_beyondTheMemoryLimit_areReadFromDisk() throws Exception {
         byte[] large = new byte[3 << 20];
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 1L << 30, 0), CLOCK)) {
             for (int i = 0; i < 16; i++) {

@@ -64,7 +64,7 @@ class PendingTest {
     }
 
     @RepeatedTest(20)
-    void anyOrderOfSteps_isAsTheModelHasIt(RepetitionInfo repetition) {
+    void anyOrderOfSteps_agreesWithTheModel(RepetitionInfo repetition) {
         compareWithModel(new Random(repetition.getCurrentRepetition()));
     }
 
@@ -150,7 +150,7 @@ class PendingTest {
     }
 
     @Test
-    void millionEntries_oneAfterTheOther_takeLittleMemory() {
+    void millionEntries_inOrder_needLittleMemory() {
         Pending pending = new Pending();
         long before = usedBytes();
         for (int i = 1; i <= 1_000_000; i++) {

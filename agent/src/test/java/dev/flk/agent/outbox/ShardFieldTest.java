@@ -48,12 +48,12 @@ class ShardFieldTest {
                 "{\"x\":{\"shard_id\":\"a\"}}",
                 "{\"x\":NaN,\"shard_id\":\"a\"}",
             })
-    void of_nothingThatABackendTakes_isTheOthers(String text) {
+    void of_invalidShard_isOthers(String text) {
         assertThat(of(text)).isEqualTo("(others)");
     }
 
     @Test
-    void of_name_thatIsTooLong_isTheOthers() {
+    void of_nameTooLong_isOthers() {
         String longest = "\ud83e\udd80".repeat(256);
 
         assertThat(of("{\"shard_id\":\"" + longest + "\"}")).isEqualTo(longest);
@@ -62,7 +62,7 @@ class ShardFieldTest {
     }
 
     @Test
-    void of_behindAHead_readsFromThere() {
+    void of_bodyAfterAHeader_readsFromItsBeginning() {
         byte[] bytes = "7 1795161600000\n{\"shard_id\":\"a\"}".getBytes(StandardCharsets.UTF_8);
 
         assertThat(Shards.nameIn(bytes, 16)).isEqualTo("a");
@@ -70,7 +70,7 @@ class ShardFieldTest {
     }
 
     @Test
-    void of_certificateCutAnywhere_isItsShardOrTheOthers() {
+    void of_certificateCutAnywhere_isItsShardOrOthers() {
         int lengthOfName = "rack 7 \u00fc\"".getBytes(StandardCharsets.UTF_8).length;
         int end = new String(CERTIFICATE, StandardCharsets.ISO_8859_1).indexOf("rack 7") + lengthOfName;
         for (int length = 0; length <= CERTIFICATE.length; length++) {

@@ -60,7 +60,7 @@ class AgentTest {
     }
 
     @Test
-    void stop_whileRunning_endsAndKeepsWhatWaits() throws Exception {
+    void stop_whileRunning_endsAndKeepsPending() throws Exception {
         backend.close();
         Files.write(spool.resolve("a.json"), Certificates.certificate(1));
         try (Agent agent = open()) {
@@ -76,7 +76,7 @@ class AgentTest {
     }
 
     @Test
-    void run_badlyDamagedOutbox_namesSomeOfWhatIsLostAndCountsTheRest() throws Exception {
+    void run_badlyDamagedOutbox_namesSomeLossesAndCountsTheRest() throws Exception {
         Path outbox = directory.resolve("outbox");
         try (Outbox filled = Outbox.open(new OutboxOptions(outbox, 64 << 20, 0), InstantSource.system())) {
             filled.append(
@@ -132,7 +132,7 @@ class AgentTest {
     }
 
     @Test
-    void metrics_clockSetBack_nothingHasWaitedForLessThanNoTime() throws Exception {
+    void metrics_clockSetBack_noAgeIsNegative() throws Exception {
         Instant start = Instant.parse("2026-11-20T08:00:00Z");
         AtomicReference<Instant> now = new AtomicReference<>(start);
         Surroundings real = Surroundings.real();
@@ -148,7 +148,7 @@ class AgentTest {
     }
 
     @Test
-    void metrics_shardWhoseNameNeedsEscapes_isOneSampleOfEachFamily() throws Exception {
+    void metrics_shardNameWithEscapes_isOneSamplePerFamily() throws Exception {
         Instant start = Instant.parse("2026-11-20T08:00:00Z");
         AtomicReference<Instant> now = new AtomicReference<>(start);
         Surroundings real = Surroundings.real();
@@ -172,7 +172,7 @@ class AgentTest {
     }
 
     @Test
-    void metrics_tlsCertificates_showTheEndsOfBoth_alsoOfOneThatWasReplaced() throws Exception {
+    void metrics_tlsCertificates_showBothExpiries_alsoAfterAReplacement() throws Exception {
         String metric = "flk_agent_tls_not_after_seconds{certificate=\"%s\",} %s";
         TestKeys ofServer = TestKeys.make(directory, "server", "dns:localhost", 7);
         TestKeys before = TestKeys.make(directory, "before", "dns:agent", 3);

@@ -46,7 +46,7 @@ class EmbeddedAgentTest {
     }
 
     @Test
-    void submit_eachAnswer_tellsWhatBecameOfTheCertificate() throws Exception {
+    void submit_eachAnswer_isReportedToTheCaller() throws Exception {
         String tooFar = "D_hat out of tolerance";
         backend.submit = line -> {
             String id = ScriptedBackend.id(line);
@@ -82,7 +82,7 @@ class EmbeddedAgentTest {
     }
 
     @Test
-    void submit_noCertificate_isRefusedAndNoThreadIsLeft() {
+    void submit_notACertificate_isRefusedAndLeavesNoThread() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> {
                     try (Agent agent = Agent.open(config())) {
@@ -112,7 +112,7 @@ class EmbeddedAgentTest {
     }
 
     @Test
-    void close_forgotten_theProgramEndsAndTheOutboxHasTheCertificate() throws Exception {
+    void close_notCalled_programEndsAndTheOutboxKeepsTheCertificate() throws Exception {
         Path outbox = directory.resolve("forgotten");
         Process program = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -134,7 +134,7 @@ class EmbeddedAgentTest {
     }
 
     @Test
-    void close_beforeAnAnswer_saysSoAndTheNextAgentSendsIt() throws Exception {
+    void close_beforeAnAnswer_reportsItAndTheNextAgentSends() throws Exception {
         backend.submit = line -> Said.error(503, "overloaded");
         CompletionStage<Settlement> waiting;
         Agent agent = Agent.open(config());
@@ -159,7 +159,7 @@ class EmbeddedAgentTest {
     }
 
     @Test
-    void close_whileAnotherThreadRuns_endsIt() throws Exception {
+    void close_agentRunsOnAnotherThread_endsIt() throws Exception {
         Agent agent = Agent.open(config(), Surroundings.real());
         FutureTask<Boolean> running = new FutureTask<>(() -> {
             agent.run();
@@ -174,7 +174,7 @@ class EmbeddedAgentTest {
     }
 
     @Test
-    void trouble_isNamed_asLongAsItLasts() throws Exception {
+    void problem_isReportedAsLongAsItLasts() throws Exception {
         try (Agent agent = Agent.open(config())) {
             assertThat(agent.problem()).isEmpty();
 
@@ -192,7 +192,7 @@ class EmbeddedAgentTest {
     }
 
     @Test
-    void trouble_nobodyAnswers_namesTheEndpoint() throws Exception {
+    void problem_noBackendAnswers_namesTheEndpoint() throws Exception {
         backend.close();
         try (Agent agent = Agent.open(config())) {
             agent.submit(Certificates.certificate(1));

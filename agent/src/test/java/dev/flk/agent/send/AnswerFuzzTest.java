@@ -24,7 +24,7 @@ class AnswerFuzzTest {
     /** A certificate counts as recorded only where its own id stands in an outcome that fits the status. */
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
-    void anyAnswer_isRecordedOnlyIfItIsTheOutcome(FuzzedDataProvider data) throws IOException {
+    void anyAnswer_countsAsRecordedOnlyIfItIsTheOutcome(FuzzedDataProvider data) throws IOException {
         int status = data.consumeBoolean()
                 ? data.pickValue(new int[] {200, 202, 400, 401, 413, 429, 503})
                 : data.consumeInt();

@@ -32,7 +32,7 @@ class AnswerReaderTest {
         "200, 1, 0, NO_ANSWER",
         "200, '\"true\"', false, NO_ANSWER"
     })
-    void read_outcome_isRecordedIfItFitsTheStatus(int status, String accepted, String escalated, Kind kind) {
+    void read_outcome_countsAsRecordedIfItMatchesTheStatus(int status, String accepted, String escalated, Kind kind) {
         String outcome = "{\"pcs_id\":\"" + ID + "\",\"accepted\":" + accepted + ",\"escalated\":" + escalated + "}";
         assertThat(read(status, outcome).kind()).isEqualTo(kind);
     }
@@ -93,7 +93,7 @@ class AnswerReaderTest {
     }
 
     @Test
-    void read_401_isABadSignatureOnlyIfItIsTheBackends() {
+    void read_401_isABadSignatureOnlyIfTheBackendSentIt() {
         assertThat(read(401, error("Signature verification failed")))
                 .isEqualTo(new SubmitResult(Kind.BAD_SIGNATURE, 401, ""));
         assertThat(read(401, error("login first")).isOutage()).isTrue();
@@ -102,14 +102,14 @@ class AnswerReaderTest {
     @ParameterizedTest
     @CsvSource({"'', 0", "-1, 0", "1.5, 0", "'Wed, 21 Oct 2026 07:28:00 GMT', 0", "99999999, 3600", "99999999999999, 0"
     })
-    void read_oddRetryAfter_isBounded(String header, long seconds) {
+    void read_unusualRetryAfter_isBounded(String header, long seconds) {
         Reply reply = new Reply(503, false, Optional.of(header), Optional.empty(), utf8(error("starting")));
         assertThat(AnswerReader.read(reply, ID)).isEqualTo(new SubmitResult(Kind.LATER, 503, "starting", seconds));
     }
 
     @ParameterizedTest
     @ValueSource(ints = {400, 401, 408, 413, 429, 500, 503})
-    void read_statusOfTheBackendWithAnotherBody_isAnOutage(int status) {
+    void read_knownStatusWithAForeignBody_isAnOutage(int status) {
         assertThat(read(status, "<html>no</html>").isOutage()).isTrue();
         assertThat(read(status, "{\"error\":\"x\",\"code\":7}").isOutage()).isTrue();
     }
@@ -168,7 +168,7 @@ class AnswerReaderTest {
     }
 
     @Test
-    void read_batchRefusedAsAWhole_isThatForAll() {
+    void read_batchRefused_appliesToAllLines() {
         assertThat(readBatch(503, error("starting")))
                 .containsExactly(
                         new SubmitResult(Kind.LATER, 503, "starting", 0),

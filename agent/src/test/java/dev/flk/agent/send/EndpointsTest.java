@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class EndpointsTest extends SendingTest {
     @Test
-    void firstAnswers_theOthersAreNotAsked() throws Exception {
+    void firstAnswers_othersAreNotContacted() throws Exception {
         SendingRig rig = rig(SendingRig.batches(2), 2);
         rig.add(certificate(1), certificate(2), certificate(3));
 
@@ -22,7 +22,7 @@ class EndpointsTest extends SendingTest {
     }
 
     @Test
-    void firstIsAway_theSecondIsUsed_andTheFirstAgainWhenItIsBack() throws Exception {
+    void firstIsDown_secondIsUsedUntilTheFirstRecovers() throws Exception {
         SendingRig rig = rig(SendingRig.singles(), 2);
         rig.backend.health = Said.of(502, "<html>");
         rig.add(certificate(1), certificate(2));
@@ -42,7 +42,7 @@ class EndpointsTest extends SendingTest {
     }
 
     @Test
-    void firstCannotTakeAny_theSecondDoes() throws Exception {
+    void firstRefusesAll_secondAccepts() throws Exception {
         SendingRig rig = rig(SendingRig.singles(), 2);
         rig.backend.submit = c -> Said.error(503, "disk full").with("Retry-After", "3600");
         rig.add(certificate(1));
@@ -53,7 +53,7 @@ class EndpointsTest extends SendingTest {
     }
 
     @Test
-    void outageOfAnHour_withTrafficGoingOn_fillsNoDeadLetters_andComesBackSlowly() throws Exception {
+    void outageOfAnHour_underTraffic_makesNoDeadLettersAndRecoversGradually() throws Exception {
         SendingRig rig = rig(SendingRig.batches(100));
         rig.backend.batch = lines -> Said.nothing();
         rig.backend.submit = c -> Said.nothing();
@@ -83,7 +83,7 @@ class EndpointsTest extends SendingTest {
     }
 
     @Test
-    void batchThatIsNeverAnswered_isSplitUntilItIs() throws Exception {
+    void batchWithoutAnswer_isSplitUntilItIsAnswered() throws Exception {
         SendingRig rig = rig(SendingRig.batches(8));
         rig.backend.batch = lines -> lines.contains("\"epoch\":3,") ? Said.nothing() : rig.backend.eachLine(lines);
         for (int i = 1; i <= 8; i++) {
@@ -96,7 +96,7 @@ class EndpointsTest extends SendingTest {
     }
 
     @Test
-    void reconfigure_otherKey_goesOutWithIt() throws Exception {
+    void reconfigure_newKey_signsWithIt() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = c -> Said.error(401, "Signature verification failed");
         rig.add(certificate(1), certificate(2));

@@ -49,7 +49,7 @@ class LogFloodTest {
 
     @ParameterizedTest
     @MethodSource("floods")
-    void everythingIsRefused_fiveLinesThenOneInTenMinutes(Said said, String line) throws Exception {
+    void everythingRefused_logsFiveLinesThenOneInTenMinutes(Said said, String line) throws Exception {
         try (LogCapture log = new LogCapture();
                 SendingRig rig = new SendingRig(directory, SendingRig.batches(100))) {
             rig.backend.submit = certificate -> said;
@@ -70,7 +70,7 @@ class LogFloodTest {
     }
 
     @Test
-    void everythingIsLostByTheDisk_whileItRuns() throws Exception {
+    void diskLosesEverything_whileRunning_isLoggedSparingly() throws Exception {
         try (Outbox outbox =
                 Outbox.open(new OutboxOptions(directory.resolve("outbox"), 64 << 20, 0), InstantSource.system())) {
             outbox.append(List.of(many()));

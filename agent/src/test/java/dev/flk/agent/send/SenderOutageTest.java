@@ -31,7 +31,7 @@ class SenderOutageTest extends SendingTest {
     @ParameterizedTest
     @CsvSource({"429, Too many requests", "503, starting", "503, dedup store unavailable", "400, timestamp in future: x"
     })
-    void answer_thatIsNoFaultOfTheCertificate_spendsNoAttempt(int status, String error) throws Exception {
+    void answer_notCausedByTheCertificate_countsNoAttempt(int status, String error) throws Exception {
         SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1);
         SendingRig rig = rig(once);
         AtomicInteger answers = new AtomicInteger();
@@ -44,7 +44,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void ownClock_isSetAfterAnUnansweredSending_isNoAge() throws Exception {
+    void ownClock_setAfterAnUnansweredAttempt_addsNoAge() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.clockError = Duration.ofDays(-20_000);
         rig.backend.submit = ScriptedBackend.first(Said.nothing());
@@ -59,7 +59,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void outbox_cannotBeReadForAWhile_sendsOnceItCan() throws Exception {
+    void outbox_temporarilyUnreadable_sendsOnceReadable() throws Exception {
         try (Outbox earlier =
                 Outbox.open(new OutboxOptions(directory.resolve("outbox"), 64 << 20, 0), InstantSource.system())) {
             earlier.append(List.of(certificate(1), certificate(2)));
@@ -77,7 +77,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void stop_sendingUnderWay_isRememberedAsUnanswered() throws Exception {
+    void stop_attemptInFlight_isRememberedAsUnanswered() throws Exception {
         CountDownLatch end = new CountDownLatch(1);
         try (SendingRig rig = new SendingRig(directory, SendingRig.batches(10))) {
             rig.backend.batch = lines -> {
@@ -101,7 +101,7 @@ class SenderOutageTest extends SendingTest {
 
     @ParameterizedTest
     @CsvSource({"200, <html>welcome</html>", "401, login", "0, ''"})
-    void answer_notOfTheBackend_isAnOutageThatCostsNothing(int status, String body) throws Exception {
+    void answer_notFromTheBackend_isAnOutageWithoutAnAttempt(int status, String body) throws Exception {
         SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1);
         SendingRig rig = rig(once);
         AtomicInteger answers = new AtomicInteger();
@@ -117,7 +117,7 @@ class SenderOutageTest extends SendingTest {
 
     @ParameterizedTest
     @CsvSource({"503, starting", "200, <html>welcome</html>"})
-    void health_notOfABackendThatServes_sendsNothingUntilItDoes(int status, String body) throws Exception {
+    void health_backendNotReady_sendsNothingUntilItIs(int status, String body) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.health = Said.of(status, body);
         rig.add(certificate(1));
@@ -130,7 +130,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void outage_longerThanMaxAge_deadLettersWhatMayHaveArrived() throws Exception {
+    void outage_longerThanMaxAge_deadLettersPossiblyArrived() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = ScriptedBackend.first(Said.nothing());
         rig.add(certificate(1));
@@ -145,7 +145,7 @@ class SenderOutageTest extends SendingTest {
 
     @ParameterizedTest
     @ValueSource(longs = {-20, 20})
-    void date_wrongOnce_makesNoCertificateOld_andIsNotSent(long days) throws Exception {
+    void date_wrongOnce_agesNoCertificateAndIsNotSent(long days) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         AtomicInteger answers = new AtomicInteger();
         rig.backend.submit = c -> switch (answers.incrementAndGet()) {
@@ -167,7 +167,7 @@ class SenderOutageTest extends SendingTest {
 
     @ParameterizedTest
     @ValueSource(longs = {-20, 20})
-    void date_wrongAtTheStart_isAskedForAgain(long days) throws Exception {
+    void date_wrongAtTheStart_isRequestedAgain(long days) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(Duration.ofDays(days)));
         rig.backend.submit = ScriptedBackend.first(Said.nothing());
@@ -185,7 +185,7 @@ class SenderOutageTest extends SendingTest {
 
     @ParameterizedTest
     @ValueSource(longs = {-20, 20})
-    void date_wrongForALongTime_makesNoCertificateOld(long days) throws Exception {
+    void date_wrongForALongTime_agesNoCertificate(long days) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         Instant wrong = rig.start.plus(Duration.ofDays(days));
         AtomicInteger answers = new AtomicInteger();
@@ -207,7 +207,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void restart_longerThanMaxAgeAfterTheSending_deadLetters() throws Exception {
+    void restart_longerThanMaxAgeAfterTheAttempt_deadLetters() throws Exception {
         leaveOneUnanswered();
         SendingRig rig = rig(SendingRig.singles());
         rig.clockError = Duration.ofDays(20);
@@ -220,7 +220,7 @@ class SenderOutageTest extends SendingTest {
 
     @ParameterizedTest
     @CsvSource({"P20D, PT-60S", "P20D, PT-1S", "PT-60S, P20D", "P-20000D, P20D"})
-    void restart_oneClockWentBack_theOtherAloneMakesNoCertificateOld(Duration own, Duration backend) throws Exception {
+    void restart_oneClockSetBack_otherClockAloneAgesNoCertificate(Duration own, Duration backend) throws Exception {
         leaveOneUnanswered();
         SendingRig rig = rig(SendingRig.singles());
         rig.clockError = own;
@@ -232,7 +232,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void restart_ownClockWasSetAndNoAnswerHasADate_makesNoCertificateOld() throws Exception {
+    void restart_ownClockSetAndAnswersWithoutDate_agesNoCertificate() throws Exception {
         leaveOneUnanswered();
         SendingRig rig = rig(SendingRig.singles());
         rig.clockError = Duration.ofDays(20);
@@ -245,7 +245,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void machine_sleptLongerThanMaxAge_deadLettersWhatMayHaveArrived() throws Exception {
+    void machine_suspendedLongerThanMaxAge_deadLettersPossiblyArrived() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = ScriptedBackend.first(Said.nothing());
         rig.add(certificate(1));
@@ -261,7 +261,7 @@ class SenderOutageTest extends SendingTest {
     /** One machine, or one time server, may set the agent's and the backend's clock. */
     @ParameterizedTest
     @ValueSource(longs = {5, 500})
-    void bothClocksAreAheadForAShortTime_makesNoCertificateOld(long seconds) throws Exception {
+    void bothClocks_brieflyAhead_ageNoCertificate(long seconds) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = c -> Said.nothing();
         rig.add(certificate(1));
@@ -313,7 +313,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void request_answerWithoutBound_isCutOff() throws Exception {
+    void request_endlessAnswer_isCutOff() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = ScriptedBackend.first(Said.of(200, "x".repeat(1 << 20)));
         rig.add(certificate(1));

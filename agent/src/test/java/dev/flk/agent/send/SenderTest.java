@@ -25,7 +25,7 @@ class SenderTest extends SendingTest {
     private static final Said BAD_SIGNATURE = Said.error(401, "Signature verification failed");
 
     @Test
-    void send_goodCertificate_isSignedStampedAndSettled() throws Exception {
+    void send_validCertificate_isSignedStampedAndSettled() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.add(certificate(1));
 
@@ -58,7 +58,7 @@ class SenderTest extends SendingTest {
 
     @ParameterizedTest
     @CsvSource({"400, bad epoch", "413, body too long"})
-    void answer_never_deadLettersAtOnce(int status, String error) throws Exception {
+    void answer_permanentRefusal_deadLettersAtOnce(int status, String error) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = c -> Said.error(status, error);
         rig.add(certificate(1));
@@ -73,7 +73,7 @@ class SenderTest extends SendingTest {
     }
 
     @Test
-    void deadLetter_cannotBeWritten_entryWaitsUntilItCan() throws Exception {
+    void deadLetter_cannotBeWritten_entryStaysPending() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = c -> Said.error(400, "bad epoch");
         Path letters = directory.resolve("dlq.jsonl");
@@ -102,7 +102,7 @@ class SenderTest extends SendingTest {
     }
 
     @Test
-    void answer_timestampInFuture_measuresTheClockAnewAndTriesAgain() throws Exception {
+    void answer_timestampInFuture_measuresTheClockAndRetries() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = ScriptedBackend.first(Said.error(400, "timestamp in future: sent_at=a, now=b, ahead=c"));
         rig.add(certificate(1));
@@ -116,7 +116,7 @@ class SenderTest extends SendingTest {
 
     @ParameterizedTest
     @CsvSource({"408, slow body", "429, Too many requests", "500, log append failed", "503, dedup store unavailable"})
-    void answer_temporary_triesAgainAfterTheFloor(int status, String error) throws Exception {
+    void answer_temporary_retriesAfterTheMinimumDelay(int status, String error) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = ScriptedBackend.first(Said.error(status, error).with("Retry-After", "30"));
         rig.add(certificate(1));
@@ -130,7 +130,7 @@ class SenderTest extends SendingTest {
     }
 
     @Test
-    void answer_503_holdsBackOtherEntriesToo() throws Exception {
+    void answer_503_delaysOtherEntriesToo() throws Exception {
         SendingRig rig = rig(SendingRig.batches(1));
         rig.backend.submit = ScriptedBackend.first(Said.error(503, "starting").with("Retry-After", "30"));
         rig.add(certificate(1));
@@ -144,7 +144,7 @@ class SenderTest extends SendingTest {
     }
 
     @Test
-    void answer_temporaryTooOften_deadLettersAfterMaxAttempts() throws Exception {
+    void answer_temporary_deadLettersAfterMaxAttempts() throws Exception {
         SendOptions thrice =
                 new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 3, Duration.ofDays(13), 8, 1);
         SendingRig rig = rig(thrice);
@@ -176,7 +176,7 @@ class SenderTest extends SendingTest {
     /** Held with others of its shard, it goes out to see; what it finds is its own fault, and not the end of the others. */
     @ParameterizedTest
     @CsvSource({"400, schema not understood", "413, body too long"})
-    void answer_neverToOneThatLooks_letsTheOthersGo(int status, String error) throws Exception {
+    void answer_permanentRefusalOfTheProbe_releasesTheOthers(int status, String error) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         AtomicInteger answers = new AtomicInteger();
         rig.backend.submit = c -> answers.getAndIncrement() == 0
@@ -192,7 +192,7 @@ class SenderTest extends SendingTest {
     }
 
     @Test
-    void batch_mixedAnswers_eachGetsItsOwn() throws Exception {
+    void batch_mixedAnswers_settleEachLine() throws Exception {
         SendingRig rig = rig(SendingRig.batches(10));
         rig.backend.submit = c -> ScriptedBackend.id(c).equals(id(2))
                 ? Said.error(400, "bad epoch")
@@ -208,7 +208,7 @@ class SenderTest extends SendingTest {
     }
 
     @Test
-    void batch_refusedAsTooLong_isSentOneByOne() throws Exception {
+    void batch_refusedAsTooLarge_isSentSingly() throws Exception {
         SendingRig rig = rig(SendingRig.batches(10));
         rig.backend.batch = lines -> Said.error(413, "batch too long");
         rig.add(certificate(1), certificate(2), certificate(3));
@@ -220,7 +220,7 @@ class SenderTest extends SendingTest {
     }
 
     @Test
-    void batch_manyCertificates_areNeverMoreInFlightThanAllowed() throws Exception {
+    void batch_manyCertificates_keepTheInFlightLimit() throws Exception {
         SendOptions options =
                 new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), 7, 3);
         SendingRig rig = rig(options);

@@ -19,7 +19,7 @@ class SendingFormTest {
     private static final SendingForm.Stamp STAMP = new SendingForm.Stamp(7, 3, NOW, -250);
 
     @Test
-    void stamped_plainCertificate_carriesWhatIsKnownAtSending() throws Exception {
+    void stamped_plainCertificate_getsTheFieldsKnownAtSending() throws Exception {
         assertThat(stamped(text(Certificates.certificate(1))))
                 .contains("\"attempt\":3", "\"sent_at\":\"2026-11-20T08:00:00.123Z\"")
                 .contains("\"ft\":{\"outbox_seq\":7,\"clock_skew_ms\":-250}")
@@ -27,7 +27,7 @@ class SendingFormTest {
     }
 
     @Test
-    void stamped_signedWithAnOldKey_isSignedAnew() throws Exception {
+    void stamped_signedWithAnOldKey_isSignedAgain() throws Exception {
         String given =
                 text(Certificates.certificate(1)).replace("{\"pcs_id\"", "{\"sig\":\"b2xk\",\"attempt\":9,\"pcs_id\"");
 
@@ -37,7 +37,7 @@ class SendingFormTest {
     }
 
     @Test
-    void stamped_unknownFieldsAndSpellings_stayAsTheyCame() throws Exception {
+    void stamped_unknownFieldsAndSpellings_areUnchanged() throws Exception {
         String digits = "1" + "0".repeat(2000) + "e-2000";
         String given = text(Certificates.certificate(1))
                 .replace(
@@ -61,14 +61,14 @@ class SendingFormTest {
     }
 
     @Test
-    void stamped_ftThatIsNoObject_isLeftForTheBackendToRefuse() throws Exception {
+    void stamped_ftNotAnObject_isLeftUnchanged() throws Exception {
         String given = text(Certificates.certificate(1)).replace("\"D_hat\"", "\"ft\":[],\"D_hat\"");
 
         assertThat(stamped(given)).contains("\"ft\":[]").doesNotContain("outbox_seq");
     }
 
     @Test
-    void stamped_writtenOverSeveralLines_goesOutOnOne() throws Exception {
+    void stamped_severalLines_becomeOne() throws Exception {
         String given = text(Certificates.certificate(1)).replace(",", ",\r\n  ");
 
         byte[] line = SendingForm.stamped(given.getBytes(StandardCharsets.UTF_8), SIGNER, STAMP)
@@ -79,7 +79,7 @@ class SendingFormTest {
     }
 
     @Test
-    void stamped_withoutSigner_keepsTheSignatureItHas() throws Exception {
+    void stamped_withoutSigner_keepsTheSignature() throws Exception {
         String given = text(Certificates.certificate(1)).replace("{\"pcs_id\"", "{\"sig\":\"b2xk\",\"pcs_id\"");
 
         byte[] line = SendingForm.stamped(given.getBytes(StandardCharsets.UTF_8), Optional.empty(), STAMP)
@@ -105,7 +105,7 @@ class SendingFormTest {
     }
 
     @Test
-    void signed_noCertificate_isRefusedByName() {
+    void signed_notACertificate_isRefusedWithTheField() {
         assertThatExceptionOfType(MalformedCertificate.class)
                 .isThrownBy(() -> SendingForm.signed("{}".getBytes(StandardCharsets.UTF_8), SIGNER, NOW));
     }

@@ -67,7 +67,7 @@ class SignatureHoldTest {
     }
 
     @Test
-    void refused_nobodyIsAccepted_goesOutAgainAndAgainWithBackoff() {
+    void refused_noneAccepted_retriesWithBackoff() {
         Queued queued = take(0);
 
         assertThat(hold.refused(queued, SHARD, 0)).isFalse();
@@ -82,7 +82,7 @@ class SignatureHoldTest {
     }
 
     @Test
-    void refused_againAfterAnotherOfTheShardWasAccepted_isHopeless() {
+    void refused_againAfterAnotherOfTheShardWasAccepted_deadLetters() {
         Queued queued = send(0);
         hold.refused(queued, SHARD, 0);
         queue.take(0, 1, 1_000).forEach(next -> hold.admits(next, SHARD));
@@ -98,7 +98,7 @@ class SignatureHoldTest {
 
     /** The backend has another key since: the answer that says yes was only under way for longer than the one that says no. */
     @Test
-    void refused_againAfterAnAnswerToWhatWasSentBefore_isHeld() {
+    void refused_againAfterAnAnswerToAnEarlierAttempt_isHeld() {
         Queued other = send(0);
         Queued queued = send(0);
         hold.refused(queued, SHARD, 0);
@@ -112,7 +112,7 @@ class SignatureHoldTest {
 
     /** The other was accepted while this one was under way: the backend may have learnt the key in between. */
     @Test
-    void refused_againButSentBeforeTheOtherWasAccepted_isHeld() {
+    void refused_againSentBeforeTheOtherWasAccepted_isHeld() {
         Queued queued = send(0);
         Queued sentBefore = send(0);
         hold.refused(queued, SHARD, 0);
@@ -161,7 +161,7 @@ class SignatureHoldTest {
     }
 
     @Test
-    void held_otherEntriesOfTheShard_waitButForOneThatLooks() {
+    void held_otherEntriesOfTheShard_waitExceptForOneProbe() {
         Queued refused = take(0);
         hold.refused(refused, SHARD, 0);
         for (Queued other : queue.take(0, 3, 1_000)) {
@@ -179,7 +179,7 @@ class SignatureHoldTest {
     }
 
     @Test
-    void held_lookIsAccepted_allTheOthersGo() {
+    void held_probeAccepted_releasesTheOthers() {
         hold.refused(take(0), SHARD, 0);
         queue.take(0, 3, 1_000).forEach(other -> hold.admits(other, SHARD));
         hold.step(0);
@@ -191,7 +191,7 @@ class SignatureHoldTest {
     }
 
     @Test
-    void held_lookIsNotAnswered_anotherGoes() {
+    void held_probeNotAnswered_sendsAnotherProbe() {
         Queued refused = take(0);
         hold.refused(refused, SHARD, 0);
         hold.step(LATER);
@@ -203,7 +203,7 @@ class SignatureHoldTest {
     }
 
     @Test
-    void forget_anotherKey_letsAllGoAndRemembersNothing() {
+    void forget_newKey_releasesAllAndRemembersNothing() {
         Queued refused = take(0);
         hold.refused(refused, SHARD, 0);
         hold.accepted(take(0), SHARD);

@@ -35,7 +35,7 @@ class TimingTest {
 
     @ParameterizedTest
     @CsvSource({"0, 1", "1, 2", "2, 4", "5, 32", "6, 60", "7, 60", "63, 60", "2147483647, 60"})
-    void backoff_afterNFailures_isAtMostTheDoubledBase(int failures, long seconds) {
+    void backoff_afterNFailures_isBoundedByTheDoubledBase(int failures, long seconds) {
         Backoff backoff = new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), LARGEST);
 
         assertThat(backoff.afterNanos(failures)).isEqualTo(TimeUnit.SECONDS.toNanos(seconds));
@@ -103,7 +103,7 @@ class TimingTest {
 
     @ParameterizedTest
     @CsvSource({"0, 0", "1, 0", "-1, 0", "2, 2500", "10, 10500", "-10, -9500", "3600, 3600500"})
-    void offset_dateOfTheBackend_isHalfASecondOldOnAverage(long aheadSeconds, long offsetMillis) {
+    void offset_dateHeader_isHalfASecondOldOnAverage(long aheadSeconds, long offsetMillis) {
         ClockOffset offset = new ClockOffset(() -> NOW.plusMillis(300), () -> 0);
 
         for (int answer = 0; answer < 3; answer++) {
@@ -116,7 +116,7 @@ class TimingTest {
 
     @ParameterizedTest
     @CsvSource({"4, true", "-4, true", "6, false", "-6, false", "1728000, false", "-1728000, false"})
-    void offset_oneDate_isBelievedIfItFitsTheLastMeasurement(long aheadSeconds, boolean believed) {
+    void offset_oneDate_isTrustedIfItMatchesTheLastMeasurement(long aheadSeconds, boolean believed) {
         ClockOffset offset = new ClockOffset(() -> NOW, () -> 0);
         offset.keep();
 
@@ -127,7 +127,7 @@ class TimingTest {
     }
 
     @Test
-    void offset_threeDatesInARowAgree_areBelieved() {
+    void offset_threeConsecutiveDatesAgree_areTrusted() {
         AtomicLong seconds = new AtomicLong();
         ClockOffset offset =
                 new ClockOffset(() -> NOW.plusSeconds(seconds.get()), () -> TimeUnit.SECONDS.toNanos(seconds.get()));
@@ -145,7 +145,7 @@ class TimingTest {
     }
 
     @Test
-    void offset_noTwoDatesAgree_holdsUpSendingForSixAnswers() {
+    void offset_noTwoDatesAgree_delaysSendingForSixAnswers() {
         AtomicLong seconds = new AtomicLong();
         ClockOffset offset =
                 new ClockOffset(() -> NOW.plusSeconds(seconds.get()), () -> TimeUnit.SECONDS.toNanos(seconds.get()));
@@ -166,7 +166,7 @@ class TimingTest {
 
     @ParameterizedTest
     @CsvSource({"3600, 1", "-3600, 1", "60, 0", "10, 3600"})
-    void offset_ownClockAndTickerPart_isUnknownAgain(long wallSeconds, long tickerSeconds) {
+    void offset_ownClockDivergesFromTicker_isUnknownAgain(long wallSeconds, long tickerSeconds) {
         assertThat(unknownAfter(wallSeconds, tickerSeconds)).isTrue();
     }
 

@@ -55,7 +55,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_fileWithOneCertificateOnSeveralLines_isTakenAndRemoved() throws Exception {
+    void step_certificateOnSeveralLines_isAddedAndRemoved() throws Exception {
         write("a.json", GOOD.replace(",", ",\n"));
 
         step();
@@ -65,7 +65,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_brokenLines_goAsideWithTheReasonAndSpoilNoOther() throws Exception {
+    void step_brokenLines_areSetAsideWithTheReason_othersAreAdded() throws Exception {
         write("a.ndjson", GOOD + "\nnonsense\n" + GOOD + "\n" + GOOD.replace("\"epoch\":1", "\"epoch\":\"1\"") + "\n");
 
         step();
@@ -93,7 +93,7 @@ class SpoolDirectoryTest {
 
     /** Whoever may write into the spool directory could else read, by the text of what is refused, whatever the agent can. */
     @Test
-    void step_linkToAFileElsewhere_isNotReadAndNotShown() throws Exception {
+    void step_linkToAFileElsewhere_isNeitherReadNorShown() throws Exception {
         Path secret = Files.writeString(temporary.resolve("agent.properties"), "PCS_HMAC_KEY=secret\n");
         Files.createSymbolicLink(spool.resolve("a.ndjson"), secret);
         Path elsewhere = Files.writeString(temporary.resolve("b.json"), GOOD);
@@ -111,7 +111,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_linkWhereRefusalsGo_isNotFollowed() throws Exception {
+    void step_linkInThePlaceOfRefusals_isNotFollowed() throws Exception {
         Path elsewhere = Files.writeString(temporary.resolve("dlq.jsonl"), "whole\n");
         Files.createSymbolicLink(spool.resolve("a.ndjson.error"), elsewhere);
         write("a.ndjson", "nonsense\n");
@@ -125,7 +125,7 @@ class SpoolDirectoryTest {
     /** Opening a FIFO would wait for somebody at its other end. */
     @Test
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void step_fifo_isNotOpenedAndNamedOnce_andTheOthersAreTaken() throws Exception {
+    void step_fifo_isNamedOnceAndNotOpened_othersAreAdded() throws Exception {
         fifo("a.ndjson.error");
         fifo("b.ndjson");
         fifo(".taken-c.json");
@@ -180,7 +180,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_certificateThatTheOutboxHasNoRoomForEver_goesAside() throws Exception {
+    void step_certificateLargerThanTheOutbox_isSetAside() throws Exception {
         outbox.close();
         outbox = outbox(10);
         write("a.ndjson", GOOD + "\n");
@@ -191,7 +191,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_fileLargerThanTheOutbox_isTakenOnceAndWholly() throws Exception {
+    void step_fileLargerThanTheOutbox_isAddedOnceAndCompletely() throws Exception {
         outbox.close();
         outbox = outbox(14_000);
         write("a.ndjson", (GOOD + "\n").repeat(40));
@@ -209,7 +209,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_refusalsCannotBeWritten_keepsTheFileAndTakesNothingTwice() throws Exception {
+    void step_refusalsCannotBeWritten_keepsTheFileAndAddsNothingTwice() throws Exception {
         Path errors = Files.createDirectory(spool.resolve("a.ndjson.error"));
         write("a.ndjson", GOOD + "\nnonsense\n");
         SpoolDirectory directory = directory();
@@ -226,7 +226,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_fileThatIsStillWritten_isLeftUntilItIsWhole() throws Exception {
+    void step_fileStillBeingWritten_waitsUntilItIsComplete() throws Exception {
         write("a.json", GOOD.substring(0, 50));
         write("b.ndjson", GOOD + "\n" + GOOD.substring(0, 50));
         SpoolDirectory directory = directory();
@@ -242,7 +242,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_brokenEndOfAnOldFile_goesAside() throws Exception {
+    void step_incompleteEndOfAnOldFile_isSetAside() throws Exception {
         write("a.json", GOOD.substring(0, 50));
         Files.setLastModifiedTime(
                 spool.resolve("a.json"), FileTime.from(Instant.now().minusSeconds(60)));
@@ -253,7 +253,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_anotherFileGetsTheNameWhileItIsTakenIn_isTakenInAsWell() throws Exception {
+    void step_fileReplacedDuringIntake_bothAreAdded() throws Exception {
         write("a.json", GOOD);
         Path aside = Files.writeString(temporary.resolve("aside"), GOOD.replace("\"p\"", "\"q\""));
         CertificateSink replacing = new TestSink(certificates -> {
@@ -274,7 +274,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_fileWrittenAnewInPlaceAfterAPortion_isTakenInFromItsBeginning() throws Exception {
+    void step_fileRewrittenInPlaceAfterAPortion_isReadFromTheBeginning() throws Exception {
         write("a.ndjson", GOOD + "\n{\"pcs_id\"");
         SpoolDirectory directory = directory();
         var unused = directory.step(); // the end may still be written
@@ -291,7 +291,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_takenFileWithALongName_isTakenIn() throws Exception {
+    void step_claimedFileWithALongName_isAdded() throws Exception {
         write(".taken-" + "x".repeat(214) + ".ndjson", GOOD + "\n");
         write(".taken-" + "\ud83d\ude00".repeat(60) + ".json", GOOD);
         write("b.json", GOOD);
@@ -305,7 +305,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_namesThatTheLocaleCannotExpress_areReportedOnceAndLeftAlone() throws Exception {
+    void step_namesOutsideTheLocale_areReportedOnceAndLeftAlone() throws Exception {
         assumeTrue("UTF-8".equals(System.getProperty("sun.jnu.encoding")), "this locale can express the names");
         write("a.ndjson", GOOD + "\n");
         write("b-gr\u00f6\u00dfe.ndjson", GOOD + "\n");
@@ -334,7 +334,7 @@ class SpoolDirectoryTest {
 
     @Test
     @Timeout(60)
-    void step_sparseFile_isGivenUpAtItsFirstLine_andTheOthersAreTaken() throws Exception {
+    void step_sparseFile_isAbandonedAtItsFirstLine_othersAreAdded() throws Exception {
         write("a.ndjson", GOOD + "\n");
         try (RandomAccessFile sparse =
                 new RandomAccessFile(spool.resolve("a.ndjson").toFile(), "rw")) {
@@ -357,7 +357,7 @@ class SpoolDirectoryTest {
 
     /** An agent may meet what goes on for ever; it must not keep the others waiting. */
     @Test
-    void step_fileOfManyPortions_keepsNoOtherWaiting() throws Exception {
+    void step_fileOfManyPortions_doesNotDelayOthers() throws Exception {
         write("a.ndjson", (GOOD + "\n").repeat(300_000));
         write("b.ndjson", "\n".repeat(17 << 20));
         write("c.json", GOOD);
@@ -369,7 +369,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_fileThatCannotGo_isPutBackAndNotTakenInAgain() throws Exception {
+    void step_fileThatCannotBeRemoved_isRenamedBackAndNotAddedAgain() throws Exception {
         String tooLong = " ".repeat(Intake.MAX_CERTIFICATE_BYTES) + GOOD;
         String name = "a".repeat(240) + ".ndjson"; // with ".rejected" it is longer than a name may be
         write(name, GOOD + "\n" + tooLong + "\n");
@@ -385,7 +385,7 @@ class SpoolDirectoryTest {
     }
 
     @Test
-    void step_manyBadFilesAndLines_floodNoLog() throws Exception {
+    void step_manyBadFilesAndLines_areLoggedSparingly() throws Exception {
         write("a.ndjson", "nonsense\n".repeat(5_000));
         for (int i = 0; i < 50; i++) {
             write("bad\n" + i + ".ndjson", "nonsense\n");

@@ -179,7 +179,10 @@ final class PageHandler implements AutoCloseable {
             events.tell(metrics::read);
         } catch (RuntimeException e) {
             // an exception thrown here would cancel the scheduled task
-            LOG.error("open pages did not learn of a change; they will load the next one", e);
+            LOG.error(
+                    "open pages could not be notified of changes; the next attempt is in {} s",
+                    PageEvents.TELL_EVERY_SECONDS,
+                    e);
         }
     }
 

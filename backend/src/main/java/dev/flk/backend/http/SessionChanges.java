@@ -146,7 +146,7 @@ final class SessionChanges implements AutoCloseable {
             } catch (StateException e) {
                 to.close(); // the client connects again and then learns the reason
             } catch (RuntimeException e) {
-                LOG.error("a stream of changes of sessions failed and was closed", e);
+                LOG.error("a stream of session changes failed and was closed", e);
                 to.close();
             }
         }

@@ -190,7 +190,10 @@ final class StoreLink {
         }
     }
 
-    /** Gives up a store that answers, because the catch-up failed or the low-water mark could not be saved. */
+    /**
+     * Stops using a store that no failed call has reported as lost, because the catch-up failed or the low-water mark
+     * could not be saved.
+     */
     private void giveUp(Throwable cause) {
         lastFailure = cause;
         state = State.LOST;

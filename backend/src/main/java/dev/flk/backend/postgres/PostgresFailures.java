@@ -60,7 +60,8 @@ public record PostgresFailures(String server, String limit) {
     }
 
     /**
-     * Returns the innermost SQL exception, such as the failed attempt to connect that made a call to the pool time out.
+     * Returns the innermost SQL exception. If a call to the pool timed out because connecting failed, this is the
+     * exception of the failed connection attempt.
      */
     private static SQLException root(SQLException thrown) {
         return thrown.getCause() instanceof SQLException cause ? root(cause) : thrown;

@@ -141,8 +141,8 @@ public final class RecordIndex implements AutoCloseable {
             String message = String.valueOf(e.getMessage());
             if (!message.equals(toldFailure)) {
                 LOG.error(
-                        "the index of the record of outcomes has failed; outcomes can't be searched until opening the"
-                                + " index again succeeds: {}",
+                        "the index of the record of outcomes has failed; outcomes can't be searched until the index"
+                                + " is opened again: {}",
                         message);
                 toldFailure = message;
             }

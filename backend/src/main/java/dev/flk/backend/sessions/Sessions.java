@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The sessions of a running backend: their store, the access to them, and a thread that counts them. */
+/** The sessions of a running backend: their store, their access control, and a thread that counts them. */
 public final class Sessions implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");
     private static final long COUNT_EVERY_SECONDS = 5;

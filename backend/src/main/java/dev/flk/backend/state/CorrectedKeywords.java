@@ -45,7 +45,10 @@ final class CorrectedKeywords {
                 .build();
     }
 
-    /** A limit on a length or a size. The library uses only the lowest 32 bits of the limit. */
+    /**
+     * A keyword that limits a length or a size. The library reads only the lowest 32 bits of the limit, so this class
+     * caps the limit at {@link Integer#MAX_VALUE}.
+     */
     private static final class Count extends AbstractKeyword {
         private static final BigDecimal MOST = BigDecimal.valueOf(Integer.MAX_VALUE);
 
@@ -64,7 +67,7 @@ final class CorrectedKeywords {
         }
     }
 
-    /** The keyword multipleOf. The library rounds integers to doubles. */
+    /** The keyword multipleOf. The library rounds integers to doubles; this class compares exact decimals. */
     private static final class MultipleOf extends AbstractKeyword {
         MultipleOf() {
             super(KeywordType.MULTIPLE_OF.getValue());

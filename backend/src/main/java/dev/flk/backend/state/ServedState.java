@@ -228,7 +228,7 @@ public final class ServedState implements AutoCloseable {
             port.tellProgress();
         } catch (RuntimeException e) {
             LOG.error(
-                    "maintenance of the state failed and will be retried",
+                    "the regular check of the state's port and directory failed and will be repeated",
                     e); // an exception that leaves this method would end the regular checks
         }
     }

@@ -65,7 +65,7 @@ public record ShardView(
     public record Range(String shard, Clock clock, Instant from, Instant to) {
         private static final Duration LEAST = Duration.ofMillis(100);
 
-        /** Returns the beginning of the address of any range of this shard. */
+        /** Returns the URL of the shard's page without the parameters {@code from} and {@code to}. */
         public String base() {
             return "/ui/shard?name=" + shard + "&clock=" + clock.query();
         }

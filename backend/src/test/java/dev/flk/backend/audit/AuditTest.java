@@ -36,7 +36,7 @@ final class AuditTest {
 
     @Test
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void open_fifoHasTheNameOfTheFile_isAConfigurationError() throws Exception {
+    void open_fileIsAFifo_isAConfigurationError() throws Exception {
         Path fifo = Files.createDirectory(directory.resolve("audit")).resolve("audit.jsonl");
         assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
                 .isZero();
@@ -60,7 +60,7 @@ final class AuditTest {
     }
 
     @Test
-    void operation_isOneJsonObject_alsoAfterARestart_andForItsOwnerOnly() throws Exception {
+    void operation_isOneJsonObject_alsoAfterARestart_inAPrivateFile() throws Exception {
         try (Audit audit = open()) {
             audit.operation("keys_changed", Map.of("changes", "added \u001b\"a\"\n"));
         }
@@ -75,7 +75,7 @@ final class AuditTest {
     }
 
     @Test
-    void refused_aFloodOfOneReason_isBoundedAndCounted_andHidesNoOther() throws Exception {
+    void refused_floodOfOneReason_isBoundedCountedAndHidesNoOther() throws Exception {
         try (Audit audit = open()) {
             for (int i = 0; i < 1_000; i++) {
                 audit.signatureRefused("10.0.0." + i % 9, "unknown_key", null, null);
@@ -93,7 +93,7 @@ final class AuditTest {
     }
 
     @Test
-    void open_noDirectory_isCountedAndStopsNothing() throws Exception {
+    void open_directoryMissing_isCountedAndServingContinues() throws Exception {
         Files.writeString(directory.resolve("audit"), "a file");
         try (Audit audit = open()) {
             audit.operation("started", Map.of());

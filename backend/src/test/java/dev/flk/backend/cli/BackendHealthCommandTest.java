@@ -52,7 +52,7 @@ class BackendHealthCommandTest {
     }
 
     @Test
-    void portThatOnlyTheLogNames_isNotAsked() {
+    void portKnownOnlyFromTheLog_isNotContacted() {
         Map<String, String> settings = settings();
         settings.put("PORT", "0");
         assertThat(cli.run(settings, "health")).isZero();

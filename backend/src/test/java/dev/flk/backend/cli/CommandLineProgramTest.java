@@ -36,7 +36,7 @@ class CommandLineProgramTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"--config %s", "serve --config %s", "--config %s serve", "--config=%s serve"})
-    void serveOrNothing_servesWithTheConfigFileWhereverItStands(String line) throws IOException {
+    void serveOrNoCommand_configFileInAnyPosition_serves(String line) throws IOException {
         Path file = Files.writeString(dir.resolve("flk.properties"), "PORT=1234\n");
 
         assertThat(cli.run(ENOUGH, line.formatted(file).split(" ", -1))).isZero();
@@ -47,7 +47,7 @@ class CommandLineProgramTest {
     }
 
     @Test
-    void helpOfACommand_isThatOfItInTheProgramWithAllCommands() {
+    void helpOfACommand_isTheSameWithAllCommandsCreated() {
         PrintWriter noText = new PrintWriter(Writer.nullWriter());
         CommandLine all = new CommandLineProgram(Map.of(), (config, again) -> {}, noText, noText).commandLine();
 
@@ -88,7 +88,7 @@ class CommandLineProgramTest {
 
     @ParameterizedTest
     @MethodSource("failures")
-    void whatCannotBeUsed_isNamedAndExits1(IOException failure, String why) {
+    void unusableFile_isNamedAndExits1(IOException failure, String why) {
         CommandRun failing = new CommandRun((config, again) -> {
             throw failure;
         });
@@ -133,7 +133,7 @@ class CommandLineProgramTest {
     }
 
     @Test
-    void configCheck_problem_is1() {
+    void configCheck_problem_exits1() {
         assertThat(cli.run("config check")).isEqualTo(1);
         assertThat(cli.err()).contains("the configuration has a problem", "PCS_SIGN_ALG: not set");
     }

@@ -34,7 +34,7 @@ class ExplainCommandTest {
 
     /** Leaves out the random ones, which the verifier's {@code GoldenOutcomesTest} covers. */
     @Test
-    void goldenOutcomes_areAnsweredToTheByteAndExplained() throws IOException {
+    void goldenOutcomes_areReproducedByteForByteAndExplained() throws IOException {
         for (String line : Files.readAllLines(OUTCOMES)) {
             JsonNode golden = JSON.readTree(line);
             String name = golden.get("name").textValue();
@@ -60,7 +60,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void accepted_showsEveryStepWithItsNumbers() throws IOException {
+    void accepted_showsEachStepWithItsNumbers() throws IOException {
         assertThat(explain(SIGNED, Pcs.number(1).json())).isZero();
 
         assertThat(cli.out())
@@ -99,7 +99,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void rejected_namesTheReasonAndWhatElseWouldObject() throws IOException {
+    void rejected_namesTheReasonAndLaterObjections() throws IOException {
         Pcs pcs = Pcs.number(1)
                 .with("D_hat", "1.5")
                 .with("regime", "\"sticky\"")
@@ -120,7 +120,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void policyOfTheConfiguration_decides() throws IOException {
+    void configuredPolicy_decides() throws IOException {
         Map<String, String> strict = Map.of("TOL_D", "0.01");
         String certificate = Pcs.number(1).with("D_hat", "1.1").json();
 
@@ -155,7 +155,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void keyOfTheOtherAlgorithm_thatIsConfiguredToo_isTried() throws IOException {
+    void configuredKeyOfTheOtherAlgorithm_isTried() throws IOException {
         Map<String, String> both = Map.of(
                 "PCS_SIGN_ALG",
                 "hmac",
@@ -216,7 +216,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void manyScales_onlyTheSlopesThatMatterAreShown() throws IOException {
+    void manyScales_onlyTheMiddleSlopesAreShown() throws IOException {
         List<String> counts = new ArrayList<>();
         List<String> scales = new ArrayList<>();
         for (int scale = 2; scale < 22; scale++) {
@@ -235,7 +235,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void hugeClaims_areShownAllTheSame() throws IOException {
+    void hugeClaims_areShown() throws IOException {
         Pcs pcs = Pcs.number(1).with("r", "-1e308").with("coh_star", "1e308").with("budget", "1e308");
 
         assertThat(explain(Map.of("BUDGET_ALPHA", "1000"), pcs.json())).isEqualTo(1);
@@ -245,7 +245,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void configurationThatIsWrong_exits2() throws IOException {
+    void invalidConfiguration_exits2() throws IOException {
         assertThat(explain(Map.of("PCS_HMAC_KEY", "topsecret"), Pcs.number(1).json()))
                 .isEqualTo(2);
         assertThat(cli.err())
@@ -255,7 +255,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void usageThatIsWrong_exits2() throws IOException {
+    void invalidUsage_exits2() throws IOException {
         Path empty = Files.writeString(dir.resolve("empty"), "");
 
         assertThat(cli.run(SIGNED, "explain")).isEqualTo(2);

@@ -52,7 +52,7 @@ final class ExplainWithKeysFileTest {
     }
 
     @Test
-    void goodSignature_tellsTheKeyItsStateAndWhyItMay() throws Exception {
+    void goodSignature_showsTheKeyItsStateAndWhyItIsAllowed() throws Exception {
         keys.write(
                 KeyText.ed25519("first", 1).state("retiring").with("valid_until", "\"2999-12-01T00:00:00Z\""),
                 KeyText.ed25519("line", 2).prefixes("other/", "shard-"),
@@ -80,7 +80,7 @@ final class ExplainWithKeysFileTest {
     }
 
     @Test
-    void goodSignature_forPrograms() throws Exception {
+    void goodSignature_json_hasTheKeyAndItsState() throws Exception {
         keys.write(KeyText.ed25519("first", 1).state("retiring"));
 
         assertThat(explain(signed(1), "--json")).isZero();
@@ -94,7 +94,7 @@ final class ExplainWithKeysFileTest {
     }
 
     @Test
-    void keyThatMayNot_isNamedWithEachReason_andWhoMay() throws Exception {
+    void keyNotAllowed_isNamedWithEachReasonAndTheAllowedKeys() throws Exception {
         keys.write(
                 KeyText.ed25519("stolen", 1).shards("line-7", "line 8").state("revoked"),
                 KeyText.ed25519("over", 2).with("valid_until", "\"2026-01-01T00:00:00Z\""),
@@ -130,7 +130,7 @@ final class ExplainWithKeysFileTest {
     }
 
     @Test
-    void wronglySigned_namesTheCause_andWhatKeepsTheKeyFromSigningBesides() throws Exception {
+    void wronglySigned_namesTheCauseAndOtherObstaclesOfTheKey() throws Exception {
         keys.write(KeyText.hmac("shared", "a.secret"), KeyText.ed25519("b", 2));
 
         assertThat(explain(withSpaces(SECRET))).isEqualTo(1);
@@ -149,7 +149,7 @@ final class ExplainWithKeysFileTest {
     }
 
     @Test
-    void unknownKey_tellsWhoMaySign_andWhatCouldNotBeTried() throws Exception {
+    void unknownKey_namesTheAllowedKeysAndThoseNotTried() throws Exception {
         keys.write(
                 KeyText.ed25519("a", 1).shards("elsewhere"),
                 KeyText.hmac("gone", "no.secret").state("revoked"));

@@ -38,7 +38,7 @@ final class KeysCommandsTest {
     }
 
     @Test
-    void list_fits80ColumnsAndTellsWhatMaySign() throws IOException {
+    void list_fits80ColumnsAndShowsWhatMaySign() throws IOException {
         keys.write(
                 KeyText.ed25519("a-key-with-the-longest-id-of-all", 1)
                         .shards(Stream.iterate(1, i -> i + 1)
@@ -84,7 +84,7 @@ final class KeysCommandsTest {
     }
 
     @Test
-    void signed_withoutALog_namesIt() throws IOException {
+    void signed_logMissing_namesIt() throws IOException {
         assertThat(run("keys", "signed", "a")).isEqualTo(1);
         assertThat(cli.err()).contains("wal: there is no such file or directory");
         assertThat(run("keys", "signed")).isEqualTo(2);

@@ -56,7 +56,7 @@ class PolicyTryCommandTest {
     }
 
     @Test
-    void widerTolerance_comparesWithWhatEachWasRecordedAs() {
+    void widerTolerance_comparesWithTheRecordedOutcomes() {
         assertThat(run("--set TOL_D=0.20")).isZero();
 
         assertThat(cli.out()).startsWith("""
@@ -100,7 +100,7 @@ class PolicyTryCommandTest {
     }
 
     @Test
-    void json_isALineAFact() {
+    void json_isOneLinePerFact() {
         assertThat(run("--set TOL_D=0.20 --set TOL_COH=0.1 --json --examples 1 --shards 1"))
                 .isZero();
 
@@ -119,7 +119,7 @@ class PolicyTryCommandTest {
     }
 
     @Test
-    void since_leavesOlderOnesOut_andDoesNotReadTheirSegments() throws IOException {
+    void since_omitsOlderRecordsAndDoesNotReadTheirSegments() throws IOException {
         String oldest = new DiskFiles()
                 .list(wal).stream()
                         .filter(name -> name.endsWith("0000000000000001.wal"))
@@ -137,7 +137,7 @@ class PolicyTryCommandTest {
     }
 
     @Test
-    void theConfiguredPolicy_isWhatSetChanges() {
+    void set_changesTheConfiguredPolicy() {
         assertThat(cli.run(
                         Map.of("TOL_D", "0.20", "PORT", "eighty"), "policy", "try", "--json", "--dir", wal.toString()))
                 .isZero();
@@ -175,7 +175,7 @@ class PolicyTryCommandTest {
     }
 
     @Test
-    void somebodyLooks_showsHowFarItIs_andClearsIt() {
+    void terminal_progressIsShownAndCleared() {
         assertThat(cli.watched().run("policy try", "--dir", wal.toString())).isZero();
 
         assertThat(cli.err()).startsWith("\rreading   [").matches("(?s).*\\r +\\r");

@@ -45,7 +45,7 @@ class PostgresCommandTest {
     }
 
     @Test
-    void check_exitCodeTellsWhetherALimitIsPassed(@TempDir Path directory) throws Exception {
+    void check_exitCodeReportsExceededLimits(@TempDir Path directory) throws Exception {
         assertThat(run(1, Map.of(), "check"))
                 .contains("BAD  migrations        dedup: 1 migration missing (limit: none missing); start");
         assertThat(run(0, Map.of("STATE_ENGINE", "postgres"), "migrate")).isEqualTo("""

@@ -30,7 +30,7 @@ class RunningBackendTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"state set a k 1", "state info", "state dump", "record"})
-    void configurationThatCantBeUsed_isTheProblem(String command) {
+    void unusableConfiguration_isReported(String command) {
         Map<String, String> unreadable =
                 Map.of("STATE_PORT", "25089", "PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", directory + "/key");
 
@@ -44,14 +44,14 @@ class RunningBackendTest {
     }
 
     @Test
-    void stateThatIsOff_isNotAskedElsewhere() {
+    void stateOff_noOtherAddressIsContacted() {
         assertThat(run(Map.of("PCS_SIGN_ALG", "none", "STATE_PORT", "off"), "state set a k 1"))
                 .isEqualTo(2);
         assertThat(cli.err()).contains("STATE_PORT: is off, so there is no state");
     }
 
     @Test
-    void portThatIsChosenAtTheStart_hasToBeNamed() {
+    void portChosenAtTheStart_mustBeGiven() {
         Map<String, String> free = Map.of("PCS_SIGN_ALG", "none", "STATE_PORT", "0", "PORT", "0");
 
         assertThat(run(free, "state info")).isEqualTo(2);

@@ -33,7 +33,7 @@ class StateCommandTest {
     }
 
     @Test
-    void running_isReadAndWritten_andWhatIsRefusedIsTold() throws Exception {
+    void running_isReadAndWritten_andRefusalsAreShown() throws Exception {
         try (MemoryEngine.Served served = new MemoryEngine.Served()) {
             String url = "--url=" + served.url();
             assertThat(run(0, Map.of(), "health", url)).isEqualTo("serving, at revision 0");
@@ -133,7 +133,7 @@ class StateCommandTest {
     }
 
     @Test
-    void urls_thatAreNoneOrNotWanted_areMistakes() {
+    void urls_invalidOrUnexpected_areErrors() {
         assertThat(run(2, Map.of(), "info", "--url", "nowhere"))
                 .contains("--url: write it like http://127.0.0.1:50051");
         assertThat(run(2, Map.of(), "info", "--url", "ftp://127.0.0.1:1")).contains("--url: write it like http://");
@@ -144,7 +144,7 @@ class StateCommandTest {
     }
 
     @Test
-    void stopped_isReadAndWritten_andOneThatIsNotThereIsNotMade(@TempDir Path directory) {
+    void stopped_isReadAndWritten_andAMissingStateIsNotCreated(@TempDir Path directory) {
         Map<String, String> here = Map.of("PCS_SIGN_ALG", "none", "STATE_DIR", directory.toString());
         assertThat(run(0, here, "set", "a", "k", "\"late\"", "--offline")).isEqualTo("version 1, revision 1");
         assertThat(run(0, here, "get", "a", "k", "--offline")).isEqualTo("\"late\"");

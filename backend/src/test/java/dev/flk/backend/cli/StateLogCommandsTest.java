@@ -21,7 +21,7 @@ class StateLogCommandsTest {
     private Path directory;
 
     @Test
-    void lsVerifyAndRepair_knowTheLogOfTheState() {
+    void lsVerifyAndRepair_workOnTheLogOfTheState() {
         try (EmbeddedStorage storage = new EmbeddedStorage(directory, 1 << 20, () -> "history")) {
             storage.open();
             Change change = new Change(new StateKey("default", "a", "k"), 1, "1");

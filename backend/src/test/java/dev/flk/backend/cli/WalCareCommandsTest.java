@@ -63,7 +63,7 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void repair_damage_listsTheLostRecordsAndLeavesAWholeLog() throws IOException {
+    void repair_damage_listsTheLostRecordsAndLeavesACompleteLog() throws IOException {
         flip(wal.resolve(SECOND), 8_192 + 20);
         byte[] damaged = Files.readAllBytes(wal.resolve(SECOND));
 
@@ -85,7 +85,7 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void repair_json_isALineALossAFileAndASummary() throws IOException {
+    void repair_json_isOneLinePerLossFileAndSummary() throws IOException {
         byte[] content = Files.readAllBytes(wal.resolve(SECOND));
         Arrays.fill(content, 20, content.length, (byte) 0);
         Files.write(wal.resolve(SECOND), content);
@@ -103,7 +103,7 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void verify_endMovedAway_saysWhatTheMarkKnows() throws IOException {
+    void verify_endMovedAway_comparesWithTheLowWaterMark() throws IOException {
         Files.delete(wal.resolve(THIRD));
         Files.delete(wal.resolve("inbox-20200101-0000000000000007.wal"));
 
@@ -114,7 +114,7 @@ class WalCareCommandsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"wal repair", "wal compact"})
-    void besideABackend_isRefusedAndNothingChanges(String line) throws IOException {
+    void backendRunning_isRefusedAndChangesNothing(String line) throws IOException {
         flip(wal.resolve(SECOND), 8_192 + 20);
         Closeable lock = new DiskFiles().lock(wal.resolve("lock"), "process 1");
         try {
@@ -139,7 +139,7 @@ class WalCareCommandsTest {
                 "wal replay",
                 "wal replay --outcomes"
             })
-    void dryRunOrReading_changesNothing(String line) throws IOException {
+    void dryRunOrReadOnlyCommand_changesNothing(String line) throws IOException {
         flip(wal.resolve(SECOND), 8_192 + 20);
         List<String> before = contents(wal);
 
@@ -150,7 +150,7 @@ class WalCareCommandsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"wal ls", "wal verify", "wal cat", "wal repair", "wal compact", "wal replay", "policy try"})
-    void directoryWithoutALog_saysHowToNameOneAndLeavesItEmpty(String command, @TempDir Path empty) throws IOException {
+    void directoryWithoutALog_namesTheOptionAndStaysEmpty(String command, @TempDir Path empty) throws IOException {
         assertThat(cli.run(command, "--dir", empty.toString())).isEqualTo(1);
 
         assertThat(cli.out()).isEmpty();
@@ -161,7 +161,7 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void compact_oldAndDecided_isRemovedButForTheNewest() {
+    void compact_oldAndDecided_isRemovedExceptTheNewest() {
         assertThat(run("wal compact")).isZero();
 
         assertThat(cli.out()).contains("removed     " + FIRST, "removed     " + SECOND, "removed     " + THIRD);
@@ -169,7 +169,7 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void compact_nobodyKnowsWhatIsDecided_removesNothingAndSaysSo() throws IOException {
+    void compact_decidedPositionUnknown_removesNothingAndSaysSo() throws IOException {
         Files.delete(wal.resolve("inbox.mark"));
 
         assertThat(run("wal compact")).isEqualTo(1);
@@ -179,7 +179,7 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void replay_countsWhatWasAnswered() {
+    void replay_countsTheAnswers() {
         assertThat(run("wal replay")).isZero();
 
         assertThat(cli.out()).isEqualTo("""
@@ -195,7 +195,7 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void replay_outcomes_areTheAnswersToTheByte() {
+    void replay_outcomes_equalTheAnswersByteForByte() {
         assertThat(run("wal replay --outcomes --from 4 --to 4")).isZero();
 
         assertThat(cli.out())
@@ -209,7 +209,7 @@ class WalCareCommandsTest {
      */
     @ParameterizedTest
     @ValueSource(strings = {"", "--to 4", "--to 5", "--from 4", "--from 5", "--from 2 --to 3"})
-    void replay_counts_areThoseOfTheOutcomes(String range) {
+    void replay_counts_equalThoseOfTheOutcomes(String range) {
         String line = ("wal replay --json " + range).strip();
         assertThat(run(line)).isZero();
         String counts = cli.out();
@@ -220,7 +220,7 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void replay_damage_goesOnSaysSoAndExits1() throws IOException {
+    void replay_damage_continuesReportsItAndExits1() throws IOException {
         flip(wal.resolve(FIRST), 8_192 + 20);
 
         assertThat(run("wal replay --json")).isEqualTo(1);

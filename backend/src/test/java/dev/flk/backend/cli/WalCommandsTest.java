@@ -54,7 +54,7 @@ class WalCommandsTest {
     }
 
     @Test
-    void ls_isATableOf80Columns() {
+    void ls_printsATableOf80Columns() {
         assertThat(run("wal ls")).isZero();
 
         assertThat(cli.out())
@@ -85,7 +85,7 @@ class WalCommandsTest {
     }
 
     @Test
-    void ls_json_isALineASegment() throws IOException {
+    void ls_json_isOneLinePerSegment() throws IOException {
         Files.writeString(wal.resolve(SECOND + ".broken"), "x");
 
         assertThat(run("wal ls --json")).isZero();
@@ -104,7 +104,7 @@ class WalCommandsTest {
     }
 
     @Test
-    void verify_damage_exits1AndSaysWhichRecordsAreGone() throws IOException {
+    void verify_damage_exits1AndNamesTheMissingRecords() throws IOException {
         flip(wal.resolve(FIRST), 8_192 + 20);
 
         assertThat(run("wal verify")).isEqualTo(1);
@@ -130,7 +130,7 @@ class WalCommandsTest {
     }
 
     @Test
-    void verify_damageJson_isALineADamageAndASummary() throws IOException {
+    void verify_damageJson_isOneLinePerDamageAndASummary() throws IOException {
         byte[] content = Files.readAllBytes(wal.resolve(FIRST));
         Arrays.fill(content, 20, content.length, (byte) 0);
         Files.write(wal.resolve(FIRST), content);
@@ -146,7 +146,7 @@ class WalCommandsTest {
     }
 
     @Test
-    void verify_tornTail_isToldAndNoDamage() throws IOException {
+    void verify_tornTail_isReportedButIsNotDamage() throws IOException {
         Files.writeString(wal.resolve(SECOND), "flk1 cut off", StandardOpenOption.APPEND);
 
         assertThat(run("wal verify")).isZero();
@@ -183,7 +183,7 @@ class WalCommandsTest {
     }
 
     @Test
-    void cat_json_tellsWhereARecordStands() {
+    void cat_json_showsWhereARecordIsStored() {
         assertThat(run("wal cat --from 3 --to 3 --json")).isZero();
 
         assertThat(cli.out())
@@ -196,27 +196,27 @@ class WalCommandsTest {
     }
 
     @Test
-    void cat_ofAnId_findsItsSubmissionItsEvidenceAndWhatOverruledIt() {
+    void cat_id_findsItsSubmissionEvidenceAndOverrulingRecord() {
         assertFinds("--id " + Pcs.number(1).id(), 1, 2);
         assertFinds("--id " + Pcs.number(2).id(), 3, 4);
     }
 
     @Test
-    void cat_ofAKind_leavesOutTheOthers() {
+    void cat_kind_omitsTheOthers() {
         assertFinds("--kind submission", 1, 3);
         assertFinds("--kind evidence", 2);
         assertFinds("--kind overruled", 4);
     }
 
     @Test
-    void cat_body_printsItAsItCame() {
+    void cat_body_isPrintedUnchanged() {
         assertThat(run("wal cat --from 1 --to 1 --body")).isZero();
 
         assertThat(cli.out()).endsWith("\n" + Pcs.number(1).json() + "\n");
     }
 
     @Test
-    void cat_bodyThatSpeaksToATerminal_isEscaped() throws IOException {
+    void cat_bodyWithControlCharacters_isEscaped() throws IOException {
         byte[] hostile = Pcs.number(7)
                 .with("note", "\"\u009b31m\u202e\u007f\"")
                 .json()
@@ -233,7 +233,7 @@ class WalCommandsTest {
     }
 
     @Test
-    void withoutDir_takesThatOfTheConfigurationAndNeedsNothingElseOfIt() {
+    void withoutDir_usesOnlyTheConfiguredDirectory() {
         var environment = Map.of("WAL_DIR", wal.toString(), "PORT", "eighty", "PCS_HMAC_KEY_FILE", "/nobody/may/read");
 
         assertThat(cli.run(environment, "wal", "ls")).isZero();

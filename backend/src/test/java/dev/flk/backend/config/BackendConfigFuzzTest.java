@@ -15,7 +15,7 @@ class BackendConfigFuzzTest {
 
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
-    void anyFile_isAConfigurationOrNamedProblems(byte[] text) throws IOException {
+    void anyFile_isValidOrItsProblemsAreNamed(byte[] text) throws IOException {
         settings.check(text).ifPresent(file -> {
             assertThat(BackendConfig.describe(Map.of(), file)).doesNotContain(FuzzedSettings.SECRET);
             // user and database in the URI of a Postgres are not secret

@@ -47,7 +47,7 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;SESSION_STORE=redis | REDIS_URI, REDIS_ADDR: none is set, and SESSION_STORE=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
             """)
-    void load_mistakeInTheEnvironment_isTheOnlyProblem_andNoSecretIsShown(String settings, String problem)
+    void load_errorInTheEnvironment_isTheOnlyProblemAndShowsNoSecret(String settings, String problem)
             throws IOException {
         TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
         Map<String, String> environment = new HashMap<>();
@@ -65,7 +65,7 @@ class BackendConfigTest {
     }
 
     @Test
-    void load_filesOfTls_byTheNamesThatTheAgentHas() throws IOException {
+    void load_tlsFiles_agentsNamesAreAccepted() throws IOException {
         TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
         Path file = write(
                 "flk.properties",
@@ -76,7 +76,7 @@ class BackendConfigTest {
     }
 
     @Test
-    void load_redisOfEveryForm_isTaken() {
+    void load_redisUrlOfEveryForm_isAccepted() {
         for (String uri : List.of(
                 "redis://h",
                 "rediss://user:p%40ss@h:6380/1?verifyPeer=ca",
@@ -107,7 +107,7 @@ class BackendConfigTest {
                 "METRICS_USER=ann;METRICS_PASS=\"0123456789\" | METRICS_PASS: is in quotes, which are part of the secret; remove them if they should not be",
                 "METRICS_USER=ann;METRICS_PASS=0123456789_ | METRICS_PASS: begins or ends with a space, which is part of the secret; remove it if it should not be",
             })
-    void load_probableMistake_isAWarning(String settings, String warning) {
+    void load_likelyMistake_isAWarning(String settings, String warning) {
         Map<String, String> environment = new HashMap<>(Map.of("PCS_SIGN_ALG", "none"));
         for (String setting : settings.split(";", -1)) {
             String[] sides = setting.split("=", 2);
@@ -120,7 +120,7 @@ class BackendConfigTest {
     }
 
     @Test
-    void load_jdbcUrlOfPostgres_hasUserAndPasswordAmongItsParameters() {
+    void load_jdbcUrl_userAndPasswordMayBeParameters() {
         var environment = Map.of(
                 "PCS_SIGN_ALG",
                 "none",
@@ -135,7 +135,7 @@ class BackendConfigTest {
     }
 
     @Test
-    void load_stateInPostgres_remembersInStateDir() {
+    void load_stateInPostgres_requiresStateDir() {
         var environment = new HashMap<>(Map.of(
                 "PCS_SIGN_ALG",
                 "none",
@@ -163,7 +163,7 @@ class BackendConfigTest {
     }
 
     @Test
-    void describe_everyKey_tellsValueAndOrigin() throws IOException {
+    void describe_eachKey_hasValueAndOrigin() throws IOException {
         Path file = write("flk.properties", "MAX_BATCH=3\nPCS_SIGN_ALG=none\n");
 
         assertThat(BackendConfig.describe(Map.of("PORT", "2222"), file))
@@ -184,7 +184,7 @@ class BackendConfigTest {
     }
 
     @Test
-    void keysFile_besideOtherKeysOrNone_isAProblem(@TempDir Path keysDirectory) throws Exception {
+    void keysFile_withOtherKeysOrWithoutAny_isAProblem(@TempDir Path keysDirectory) throws Exception {
         Path keys = new KeysFixture(keysDirectory)
                 .write(KeysFixture.KeyText.ed25519("a", 1))
                 .file();

@@ -91,13 +91,13 @@ abstract class DedupStoreContract {
     }
 
     @Test
-    void get_ofNothing_isEmpty() {
+    void get_unknownId_isEmpty() {
         assertThat(get(id(1), id(2))).containsExactly(Optional.empty(), Optional.empty());
         assertThat(get()).isEmpty();
     }
 
     @Test
-    void put_absent_standsAndIsReadBackWhole() {
+    void put_absent_isStoredAndReadBackCompletely() {
         assertThat(put(recorded(1, "a"), recorded(2, "bb"))).containsExactly(recorded(1, "a"), recorded(2, "bb"));
         assertThat(get(id(2), id(3), id(1)))
                 .containsExactly(Optional.of(recorded(2, "bb")), Optional.empty(), Optional.of(recorded(1, "a")));
@@ -118,7 +118,7 @@ abstract class DedupStoreContract {
     }
 
     @Test
-    void expired_isAbsentFromThatMillisecondOn() {
+    void expired_isAbsentFromItsExpiryOn() {
         put(recorded(1, "first", nowMillis + 100_000));
         nowMillis += 99_999;
         assertThat(get(id(1))).isNotEqualTo(List.of(Optional.empty()));
@@ -169,7 +169,7 @@ abstract class DedupStoreContract {
     }
 
     @Test
-    void put_amongLookUpsOfManyThreads_oneWins() throws Exception {
+    void put_duringLookUpsByManyThreads_oneWins() throws Exception {
         int threads = 4;
         int ids = 200;
         ExecutorService executor = Executors.newFixedThreadPool(threads);
@@ -197,7 +197,7 @@ abstract class DedupStoreContract {
     }
 
     @Test
-    void new_hasNoPositionAndRoom() {
+    void newStore_hasNoPositionAndHasRoom() {
         assertThat(connect()).isEmpty();
         assertThat(store.hasRoomFor(1)).isTrue();
     }

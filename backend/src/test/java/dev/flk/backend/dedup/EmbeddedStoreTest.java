@@ -74,7 +74,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void position_goesBack() {
+    void position_canGoBack() {
         put(50, recorded(1, "first"));
         put(7);
         assertThat(connect()).hasValue(7);
@@ -82,7 +82,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void sweep_removesWhatExpired_roundAndRound() {
+    void sweep_repeatedly_removesExpired() {
         for (int i = 0; i < 100; i++) {
             put(i, recorded(i, "body", nowMillis + (i % 2 == 0 ? 10 : 1_000)));
         }
@@ -104,7 +104,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void open_directoryInUse_saysWhichAndWhat() {
+    void open_directoryInUse_namesItWithAdvice() {
         assertThatThrownBy(this::open)
                 .isInstanceOf(StoreUnavailableException.class)
                 .hasMessageContaining("can't open the embedded store in " + directory.resolve("dedup"))
@@ -120,7 +120,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void ofAnotherLog_isSetAside_andOursIsWrittenThere() {
+    void storeOfAnotherLog_isSetAsideAndReplaced() {
         put(41, recorded(1, "theirs"));
         store.close();
 
@@ -139,7 +139,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
 
     /** An earlier version wrote no log id: the position has only 8 bytes. */
     @Test
-    void withoutAnId_getsOurs() throws RocksDBException {
+    void storeWithoutAnId_getsTheIdOfTheLog() throws RocksDBException {
         store.close();
         Path older = directory.resolve("older");
         try (Options options = new Options().setCreateIfMissing(true);
@@ -159,7 +159,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void setAside_cutOffByACrash_isFinishedByTheNextStart() throws IOException {
+    void setAside_interruptedByACrash_isFinishedByTheNextStart() throws IOException {
         put(41, recorded(1, "first"));
         store.close();
         Path dedup = directory.resolve("dedup");
@@ -176,7 +176,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void setAside_oneCopyIsKept_andNoneWhereSpaceIsShort() throws IOException {
+    void setAside_keepsOneCopy_orNoneIfSpaceIsShort() throws IOException {
         put(41, recorded(1, "first"));
         store.close();
         store = open(directory.resolve("dedup"), "f".repeat(32));
@@ -200,7 +200,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
 
     /** The directory is a mount, or also contains the log. */
     @Test
-    void setAside_leavesAloneWhatIsNotTheStores() throws IOException {
+    void setAside_leavesForeignFilesAlone() throws IOException {
         put(41, recorded(1, "first"));
         store.close();
         Path dedup = directory.resolve("dedup");
@@ -218,7 +218,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
 
     /** One byte of any file is changed: every look-up is right or fails, and the store repairs itself. */
     @Test
-    void flippedByte_isNeverAnotherAnswer() throws IOException {
+    void flippedByte_neverChangesAnAnswer() throws IOException {
         List<StoredOutcome> outcomes = new ArrayList<>();
         for (int i = 0; i < OUTCOMES; i++) {
             outcomes.add(recorded(i, "body " + i + " " + Long.toHexString(new Random(i).nextLong())));

@@ -12,7 +12,7 @@ final class MemoryStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void full_hasNoRoomUntilSomethingExpires() {
+    void full_refusesUntilAnOutcomeExpires() {
         for (int i = 0; i < 100; i++) {
             put(recorded(i, "body", nowMillis + 1 + i));
         }

@@ -120,7 +120,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void downAtConnect_isAnOutageThatEnds() {
+    void connect_serverDown_isATemporaryOutage() {
         server.stop();
         DedupStore store = open(SHORT);
         assertThat(failure(store.connect())).contains("can't be reached", "127.0.0.1:" + server.port());
@@ -131,7 +131,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void killed_everythingFailsUntilItIsBackAndConnected() {
+    void killed_everythingFailsUntilReconnected() {
         DedupStore store = open(SHORT);
         connect(store);
         put(store, 41, recorded(1, "first")).join();
@@ -161,7 +161,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void tlsThatTheServerHasNot_saysSo() {
+    void tlsNotSupportedByTheServer_saysSo() {
         DedupStore store = open(PostgresStores.config(server, database + "?sslmode=require", SHORT));
         assertThat(failure(store.connect())).contains("SSL");
     }
@@ -180,7 +180,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void connectionsExhausted_isAnOutageThatEnds() throws SQLException {
+    void connectionsExhausted_isATemporaryOutage() throws SQLException {
         List<Connection> others = new ArrayList<>();
         try {
             for (int i = 0; i < 12; i++) {
@@ -203,7 +203,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void slowStatement_isGivenUpAndHasNoEffect() throws SQLException {
+    void slowStatement_timesOutWithoutEffect() throws SQLException {
         DedupStore store = open(SHORT);
         connect(store);
         Connection other = session();
@@ -215,7 +215,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void slowRead_isGivenUpAndNoMiss() throws SQLException {
+    void slowRead_timesOutAndIsNotAMiss() throws SQLException {
         DedupStore store = open(SHORT);
         connect(store);
         put(store, 1, recorded(1, "first")).join();
@@ -228,7 +228,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void paused_doesNotAnswerInTime_andWorksAgain() {
+    void paused_timesOutAndRecovers() {
         DedupStore store = open(SHORT);
         connect(store);
         put(store, 41, recorded(1, "first")).join();
@@ -249,7 +249,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void readOnlyServer_isNoStore() {
+    void readOnlyServer_isUnusable() {
         server.execute("postgres", "ALTER DATABASE " + database + " SET default_transaction_read_only = on");
         DedupStore store = open(SHORT);
         assertThat(failure(store.connect())).contains("the server is read-only", "set POSTGRES_CONN to the primary");
@@ -262,7 +262,7 @@ final class PostgresStoreOutageTest {
      * the store waits for row 2, which that session holds.
      */
     @Test
-    void deadlock_isTriedAgain() throws SQLException {
+    void deadlock_isRetried() throws SQLException {
         DedupStore store = open(LONG);
         connect(store);
         List<StoredOutcome> sorted = new ArrayList<>(List.of(recorded(1, "first"), recorded(2, "second")));
@@ -295,7 +295,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void serializationFailure_isTriedAgain() throws SQLException {
+    void serializationFailure_isRetried() throws SQLException {
         server.execute(
                 "postgres", "ALTER DATABASE " + database + " SET default_transaction_isolation = 'repeatable read'");
         DedupStore store = open(LONG);
@@ -311,7 +311,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void connectUnderAPut_failsThePutAndItsEffectIsSeenOrRefused() throws SQLException {
+    void connectDuringAPut_failsThePutAndItsEffectIsVisibleOrRefused() throws SQLException {
         DedupStore store = open(LONG);
         connect(store);
         put(store, 41, recorded(1, "first")).join();
@@ -326,7 +326,7 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void closeUnderAPut_endsInTime() throws SQLException {
+    void closeDuringAPut_endsInTime() throws SQLException {
         DedupStore store = open(SHORT);
         connect(store);
         run(session(), "LOCK TABLE flk_outcomes");

@@ -52,7 +52,7 @@ final class PostgresStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void schemaDropped_putFailsAndTheNextConnectMakesItAnew() {
+    void schemaDropped_putFailsAndTheNextConnectCreatesItAgain() {
         put(41, recorded(1, "first"));
         server.execute(database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
         assertThatThrownBy(() -> put(42, recorded(2, "second")))

@@ -120,7 +120,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_serverDown_saysRefused_andWorksOnceItIsUp() {
+    void connect_serverDown_saysRefusedAndWorksOnceItRuns() {
         RedisServer server = server();
         server.kill();
         DedupStore store = store(server.uri(), PATIENT);
@@ -136,7 +136,7 @@ final class RedisStoreOutageTest {
 
     /** The cluster accepts commands with one key, and with several keys of one slot. */
     @Test
-    void connect_cluster_saysSoBeforeAnythingIsWritten() {
+    void connect_cluster_isRefusedBeforeAnyWrite() {
         RedisServer server = server("--cluster-enabled", "yes");
         List<String> all = new ArrayList<>(List.of("CLUSTER", "ADDSLOTS"));
         for (int slot = 0; slot < 16_384; slot++) {
@@ -157,7 +157,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_nothingEverAnswers_endsInTime() throws Exception {
+    void connect_noAnswer_timesOut() throws Exception {
         try (ServerSocket silent = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
             assertThat(failureOf(store("redis://127.0.0.1:" + silent.getLocalPort(), IMPATIENT)
                             .connect()))
@@ -187,7 +187,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_noSentinelAnswers_saysThatItIsTheSentinels() {
+    void connect_noSentinelAnswers_namesTheSentinels() {
         String sentinel = "127.0.0.1:" + FreePort.choose();
         assertThat(failureOf(storeOf(sentinel + "#flk").connect()))
                 .isEqualTo("the primary flk of the Sentinels " + sentinel + " can't be looked up: the last Sentinel"
@@ -196,7 +196,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_sentinelsDoNotKnowTheName_saysSo() {
+    void connect_nameUnknownToTheSentinels_saysSo() {
         String sentinel = "127.0.0.1:" + sentinelOf(server()).port();
         assertThat(failureOf(storeOf(sentinel + "#other").connect()))
                 .isEqualTo("the primary other of the Sentinels " + sentinel
@@ -204,7 +204,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_primaryOfTheSentinelsIsDown_saysThatItIsThePrimary_andWhere() {
+    void connect_primaryOfTheSentinelsIsDown_namesThePrimary() {
         RedisServer primary = server();
         RedisServer sentinel = sentinelOf(primary, "sentinel down-after-milliseconds flk 60000");
         primary.kill();
@@ -214,7 +214,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_sentinelAsksForAPassword_saysThatItMustNot() {
+    void connect_sentinelRequiresAPassword_saysItMustNot() {
         RedisServer sentinel = sentinelOf(server(), "requirepass another");
         awaitFailure(
                 () -> storeOf(":" + PASSWORD + "@127.0.0.1:" + sentinel.port() + "#flk"),
@@ -229,7 +229,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_wrongPassword_saysSoAndShowsNone_andTheRightOneWorks() {
+    void connect_wrongPassword_saysSoWithoutShowingIt_andTheRightOneWorks() {
         RedisServer server = server("--requirepass", "another");
         awaitFailure(
                 () -> store("redis://:" + PASSWORD + "@127.0.0.1:" + server.port(), PATIENT),
@@ -259,7 +259,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_replica_saysThatItTakesNoWrites() {
+    void connect_replica_saysItAcceptsNoWrites() {
         RedisServer server = server();
         server.send("REPLICAOF", "127.0.0.1", "1");
         assertThat(failureOf(store(server.uri(), PATIENT).connect())).contains("is a replica and accepts no writes");
@@ -294,7 +294,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_serverLoads_saysSo() {
+    void connect_serverLoadsItsData_saysSo() {
         RedisServer server = server("--rdbcompression", "no");
         server.send("DEBUG", "POPULATE", "24", "large", "2100000");
         server.send("SAVE");
@@ -304,7 +304,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void killed_everythingOutstandingFails_andAConnectAfterItsRestartWorks() {
+    void killed_outstandingCallsFail_andConnectWorksAfterARestart() {
         RedisServer server = server("--appendonly", "yes", "--appendfsync", "always");
         DedupStore store = connected(server);
         put(store, 41, recorded(1, "a"));
@@ -326,7 +326,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void paused_callsEndInTime_andWhatCameOfThemIsSeenAfterAConnect() {
+    void paused_callsTimeOutAndTheirEffectIsVisibleAfterAConnect() {
         RedisServer server = server();
         DedupStore store = store(server.uri(), IMPATIENT);
         now(store.connect());
@@ -357,7 +357,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_serverThatForgets_isWarnedOfOnce() {
+    void connect_serverWithoutPersistence_warnsOnce() {
         try (LogCapture log = new LogCapture("dev.flk.backend.dedup", Level.WARN)) {
             RedisServer server = server("--maxmemory-policy", "allkeys-lru", "--appendonly", "no");
             DedupStore store = connected(server);
@@ -365,13 +365,13 @@ final class RedisStoreOutageTest {
             await().until(() -> !log.lines("appendonly no").isEmpty());
             assertThat(log.lines("WARN"))
                     .satisfiesExactly(
-                            line -> assertThat(line).contains("maxmemory-policy allkeys-lru", "set noeviction"),
+                            line -> assertThat(line).contains("maxmemory-policy allkeys-lru", "set maxmemory-policy noeviction"),
                             line -> assertThat(line).contains("set appendonly yes"));
         }
     }
 
     @Test
-    void connectedAnew_whatIsOutstandingFails() {
+    void reconnect_outstandingCallsFail() {
         RedisServer server = server();
         DedupStore store = connected(server);
         server.pause();
@@ -384,7 +384,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void closed_whatIsOutstandingFails() {
+    void close_outstandingCallsFail() {
         RedisServer server = server();
         DedupStore store = connected(server);
         server.pause();
@@ -394,7 +394,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_tlsToAServerWithout_saysSo() {
+    void connect_serverWithoutTls_saysSo() {
         assertThat(failureOf(store("rediss://127.0.0.1:" + server().port(), IMPATIENT)
                         .connect()))
                 .contains("TLS");

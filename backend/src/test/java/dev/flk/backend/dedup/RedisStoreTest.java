@@ -63,7 +63,7 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void put_outcomesEnd_theirPositionStays() {
+    void put_outcomesExpire_theirPositionStays() {
         put(41, recorded(1, "first", nowMillis + 100_000));
         assertThat(Long.parseLong(
                         server.send("PTTL", "flk:outcome:" + id(1)).get(0).substring(1)))
@@ -83,7 +83,7 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void put_fromTheThreadThatAnswers_takesEffectInOrderToo() {
+    void put_fromTheAnsweringThread_takesEffectInOrder() {
         List<CompletableFuture<List<StoredOutcome>>> puts = new ArrayList<>();
         for (int i = 0; i < 300; i++) {
             int number = i;
@@ -97,7 +97,7 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void put_largeOutcomes_standWhole() {
+    void put_largeOutcomes_areStoredCompletely() {
         StoredOutcome[] large = new StoredOutcome[5];
         for (int i = 0; i < large.length; i++) {
             large[i] = recorded(i, i + "x".repeat(600_000));
@@ -107,7 +107,7 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void get_ofWhatIsNoOutcome_failsAlone_andNamesTheKey() {
+    void get_valueThatIsNotAnOutcome_failsAloneAndNamesTheKey() {
         put(recorded(2, "good"));
         server.send("SET", "flk:outcome:" + id(1), "something else");
         assertThatThrownBy(() -> get(id(1)))
@@ -117,7 +117,7 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void connect_positionOfAnotherKind_saysWhatToDo() {
+    void connect_positionOfAnotherType_saysWhatToDo() {
         server.send("SET", POSITION_KEY, "41");
         assertThatThrownBy(this::connect)
                 .hasCauseInstanceOf(StoreUnavailableException.class)
@@ -126,7 +126,7 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void scripts_forgottenByTheServer_areNotMissed() {
+    void scripts_flushedByTheServer_areLoadedAgain() {
         put(1, recorded(1, "first"));
         server.send("SCRIPT", "FLUSH");
         assertThat(put(2, recorded(1, "second"))).containsExactly(recorded(1, "first"));

@@ -59,7 +59,7 @@ abstract class SharedStoreContract extends DedupStoreContract {
     }
 
     @Test
-    void reopened_knowsItsOwnPosition() {
+    void reopened_remembersItsOwnPosition() {
         put(41, recorded(1, "first"));
         store.close();
         store = open();
@@ -70,14 +70,14 @@ abstract class SharedStoreContract extends DedupStoreContract {
     }
 
     @Test
-    void position_goesBack() {
+    void position_canGoBack() {
         put(50);
         put(7);
         assertThat(connect()).hasValue(7);
     }
 
     @Test
-    void twoLogs_haveAPositionEachAndShareTheOutcomes() {
+    void twoLogs_haveOwnPositionsAndShareOutcomes() {
         put(41, recorded(1, "first"));
         try (DedupStore other = openFor(OTHER_LOG_ID)) {
             assertThat(connect(other)).isEmpty();
@@ -90,7 +90,7 @@ abstract class SharedStoreContract extends DedupStoreContract {
     }
 
     @Test
-    void lostEverything_putIsRefusedUntilConnectedAnew() {
+    void dataLost_putIsRefusedUntilReconnected() {
         put(41, recorded(1, "first"));
         loseEverything();
         assertPutIsRefusedAndWritesNothing();
@@ -99,14 +99,14 @@ abstract class SharedStoreContract extends DedupStoreContract {
     }
 
     @Test
-    void lostEverything_getFails_forWhatIsMissingThereMayHaveBeenAnswered() {
+    void dataLost_getFailsBecauseAMissingOutcomeMayHaveBeenAnswered() {
         put(41, recorded(1, "first"));
         loseEverything();
         assertThatThrownBy(() -> get(id(1))).hasCauseInstanceOf(StoreUnavailableException.class);
     }
 
     @Test
-    void anOlderCopy_isRefusedUntilConnectedAnew() {
+    void olderCopy_putIsRefusedUntilReconnected() {
         put(41, recorded(1, "first"));
         Runnable putBack = snapshot();
         put(42, recorded(2, "second"));
@@ -116,7 +116,7 @@ abstract class SharedStoreContract extends DedupStoreContract {
     }
 
     @Test
-    void anOlderCopy_getFails() {
+    void olderCopy_getFails() {
         put(41, recorded(1, "first"));
         Runnable putBack = snapshot();
         put(42, recorded(2, "second"));
@@ -139,7 +139,7 @@ abstract class SharedStoreContract extends DedupStoreContract {
     }
 
     @Test
-    void evidence_isNotedUntilItExpires() {
+    void evidence_isRememberedUntilItExpires() {
         ContentDigest digest = recorded(1, "evidence").digest();
         assertThat(store.knowsEvidence(id(1), digest).toCompletableFuture().join())
                 .isFalse();
@@ -205,7 +205,7 @@ abstract class SharedStoreContract extends DedupStoreContract {
     }
 
     @Test
-    void put_beforeTheOneBeforeWasAnswered_takesEffectInOrder() {
+    void put_beforeThePreviousPutIsAnswered_takesEffectInOrder() {
         List<CompletableFuture<List<StoredOutcome>>> puts = new ArrayList<>();
         for (int i = 0; i < 50; i++) {
             puts.add(store.putIfAbsent(List.of(recorded(i / 2, "put " + i)), i).toCompletableFuture());

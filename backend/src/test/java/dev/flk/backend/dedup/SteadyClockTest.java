@@ -42,20 +42,20 @@ final class SteadyClockTest {
     }
 
     @Test
-    void instant_setByLessThanTheStep_isTheWallClock() {
+    void instant_setByLessThanMaxStep_isTheWallClock() {
         set = Duration.ofMinutes(5);
         assertThat(clock.instant()).isEqualTo(START.plus(set));
         assertThat(expiry()).isEqualTo(START.plus(set));
     }
 
     @Test
-    void maxStep_isFiveMinutes_orAnEighthOfAShortLife() {
+    void maxStep_isFiveMinutesOrAnEighthOfAShortLifetime() {
         assertThat(SteadyClock.maxStep(LIFE)).isEqualTo(Duration.ofMinutes(5));
         assertThat(SteadyClock.maxStep(Duration.ofMinutes(4))).isEqualTo(Duration.ofSeconds(30));
     }
 
     @Test
-    void instant_setForAMoment_continuesInElapsedTime() {
+    void instant_brieflySet_continuesInElapsedTime() {
         for (int days : new int[] {-20, 20, -20, 20}) {
             set(Duration.ofDays(days));
             pass(Duration.ofSeconds(5));
@@ -70,7 +70,7 @@ final class SteadyClockTest {
     }
 
     @Test
-    void instant_setAhead_isBelievedAfterAnHour_andExpiresNothingEarly() {
+    void instant_setAhead_isTrustedAfterAnHourAndExpiresNothingEarly() {
         set(Duration.ofDays(15));
         pass(Duration.ofMinutes(59));
         assertThat(clock.instant()).isEqualTo(START.plus(elapsed));
@@ -101,7 +101,7 @@ final class SteadyClockTest {
     }
 
     @Test
-    void instant_setBackForHours_whatArrivedThenLivesAsLong() {
+    void instant_setBackForHours_laterOutcomesLiveTheFullTime() {
         set(Duration.ofDays(-15));
         assertThat(clock.instant()).isEqualTo(START);
         pass(Duration.ofHours(2));

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 final class FileWatchTest {
     @Test
-    void lookThatHangs_shows_andOneThatEndsDoesNot() throws Exception {
+    void check_hangs_isReported_untilItEnds() throws Exception {
         AtomicLong nanos = new AtomicLong();
         CountDownLatch hangs = new CountDownLatch(1);
         CountDownLatch looking = new CountDownLatch(1);

@@ -143,7 +143,7 @@ final class BackendHealthTest {
     }
 
     @Test
-    void backend_acceptsAndNeverAnswers_isNamed() throws Exception {
+    void backend_acceptsWithoutAnswering_isNamed() throws Exception {
         opened(new ServerSocket(port, 5, InetAddress.getLoopbackAddress()));
         opened(new ServerSocket(statePort, 5, InetAddress.getLoopbackAddress()));
         requestTimeout = IMPATIENT;
@@ -169,7 +169,7 @@ final class BackendHealthTest {
     }
 
     @Test
-    void backendWithTls_isAskedWhateverItsNameIs_andAnotherCertificateIsNamed() throws Exception {
+    void backendWithTls_anyHostName_isChecked_andAnotherCertificateIsNamed() throws Exception {
         AUTHORITY.issue("own", "backend.example.com").writeTo(directory, "own");
         AUTHORITY.issue("other", "backend.example.com").writeTo(directory, "other");
         settings.put("DEDUP_BACKEND", "memory");
@@ -314,7 +314,7 @@ final class BackendHealthTest {
     }
 
     @Test
-    void postgres_acceptsAndNeverAnswers_isNamed() throws Exception {
+    void postgres_acceptsWithoutAnswering_isNamed() throws Exception {
         ServerSocket silent = opened(new ServerSocket(0, 5, InetAddress.getLoopbackAddress()));
         usePostgres("postgresql://u@127.0.0.1:" + silent.getLocalPort() + "/flk");
         settings.put("DEDUP_TIMEOUT", IMPATIENT.toMillis() + "ms");
@@ -324,7 +324,7 @@ final class BackendHealthTest {
     }
 
     @Test
-    void disk_isGood_thenFull() throws Exception {
+    void disk_becomesFull_isNamed() throws Exception {
         assertThat(look("disk")).hasSize(4).allMatch(text -> text.matches("GOOD disk: [A-Z]+_DIR .* has .* free"));
 
         settings.put("WAL_MIN_FREE_BYTES", "1000000TiB");
@@ -344,13 +344,13 @@ final class BackendHealthTest {
     }
 
     @Test
-    void directoryThatIsAFile_isNamed() throws Exception {
+    void directoryIsAFile_isNamed() throws Exception {
         Path file = Files.createFile(directory.resolve("wal"));
         assertThat(look("disk").get(0)).isEqualTo("BAD disk: WAL_DIR: " + file + " is a file, but must be a directory");
     }
 
     @Test
-    void clock_wasSetBack_isNamed() throws Exception {
+    void clock_setBack_isNamed() throws Exception {
         assertThat(look("clock")).isEmpty();
         Path log = Files.createDirectory(directory.resolve("wal"));
         Path file = Files.createFile(log.resolve("segment"));

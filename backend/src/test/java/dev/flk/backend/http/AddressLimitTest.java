@@ -31,7 +31,7 @@ final class AddressLimitTest {
     }
 
     @Test
-    void submissionOfAHeldAddress_is429AndNeverReachesIngest_andTheConnectionStays() throws IOException {
+    void submissionFromALimitedAddress_is429BeforeIngestAndKeepsTheConnection() throws IOException {
         allow("0.001", 1, 10);
         RawClient client = server.connect();
         assertThat(client.post("/v1/pcs/submit", "x").read().status()).isEqualTo(200);
@@ -52,7 +52,7 @@ final class AddressLimitTest {
     }
 
     @Test
-    void othersThanSubmissions_ofAHeldAddress_areServed() throws IOException {
+    void otherRequestsFromALimitedAddress_areServed() throws IOException {
         allow("0.001", 1, 10);
         failOnce();
         assertThat(server.get("/health").status()).isEqualTo(200);
@@ -60,7 +60,7 @@ final class AddressLimitTest {
     }
 
     @Test
-    void bodyHeldBack_ofAHeldAddress_isNotAskedFor() throws IOException {
+    void expectContinueFromALimitedAddress_isRefusedWithoutTheBody() throws IOException {
         allow("0.001", 1, 10);
         failOnce();
         RawClient client = server.connect()
@@ -70,7 +70,7 @@ final class AddressLimitTest {
     }
 
     @Test
-    void connectionBeyondThoseOfAnAddress_isClosedAndCounted_untilOneEnds() throws IOException {
+    void connectionAboveTheAddressLimit_isClosedAndCounted_untilOneEnds() throws IOException {
         allow("0", 1, 1);
         RawClient first = server.connect();
         assertThat(first.post("/v1/pcs/submit", "x").read().status()).isEqualTo(200);

@@ -13,21 +13,21 @@ class BatchTest {
     private final ServerFixture server = new ServerFixture();
 
     @Test
-    void batch_lines_reachIngestAsOneTurn() throws Exception {
+    void batch_lines_reachIngestTogether() throws Exception {
         server.batch("a\nb\nc");
 
         assertThat(server.ingest.turns.take()).extracting(ScriptedIngest::body).containsExactly("a", "b", "c");
     }
 
     @Test
-    void submissions_inOnePacket_reachIngestAsOneTurn() throws Exception {
+    void submissions_inOnePacket_reachIngestTogether() throws Exception {
         server.connect().send("POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 1\n\nx".repeat(10));
 
         assertThat(server.ingest.turns.take()).hasSize(10);
     }
 
     @Test
-    void batch_whoseAnswersNeedMoreThanThereIs_isRefusedBeforeIngestSeesIt() throws IOException {
+    void batch_answersExceedTheMemory_isRefusedBeforeIngest() throws IOException {
         server.heap(24 << 10); // 3 KiB for answers
 
         assertThat(server.batch("\n\n\n\n\n").body()).isEqualTo("{\"error\":\"overloaded\"}");
@@ -48,7 +48,7 @@ class BatchTest {
     }
 
     @Test
-    void gauges_whileARequestWaits_showIt() throws Exception {
+    void gauges_requestWaiting_showIt() throws Exception {
         server.ingest.keep();
         server.connect().post("/v1/pcs/submit", "a");
         Submission waiting = server.ingest.next();
@@ -59,7 +59,7 @@ class BatchTest {
     }
 
     @Test
-    void batch_ingestThrowsHalfWay_keepsWhatWasAnsweredAndSays500OfTheRest() throws IOException {
+    void batch_ingestThrowsHalfway_keepsAnswersAndIs500ForTheRest() throws IOException {
         server.ingest.answer(body -> {
             if (body.equals("bad")) {
                 throw new IllegalStateException("broken");

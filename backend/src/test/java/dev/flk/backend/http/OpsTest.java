@@ -63,7 +63,7 @@ class OpsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"Basic ", "basic  "})
-    void metrics_withTheLogin_areGiven(String scheme) throws IOException {
+    void metrics_withTheLogin_areReturned(String scheme) throws IOException {
         server.login(new Login("ann", new Secret("s:ä")));
         String login = Base64.getEncoder().encodeToString("ann:s:ä".getBytes(StandardCharsets.UTF_8));
 

@@ -64,7 +64,7 @@ class OutcomeRendererTest {
 
     @ParameterizedTest
     @MethodSource("outcomes")
-    void outcome_hasItsAnswerAndItsLine(Outcome outcome, int status, String body, String headers, String members) {
+    void outcome_rendersAnswerAndLogLine(Outcome outcome, int status, String body, String headers, String members) {
         Answer answer = OutcomeRenderer.answer(outcome);
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         OutcomeRenderer.appendLine(line, outcome);

@@ -83,7 +83,7 @@ final class PageHandlerTest {
     }
 
     @Test
-    void root_leadsToThePage() throws Exception {
+    void root_redirectsToThePage() throws Exception {
         HttpResponse<String> answer = get("/");
 
         assertThat(answer.statusCode()).isEqualTo(302);
@@ -91,7 +91,7 @@ final class PageHandlerTest {
     }
 
     @Test
-    void now_everythingWorks_saysSo_andLoadsNothingFromElsewhere() throws Exception {
+    void now_everythingWorks_saysSoAndLoadsNothingFromOtherHosts() throws Exception {
         HttpResponse<String> answer = get("/ui");
 
         assertThat(answer.statusCode()).isEqualTo(200);
@@ -120,7 +120,7 @@ final class PageHandlerTest {
     }
 
     @Test
-    void agents_silentOnesComeFirst_thenInTheOrder() throws Exception {
+    void agents_silentFirst_thenByTheOrder() throws Exception {
         SessionStorage storage = withSessions();
         now = ServerFixture.NOW.minus(CONFIG.silentAfter());
         report(storage, "a-old", "{\"pending\":1}");
@@ -177,7 +177,7 @@ final class PageHandlerTest {
     }
 
     @Test
-    void search_agent_leadsToIt_andSomethingElseSaysWhatCanBeFound() throws Exception {
+    void search_agent_redirectsToIt_otherText_saysWhatCanBeFound() throws Exception {
         report(withSessions(), "pump 7", "{}");
 
         assertThat(get("/ui/search?q=pump%207").headers().firstValue("Location"))
@@ -196,7 +196,7 @@ final class PageHandlerTest {
     }
 
     @Test
-    void state_leadsFromNamespacesToTheVersionsOfAKey() throws Exception {
+    void state_linksFromNamespacesToTheVersionsOfAKey() throws Exception {
         assertThat(get("/ui/state").body()).contains("This backend has no state of agents.");
         server.state = engine;
         StateKey key = new StateKey("shop", "agent/1", "a b");
@@ -226,7 +226,7 @@ final class PageHandlerTest {
 
     @Test
     @Timeout(60)
-    void events_tellOpenPagesOfAChange() throws Exception {
+    void events_notifyOpenPagesOfAChange() throws Exception {
         HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/ui/events"))
                 .build();
         try (Stream<String> lines = client.send(request, BodyHandlers.ofLines()).body()) {
@@ -248,7 +248,7 @@ final class PageHandlerTest {
     }
 
     @Test
-    void hostOfAnotherName_withoutLogin_isRefused() throws Exception {
+    void unknownHostHeader_withoutLogin_isRefused() throws Exception {
         Reply reply = server.connect()
                 .send("GET /ui/agents HTTP/1.1\nHost: rebound.example:80\n\n")
                 .read();
@@ -256,7 +256,7 @@ final class PageHandlerTest {
     }
 
     @Test
-    void addressThatOthersReach_needsALogin() {
+    void publicAddress_requiresALogin() {
         assertThat(new OperatorGuard("127.0.0.1", null).isSafe()).isTrue();
         assertThat(new OperatorGuard("::1", null).isSafe()).isTrue();
         assertThat(new OperatorGuard("0.0.0.0", null).isSafe()).isFalse();

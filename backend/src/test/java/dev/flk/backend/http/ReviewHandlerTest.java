@@ -77,7 +77,7 @@ final class ReviewHandlerTest {
     }
 
     @Test
-    void put_takesACertificateOffTheList() throws Exception {
+    void put_removesACertificateFromTheList() throws Exception {
         String first = rejected(1);
         String second = rejected(2);
         assertThat(send("GET", "/v1/reviews", "").body().lines())
@@ -105,7 +105,7 @@ final class ReviewHandlerTest {
     }
 
     @Test
-    void put_wrongBody_saysWhatIsWrong() throws Exception {
+    void put_invalidBody_namesTheProblem() throws Exception {
         String id = rejected(1);
         String accepted = record.add("pump <7>", 9, "accepted", "", ServerFixture.NOW);
 
@@ -127,7 +127,7 @@ final class ReviewHandlerTest {
     }
 
     @Test
-    void put_byAPageOfAnotherSite_isRefused() throws Exception {
+    void put_fromAPageOfAnotherSite_isRefused() throws Exception {
         String body = "{\"ids\":[\"" + rejected(1) + "\"],\"verdict\":\"ignore\"}";
 
         assertThat(put(body, "Sec-Fetch-Site", "cross-site")).startsWith("403 ");

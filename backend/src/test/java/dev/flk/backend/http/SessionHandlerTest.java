@@ -123,7 +123,7 @@ final class SessionHandlerTest {
     }
 
     @Test
-    void delete_missingSession_hasVersionButNoTime() throws Exception {
+    void delete_missingSession_returnsAVersionWithoutATime() throws Exception {
         HttpResponse<String> answer = asOperator("DELETE", "/v1/sessions/pump-7", "");
         assertThat(answer.statusCode()).isEqualTo(200);
         assertThat(JSON.readTree(answer.body())).isEqualTo(JSON.readTree("{\"id\":\"pump-7\",\"version\":0}"));
@@ -181,7 +181,7 @@ final class SessionHandlerTest {
     }
 
     @Test
-    void staleVersion_isRefused_withTheActualOne() throws Exception {
+    void staleVersion_isRefusedWithTheActualVersion() throws Exception {
         asOperator("PUT", "/v1/sessions/a", "{}");
         asOperator("PUT", "/v1/sessions/a", "{}");
 
@@ -354,7 +354,7 @@ final class SessionHandlerTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "7", "[]", "\"text\"", "{", "{\"a\":1,}", "{}{}", "null"})
-    void body_thatIsNoObject_isRefused(String body) throws Exception {
+    void body_notAnObject_isRefused(String body) throws Exception {
         assertThat(asOperator("PUT", "/v1/sessions/a", body).statusCode()).isEqualTo(400);
         assertThat(refused("malformed")).isEqualTo("1.0");
     }

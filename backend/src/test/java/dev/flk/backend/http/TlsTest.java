@@ -152,7 +152,7 @@ class TlsTest {
     }
 
     @Test
-    void clientThatHasSentItsRequestAlready_isStillToldWhyItIsRefused() throws Exception {
+    void clientThatAlreadySentItsRequest_getsTheReasonOfTheRefusal() throws Exception {
         start(Optional.of(AUTHORITY));
         for (int i = 0; i < 50; i++) {
             SSLSocket socket = connect(AUTHORITY.context(), "TLSv1.3");
@@ -190,7 +190,7 @@ class TlsTest {
     }
 
     @Test
-    void clientThatDoesNotTrust_isCountedAsThat() throws Exception {
+    void clientThatDoesNotTrust_isCountedWithThatReason() throws Exception {
         start(Optional.empty());
         SSLSocket socket = connect(STRANGE.context());
 
@@ -212,7 +212,7 @@ class TlsTest {
     }
 
     @Test
-    void handshakeThatIsCutOffOrGarbage_isCounted_andALookAtThePortIsNot() throws Exception {
+    void incompleteOrInvalidHandshake_isCounted_portScanIsNot() throws Exception {
         start(Optional.empty());
         plain().close();
         Socket cutOff = plain();
@@ -263,7 +263,7 @@ class TlsTest {
     }
 
     @Test
-    void lastAnswer_isFollowedByTheWordOfTls() throws Exception {
+    void lastAnswer_isFollowedByCloseNotify() throws Exception {
         start(Optional.empty());
         for (String version : List.of("TLSv1.3", "TLSv1.2")) {
             SSLSocket socket = connect(AUTHORITY.context(), version);
@@ -277,7 +277,7 @@ class TlsTest {
     }
 
     @Test
-    void manyAnswers_longOnesAmongThem_comeInOrder() throws Exception {
+    void manyAnswers_someLong_arriveInOrder() throws Exception {
         start(Optional.empty());
         server.ingest.answer(body -> ScriptedIngest.echo(body + "y".repeat(50_000)));
         SSLSocket socket = connect(AUTHORITY.context());

@@ -9,7 +9,7 @@ final class LowWaterTest {
     private final LowWater lowWater = new LowWater(10);
 
     @Test
-    void mark_staysBeforeTheOldestUnfinished() {
+    void mark_staysBeforeTheOldestUndecided() {
         LowWater.Group first = lowWater.opened(12, 1_000, 2);
         LowWater.Group second = lowWater.opened(15, 2_000, 3);
         for (int i = 0; i < 3; i++) {
@@ -25,7 +25,7 @@ final class LowWaterTest {
     }
 
     @Test
-    void recordsWithoutDecision_moveTheMarkWhenNothingIsBeforeThem() {
+    void recordsWithoutDecision_advanceTheMarkIfNothingPrecedesThem() {
         lowWater.opened(11, 1_000, 0);
         assertThat(lowWater.mark()).isEqualTo(11);
         LowWater.Group group = lowWater.opened(12, 1_000, 1);

@@ -38,7 +38,7 @@ final class EvidenceTest {
     private Path directory;
 
     @Test
-    void take_beyondTheBurst_waitsForItsBytes() {
+    void take_beyondTheBurst_waits() {
         AtomicLong now = new AtomicLong();
         EvidenceBudget budget = new EvidenceBudget(now::get);
         for (int i = 0; i < 64; i++) {
@@ -56,7 +56,7 @@ final class EvidenceTest {
      * these.
      */
     @Test
-    void variationsOfAKnownCertificate_areKeptWithinBounds_andTheRestIsTold429() throws Exception {
+    void variationsOfAKnownCertificate_areKeptWithinBounds_theRestIs429() throws Exception {
         try (IngestHarness harness = new IngestHarness(directory, new Clock())) {
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
             String padding = "\"" + "x".repeat(MUCH - 1_000) + "\"";
@@ -95,7 +95,7 @@ final class EvidenceTest {
 
     /** Content that could not be logged must not occupy the index as long as content that was. */
     @Test
-    void keepFailsOften_roomIsLeftForWhatComesLater() throws Exception {
+    void keepFailsOften_laterEvidenceIsKept() throws Exception {
         SimulatedDisk disk = new SimulatedDisk(new Random(1));
         Metrics metrics = new Metrics("test");
         LogOptions options = LogOptions.of(Path.of("log"), "inbox", rules.context())

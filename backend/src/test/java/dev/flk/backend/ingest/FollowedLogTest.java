@@ -113,7 +113,7 @@ class FollowedLogTest {
     }
 
     @Test
-    void newestSegmentMovedAway_asItIsRead_theRecordGoesOnInTheNext() throws IOException {
+    void newestSegmentMovedWhileRead_recordContinuesInTheNext() throws IOException {
         try (IngestHarness harness = open();
                 RecordFollower follower = follow(harness)) {
             submit(harness, 1, 5);
@@ -131,7 +131,7 @@ class FollowedLogTest {
 
     /** The bytes of a refused submission may remain after the last record of a segment that is no longer written to. */
     @Test
-    void submissionThatCouldNotBeForced_isNotInTheRecord() throws IOException {
+    void submissionNotForced_isNotInTheRecord() throws IOException {
         try (IngestHarness harness = open();
                 RecordFollower follower = follow(harness)) {
             submit(harness, 1, 5);
@@ -170,7 +170,7 @@ class FollowedLogTest {
     }
 
     @Test
-    void segmentGoneBeforeItWasRead_isMissed_once_andTheRestIsRecorded() throws IOException {
+    void segmentRemovedBeforeItWasRead_isCountedOnceAndTheRestIsRecorded() throws IOException {
         for (int first = 1; first <= 7; first += 3) {
             try (IngestHarness harness = open()) {
                 submit(harness, first, first + 2);
@@ -199,7 +199,7 @@ class FollowedLogTest {
 
     /** The log has lost its end, and has grown beyond the follower's position again before the follower reads it. */
     @Test
-    void logWentBackToACopy_andGrewBeyondThePosition_isReadAgain() throws IOException {
+    void logRestoredFromACopy_grownPastThePosition_isReadAgain() throws IOException {
         try (IngestHarness harness = open()) {
             submit(harness, 1, 3);
         }

@@ -39,7 +39,7 @@ final class HotPathCostTest {
     private final Clock clock = new Clock();
 
     @Test
-    void submit_aTurnOfTheLoop_isOneWriteAndOneForce() throws Exception {
+    void submit_oneTurnOfTheLoop_isOneWriteAndOneForce() throws Exception {
         try (IngestHarness harness = open()) {
             submit(harness, bodies(0)); // the first may open things
             int writes = harness.files.writes();

@@ -37,7 +37,7 @@ final class IngestFaultsTest {
     /** The memory runs out on the recorder's thread, or after the look-up. */
     @ParameterizedTest
     @MethodSource("places")
-    void outOfMemoryOnce_laterOnesAreAnswered_andTheIdIsNotInFlightForEver(BiConsumer<FaultyStore, Runnable> place)
+    void outOfMemoryOnce_laterSubmissionsAreAnswered_alsoOfTheSameId(BiConsumer<FaultyStore, Runnable> place)
             throws IOException {
         laterOnesAreAnswered(place, () -> {
             throw new OutOfMemoryError("injected");
@@ -45,7 +45,7 @@ final class IngestFaultsTest {
     }
 
     @Test
-    void storeThrowsOnce_laterOnesAreAnswered() throws IOException {
+    void storeThrowsOnce_laterSubmissionsAreAnswered() throws IOException {
         laterOnesAreAnswered(FaultyStore::beforePut, () -> {
             throw new IllegalStateException("injected");
         });
@@ -63,7 +63,7 @@ final class IngestFaultsTest {
     }
 
     @Test
-    void storeDown_backlogHoldsNoBodies() throws IOException {
+    void storeDown_backlogKeepsNoBodiesInMemory() throws IOException {
         try (IngestHarness harness = open()) {
             harness.store.down();
             WeakReference<byte[]> body = sendAndForget(harness);
@@ -89,7 +89,7 @@ final class IngestFaultsTest {
 
     /** If one answer throws, the recorder continues, and the others are answered. */
     @Test
-    void lookUp_oneAnswerThrows_theOthersOfTheTurnAreAnswered() throws IOException {
+    void lookUp_oneAnswerThrows_othersAreAnswered() throws IOException {
         try (IngestHarness harness = open()) {
             harness.submit(Pcs.number(1));
             CompletableFuture<Outcome> second = new CompletableFuture<>();

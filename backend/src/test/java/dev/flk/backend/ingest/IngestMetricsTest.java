@@ -32,7 +32,7 @@ class IngestMetricsTest {
     }
 
     @Test
-    void shards_beyondTheMost_areShownTogether() {
+    void shards_beyondTheLimit_areCountedTogether() {
         IngestMetrics.Shards few = shards(2);
         few.decided("a", Verdict.Kind.ACCEPTED, 1.5);
         few.decided("b\n", Verdict.Kind.REJECTED, Double.NaN);

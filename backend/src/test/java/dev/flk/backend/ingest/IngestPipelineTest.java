@@ -52,7 +52,7 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void first_isDecidedLoggedAndRecorded() throws IOException {
+    void newSubmission_isDecidedLoggedAndRecorded() throws IOException {
         try (IngestHarness harness = open()) {
             Outcome outcome = harness.submit(Pcs.number(1));
             assertDecided(outcome, 200, Relation.FIRST);
@@ -72,7 +72,7 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void wallClockIsSetBack_resendIsAnsweredAsBefore() throws IOException {
+    void wallClockSetBack_resendIsAnsweredAsBefore() throws IOException {
         Pcs sentNow = Pcs.number(1).with("sent_at", "\"" + clock.wall() + "\"");
         try (IngestHarness harness = open()) {
             Outcome first = harness.submit(sentNow);
@@ -87,7 +87,7 @@ final class IngestPipelineTest {
 
     /** An agent sends the time of the backend's {@code Date}. */
     @Test
-    void wallClockIsSetAhead_senderFollowsIt_isDecided() throws IOException {
+    void wallClockSetAhead_senderFollows_isDecided() throws IOException {
         try (IngestHarness harness = open()) {
             clock.setByMillis = Duration.ofHours(3).toMillis();
 
@@ -97,7 +97,7 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void conflict_firstStandsAndTheOtherIsKeptOnce() throws IOException {
+    void conflict_firstOutcomeRemainsAndEvidenceIsKeptOnce() throws IOException {
         try (IngestHarness harness = open()) {
             Outcome first = harness.submit(Pcs.number(1));
             for (int i = 0; i < 3; i++) {
@@ -118,7 +118,7 @@ final class IngestPipelineTest {
      * the store would count as down.
      */
     @Test
-    void lookUps_moreThanTheStoreMayBeAsked_are503_untilItHasAnswered() throws IOException {
+    void lookUps_aboveTheLimit_are503_untilTheStoreAnswers() throws IOException {
         try (IngestHarness harness = open()) {
             var reads = harness.store.holdReads();
             List<Optional<Outcome>> answers = new ArrayList<>();
@@ -138,7 +138,7 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void noAnswer_beforeTheForceReturned() throws IOException {
+    void answer_neverBeforeTheForce() throws IOException {
         try (IngestHarness harness = open()) {
             harness.files.hold();
             CompletableFuture<Outcome> first = harness.send(Pcs.number(1));
@@ -157,7 +157,7 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void diskFull_isSaidAndPasses() throws IOException {
+    void diskFull_isReportedAndTemporary() throws IOException {
         try (IngestHarness harness = open()) {
             harness.files.setDiskFull(true);
             assertUnavailable(harness.submit(Pcs.number(1)), Refusal.DISK_FULL);
@@ -167,7 +167,7 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void diskFloor_nothingNewIsTakenUntilThereIsRoom() throws IOException {
+    void diskFloor_newSubmissionsAreRefusedUntilThereIsRoom() throws IOException {
         try (IngestHarness harness = open()) {
             harness.submit(Pcs.number(1));
             harness.files.setUsableBytes(IngestHarness.MIN_FREE_BYTES - 1);
@@ -186,7 +186,7 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void storeDown_bodyIsOnDiskAndDecidedWhenItIsBackWithoutAnotherTry() throws IOException {
+    void storeDown_loggedSubmissionIsDecidedOnRecoveryWithoutARetry() throws IOException {
         try (IngestHarness harness = open()) {
             harness.store.down();
             assertUnavailable(harness.submit(Pcs.number(1)), Refusal.STORE_DOWN);
@@ -206,7 +206,7 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void readFails_isNoMiss_theSecondRecordIsOverruledByTheFirst() throws IOException {
+    void readFails_isNotAMiss_laterRecordIsOverruled() throws IOException {
         try (IngestHarness harness = open()) {
             Outcome first = harness.submit(Pcs.number(1));
             harness.store.failReads();
@@ -229,7 +229,7 @@ final class IngestPipelineTest {
 
     /** A body of a megabyte takes as long to parse as many short ones. */
     @Test
-    void refusedBody_costsItsAddress_byItsLength() throws Exception {
+    void refusedBody_isChargedToItsAddressByLength() throws Exception {
         Limits.Sizes sizes = new Limits.Sizes(BigDecimal.TEN, 1_000, null, BigDecimal.ONE, 10, 10);
         try (IngestHarness harness = new IngestHarness(directory.resolve("short"), clock, sizes)) {
             for (int i = 0; i < 10; i++) {
@@ -245,7 +245,7 @@ final class IngestPipelineTest {
 
     /** A sender that sees that nothing is pending, and then submits, must not be answered that something is pending. */
     @Test
-    void pending_countsWhatHasNotEnded() throws IOException {
+    void pending_countsUnfinished() throws IOException {
         try (IngestHarness harness = open()) {
             List<Long> pendingBeforeItEnds = new CopyOnWriteArrayList<>();
             AppenderBase<ILoggingEvent> atTheLine = new AppenderBase<>() {

@@ -48,7 +48,7 @@ final class IngestRestartTest {
     }
 
     @Test
-    void restart_memory_isRebuiltFromTheLogByTheRulesInForceThen() throws IOException {
+    void restart_memoryStore_isRebuiltByTheRulesOfThatTime() throws IOException {
         Outcome first;
         Outcome other;
         try (IngestHarness harness = open()) {
@@ -70,7 +70,7 @@ final class IngestRestartTest {
     }
 
     @Test
-    void restart_expiredOutcomes_areNotAsserted() throws IOException {
+    void restart_expiredOutcomes_areNotRestored() throws IOException {
         try (IngestHarness harness = open()) {
             harness.submit(Pcs.number(1));
         }
@@ -81,7 +81,7 @@ final class IngestRestartTest {
     }
 
     @Test
-    void restart_embedded_readsOnlyWhatTheStoreLacks() throws IOException {
+    void restart_embeddedStore_readsOnlyMissingRecords() throws IOException {
         Outcome first;
         try (IngestHarness harness = embedded()) {
             first = harness.submit(Pcs.number(1));
@@ -93,7 +93,7 @@ final class IngestRestartTest {
     }
 
     @Test
-    void restart_logShorterThanTheStoresPosition_goesOnFromTheLog() throws IOException {
+    void restart_logShorterThanTheStoresPosition_continuesFromTheLog() throws IOException {
         embedded().close();
         EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime, () -> {});
         store.belongsTo(store.logId().orElseThrow(), clock.expiry());
@@ -116,7 +116,7 @@ final class IngestRestartTest {
     }
 
     @Test
-    void restart_embedded_conflictIsKeptAsEvidenceOnce() throws IOException {
+    void restart_embeddedStore_conflictIsKeptAsEvidenceOnce() throws IOException {
         for (int start = 0; start < 3; start++) {
             try (IngestHarness harness = embedded()) {
                 harness.submit(Pcs.number(1));
@@ -155,7 +155,7 @@ final class IngestRestartTest {
 
     /** The store is empty as well: only the log line shows that something may be missing. */
     @Test
-    void restart_unfinishedRecordAtTheEnd_isReported() throws IOException {
+    void restart_tornTail_isReported() throws IOException {
         Path killed = directory.resolve("killed");
         try (IngestHarness harness = open()) {
             harness.submit(Pcs.number(1));

@@ -61,7 +61,7 @@ final class KeysPipelineTest {
     }
 
     @Test
-    void refused_looksAlikeOutside_andIsToldApartInside() throws Exception {
+    void refusal_looksTheSameToClientsAndIsDistinguishedInMetrics() throws Exception {
         try (IngestHarness harness = open()) {
             Map<String, Pcs> refused = new LinkedHashMap<>();
             refused.put("revoked", signed(3));
@@ -89,7 +89,7 @@ final class KeysPipelineTest {
 
     /** Anybody may send a captured certificate again: that must not use up the rate of the key that signed it. */
     @Test
-    void keyWithARate_isHeldToIt_andOnlyByWhatIsNew() throws Exception {
+    void keyWithARate_isLimitedByNewCertificatesOnly() throws Exception {
         try (IngestHarness harness = open()) {
             Pcs first = Pcs.number(1).ofShard("shard-3").signedBy(KeysFixture.signer(7));
             assertDecided(harness.submit(first), 200, Relation.FIRST);
@@ -111,7 +111,7 @@ final class KeysPipelineTest {
     }
 
     @Test
-    void taken_standsInTheLogUnderItsKey() throws Exception {
+    void accepted_isLoggedWithItsKey() throws Exception {
         try (IngestHarness harness = open()) {
             assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
             assertDecided(harness.submit(signed(2).with("seed", "4")), 200, Relation.CONFLICT);

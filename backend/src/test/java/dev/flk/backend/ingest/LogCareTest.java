@@ -31,7 +31,7 @@ final class LogCareTest {
     }
 
     @Test
-    void decidedAndOld_isCompressedThenRemoved_andAStartAsksNobodyForIt() throws IOException {
+    void decidedAndOld_isCompressedThenRemoved_andNotMissedByAStart() throws IOException {
         simulation.start();
         simulation.submitDaily(1, 20);
         assertThat(segments(".wal")).isGreaterThan(15);
@@ -50,7 +50,7 @@ final class LogCareTest {
      * 0 here.
      */
     @Test
-    void whatAnotherOneStillReads_isRemovedOnlyForWantOfRoom() throws IOException {
+    void segmentStillRead_isRemovedOnlyIfSpaceIsShort() throws IOException {
         simulation.start();
         simulation.letRead(() -> 3);
         simulation.submitDaily(1, 30);

@@ -37,7 +37,7 @@ final class MovedSegmentTest {
     }
 
     @Test
-    void undecidedSegmentMovedAway_theStartStops() throws IOException {
+    void undecidedSegmentMoved_startFails() throws IOException {
         String second = segmentsOfThreeDays().get(1);
         simulation.disk.remove("inbox.mark");
         simulation.disk.moveAway(second, "moved");
@@ -49,7 +49,7 @@ final class MovedSegmentTest {
 
     /** The store was down since the first start, and the low-water mark is still 0. */
     @Test
-    void oldestSegmentMovedAway_beforeAnythingWasDecided_theStartStops() throws IOException {
+    void oldestSegmentMovedBeforeAnyDecision_startFails() throws IOException {
         simulation.start();
         store.setMood(Mood.DOWN);
         for (int day = 1; day <= 3; day++) {
@@ -71,7 +71,7 @@ final class MovedSegmentTest {
 
     /** The operator does what the message says. */
     @Test
-    void beginningGoneForGood_theStoreLacksIt_goesOnOnceTheMarkIsRemoved() throws IOException {
+    void beginningLostAndMissingFromTheStore_startsOnceTheMarkIsRemoved() throws IOException {
         simulation.start();
         for (int day = 1; day <= 3; day++) {
             simulation.submit(Pcs.number(day));
@@ -99,7 +99,7 @@ final class MovedSegmentTest {
 
     /** The segments after it, which the retention removed, do not count as a gap. */
     @Test
-    void oldSegmentPutBackAfterLaterOnesWereRemoved_anEmptyStoreIsMadeComplete() throws IOException {
+    void oldSegmentRestored_emptyStoreIsCompleted() throws IOException {
         String oldest = segmentsOfThreeDays().get(0);
         simulation.disk.moveAway(oldest, "moved");
         simulation.start();
@@ -123,7 +123,7 @@ final class MovedSegmentTest {
      * segment is back.
      */
     @Test
-    void newestSegmentMovedAway_andTheStoreLost_isDownUntilItIsPutBack() throws IOException {
+    void newestSegmentMovedAndStoreLost_isDownUntilItIsRestored() throws IOException {
         simulation.start();
         for (int i = 1; i <= 20; i++) { // more than the next segment repeats
             simulation.submit(Pcs.number(100 + i));
@@ -153,7 +153,7 @@ final class MovedSegmentTest {
      * records.
      */
     @Test
-    void newestSegmentRemoved_beforeAnybodyNoticed_whatIsLoggedAnewIsKept() throws IOException {
+    void newestSegmentRemovedUnnoticed_recordsLoggedAgainAreKept() throws IOException {
         simulation.start();
         for (int i = 1; i <= 3; i++) {
             simulation.submit(Pcs.number(i));
@@ -189,7 +189,7 @@ final class MovedSegmentTest {
      * process is killed.
      */
     @Test
-    void decidedSegmentMovedAway_thatTheStoreLacks_isNotPassedOver() throws IOException {
+    void decidedSegmentMovedAndMissingFromTheStore_isNotSkipped() throws IOException {
         simulation.start();
         for (int day = 1; day <= 3; day++) {
             simulation.submit(Pcs.number(day));
@@ -213,7 +213,7 @@ final class MovedSegmentTest {
      * decided.
      */
     @Test
-    void endOfTheLogMovedAway_whatIsLoggedAnew_isNotTakenForDecided() throws IOException {
+    void endOfTheLogMoved_newRecordsAreNotTakenForDecided() throws IOException {
         simulation.start();
         simulation.submitDaily(1, 6);
         store.flush();

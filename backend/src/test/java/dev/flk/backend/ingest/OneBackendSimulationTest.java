@@ -28,7 +28,7 @@ final class OneBackendSimulationTest {
 
     @Test
     @Tag("thorough")
-    void manyMore_keepEveryPromise() {
+    void manyRuns_keepEveryPromise() {
         RandomHistory.runMany(OneBackend::new);
     }
 

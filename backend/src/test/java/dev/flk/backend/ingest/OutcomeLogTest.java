@@ -48,13 +48,13 @@ class OutcomeLogTest {
     }
 
     @Test
-    void escalated_reasonAndEscapedShard_standInTheLine() {
+    void escalated_line_hasReasonAndEscapedShard() {
         assertThat(lineFor("degraded: cached_merkle"))
                 .isEqualTo("PCS " + ID + " escalated: degraded: cached_merkle (shard=line 1\\n\\u202e)");
     }
 
     @Test
-    void escalated_longReason_isCut() {
+    void escalated_longReason_isTruncated() {
         assertThat(lineFor("degraded: " + "x".repeat(100_000)))
                 .startsWith("PCS " + ID + " escalated: degraded: xxx")
                 .endsWith("x… (shard=line 1\\n\\u202e)")
@@ -75,7 +75,7 @@ class OutcomeLogTest {
     }
 
     @Test
-    void badSignature_ofWhomeverTriesOften_isLoggedNowAndThen() {
+    void badSignature_repeatedly_isLoggedSparingly() {
         OutcomeLog log = new OutcomeLog(Audit.none());
         for (int i = 0; i < 10_000; i++) {
             log.badSignature(ID.toString(), SignatureRefusal.UNKNOWN_KEY, null, IngestHarness.sender());
@@ -85,7 +85,7 @@ class OutcomeLogTest {
     }
 
     @Test
-    void twoDecimals_isWhatTheFormatterSays() {
+    void twoDecimals_agreesWithTheFormatter() {
         DoubleStream special = DoubleStream.of(
                 0,
                 -0.0,

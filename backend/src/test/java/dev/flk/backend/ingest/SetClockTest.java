@@ -35,7 +35,7 @@ final class SetClockTest {
 
     /** No list for the store may contain an id twice: the store would refuse it each time. */
     @Test
-    void setBackOverAnEnd_twoOfAnIdWait_oneAfterTheOtherIsDecided() throws IOException {
+    void setBackBeforeAnExpiry_twoPendingOfOneId_areDecidedInTurn() throws IOException {
         simulation.start();
         submitWithoutAStore(first);
         world.advance(Simulation.TTL);
@@ -52,7 +52,7 @@ final class SetClockTest {
 
     /** Submissions in the backlog are recorded before later ones. */
     @Test
-    void setAhead_whatWaitsHasNotExpired() throws IOException {
+    void setAhead_pendingHasNotExpired() throws IOException {
         simulation.start();
         submitWithoutAStore(first);
         simulation.clock.set(Simulation.TTL.plusDays(1));
@@ -67,7 +67,7 @@ final class SetClockTest {
 
     /** The expired outcome may win again; the loss of the outcome that was answered since then is reported. */
     @Test
-    void setBackOverAnEnd_andTheStoreLost_theLossIsTold() throws IOException {
+    void setBackBeforeAnExpiryAndStoreLost_lossIsReported() throws IOException {
         simulation.start();
         simulation.submit(first);
         simulation.settle();
@@ -90,7 +90,7 @@ final class SetClockTest {
      */
     @ParameterizedTest
     @ValueSource(ints = {-20, 20})
-    void jumpsByDaysForSeconds_severalTimes_everyAnswerStands(int days) throws IOException {
+    void jumpsByDaysForSeconds_everyAnswerRemains(int days) throws IOException {
         simulation.start();
         List<Pcs> answered = new ArrayList<>();
         for (int jump = 0; jump < 4; jump++) {
@@ -112,7 +112,7 @@ final class SetClockTest {
      */
     @ParameterizedTest
     @ValueSource(ints = {-20, 20})
-    void jumpsByDaysForHours_everyAnswerStands(int days) throws IOException {
+    void jumpsByDaysForHours_everyAnswerRemains(int days) throws IOException {
         simulation.start();
         List<Pcs> answered = new ArrayList<>();
         submitAndSettle(answered, 0);

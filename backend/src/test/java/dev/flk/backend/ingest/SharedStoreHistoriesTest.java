@@ -150,7 +150,7 @@ final class SharedStoreHistoriesTest {
     }
 
     @Test
-    void history12_markCarriedWhileReasserting() throws IOException {
+    void history12_markCarriedDuringReassertion() throws IOException {
         zero.start();
         Outcome answered = zero.submit(first);
         zero.simulation.stepLogCare(); // the mark is kept
@@ -192,7 +192,7 @@ final class SharedStoreHistoriesTest {
     }
 
     @Test
-    void history15_waitingOutTheTtl() throws IOException {
+    void history15_waitForTheTtl() throws IOException {
         zero.start();
         remote.setReachable(false);
         assertThat(zero.submit(first)).isInstanceOf(Outcome.Refused.class);
@@ -208,9 +208,9 @@ final class SharedStoreHistoriesTest {
             history6_overruledNotYetDurable       | an outcome not recorded is tried again  | notCalling backend.ingest.OutcomeWriter leaveWaiting add
             history7_submissionBeforeItsOverruled | what won is asserted first              | notCalling backend.ingest.CatchUp$Run readOverruled putIfAbsent
             history8_sameOutcomeOtherExpiry       | what lost is never asserted             | notCalling backend.ingest.CatchUp$Run readOverruled add
-            history12_markCarriedWhileReasserting | the mark goes back to that of the store | notCalling backend.ingest.StoreLink connected assertedUpTo
+            history12_markCarriedDuringReassertion | the mark goes back to that of the store | notCalling backend.ingest.StoreLink connected assertedUpTo
             history13_lateWriteOfThePosition      | a put is compared with the position     | returning backend.ingest.SimulatedRemote isAt 1
-            history15_waitingOutTheTtl            | an expired outcome is not put           | notCalling backend.ingest.OutcomeWriter put isExpired
+            history15_waitForTheTtl            | an expired outcome is not put           | notCalling backend.ingest.OutcomeWriter put isExpired
             """)
     void ruleSwitchedOff_breaks(String history, String rule, String change) throws ReflectiveOperationException {
         assertThat(SwitchedOffRulesTest.without(rule, change).breaks(SharedStoreHistoriesTest.class, history))
@@ -219,7 +219,7 @@ final class SharedStoreHistoriesTest {
 
     /** Three methods of one class agree on the rule. */
     @Test
-    void storeCountsAsUpOnceConnected_breaks() throws ReflectiveOperationException {
+    void storeUpOnceConnected_breaksAPromise() throws ReflectiveOperationException {
         String rule = "a store is down until it is complete";
         Mutant mutant = Stream.of("nowConnected", "assertAgain", "noteAgain")
                 .map(method -> "readingInstead backend.dedup.GuardedStore " + method + " CONNECTED OPEN")

@@ -39,7 +39,7 @@ final class SimulatedHistoriesTest {
 
     /** The other content arrives with the record, or after the record's force has failed and before anybody is answered. */
     @Test
-    void history5_evidenceBehindAFailedRecord() throws IOException {
+    void history5_evidenceAfterAFailedRecord() throws IOException {
         simulation.start();
         Pcs first = Pcs.number(1);
         Pcs other = first.with("budget", "0.9");
@@ -77,7 +77,7 @@ final class SimulatedHistoriesTest {
     }
 
     @Test
-    void history10_startFromTheOwnMark() throws IOException {
+    void history10_startFromOwnMark() throws IOException {
         simulation.start();
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
         simulation.stepLogCare(); // the mark is kept
@@ -131,9 +131,9 @@ final class SimulatedHistoriesTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
-            history5_evidenceBehindAFailedRecord | submissions in flight share an end       | returning backend.ingest.InFlightIds$InFlight join 0
+            history5_evidenceAfterAFailedRecord | submissions in flight share an end       | returning backend.ingest.InFlightIds$InFlight join 0
             history5_evidenceThatFailed          | evidence not on disk is not known        | notCalling backend.ingest.Evidence tell remove
-            history10_startFromTheOwnMark        | a start resumes at the store's position  | giving backend.ingest.StoreLink connected orElse 9223372036854775807
+            history10_startFromOwnMark        | a start resumes at the store's position  | giving backend.ingest.StoreLink connected orElse 9223372036854775807
             history11_endOfTheGroupAsPosition    | the mark is before the oldest unfinished | callingInstead backend.inbox.LowWater advance getFirst getLast
             history14_timeOutWithEffect          | an outcome not recorded is tried again   | notCalling backend.ingest.OutcomeWriter leaveWaiting add
             history14_timeOutWithEffect          | an equal existing outcome is our own     | returning backend.dedup.DedupStore$StoredOutcome equals 0

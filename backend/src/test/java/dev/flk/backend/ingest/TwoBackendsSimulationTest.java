@@ -36,7 +36,7 @@ final class TwoBackendsSimulationTest {
 
     @Test
     @Tag("thorough")
-    void manyMore_keepEveryPromise() {
+    void manyRuns_keepEveryPromise() {
         RandomHistory.runMany(TwoBackends::new);
     }
 

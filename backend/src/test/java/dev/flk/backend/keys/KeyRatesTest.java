@@ -45,7 +45,7 @@ final class KeyRatesTest {
     }
 
     @Test
-    void keyWithARate_mayHaveTwiceThatAtOnce_atLeastOne() {
+    void keyWithARate_burstIsTwiceTheRateAndAtLeastOne() {
         KeyRates rates = rates(key("fast", "7.5"), key("slow", "0.1"), key("slowest", "0.0000001"), key("any", null));
         assertThat(takes(bucket(rates, "fast"))).isEqualTo(15);
         assertThat(takes(bucket(rates, "slow"))).isEqualTo(1);
@@ -57,7 +57,7 @@ final class KeyRatesTest {
     }
 
     @Test
-    void readAgain_theSameRateKeepsItsBucket_anotherGetsAnother() {
+    void reload_sameRateKeepsItsBucket_anotherRateGetsANewOne() {
         KeyRates before = rates(key("a", "5"), key("b", "5"), key("gone", "5"));
         assertThat(takes(bucket(before, "a"))).isEqualTo(10);
         assertThat(takes(bucket(before, "b"))).isEqualTo(10);

@@ -52,7 +52,7 @@ class KeysFileFuzzTest {
 
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
-    void anyFile_isKeysOrNamedProblems(byte[] text) throws IOException {
+    void anyFile_isValidKeysOrNamedProblems(byte[] text) throws IOException {
         Files.write(fixture.file(), text);
         try {
             KeysFile read = KeysFile.read(fixture.file(), null);

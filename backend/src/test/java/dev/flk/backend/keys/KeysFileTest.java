@@ -49,7 +49,7 @@ final class KeysFileTest {
     }
 
     @Test
-    void read_everyMember_isThere() throws Exception {
+    void read_everyMember_isReturned() throws Exception {
         keys.write(
                 KeyText.ed25519("edge-7.2026:a_b", 1)
                         .shards("plant-7", "plant-8")
@@ -135,7 +135,7 @@ final class KeysFileTest {
             ed | agents | ["a","a"] | {agents}
             ed | agents | ["a/b"] | key k: agents has a name with a slash; \
             the name of an agent is the part of a session id before its first slash
-            ed | valid_from | "tomorrow" | key k: valid_from is not an instant; write it like 2026-11-20T10:00:00Z
+            ed | valid_from | "tomorrow" | key k: valid_from is not an instant between 1970 and 9999; write it like 2026-11-20T10:00:00Z
             ed | valid_until | 5 | key k: valid_until is not a string
             ed | valid_until | "2026-11-20T10:00:00Z","valid_from":"2026-11-20T10:00:00Z" | key k: valid_until is not after valid_from
             ed | state | "stolen" | key k: state is missing or not one of active, retiring, revoked
@@ -147,7 +147,7 @@ final class KeysFileTest {
             hmac | secret_file | "/a.secret" | {file}
             hmac | secret_file | "b" | key k: its secret_file does not exist
             """)
-    void read_aMistakeInAKey_isNamedAndNoOther(String algorithm, String member, String json, String problem)
+    void read_errorInAKey_isNamedAlone(String algorithm, String member, String json, String problem)
             throws IOException {
         KeyText key = algorithm.equals("ed") ? KeyText.ed25519("k", 1) : KeyText.hmac("k", "a.secret");
         keys.write(json == null ? key.without(member) : key.with(member, json));
@@ -165,13 +165,13 @@ final class KeysFileTest {
             {"version":1,"keys":[]} | keys is missing, not an array, or empty
             {"version":1,"keys":[3]} | key number 1 is not an object
             """)
-    void read_aMistakeInTheFile_isNamed(String text, String problem) throws IOException {
+    void read_errorInTheFile_isNamed(String text, String problem) throws IOException {
         keys.writeText(text);
         assertThat(problems()).containsExactly(problem);
     }
 
     @Test
-    void read_manyMistakes_areAllNamed() throws IOException {
+    void read_manyErrors_areAllNamed() throws IOException {
         keys.writeText("{\"version\":2,\"kees\":1,\"keys\":[{\"id\":\"a\",\"state\":\"x\"},7]}");
         assertThat(problems())
                 .contains("version is missing or not 1", "key number 2 is not an object")
@@ -209,13 +209,13 @@ final class KeysFileTest {
     }
 
     @Test
-    void read_aRevokedKeyWhoseSecretIsGone_isTaken() throws Exception {
+    void read_revokedKeyWithoutSecret_isAccepted() throws Exception {
         keys.write(KeyText.hmac("a", "gone").state("revoked"));
         assertThat(KeysFile.read(keys.file(), null).entries()).hasSize(1);
     }
 
     @Test
-    void read_anotherAlgorithmThanTheOnlyOne_isAProblem() throws IOException {
+    void read_secondAlgorithm_isAProblem() throws IOException {
         keys.write(KeyText.ed25519("a", 1), KeyText.hmac("b", "a.secret"));
         var thrown = catchThrowableOfType(
                 InvalidFileException.class, () -> KeysFile.read(keys.file(), SigningAlgorithm.ED25519));
@@ -249,7 +249,7 @@ final class KeysFileTest {
     }
 
     @Test
-    void schema_hasTheMembersThatAreRead() throws IOException {
+    void schema_listsTheMembersThatAreRead() throws IOException {
         JsonNode schema = JsonMapper.builder()
                 .build()
                 .readTree(Path.of("..", "docs", "keys.schema.json").toFile());

@@ -99,7 +99,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void verify_exactNameOrPrefix_isTaken_andNoOtherShard() throws Exception {
+    void verify_exactNameOrPrefix_isAcceptedForNoOtherShard() throws Exception {
         open(
                 KeyText.ed25519("named", 1),
                 KeyText.ed25519("begins", 2).prefixes("shard-", "line/"),
@@ -131,14 +131,14 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void verify_aShardThatIsFarTooLong_isRefusedAndNotKept() throws Exception {
+    void verify_shardFarTooLong_isRefusedAndNotRemembered() throws Exception {
         open(KeyText.ed25519("a", 1).prefixes("s"));
         assertThat(why(signed(9).ofShard("s".repeat(Examiner.MAX_BYTES))))
                 .isEqualTo(Map.entry(SignatureRefusal.NOT_EXAMINED, "null"));
     }
 
     @Test
-    void verify_states() throws Exception {
+    void verify_keyStates_areObserved() throws Exception {
         open(KeyText.ed25519("a", 1).state("retiring"), KeyText.ed25519("b", 2).state("revoked"));
         assertThat(verify(signed(1))).hasValue("a");
         assertThat(sample(metrics, "flk_retiring_key_submissions_total")).isEqualTo(1);
@@ -146,7 +146,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void verify_validity_hasItsFirstInstantAndNotItsLast() throws Exception {
+    void verify_validity_includesItsBeginningAndExcludesItsEnd() throws Exception {
         open(KeyText.ed25519("a", 1)
                 .with("valid_from", "\"2026-11-20T10:00:10Z\"")
                 .with("valid_until", "\"2026-11-20T10:00:20Z\""));
@@ -164,7 +164,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void verify_clockSetForward_endsNoKeyForAnHour() throws Exception {
+    void verify_clockSetAhead_expiresNoKeyForAnHour() throws Exception {
         open(KeyText.ed25519("a", 1).with("valid_until", "\"2026-11-21T00:00:00Z\""));
         setByMillis = Duration.ofDays(400).toMillis();
         assertThat(verify(signed(1))).hasValue("a");
@@ -173,7 +173,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void verify_clockSetBack_bringsNoKeyBackAndEndsNone() throws Exception {
+    void verify_clockSetBack_revivesAndExpiresNoKey() throws Exception {
         open(
                 KeyText.ed25519("old", 1).with("valid_until", "\"2026-11-20T00:00:00Z\""),
                 KeyText.ed25519("new", 2).with("valid_from", "\"2026-11-20T00:00:00Z\""));
@@ -185,7 +185,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void step_aChangedFile_isInForce() throws Exception {
+    void step_changedFile_takesEffect() throws Exception {
         open(KeyText.ed25519("a", 1));
         keys.write(KeyText.ed25519("a", 1).state("revoked"), KeyText.ed25519("b", 2));
         assertThat(verify(signed(1))).hasValue("a");
@@ -198,7 +198,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void step_aChangedSecret_isInForce() throws Exception {
+    void step_changedSecret_takesEffect() throws Exception {
         open(KeyText.hmac("h", "a.secret"));
         String other = "another secret, of the same kind";
         keys.secret("a.secret", other);
@@ -210,7 +210,7 @@ final class ReloadedKeysTest {
     /** Opening a pipe would block forever, and then no key could be revoked any more. */
     @Test
     @Timeout(20)
-    void step_aPipeAsASecret_isAMistake_andALaterRevocationComesIntoForce() throws Exception {
+    void step_pipeAsASecret_isAnError_andALaterRevocationTakesEffect() throws Exception {
         open(KeyText.hmac("h", "a.secret"), KeyText.ed25519("a", 1));
         Files.delete(directory.resolve("a.secret"));
         assertThat(new ProcessBuilder("mkfifo", directory.resolve("a.secret").toString())
@@ -228,7 +228,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void step_anEditOfTheSameSizeWithTheOldTime_isInForce() throws Exception {
+    void step_editOfTheSameSizeAndTime_takesEffect() throws Exception {
         open(KeyText.hmac("h", "a.secret"));
         Path secret = directory.resolve("a.secret");
         FileTime time = Files.getLastModifiedTime(secret);
@@ -242,7 +242,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void step_aVolumeOfKubernetes_isInForceWhenItsLinkIsSwapped() throws Exception {
+    void step_kubernetesVolume_takesEffectWhenItsLinkIsSwapped() throws Exception {
         SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
         keys = new KeysFixture(directory.resolve("mounted"));
         new KeysFixture(volume.version("a"))
@@ -274,7 +274,7 @@ final class ReloadedKeysTest {
 
     /** The size and the modification time of the files may be unchanged, for example after an archive was unpacked. */
     @Test
-    void step_aVolumeWhoseFilesLookTheSame_isToldByItsInodes() throws Exception {
+    void step_volumeWithTheSameSizesAndTimes_isDistinguishedByInodes() throws Exception {
         SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
         keys = new KeysFixture(directory.resolve("mounted"));
         for (String name : List.of("a", "b")) {
@@ -294,7 +294,7 @@ final class ReloadedKeysTest {
      */
     @Test
     @Timeout(60)
-    void step_aVolumeThatIsSwappedWhileItIsRead_isNoMistake() throws Exception {
+    void step_volumeSwappedWhileRead_isNotAnError() throws Exception {
         SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
         keys = new KeysFixture(directory.resolve("mounted"));
         List<KeyText> many = new ArrayList<>();
@@ -333,7 +333,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void step_aBadFile_keepsTheOldKeysAndCountsOnce_untilItIsMended() throws Exception {
+    void step_invalidFile_keepsTheOldKeysAndCountsOnceUntilFixed() throws Exception {
         open(KeyText.ed25519("a", 1));
         keys.write(KeyText.ed25519("a", 1).state("gone"), KeyText.hmac("h", "missing.secret"));
         inForce.step();
@@ -357,14 +357,14 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void open_aBadFile_isRefused() {
+    void open_invalidFile_isRefused() {
         assertThatExceptionOfType(InvalidFileException.class)
                 .isThrownBy(() -> open(KeyText.ed25519("a", 1).state("x")))
                 .satisfies(e -> assertThat(e.problems()).hasSize(1));
     }
 
     @Test
-    void examine_aFlood_isNotKept() throws Exception {
+    void examine_flood_isNotRemembered() throws Exception {
         open(KeyText.ed25519("a", 1));
         ParsedCertificate refused = parsed(signed(9));
         Queue<SignatureRefusal> told = new ConcurrentLinkedQueue<>(); // the examiner reports other reasons concurrently

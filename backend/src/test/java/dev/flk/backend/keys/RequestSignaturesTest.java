@@ -81,7 +81,7 @@ final class RequestSignaturesTest {
     }
 
     @Test
-    void authenticate_withoutAgents_acceptsTheNamesOfShards() throws Exception {
+    void authenticate_withoutAgents_acceptsShardNames() throws Exception {
         open(
                 KeyText.ed25519("named", 1).shards("plant-7", "plant-8/line-1"),
                 KeyText.ed25519("begins", 2).prefixes("plant-"),
@@ -105,7 +105,7 @@ final class RequestSignaturesTest {
     }
 
     @Test
-    void authenticate_withAgents_acceptsTheseOnly() throws Exception {
+    void authenticate_withAgents_acceptsOnlyThese() throws Exception {
         open(
                 KeyText.ed25519("listed", 1).shards("plant-8").with("agents", "[\"plant-7\",\"robot\"]"),
                 KeyText.ed25519("unlisted", 2).prefixes("").with("agents", "[]"));
@@ -133,7 +133,7 @@ final class RequestSignaturesTest {
     }
 
     @Test
-    void authenticate_statesAndValidity() throws Exception {
+    void authenticate_keyStatesAndValidity_areObserved() throws Exception {
         open(
                 KeyText.ed25519("old", 1).shards("plant-7").state("retiring"),
                 KeyText.ed25519("gone", 2).shards("plant-7").state("revoked"),
@@ -162,7 +162,7 @@ final class RequestSignaturesTest {
     }
 
     @Test
-    void authenticate_twoKeysWithOneDerivedId_findsTheOneThatSigned() throws Exception {
+    void authenticate_twoKeysWithTheSameId_findsTheSigner() throws Exception {
         assertThat(new HmacSigner(TWINS.get(0)).keyId()).isEqualTo(new HmacSigner(TWINS.get(1)).keyId());
         keys.secret("0.secret", TWINS.get(0)).secret("1.secret", TWINS.get(1));
         open(
@@ -174,7 +174,7 @@ final class RequestSignaturesTest {
     }
 
     @Test
-    void step_aRevokedKey_mayNoLongerSignRequests() throws Exception {
+    void step_revokedKey_canNoLongerSignRequests() throws Exception {
         open(KeyText.ed25519("a", 1).shards("plant-7"));
         keys.write(KeyText.ed25519("a", 1).shards("plant-7").state("revoked"));
         assertThat(authenticate(KeysFixture.signer(1), "plant-7")).isEqualTo(new Accepted("a"));
@@ -184,7 +184,7 @@ final class RequestSignaturesTest {
     }
 
     @Test
-    void anyOf_everyKeyMaySignForEverySession() throws Exception {
+    void anyOf_everyKeyCanSignForEverySession() throws Exception {
         Signatures signatures = Signatures.anyOf(SignatureCheck.hmac(List.of("another", SECRET)));
         HmacSigner key = new HmacSigner(SECRET);
 

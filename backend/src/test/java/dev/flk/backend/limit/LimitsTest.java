@@ -57,7 +57,7 @@ final class LimitsTest {
     }
 
     @Test
-    void change_takesTheRatesOfAllAndOfShards_fromNowOn() throws Exception {
+    void change_newRates_applyFromNowOn() throws Exception {
         Submitter sender = from("192.0.2.1");
         for (int i = 0; i < 20; i++) {
             assertThat(sendsNew(limits, sender, "a")).isTrue();
@@ -77,7 +77,7 @@ final class LimitsTest {
     }
 
     @Test
-    void admit_moreThanTheBurst_isThrottledByAll_untilTheNextToken() throws Exception {
+    void admit_beyondTheBurst_isThrottledUntilTheNextToken() throws Exception {
         Submitter sender = from("192.0.2.1");
         Limits noShardRate = limits(null, BigDecimal.TEN);
         for (int i = 0; i < 200; i++) {
@@ -91,7 +91,7 @@ final class LimitsTest {
     }
 
     @Test
-    void takeNew_moreThanTheShardsRate_isThrottled_othersAreNot_andTheTokenOfAllIsBack() throws Exception {
+    void takeNew_aboveTheShardsRate_isThrottledAloneAndReturnsTheGlobalToken() throws Exception {
         Submitter sender = from("192.0.2.1");
         int taken = 0;
         for (int i = 0; i < 1_000; i++) {
@@ -105,7 +105,7 @@ final class LimitsTest {
     }
 
     @Test
-    void takeNew_keyWithARate_hasThatInsteadOfTheShards() throws Exception {
+    void takeNew_keyWithARate_replacesTheShardsRate() throws Exception {
         Submitter sender = from("192.0.2.1");
         RateLimit keyRate = RateLimit.ofTwoSeconds(new BigDecimal("25"), now::get);
         int taken = 0;
@@ -119,7 +119,7 @@ final class LimitsTest {
     }
 
     @Test
-    void failures_ofAnAddress_areThrottledBeforeReading_othersAreNot() throws Exception {
+    void failures_ofOneAddress_areThrottledBeforeReading() throws Exception {
         Submitter stranger = from("192.0.2.1");
         int failed = 0;
         for (int i = 0; i < 1_000; i++) {
@@ -158,7 +158,7 @@ final class LimitsTest {
 
     /** The connection is that of an agent, or a proxy, that repeats unanswered submissions. */
     @Test
-    void duplicates_ofAConnectionThatSentSomethingNew_areSpared_untilItFails() throws Exception {
+    void duplicates_connectionThatSentNewCertificates_areFreeUntilItFails() throws Exception {
         Submitter agent = from("192.0.2.1");
         assertThat(sendsNew(limits, agent, "a")).isTrue();
         for (int i = 0; i < 100; i++) {
@@ -181,7 +181,7 @@ final class LimitsTest {
     }
 
     @Test
-    void connect_moreThanAnAddressMay_isRefused_untilOneEnds() throws Exception {
+    void connect_aboveTheAddressLimit_isRefusedUntilOneEnds() throws Exception {
         Submitter one = from("2001:db8::1");
         Submitter sameNetwork = from("2001:db8::2");
         assertThat(limits.connect(one)).isTrue();

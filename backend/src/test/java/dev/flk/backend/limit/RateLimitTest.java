@@ -12,7 +12,7 @@ class RateLimitTest {
     private final AtomicLong nowNanos = new AtomicLong(Long.MIN_VALUE / 2);
 
     @Test
-    void tryTake_afterTheTimeItTold_admits() {
+    void tryTake_afterTheReportedWait_admits() {
         RateLimit limit = limit("7", 1);
         admitted(limit, 1);
         long wait = limit.tryTake().orElseThrow();

@@ -14,7 +14,7 @@ class DiskSpaceTest {
     private Path directory;
 
     @Test
-    void watch_filesThatAreThere_areCountedFromTheStart() throws IOException {
+    void watch_existingFiles_areCountedFromTheStart() throws IOException {
         Files.write(directory.resolve("a"), new byte[10]);
         Files.write(directory.resolve("b"), new byte[5]);
 
@@ -25,7 +25,7 @@ class DiskSpaceTest {
     }
 
     @Test
-    void look_moreWasWritten_isSeen() throws IOException {
+    void measure_moreWasWritten_isCounted() throws IOException {
         try (DiskSpace space = DiskSpace.watch(directory)) {
             Files.write(directory.resolve("a"), new byte[10]);
 
@@ -36,7 +36,7 @@ class DiskSpaceTest {
     }
 
     @Test
-    void watch_directoryThatIsGone_isNaN() throws IOException {
+    void watch_missingDirectory_isNaN() throws IOException {
         try (DiskSpace space = DiskSpace.watch(directory.resolve("missing"))) {
             assertThat(space.usedBytes()).isNaN();
             assertThat(space.freeBytes()).isNaN();

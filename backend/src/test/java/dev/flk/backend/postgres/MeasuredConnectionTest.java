@@ -44,7 +44,7 @@ class MeasuredConnectionTest {
                 "SET statement_timeout = 1 | OTHER",
                 "'' | OTHER",
             })
-    void kind_isThatOfTheVerb(String sql, PoolMetrics.Kind kind) {
+    void kind_isDeterminedByTheVerb(String sql, PoolMetrics.Kind kind) {
         assertThat(MeasuredConnection.kind(sql)).isEqualTo(kind);
     }
 

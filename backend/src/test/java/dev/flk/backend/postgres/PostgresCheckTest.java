@@ -68,7 +68,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void goodServer_passesEveryPoint() throws IOException {
+    void healthyServer_passesEachCheck() throws IOException {
         assertThat(check(USUAL, InstantSource.system()).run())
                 .allSatisfy(finding ->
                         assertThat(finding.grade()).as(finding.toString()).isIn(Grade.OK, Grade.SKIPPED))
@@ -78,7 +78,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void indexes_areThoseOfTheMigrations() {
+    void indexes_equalThoseOfTheMigrations() {
         String created = server.text(database, """
                 SELECT string_agg(pg_class.relname, ' ') FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
                 JOIN pg_class AS t ON t.oid = indrelid
@@ -96,7 +96,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void noTables_areMissingMigrations_andUnknownReadTime() throws IOException {
+    void noTables_reportMissingMigrationsAndNoReadTime() throws IOException {
         server.execute(database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
         assertBad("migrations", "dedup: 1 migration missing, state: 4 migrations missing");
         assertThat(find("read_time", check(USUAL, InstantSource.system())).grade())
@@ -116,7 +116,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void connectionsOfAllBackends_mustFit() throws SQLException {
+    void connectionsOfAllBackends_exceedTheServer_areNamed() throws SQLException {
         try (Connection one = named("flk-backend dedup 1@a");
                 Connection same = named("flk-backend state 1@a");
                 Connection two = named("flk-backend dedup 1@b");
@@ -165,7 +165,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void size_isLimitedOnlyIfAsked() throws IOException {
+    void size_isLimitedOnlyOnRequest() throws IOException {
         Finding without = find("size", check(USUAL, InstantSource.system()));
         assertThat(without.grade()).isEqualTo(Grade.OK);
         Limits limits = new Limits(
@@ -207,13 +207,13 @@ class PostgresCheckTest {
     }
 
     @Test
-    void autovacuumThatIsOff_isNamed() {
+    void autovacuumOff_isNamed() {
         server.execute(database, "ALTER TABLE flk_outcomes SET (autovacuum_enabled = false)");
         assertBad("vacuum", "autovacuum is off for flk_outcomes");
     }
 
     @Test
-    void longLock_isNamedWithItsHolder() throws Exception {
+    void longHeldLock_isNamedWithItsHolder() throws Exception {
         try (Connection holder = server.connect(database);
                 Connection waiter = server.connect(database);
                 Statement holding = holder.createStatement()) {
@@ -246,7 +246,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void standbyThatIsFarBehind_isNamed() {
+    void laggingStandby_isNamed() {
         server.execute(database, "SELECT pg_create_physical_replication_slot('gone', true)");
         server.execute(database, "CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 80000)");
         assertBad("replication", "slot gone is behind by ");
@@ -254,7 +254,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void clockThatIsOff_isNamed() {
+    void wrongClock_isNamed() {
         PostgresCheck early = check(USUAL, () -> Instant.now().minusSeconds(3_600));
         assertBad("clock", "the clock of the server is 3600.0 s fast", early);
     }
@@ -291,7 +291,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void metrics_showEachPoint_andNaNWhileTheServerIsUnreachable() {
+    void metrics_showEachCheck_andNaNIfTheServerIsUnreachable() {
         Metrics metrics = new Metrics("test");
         CheckMetrics shown = new CheckMetrics(metrics);
         server.execute(database, "DROP INDEX flk_outcomes_expiry");

@@ -35,7 +35,7 @@ final class PostgresFailuresTest {
         "25006, the server is read-only",
         "XX001, 'said, SQLSTATE XX001'"
     })
-    void of_whatTheServerSays_namesItAndNoRow(String state, String expected) {
+    void of_errorOfTheServer_isNamedWithoutData(String state, String expected) {
         assertThat(message(fromServer(state, "said")))
                 .startsWith("Postgres at db:5432/flk: ")
                 .contains(expected)
@@ -49,13 +49,13 @@ final class PostgresFailuresTest {
     }
 
     @Test
-    void of_tls_namesWhatToLookAt() {
+    void of_tls_namesWhatToCheck() {
         assertThat(message(new PSQLException("no", null, new SSLHandshakeException("unable to find valid path"))))
                 .contains("TLS failed: unable to find valid path", "sslmode", "sslrootcert");
     }
 
     @Test
-    void of_thePoolsTimeOut_tellsWhatKeptItFromConnecting() {
+    void of_timeoutOfThePool_namesWhyItCouldNotConnect() {
         var timeout = new SQLTransientConnectionException("timed out", fromServer("53300", "too many clients"));
         assertThat(message(timeout)).contains("the server has no free connection");
     }

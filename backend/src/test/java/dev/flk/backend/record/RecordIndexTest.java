@@ -207,7 +207,7 @@ class RecordIndexTest {
     }
 
     @Test
-    void queries_findWhatTheRecordHas_builtAndFollowed() {
+    void queries_builtOrFollowedIndex_findTheRecord() {
         recordSome(0, 1_500);
         catchUp();
         compare(100);
@@ -218,7 +218,7 @@ class RecordIndexTest {
     }
 
     @Test
-    void directory_isUsedAgain_andBuiltAgainIfDamagedOrOfAnotherHistory() throws IOException {
+    void directory_isReused_orRebuiltIfDamagedOrOfAnotherHistory() throws IOException {
         index = new RecordIndex(engine, directory);
         recordSome(0, 500);
         catchUp();
@@ -268,7 +268,7 @@ class RecordIndexTest {
     }
 
     @Test
-    void removedOutcomes_areNotFound_andTheirEntriesGo() {
+    void removedOutcomes_areNotFoundAndTheirEntriesAreRemoved() {
         recordSome(0, 300);
         catchUp();
         engine.history().trim(ServedState.RECORD, new At.Now());
@@ -286,7 +286,7 @@ class RecordIndexTest {
     }
 
     @Test
-    void ids_areFoundByTheirBeginning() {
+    void ids_areFoundByPrefix() {
         recordSome(0, 300);
         catchUp();
         Outcome one = recorded.get(7);

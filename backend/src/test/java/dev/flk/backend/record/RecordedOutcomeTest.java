@@ -29,7 +29,7 @@ class RecordedOutcomeTest {
     }
 
     @Test
-    void submission_hasWhatWasAnsweredAndClaimed_andWhoSignedIt() throws IOException {
+    void submission_hasAnswerClaimsAndSigner() throws IOException {
         RecordedOutcome outcome = RecordedOutcome.of(submission, new LoggedOutcomes().compare(submission, null));
 
         assertThat(outcome.key().agentId()).isEqualTo("shard-1");
@@ -42,7 +42,7 @@ class RecordedOutcomeTest {
 
     /** It was not this key that signed what stands, and not these claims that were checked. */
     @Test
-    void otherContentThatStands_isNotMixedWithTheSubmission() throws IOException {
+    void storedOtherContent_isNotMixedWithTheSubmission() throws IOException {
         byte[] body = ("{\"pcs_id\":\"" + pcs.id()
                         + "\",\"accepted\":false,\"escalated\":true,\"D_hat\":1.9,\"policy\":\"p\"}")
                 .getBytes(StandardCharsets.US_ASCII);

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 
 class PolicyTrialTest {
     @Test
-    void moreShardsThanAreCountedSeparately_areCountedTogether() {
+    void shards_beyondTheLimit_areComparedTogether() {
         PolicyTrial trial = new PolicyTrial(Policy.defaults(), Instant.EPOCH, 0);
         for (int i = 0; i < PolicyTrial.MOST_SHARDS + 5; i++) {
             ReplayedOutcome accepted =

@@ -28,7 +28,7 @@ class ReplayWorkersTest {
     private final List<Long> told = new ArrayList<>();
 
     @Test
-    void undecidable_whatIsBeforeItIsTold_andNothingBehindIt() throws IOException {
+    void undecidable_earlierRecordsAreReported_laterOnesAreNot() throws IOException {
         try (ReplayWorkers workers = workers()) {
             assertThatThrownBy(() -> {
                         for (long sequence = 1; sequence <= MANY; sequence++) {

@@ -44,7 +44,7 @@ final class ReviewsTest {
     }
 
     @Test
-    void waiting_isWhatWasNotAccepted_theNewestFirst() {
+    void waiting_listsNotAccepted_newestFirst() {
         record.add("a", 1, "accepted", "", NOW);
         String escalated = record.add("a", 2, "escalated", "regime mismatch: claimed=sticky", NOW.minusSeconds(2));
         String rejected = record.add("b", 3, "rejected", TOLERANCE, NOW.minusSeconds(1));
@@ -56,7 +56,7 @@ final class ReviewsTest {
     }
 
     @Test
-    void review_ofAnId_isVersioned() {
+    void review_singleId_isVersioned() {
         String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
 
         assertThat(reviews.review(new Reviewed.Ids(List.of(id, id)), review(Verdict.EXPECTED)))
@@ -74,7 +74,7 @@ final class ReviewsTest {
     }
 
     @Test
-    void review_ofAGroup_leavesOtherReasonsShardsAndLaterCertificates() {
+    void review_group_excludesOtherReasonsShardsAndLaterCertificates() {
         String tooOld = record.add("a", 9, "rejected", TOLERANCE, NOW.minusSeconds(10));
         String older = record.add("a", 1, "rejected", TOLERANCE, NOW.minusSeconds(9));
         String seen = record.add("a", 2, "rejected", TOLERANCE, NOW.minusSeconds(5));
@@ -109,7 +109,7 @@ final class ReviewsTest {
     }
 
     @Test
-    void moreThanAPage_isFoundAndReviewed() {
+    void severalPages_areFoundAndReviewed() {
         for (int i = 0; i < 450; i++) {
             record.add("a", i, "escalated", "regime mismatch: " + i, NOW.minusSeconds(i));
         }
@@ -123,7 +123,7 @@ final class ReviewsTest {
     }
 
     @Test
-    void metrics_countWhatWaits_andWhatWaitsTooLong() {
+    void metrics_countWaitingAndOverdue() {
         record.add("a", 1, "rejected", TOLERANCE, NOW.minus(Duration.ofHours(25)));
         record.add("a", 2, "rejected", TOLERANCE, NOW.minus(Duration.ofHours(23)));
         reviews.start();

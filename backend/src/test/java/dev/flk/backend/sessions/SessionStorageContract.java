@@ -68,7 +68,7 @@ public abstract class SessionStorageContract {
     }
 
     @Test
-    void put_newSession_isStoredAsGiven() {
+    void put_newSession_isStoredUnchanged() {
         Updated created = put(storage(), "pump/ä 7", "{ \"b\": 1.50, \"a\":\"\\u00df\\n\" }", 0);
         assertThat(created.version()).isEqualTo(1);
 
@@ -93,7 +93,7 @@ public abstract class SessionStorageContract {
     }
 
     @Test
-    void delete_session_isKnownAsDeletedAndContinuesTheCount() {
+    void delete_session_isReportedAsDeletedAndKeepsTheVersionCount() {
         put(storage(), "a", "{}", 0);
         assertThat(conflict(storage().delete("a", 7)).actual()).isEqualTo(1);
         Updated deleted = now(storage().delete("a", 1));
@@ -162,7 +162,7 @@ public abstract class SessionStorageContract {
     }
 
     @Test
-    void update_isVisibleThroughTheOtherBackend() {
+    void update_isVisibleOnTheOtherBackend() {
         for (int i = 1; i <= 20; i++) {
             long version = put(i % 2 == 0 ? storage() : other(), "a", "{\"n\":" + i + "}", ANY)
                     .version();
@@ -213,7 +213,7 @@ public abstract class SessionStorageContract {
     }
 
     @Test
-    void changes_whenMore_callsOnceForTheNextChange() throws InterruptedException {
+    void changes_whenMore_isCalledOnceForTheNextChange() throws InterruptedException {
         Changes changes = storage().changes("", null);
         assertThat(changes.next()).isEmpty();
         CountDownLatch called = new CountDownLatch(1);

@@ -31,7 +31,7 @@ final class StateSessionsTest extends SessionStorageContract {
     }
 
     @Test
-    void put_closedEngine_isAnswered() {
+    void put_closedEngine_isRefused() {
         SessionStorage storage = storage();
         engine.close();
 

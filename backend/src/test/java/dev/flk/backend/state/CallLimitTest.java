@@ -109,7 +109,7 @@ class CallLimitTest {
     }
 
     @Test
-    void callAboveTheirNumber_isRefused_untilAnotherEnds() throws IOException {
+    void callAboveTheLimit_isRefusedUntilAnotherEnds() throws IOException {
         serve(2, 1_000);
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
@@ -122,7 +122,7 @@ class CallLimitTest {
     }
 
     @Test
-    void caller_hasHalfOfThePlaces_andIsReportedWhileItWantsMore() throws IOException {
+    void caller_isLimitedToHalf_andReportedWhileItExceedsThat() throws IOException {
         serve(4, 1_000, new Caller("planner", "", List.of()));
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
@@ -138,7 +138,7 @@ class CallLimitTest {
     }
 
     @Test
-    void requestOfAStranger_thatIsNotCompleteInTime_isEnded_andItsPlaceFree() throws Exception {
+    void incompleteRequestWithoutToken_timesOutAndFreesItsPlace() throws Exception {
         serve(4, 10_000, Caller.STRANGER);
         HalfOpen<HealthCheckRequest, HealthCheckResponse> slow =
                 HalfOpen.call(channel, HealthGrpc.getCheckMethod(), new Metadata());
@@ -167,7 +167,7 @@ class CallLimitTest {
 
     /** An answer that does not fit into the client's window keeps the call open. */
     @Test
-    void answerThatAStrangerDoesNotTakeInTime_endsItsConnection() throws Exception {
+    void answerNotReadByACallerWithoutToken_closesTheConnection() throws Exception {
         serve(4, 10_000, Caller.STRANGER);
         ManagedChannel slow = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort())
                 .usePlaintext()
@@ -208,7 +208,7 @@ class CallLimitTest {
     }
 
     @Test
-    void requestsAboveTheirBytes_areRefused_untilOthersEnd() throws IOException {
+    void requestsAboveTheMemoryLimit_areRefusedUntilOthersEnd() throws IOException {
         serve(10, 500); // with what a frame takes, each is 190
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
@@ -220,7 +220,7 @@ class CallLimitTest {
     }
 
     @Test
-    void requestOfWhichTooMuchArrives_isRefusedBeforeItIsWhole_andHoldsNothing() throws IOException {
+    void oversizedRequest_isRefusedBeforeItIsCompleteAndHoldsNoMemory() throws IOException {
         serve(10, 900);
         assertThatThrownBy(() -> health.check(requestOf(3_900)))
                 .isInstanceOf(StatusRuntimeException.class)
@@ -229,7 +229,7 @@ class CallLimitTest {
     }
 
     @Test
-    void requestToHealth_isShort() throws IOException {
+    void healthRequest_sizeIsLimited() throws IOException {
         serve(10, 100_000);
         assertThatThrownBy(() -> health.check(requestOf(5_000)))
                 .isInstanceOf(StatusRuntimeException.class)
@@ -242,7 +242,7 @@ class CallLimitTest {
     }
 
     @Test
-    void answersAboveTheirBytes_areRefused() throws IOException {
+    void answersAboveTheMemoryLimit_areRefused() throws IOException {
         serve(10, 3); // an answer has two
         HealthCheckRequest ofAll = HealthCheckRequest.getDefaultInstance();
         assertThat(health.check(ofAll).getStatusValue()).isOne();

@@ -168,7 +168,7 @@ class ConnectionLimitTest {
     }
 
     @Test
-    void idleConnections_keepNoTokenHolderOut_andAreReported() throws Exception {
+    void idleConnections_doNotBlockTokenHolders_andAreReported() throws Exception {
         serveWithTokens(8);
         Socket oldest = idle();
         idle(19);

@@ -42,7 +42,7 @@ class JsonSchemasTest {
                 "{\"score\":1,\"state\":\"open\",\"tags\":[\"a\",\"a\"]} | /tags must have only unique items",
                 "[] | the value array found, object expected",
             })
-    void violation_namesThePathAndWhatIsExpected(String value, String violation) {
+    void violation_namesThePathAndTheExpectation(String value, String violation) {
         String found = JsonSchemas.compile(SCORE)
                 .violation(value)
                 .map(Violation::toString)
@@ -100,7 +100,7 @@ class JsonSchemasTest {
                 "{\"$ref\":\"classpath:x\"} | ",
                 "{\"$ref\":\"#/$defs/none\"} | ",
             })
-    void compile_noSchema_isRefused(String text, String why) {
+    void compile_notASchema_isRefused(String text, String why) {
         assertThatThrownBy(() -> JsonSchemas.compile(text).violation("{}").ifPresent(violation -> {
                     throw new AssertionError(violation.toString());
                 }))
@@ -117,7 +117,7 @@ class JsonSchemasTest {
                 "{\"$ref\":\"#\"}",
                 "{\"items\":{\"$ref\":\"#\"},\"pattern\":\"^(a|aa)+$\"}"
             })
-    void endlessSchemas_end(String text) {
+    void recursiveSchemas_terminate(String text) {
         String value = '"' + "a".repeat(100) + "b\"";
         try {
             Compiled schema = JsonSchemas.compile(text);

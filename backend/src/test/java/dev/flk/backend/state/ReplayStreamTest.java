@@ -124,7 +124,7 @@ class ReplayStreamTest {
     }
 
     @Test
-    void followerOfAQuietAgent_compactionAndAnOutage_goesOn() throws IOException {
+    void followerOfAQuietAgent_compactionAndOutage_continues() throws IOException {
         write("quiet");
         try (Follower follower = new Follower(client, Replay.ofAgent("quiet"))) {
             follower.awaitEvents(1);
@@ -145,7 +145,7 @@ class ReplayStreamTest {
     }
 
     @Test
-    void compactionThatOvertakesAStream_nothingOfItsAgentWasRemoved_goesOn() {
+    void compactionOvertakesAStream_nothingOfItsAgentRemoved_continues() {
         write("quiet");
         write("busy");
         write("busy");
@@ -159,7 +159,7 @@ class ReplayStreamTest {
 
     /** What the wire has, of which the Java client shows only the events with changes. */
     @Test
-    void quietStream_asksForProgress_getsTokens() {
+    void quietStream_progressRequested_getsTokens() {
         ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", port.port())
                 .usePlaintext()
                 .build();
@@ -192,7 +192,7 @@ class ReplayStreamTest {
     }
 
     @Test
-    void tokenOfAnAgent_somethingOfItWasRemoved_isCompacted() {
+    void tokenOfAnAgent_someOfItsEventsRemoved_isCompacted() {
         write("a");
         String token;
         try (Follower follower = new Follower(client, Replay.ofAgent("a"))) {
@@ -211,7 +211,7 @@ class ReplayStreamTest {
     }
 
     @Test
-    void historyThatIsReplaced_endsFollowers_andRefusesTheirTokens() {
+    void historyReplaced_endsFollowersAndRefusesTheirTokens() {
         write("a");
         try (Follower quiet = new Follower(client, Replay.ofAgent("other"));
                 Follower busy = new Follower(client, Replay.ofAll())) {

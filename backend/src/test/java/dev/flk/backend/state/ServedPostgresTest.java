@@ -27,7 +27,7 @@ class ServedPostgresTest {
     Path directory;
 
     @Test
-    void stateInPostgres_watchesItsConnections_andRemembersWhatItCommitted() throws Exception {
+    void stateInPostgres_measuresItsConnectionsAndRemembersCommits() throws Exception {
         Path known = directory.resolve("state").resolve("known");
         Metrics metrics = new Metrics("test");
         try (ServedState served = ServedState.open(

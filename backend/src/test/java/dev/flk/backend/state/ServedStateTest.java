@@ -153,7 +153,7 @@ class ServedStateTest {
     }
 
     @Test
-    void recordAndHistory_goWhenTheyAreOld_andWhatStandsStays() throws Exception {
+    void recordAndHistory_areRemovedWhenOld_andCurrentValuesStay() throws Exception {
         open(Optional.empty(), null);
         StateKey recorded = new StateKey("flk.record", "shard", "epoch/1");
         StateKey kept = new StateKey("default", "agent", "k");
@@ -187,7 +187,7 @@ class ServedStateTest {
     }
 
     @Test
-    void token_opensWhatTheFileSaysAndNoMore() throws Exception {
+    void token_grantsOnlyTheRightsInTheFile() throws Exception {
         open(
                 Optional.of(tokens(
                         token("planner", "p-secret", "\"read\":[\"*/\"],\"write\":[\"default/planner-\"]"),
@@ -238,7 +238,7 @@ class ServedStateTest {
     }
 
     @Test
-    void commit_afterARightWasWithdrawn_isRefused_andEndsTheTransaction() throws Exception {
+    void commit_rightWithdrawn_isRefusedAndEndsTheTransaction() throws Exception {
         String all = "\"write\":[\"default/planner-\",\"default/other-\"]";
         open(Optional.of(tokens(token("a", "a-secret", all))), null);
         ManagedChannel channel = channel();
@@ -271,7 +271,7 @@ class ServedStateTest {
 
     /** The headers of a commit come first, its request after the token was revoked. */
     @Test
-    void request_completedAfterItsTokenWasRevoked_isRefused() throws Exception {
+    void request_tokenRevokedBeforeItsEnd_isRefused() throws Exception {
         Path file = tokens(token("a", "a-secret", "\"write\":[\"*/\"]"));
         open(Optional.of(file), null);
         ManagedChannel channel = channel();
@@ -302,7 +302,7 @@ class ServedStateTest {
     }
 
     @Test
-    void callsWithoutAToken_takeNoPlaceOfTokenHolders() throws Exception {
+    void callsWithoutAToken_useNoPlaceOfTokenHolders() throws Exception {
         open(Optional.of(tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"))), null);
         try (StateClient client = to().token("a-secret").connect()) {
             for (int connection = 0; connection < 10; connection++) {
@@ -337,7 +337,7 @@ class ServedStateTest {
     }
 
     @Test
-    void lists_holdWhatMayBeRead_inOrder() throws Exception {
+    void lists_containOnlyReadableEntriesInOrder() throws Exception {
         open(
                 Optional.of(tokens(
                         token(
@@ -367,7 +367,7 @@ class ServedStateTest {
     }
 
     @Test
-    void revokedToken_endsItsReplays_andAFileWithAMistakeChangesNothing() throws Exception {
+    void revokedToken_endsItsReplays_invalidFileChangesNothing() throws Exception {
         Path file = tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"));
         open(Optional.of(file), null);
         try (StateClient client = to().token("a-secret").connect()) {
@@ -388,7 +388,7 @@ class ServedStateTest {
     }
 
     @Test
-    void directoryThatIsGone_isAnOutageUntilItIsBack() throws Exception {
+    void missingDirectory_isAnOutageUntilItIsBack() throws Exception {
         open(Optional.empty(), null);
         try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
             write(client, "agent");
@@ -408,7 +408,7 @@ class ServedStateTest {
     }
 
     @Test
-    void logThatIsMissing_isCountedAndNamed_andAnotherHistory() throws Exception {
+    void missingLog_isCountedAndNamedAndStartsANewHistory() throws Exception {
         open(Optional.empty(), null);
         assertThat(served.detail()).isEqualTo("up");
         try (StateClient client = to().connect()) {
@@ -431,7 +431,7 @@ class ServedStateTest {
     }
 
     @Test
-    void lockThatIsRemoved_isNamed_andNothingIsAnsweredAnyMore() throws Exception {
+    void lockRemoved_isNamedAndNothingIsAnsweredAnyMore() throws Exception {
         open(Optional.empty(), null);
         try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
             write(client, "agent");
@@ -448,7 +448,7 @@ class ServedStateTest {
     }
 
     @Test
-    void directoryThatCantBeMade_isRefusedInWords() throws Exception {
+    void directoryThatCannotBeCreated_isRefusedWithTheReason() throws Exception {
         var unused = Files.writeString(directory.resolve("state"), "a file");
 
         assertThatThrownBy(() -> open(Optional.empty(), null))
@@ -458,7 +458,7 @@ class ServedStateTest {
     }
 
     @Test
-    void tokensFileWithMistakes_isRefusedWithEachOfThem_andNoneOfItsValues() throws Exception {
+    void tokensFileWithErrors_isRefusedWithEachErrorAndNoValues() throws Exception {
         Path file = tokens(
                 "{\"name\":\"a\",\"sha256\":\"my-secret\",\"read\":[\"no slash\"],\"admin\":true}",
                 token("b", "x", "\"read\":[]"),

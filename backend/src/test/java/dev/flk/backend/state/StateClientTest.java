@@ -73,7 +73,7 @@ class StateClientTest {
     }
 
     @Test
-    void committed_isRead_andWhatWasNotIsForgotten() {
+    void committed_isReadable_uncommittedIsNot() {
         Commit commit = write("agent-1", "memory", "{\"fact\":\"Paris is in France\"}");
         try (Transaction tx = client.begin()) {
             tx.write("agent-1", "memory", "{}");
@@ -88,7 +88,7 @@ class StateClientTest {
     }
 
     @Test
-    void refusals_areTypes() {
+    void refusals_haveTheirOwnTypes() {
         write("a", "k", "1");
 
         assertThatThrownBy(() -> client.begin().writeIf("a", "k", "2", 7).commit())
@@ -111,7 +111,7 @@ class StateClientTest {
     }
 
     @Test
-    void historyAndLists_areWhole() {
+    void historyAndLists_areComplete() {
         StateKey counted = new StateKey("default", "a", "counted");
         for (int i = 0; i < 2_500; i++) {
             var unused = engine.apply(
@@ -132,7 +132,7 @@ class StateClientTest {
     }
 
     @Test
-    void transaction_mayHaveSeveralNamespaces() {
+    void transaction_canSpanNamespaces() {
         try (Transaction tx = client.begin()) {
             Transaction elsewhere = tx.namespace("elsewhere");
             tx.write("a", "k", "1");
@@ -148,7 +148,7 @@ class StateClientTest {
     }
 
     @Test
-    void textThatIsNoUnicode_isRefused_andNotSentAsAnother() {
+    void invalidUnicode_isRefusedAndNotReplaced() {
         assertThatThrownBy(() -> client.begin().write("a", "half \uD83D", "1"))
                 .isInstanceOf(Invalid.class)
                 .hasMessage("key can't be written as UTF-8: it has half of a surrogate pair");
@@ -158,7 +158,7 @@ class StateClientTest {
 
     /** The answer is cut off, and the backend can't be reached for longer than gRPC itself would try. */
     @Test
-    void commitWhoseAnswerWasLost_isTriedUntilItIsAnswered_andDoneOnce() throws Exception {
+    void commit_answerLost_isRetriedAndAppliedOnce() throws Exception {
         try (CuttingProxy proxy = new CuttingProxy(port.port());
                 StateClient behind = StateClient.connect("localhost:" + proxy.port())) {
             assertThat(behind.info().newestRevision()).isZero();
@@ -178,7 +178,7 @@ class StateClientTest {
     }
 
     @Test
-    void commitThatGaveUp_isCalledAgain_andDoneOnce() throws Exception {
+    void commit_timedOutAndCalledAgain_isAppliedOnce() throws Exception {
         try (CuttingProxy proxy = new CuttingProxy(port.port());
                 StateClient behind = StateClient.to("localhost:" + proxy.port())
                         .timeout(Duration.ofSeconds(2))
@@ -203,7 +203,7 @@ class StateClientTest {
 
     /** A follower without any event yet resumes at the token, and not where it began, which may be compacted by then. */
     @Test
-    void progress_isNoEvent_andALostFollowerResumesThere() throws Exception {
+    void progress_isNotAnEvent_andADisconnectedFollowerResumesThere() throws Exception {
         List<ReplayRequest> requests = new CopyOnWriteArrayList<>();
         Server scripted = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .addService(new StateGrpc.StateImplBase() {
@@ -240,7 +240,7 @@ class StateClientTest {
     }
 
     @Test
-    void portThatIsOpenedAgain_losesNoCommit_andAFollowerNoEvent() throws IOException {
+    void portReopened_losesNoCommitAndNoEvent() throws IOException {
         Queue<Long> seen = new ConcurrentLinkedQueue<>();
         Stream<StateEvent> events = client.replay(Replay.ofAll().follow());
         CompletableFuture<Void> follower =

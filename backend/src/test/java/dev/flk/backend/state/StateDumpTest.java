@@ -16,7 +16,7 @@ class StateDumpTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"+10000-01-01T00:00:00Z", "0000-12-31T23:59:59Z", "+1000000000-01-01T00:00:00Z", "today"})
-    void timesOutsideOfTheYears1To9999_areRefusedWithTheirLine(String time) throws IOException {
+    void timesOutsideTheYears1To9999_areRefusedWithTheLine(String time) throws IOException {
         String header = "{\"dump\":1,\"history_id\":\"h\",\"floor\":0,\"floor_at\":\"%s\"}\n";
         String event = "{\"revision\":1,\"committed_at\":\"%s\",\"operations_total\":1,\"changes\":["
                 + "{\"namespace\":\"default\",\"agent_id\":\"a\",\"key\":\"k\",\"version\":1,\"value\":1}]}\n";

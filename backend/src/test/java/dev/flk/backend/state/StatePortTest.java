@@ -159,7 +159,7 @@ class StatePortTest {
     }
 
     @Test
-    void requestThatMakesNoSense_isInvalid() {
+    void contradictoryRequest_isInvalid() {
         String longText = "x".repeat(100_000);
         Write one = Write.newBuilder().setKey(key("a", "k")).setJson("1").build();
         assertInvalid(() -> apply(write("a", "k", "{")));
@@ -189,7 +189,7 @@ class StatePortTest {
     }
 
     @Test
-    void lists_goOnWithTheirTokens() {
+    void lists_continueWithTheirTokens() {
         for (int i = 0; i < 5; i++) {
             apply(write("agent", "key-" + i, "1"), write("agent-" + i, "key", Integer.toString(i)));
             apply(write("agent", "counted", Integer.toString(i)));
@@ -227,7 +227,7 @@ class StatePortTest {
 
     /** More than the network and the server hold for it is committed meanwhile, and given to others. */
     @Test
-    void watcherThatTakesNothing_holdsUpNobody_andMissesNothing() {
+    void slowWatcher_delaysNobodyAndMissesNothing() {
         String large = '"' + "x".repeat(50_000) + '"';
         ReplayRequest all = ReplayRequest.newBuilder()
                 .setFrom(At.newBuilder().setRevision(1))
@@ -257,7 +257,7 @@ class StatePortTest {
 
     /** A time that is still to come is a bound for what is committed later. */
     @Test
-    void replay_betweenTimes() {
+    void replay_betweenTimes_returnsTheEventsBetween() {
         At from = at(now.plusSeconds(1));
         At to = at(now.plusSeconds(3));
         apply(write("a", "k", "0"));
@@ -287,7 +287,7 @@ class StatePortTest {
     }
 
     @Test
-    void healthAndInfo() {
+    void healthAndInfo_areServed() {
         assertThat(HealthGrpc.newBlockingStub(channel)
                         .check(HealthCheckRequest.newBuilder()
                                 .setService("flk.state.v1.State")
@@ -352,7 +352,7 @@ class StatePortTest {
     }
 
     @Test
-    void agentWithoutANamespace_isOneOfDefault() {
+    void agentWithoutANamespace_belongsToDefault() {
         apply(write("a", "k", "1"), write("b", "k", "1"));
 
         assertThat(state.replay(ReplayRequest.newBuilder().setAgentId("a").build())
@@ -369,7 +369,7 @@ class StatePortTest {
 
     /** Bytes that are no text, and bytes that are no message. */
     @Test
-    void requestThatCantBeRead_isInvalid() {
+    void unreadableRequest_isInvalid() {
         byte[] key = {0x12, 0x02, 'a', (byte) 0xff, 0x1a, 0x01, 'k'};
         byte[] history = ByteBuffer.allocate(key.length + 2)
                 .put((byte) 0x0a)

@@ -79,7 +79,7 @@ final class ReloadedTlsTest {
     }
 
     @Test
-    void keyChangesLaterThanTheCertificate_isNoMistake() throws IOException {
+    void keyChangedAfterTheCertificate_isNotAnError() throws IOException {
         Files.writeString(live.resolve("own.crt"), SECOND.certificatePem());
         tls.step();
         assertThat(inForce()).isEqualTo("CN=first");
@@ -92,7 +92,7 @@ final class ReloadedTlsTest {
     }
 
     @Test
-    void filesThatAreGone_areAMistake() throws IOException {
+    void missingFiles_areAnError() throws IOException {
         Files.delete(live);
         tls.step();
         tls.step();
@@ -102,7 +102,7 @@ final class ReloadedTlsTest {
     }
 
     @Test
-    void hangUp_readsAtOnce_andTellsAMistakeAtOnce() throws IOException {
+    void hangUp_readsAndReportsErrorsAtOnce() throws IOException {
         Files.writeString(live.resolve("own.key"), "x");
         tls.onReloadSignal();
         await().until(() -> sample(metrics, "flk_tls_files_bad") == 1);
@@ -113,7 +113,7 @@ final class ReloadedTlsTest {
     }
 
     @Test
-    void endedCertificate_doesNotReplaceAGoodOne() throws IOException {
+    void expiredCertificate_doesNotReplaceAValidOne() throws IOException {
         publish(AUTHORITY.issueEnded("ended", "localhost"));
         tls.step();
         tls.step();
@@ -123,7 +123,7 @@ final class ReloadedTlsTest {
     }
 
     @Test
-    void endedCertificate_isTakenAtAStart_andInPlaceOfAnother() throws Exception {
+    void expiredCertificate_isAcceptedAtAStartAndInPlaceOfAnExpiredOne() throws Exception {
         publish(AUTHORITY.issueEnded("ended", "localhost"));
         tls.close();
         open();
@@ -136,7 +136,7 @@ final class ReloadedTlsTest {
     }
 
     @Test
-    void certificateOfTomorrow_waitsForNothing_isAMistakeUntilThen() throws IOException {
+    void notYetValidCertificate_isAnErrorUntilItIsValid() throws IOException {
         publish(AUTHORITY.issue("tomorrow", now.plus(Duration.ofDays(1)), now.plus(Duration.ofDays(9)), "localhost"));
         tls.step();
         tls.step();

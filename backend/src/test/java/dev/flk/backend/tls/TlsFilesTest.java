@@ -63,7 +63,7 @@ final class TlsFilesTest {
     }
 
     @Test
-    void pair_withItsAuthority_andClients_isTaken() throws IOException {
+    void pair_withItsAuthorityAndClientAuthority_isAccepted() throws IOException {
         Files.writeString(certificate, "a text\n" + RIGHT.certificatePem() + AUTHORITY.pem());
         Path authorities = AUTHORITY.writeTo(directory.resolve("clients.crt"));
 
@@ -110,21 +110,21 @@ final class TlsFilesTest {
     }
 
     @Test
-    void keyOfAnother_isToldWithTheCertificate() throws IOException {
+    void keyOfAnotherCertificate_namesTheCertificate() throws IOException {
         writeKey(AUTHORITY.issue("other").keyPem());
 
         assertProblem("TLS_KEY: " + key + ": it is not the key of the first certificate of TLS_CERT (CN=right)");
     }
 
     @Test
-    void authorityFirst_isToldTheOrder() throws IOException {
+    void authorityFirst_namesTheOrder() throws IOException {
         Files.writeString(certificate, AUTHORITY.pem() + RIGHT.certificatePem());
 
         assertProblem("(CN=authority)", "put the backend's own certificate first");
     }
 
     @Test
-    void keyWithAPassword_isToldHowToTakeItAway() throws IOException {
+    void keyWithAPassword_saysHowToRemoveIt() throws IOException {
         String body = RIGHT.keyPem().replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
         writeKey(body);
         assertProblem("TLS_KEY: ", "has a key with a password", "openssl pkcs8 -topk8 -nocrypt");
@@ -135,7 +135,7 @@ final class TlsFilesTest {
     }
 
     @Test
-    void noKey_twoKeys_garbage_areTold_withoutWhatWasRead() throws IOException {
+    void noKeyTwoKeysOrGarbage_areReportedWithoutTheContent() throws IOException {
         writeKey(RIGHT.certificatePem());
         assertProblem("TLS_KEY: ", "has no private key");
         writeKey(RIGHT.keyPem() + RIGHT.keyPem());
@@ -151,7 +151,7 @@ final class TlsFilesTest {
     }
 
     @Test
-    void certificateFile_withoutOne_orABrokenOne_isTold() throws IOException {
+    void certificateFile_emptyOrBroken_isReported() throws IOException {
         Files.writeString(certificate, RIGHT.keyPem());
         assertProblem("TLS_CERT: " + certificate + ": it has no CERTIFICATE");
         Files.writeString(certificate, pem("CERTIFICATE", new byte[] {48, 3, 1}));
@@ -159,7 +159,7 @@ final class TlsFilesTest {
     }
 
     @Test
-    void keyThatEverybodyCanRead_isAMistake() throws IOException {
+    void keyReadableByEveryone_isAnError() throws IOException {
         Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-r--r--"));
 
         assertProblem("TLS_KEY: " + key + ": it can be read by everyone; chmod o-rwx it");

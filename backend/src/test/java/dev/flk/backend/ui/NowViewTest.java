@@ -52,7 +52,7 @@ final class NowViewTest {
     }
 
     @Test
-    void answersAndServiceLevels_coverTheHourAndTheDay() {
+    void answersAndServiceLevels_coverAnHourAndADay() {
         minute(90, 10, 0);
         for (int i = 0; i < 60; i++) {
             minute(99, 1, 0);
@@ -79,7 +79,7 @@ final class NowViewTest {
     }
 
     @Test
-    void withoutSubmissions_nothingIsMissed() {
+    void withoutSubmissions_noBudgetIsUsed() {
         minute(0, 0, 0);
 
         assertThat(view().promises())

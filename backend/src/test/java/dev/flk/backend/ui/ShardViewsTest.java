@@ -55,7 +55,7 @@ final class ShardViewsTest {
     }
 
     @Test
-    void shard_inARange_showsItsOutcomes_theNewestFirst() {
+    void shard_inARange_showsItsOutcomesNewestFirst() {
         for (int i = 0; i < 10; i++) {
             record.add(
                     "a", i, i == 5 ? "rejected" : "accepted", i == 5 ? "r out of bounds: 2" : "", NOW.plusSeconds(i));
@@ -83,7 +83,7 @@ final class ShardViewsTest {
     }
 
     @Test
-    void shard_whoseOutcomesAllHaveATimeOfMeasurement_isDrawnOverThatTime() {
+    void shard_allOutcomesHaveMeasurementTimes_isPlottedOverThem() {
         for (int i = 0; i < 3; i++) {
             record.add(
                     "a",
@@ -104,7 +104,7 @@ final class ShardViewsTest {
     }
 
     @Test
-    void shard_withManyOutcomes_isCutToTheNewest() {
+    void shard_withManyOutcomes_showsOnlyTheNewest() {
         for (int i = 0; i < 500; i++) {
             record.add("a", i, "accepted", "", NOW.plusSeconds(i));
         }

@@ -134,7 +134,7 @@ public final class Quantities {
         }
         double value = Double.parseDouble(text);
         if (!Double.isFinite(value)) {
-            throw new IllegalArgumentException("too large a number");
+            throw new IllegalArgumentException("a number that is too large");
         }
         return value;
     }

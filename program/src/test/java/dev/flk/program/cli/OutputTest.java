@@ -17,7 +17,7 @@ class OutputTest {
     private record Shard(String shardId, long count) {}
 
     @Test
-    void table_columnsAreAsWideAsTheirLongestValue() {
+    void table_columns_areAsWideAsTheirLongestValue() {
         new Output(out::append, false)
                 .printAll("shard", List.of(new Shard("a", 5), new Shard("plant-7", 123_456)), TABLE::of);
 
@@ -35,7 +35,7 @@ class OutputTest {
     }
 
     @Test
-    void table_declaredWidths_alignRowsThatArePrintedSingly() {
+    void table_declaredWidths_alignRowsPrintedOneByOne() {
         Table<Shard> table = new Table<Shard>().right("COUNT", 8, Shard::count).left("SHARD", Shard::shardId);
 
         assertThat(table.heading() + table.row(new Shard("a@|bold b|@\u001b[1m\n", 12)))
@@ -46,14 +46,14 @@ class OutputTest {
     }
 
     @Test
-    void table_longTextInTheLastColumn_isCutAtTheEndOfTheLine() {
+    void table_longTextInTheLastColumn_isTruncated() {
         Table<Shard> table = new Table<Shard>().right("COUNT", Shard::count).left("SHARD", Shard::shardId);
 
         assertThat(table.row(new Shard("x".repeat(100), 1))).isEqualTo("1  " + "x".repeat(76) + "…\n");
     }
 
     @Test
-    void json_isTheRecordOnALine_withoutNotes() {
+    void json_isTheRecordOnOneLineWithoutNotes() {
         Output output = new Output(out::append, true);
         output.printAll("shard", List.of(new Shard("a", 1), new Shard("b", 2)), TABLE::of);
         output.note("2 shards\n");

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class ParagraphTest {
     @Test
-    void wrapped_label_leavesItsColumnsFree() {
+    void wrapped_label_indentsTheFollowingLines() {
         assertThat(Paragraph.wrapped(7, "label\t" + "word ".repeat(20).strip() + "\n\tmore\n\nend"))
                 .isEqualTo("label  " + "word ".repeat(14).strip() + "\n       "
                         + "word ".repeat(6).strip() + "\n       more\n\nend\n");
@@ -20,19 +20,19 @@ class ParagraphTest {
     }
 
     @Test
-    void wrapped_indentedLine_isContinuedWithItsIndentation() {
+    void wrapped_indentedLine_keepsItsIndentation() {
         assertThat(Paragraph.wrapped("    " + "word ".repeat(16).strip()))
                 .isEqualTo("    " + "word ".repeat(15).strip() + "\n    word\n");
     }
 
     @Test
-    void wrapped_longWord_isBrokenAtTheEndOfALine() {
+    void wrapped_longWord_isSplit() {
         assertThat(Paragraph.wrapped("  " + "x".repeat(100)))
                 .isEqualTo("  " + "x".repeat(78) + "\n  " + "x".repeat(22) + "\n");
     }
 
     @Test
-    void wrapped_noBreakSpaces_keepTheTextExact() {
+    void wrapped_noBreakSpaces_areNotBroken() {
         assertThat(Paragraph.wrapped("\u00a0a".repeat(45))).isEqualTo(" a".repeat(40) + "\n" + " a".repeat(5) + "\n");
     }
 

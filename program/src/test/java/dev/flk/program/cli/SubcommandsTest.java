@@ -24,7 +24,7 @@ class SubcommandsTest {
                 "--help        | keys wal",
                 "wla           | keys wal"
             })
-    void addTo_createsWhatTheArgumentsNeed(String args, String created) {
+    void addTo_createsOnlyTheNamedCommand(String args, String created) {
         List<String> names = new ArrayList<>();
         CommandLine program = new CommandLine(new Empty()).addSubcommand("serve", new Empty());
 

@@ -9,14 +9,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TerminalTest {
     @ParameterizedTest
     @ValueSource(strings = {"/dev/pts/0", "/dev/pts/12", "/dev/tty", "/dev/tty1", "/dev/ttyS0", "/dev/console"})
-    void device_ofATerminal_isOne(String device) {
+    void device_terminal_isDetected(String device) {
         assertThat(Terminal.isTerminal(device)).isTrue();
     }
 
     @ParameterizedTest
     @ValueSource(
             strings = {"/dev/null", "pipe:[1234]", "/var/log/err.log", "socket:[7]", "/tmp/dev/pts/0", "/dev/pts/x"})
-    void device_ofNoTerminal_isNone(String device) {
+    void device_notATerminal_isNotDetected(String device) {
         assertThat(Terminal.isTerminal(device)).isFalse();
     }
 }

@@ -90,7 +90,7 @@ public abstract class KeysContract<C> {
     }
 
     @Test
-    void configurationPage_hasTheTableOfTheKeys() {
+    void configurationPage_containsTheTableOfKeys() {
         assertThat(Path.of("../docs/configuration.md")).content().contains(Key.table(keys()));
     }
 
@@ -101,7 +101,7 @@ public abstract class KeysContract<C> {
 
     @ParameterizedTest
     @MethodSource("rows")
-    void key_hasItsDefault_andItsEffectFromTheEnvironmentAFileOrTheConfigurationFile(Row row) throws IOException {
+    void key_defaultEnvironmentFileAndConfigurationFile_takeEffect(Row row) throws IOException {
         Map<String, String> environment = environment(row);
         Map<String, String> fromFile = new HashMap<>(environment);
         String value = fromFile.remove(row.key.name());

@@ -44,7 +44,7 @@ class SettingsTest {
     }
 
     @Test
-    void get_setTwice_theEnvironmentWinsUnlessItIsEmpty() throws IOException {
+    void get_setTwice_nonEmptyEnvironmentTakesPrecedence() throws IOException {
         Path file = write("PORT=1111\nAGE=3s\n");
 
         Settings settings = read(Map.of("PORT", "2222", "AGE", ""), file);
@@ -60,7 +60,7 @@ class SettingsTest {
         "#\u00e4, not UTF-8",
         ", none.properties: can't be read: there is no such file"
     })
-    void mistakeInTheConfigurationFile_isTheOnlyProblem(@Nullable String text, String problem) throws IOException {
+    void errorInTheConfigurationFile_isTheOnlyProblem(@Nullable String text, String problem) throws IOException {
         Path file = text == null
                 ? directory.resolve("none.properties")
                 : Files.writeString(directory.resolve("file"), text, StandardCharsets.ISO_8859_1);
@@ -70,14 +70,14 @@ class SettingsTest {
 
     @ParameterizedTest
     @CsvSource({"'\u00e4 key \n\n','\u00e4 key \n'", "'key\r\n',key"})
-    void find_valueInAFile_dropsOneFinalNewline(String text, String value) throws IOException {
+    void find_valueInAFile_removesOneFinalNewline(String text, String value) throws IOException {
         assertThat(read(Map.of("PASS_FILE", write(text).toString()), null).find(PASS))
                 .contains(value);
     }
 
     @Test
     @Timeout(20)
-    void fileOfAValueIsEmptyOrAPipeOrFarTooLong_isAProblem() throws Exception {
+    void fileOfAValue_emptyPipeOrTooLong_isAProblem() throws Exception {
         Path empty = write("\n");
         Path pipe = directory.resolve("pipe");
         assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())

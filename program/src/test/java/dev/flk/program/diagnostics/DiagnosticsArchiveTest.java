@@ -35,7 +35,7 @@ class DiagnosticsArchiveTest {
     Path directory;
 
     @Test
-    void entries_areReadByTheJdk_withoutSecretsInAnyForm() throws Exception {
+    void entries_areReadableByTheJdkWithoutSecrets() throws Exception {
         Path file = directory.resolve("a.zip");
         String summary = DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> {
             archive.add("plain.txt", () -> "key key-2 " + SEED + " " + SEED_HEX + " " + QUOTED);
@@ -63,7 +63,7 @@ class DiagnosticsArchiveTest {
     }
 
     @Test
-    void addArchive_entriesAreBelowItsName_withoutSecrets() throws Exception {
+    void addArchive_entries_areBelowItsNameWithoutSecrets() throws Exception {
         Path other = directory.resolve("agent.zip");
         DiagnosticsArchive.write(other, NOW, new Scrubber(List.of()), archive -> archive.add("logs/a", () -> "a key"));
         Path file = directory.resolve("a.zip");
@@ -88,7 +88,7 @@ class DiagnosticsArchiveTest {
                 "\\u0061 b\\u002F\\u00DF\\uD83D\\uDE00",
                 "a%20b\\/\u00df\\ud83d\\ude00"
             })
-    void secret_isRemoved_howeverItsCharactersAreEscaped(String spelling) throws Exception {
+    void secret_anyEscaping_isRemoved(String spelling) throws Exception {
         Path file = directory.resolve("a.zip");
         Scrubber scrubber = new Scrubber(List.of("a b/\u00df\ud83d\ude00"));
 
@@ -98,7 +98,7 @@ class DiagnosticsArchiveTest {
     }
 
     @Test
-    void file_isForItsOwner_andNeverOverwritten() throws IOException {
+    void file_isPrivateAndNeverOverwritten() throws IOException {
         Path file = directory.resolve("a.zip");
         DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> {});
         byte[] before = Files.readAllBytes(file);
@@ -112,7 +112,7 @@ class DiagnosticsArchiveTest {
     }
 
     @Test
-    void archiveThatCantBeWritten_isNotLeftInPart() {
+    void archiveWriteFails_leavesNoPartialFile() {
         Path file = directory.resolve("a.zip");
 
         assertThatExceptionOfType(IOException.class)
@@ -142,18 +142,18 @@ class DiagnosticsArchiveTest {
     }
 
     @Test
-    void passwordsOfAddresses_areFoundAsTheyAreMeant() {
+    void passwordsOfAddresses_areFoundDecoded() {
         assertThat(UriSecrets.of("rediss://ann:p%40ss@h")).containsExactly("p%40ss", "p@ss");
     }
 
     @Test
-    void name_hasTheTime() {
+    void archiveName_containsTheTime() {
         assertThat(DiagnosticsArchive.nameFor("flk-agent", NOW))
                 .hasToString("flk-agent-diagnostics-20261120-083000.zip");
     }
 
     @Test
-    void log_isItsEnd_fromALineOn() throws IOException {
+    void log_isTruncatedAtALineBeginning() throws IOException {
         Path log = Files.writeString(directory.resolve("a.log"), "first line with key-2\nsecond key\nthird\n");
 
         assertThat(tail(log, 1_000)).isEqualTo("first line with ***\nsecond ***\nthird\n");
@@ -162,7 +162,7 @@ class DiagnosticsArchiveTest {
     }
 
     @Test
-    void logOfOneLine_leavesNoPartOfASecretAtTheCut() throws IOException {
+    void logOfOneLine_truncationLeavesNoPartOfASecret() throws IOException {
         Path log = Files.writeString(directory.resolve("a.log"), "x".repeat(10) + SEED + "y".repeat(1_000));
 
         for (int most = 1_001; most < 1_000 + SEED.length(); most++) {
@@ -171,7 +171,7 @@ class DiagnosticsArchiveTest {
     }
 
     @Test
-    void compressedLog_isNotTaken() throws IOException {
+    void compressedLog_isOmitted() throws IOException {
         ByteArrayOutputStream packed = new ByteArrayOutputStream();
         try (OutputStream gzip = new GZIPOutputStream(packed)) {
             gzip.write("key".getBytes(StandardCharsets.UTF_8));

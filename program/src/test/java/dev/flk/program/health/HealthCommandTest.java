@@ -79,7 +79,7 @@ final class HealthCommandTest {
     }
 
     @Test
-    void settingsHang_areNamed() throws Exception {
+    void settingsHang_isNamed() throws Exception {
         assertThat(texts(
                         found -> {
                             new CountDownLatch(1).await();

@@ -40,7 +40,7 @@ class LogOutputTest {
     }
 
     @Test
-    void text_line_tellsTimeLevelAndMessageInUtf8() {
+    void text_line_hasTimeLevelAndMessageInUtf8() {
         assertThat(logged(LogConfig.Format.TEXT, "PCS accepted (D̂=1.41, coh★=0.73)"))
                 .matches("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z INFO  LogOutputTest - "
                         + "PCS accepted \\(D̂=1\\.41, coh★=0\\.73\\)\\R");
@@ -54,7 +54,7 @@ class LogOutputTest {
     }
 
     @Test
-    void text_messageWithControlCharacters_showsNone() {
+    void text_messageWithControlCharacters_isEscaped() {
         assertThat(logged(LogConfig.Format.TEXT, "a\u001b[31mb\u0085c\u2028d\te"))
                 .endsWith("a [31mb c d e" + System.lineSeparator());
     }
@@ -68,7 +68,7 @@ class LogOutputTest {
     }
 
     @Test
-    void lineOfACertificate_mayWait_andGoesBeforeWhatComesBehindIt() {
+    void lineOfACertificate_isBuffered_andWrittenBeforeLaterLines() {
         LogOutput.configure(new LogConfig(Level.INFO, LogConfig.Format.TEXT), STYLE);
         LoggerFactory.getLogger("some.stream").info("PCS 1 accepted");
 
@@ -78,7 +78,7 @@ class LogOutputTest {
     }
 
     @Test
-    void lineOfACertificate_alone_comesAllTheSame() {
+    void lineOfACertificate_alone_isWritten() {
         LogOutput.configure(new LogConfig(Level.INFO, LogConfig.Format.TEXT), STYLE);
 
         LoggerFactory.getLogger("some.stream").info("PCS 1 accepted");
@@ -90,7 +90,7 @@ class LogOutputTest {
 
     @ParameterizedTest
     @EnumSource
-    void lineOfBytes_isTheLineOfTheLogger(LogConfig.Format format) {
+    void lineOfBytes_equalsTheLineOfTheLogger(LogConfig.Format format) {
         String message = "PCS 1 accepted (D̂=1.41, coh★=0.73) (shard=a <b>)";
         byte[] bytes = message.getBytes(StandardCharsets.UTF_8);
         Logger logger = LoggerFactory.getLogger("some.stream");
@@ -120,7 +120,7 @@ class LogOutputTest {
     }
 
     @Test
-    void level_belowTheConfigured_isLeftOut() {
+    void level_belowTheConfigured_isOmitted() {
         LogOutput.configure(new LogConfig(Level.WARN, LogConfig.Format.TEXT), STYLE);
 
         LoggerFactory.getLogger(LogOutputTest.class).info("quiet");
@@ -129,7 +129,7 @@ class LogOutputTest {
     }
 
     @Test
-    void client_warnsOfEachConnectionThatBroke_isLeftOut() {
+    void redisClient_warningsOfBrokenConnections_areOmitted() {
         LogOutput.configure(new LogConfig(Level.DEBUG, LogConfig.Format.TEXT), STYLE);
 
         LoggerFactory.getLogger("some.client").warn("Cannot connect");

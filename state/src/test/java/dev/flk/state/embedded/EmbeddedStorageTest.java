@@ -27,7 +27,7 @@ class EmbeddedStorageTest {
     private Path directory;
 
     @Test
-    void newerFormat_isRefusedInWords_andLeftAlone() throws Exception {
+    void newerFormat_isRefusedWithAMessageAndLeftAlone() throws Exception {
         try (EmbeddedStorage storage = open()) {
             storage.open();
         }
@@ -60,7 +60,7 @@ class EmbeddedStorageTest {
     }
 
     @Test
-    void lockThatIsRemoved_nobodyCommits_isNoticedAsWell() throws Exception {
+    void lockRemoved_noCommits_isNoticed() throws Exception {
         try (EmbeddedStorage storage = open()) {
             storage.open();
             Files.delete(directory.resolve("state/log/lock"));
@@ -71,7 +71,7 @@ class EmbeddedStorageTest {
     }
 
     @Test
-    void directory_isItsOwners_andNoLibraryIsLeftInIt() throws Exception {
+    void directory_isPrivateAndHasNoNativeLibrary() throws Exception {
         try (EmbeddedStorage storage = open()) {
             storage.open();
 

@@ -86,7 +86,8 @@ final class Statements {
     /**
      * The result of a look-up.
      *
-     * @param token the token of the position in the same snapshot, or null if the log has no position
+     * @param token the token in the log's row of {@code flk_positions}, read in the same snapshot as the outcomes; null
+     *     if the log has no such row
      */
     record Found(@Nullable String token, Map<PcsId, StoredOutcome> outcomes) {
         List<Optional<StoredOutcome>> inOrderOf(List<PcsId> ids) {
@@ -232,8 +233,9 @@ final class Statements {
     }
 
     /**
-     * Removes up to {@code most} outcomes and up to {@code most} notes of evidence that expired by {@code
-     * expiredByMillis}; returns the total number of removed rows.
+     * Removes expired rows, at most {@code most} from {@code flk_outcomes} and at most {@code most} from {@code
+     * flk_evidence}; a row is expired if its expiry is not later than {@code expiredByMillis}. Returns the total number
+     * of removed rows.
      */
     static int removeExpired(Connection connection, long expiredByMillis, int most) throws SQLException {
         int removed = 0;

@@ -120,10 +120,10 @@ final class WriteBehind implements AutoCloseable {
     private void failed(RuntimeException e) {
         if (!isDown && !isClosed) {
             if (e instanceof SyncException) {
-                LOG.warn("changes of sessions wait in Redis until Postgres can be used: {}", e.getMessage());
+                LOG.warn("session changes stay in Redis until Postgres can be used: {}", e.getMessage());
             } else {
                 LOG.warn(
-                        "changes of sessions can't be read from Redis for Postgres: {}",
+                        "session changes can't be read from Redis, so they are not written to Postgres: {}",
                         connector.unavailable(e).getMessage());
             }
         }

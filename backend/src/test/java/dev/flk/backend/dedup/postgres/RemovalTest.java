@@ -73,7 +73,7 @@ final class RemovalTest {
     }
 
     @Test
-    void removeExpired_isBoundedAndLeavesWhatStands() {
+    void removeExpired_isBoundedAndKeepsUnexpired() {
         fill(100);
         assertThat(removed(store, 20)).isEqualTo(40);
         assertThat(outcomes()).isEqualTo(80);
@@ -84,7 +84,7 @@ final class RemovalTest {
     }
 
     @Test
-    void removeExpired_whatExpiredJustNow_stays() {
+    void removeExpired_expiredJustNow_stays() {
         fill(10);
         server.execute(database, "UPDATE flk_outcomes SET expires_at_millis = " + NOW_MILLIS);
         removed(store, 1_000);
@@ -92,7 +92,7 @@ final class RemovalTest {
     }
 
     @Test
-    void removeExpired_rowsThatAnotherHolds_arePassedOver() throws SQLException {
+    void removeExpired_lockedRows_areSkipped() throws SQLException {
         fill(100);
         try (Connection connection = server.connect(database);
                 Statement statement = connection.createStatement()) {
@@ -125,7 +125,7 @@ final class RemovalTest {
     }
 
     @Test
-    void sweeper_removesAllByItself() {
+    void sweeper_removesAllExpired() {
         fill(2_000);
         try (Sweeper sweeper = Sweeper.start(store::removeStretch)) {
             assertThat(sweeper).isNotNull();

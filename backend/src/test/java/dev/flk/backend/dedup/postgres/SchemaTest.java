@@ -53,7 +53,7 @@ final class SchemaTest {
     }
 
     @Test
-    void migrate_besideTablesOfOthers_leavesThemAlone() {
+    void migrate_foreignTables_leavesThemAlone() {
         server.execute(database, "CREATE TABLE others (n integer); INSERT INTO others VALUES (7)");
         migrate(server, database);
         assertThat(applied()).isOne();
@@ -61,7 +61,7 @@ final class SchemaTest {
     }
 
     @Test
-    void migrate_aNewerSchema_leavesItAlone() {
+    void migrate_newerSchema_leavesItAlone() {
         migrate(server, database);
         server.execute(database, """
                 INSERT INTO flk_schema_history

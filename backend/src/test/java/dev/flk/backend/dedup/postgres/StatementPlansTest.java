@@ -67,7 +67,7 @@ final class StatementPlansTest {
     }
 
     @Test
-    void lookUp_ofAGroup_usesThePrimaryKeys() throws SQLException {
+    void lookUp_group_usesThePrimaryKeys() throws SQLException {
         assertThat(plan(Statements.LOOK_UP, "7", ids(), 1L)).contains("flk_outcomes_pkey", "flk_positions_pkey");
     }
 
@@ -89,7 +89,7 @@ final class StatementPlansTest {
     }
 
     @Test
-    void removal_usesTheIndexesOfExpiry() throws SQLException {
+    void removal_usesTheIndexesOnExpiry() throws SQLException {
         assertThat(plan(Statements.REMOVE_OUTCOMES, 100L, 500)).contains("flk_outcomes_expiry", "Tid Scan");
         assertThat(plan(Statements.REMOVE_EVIDENCE, 100L, 500)).contains("flk_evidence_expiry", "Tid Scan");
     }

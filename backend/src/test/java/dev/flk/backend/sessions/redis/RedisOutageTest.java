@@ -239,7 +239,7 @@ final class RedisOutageTest {
     }
 
     @Test
-    void put_tooMuchWaitsForPostgres_isRefusedUntilItIsWritten() {
+    void put_tooMuchPendingForPostgres_isRefusedUntilWritten() {
         PostgresServer own = opened(PostgresServer.start());
         RedisServer server = server("redis");
         RedisFixture backend = opened(
@@ -266,7 +266,7 @@ final class RedisOutageTest {
     }
 
     @Test
-    void put_redisHasNoMemoryLeft_isRefusedWithTheReason() {
+    void put_redisOutOfMemory_isRefusedWithTheReason() {
         RedisServer server = server("redis");
         RedisFixture backend = opened(RedisFixture.open(server.uri(), Duration.ofHours(1)));
         now(backend.storage.put("a", "{}", 0));
@@ -280,7 +280,7 @@ final class RedisOutageTest {
     }
 
     @Test
-    void aclOfTheDocs_isEnough() throws Exception {
+    void documentedAcl_isSufficient() throws Exception {
         String acl = Files.readAllLines(Path.of("..", "docs", "sessions.md")).stream()
                 .filter(line -> line.startsWith("    user flk on >choose-a-long-one "))
                 .findFirst()
@@ -301,7 +301,7 @@ final class RedisOutageTest {
     }
 
     @Test
-    void writers_withConditions_loseNoUpdateWhileRedisIsKilledAndEmptied() throws Exception {
+    void writers_withConditions_redisKilledAndEmptied_loseNoUpdate() throws Exception {
         RedisServer server = server("redis");
         RedisFixture one = backend(server.uri());
         RedisFixture other = backend(server.uri());
