@@ -372,11 +372,11 @@ class PostgresStateTest extends StateContract {
 
     @Test
     @Tag("thorough")
-    void random_manyRuns_agreesWithTheModel() {
+    void random_manySeeds_agreesWithTheModel() {
         random(12, 288);
     }
 
-    private static void random_agreesWithTheModel(long first, long count) {
+    private static void random(long first, long count) {
         for (long seed = first; seed < first + count; seed++) {
             other.clear();
             RandomStates.run(seed, other::open, other::setClock);

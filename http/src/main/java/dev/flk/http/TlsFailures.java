@@ -35,14 +35,14 @@ final class TlsFailures {
      *
      * @param hasBegun whether the client had sent anything
      */
-    void tell(Throwable cause, InetSocketAddress client, boolean hasBegun) {
+    void report(Throwable cause, InetSocketAddress client, boolean hasBegun) {
         TlsFailure reason = reason(cause);
         if (hasBegun || reason != TlsFailure.CLOSED) {
-            tell(reason, client, what(reason, cause));
+            report(reason, client, what(reason, cause));
         }
     }
 
-    void tell(TlsFailure reason, InetSocketAddress client, String what) {
+    void report(TlsFailure reason, InetSocketAddress client, String what) {
         events.tlsFailed(reason);
         limit.say(
                 reason.label(),

@@ -141,7 +141,7 @@ final class TlsFront {
 
         private void answerPlainly(ChannelHandlerContext read, Object message) {
             state = State.OVER;
-            failures.tell(TlsFailure.NO_TLS, client, "the client sent plain HTTP, or something else that is not TLS");
+            failures.report(TlsFailure.NO_TLS, client, "the client sent plain HTTP, or something else that is not TLS");
             read.pipeline().remove(afterTls);
             read.pipeline().remove(tls);
             Connection answering = plain.get();
@@ -191,7 +191,7 @@ final class TlsFront {
                 boolean hasBegun = state == State.HANDSHAKE;
                 state = end.cause() instanceof SSLException ? State.REFUSED : State.OVER;
                 if (!end.isSuccess()) {
-                    failures.tell(end.cause(), client, hasBegun);
+                    failures.report(end.cause(), client, hasBegun);
                 }
             }
             triggered.fireUserEventTriggered(event);

@@ -129,23 +129,23 @@ final class BatchDecision {
         List<Long> versions = new ArrayList<>(operations.size());
         for (Operation operation : operations) {
             StateKey key = operation.key();
-            Newest stands = changed.getOrDefault(key, newest.getOrDefault(key, Newest.NONE));
-            require(operation, stands);
+            Newest current = changed.getOrDefault(key, newest.getOrDefault(key, Newest.NONE));
+            require(operation, current);
             long ttlMicros = ttlMicros(operation);
             long expiresAt = ttlMicros == 0 ? 0 : beginMicros + ttlMicros;
             if (operation instanceof Operation.Touch) {
-                changed.put(key, new Newest(stands.version(), true, expiresAt));
+                changed.put(key, new Newest(current.version(), true, expiresAt));
                 changedExpiries.put(key, expiresAt);
             }
-            if (!isChange(operation, stands)) {
-                versions.add(stands.version());
+            if (!isChange(operation, current)) {
+                versions.add(current.version());
                 continue;
             }
             String json = operation instanceof Operation.Write write ? write.json() : null;
-            Change change = new Change(key, stands.version() + 1, json, ttlMicros);
+            Change change = new Change(key, current.version() + 1, json, ttlMicros);
             changes.add(change);
             changed.put(key, new Newest(change.version(), json != null, expiresAt));
-            if (expiresAt != 0 || stands.expiresAtMicros() != 0) {
+            if (expiresAt != 0 || current.expiresAtMicros() != 0) {
                 changedExpiries.put(key, expiresAt);
             }
             versions.add(change.version());
@@ -167,41 +167,41 @@ final class BatchDecision {
     }
 
     /** Returns whether an operation creates a version. */
-    private boolean isChange(Operation operation, Newest stands) {
+    private boolean isChange(Operation operation, Newest current) {
         if (operation instanceof Operation.Expire) {
-            return stands.exists() && stands.expiresAtMicros() != 0 && stands.expiresAtMicros() <= expiryMicros;
+            return current.exists() && current.expiresAtMicros() != 0 && current.expiresAtMicros() <= expiryMicros;
         }
-        return operation instanceof Operation.Write || (operation instanceof Operation.Delete && stands.exists());
+        return operation instanceof Operation.Write || (operation instanceof Operation.Delete && current.exists());
     }
 
-    private static void require(Operation operation, Newest stands) {
+    private static void require(Operation operation, Newest current) {
         long expected = operation.ifVersion();
-        boolean holds =
-                expected == Operation.ANY_VERSION || (expected == 0 ? !stands.exists() : stands.version() == expected);
+        boolean holds = expected == Operation.ANY_VERSION
+                || (expected == 0 ? !current.exists() : current.version() == expected);
         if (!holds) {
             StateKey key = operation.key();
-            String actual = stands.version() + (stands.exists() || stands.version() == 0 ? "" : " (deleted)");
+            String actual = current.version() + (current.exists() || current.version() == 0 ? "" : " (deleted)");
             throw Reason.VERSION_CONFLICT.because(
                     key + ": expected version " + expected + ", found " + actual,
-                    conflict(key, Long.toString(expected), stands));
+                    conflict(key, Long.toString(expected), current));
         }
-        if (operation instanceof Operation.Touch && !stands.exists()) {
+        if (operation instanceof Operation.Touch && !current.exists()) {
             throw Reason.VERSION_CONFLICT.because(
                     operation.key() + " does not exist, so its lifetime can't be renewed",
-                    conflict(operation.key(), Long.toString(operation.ifVersion()), stands));
+                    conflict(operation.key(), Long.toString(operation.ifVersion()), current));
         }
-        if (operation instanceof Operation.Touch && stands.expiresAtMicros() == 0) {
+        if (operation instanceof Operation.Touch && current.expiresAtMicros() == 0) {
             throw Reason.INVALID.because(operation.key() + " has no lifetime to renew; write it with a ttl");
         }
     }
 
-    private static Map<String, String> conflict(StateKey key, String expected, Newest stands) {
+    private static Map<String, String> conflict(StateKey key, String expected, Newest current) {
         return Map.of(
                 "namespace", key.namespace(),
                 "agent_id", key.agentId(),
                 "key", key.name(),
                 "expected", expected,
-                "actual", Long.toString(stands.version()));
+                "actual", Long.toString(current.version()));
     }
 
     /** Returns the combined effect of all commits decided so far. */

@@ -429,14 +429,14 @@ public final class StateEngine implements AutoCloseable {
      */
     public CompletionStage<Committed> commit(
             String caller, String txId, String requestId, Consumer<List<Operation>> permit) {
-        return behindItsFirst(caller, txId, () -> commitOnce(caller, txId, requestId, permit));
+        return afterCommitInProgress(caller, txId, () -> commitOnce(caller, txId, requestId, permit));
     }
 
     /**
      * Runs a call that ends a transaction. If a commit of this transaction is in progress, the call runs after that
      * commit, because the answer to the call depends on the commit's result.
      */
-    private <T> CompletionStage<T> behindItsFirst(String caller, String txId, Supplier<CompletionStage<T>> end) {
+    private <T> CompletionStage<T> afterCommitInProgress(String caller, String txId, Supplier<CompletionStage<T>> end) {
         CompletableFuture<Long> first = transactions.underWay(caller, txId);
         if (first == null) {
             return end.get();
@@ -488,7 +488,7 @@ public final class StateEngine implements AutoCloseable {
 
     /** Aborts a transaction; fails with TX_COMMITTED if the transaction was already committed. */
     public CompletionStage<Void> abort(String caller, String txId) {
-        return behindItsFirst(caller, txId, () -> {
+        return afterCommitInProgress(caller, txId, () -> {
             transactions.abort(caller, txId);
             return CompletableFuture.completedFuture(null);
         });

@@ -34,7 +34,7 @@ public interface Storage extends AutoCloseable {
      * time to time, on a thread of its own, with the newest revision. Does nothing if no other process can commit to
      * this storage.
      */
-    default void whenOthersCommit(LongConsumer toldOfNewest) {}
+    default void whenOthersCommit(LongConsumer onNewRevision) {}
 
     /**
      * Registers a listener that is called with the cause whenever the history gets a new id because answered commits

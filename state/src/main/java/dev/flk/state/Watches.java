@@ -74,14 +74,14 @@ final class Watches {
         }
         for (Watch watch : waiting) {
             if (watch.isDue(now) && waiting.remove(watch)) {
-                tell(watch);
+                call(watch);
             }
         }
         return before.historyId();
     }
 
     /** Calls a watch. The callback's exception goes to the thread's handler, because it must not end the thread. */
-    private static void tell(Watch watch) {
+    private static void call(Watch watch) {
         try {
             watch.callback.run();
         } catch (RuntimeException e) {

@@ -222,7 +222,7 @@ final class Writer {
         if (head != null) {
             listener.committed(head);
         }
-        decided.tell();
+        decided.complete();
     }
 
     /**
@@ -290,7 +290,7 @@ final class Writer {
             return all;
         }
 
-        void tell() {
+        void complete() {
             committed.forEach(CompletableFuture::complete);
             refused.forEach(CompletableFuture::completeExceptionally);
         }

@@ -58,11 +58,11 @@ class EmbeddedStateTest extends StateContract {
 
     @Test
     @Tag("thorough")
-    void random_manyRuns_agreesWithTheModel() {
+    void random_manySeeds_agreesWithTheModel() {
         random(12, 988);
     }
 
-    private void random_agreesWithTheModel(long first, long count) {
+    private void random(long first, long count) {
         RandomStates.run(first, count, seed -> () -> open("state-" + seed));
     }
 }

@@ -153,11 +153,11 @@ class MemoryStateTest extends StateContract {
 
     @Test
     @Tag("thorough")
-    void random_manyRuns_agreesWithTheModel() {
+    void random_manySeeds_agreesWithTheModel() {
         random(1_000, 9_000);
     }
 
-    private static void random_agreesWithTheModel(long first, long count) {
+    private static void random(long first, long count) {
         RandomStates.run(first, count, seed -> {
             MemoryStorage storage = new MemoryStorage(() -> "h", Long.MAX_VALUE);
             return () -> storage;

@@ -97,7 +97,7 @@ public final class LogInspector {
     public Verification verify(long from, long to) throws IOException {
         Verification found = look(from, to);
         // a file may be missing from the listing of a directory that changes meanwhile
-        return found.isWhole() ? found : look(from, to).alsoMissingIn(found);
+        return found.isComplete() ? found : look(from, to).alsoMissingIn(found);
     }
 
     private Verification look(long from, long to) throws IOException {
@@ -244,7 +244,7 @@ public final class LogInspector {
         }
 
         /** Returns whether no forced records are missing. A torn tail does not count as missing. */
-        public boolean isWhole() {
+        public boolean isComplete() {
             return damages.isEmpty();
         }
 
@@ -376,9 +376,9 @@ public final class LogInspector {
         private static long endBelow(long next, SegmentScan scan) throws IOException {
             long end = scan.firstOffset();
             scan.seek(end);
-            for (Framed record = scan.nextWhole();
+            for (Framed record = scan.nextComplete();
                     record != null && record.sequence() < next;
-                    record = scan.nextWhole()) {
+                    record = scan.nextComplete()) {
                 end = scan.offset();
             }
             scan.seek(scan.firstOffset());

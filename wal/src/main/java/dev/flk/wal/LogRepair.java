@@ -152,7 +152,7 @@ public final class LogRepair {
         Map<String, Long> kept = new LinkedHashMap<>();
         for (int i = 0; i < list.segments().size(); i++) {
             try (SegmentCursor cursor = list.open(i)) {
-                WholeRecords whole = new WholeRecords(cursor);
+                CompleteRecords whole = new CompleteRecords(cursor);
                 long records = 0;
                 while (whole.next() != null) {
                     records++;
@@ -173,7 +173,7 @@ public final class LogRepair {
      * among the lost records. Such a record would count once the file without a header has left the log.
      */
     private static boolean wouldCount(SegmentScan scan, List<Damage> lost) throws IOException {
-        for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
+        for (Framed next = scan.nextComplete(); next != null; next = scan.nextComplete()) {
             long sequence = next.sequence();
             if (lost.stream().noneMatch(gone -> gone.firstMissing() <= sequence && sequence <= gone.lastMissing())) {
                 return true;
@@ -209,14 +209,14 @@ public final class LogRepair {
         }
         try (SegmentCursor cursor = list.open(list.indexOf(name))) {
             NewFile.write(files, directory, prefix, target, file -> {
-                WholeRecords.copy(cursor, file);
+                CompleteRecords.copy(cursor, file);
                 requireSame(cursor, file, kept);
             });
         }
     }
 
     private static void requireSame(SegmentCursor original, OpenFile replacement, long kept) throws IOException {
-        long readBack = WholeRecords.count(original.scan().header(), replacement);
+        long readBack = CompleteRecords.count(original.scan().header(), replacement);
         if (readBack < kept) {
             throw new IOException(
                     "segment " + original.scan().segment() + " has " + kept + " complete records, but only " + readBack
@@ -229,14 +229,14 @@ public final class LogRepair {
      * segment with only these records and the same header. The copy omits bytes after the last record that counts, but
      * keeps a torn tail for the next start. One thread.
      */
-    private static final class WholeRecords {
+    private static final class CompleteRecords {
         private static final int CHUNK_BYTES = 1 << 20;
 
         private final SegmentCursor cursor;
         private final SegmentScan scan;
         private boolean badBytes;
 
-        WholeRecords(SegmentCursor cursor) {
+        CompleteRecords(SegmentCursor cursor) {
             this.cursor = cursor;
             this.scan = cursor.scan();
         }
@@ -275,7 +275,7 @@ public final class LogRepair {
             ByteBuffer header = scan.isHeaderBroken() ? cursor.header().encode() : scan.headerBytes();
             long at = header.remaining();
             target.write(header, 0);
-            WholeRecords whole = new WholeRecords(cursor);
+            CompleteRecords whole = new CompleteRecords(cursor);
             byte[] seed = scan.header().seed();
             for (LogRecord record = whole.next(); record != null; record = whole.next()) {
                 ByteBuffer bytes = ByteBuffer.allocate(record.body().length + RecordFormat.MAX_OVERHEAD_BYTES);

@@ -57,7 +57,7 @@ final class Recovery {
         }
         Damages damages = new Damages(options.onDamage());
         if (list.isEmpty()) {
-            long next = damages.add(list, list.lostBehind(1), 1);
+            long next = damages.add(list, list.lostAfterNewest(1), 1);
             return new Found(next, 1, logId, Predecessor.NONE, StartReport.of(list, damages.found, null));
         }
         UnprovenTail tail = new UnprovenTail();
@@ -74,7 +74,7 @@ final class Recovery {
             if (atEnd != null) {
                 damages.add(list, list.damageAtEnd(list.segments().size() - 1, cursor, atEnd), 0);
             }
-            long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
+            long next = damages.add(list, list.lostAfterNewest(cursor.expected()), cursor.expected());
             CutTail cut = null;
             // a segment that was compressed or renamed is not written to any more and stays as it is
             if (scan.segment().endsWith(SegmentNames.SUFFIX)) {

@@ -163,7 +163,7 @@ final class DamageOfEveryByteTest {
     /** Reading, verification, a start and a repair agree that every record is there. */
     private void assertOnlyTheHeaderIsDamaged(SimulatedDisk damaged, String segment) throws IOException {
         assertIsPrefix(readAll(damaged), varied.entries.size());
-        assertThat(SimulatedLog.verify(damaged).isWhole()).isTrue();
+        assertThat(SimulatedLog.verify(damaged).isComplete()).isTrue();
         assertThat(SimulatedLog.verify(damaged).brokenHeaders()).containsExactly(segment);
         SimulatedDisk started = damaged.copy();
         assertThat(SimulatedLog.open(started).log.startReport().brokenHeaders()).containsExactly(segment);
@@ -262,7 +262,7 @@ final class DamageOfEveryByteTest {
         assertThat(missing).as(what).isEqualTo(varied.entries.size() - kept.size());
         Repair repaired = new LogRepair(disk, DIRECTORY, SimulatedLog.PREFIX, "a test").run();
         assertThat(repaired.missing()).as(what).isEqualTo(missing);
-        assertThat(SimulatedLog.verify(disk).isWhole()).as(what).isTrue();
+        assertThat(SimulatedLog.verify(disk).isComplete()).as(what).isTrue();
         assertThat(sequences(readAll(disk))).as(what).isEqualTo(kept);
     }
 
@@ -441,7 +441,7 @@ final class DamageOfEveryByteTest {
         disk.kill();
         disk.put(repeated, new byte[20_000]);
 
-        assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
+        assertThat(SimulatedLog.verify(disk).isComplete()).isTrue();
         assertThat(SimulatedLog.inspector(disk).list().others())
                 .containsExactly(new OtherFile(repeated, Kind.NO_SEGMENT));
         assertThat(new LogRepair(disk, DIRECTORY, SimulatedLog.PREFIX, "a test")

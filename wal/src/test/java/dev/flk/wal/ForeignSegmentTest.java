@@ -68,7 +68,7 @@ final class ForeignSegmentTest {
 
     private void assertCountsNowhere(SimulatedDisk mixed, String foreign) throws IOException {
         assertThat(bodies(readAll(mixed))).as(foreign).isEqualTo(oursBefore);
-        assertThat(verify(mixed).isWhole()).isTrue();
+        assertThat(verify(mixed).isComplete()).isTrue();
         assertThat(verify(mixed).foreign()).containsExactly(foreign);
         assertThat(new LogInspector(mixed, DIRECTORY, PREFIX).list().others())
                 .contains(new OtherFile(foreign, Kind.OTHER_LOG));

@@ -146,7 +146,7 @@ final class LogInspectorTest {
                         new Damage(varied.newest, twelfth, 12, 12));
         assertThat(found.records()).isEqualTo(13);
         assertThat(found.missing()).isEqualTo(3);
-        assertThat(found.isWhole()).isFalse();
+        assertThat(found.isComplete()).isFalse();
     }
 
     @Test
@@ -179,7 +179,7 @@ final class LogInspectorTest {
 
         Verification found = verify();
 
-        assertThat(found.isWhole()).isTrue();
+        assertThat(found.isComplete()).isTrue();
         assertThat(found.last()).isEqualTo(15);
         assertThat(found.tornTail()).isEqualTo(new TornTail(varied.newest, last, whole.length - 1 - last, 16, 0));
     }
@@ -193,7 +193,7 @@ final class LogInspectorTest {
 
         assertThat(tail.offset()).isEqualTo(second);
         assertThat(tail.sequence()).isEqualTo(15);
-        assertThat(tail.lastWhole()).isEqualTo(16);
+        assertThat(tail.lastComplete()).isEqualTo(16);
     }
 
     @Test

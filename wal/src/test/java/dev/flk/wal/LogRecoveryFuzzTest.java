@@ -221,7 +221,7 @@ class LogRecoveryFuzzTest {
     private void assertIsRepaired(SimulatedDisk disk, Told told) throws IOException {
         Verification seen = verify(disk);
         assertThat(seen.records()).isEqualTo(told.records().size());
-        assertThat(seen.isWhole()).isEqualTo(told.damages().isEmpty());
+        assertThat(seen.isComplete()).isEqualTo(told.damages().isEmpty());
 
         new LogRepair(disk, DIRECTORY, PREFIX, "test").run();
 

@@ -104,7 +104,7 @@ final class LogRepairTest {
         List<LogRecord> after = readAll(repaired);
         assertThat(after.subList(0, whole.size())).zipSatisfy(whole, LogRepairTest::assertSame);
         assertThat(after).hasSize(whole.size() + 1);
-        assertThat(verify(repaired).isWhole()).isTrue();
+        assertThat(verify(repaired).isComplete()).isTrue();
     }
 
     @Test
@@ -458,7 +458,7 @@ final class LogRepairTest {
             SimulatedDisk disk = varied.disk.copy();
             disk.remove(varied.oldest);
             disk.put(varied.oldest + ".gz", changed);
-            assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
+            assertThat(SimulatedLog.verify(disk).isComplete()).isTrue();
             assertThat(readAll(disk)).hasSize(varied.entries.size());
         }
     }

@@ -83,7 +83,7 @@ final class MissingSegmentsTest {
         disk.put(second, contentOfSecond);
 
         assertThat(bodies(readAll(disk))).hasSize(4).contains("answered", "repeated by the next", "last");
-        assertThat(verify(disk).isWhole()).isTrue();
+        assertThat(verify(disk).isComplete()).isTrue();
     }
 
     @Test
@@ -92,6 +92,6 @@ final class MissingSegmentsTest {
                 .containsExactly(new Damage(Kind.ABSENT, second, 0, 3, 2));
 
         assertThat(bodies(readAll(disk))).hasSize(4);
-        assertThat(verify(disk).isWhole()).isTrue();
+        assertThat(verify(disk).isComplete()).isTrue();
     }
 }

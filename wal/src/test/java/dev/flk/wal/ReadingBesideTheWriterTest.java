@@ -66,7 +66,7 @@ final class ReadingBesideTheWriterTest {
         Verification found = new LogInspector(watched(), DIRECTORY, PREFIX).verify();
 
         assertThat(between).isEmpty();
-        assertThat(found.isWhole()).isTrue();
+        assertThat(found.isComplete()).isTrue();
         assertThat(found.last()).isGreaterThanOrEqualTo(2);
     }
 

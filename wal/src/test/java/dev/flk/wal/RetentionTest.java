@@ -105,13 +105,13 @@ final class RetentionTest {
         fill();
         String junk = "inbox-20261120-0000000000000002.wal";
         disk.put(junk, "junk".getBytes(StandardCharsets.US_ASCII));
-        assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
+        assertThat(SimulatedLog.verify(disk).isComplete()).isTrue();
         clock.advance(Duration.ofDays(12));
 
         assertThat(retention.step(6)).isEqualTo(Done.REMOVED);
 
         assertThat(disk.names()).contains(junk + ".broken").doesNotContain(junk);
-        assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
+        assertThat(SimulatedLog.verify(disk).isComplete()).isTrue();
         assertAllThere(disk, 4);
     }
 
@@ -153,7 +153,7 @@ final class RetentionTest {
             byte[] changed = whole.clone();
             changed[at] ^= 4;
             disk.put(name, changed);
-            if (SimulatedLog.verify(disk).isWhole()) {
+            if (SimulatedLog.verify(disk).isComplete()) {
                 assertThat(SimulatedLog.verify(disk).brokenHeaders())
                         .as("byte %d", at)
                         .containsExactly(name);

@@ -124,7 +124,7 @@ final class RotatedSegmentTest {
         SimulatedLog again = SimulatedLog.open(disk);
         appends.add(again.append(entry("after")));
         Audit.acknowledgedIsThere(readAll(disk), appends);
-        assertThat(SimulatedLog.verify(disk).isWhole()).isTrue();
+        assertThat(SimulatedLog.verify(disk).isComplete()).isTrue();
     }
 
     private List<String> rotatedThreeTimes() throws IOException {
@@ -151,7 +151,7 @@ final class RotatedSegmentTest {
         assertThat(rotatedThreeTimes()).hasSize(3);
 
         assertThat(verify().records()).isEqualTo(12);
-        assertThat(verify().isWhole()).isTrue();
+        assertThat(verify().isComplete()).isTrue();
         assertThat(inspector(disk).list().others())
                 .allMatch(other -> other.kind() == Kind.NO_SEGMENT && disk.content(other.name()).length == 0);
     }
@@ -176,7 +176,7 @@ final class RotatedSegmentTest {
         disk.put(rotated.replace(".1.gz", ".0.gz"), Arrays.copyOf(whole, whole.length - 2_000));
 
         assertThat(verify().records()).isEqualTo(12);
-        assertThat(verify().isWhole()).isTrue();
+        assertThat(verify().isComplete()).isTrue();
     }
 
     /** A start on the same day replaces the empty segment of the one before, and ordinals are no longer one after the other. */
@@ -281,7 +281,7 @@ final class RotatedSegmentTest {
         disk.moveAway(FIRST + ".1.gz", FIRST + ".2.gz");
 
         assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L);
-        assertThat(verify().isWhole()).isTrue();
+        assertThat(verify().isComplete()).isTrue();
     }
 
     @Test

@@ -58,19 +58,19 @@ final class OutboxAccess {
     }
 
     /**
-     * Runs {@code alone} on the outbox if no other process owns the outbox. Otherwise runs {@code beside} on the agent
+     * Runs {@code alone} on the outbox if no other process owns the outbox. Otherwise runs {@code throughAgent} on the agent
      * that owns the outbox. If that agent is still starting, first waits up to five seconds for the agent.
      *
      * @throws OutboxLocked if, after five seconds, another process still owns the outbox, and no agent answers at
      *     CONTROL_SOCKET
      */
-    static <T> T either(AgentConfig config, Operation<Outbox, T> alone, Operation<RunningAgent, T> beside)
+    static <T> T either(AgentConfig config, Operation<Outbox, T> alone, Operation<RunningAgent, T> throughAgent)
             throws IOException {
         // repeats only the access: the operation runs once, because it may read standard input
         Access access = patiently(() -> access(config));
         Outbox outbox = access.outbox();
         if (outbox == null) {
-            return beside.apply(access.agent());
+            return throughAgent.apply(access.agent());
         }
         try (outbox) {
             return alone.apply(outbox);

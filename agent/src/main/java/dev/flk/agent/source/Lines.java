@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class Lines {
     private final InputStream in;
     private final int maxBytes;
-    private final long stopsBehind;
+    private final long stopsAfter;
     private long number;
     private long bytesRead;
     private boolean ended = true;
@@ -27,17 +27,17 @@ final class Lines {
 
     /**
      * Creates a reader of an untrusted source. The reader ends after the first line that is too long, or after the line
-     * in which the number of bytes read reaches {@code stopsBehind}, whichever line comes first.
+     * in which the number of bytes read reaches {@code stopsAfter}, whichever line comes first.
      */
-    Lines(InputStream stream, int maxBytes, long stopsBehind) {
-        this.stopsBehind = stopsBehind;
+    Lines(InputStream stream, int maxBytes, long stopsAfter) {
+        this.stopsAfter = stopsAfter;
         this.in = new BufferedInputStream(stream, 1 << 16);
         this.maxBytes = maxBytes;
     }
 
     /** Returns the next line that is not blank; null at the end. */
     byte @Nullable [] next() throws IOException {
-        if (cut || bytesRead >= stopsBehind) {
+        if (cut || bytesRead >= stopsAfter) {
             return null;
         }
         var line = new ByteArrayOutputStream();
@@ -49,13 +49,13 @@ final class Lines {
                 blank &= b == ' ' || b == '\t' || b == '\r';
                 if (line.size() <= maxBytes) {
                     line.write(b);
-                } else if (stopsBehind < Long.MAX_VALUE) {
+                } else if (stopsAfter < Long.MAX_VALUE) {
                     cut = true;
                     return line.toByteArray();
                 }
             }
             ended = b == '\n';
-            if (blank && bytesRead >= stopsBehind) {
+            if (blank && bytesRead >= stopsAfter) {
                 return null;
             }
             if (!blank) {

@@ -52,8 +52,7 @@ class AgentConfigTest {
         "CONTROL_SOCKET, spool/control.json, spool",
         "INTAKE_SOCKET, spool/intake.ndjson, spool"
     })
-    void load_createdFileMatchesTheSpoolPattern_isAProblem(String setting, String path, String spool)
-            throws Exception {
+    void load_createdFileMatchesTheSpoolPattern_isAProblem(String setting, String path, String spool) throws Exception {
         Files.createSymbolicLink(directory.resolve("link"), Files.createDirectories(directory.resolve("spool")));
         String file = directory.resolve(path).toString();
 

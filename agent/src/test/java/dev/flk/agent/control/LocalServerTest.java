@@ -93,8 +93,7 @@ class LocalServerTest {
                 "server | a socket on which another process listens; stop that process, or name another path"
             })
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void start_socketPathIsAnotherFile_isAConfigurationErrorAndLeftAlone(String what, String reason)
-            throws Exception {
+    void start_socketPathIsAnotherFile_isAConfigurationErrorAndLeftAlone(String what, String reason) throws Exception {
         Path elsewhere = Files.writeString(directory.resolve("elsewhere"), "precious");
         Path socket = directory.resolve("x.sock");
         try (ServerSocketChannel other = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {

@@ -261,7 +261,7 @@ final class KeysCommand {
         private long ofOtherShards;
         private long firstMillis = Long.MAX_VALUE;
         private long lastMillis = Long.MIN_VALUE;
-        private boolean isWhole = true;
+        private boolean isComplete = true;
 
         SignedByKey(String keyId) {
             this.keyId = keyId;
@@ -278,7 +278,7 @@ final class KeysCommand {
                         add(record, ids, withIds);
                     }
                 }
-                isWhole = walk.damages().isEmpty();
+                isComplete = walk.damages().isEmpty();
             }
         }
 
@@ -308,7 +308,7 @@ final class KeysCommand {
 
         /** Returns the report. */
         String text() {
-            String missing = isWhole
+            String missing = isComplete
                     ? ""
                     : "records of the log are missing and may have been signed by this key; see wal verify\n";
             if (records == 0) {

@@ -198,7 +198,7 @@ final class WalCommand {
     int verify() throws IOException {
         LogInspector inspector = source.inspector();
         Verification found = verify(inspector);
-        if (found.records() == 0 && found.isWhole() && inspector.isEmpty()) {
+        if (found.records() == 0 && found.isComplete() && inspector.isEmpty()) {
             throw source.nothingThere();
         }
         Output output = source.output(spec);
@@ -217,7 +217,7 @@ final class WalCommand {
             output.print("other_log", Map.of("file", foreign), file -> StartReport.describeForeign(foreign) + "\n");
         }
         output.print("summary", new Verified(found), summary -> asText(found));
-        return found.isWhole() ? ExitCode.OK : ExitCode.SOFTWARE;
+        return found.isComplete() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
     /** Verifies the log. If a running backend removed segments meanwhile, verifies the log once more. */
@@ -234,14 +234,14 @@ final class WalCommand {
 
     private record Unfinished(String segment, long offset, long bytes, long sequence, long lastWholeSequence) {
         Unfinished(TornTail of) {
-            this(of.segment(), of.offset(), of.bytes(), of.sequence(), of.lastWhole());
+            this(of.segment(), of.offset(), of.bytes(), of.sequence(), of.lastComplete());
         }
     }
 
     private record Verified(
             boolean whole, long records, long firstSequence, long lastSequence, long missing, long lost) {
         Verified(Verification of) {
-            this(of.isWhole(), of.records(), of.first(), of.last(), of.missing(), of.lost());
+            this(of.isComplete(), of.records(), of.first(), of.last(), of.missing(), of.lost());
         }
     }
 
@@ -251,7 +251,7 @@ final class WalCommand {
                 : found.givenUp().stream()
                         .map(WalSource::sequences)
                         .collect(Collectors.joining(", ", "lost since a repair: ", "\n"));
-        String result = found.isWhole()
+        String result = found.isComplete()
                 ? "whole" + (found.tornTail() == null ? "" : " up to the unfinished record") + ": "
                         + ErrorMessages.count(found.records(), "record")
                 : "damaged: "

@@ -231,11 +231,11 @@ public final class GuardedStore implements DedupStore {
     }
 
     private synchronized boolean nowConnected(long begun) {
-        boolean stands = begun != endedConnection;
-        if (stands) {
+        boolean isCurrent = begun != endedConnection;
+        if (isCurrent) {
             state = State.CONNECTED;
         }
-        return stands;
+        return isCurrent;
     }
 
     private synchronized boolean isOutstanding(long number) {
@@ -277,7 +277,7 @@ public final class GuardedStore implements DedupStore {
             state = State.LOST;
             failed = List.copyOf(outstanding.values());
             outstanding.clear();
-            tell(cause, otherReason);
+            report(cause, otherReason);
         }
         breaker.failed();
         failed.forEach(result -> result.completeExceptionally(cause));
@@ -293,7 +293,7 @@ public final class GuardedStore implements DedupStore {
      * Logs a problem, unless it equals the problem that was logged last, so that repeated attempts do not repeat the
      * line.
      */
-    private void tell(Throwable cause, String otherReason) {
+    private void report(Throwable cause, String otherReason) {
         String what = String.valueOf(cause.getMessage());
         if (closing || what.equals(problem)) {
             return; // failures caused by closing the store are not logged

@@ -30,11 +30,11 @@ public final class Sweeper implements AutoCloseable {
         /**
          * Removes some of the expired entries, about one second's worth.
          *
-         * @param goesOn queried between batches; returns false once the sweeper is being closed
+         * @param continues queried between batches; returns false once the sweeper is being closed
          * @throws StoreUnavailableException if the store fails; this exception may also be wrapped in a
          *     {@link CompletionException}
          */
-        void sweep(BooleanSupplier goesOn);
+        void sweep(BooleanSupplier continues);
     }
 
     private Sweeper(Stretch stretch) {
@@ -53,15 +53,15 @@ public final class Sweeper implements AutoCloseable {
             stretch.sweep(() -> !timer.isShutdown());
             failedBefore = false;
         } catch (StoreUnavailableException e) {
-            tell(e);
+            report(e);
         } catch (CompletionException e) {
-            tell(e.getCause() == null ? e : e.getCause());
+            report(e.getCause() == null ? e : e.getCause());
         } catch (RuntimeException e) { // if it propagated, the timer would end silently
             LOG.error("removing expired entries of the dedup store failed and will be retried", e);
         }
     }
 
-    private void tell(Throwable cause) {
+    private void report(Throwable cause) {
         if (!failedBefore) {
             LOG.warn("removing expired entries of the dedup store failed and will be retried: {}", cause.getMessage());
         }

@@ -13,15 +13,15 @@ import java.util.stream.DoubleStream;
 
 /**
  * The streams of server-sent events by which open pages learn that they should be loaded again. Safe for any thread,
- * except for {@link #tell}.
+ * except for {@link #notifyPages}.
  */
 final class PageEvents {
-    /** The time between two calls of {@link #tell}. */
-    static final long TELL_EVERY_SECONDS = 10;
+    /** The time between two calls of {@link #notifyPages}. */
+    static final long NOTIFY_EVERY_SECONDS = 10;
 
     private static final int MOST_STREAMS = 32;
     private static final int MAX_PENDING_BYTES = 4 << 10;
-    /** After this number of calls of {@link #tell}, pages are loaded again although nothing was counted. */
+    /** After this number of calls of {@link #notifyPages}, pages are loaded again although nothing was counted. */
     private static final int MOST_SILENT = 2;
 
     private static final byte[] CHANGED = "event: changed\ndata:\n\n".getBytes(StandardCharsets.US_ASCII);
@@ -29,7 +29,7 @@ final class PageEvents {
 
     private final Bound places = new Bound(MOST_STREAMS);
     private final Set<EventStream> streams = ConcurrentHashMap.newKeySet();
-    private double told = Double.NaN;
+    private double notified = Double.NaN;
     private int silent;
 
     /** Answers an exchange with a stream. */
@@ -42,14 +42,14 @@ final class PageEvents {
     }
 
     /** Tells the pages if something has changed. Called by one thread at a time. */
-    void tell(Supplier<Samples> metrics) {
+    void notifyPages(Supplier<Samples> metrics) {
         if (streams.isEmpty()) {
             return;
         }
         double now = counted(metrics.get());
         silent++;
-        if (now != told || silent >= MOST_SILENT) {
-            told = now;
+        if (now != notified || silent >= MOST_SILENT) {
+            notified = now;
             silent = 0;
             streams.forEach(stream -> {
                 boolean unused = stream.send(CHANGED);

@@ -140,7 +140,7 @@ final class PageHandler implements AutoCloseable {
     Routes addTo(Routes routes) {
         var unused = thread.scheduleAtFixedRate(this::endMinute, 1, 1, TimeUnit.MINUTES);
         unused = thread.scheduleWithFixedDelay(
-                this::tell, PageEvents.TELL_EVERY_SECONDS, PageEvents.TELL_EVERY_SECONDS, TimeUnit.SECONDS);
+                this::notifyPages, PageEvents.NOTIFY_EVERY_SECONDS, PageEvents.NOTIFY_EVERY_SECONDS, TimeUnit.SECONDS);
         thread.execute(this::rates);
         return routes.get("/", Endpoint.always(redirect(PATH)))
                 .get(PATH, Endpoint.asking((request, exchange) -> serve(request, exchange, this::now)))
@@ -174,14 +174,14 @@ final class PageHandler implements AutoCloseable {
         }
     }
 
-    private void tell() {
+    private void notifyPages() {
         try {
-            events.tell(metrics::read);
+            events.notifyPages(metrics::read);
         } catch (RuntimeException e) {
             // an exception thrown here would cancel the scheduled task
             LOG.error(
                     "open pages could not be notified of changes; the next attempt is in {} s",
-                    PageEvents.TELL_EVERY_SECONDS,
+                    PageEvents.NOTIFY_EVERY_SECONDS,
                     e);
         }
     }

@@ -165,7 +165,7 @@ final class CatchUp {
         }
 
         private void next() {
-            queue.tell(this::step);
+            queue.execute(this::step);
         }
 
         private LogReader reader() throws IOException {

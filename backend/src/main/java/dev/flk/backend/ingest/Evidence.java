@@ -113,7 +113,7 @@ final class Evidence {
         }
         store.knowsEvidence(content.id(), content.digest()).whenComplete((known, failure) -> {
             if (known != null && known) {
-                tell(content, null);
+                answer(content, null);
             } else {
                 append(content, candidate, expiresAtMillis);
             }
@@ -123,29 +123,29 @@ final class Evidence {
     private void append(Content content, Candidate candidate, long expiresAtMillis) {
         int bytes = candidate.body().length;
         if (inbox.isDiskLow(bytes)) {
-            tell(content, Refused.DISK_FULL);
+            answer(content, Refused.DISK_FULL);
             return;
         }
         Optional<Throttled> throttled = budget.take(bytes);
         if (throttled.isPresent()) {
-            tell(content, new Outcome.RateLimited(throttled.get()));
+            answer(content, new Outcome.RateLimited(throttled.get()));
             return;
         }
         boolean taken = inbox.append(
                 candidate.entry(RecordKind.EVIDENCE),
                 queue.later(finish -> {
-                    tell(content, null);
+                    answer(content, null);
                     // if the note fails, this content may be logged once more after a restart
                     store.noteEvidence(content.id(), content.digest(), expiresAtMillis)
                             .whenComplete((noted, failure) -> finish.run());
                 }),
-                queue.later(cause -> tell(content, Refused.appendFailed(cause))));
+                queue.later(cause -> answer(content, Refused.appendFailed(cause))));
         if (!taken) {
-            tell(content, Refused.OVERLOADED);
+            answer(content, Refused.OVERLOADED);
         }
     }
 
-    private void tell(Content content, @Nullable Outcome error) {
+    private void answer(Content content, @Nullable Outcome error) {
         List<Consumer<@Nullable Outcome>> callbacks;
         synchronized (this) {
             Kept kept = index.get(content);

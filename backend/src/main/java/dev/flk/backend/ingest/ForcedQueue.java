@@ -93,7 +93,7 @@ public final class ForcedQueue implements LogListener {
     }
 
     /** Queues a task to run on the recorder's thread after everything queued before. Any thread. */
-    void tell(Runnable callback) {
+    void execute(Runnable callback) {
         groups.add(new Group(List.of(), List.of(callback)));
     }
 
@@ -104,7 +104,7 @@ public final class ForcedQueue implements LogListener {
     <T> void whenDone(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
         CompletableFuture<T> future = stage.toCompletableFuture();
         if (!future.isDone()) {
-            future.whenComplete((value, failure) -> tell(() -> then.accept(value, failure)));
+            future.whenComplete((value, failure) -> execute(() -> then.accept(value, failure)));
             return;
         }
         T value;

@@ -128,7 +128,7 @@ final class OutcomeWriter {
     void finish() {
         ticks.shutdown();
         inbox.log().finish();
-        queue.tell(() -> ending = true);
+        queue.execute(() -> ending = true);
         join(FINISH_MILLIS);
         if (thread.isAlive()) { // the store does not answer: the next start decides the submissions in flight
             store.giveUp(new StoreUnavailableException(
@@ -176,7 +176,7 @@ final class OutcomeWriter {
     /** Requests a check of the store and the backlog; does nothing while an earlier request is queued. Any thread. */
     void tick() {
         if (tickIsDue.compareAndSet(false, true)) {
-            queue.tell(() -> {
+            queue.execute(() -> {
                 tickIsDue.set(false);
                 look();
             });
@@ -197,7 +197,7 @@ final class OutcomeWriter {
             draining = true;
             putOrLeave(oldest, () -> {
                 draining = false;
-                queue.tell(this::drain);
+                queue.execute(this::drain);
             });
         }
     }

@@ -36,7 +36,7 @@ final class StoreLink {
      * The number of missing records above which catching up counts as a rebuild. A crash of the embedded store loses far
      * fewer, because it buffers fewer.
      */
-    private static final long MOST_BEHIND = 500_000;
+    private static final long MAX_RECORDS_BEHIND = 500_000;
 
     /** The idle time after which a store is queried, so that its loss is noticed. */
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -56,7 +56,7 @@ final class StoreLink {
 
     /**
      * Whether the store is being rebuilt: it has no position although part of the log was decided, or it lacks more
-     * than {@link #MOST_BEHIND} records.
+     * than {@link #MAX_RECORDS_BEHIND} records.
      */
     private boolean rebuilding;
 
@@ -86,7 +86,7 @@ final class StoreLink {
         this.catchUp = catchUp;
         this.advice = advice;
         this.nanoTicker = nanoTicker;
-        store.whenLost(connection -> queue.tell(() -> lost(connection)));
+        store.whenLost(connection -> queue.execute(() -> lost(connection)));
     }
 
     /**
@@ -128,7 +128,7 @@ final class StoreLink {
                     position.orElseThrow());
         }
         long complete = Math.min(Math.min(position.orElse(0), inbox.lowWater().mark()), last);
-        rebuilding = (position.isEmpty() && inbox.decided() > 0) || last - complete > MOST_BEHIND;
+        rebuilding = (position.isEmpty() && inbox.decided() > 0) || last - complete > MAX_RECORDS_BEHIND;
         inbox.lowWater().assertedUpTo(complete);
         recordedUpTo = complete;
         try {

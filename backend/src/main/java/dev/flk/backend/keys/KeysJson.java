@@ -302,7 +302,8 @@ final class KeysJson {
         } catch (DateTimeException e) {
             // reported below, like an instant out of bounds
         }
-        problems.add(key + ": " + member + " is not an instant between 1970 and 9999; write it like 2026-11-20T10:00:00Z");
+        problems.add(
+                key + ": " + member + " is not an instant between 1970 and 9999; write it like 2026-11-20T10:00:00Z");
         return null;
     }
 

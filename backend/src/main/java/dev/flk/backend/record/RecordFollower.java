@@ -68,7 +68,7 @@ public final class RecordFollower implements AutoCloseable {
     private static final long COMMIT_BYTES = 2 << 20;
     private static final int DIGEST_BYTES = 8;
     private static final int READ_AT_ONCE = 10;
-    private static final int LOOKED_AT_AT_ONCE = 20_000;
+    private static final int EXAMINED_AT_ONCE = 20_000;
     private static final long LOOK_EVERY_MILLIS = 250;
     private static final long AFTER_FAILURE_MILLIS = 1_000;
     /** The lowest rate of submissions per second at which the follower slows down. */
@@ -119,7 +119,7 @@ public final class RecordFollower implements AutoCloseable {
     /** The digest of the log record at the position; empty if the position was written by a version without digests. */
     private String positionDigest = "";
 
-    private @Nullable String toldFailure;
+    private @Nullable String reportedFailure;
     private long countedSubmissions;
     private long countedNanos;
 
@@ -173,12 +173,12 @@ public final class RecordFollower implements AutoCloseable {
             long restMillis;
             try {
                 boolean isMore = step();
-                tellFailure(null);
+                reportFailure(null);
                 restMillis = isMore ? restMillis(nanoTicker.getAsLong() - beginNanos) : LOOK_EVERY_MILLIS;
             } catch (IOException | StateException | CompletionException e) {
                 Reason reason = reason(e);
                 boolean isOvertaken = reason == Reason.VERSION_CONFLICT; // another backend has written the same key
-                tellFailure(isOvertaken || reason == Reason.STARTING ? null : e);
+                reportFailure(isOvertaken || reason == Reason.STARTING ? null : e);
                 forget();
                 restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
@@ -213,9 +213,9 @@ public final class RecordFollower implements AutoCloseable {
      * succeeded; if the previous step failed, logs that the record continues. If the state has failed, the line about
      * the failure is only a warning, because {@link ServedState} logs the error.
      */
-    private void tellFailure(@Nullable Exception failure) {
+    private void reportFailure(@Nullable Exception failure) {
         String message = failure == null ? null : String.valueOf(failure.getMessage());
-        if (message != null && !message.equals(toldFailure)) {
+        if (message != null && !message.equals(reportedFailure)) {
             if (failure instanceof IOException) {
                 LOG.error(
                         "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a second: {}",
@@ -226,10 +226,10 @@ public final class RecordFollower implements AutoCloseable {
                         "the record of outcomes is interrupted, because the state can't be read or written: {}",
                         message);
             }
-        } else if (message == null && toldFailure != null) {
+        } else if (message == null && reportedFailure != null) {
             LOG.info("the record of outcomes continues after the interruption");
         }
-        toldFailure = message;
+        reportedFailure = message;
     }
 
     /**
@@ -323,19 +323,19 @@ public final class RecordFollower implements AutoCloseable {
             commit(operations, last, digest);
             positionDigest = digest;
             outcomes.forget(last);
-            missing.forEach(this::tell);
+            missing.forEach(this::report);
         } else if (beginNanos - positionNanos > POSITION_AGAIN_NANOS && position > 0) {
             commit(List.of(), position, positionDigest);
         }
-        boolean isIndexBehind = true;
-        for (int i = 0; i < INDEX_STEPS && isIndexBehind; i++) {
-            isIndexBehind = index.step();
+        boolean isIndexIncomplete = true;
+        for (int i = 0; i < INDEX_STEPS && isIndexIncomplete; i++) {
+            isIndexIncomplete = index.step();
         }
         position = last; // set after indexing, so that outcomes up to it can be searched, unless the index is behind
         if (position >= decided) {
             upToDateNanos = beginNanos;
         }
-        return isIndexBehind || (!chunk.isEmpty() && position < decided);
+        return isIndexIncomplete || (!chunk.isEmpty() && position < decided);
     }
 
     /**
@@ -384,7 +384,7 @@ public final class RecordFollower implements AutoCloseable {
         return missing;
     }
 
-    private void tell(Missing gap) {
+    private void report(Missing gap) {
         metrics.missed.add(gap.last() - gap.first() + 1);
         LOG.error(
                 "the record of outcomes has a gap: sequences {} to {} were missing when the log was read",
@@ -481,7 +481,7 @@ public final class RecordFollower implements AutoCloseable {
         }
         aheadSegment = newest;
         for (int looked = 0; lookedUpTo < lookUpTo; looked++) {
-            if (looked == LOOKED_AT_AT_ONCE || over.getCount() == 0) {
+            if (looked == EXAMINED_AT_ONCE || over.getCount() == 0) {
                 return false;
             }
             LogWalk open = ahead;

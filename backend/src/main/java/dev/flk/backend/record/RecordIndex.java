@@ -54,7 +54,7 @@ public final class RecordIndex implements AutoCloseable {
     private static final long STEP_BYTES = 1 << 20;
     private static final long STEPS_BETWEEN_SWEEPS = 100;
     private static final int SWEPT_AT_ONCE = 100;
-    private static final int TELL_EVERY = 500_000;
+    private static final int REPORT_EVERY = 500_000;
 
     private final StateEngine engine;
     private final @Nullable Path directory;
@@ -74,7 +74,7 @@ public final class RecordIndex implements AutoCloseable {
     private boolean isVerified;
     private long built;
     private long stepsToSweep;
-    private @Nullable String toldFailure;
+    private @Nullable String reportedFailure;
 
     /**
      * Creates an index; opens nothing yet.
@@ -134,17 +134,17 @@ public final class RecordIndex implements AutoCloseable {
             }
             openDatabase();
             boolean isMore = using(this::step);
-            toldFailure = null;
+            reportedFailure = null;
             return isMore;
         } catch (RocksDBException | IOException | UnsatisfiedLinkError e) {
             hasFailed = true;
             String message = String.valueOf(e.getMessage());
-            if (!message.equals(toldFailure)) {
+            if (!message.equals(reportedFailure)) {
                 LOG.error(
                         "the index of the record of outcomes has failed; outcomes can't be searched until the index"
                                 + " is opened again: {}",
                         message);
-                toldFailure = message;
+                reportedFailure = message;
             }
             return false;
         }
@@ -255,7 +255,7 @@ public final class RecordIndex implements AutoCloseable {
         for (byte[] each : entry.get().keys()) {
             batch.put(each, value);
         }
-        if (!isComplete && ++built % TELL_EVERY == 0) {
+        if (!isComplete && ++built % REPORT_EVERY == 0) {
             LOG.info("the index of the record of outcomes is being built: {} outcomes so far", built);
         }
     }

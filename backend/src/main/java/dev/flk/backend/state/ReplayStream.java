@@ -127,7 +127,7 @@ final class ReplayStream {
      * Sends a progress token soon if the caller wants progress tokens and the stream has examined revisions after the
      * last token. With the new token, a caller that receives no events can resume after the examined revisions.
      */
-    void tellProgress() {
+    void sendProgress() {
         if (wantsProgress && lastReported < next - 1) {
             isProgressDue = true;
             wake();

@@ -74,8 +74,8 @@ public final class ServedState implements AutoCloseable {
     private final ScheduledExecutorService timer =
             Executors.newScheduledThreadPool(2, DaemonThreads.named("state-care"));
     // used by the timer's threads
-    private @Nullable String toldTrouble = "it is starting";
-    private @Nullable String toldMissing;
+    private @Nullable String reportedProblem = "it is starting";
+    private @Nullable String reportedMissing;
 
     /**
      * Opens the port. The engine opens concurrently, and refuses calls until it is open.
@@ -223,9 +223,9 @@ public final class ServedState implements AutoCloseable {
     /** Checks the port and the directory once. The timer calls this method every second. */
     void look() {
         try {
-            tellTrouble();
+            reportProblems();
             port.look();
-            port.tellProgress();
+            port.sendProgress();
         } catch (RuntimeException e) {
             LOG.error(
                     "the regular check of the state's port and directory failed and will be repeated",
@@ -233,16 +233,16 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    private void tellTrouble() {
+    private void reportProblems() {
         if (place != null) {
             place.look();
         }
-        engine.missing().filter(missing -> !missing.equals(toldMissing)).ifPresent(missing -> {
+        engine.missing().filter(missing -> !missing.equals(reportedMissing)).ifPresent(missing -> {
             LOG.error(
                     "answered commits of the state of agents may be missing: {}. To recover missing commits, restore a"
                             + " backup, or restore a dump into an empty directory or database",
                     missing);
-            toldMissing = missing;
+            reportedMissing = missing;
         });
         if (met().filter(problem -> problem.reason() == Reason.STARTING).isPresent()) {
             port.setServing(false);
@@ -250,16 +250,16 @@ public final class ServedState implements AutoCloseable {
         }
         boolean isDown = met().isPresent();
         String now = refusal().map(StateException::getMessage).orElse(null);
-        if (now != null && !now.equals(toldTrouble)) {
+        if (now != null && !now.equals(reportedProblem)) {
             LOG.error(
                     "the state of agents {}: {}; this alone does not prevent the backend from accepting certificates",
                     isDown ? "is down" : "accepts no commits",
                     now);
-        } else if (now == null && toldTrouble != null) {
+        } else if (now == null && reportedProblem != null) {
             LOG.info("the state of agents can be used again");
         }
         port.setServing(now == null);
-        toldTrouble = now;
+        reportedProblem = now;
     }
 
     /** Keeps a namespace of the backend only for a limited time. What is older is removed, including current values. */

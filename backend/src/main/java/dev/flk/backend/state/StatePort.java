@@ -153,9 +153,9 @@ final class StatePort implements AutoCloseable {
         return service.streams();
     }
 
-    /** Calls {@link StateService#tellProgress}. */
-    void tellProgress() {
-        service.tellProgress();
+    /** Calls {@link StateService#sendProgress}. */
+    void sendProgress() {
+        service.sendProgress();
     }
 
     /**

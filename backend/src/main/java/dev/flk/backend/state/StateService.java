@@ -115,9 +115,9 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** Calls {@link ReplayStream#tellProgress} for each replay in progress. */
-    void tellProgress() {
-        streams.keySet().forEach(ReplayStream::tellProgress);
+    /** Calls {@link ReplayStream#sendProgress} for each replay in progress. */
+    void sendProgress() {
+        streams.keySet().forEach(ReplayStream::sendProgress);
     }
 
     @Override

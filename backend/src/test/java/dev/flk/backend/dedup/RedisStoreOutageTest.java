@@ -365,7 +365,8 @@ final class RedisStoreOutageTest {
             await().until(() -> !log.lines("appendonly no").isEmpty());
             assertThat(log.lines("WARN"))
                     .satisfiesExactly(
-                            line -> assertThat(line).contains("maxmemory-policy allkeys-lru", "set maxmemory-policy noeviction"),
+                            line -> assertThat(line)
+                                    .contains("maxmemory-policy allkeys-lru", "set maxmemory-policy noeviction"),
                             line -> assertThat(line).contains("set appendonly yes"));
         }
     }

@@ -177,7 +177,7 @@ class ReplayStreamTest {
                 write("busy");
             }
             await().until(() -> engine.history().watches() == 1);
-            port.tellProgress();
+            port.sendProgress();
 
             Event progress = events.next();
             assertThat(progress.getChangesCount()).isZero();

@@ -25,7 +25,7 @@ public final class FlightRecording implements Closeable {
      * The events that are not recorded, because they may contain secrets, such as keys in the environment or passwords
      * in the arguments of this or another process.
      */
-    static final Set<String> TELLING_SECRETS = Set.of(
+    static final Set<String> EVENTS_WITH_SECRETS = Set.of(
             "jdk.InitialEnvironmentVariable",
             "jdk.InitialSystemProperty",
             "jdk.InitialSecurityProperty",
@@ -82,7 +82,7 @@ public final class FlightRecording implements Closeable {
         try (Recording recording = new Recording(Configuration.getConfiguration("profile"))) {
             recording.setName("flk");
             recording.setMaxSize(MAX_BYTES);
-            TELLING_SECRETS.forEach(recording::disable);
+            EVENTS_WITH_SECRETS.forEach(recording::disable);
             recording.start();
             if (closed.await(seconds, TimeUnit.SECONDS)) {
                 return new Failed(false, "the program is stopping");

@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  * @param trimmed the current trim position of each namespace
  */
 record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed) implements Storage.Reads {
-    private static final int LOOKED_AT_AT_ONCE = 10_000;
+    private static final int EXAMINED_AT_ONCE = 10_000;
 
     /**
      * Returns the state needed to decide commits: the current head, the newest versions of these keys, and the
@@ -179,7 +179,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                     page.add(new KeyAt(name, pointer.version(), pointer.revision()));
                 }
                 looked++;
-                if (page.size() == limit || looked == LOOKED_AT_AT_ONCE) {
+                if (page.size() == limit || looked == EXAMINED_AT_ONCE) {
                     return new Page<>(page, name);
                 }
             }

@@ -20,7 +20,7 @@ import org.rocksdb.WriteBatch;
  */
 interface Removal {
     int AT_ONCE = 1_000;
-    int LOOKED_AT_AT_ONCE = 10_000;
+    int EXAMINED_AT_ONCE = 10_000;
 
     Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
 
@@ -41,7 +41,7 @@ interface Removal {
             while (isThere) {
                 byte[] first = versions.key();
                 byte[] key = Arrays.copyOf(first, first.length - StateLayout.PLACE_BYTES);
-                if (removed.count() >= AT_ONCE || looked++ >= LOOKED_AT_AT_ONCE) {
+                if (removed.count() >= AT_ONCE || looked++ >= EXAMINED_AT_ONCE) {
                     db.write(removed);
                     return Optional.of(key);
                 }
@@ -127,7 +127,7 @@ interface Removal {
                 if (revision > floor) {
                     break;
                 }
-                if (removed.count() == AT_ONCE || looked++ >= LOOKED_AT_AT_ONCE) {
+                if (removed.count() == AT_ONCE || looked++ >= EXAMINED_AT_ONCE) {
                     db.write(removed);
                     return Optional.of(events.key());
                 }
@@ -164,7 +164,7 @@ interface Removal {
                         revision = of;
                         header = null;
                         less = 0;
-                        if (of > upTo || removed.count() >= AT_ONCE || looked >= LOOKED_AT_AT_ONCE) {
+                        if (of > upTo || removed.count() >= AT_ONCE || looked >= EXAMINED_AT_ONCE) {
                             next = of > upTo ? null : events.key();
                             break;
                         }

@@ -77,12 +77,12 @@ final class Jdbc {
             try (ResultSet rows = statement.executeQuery()) {
                 int last = rows.getMetaData().getColumnCount();
                 boolean isText = rows.getMetaData().getColumnType(last) == Types.VARCHAR;
-                boolean goesOn = true;
-                while (goesOn && rows.next()) {
+                boolean continues = true;
+                while (continues && rows.next()) {
                     String value = isText ? rows.getString(last) : null;
                     rows.setFetchSize(
                             value != null && value.length() > LARGE_CHARS ? LARGE_ROWS_AT_ONCE : ROWS_AT_ONCE);
-                    goesOn = row.of(rows);
+                    continues = row.of(rows);
                 }
             }
         }

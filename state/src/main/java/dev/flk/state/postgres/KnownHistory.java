@@ -51,7 +51,7 @@ final class KnownHistory implements AutoCloseable {
     private volatile Known known = Known.NOTHING;
     private volatile @Nullable String damage;
     /** Whether the file is older than {@link #known}. */
-    private volatile boolean isBehind;
+    private volatile boolean isFileOutdated;
     // guarded by this
     private @Nullable FileChannel channel;
 
@@ -217,7 +217,7 @@ final class KnownHistory implements AutoCloseable {
      * last write to the file if that write failed.
      */
     void reached(Head head) {
-        if (head.revision() > known.revision() || isBehind) {
+        if (head.revision() > known.revision() || isFileOutdated) {
             reachedFarther(head);
         }
     }
@@ -226,7 +226,7 @@ final class KnownHistory implements AutoCloseable {
         Known now = known;
         if (head.historyId().equals(now.historyId()) && head.revision() > now.revision()) {
             write(now.at(head));
-        } else if (isBehind) {
+        } else if (isFileOutdated) {
             write(now);
         }
     }
@@ -270,7 +270,7 @@ final class KnownHistory implements AutoCloseable {
         if (file == null) {
             return;
         }
-        isBehind = true;
+        isFileOutdated = true;
         String line = now.line();
         byte[] bytes = new byte[SECTOR];
         Arrays.fill(bytes, (byte) ' ');
@@ -282,7 +282,7 @@ final class KnownHistory implements AutoCloseable {
             while (buffer.hasRemaining()) {
                 file.write(buffer, buffer.position());
             }
-            isBehind = false;
+            isFileOutdated = false;
         } catch (IOException e) {
             throw failed(e);
         }

@@ -35,7 +35,7 @@ final class Notices implements AutoCloseable {
         this.database = database;
     }
 
-    void tell(LongConsumer consumer) {
+    void setListener(LongConsumer consumer) {
         listener = consumer;
     }
 

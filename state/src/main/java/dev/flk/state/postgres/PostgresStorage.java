@@ -127,8 +127,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public void whenOthersCommit(LongConsumer toldOfNewest) {
-        notices.tell(toldOfNewest);
+    public void whenOthersCommit(LongConsumer onNewRevision) {
+        notices.setListener(onNewRevision);
     }
 
     @Override

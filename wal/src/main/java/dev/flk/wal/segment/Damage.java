@@ -82,18 +82,18 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
      * @param offset the offset at which the tail begins, in bytes
      * @param bytes the length of the tail, without the zeros after it
      * @param sequence the sequence of the first incomplete record
-     * @param lastWhole the highest sequence of a complete record in the tail; 0 if no complete record follows the
+     * @param lastComplete the highest sequence of a complete record in the tail; 0 if no complete record follows the
      *     incomplete one
      */
-    public record TornTail(String segment, long offset, long bytes, long sequence, long lastWhole) {
+    public record TornTail(String segment, long offset, long bytes, long sequence, long lastComplete) {
         static TornTail of(SegmentScan scan, long sequence) throws IOException {
             long offset = scan.offset();
             long bytes = scan.endOfContent(offset) - offset;
-            long lastWhole = 0;
-            for (Framed whole = scan.nextWhole(); whole != null; whole = scan.nextWhole()) {
-                lastWhole = Math.max(lastWhole, whole.sequence());
+            long lastComplete = 0;
+            for (Framed whole = scan.nextComplete(); whole != null; whole = scan.nextComplete()) {
+                lastComplete = Math.max(lastComplete, whole.sequence());
             }
-            return new TornTail(scan.segment(), offset, bytes, sequence, lastWhole > sequence ? lastWhole : 0);
+            return new TornTail(scan.segment(), offset, bytes, sequence, lastComplete > sequence ? lastComplete : 0);
         }
     }
 }

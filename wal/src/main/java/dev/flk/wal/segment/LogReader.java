@@ -103,7 +103,7 @@ public final class LogReader implements Closeable {
     /** Notes the lost records after the newest segment. */
     private void noteEnd() throws DamagedLogException {
         if (!endNoted) {
-            Damage lost = list.lostBehind(expected);
+            Damage lost = list.lostAfterNewest(expected);
             note(lost == null && end < Long.MAX_VALUE && expected < end ? list.absentAtEnd(expected, end - 1) : lost);
             endNoted = true;
         }

@@ -220,7 +220,7 @@ public final class SegmentCursor implements Closeable {
 
     private void addComplete(SegmentScan from, long offset) throws IOException {
         from.seek(offset);
-        for (Framed next = from.nextWhole(); next != null; next = from.nextWhole()) {
+        for (Framed next = from.nextComplete(); next != null; next = from.nextComplete()) {
             if (expected <= next.sequence() && next.sequence() < countedEnd) {
                 displaced.putIfAbsent(next.sequence(), new Place(from, next.offset(), next.group()));
             }

@@ -278,7 +278,7 @@ public record SegmentHeader(
             }
             Copy copy = new Copy(lines, at + lines.bytes());
             boolean isNew = byId.put(lines.header().id(), copy) == null;
-            Framed first = isNew ? SegmentScan.firstWhole(bytes, lines.header()) : null;
+            Framed first = isNew ? SegmentScan.firstComplete(bytes, lines.header()) : null;
             if (first != null) {
                 end = Math.min(end, first.offset());
                 withRecords = copy;

@@ -142,7 +142,7 @@ public final class SegmentList {
      * @param expected the sequence at which the log continues after the newest segment; the first sequence of the range
      */
     @Nullable
-    public Damage lostBehind(long expected) {
+    public Damage lostAfterNewest(long expected) {
         Damage last = null;
         for (Damage damage : headless) {
             boolean later = segments.isEmpty() || isLater(damage.segment(), segments.get(segments.size() - 1));

@@ -244,7 +244,7 @@ final class SegmentListing {
         Path file = directory.resolve(newest.name());
         try (SegmentScan scan = SegmentScan.open(files, file)) {
             boolean isEmpty = scan != null && scan.endsWithHeader();
-            Damage lost = scan == null || (!isEmpty && scan.nextWhole() == null)
+            Damage lost = scan == null || (!isEmpty && scan.nextComplete() == null)
                     ? SegmentScan.lostWithHeader(files, file)
                     : null;
             if (lost != null) {
@@ -285,9 +285,9 @@ final class SegmentListing {
             return false;
         }
         try (SegmentScan scan = newest.scan(files, directory)) {
-            for (Framed record = scan == null ? null : scan.nextWhole();
+            for (Framed record = scan == null ? null : scan.nextComplete();
                     scan != null && record != null;
-                    record = scan.nextWhole()) {
+                    record = scan.nextComplete()) {
                 if (record.group() > sequence) {
                     return true;
                 }
@@ -411,7 +411,7 @@ final class SegmentListing {
             }
             long end = none;
             long continuedAt = end == next.first() ? scan.firstOffset() : 0;
-            for (Framed record = scan.nextWhole(); record != null; record = scan.nextWhole()) {
+            for (Framed record = scan.nextComplete(); record != null; record = scan.nextComplete()) {
                 end = Math.max(end, record.sequence() + 1);
                 continuedAt = record.sequence() + 1 == next.first() ? scan.offset() : continuedAt;
             }
@@ -429,7 +429,7 @@ final class SegmentListing {
         long most = -1;
         for (Listed copy : copies.size() == 1 ? List.<Listed>of() : copies) {
             try (SegmentScan scan = copy.scan(files, directory)) {
-                long whole = scan == null ? -1 : scan.countWhole();
+                long whole = scan == null ? -1 : scan.countComplete();
                 boolean isBetter = copy.isHeaderBroken() == fullest.isHeaderBroken()
                         ? whole > most
                         : whole >= 0 && fullest.isHeaderBroken();

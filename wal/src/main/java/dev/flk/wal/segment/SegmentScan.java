@@ -70,13 +70,13 @@ public final class SegmentScan implements Closeable {
             Salvaged salvaged = SegmentHeader.salvage(bytes, segment);
             if (salvaged != null) {
                 SegmentHeader header = salvaged.header();
-                Framed first = firstWhole(bytes, header);
+                Framed first = firstComplete(bytes, header);
                 // bytes that were inserted into the header, or removed from it, may have moved the records
                 long firstOffset =
                         first != null && first.sequence() == header.next() ? first.offset() : salvaged.bytes();
                 return new SegmentScan(segment, bytes, header, firstOffset, true, salvaged.isTruncated());
             }
-            Framed first = derived == null ? null : firstWhole(bytes, derived);
+            Framed first = derived == null ? null : firstComplete(bytes, derived);
             if (derived != null && first != null) {
                 return new SegmentScan(segment, bytes, derived, first.offset(), true, false);
             }
@@ -89,7 +89,7 @@ public final class SegmentScan implements Closeable {
     }
 
     /** Returns the first complete record that was appended to the segment with this header; null if there is none. */
-    static @Nullable Framed firstWhole(SegmentBytes bytes, SegmentHeader header) throws IOException {
+    static @Nullable Framed firstComplete(SegmentBytes bytes, SegmentHeader header) throws IOException {
         for (long at = RecordFormat.findMagic(bytes, 0);
                 at < bytes.size();
                 at = RecordFormat.findMagic(bytes, at + 1)) {
@@ -200,7 +200,7 @@ public final class SegmentScan implements Closeable {
 
     /** Reads the next complete record, skipping other bytes, and advances; returns null at the end. */
     @Nullable
-    public Framed nextWhole() throws IOException {
+    public Framed nextComplete() throws IOException {
         long candidate = RecordFormat.findMagic(bytes, offset);
         while (candidate < bytes.size()) {
             Framed framed = RecordFormat.read(bytes, candidate, seed);
@@ -231,10 +231,10 @@ public final class SegmentScan implements Closeable {
     }
 
     /** Counts the complete records, including the carried records; skips broken records. */
-    long countWhole() throws IOException {
+    long countComplete() throws IOException {
         long whole = header.carried().size();
         seek(firstOffset);
-        while (nextWhole() != null) {
+        while (nextComplete() != null) {
             whole++;
         }
         return whole;

@@ -387,10 +387,10 @@ public final class EmbeddedStore implements DedupStore {
      * Sweeps one second's share of the entries; a complete round takes at most about six hours. If the disk is nearly
      * full, also deletes the copy of a store that was set aside.
      */
-    public void sweepStretch(BooleanSupplier goesOn) {
+    public void sweepStretch(BooleanSupplier continues) {
         dropSetAsideIfShort();
         long entries = Math.max(LEAST_SWEPT_A_SECOND, estimatedEntries() / SWEPT_ROUND_SECONDS);
-        for (long swept = 0; swept < entries && goesOn.getAsBoolean(); swept += SWEPT_AT_ONCE) {
+        for (long swept = 0; swept < entries && continues.getAsBoolean(); swept += SWEPT_AT_ONCE) {
             sweep(SWEPT_AT_ONCE);
         }
     }

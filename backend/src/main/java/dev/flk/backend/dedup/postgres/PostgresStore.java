@@ -222,9 +222,11 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
      * Removes up to 20,000 expired rows of each table, in batches between other reads: the work that a {@link
      * dev.flk.backend.dedup.Sweeper} requests every second. Does nothing while the store is not connected.
      */
-    public void removeStretch(BooleanSupplier goesOn) {
+    public void removeStretch(BooleanSupplier continues) {
         int removed = REMOVED_AT_ONCE;
-        for (int batch = 0; batch < BATCHES_A_SECOND && removed >= REMOVED_AT_ONCE && goesOn.getAsBoolean(); batch++) {
+        for (int batch = 0;
+                batch < BATCHES_A_SECOND && removed >= REMOVED_AT_ONCE && continues.getAsBoolean();
+                batch++) {
             removed = isConnected()
                     ? removeExpired(REMOVED_AT_ONCE).toCompletableFuture().join()
                     : 0;

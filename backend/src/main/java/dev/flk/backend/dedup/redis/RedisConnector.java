@@ -203,7 +203,7 @@ public final class RedisConnector implements AutoCloseable {
                         warn(policy.join(), appendonly.join(), appendfsync.join());
                     }
                 })
-                .exceptionally(notTold -> null);
+                .exceptionally(failure -> null);
     }
 
     private static CompletableFuture<String> setting(RedisAsyncCommands<String, byte[]> redis, String name) {
