@@ -251,7 +251,7 @@ public final class Backend implements AutoCloseable {
                 .ifPresent(used -> opened(CheckedServer.start(
                         new PostgresCheck(used.server(), used.pools(), PostgresCheck.Limits.standard(), clock),
                         metrics.postgres)));
-        // requests use parts that were created after the servers, so the servers must be closed first
+        // the servers are closed first, because requests use parts that were created after the servers
         ops.ifPresent(this::closeBeforeOthers);
         closeBeforeOthers(http);
         started = ingest;

@@ -38,9 +38,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Sessions of two real backends in one Redis, and their copy in Postgres while up to 1,000 changes a second go
- * through both.
- * {@code -Dflk.outageSeconds=60} stops Postgres for the changes of a minute.
+ * Sessions of two real backends in one Redis, and their copy in Postgres while up to 1,000 changes a second go through
+ * both. {@code -Dflk.outageSeconds=60} makes the outage of Postgres last for the changes of a minute.
  */
 final class SharedSessionsIT {
     private static final int OUTAGE_SECONDS = Integer.getInteger("flk.outageSeconds", 4);

@@ -30,7 +30,10 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** The way in which commands reach the HTTP API of a running backend, without the address. */
+/**
+ * The options and the client with which commands call the HTTP API of a running backend. The URL is an option of each
+ * command.
+ */
 final class BackendConnection {
     private static final JsonMapper JSON = new JsonMapper();
     private static final Duration PATIENCE = Duration.ofSeconds(30);

@@ -11,7 +11,7 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.util.List;
 import java.util.Set;
 
-/** The reader of files named in the configuration. It reports why a file can't be used. */
+/** The reader of files named in the configuration, which reports why a file can't be used. */
 public final class ConfiguredFile {
     private ConfiguredFile() {}
 

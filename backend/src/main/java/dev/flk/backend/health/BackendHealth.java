@@ -36,13 +36,13 @@ import java.util.stream.Stream;
 
 /** The list of checks for a configuration, and those that need no running backend. */
 public final class BackendHealth {
-    /** A difference between two clocks that is worth a finding, as in the checklist of Postgres. */
+    /** The difference between two clocks from which a finding is reported, as in {@code postgres check}. */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
     /** The lifetime below which a key is reported, as for TLS certificates. */
     private static final Duration KEY_ENDS_SOON = Duration.ofDays(21);
 
-    /** The points of the checklist of Postgres whose failure stops the backend; the others are advice. */
+    /** The checks of {@code postgres check} without which a backend can't work; the others are advice. */
     private static final Set<String> NEEDED_POINTS = Set.of("migrations", "writable");
 
     private static final String CLOCK = "clock";

@@ -54,7 +54,10 @@ final class OperatorGuard {
         }
     }
 
-    /** Returns whether a stranger can't see what {@link #refusal} protects: there is a login, or only this machine. */
+    /**
+     * Returns whether strangers can't see what {@link #refusal} protects: a login is configured, or the server can be
+     * reached only from this machine.
+     */
     boolean isSafe() {
         return login != null || isLoopback;
     }
@@ -65,9 +68,9 @@ final class OperatorGuard {
     }
 
     /**
-     * Returns the answer to a request that may not see the page; empty if it may. Without a login, only this machine
-     * may, and only under its own name. A stranger's page may have led another name to this machine (DNS rebinding), to
-     * read the answer in a browser.
+     * Returns the refusal of a request that is not allowed to see the page; empty if the request is allowed. Without a
+     * login, a request must come from this machine and name this machine in its {@code Host} header: a malicious page
+     * can make another host name resolve to this machine (DNS rebinding), and could then read the answer.
      */
     Optional<Answer> refusal(Request request) {
         if (!admits(request)) {
@@ -82,7 +85,7 @@ final class OperatorGuard {
         return Optional.empty();
     }
 
-    /** Returns the answer to a request that may not change anything; empty if it may. */
+    /** Returns the refusal of a request that is not allowed to change anything; empty if the request is allowed. */
     Optional<Answer> refusalOfChange(Request request) {
         String site = request.header("Sec-Fetch-Site");
         String origin = request.header(HttpHeaderNames.ORIGIN);

@@ -12,8 +12,7 @@ import java.util.function.Supplier;
 import java.util.stream.DoubleStream;
 
 /**
- * The streams of server-sent events by which open pages learn that they should be loaded again. Safe for any thread,
- * except for {@link #notifyPages}.
+ * Streams of server-sent events that tell open pages to reload. Safe for any thread, except for {@link #notifyPages}.
  */
 final class PageEvents {
     /** The time between two calls of {@link #notifyPages}. */
@@ -21,7 +20,7 @@ final class PageEvents {
 
     private static final int MOST_STREAMS = 32;
     private static final int MAX_PENDING_BYTES = 4 << 10;
-    /** After this number of calls of {@link #notifyPages}, pages are loaded again although nothing was counted. */
+    /** After this number of calls of {@link #notifyPages}, pages reload although nothing has changed. */
     private static final int MOST_SILENT = 2;
 
     private static final byte[] CHANGED = "event: changed\ndata:\n\n".getBytes(StandardCharsets.US_ASCII);
@@ -41,7 +40,7 @@ final class PageEvents {
         });
     }
 
-    /** Tells the pages if something has changed. Called by one thread at a time. */
+    /** Makes the pages reload if something has changed. Called by one thread at a time. */
     void notifyPages(Supplier<Samples> metrics) {
         if (streams.isEmpty()) {
             return;
@@ -57,7 +56,10 @@ final class PageEvents {
         }
     }
 
-    /** Returns a number that changes with the answers to certificates, the reports of agents and the state of parts. */
+    /**
+     * Returns a number that changes with each answer to a certificate, each report of an agent and each change of a
+     * component.
+     */
     private static double counted(Samples samples) {
         return DoubleStream.of(
                         samples.sum("flk_ingest_total"),

@@ -85,7 +85,7 @@ final class PageHandler implements AutoCloseable {
                     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:;"
                             + " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
             new Header("X-Content-Type-Options", "nosniff"),
-            new Header("Referrer-Policy", "same-origin"), // without a referrer, the origin of a form would be null
+            new Header("Referrer-Policy", "same-origin"), // no-referrer would make the Origin of forms null
             new Header("Cache-Control", "no-store"));
     private static final Map<String, Order> ORDERS =
             Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));
@@ -112,7 +112,7 @@ final class PageHandler implements AutoCloseable {
 
     private final ScheduledThreadPoolExecutor thread =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page-care"));
-    /** The secret of the forms, which a page of another site can't know. */
+    /** A secret in each form, which a page of another site does not know. */
     private final String token = newToken();
 
     private @Nullable Rates rates;
@@ -221,7 +221,7 @@ final class PageHandler implements AutoCloseable {
         }
     }
 
-    /** Returns a page in place of a refusal that is JSON. */
+    /** Converts a refusal in JSON to a page. */
     private Answer forbidden(Answer refusal) {
         Answer page = refusal.status() == 401
                 ? message(
@@ -347,7 +347,7 @@ final class PageHandler implements AutoCloseable {
                         "It is still starting, or STATE_PORT is off. Reload the page in a minute."));
     }
 
-    /** Records the review of a form, and leads to what still waits. */
+    /** Records the review in a form, and redirects to the certificates that still wait for a review. */
     private void takeReview(Request request, Exchange exchange) {
         Optional<Answer> refusal = guard.refusalOfChange(request);
         if (refusal.isPresent()) {
@@ -453,7 +453,7 @@ final class PageHandler implements AutoCloseable {
         return record.get().map(view).orElseGet(() -> withoutRecord("Shards"));
     }
 
-    /** Returns a view, or a page that gives the reason why the view can't be shown. */
+    /** Returns a view, or a page that says why the view can't be shown. */
     private Answer orReason(Function<Request, Answer> view, Request request) {
         try {
             return view.apply(request);

@@ -45,7 +45,7 @@ import org.jspecify.annotations.Nullable;
  * PUT records a review of one certificate, of several, or of a group.
  */
 final class ReviewHandler {
-    /** The header of a list of what waits that does not have everything. */
+    /** The header that says that more certificates wait than the list contains. */
     static final String MORE = "X-Flk-More";
 
     private static final String PATH = "/v1/reviews";

@@ -37,7 +37,7 @@ final class SessionChanges implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
     private static final int MOST_STREAMS = 256;
     private static final int THREADS = 2;
-    /** Above the size of the largest page of changes. */
+    /** The maximum number of pending bytes of a stream; larger than any page of changes. */
     private static final long MAX_PENDING_BYTES = 16 << 20;
     /** The number of pending bytes above which a stream waits for its client. */
     private static final long ENOUGH_PENDING_BYTES = 1 << 20;

@@ -49,7 +49,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The handler of {@code /v1/sessions} and of the sessions below. Every request needs credentials, on any address.
+ * The handler of {@code /v1/sessions} and the paths below it. Every request needs credentials, even from this machine.
  * Updates only queue a commit and run on the event loop; reads take time and run on separate threads.
  */
 final class SessionHandler implements AutoCloseable {
@@ -351,7 +351,7 @@ final class SessionHandler implements AutoCloseable {
         return new Header("ETag", "\"" + version + "\"");
     }
 
-    /** Returns the version that the headers of a request demand. */
+    /** Returns the version that the headers {@code If-Match} and {@code If-None-Match} require the session to have. */
     private static long ifVersion(Request request) {
         List<String> match = request.headers().getAll("If-Match");
         List<String> noneMatch = request.headers().getAll("If-None-Match");

@@ -15,11 +15,11 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bodies of a certificate in the inbox log: the submission that was decided, and other content under its id that
- * arrived soon after. Safe for any thread.
+ * A reader of the bodies of one certificate from the inbox log: the submission that was decided, and different content
+ * under the same id that arrived soon afterwards. Safe for any thread.
  */
 public final class LoggedBodies {
-    /** The number of records that are read one after the other instead of searching for the right one. */
+    /** The length of a range of records that is read record by record instead of being searched further. */
     private static final long FEW = 20_000;
 
     private static final long MOST_READ = 100_000;
@@ -37,7 +37,7 @@ public final class LoggedBodies {
     }
 
     /**
-     * A body.
+     * A logged body.
      *
      * @param kind the kind of the record, as the commands name it
      * @param keyId the key that signed the body

@@ -42,7 +42,9 @@ public final class Reviews implements AutoCloseable {
     /** The namespace of the reviews. */
     public static final String NAMESPACE = "flk.review";
 
-    /** The maximum number of outcomes of each verdict in an answer, and of those that are examined for it. */
+    /**
+     * The maximum number of outcomes of each verdict that are examined for an answer, and thus of those in the answer.
+     */
     private static final int MOST_WAITING = 2_000;
 
     private static final int MOST_EXAMINED = 20_000;
@@ -110,7 +112,7 @@ public final class Reviews implements AutoCloseable {
     }
 
     /**
-     * The outcomes that have no review, the newest first.
+     * The outcomes without a review, newest first.
      *
      * @param isCut whether older outcomes were not examined, so that more may wait
      */
@@ -118,11 +120,11 @@ public final class Reviews implements AutoCloseable {
 
     /** The certificates that a review is about. */
     public sealed interface Reviewed {
-        /** Certificates with these ids, whether or not they have a review. */
+        /** The certificates with these ids, whether or not they were reviewed. */
         record Ids(List<String> pcsIds) implements Reviewed {}
 
         /**
-         * Certificates of a shard that have no review.
+         * The certificates of a shard that have no review yet.
          *
          * @param cause see {@link Waiting#cause}
          * @param from the arrival of the first of them
@@ -136,9 +138,10 @@ public final class Reviews implements AutoCloseable {
     public record Made(long version, Review review) {}
 
     /**
-     * A key of a review.
+     * A review as listed, under its key.
      *
-     * @param made its newest version; null if another client has written something else there
+     * @param made the newest version of the review; null if the value of the key is not a review, because another
+     *     client has written it
      */
     public record Listed(
             StateKey key, String shard, @Nullable Made made) {}
@@ -183,7 +186,7 @@ public final class Reviews implements AutoCloseable {
     }
 
     /**
-     * Returns what waits for a review.
+     * Returns the outcomes that wait for a review.
      *
      * @param shard the shard; null for all shards
      * @throws StateException if the record can't be read

@@ -12,9 +12,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 
 /**
- * Updates that wait a moment for others, to share their fsync or their round trip. For updates without a condition,
- * such as heartbeats: nobody waits for their answer. An fsync for each of 350 heartbeats a second would cost the ingest
- * of certificates a tenth of its rate. Safe for any thread.
+ * A queue that delays updates for a moment, so that several updates share one fsync or one round trip. It is meant for
+ * updates without a condition, such as heartbeats, whose senders do not wait for the answer. With an fsync for each of
+ * 350 heartbeats a second, certificates would be ingested a tenth more slowly. Safe for any thread.
  */
 public final class GroupedUpdates {
     private static final Duration LONGEST_WAIT = Duration.ofMillis(50);

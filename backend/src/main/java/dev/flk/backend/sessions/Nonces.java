@@ -22,7 +22,10 @@ final class Nonces {
     enum Result {
         NEW,
         USED,
-        /** The signature was made before this process could know whether its nonce is new, or in the future. */
+        /**
+         * The signature was made in the future, or so early that this process can't know whether its nonce was used
+         * before.
+         */
         OUTSIDE_WINDOW,
         /** Too many nonces are remembered. */
         FULL

@@ -15,15 +15,15 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The decision who may use a session. An agent signs its requests with the key of its certificates, and may use the
+ * The access control of sessions. An agent signs its requests with the key of its certificates, and may use the
  * sessions that the key is bound to. An operator shows a bearer token with rights to {@code sessions/PREFIX}. Safe for
  * any thread; fast enough for an event loop.
  */
 public final class SessionAccess {
-    /** The greatest distance of the time of a signature from now. */
+    /** The greatest difference between the time of a signature and now. */
     private static final Duration TOLERANCE = Duration.ofMinutes(5);
 
-    /** The namespace that stands for sessions in the rights of a token. */
+    /** The namespace by which the rights of a token refer to sessions. */
     private static final String RIGHTS = "sessions";
 
     private static final String BEARER = "Bearer ";
@@ -83,7 +83,7 @@ public final class SessionAccess {
         return token == null ? signed(request, sessionId) : shown(token, sessionId, writes);
     }
 
-    /** Decides about a request for all sessions whose ids begin with a prefix; only operators may make such requests. */
+    /** Decides whether a request may use all sessions whose ids begin with a prefix; only operators may. */
     public Decision toAll(Received request, String prefix) {
         String token = token(request);
         return token == null ? new Decision.Denied(Refused.CREDENTIALS) : shown(token, prefix, false);

@@ -79,7 +79,7 @@ public interface SessionStorage {
      */
     record Page(List<Session> sessions, @Nullable String next) {}
 
-    /** The number of sessions, and of those that were not updated for a while. */
+    /** The number of sessions, and the number of sessions that were not updated for a while. */
     record Counts(long sessions, long silent) {}
 
     Found get(String id);

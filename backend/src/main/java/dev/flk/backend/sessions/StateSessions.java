@@ -33,8 +33,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sessions as keys with a lifetime in the namespace {@code flk.sessions} of the state. The agent id of a key is the
- * agent of the session, and the name of the key is the session id. Backends that share the state share the sessions.
+ * Sessions as keys with a lifetime in the namespace {@code flk.sessions} of the state. The session id is the name of
+ * the key; the agent in the session id is the agent id of the key. Backends that share the state share the sessions.
  */
 public final class StateSessions implements SessionStorage {
     /** The namespace of the sessions. */
@@ -171,7 +171,7 @@ public final class StateSessions implements SessionStorage {
         }
     }
 
-    /** Returns the beginning of the agents' names to which ids with a prefix belong. */
+    /** Returns the prefix of agent ids that a prefix of session ids implies: the part before the first slash. */
     private static String agentPrefix(String prefix) {
         int slash = prefix.indexOf('/');
         return slash < 0 ? prefix : prefix.substring(0, slash);

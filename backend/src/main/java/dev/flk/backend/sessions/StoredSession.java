@@ -37,7 +37,7 @@ public record StoredSession(String id, long version, Kind kind, long changedAt, 
         return kind == Kind.LIVE && expiresAt > now;
     }
 
-    /** Returns the session as it is at {@code now}. */
+    /** Returns the session with the time that remains of its lifetime at {@code now}. */
     public Session session(long now) {
         return new Session(id, version, json, Instant.ofEpochMilli(changedAt), Duration.ofMillis(expiresAt - now));
     }

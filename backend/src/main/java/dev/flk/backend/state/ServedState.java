@@ -52,7 +52,10 @@ public final class ServedState implements AutoCloseable {
     /** The namespace of the recorded outcomes. */
     public static final String RECORD = "flk.record";
 
-    /** The namespace of the positions up to which the logs are recorded, and of the gaps in the logs. */
+    /**
+     * The namespace that contains, for each log, the position up to which its outcomes are recorded, and the gaps in
+     * the log.
+     */
     public static final String POSITIONS = "flk.positions";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
@@ -262,7 +265,9 @@ public final class ServedState implements AutoCloseable {
         reportedProblem = now;
     }
 
-    /** Keeps a namespace of the backend only for a limited time. What is older is removed, including current values. */
+    /**
+     * Limits the time for which a namespace of the backend is kept: older versions are removed, even current values.
+     */
     public void keepFor(String namespace, Duration time) {
         keptFor.put(namespace, time);
     }

@@ -44,7 +44,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
             this.text = text;
         }
 
-        /** Returns the number by which agents are sorted, the greatest first. */
+        /** Returns the number by which agents are sorted in descending order. */
         private long rank(Agent agent) {
             return switch (this) {
                 case NAME -> 0;
@@ -66,7 +66,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
     }
 
     /**
-     * An agent as it last reported.
+     * The last report of an agent.
      *
      * @param ageSeconds the time since the report
      * @param isSilent whether the report is older than the configured time
@@ -99,12 +99,12 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
                     state.path("breaker_open").asBoolean());
         }
 
-        /** Returns the beginning of a text that may be as long as a session. */
+        /** Truncates a text, which may be as long as a session. */
         private static String beginning(String text) {
             return text.length() <= MOST_CHARS ? text : text.substring(0, MOST_CHARS) + "…";
         }
 
-        /** Returns what the agent's state is, in a few words. */
+        /** Returns the state of the agent in a few words. */
         public String state() {
             return isSilent ? "silent" : isBreakerOpen ? "can't deliver" : "reporting";
         }
@@ -114,13 +114,13 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
             return NowView.duration((double) ageSeconds);
         }
 
-        /** Returns the age of the oldest certificate that waits. */
+        /** Returns the age of the oldest pending certificate. */
         public String oldest() {
             return pending == 0 ? "–" : NowView.duration((double) oldestSeconds);
         }
     }
 
-    /** Reads the sessions whose ids have no slash: those that agents report about themselves. */
+    /** Reads the sessions whose ids have no slash: the reports of agents about themselves. */
     public static AgentsView read(SessionStorage store, String prefix, Order order, Duration silentAfter, Instant now) {
         List<Session> found = new ArrayList<>();
         int read = 0;
@@ -138,7 +138,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
         Instant silentBefore = now.minus(silentAfter);
         found.sort(Comparator.comparing((Session session) -> session.updatedAt().isAfter(silentBefore))
                 .thenComparing(Session::id));
-        // only other orders need the states of all agents
+        // in the order of names, only the agents on the page are parsed
         List<Session> parsed = order == Order.NAME ? found.subList(0, Math.min(MOST_ROWS, found.size())) : found;
         List<Agent> agents = parsed.stream()
                 .map(session -> Agent.of(session, now, silentAfter))

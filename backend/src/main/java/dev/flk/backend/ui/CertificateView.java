@@ -26,13 +26,13 @@ import org.slf4j.LoggerFactory;
 /**
  * The view of one recorded certificate.
  *
- * @param facts what the certificate says of itself and what the backend knows of it
- * @param compared the claims next to what the backend recomputed
+ * @param facts the members of the certificate, and what the backend recorded about it
+ * @param compared the claims next to the recomputed values
  * @param points the occupied boxes at each scale; empty if the record does not have them
  * @param plot the points and a line with the recomputed D̂ as its slope, as SVG; empty without both
  * @param reviews the versions of its review, the newest first
  * @param token the secret of the form
- * @param logged what the log has of the certificate; null if the log can't be read
+ * @param logged the records of the certificate in the log; null if the log can't be read
  */
 public record CertificateView(
         Instant at,
@@ -52,7 +52,7 @@ public record CertificateView(
     /** A named value. */
     public record Fact(String name, String value) {}
 
-    /** A claim, and what was recomputed; {@code –} for a claim that is not recomputed. */
+    /** A claim and the recomputed value; {@code –} for a claim that is not recomputed. */
     public record Compared(String name, String claimed, String recomputed) {}
 
     /** The number of occupied boxes at a scale. */
@@ -106,7 +106,7 @@ public record CertificateView(
         }
     }
 
-    /** Creates the view of a line of the record. Reads the log. */
+    /** Creates the view of the outcome in a line of the record. Reads the log. */
     public static CertificateView of(
             String recorded, Reviews reviews, String token, @Nullable LoggedBodies log, Policy policy, Instant now) {
         JsonNode json = Outcome.parsed(recorded);

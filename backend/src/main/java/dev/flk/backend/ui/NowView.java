@@ -11,9 +11,9 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The view of what happens now.
+ * The view <i>Now</i>: problems, components, answers and service levels.
  *
- * @param problems what is wrong, the most urgent first
+ * @param problems the current problems, the most urgent first
  * @param rows a row for each way to answer a certificate
  * @param promises the service levels
  * @param minutes the number of minutes that the rows and service levels cover
@@ -26,7 +26,7 @@ public record NowView(
     private static final int MINUTES_OF_HOUR = 60;
     private static final int MINUTES_OF_DAY = 1_440;
 
-    /** A component of the backend, and whether it works. */
+    /** A component of the backend and whether it works. */
     public record Part(String name, boolean isReady, String detail) {
         private String title() {
             return name.equals("dedup") ? "deduplication store" : name;
@@ -34,7 +34,7 @@ public record NowView(
     }
 
     /**
-     * Something that is wrong.
+     * A current problem.
      *
      * @param sentence what is wrong
      * @param remedy what to do
@@ -42,9 +42,9 @@ public record NowView(
     public record Problem(String sentence, String remedy) {}
 
     /**
-     * The certificates with one answer.
+     * The numbers of certificates with one kind of answer.
      *
-     * @param line the numbers over the last 24 hours, as SVG
+     * @param line a plot of the last 24 hours, as SVG
      */
     public record Row(String answer, String lastMinute, String lastHour, String all, String line) {}
 
@@ -164,7 +164,7 @@ public record NowView(
         return values.stream().mapToDouble(Double::doubleValue).sum();
     }
 
-    /** Draws a line whose right end is now and whose left end is 24 hours ago, of sums of six minutes. */
+    /** Plots the last 24 hours as a line with one point per six minutes. */
     private static String line(String answer, List<Double> perMinute) {
         List<Double> sums = new ArrayList<>(Collections.nCopies(POINTS, Double.NaN));
         int at = POINTS;

@@ -35,7 +35,7 @@ public record Outcome(
     private static final JsonMapper JSON = new JsonMapper();
     private static final int SHORT_ID = 12;
 
-    /** Parses JSON from a store of this backend, which only contains valid JSON. */
+    /** Parses JSON that this backend has stored, and which is therefore valid. */
     static JsonNode parsed(String line) {
         try {
             return JSON.readTree(line);

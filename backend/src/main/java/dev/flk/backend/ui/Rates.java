@@ -21,7 +21,7 @@ public final class Rates {
         ACCEPTED("accepted"),
         ESCALATED("escalated"),
         REJECTED("rejected by verification"),
-        /** Refused without a decision: malformed, of a wrong signature, too large or too slow. */
+        /** Refused without a decision: malformed, wrongly signed, too large or too slow. */
         REFUSED("refused before verification"),
         THROTTLED("throttled (rate limits)"),
         /** Submissions that were answered 500 or 503. */

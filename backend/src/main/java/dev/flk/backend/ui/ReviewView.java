@@ -72,7 +72,7 @@ public record ReviewView(
     /** The members of a group. */
     private record Key(String shard, String verdict, String cause) {}
 
-    /** Reads what waits; groups are in the order of their newest certificates. */
+    /** Reads the certificates that wait for a review; the group with the newest certificate comes first. */
     public static ReviewView read(Reviews reviews, @Nullable Integer done, String token, Instant now) {
         AllWaiting all = reviews.waiting(null);
         Map<Key, List<Waiting>> groups = all.outcomes().stream()
@@ -90,7 +90,7 @@ public record ReviewView(
                 token);
     }
 
-    /** Returns what was done just now, as a sentence; empty if nothing was. */
+    /** Returns a sentence about the review that was just recorded; empty if none was. */
     public String doneText() {
         return done == null
                 ? ""

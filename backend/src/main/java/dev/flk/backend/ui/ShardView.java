@@ -105,7 +105,7 @@ public record ShardView(
      * A plot.
      *
      * @param svg the plot for a page
-     * @param caption what it shows, with its lines
+     * @param caption a description of the plot and its lines
      * @param isOverTime whether its horizontal axis is the range of time
      */
     public record Drawn(String svg, String caption, boolean isOverTime) {}

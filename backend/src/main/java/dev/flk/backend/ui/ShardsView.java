@@ -17,9 +17,9 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The view of the shards of the record, a page of at most {@link #MOST_ROWS}.
+ * A page of the shards of the record, at most {@link #MOST_ROWS}.
  *
- * @param wanted which shards it shows
+ * @param wanted the condition that the shards meet
  * @param examined the number of names that were read for this page
  * @param next the query of the next page; null on the last page
  */

@@ -55,7 +55,7 @@ public record StateView(
     public record Link(String name, String address) {}
 
     /**
-     * A place below.
+     * A place below the current place.
      *
      * @param version the newest version of a key; 0 if it is not a key
      */
@@ -65,10 +65,10 @@ public record StateView(
     public record Written(Link link, long revision, Instant at, boolean isDeleted) {}
 
     /**
-     * A version of a key and the version before it, line by line.
+     * A version of a key side by side with the version before it.
      *
-     * @param title which versions they are
-     * @param problem why they are not shown; empty if they are
+     * @param title the names of both versions
+     * @param problem the reason why the versions can't be compared; empty if they can
      */
     public record Compared(String title, String problem, List<Line> lines) {}
 
@@ -83,7 +83,7 @@ public record StateView(
     public record Change(long revision, Instant at, Link key, String namespace, String agent, String value) {}
 
     /**
-     * A place in the state. Empty texts are not chosen.
+     * A place in the state. An empty text means that this level is not chosen.
      *
      * @param version a version of the key; 0 for the newest
      * @param showsEvents whether the newest events are shown instead of the places below
@@ -303,7 +303,7 @@ public record StateView(
                 && (place.key().isEmpty() || place.key().equals(key.name()));
     }
 
-    /** Adds the changes of an event, at most {@link #MOST_CHANGES}, and how many more there are. */
+    /** Adds the changes of an event, at most {@link #MOST_CHANGES}, and the number of omitted changes. */
     private static void add(List<Change> shown, Event event) {
         Instant at = StateEngine.time(event.committedAtMicros());
         List<Event.Change> changes = event.changes();

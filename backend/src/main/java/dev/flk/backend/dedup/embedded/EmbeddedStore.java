@@ -317,7 +317,8 @@ public final class EmbeddedStore implements DedupStore {
                 batch.put(StoreFormat.POSITION_KEY, next.encode());
                 write(used, batch);
             }
-            // a look-up that read before the write may have ended after the write began: forget its result, too
+            // forgets them again: a look-up that read before the write may have ended since the ids were forgotten
+            // above
             decisions.forEach(decision -> foundAbsent.forget(decision.id()));
             written = next;
             return existing;

@@ -30,7 +30,7 @@ public final class SyncTables {
     private static final int PAGE = 500;
     private static final int REMOVED_AT_ONCE = 10_000;
 
-    /** The classes of SQL states that the same row would cause again: invalid data, constraints, limits. */
+    /** The classes of SQL states that mean that the row itself is refused: invalid data, constraints, limits. */
     private static final Pattern ROW_REFUSED = Pattern.compile("(22|23|54).*");
 
     private static final String WRITE_SESSION = """
@@ -69,7 +69,7 @@ public final class SyncTables {
                     && ROW_REFUSED.matcher(e.getSQLState()).matches();
         }
 
-        /** Returns whether Postgres refused a row, and would refuse it again. */
+        /** Returns whether Postgres refused a row and would refuse the same row again. */
         public boolean isRowRefused() {
             return isRowRefused;
         }
@@ -126,7 +126,7 @@ public final class SyncTables {
     }
 
     /**
-     * Reads the sessions whose lifetime is not over, and the versions of those that have ended recently.
+     * Reads the sessions that have not expired, and the versions of sessions that have ended recently.
      *
      * @param now the time in milliseconds since the epoch
      * @param keepMillis the time for which a version outlives its session
@@ -165,7 +165,7 @@ public final class SyncTables {
         }
     }
 
-    /** A connection that writes; used by one thread. After a failure, the caller closes it. */
+    /** A connection for writing, used by one thread. The caller closes it after a failure. */
     public final class Writer implements AutoCloseable {
         private final Connection connection;
 

@@ -14,9 +14,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A copy of all sessions in Redis. It is filled from Redis while it already follows the changes, so a version only
- * replaces an older one. Sessions that have ended stay in the copy for a while, so that a late message about an earlier
- * version does not bring them back. Safe for any thread.
+ * A copy of all sessions in Redis. The copy is filled from Redis while it already receives changes; therefore a version
+ * only replaces an older version. Sessions that have ended stay in the copy for a while, so that a late message about
+ * an earlier version does not bring them back. Safe for any thread.
  */
 final class LocalCopy {
     private static final Comparator<String> BY_AGENT =
@@ -26,7 +26,7 @@ final class LocalCopy {
     private final AtomicLong changes = new AtomicLong();
     private final Set<Runnable> listeners = ConcurrentHashMap.newKeySet();
 
-    /** Adds a version that was read, or that this backend has written. */
+    /** Adds a version that this backend has read from Redis or written. */
     void add(StoredSession version) {
         sessions.merge(version.id(), version, (old, other) -> other.version() > old.version() ? other : old);
     }

@@ -37,8 +37,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A pair of connections to one process of Redis: one for calls, and one that follows the published changes into a local
- * copy. The link ends with the first failure of either connection, and with it the copy.
+ * A pair of connections to one Redis process: one for calls, and one that receives published changes for the local
+ * copy. The first failure of either connection ends the link; the copy is then discarded.
  */
 final class RedisLink implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
@@ -287,7 +287,7 @@ final class RedisLink implements AutoCloseable {
         });
     }
 
-    /** Returns the exception for a failed call, and ends the link if the call could not have been answered. */
+    /** Returns the exception for a failed call. If the failure is not an answer of Redis, ends the link. */
     private RuntimeException failed(Throwable thrown) {
         Throwable failure =
                 thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
@@ -310,7 +310,8 @@ final class RedisLink implements AutoCloseable {
     /**
      * Does the regular work: removes expired sessions and unneeded changes, and checks both connections.
      *
-     * @return the changes that wait for Postgres, those that are being written, the age of the oldest in milliseconds
+     * @return the number of changes that wait for Postgres, the number of changes that are being written, and the age
+     *     of the oldest of them in milliseconds
      */
     long[] sweep(Duration keepChanges) {
         CompletionStage<String> alive = channel.async().ping();

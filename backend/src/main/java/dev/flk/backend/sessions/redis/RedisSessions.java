@@ -40,8 +40,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Sessions in Redis, which backends share. Reads are answered from a copy in memory that follows Redis. A thread keeps
- * the connections open: after a failure it drops the copy and connects again, and until then every call fails.
+ * Sessions in Redis, shared by several backends. Reads are answered from a copy in memory, which is updated by changes
+ * that Redis publishes. A thread keeps the connections open: after a failure it drops the copy and connects again, and
+ * until then every call fails.
  */
 public final class RedisSessions implements SessionStorage, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");
@@ -285,7 +286,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
             if (at == 0) {
                 return new Updated(version, null);
             }
-            // the message about this change may come later than the caller's next read
+            // the published message about this change may arrive after the caller's next read
             boolean isLive = reply.size() > 3;
             used.copy()
                     .add(new StoredSession(

@@ -46,7 +46,10 @@ final class WriteBehind implements AutoCloseable {
     private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
     private static final Duration CARE_EVERY = Duration.ofSeconds(5);
-    /** Longer than the longest pause and a time-out, so that the changes of a working thread are seldom claimed. */
+    /**
+     * The time after which the changes of another thread are claimed. It exceeds the longest pause plus a time-out, so
+     * that the changes of a working thread are seldom claimed.
+     */
     private static final Duration CLAIM_AFTER = Duration.ofSeconds(10);
 
     private static final int NAME_BYTES = 6;
@@ -159,7 +162,7 @@ final class WriteBehind implements AutoCloseable {
                     throw e; // otherwise, the group exists
                 }
             }
-            // an earlier connection of this thread may have taken changes that were not written
+            // an earlier connection of this thread may have received changes that it did not write
             for (List<StreamMessage<String, String>> pending = pending(); !pending.isEmpty(); pending = pending()) {
                 write(pending);
             }
@@ -181,7 +184,7 @@ final class WriteBehind implements AutoCloseable {
     /**
      * Writes the next changes.
      *
-     * @return whether nothing had to be written
+     * @return true if there were none
      */
     private boolean step() {
         RedisAsyncCommands<String, String> calls = redis();
@@ -211,7 +214,7 @@ final class WriteBehind implements AutoCloseable {
         return next.isEmpty();
     }
 
-    /** Returns the changes that this thread has taken and not acknowledged, oldest first. */
+    /** Returns the changes that this thread has received but not acknowledged, oldest first. */
     private List<StreamMessage<String, String>> pending() {
         return read(redis(), StreamOffset.from(SessionScript.STREAM, "0"));
     }
@@ -288,7 +291,10 @@ final class WriteBehind implements AutoCloseable {
         }
     }
 
-    /** Ends the thread; changes that it has taken are written by another backend, or after the next start. */
+    /**
+     * Ends the thread. Changes that the thread has received but not written are written by another backend, or after
+     * the next start.
+     */
     @Override
     public void close() {
         isClosed = true;
