@@ -149,7 +149,7 @@ public final class EventStream {
             try {
                 callback.accept(why);
             } catch (RuntimeException e) {
-                log.error("a callback failed that was to run when an event stream is closed", e);
+                log.error("a callback for the end of an event stream failed", e);
             }
         });
     }

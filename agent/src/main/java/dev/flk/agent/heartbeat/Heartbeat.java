@@ -263,7 +263,7 @@ public final class Heartbeat implements Closeable {
         if (reply.status() == NOT_FOUND || reply.status() == METHOD_NOT_ALLOWED) {
             String none = client.base() + " stores no sessions";
             if (!none.equals(problem)) {
-                LOG.info("{}; heartbeats have no effect until it does", none);
+                LOG.info("{}, so heartbeats have no effect", none);
             }
             problem = none;
             return;

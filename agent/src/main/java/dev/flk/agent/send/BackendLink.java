@@ -239,8 +239,7 @@ final class BackendLink {
             limit.say(
                     "open",
                     leftOut -> LOG.warn(
-                            "no valid answer comes from {}; sending to this backend stops until a valid answer comes;"
-                                    + " nothing is lost{}",
+                            "no valid answer from {}; sending to this backend pauses until one arrives; nothing is lost{}",
                             client.base(),
                             leftOut));
         }

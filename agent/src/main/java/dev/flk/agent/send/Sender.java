@@ -381,7 +381,7 @@ public final class Sender {
                     limit.say(
                             "health",
                             leftOut -> LOG.warn(
-                                    "{}/health: {}; sending to this backend waits{}",
+                                    "{}/health: {}; sending to this backend pauses{}",
                                     link.client().base(),
                                     Printable.of(what),
                                     leftOut));

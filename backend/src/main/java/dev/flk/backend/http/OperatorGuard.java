@@ -80,7 +80,7 @@ final class OperatorGuard {
                 && !(isLoopback
                         && LOCAL.matcher(String.valueOf(request.header(HttpHeaderNames.HOST)))
                                 .matches())) {
-            return Optional.of(Answer.error(403, "without METRICS_USER, this is only at localhost"));
+            return Optional.of(Answer.error(403, "without METRICS_USER, this page is served only at localhost"));
         }
         return Optional.empty();
     }

@@ -191,7 +191,8 @@ final class PageHandler implements AutoCloseable {
             rates().endMinute(metrics.read());
         } catch (RuntimeException e) {
             // an exception thrown here would cancel the scheduled task
-            LOG.error("the certificates of a minute could not be counted; the page shows them with the next minute", e);
+            LOG.error(
+                    "the page could not count the certificates of the last minute; they are added to the next one", e);
         }
     }
 

@@ -177,8 +177,8 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         if (full != isFull) {
             isFull = full;
             if (full) {
-                LOG.warn("the changes of sessions that wait in Redis for Postgres exceed SESSION_STREAM_BYTES, so"
-                        + " updates of sessions are refused until Postgres has written some");
+                LOG.warn("the session changes that are not in Postgres yet exceed SESSION_STREAM_BYTES; updates of"
+                        + " sessions are refused until some of them are written");
             } else {
                 LOG.info("updates of sessions are accepted again");
             }

@@ -99,7 +99,7 @@ final class WriteBehind implements AutoCloseable {
                 try {
                     boolean isIdle = step();
                     if (isDown) {
-                        LOG.info("changes of sessions are written to Postgres again");
+                        LOG.info("session changes are written to Postgres again");
                         isDown = false;
                     }
                     pause = FIRST_PAUSE;
