@@ -155,13 +155,13 @@ class PostgresCommitsTest {
     /** What is read is the newest, whatever is removed meanwhile. */
     @Test
     void readOfNow_duringACompactionUpToALaterCommit_isAnswered() {
-        try (EngineHarness beside = patient()) {
-            beside.apply(beside.write("a", "k", "1"));
+        try (EngineHarness concurrent = patient()) {
+            concurrent.apply(concurrent.write("a", "k", "1"));
             AtomicInteger reads = new AtomicInteger();
             Runnable compaction = () -> {
                 if (reads.getAndIncrement() % 2 == 0) { // the second attempt of each call is left alone
-                    beside.apply(beside.write("a", "k", "2"));
-                    beside.engine.history().compact(new At.Now());
+                    concurrent.apply(concurrent.write("a", "k", "2"));
+                    concurrent.engine.history().compact(new At.Now());
                 }
             };
             try (EngineHarness state =

@@ -257,16 +257,16 @@ class PostgresStateTest extends StateContract {
     @Test
     void eventsRemovedMeanwhile_areNotDamage() {
         try (EngineHarness state = another();
-                PostgresStorage beside = storage(server, main.name)) {
+                PostgresStorage concurrent = storage(server, main.name)) {
             for (int i = 1; i <= 6; i++) {
                 state.apply(state.write("a", "k", "" + i));
             }
-            beside.open();
+            concurrent.open();
             state.engine.history().compact(new At.Revision(5));
 
-            assertThat(beside.events(2, Long.MAX_VALUE)).isEmpty();
+            assertThat(concurrent.events(2, Long.MAX_VALUE)).isEmpty();
             server.execute(main.name, "DELETE FROM flk_state_events WHERE revision = 5");
-            assertThat(RandomStates.reasonOf(() -> beside.events(5, Long.MAX_VALUE)))
+            assertThat(RandomStates.reasonOf(() -> concurrent.events(5, Long.MAX_VALUE)))
                     .isEqualTo(Reason.STORE_DOWN);
         }
     }

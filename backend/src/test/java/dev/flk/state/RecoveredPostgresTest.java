@@ -61,9 +61,9 @@ class RecoveredPostgresTest {
             Consumer<String> recovery = server.baseBackup();
             commit(restarted, 4, 5);
             Follower upToDate = new Follower(connected);
-            Follower behindTarget = new Follower(restarted);
+            Follower beyondTarget = new Follower(restarted);
             upToDate.read();
-            behindTarget.read();
+            beyondTarget.read();
             commit(connected, 6, 7);
             createRestorePoint();
             commit(connected, 8, 10);
@@ -71,7 +71,7 @@ class RecoveredPostgresTest {
             upToDate.read();
             String before = upToDate.historyId;
             assertThat(upToDate.values()).isEqualTo(values(1, 12));
-            assertThat(behindTarget.values()).isEqualTo(values(1, 5));
+            assertThat(beyondTarget.values()).isEqualTo(values(1, 5));
             Semaphore woken = new Semaphore(0);
             connected.engine.history().whenBeyond(before, 12, woken::release);
 
@@ -95,7 +95,7 @@ class RecoveredPostgresTest {
             assertThat(restarted.engine.missing()).get().asString().contains("(the server was ");
             commit(restarted, 101, 103);
             commit(connected, 104, 109);
-            for (Follower follower : List.of(upToDate, behindTarget)) {
+            for (Follower follower : List.of(upToDate, beyondTarget)) {
                 assertThat(RandomStates.reasonOf(follower::read)).isEqualTo(Reason.HISTORY_CHANGED);
                 assertThat(RandomStates.reasonOf(follower::resume)).isEqualTo(Reason.HISTORY_CHANGED);
             }
@@ -117,9 +117,9 @@ class RecoveredPostgresTest {
         try (EngineHarness backend = backend("b")) {
             commit(backend, 1, 3);
             Consumer<String> recovery = server.baseBackup();
-            Follower behindTarget = new Follower(backend);
+            Follower beyondTarget = new Follower(backend);
             Follower upToDate = new Follower(backend);
-            behindTarget.read();
+            beyondTarget.read();
             commit(backend, 4, 5);
             createRestorePoint();
             commit(backend, 6, 8);
@@ -130,18 +130,18 @@ class RecoveredPostgresTest {
 
             try (EngineHarness unaware = backend("unaware")) {
                 unaware.pass(Duration.ofMinutes(1));
-                behindTarget.backend = unaware;
+                beyondTarget.backend = unaware;
                 upToDate.backend = unaware;
                 assertThat(RandomStates.reasonOf(upToDate::resume)).isEqualTo(Reason.HISTORY_CHANGED);
                 commit(unaware, 101, 105);
                 assertThat(RandomStates.reasonOf(upToDate::resume)).isEqualTo(Reason.HISTORY_CHANGED);
-                assertThat(behindTarget.resume()).isEqualTo(3);
-                behindTarget.read();
-                assertThat(behindTarget.values()).isEqualTo(valuesAfterRecovery(5, 105));
+                assertThat(beyondTarget.resume()).isEqualTo(3);
+                beyondTarget.read();
+                assertThat(beyondTarget.values()).isEqualTo(valuesAfterRecovery(5, 105));
 
                 backend.restart();
-                assertThat(historyId(backend)).isNotEqualTo(behindTarget.historyId);
-                assertThat(RandomStates.reasonOf(behindTarget::read)).isEqualTo(Reason.HISTORY_CHANGED);
+                assertThat(historyId(backend)).isNotEqualTo(beyondTarget.historyId);
+                assertThat(RandomStates.reasonOf(beyondTarget::read)).isEqualTo(Reason.HISTORY_CHANGED);
             }
         }
     }

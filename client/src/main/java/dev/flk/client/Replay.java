@@ -59,7 +59,7 @@ public final class Replay {
     }
 
     /** Starts after the event with this token. */
-    public Replay behind(String resumeToken) {
+    public Replay after(String resumeToken) {
         return new Replay(
                 request.toBuilder().clearFrom().setResumeToken(resumeToken).build());
     }

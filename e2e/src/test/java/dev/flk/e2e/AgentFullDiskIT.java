@@ -53,7 +53,7 @@ final class AgentFullDiskIT {
         environment.put("DLQ_PATH", disk.directory().resolve("dlq.jsonl").toString());
         environment.put("OUTBOX_MIN_FREE_BYTES", "2MiB");
         environment.put("BATCH_SIZE", "10");
-        return Program.behind(disk.mounting(), "flk-agent", directory, environment, "run");
+        return Program.through(disk.mounting(), "flk-agent", directory, environment, "run");
     }
 
     private static List<Pcs> certificates(long first, int count) {

@@ -137,7 +137,7 @@ final class AgentInjectedFaultsIT {
                 new Kind(InjectedFault.REMOVALS, KILL, Target.EVERYTHING, 2));
     }
 
-    static Stream<Kind> compactionsBeside() {
+    static Stream<Kind> concurrentCompactions() {
         return orAll(new Kind(InjectedFault.REMOVALS, KILL, Target.EVERYTHING, 1));
     }
 
@@ -238,7 +238,7 @@ final class AgentInjectedFaultsIT {
     }
 
     @ParameterizedTest
-    @MethodSource("compactionsBeside")
+    @MethodSource("concurrentCompactions")
     void compact_agentRunning_keepsPendingAndNew(Kind kind) throws Exception {
         forEachN("compact beside", kind, run -> {
             run.someSettledSomeWaiting();
@@ -246,7 +246,7 @@ final class AgentInjectedFaultsIT {
             Optional<Integer> port = port(agent);
             if (port.isPresent()) {
                 run.post(port.get(), 1);
-                run.compactBeside();
+                run.compactConcurrently();
                 run.post(port.get(), 1);
                 if (!kind.kills()) {
                     run.postUntilAcknowledged(port.get());
@@ -395,7 +395,7 @@ final class AgentInjectedFaultsIT {
 
         /** Starts a program for which the call fails. */
         Program faulty(Map<String, String> environment, String... args) throws IOException {
-            Program program = Program.behind(
+            Program program = Program.through(
                     InjectedFault.before(List.of(kind.at(n)), kind.target().in(home), traces()),
                     "flk-agent",
                     home.directory(),
@@ -416,12 +416,12 @@ final class AgentInjectedFaultsIT {
                 assertThat(code).as(program.allLines()).isIn(0, KILLED);
             } else if (code != 0) {
                 assertThat(code).as(program.allLines()).isOne();
-                assertInWords(program);
+                assertHasMessage(program);
             }
             return code;
         }
 
-        private void assertInWords(Program program) {
+        private void assertHasMessage(Program program) {
             List<String> lines = program.allLines().lines().toList();
             assertThat(lines)
                     .as(program.allLines())
@@ -438,7 +438,7 @@ final class AgentInjectedFaultsIT {
                 assertThat(code).as(agent.allLines()).isIn(TERMINATED, KILLED);
             } else if (code != TERMINATED) {
                 assertThat(code).as(agent.allLines()).isOne();
-                assertInWords(agent);
+                assertHasMessage(agent);
             }
         }
 
@@ -469,7 +469,7 @@ final class AgentInjectedFaultsIT {
             throw new AssertionError("it does not go on");
         }
 
-        void compactBeside() {
+        void compactConcurrently() {
             try {
                 LocalPost.Answer answer = LocalPost.post(home.control(), "/v1/compact?horizon_days=0");
                 assertThat(answer.status()).as(answer.body()).isIn(200, 500);

@@ -85,12 +85,12 @@ final class AgentTlsIT {
         }
     }
 
-    private void assertToldAndNothingLost(BackendProcess backend, Path wrong, String told, String counted)
+    private void assertReportedAndNothingLost(BackendProcess backend, Path wrong, String reported, String counted)
             throws Exception {
         Client operators = new Client(backend.opsUrl());
         home.spool("some", List.of(Pcs.number(1), Pcs.number(2), Pcs.number(3)));
         try (Program agent = home.start(Map.of(), "run", "--config", wrong.toString())) {
-            agent.awaitLine(line -> line.contains(" WARN ") && line.contains("/health: ") && line.contains(told));
+            agent.awaitLine(line -> line.contains(" WARN ") && line.contains("/health: ") && line.contains(reported));
             Client.awaitUntil(() -> Stream.of(counted.split(" or ", -1))
                             .mapToDouble(reason -> failures(operators, reason))
                             .sum()
@@ -99,7 +99,7 @@ final class AgentTlsIT {
             assertThat(operators.metric("flk_ingest_total")).isZero();
             try (Program doctor = home.start(Map.of(), "doctor", "--config", wrong.toString())) {
                 assertThat(doctor.awaitExit()).isEqualTo(1);
-                assertThat(doctor.out().replaceAll("\\s+", " ")).contains(told);
+                assertThat(doctor.out().replaceAll("\\s+", " ")).contains(reported);
             }
 
             AUTHORITY.issue("backend", "localhost").writeTo(etc, "backend");
@@ -144,7 +144,7 @@ final class AgentTlsIT {
                         + CLIENT_CLOSES,
                 "plain HTTP|400|no tls"
             })
-    void wrongCertificate_isReportedAndNothingIsLost_untilItIsReplaced(String wrong, String told, String counted)
+    void wrongCertificate_isReportedAndNothingIsLost_untilItIsReplaced(String wrong, String reported, String counted)
             throws Exception {
         if (wrong.equals("expired backend")) {
             AUTHORITY.issueEnded("ended", "localhost").writeTo(etc, "backend");
@@ -156,7 +156,7 @@ final class AgentTlsIT {
                 case "plain HTTP" -> configure(backend.url());
                 default -> configure(backend.tlsUrl());
             };
-            assertToldAndNothingLost(backend, settings, told, counted);
+            assertReportedAndNothingLost(backend, settings, reported, counted);
         }
     }
 

@@ -37,15 +37,14 @@ final class ContractCertificateIT {
                 "ft|{\"degraded\":1}|ft degraded must be true or false"
             })
     void submit_brokenField_is400ThatNamesTheRule(String field, String json, String error) throws IOException {
-        assertThat(refusalOnAConnectionThatGoesOn(
-                        Pcs.number(0).with(field, json).bytes()))
+        assertThat(refusalOnAKeptConnection(Pcs.number(0).with(field, json).bytes()))
                 .isEqualTo(error);
     }
 
     @Test
     void submit_sentAtAheadOfTheBackend_is400WithBothClocks() throws IOException {
         Instant sentAt = Instant.now().plus(Duration.ofMinutes(6));
-        String error = refusalOnAConnectionThatGoesOn(
+        String error = refusalOnAKeptConnection(
                 Pcs.number(0).with("sent_at", "\"" + sentAt + "\"").bytes());
         assertThat(error)
                 .matches("timestamp in future: sent_at=" + sentAt + ", now=20[^ ]+Z, ahead=(5m5[0-9.]+|6m)[0-9.]*s?");
@@ -120,7 +119,7 @@ final class ContractCertificateIT {
         }
     }
 
-    private static String refusalOnAConnectionThatGoesOn(byte[] body) throws IOException {
+    private static String refusalOnAKeptConnection(byte[] body) throws IOException {
         try (RawConnection connection = backend.connect()) {
             Answer answer = connection.submit(body);
             assertThat(answer.status()).as(answer.body()).isEqualTo(400);

@@ -76,7 +76,7 @@ final class FakeClock {
         date.environment().putAll(environment());
         Process process = date.redirectErrorStream(true).start();
         String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip();
-        boolean told = process.waitFor() == 0 && text.matches("[0-9]{1,12}");
-        return told ? Long.parseLong(text) : 0;
+        boolean reported = process.waitFor() == 0 && text.matches("[0-9]{1,12}");
+        return reported ? Long.parseLong(text) : 0;
     }
 }

@@ -149,7 +149,7 @@ final class FullDiskIT {
         Map<String, String> environment = BackendProcess.environment();
         environment.put("WAL_DIR", disk.directory().toString());
         environment.put("WAL_MIN_FREE_BYTES", floor);
-        return BackendProcess.of(Program.behind(disk.mounting(), "flk-backend", directory, environment));
+        return BackendProcess.of(Program.through(disk.mounting(), "flk-backend", directory, environment));
     }
 
     private void submitAndAcknowledge(Client client) throws Exception {

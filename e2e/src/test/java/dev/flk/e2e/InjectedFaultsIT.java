@@ -172,7 +172,7 @@ final class InjectedFaultsIT {
             run.submit(client, SUBMISSIONS);
             run.submitUntilAcknowledged(client);
             assertThat(run.failed()).hasSizeBetween(run.failedAppends(), run.failedAppends() + run.failedFills());
-            assertThat(run.failed()).allSatisfy(failure -> assertTold(kind, failure, run.failedFills()));
+            assertThat(run.failed()).allSatisfy(failure -> assertReported(kind, failure, run.failedFills()));
             assertThat(client.metric("flk_wal_errors")).isEqualTo(run.failed().size());
             assertThat(client.get("/readyz").status()).isEqualTo(200);
         }
@@ -184,7 +184,7 @@ final class InjectedFaultsIT {
      * Checks the answer to a submission whose append failed: 503 for a full disk, otherwise 500. If writing zeros ahead
      * failed at the same time, a full disk may also give a 500.
      */
-    private static void assertTold(Kind kind, Sent failure, int failedFills) {
+    private static void assertReported(Kind kind, Sent failure, int failedFills) {
         Answer answer = failure.answer();
         assertThat(answer).isNotNull();
         boolean full = kind.what().endsWith("ENOSPC") && (failedFills == 0 || answer.status() == 503);
@@ -242,7 +242,7 @@ final class InjectedFaultsIT {
         try (Program program = run.program(List.of(kind.at(n)), kind.target().in(run.inbox()))) {
             Optional<BackendProcess> backend = serving(program);
             if (backend.isEmpty()) {
-                assertEndedInWords(kind, program);
+                assertEndedWithMessage(kind, program);
             } else if (kind.kills()) {
                 run.submit(new Client(backend.get().url()), 1);
             } else {
@@ -253,7 +253,7 @@ final class InjectedFaultsIT {
         return kind.at(n).wasMet(run.traces());
     }
 
-    private static void assertEndedInWords(Kind kind, Program program) {
+    private static void assertEndedWithMessage(Kind kind, Program program) {
         assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(kind.kills() ? 137 : 1);
         if (!kind.kills()) {
             // two threads read its lines and its words, which may change places
@@ -294,7 +294,7 @@ final class InjectedFaultsIT {
             Map<String, String> environment = new LinkedHashMap<>(BackendProcess.environment());
             environment.put("WAL_DIR", inbox().toString());
             environment.put("WAL_MIN_FREE_BYTES", "1MiB");
-            return Program.behind(InjectedFault.before(faults, files, traces()), "flk-backend", home, environment);
+            return Program.through(InjectedFault.before(faults, files, traces()), "flk-backend", home, environment);
         }
 
         BackendProcess start(List<InjectedFault> faults, List<Path> files) throws IOException {

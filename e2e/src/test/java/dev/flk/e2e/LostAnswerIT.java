@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Tag("thorough")
 final class LostAnswerIT {
-    private static final Pattern TOLD =
+    private static final Pattern REPORTED =
             Pattern.compile("PCS ([0-9a-f]{64}) outcome lost: its sender may have been answered ");
 
     private static final Pattern POLICY = Pattern.compile("\"policy\":\"[0-9a-f]{12}\"");
@@ -50,7 +50,7 @@ final class LostAnswerIT {
         int moments = Integer.getInteger("flk.lostMoments", 3);
         Path first = Files.createDirectories(directory.resolve("first"));
         Path second = Files.createDirectories(directory.resolve("second"));
-        int told = 0;
+        int reported = 0;
         int differed = 0;
         try (RedisServer redis = RedisServer.startDurable(directory.resolve("redis"));
                 BackendProcess other = BackendProcess.start(second, policy(redis, "0.05"))) {
@@ -61,28 +61,28 @@ final class LostAnswerIT {
                 try (BackendProcess backend = BackendProcess.start(first, policy(redis, "0.15"))) {
                     submitUntilKilled(backend, redis, random);
                 }
-                Map<PcsId, Answer> standing = new HashMap<>();
+                Map<PcsId, Answer> stored = new HashMap<>();
                 for (Map.Entry<PcsId, Pcs> one : sent.entrySet()) {
-                    standing.put(one.getKey(), answerOf(otherClient, one.getValue()));
+                    stored.put(one.getKey(), answerOf(otherClient, one.getValue()));
                 }
                 try (BackendProcess again = BackendProcess.start(first, policy(redis, "0.15"))) {
                     new Client(again.url()).awaitReady();
-                    Set<String> lost = toldBy(again.program().allLines());
+                    Set<String> lost = reportedBy(again.program().allLines());
                     assertThat(new Client(again.url()).metric("flk_lost_outcomes_total"))
                             .isEqualTo(lost.size());
-                    Set<String> mustBeTold = differing(answered, standing);
-                    assertThat(lost).as("moment " + moment).containsAll(mustBeTold);
-                    assertThat(loggedAndDiffering(first, standing))
+                    Set<String> mustBeReported = differing(answered, stored);
+                    assertThat(lost).as("moment " + moment).containsAll(mustBeReported);
+                    assertThat(loggedAndDiffering(first, stored))
                             .as("moment " + moment)
                             .containsAll(lost);
-                    told += lost.size();
-                    differed += mustBeTold.size();
+                    reported += lost.size();
+                    differed += mustBeReported.size();
                     assertThat(again.program().terminate()).isEqualTo(143);
                 }
             }
         }
         System.out.printf(
-                "LostAnswerIT: %d moments, %d answers stood no more, %d were told%n", moments, differed, told);
+                "LostAnswerIT: %d moments, %d answers stood no more, %d were told%n", moments, differed, reported);
         assertThat(differed).isPositive();
     }
 
@@ -141,19 +141,19 @@ final class LostAnswerIT {
         return answer[0];
     }
 
-    private static Set<String> toldBy(String lines) {
-        Set<String> told = new HashSet<>();
-        Matcher line = TOLD.matcher(lines);
+    private static Set<String> reportedBy(String lines) {
+        Set<String> reported = new HashSet<>();
+        Matcher line = REPORTED.matcher(lines);
         while (line.find()) {
-            told.add(line.group(1));
+            reported.add(line.group(1));
         }
-        return told;
+        return reported;
     }
 
-    private static Set<String> differing(Map<PcsId, Answer> ours, Map<PcsId, Answer> standing) {
+    private static Set<String> differing(Map<PcsId, Answer> ours, Map<PcsId, Answer> stored) {
         Set<String> ids = new HashSet<>();
         ours.forEach((id, answer) -> {
-            Answer theirs = standing.get(id);
+            Answer theirs = stored.get(id);
             if (theirs.status() != answer.status() || !theirs.body().equals(answer.body())) {
                 ids.add(id.toString());
             }
@@ -162,12 +162,12 @@ final class LostAnswerIT {
     }
 
     /** Returns the ids in the log of the first backend whose present outcome does not name its policy. */
-    private Set<String> loggedAndDiffering(Path first, Map<PcsId, Answer> standing) throws IOException {
+    private Set<String> loggedAndDiffering(Path first, Map<PcsId, Answer> stored) throws IOException {
         Set<String> ids = new HashSet<>();
         Matcher own = POLICY.matcher(answered.values().iterator().next().body());
         assertThat(own.find()).isTrue();
         for (LogFiles.Entry entry : LogFiles.inbox(first.resolve("data/wal")).entries()) {
-            standing.forEach((id, answer) -> {
+            stored.forEach((id, answer) -> {
                 if (entry.kind() == 's'
                         && entry.body().contains(id.toString())
                         && !answer.body().contains(own.group())) {

@@ -52,7 +52,7 @@ final class OutageUnderTraffic implements AutoCloseable {
     void lasts(Duration atLeast) {
         await().atMost(atLeast.plus(Client.PATIENCE)).until(() -> during().size() >= atLeast.toSeconds() * PER_SECOND);
         List<Sent> during = during();
-        assertThat(during).allSatisfy(OutageUnderTraffic::assertToldOfTheStore);
+        assertThat(during).allSatisfy(OutageUnderTraffic::assertStoreReported);
         System.out.printf(
                 "%d answers while it was down, the slowest after %d ms%n",
                 during.size(), during.stream().mapToLong(Sent::millis).max().orElse(0));
@@ -64,7 +64,7 @@ final class OutageUnderTraffic implements AutoCloseable {
                 .toList();
     }
 
-    private static void assertToldOfTheStore(Sent one) {
+    private static void assertStoreReported(Sent one) {
         assertThat(one.status()).isEqualTo(503);
         assertThat(one.body()).isEqualTo("{\"error\":\"dedup store unavailable\"}");
     }

@@ -68,7 +68,7 @@ final class Program implements AutoCloseable {
      * Starts one of the jars through other programs, each of which executes the next in its own process, as {@code
      * strace -D} and {@code unshare} do.
      */
-    static Program behind(
+    static Program through(
             List<String> before, String jar, Path directory, Map<String, String> environment, String... args)
             throws IOException {
         List<String> command = new ArrayList<>(before);

@@ -50,8 +50,8 @@ final class RedisOutageIT extends StoreOutages {
         snapshotUntil("rdb_last_bgsave_status:ok");
     }
 
-    private void snapshotUntil(String told) {
+    private void snapshotUntil(String reported) {
         send("BGSAVE");
-        Client.awaitUntil(() -> send("INFO", "persistence").contains(told));
+        Client.awaitUntil(() -> send("INFO", "persistence").contains(reported));
     }
 }

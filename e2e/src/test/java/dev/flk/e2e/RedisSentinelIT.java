@@ -39,20 +39,21 @@ final class RedisSentinelIT {
         primary = server("primary");
         replica = server("replica");
         replica.send("REPLICAOF", "127.0.0.1", Integer.toString(primary.port()));
-        Client.awaitUntil(() -> told(replica, "INFO", "replication").contains("master_link_status:up"));
+        Client.awaitUntil(() -> reported(replica, "INFO", "replication").contains("master_link_status:up"));
         sentinel = RedisServer.startSentinel(
                 directory.resolve("sentinel"),
                 "sentinel monitor flk 127.0.0.1 " + primary.port() + " 1",
                 "sentinel down-after-milliseconds flk 2000",
                 "sentinel failover-timeout flk 1000");
-        Client.awaitUntil(() -> told(sentinel, "SENTINEL", "REPLICAS", "flk").contains("127.0.0.1:" + replica.port()));
+        Client.awaitUntil(
+                () -> reported(sentinel, "SENTINEL", "REPLICAS", "flk").contains("127.0.0.1:" + replica.port()));
     }
 
     private RedisServer server(String name) {
         return RedisServer.startDurable(directory.resolve(name), USER.split(" "));
     }
 
-    private static String told(RedisServer server, String... command) {
+    private static String reported(RedisServer server, String... command) {
         return String.join(" ", server.send(command));
     }
 

@@ -120,12 +120,13 @@ final class RedisTlsIT {
         "false,unable to find valid certification path",
         "true,requires a client certificate",
     })
-    void wrongCertificate_isAnOutageWithTheReason_untilReplaced(boolean asksForClients, String told) throws Exception {
+    void wrongCertificate_isAnOutageWithTheReason_untilReplaced(boolean asksForClients, String reported)
+            throws Exception {
         RedisServer server = start(asksForClients ? askingForClients() : showing("not-trusted"));
         try (BackendProcess backend = backend(trusting)) {
             backend.program()
-                    .awaitLine(line ->
-                            line.contains("Error reaching Redis: localhost:" + tlsPort + " ") && line.contains(told));
+                    .awaitLine(line -> line.contains("Error reaching Redis: localhost:" + tlsPort + " ")
+                            && line.contains(reported));
             Client client = new Client(backend.url());
             Client.awaitUntil(() -> client.get("/readyz")
                     .body()

@@ -76,7 +76,7 @@ final class SecretsIT {
         Map<String, String> all = new LinkedHashMap<>(environment);
         all.put("JAVA_TOOL_OPTIONS", "-Djava.io.tmpdir=" + left.resolve("tmp"));
         all.putIfAbsent("LOG_LEVEL", "DEBUG");
-        Program program = Program.behind(HIDE_NOTHING, jar, left, all, args);
+        Program program = Program.through(HIDE_NOTHING, jar, left, all, args);
         RUNNING.add(program);
         SAID.put(name + " command line", Files.readString(Path.of("/proc/" + program.pid() + "/cmdline")));
         return program;

@@ -92,8 +92,8 @@ class StateIT {
         Path state = directory.resolve("data/state");
         var unused = Files.writeString(state.resolve("CURRENT"), "damaged");
         try (BackendProcess backend = start()) {
-            String told = backend.program().awaitLine(text -> text.contains("the state of agents is down"));
-            assertThat(told)
+            String reported = backend.program().awaitLine(text -> text.contains("the state of agents is down"));
+            assertThat(reported)
                     .contains(
                             "does not prevent the backend from accepting certificates",
                             state.getFileName().toString());
@@ -317,7 +317,7 @@ class StateIT {
                     .extracting(Versioned::json, Versioned::version)
                     .containsExactly(odd, 3L);
             assertThatThrownBy(() -> client.replay(
-                                    Replay.ofAll().behind(events.get(0).resumeToken()))
+                                    Replay.ofAll().after(events.get(0).resumeToken()))
                             .toList())
                     .hasMessageContaining("the history is now");
         }

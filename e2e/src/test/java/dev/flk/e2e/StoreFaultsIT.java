@@ -101,8 +101,8 @@ final class StoreFaultsIT {
             for (Path file : storeFiles(dedup())) {
                 strace.addAll(List.of("-P", file.toString()));
             }
-            try (BackendProcess backend =
-                    BackendProcess.of(Program.behind(strace, "flk-backend", directory, BackendProcess.environment()))) {
+            try (BackendProcess backend = BackendProcess.of(
+                    Program.through(strace, "flk-backend", directory, BackendProcess.environment()))) {
                 assertAnsweredOrDown(backend, answered, "every read " + when + " fails");
                 submitTo(backend, 10_000, 100, new HashMap<>());
             }

@@ -74,7 +74,7 @@ abstract class StoreOutages {
      * Checks that answers are 503 after {@code refusing} was run, and that everything is decided after {@code mended}
      * was run.
      */
-    final void assertRefusalIsAnOutage(Runnable refusing, Runnable mended, String told) throws Exception {
+    final void assertRefusalIsAnOutage(Runnable refusing, Runnable mended, String reported) throws Exception {
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();
@@ -83,7 +83,7 @@ abstract class StoreOutages {
             Answer answer = client.submit(Pcs.number(2));
             assertThat(answer.status()).isEqualTo(503);
             assertThat(answer.error()).isEqualTo("dedup store unavailable");
-            backend.program().awaitLine(line -> line.contains(told));
+            backend.program().awaitLine(line -> line.contains(reported));
             mended.run();
             client.awaitReady();
             client.awaitNothingPending();

@@ -47,15 +47,15 @@ class HttpFuzzTest {
                 .toArray();
         byte[] bytes = data.consumeRemainingAsBytes();
 
-        Seen whole = send(List.of(bytes), Answering.AT_ONCE);
+        Seen complete = send(List.of(bytes), Answering.AT_ONCE);
 
         assertThat(send(FuzzedConnection.cut(bytes, cuts), Answering.AT_THE_END))
-                .isEqualTo(whole);
+                .isEqualTo(complete);
         int[] everywhere = IntStream.range(0, bytes.length).toArray();
         assertThat(send(FuzzedConnection.cut(bytes, everywhere), Answering.AT_ONCE))
-                .isEqualTo(whole);
-        whole.answers().forEach(HttpFuzzTest::assertIsAnswer);
-        assertSaysWhatIsPlain(whole, PlainRequests.of(bytes));
+                .isEqualTo(complete);
+        complete.answers().forEach(HttpFuzzTest::assertIsAnswer);
+        assertSaysWhatIsPlain(complete, PlainRequests.of(bytes));
     }
 
     /** Sends the pieces to a new server, with the paths that the stored inputs use. */

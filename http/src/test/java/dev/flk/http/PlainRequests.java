@@ -20,7 +20,7 @@ final class PlainRequests {
     private final String bytes;
     private int at;
     private final List<Plain> requests = new ArrayList<>();
-    private boolean wholeInput;
+    private boolean completeInput;
 
     /** One request. */
     record Plain(String method, String target, String body) {
@@ -46,7 +46,7 @@ final class PlainRequests {
 
     /** Returns whether the input consists of nothing but these requests. */
     boolean areAll() {
-        return wholeInput;
+        return completeInput;
     }
 
     private void readAll() {
@@ -57,7 +57,7 @@ final class PlainRequests {
             }
             requests.add(next.get());
         }
-        wholeInput = true;
+        completeInput = true;
     }
 
     private Optional<Plain> read() {

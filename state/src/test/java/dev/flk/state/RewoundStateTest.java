@@ -53,12 +53,12 @@ class RewoundStateTest {
 
     @Test
     void waitingFollower_noCalls_isNotifiedOfTheNewHistory() {
-        CountDownLatch told = new CountDownLatch(1);
-        Runnable unused = state.engine.history().whenBeyond("before", 15, told::countDown);
+        CountDownLatch reported = new CountDownLatch(1);
+        Runnable unused = state.engine.history().whenBeyond("before", 15, reported::countDown);
 
         current = after;
 
-        await().until(() -> told.getCount() == 0);
+        await().until(() -> reported.getCount() == 0);
         assertThatThrownBy(() -> state.engine.history().events("before", 16, Long.MAX_VALUE, "", key -> true, 1_000))
                 .isInstanceOfSatisfying(StateException.class, e -> {
                     assertThat(e.reason()).isEqualTo(Reason.HISTORY_CHANGED);
@@ -70,11 +70,11 @@ class RewoundStateTest {
     void followerStartsAfterTheHistoryChanged_isNotifiedAtOnce() {
         current = after;
         assertThat(state.engine.head().historyId()).isEqualTo("after");
-        CountDownLatch told = new CountDownLatch(1);
+        CountDownLatch reported = new CountDownLatch(1);
 
-        Runnable unused = state.engine.history().whenBeyond("before", 15, told::countDown);
+        Runnable unused = state.engine.history().whenBeyond("before", 15, reported::countDown);
 
-        assertThat(told.getCount()).isZero();
+        assertThat(reported.getCount()).isZero();
     }
 
     @Test

@@ -50,7 +50,7 @@ abstract class StateContract {
 
     @BeforeEach
     void start() {
-        startAnew(Settings.defaults());
+        restart(Settings.defaults());
     }
 
     /** Sets the clock that engines on the same storage share; there is none. */
@@ -61,7 +61,7 @@ abstract class StateContract {
         state.close();
     }
 
-    private void startAnew(Settings settings) {
+    private void restart(Settings settings) {
         if (state != null) {
             state.close();
         }
@@ -238,7 +238,7 @@ abstract class StateContract {
 
     @Test
     void removal_isLimitedLikeATransaction() {
-        startAnew(SMALL);
+        restart(SMALL);
         for (int i = 0; i < 4; i++) {
             state.apply(state.write("a", "k" + i + "/" + "x".repeat(1_000), "1"));
             state.apply(state.write("a", "k" + i + "/" + "y".repeat(1_000), "1"));
@@ -591,21 +591,21 @@ abstract class StateContract {
 
     @Test
     void watcher_isNotifiedOfEachCommitAfterItsRevision() throws InterruptedException {
-        CountDownLatch told = new CountDownLatch(2);
-        Runnable unused = state.engine.history().whenBeyond(historyId(), 1, told::countDown);
+        CountDownLatch reported = new CountDownLatch(2);
+        Runnable unused = state.engine.history().whenBeyond(historyId(), 1, reported::countDown);
         state.engine
                 .history()
-                .whenBeyond(historyId(), 1, () -> told.countDown())
+                .whenBeyond(historyId(), 1, () -> reported.countDown())
                 .run();
 
         state.apply(state.write("a", "k", "1"));
-        assertThat(told.getCount()).isEqualTo(2);
+        assertThat(reported.getCount()).isEqualTo(2);
         state.apply(state.write("a", "k", "2"));
 
         assertThat(state.engine.history().watches()).isZero();
-        assertThat(told.getCount()).isEqualTo(1);
-        state.engine.history().whenBeyond(historyId(), 1, told::countDown);
-        assertThat(told.await(10, TimeUnit.SECONDS)).isTrue();
+        assertThat(reported.getCount()).isEqualTo(1);
+        state.engine.history().whenBeyond(historyId(), 1, reported::countDown);
+        assertThat(reported.await(10, TimeUnit.SECONDS)).isTrue();
     }
 
     @Test
@@ -1074,7 +1074,7 @@ abstract class StateContract {
 
     @Test
     void limits_areReportedSeparately() {
-        startAnew(SMALL);
+        restart(SMALL);
         assertThat(reasonOf(() -> state.write("a", "k", "\"" + "x".repeat(999) + "\"")))
                 .isEqualTo(Reason.VALUE_TOO_LARGE);
         Operation[] many = IntStream.rangeClosed(0, 10_000)

@@ -195,9 +195,9 @@ class MalformedJsonTest {
 
     @Test
     void parse_cutAnywhere_isRefused() {
-        byte[] whole = CertificateText.valid().shardId("é\ud83d\udcde").bytes();
-        for (int length = 0; length < whole.length; length++) {
-            assertMalformed(Arrays.copyOf(whole, length));
+        byte[] complete = CertificateText.valid().shardId("é\ud83d\udcde").bytes();
+        for (int length = 0; length < complete.length; length++) {
+            assertMalformed(Arrays.copyOf(complete, length));
         }
     }
 

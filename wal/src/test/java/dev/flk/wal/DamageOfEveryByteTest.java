@@ -53,15 +53,15 @@ final class DamageOfEveryByteTest {
 
     @Test
     void cutAtEveryByte_ofNewestSegment_filledWithZerosOrNot_keepsWholeRecordsAndSetsTheRestAside() throws IOException {
-        byte[] whole = varied.disk.content(varied.newest);
+        byte[] complete = varied.disk.content(varied.newest);
         int header = HEADER_BYTES;
-        for (int length = header; length <= whole.length; length++) {
-            for (int zeros : new int[] {0, whole.length + 5_000 - length}) {
+        for (int length = header; length <= complete.length; length++) {
+            for (int zeros : new int[] {0, complete.length + 5_000 - length}) {
                 SimulatedDisk disk = varied.disk.copy();
-                disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(whole, length), length + zeros));
+                disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(complete, length), length + zeros));
                 int kept = readPrefix(disk);
                 byte[] torn = reopenAndAppend(disk, kept);
-                assertThat(torn).isEqualTo(tornPart(whole, length, kept));
+                assertThat(torn).isEqualTo(tornPart(complete, length, kept));
             }
         }
     }
@@ -69,15 +69,15 @@ final class DamageOfEveryByteTest {
     /** A segment gets its name when its header is forced: whatever is left of one, what went to it may have been answered. */
     @Test
     void newestSegment_ofWhichNotEvenTheHeaderIsLeft_isDamage() throws IOException {
-        byte[] whole = varied.disk.content(varied.newest);
+        byte[] complete = varied.disk.content(varied.newest);
         for (int length = 0; length < HEADER_BYTES; length += 63) {
             SimulatedDisk cut = varied.disk.copy();
             cut.put(
                     varied.newest,
-                    Arrays.copyOf(whole, Math.max(1, length))); // an empty file is none: logrotate makes them
+                    Arrays.copyOf(complete, Math.max(1, length))); // an empty file is none: logrotate makes them
             assertNewestIsLost(cut);
             SimulatedDisk zeroed = varied.disk.copy();
-            zeroed.put(varied.newest, Arrays.copyOf(Arrays.copyOf(whole, length), whole.length));
+            zeroed.put(varied.newest, Arrays.copyOf(Arrays.copyOf(complete, length), complete.length));
             assertNewestIsLost(zeroed);
         }
     }
@@ -92,11 +92,11 @@ final class DamageOfEveryByteTest {
 
     @Test
     void flipEveryByte_ofNewestSegment_isTornTailInLastGroupAndDamageBefore() throws IOException {
-        byte[] whole = varied.disk.content(varied.newest);
+        byte[] complete = varied.disk.content(varied.newest);
         long lastGroupStart = offsetOf(varied.lastGroup());
-        for (int at = 0; at < whole.length; at += step(whole, at)) {
+        for (int at = 0; at < complete.length; at += step(complete, at)) {
             SimulatedDisk disk = varied.disk.copy();
-            byte[] changed = whole.clone();
+            byte[] changed = complete.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(varied.newest, changed);
             if (at < HEADER_BYTES) {
@@ -116,10 +116,10 @@ final class DamageOfEveryByteTest {
 
     @Test
     void flipEveryByte_ofOldestSegment_isDamageThatNamesExactlyWhatIsGone() throws IOException {
-        byte[] whole = varied.disk.content(varied.oldest);
-        for (int at = 0; at < whole.length; at += step(whole, at)) {
+        byte[] complete = varied.disk.content(varied.oldest);
+        for (int at = 0; at < complete.length; at += step(complete, at)) {
             SimulatedDisk disk = varied.disk.copy();
-            byte[] changed = whole.clone();
+            byte[] changed = complete.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(varied.oldest, changed);
             if (at < HEADER_BYTES) {
@@ -143,11 +143,11 @@ final class DamageOfEveryByteTest {
                 .filter(name -> name.endsWith(".wal"))
                 .reduce((older, newer) -> newer)
                 .orElseThrow();
-        byte[] whole = log.disk.content(empty);
-        assertThat(whole).as("a header and nothing else").hasSize(HEADER_BYTES);
-        for (int at = 0; at < whole.length; at += step(whole, at)) {
+        byte[] complete = log.disk.content(empty);
+        assertThat(complete).as("a header and nothing else").hasSize(HEADER_BYTES);
+        for (int at = 0; at < complete.length; at += step(complete, at)) {
             SimulatedDisk disk = log.disk.copy();
-            byte[] changed = whole.clone();
+            byte[] changed = complete.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(empty, changed);
             assertOnlyTheHeaderIsDamaged(disk, empty);
@@ -393,8 +393,8 @@ final class DamageOfEveryByteTest {
         assertShiftsLoseNothing(closed.disk, SimulatedLog.newest(closed.disk), 1);
     }
 
-    private void assertShiftsLoseNothing(SimulatedDisk whole, String segment, int bytes) throws IOException {
-        byte[] content = whole.content(segment);
+    private void assertShiftsLoseNothing(SimulatedDisk complete, String segment, int bytes) throws IOException {
+        byte[] content = complete.content(segment);
         for (int at = 1; at + bytes <= HEADER_BYTES; at += 67) {
             byte[] longer = new byte[content.length + bytes];
             Arrays.fill(longer, (byte) '#');
@@ -403,7 +403,7 @@ final class DamageOfEveryByteTest {
             byte[] shorter = Arrays.copyOf(content, content.length - bytes);
             System.arraycopy(content, at + bytes, shorter, at, shorter.length - at);
             for (byte[] changed : List.of(longer, shorter)) {
-                SimulatedDisk disk = whole.copy();
+                SimulatedDisk disk = complete.copy();
                 disk.put(segment, changed);
                 assertOnlyTheHeaderIsDamaged(disk, segment);
             }
@@ -517,10 +517,10 @@ final class DamageOfEveryByteTest {
         disk.kill();
         disk.remove(before);
         String carrying = SimulatedLog.newest(disk);
-        byte[] whole = disk.content(carrying);
-        for (int at = 0; at < HEADER_BYTES; at += step(whole, at)) {
+        byte[] complete = disk.content(carrying);
+        for (int at = 0; at < HEADER_BYTES; at += step(complete, at)) {
             SimulatedDisk damaged = disk.copy();
-            byte[] changed = whole.clone();
+            byte[] changed = complete.clone();
             changed[at] ^= (byte) (1 << at % 8);
             damaged.put(carrying, changed);
 
@@ -541,10 +541,10 @@ final class DamageOfEveryByteTest {
 
     @Test
     void flipEveryByte_ofFailedSegment_isDamageUnlessItDoesNotCount() throws IOException {
-        byte[] whole = varied.disk.content(varied.failed);
-        for (int at = HEADER_BYTES; at < whole.length; at++) {
+        byte[] complete = varied.disk.content(varied.failed);
+        for (int at = HEADER_BYTES; at < complete.length; at++) {
             SimulatedDisk disk = varied.disk.copy();
-            byte[] changed = whole.clone();
+            byte[] changed = complete.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(varied.failed, changed);
             // all its records share the block that the failed write hurt: the newest segment repeats them
@@ -594,11 +594,11 @@ final class DamageOfEveryByteTest {
 
     @Test
     void newestWithoutHeader_inWhichALineTellsALowerSequence_takesNothingFromTheOldest() throws IOException {
-        byte[] whole = varied.disk.content(varied.newest);
-        String text = new String(whole, StandardCharsets.ISO_8859_1);
+        byte[] complete = varied.disk.content(varied.newest);
+        String text = new String(complete, StandardCharsets.ISO_8859_1);
         int digit = text.indexOf(" 15 14 ") + 1;
-        byte[] changed = Arrays.copyOf(whole, whole.length - 1);
-        System.arraycopy(whole, digit + 1, changed, digit, changed.length - digit);
+        byte[] changed = Arrays.copyOf(complete, complete.length - 1);
+        System.arraycopy(complete, digit + 1, changed, digit, changed.length - digit);
         destroyHeader(changed);
         varied.disk.put(varied.newest, changed);
 
@@ -673,13 +673,13 @@ final class DamageOfEveryByteTest {
 
     @Test
     void recordsSwapped_losesNothing() throws IOException {
-        byte[] whole = varied.disk.content(varied.oldest);
+        byte[] complete = varied.disk.content(varied.oldest);
         int second = (int) offsetOf(2);
         int third = (int) offsetOf(3);
         int fourth = (int) offsetOf(4);
-        byte[] swapped = whole.clone();
-        System.arraycopy(whole, third, swapped, second, fourth - third);
-        System.arraycopy(whole, second, swapped, second + fourth - third, third - second);
+        byte[] swapped = complete.clone();
+        System.arraycopy(complete, third, swapped, second, fourth - third);
+        System.arraycopy(complete, second, swapped, second + fourth - third, third - second);
         varied.disk.put(varied.oldest, swapped);
         assertIsPrefix(readAll(varied.disk), varied.entries.size());
     }
@@ -751,9 +751,9 @@ final class DamageOfEveryByteTest {
         return torn;
     }
 
-    private byte[] tornPart(byte[] whole, int length, int kept) throws IOException {
-        long end = kept == varied.entries.size() ? whole.length : Math.max(HEADER_BYTES, offsetOf(kept + 1));
-        byte[] torn = Arrays.copyOfRange(whole, (int) end, Math.max((int) end, length));
+    private byte[] tornPart(byte[] complete, int length, int kept) throws IOException {
+        long end = kept == varied.entries.size() ? complete.length : Math.max(HEADER_BYTES, offsetOf(kept + 1));
+        byte[] torn = Arrays.copyOfRange(complete, (int) end, Math.max((int) end, length));
         int content = torn.length;
         while (content > 0 && torn[content - 1] == 0) {
             content--;

@@ -173,15 +173,15 @@ final class LogInspectorTest {
 
     @Test
     void verify_cutInTheLastGroup_isATornTailAndNoDamage() throws IOException {
-        byte[] whole = disk.content(varied.newest);
+        byte[] complete = disk.content(varied.newest);
         long last = offsetOf(16);
-        disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(whole, whole.length - 1), whole.length + 9_000));
+        disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(complete, complete.length - 1), complete.length + 9_000));
 
         Verification found = verify();
 
         assertThat(found.isComplete()).isTrue();
         assertThat(found.last()).isEqualTo(15);
-        assertThat(found.tornTail()).isEqualTo(new TornTail(varied.newest, last, whole.length - 1 - last, 16, 0));
+        assertThat(found.tornTail()).isEqualTo(new TornTail(varied.newest, last, complete.length - 1 - last, 16, 0));
     }
 
     @Test

@@ -49,12 +49,12 @@ class LogRecoveryFuzzTest {
     private record Place(String segment, long end) {}
 
     /** What a reading that goes on behind damage tells, by sequence. */
-    private record Told(NavigableMap<Long, LogRecord> records, List<Damage> damages) {
+    private record Reported(NavigableMap<Long, LogRecord> records, List<Damage> damages) {
         List<Long> sequences() {
             return List.copyOf(records.keySet());
         }
 
-        boolean tellsOf(long sequence) {
+        boolean reports(long sequence) {
             return records.containsKey(sequence)
                     || damages.stream()
                             .anyMatch(damage -> damage.firstMissing() <= sequence && sequence <= damage.lastMissing());
@@ -89,12 +89,12 @@ class LogRecoveryFuzzTest {
             return;
         }
 
-        Told told = read(disk);
-        assertWasWritten(told);
-        assertNothingInFrontOfTheDamageIsLost(told, disk);
-        assertThat(stopsWith(disk, told)).isEqualTo(!told.damages().isEmpty());
-        assertOpens(disk.copy(), told);
-        assertIsRepaired(disk.copy(), told);
+        Reported reported = read(disk);
+        assertWasWritten(reported);
+        assertNothingInFrontOfTheDamageIsLost(reported, disk);
+        assertThat(stopsWith(disk, reported)).isEqualTo(!reported.damages().isEmpty());
+        assertOpens(disk.copy(), reported);
+        assertIsRepaired(disk.copy(), reported);
     }
 
     /** A file in which neither header nor any record can be told is as good as removed: nobody knows what stood in it. */
@@ -112,7 +112,7 @@ class LogRecoveryFuzzTest {
         return false;
     }
 
-    private static Told read(SimulatedDisk disk) throws IOException {
+    private static Reported read(SimulatedDisk disk) throws IOException {
         NavigableMap<Long, LogRecord> records = new TreeMap<>();
         try (LogReader reader = LogReader.open(disk, DIRECTORY, PREFIX, 1, OnDamage.SKIP)) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
@@ -121,27 +121,27 @@ class LogRecoveryFuzzTest {
                         .isTrue();
                 records.put(record.sequence(), record);
             }
-            return new Told(records, reader.damages());
+            return new Reported(records, reader.damages());
         }
     }
 
-    private void assertWasWritten(Told told) {
-        told.records().forEach((sequence, record) -> {
+    private void assertWasWritten(Reported reported) {
+        reported.records().forEach((sequence, record) -> {
             assertThat(sequence).isBetween(1L, (long) varied.entries.size());
             int index = (int) (sequence - 1);
             assertThat(same(record, varied.entries.get(index))).isTrue();
             assertThat(record.group()).isEqualTo(varied.groups.get(index));
         });
-        long last = told.records().isEmpty() ? 0 : told.records().lastKey();
-        assertThat(LongStream.rangeClosed(1, last).filter(sequence -> !told.tellsOf(sequence)))
+        long last = reported.records().isEmpty() ? 0 : reported.records().lastKey();
+        assertThat(LongStream.rangeClosed(1, last).filter(sequence -> !reported.reports(sequence)))
                 .as("neither read nor said to be missing, and others behind them were read")
                 .isEmpty();
     }
 
-    private void assertNothingInFrontOfTheDamageIsLost(Told told, SimulatedDisk disk) {
+    private void assertNothingInFrontOfTheDamageIsLost(Reported reported, SimulatedDisk disk) {
         places.forEach((sequence, place) -> {
             if (firstDamaged(disk, place.segment()) >= place.end()) {
-                assertThat(told.records()).containsKey(sequence);
+                assertThat(reported.records()).containsKey(sequence);
             }
         });
     }
@@ -152,8 +152,8 @@ class LogRecoveryFuzzTest {
     }
 
     /** Whether a reading that stops at damage does; before that it gives the same. */
-    private static boolean stopsWith(SimulatedDisk disk, Told told) throws IOException {
-        List<Long> expected = told.sequences();
+    private static boolean stopsWith(SimulatedDisk disk, Reported reported) throws IOException {
+        List<Long> expected = reported.sequences();
         int count = 0;
         try (LogReader reader = LogReader.open(disk, DIRECTORY, PREFIX, 1, OnDamage.STOP)) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
@@ -163,33 +163,34 @@ class LogRecoveryFuzzTest {
             assertThat(count).isEqualTo(expected.size());
             return false;
         } catch (DamagedLogException e) {
-            assertThat(e.damage()).isEqualTo(told.damages().get(0));
+            assertThat(e.damage()).isEqualTo(reported.damages().get(0));
             return true;
         }
     }
 
     /** Twice, with something appended in between; the first time perhaps refusing what the second may skip. */
-    private void assertOpens(SimulatedDisk disk, Told told) throws IOException {
+    private void assertOpens(SimulatedDisk disk, Reported reported) throws IOException {
         SimulatedDisk before = disk.copy();
         try {
             SimulatedLog.open(disk);
         } catch (DamagedLogException e) {
-            assertThat(told.damages()).isNotEmpty();
+            assertThat(reported.damages()).isNotEmpty();
         }
         disk.kill();
         SimulatedLog log = SimulatedLog.open(disk, options().with(OnDamage.SKIP), new SimulatedLog.Clock());
         assertNothingIsCutButIsSetAside(before, disk);
-        assertThat(read(disk).sequences()).isEqualTo(told.sequences());
+        assertThat(read(disk).sequences()).isEqualTo(reported.sequences());
         long appended = log.append(entry("next")).firstSequence;
         assertThat(appended)
-                .isGreaterThan(told.records().isEmpty() ? 0 : told.records().lastKey());
+                .isGreaterThan(
+                        reported.records().isEmpty() ? 0 : reported.records().lastKey());
         disk.kill();
 
         SimulatedLog.open(disk, options().with(OnDamage.SKIP), new SimulatedLog.Clock());
-        Told again = read(disk);
+        Reported again = read(disk);
         assertThat(again.records()).containsKey(appended);
         again.records().remove(appended);
-        assertThat(again.sequences()).isEqualTo(told.sequences());
+        assertThat(again.sequences()).isEqualTo(reported.sequences());
         assertWasWritten(again);
     }
 
@@ -218,15 +219,15 @@ class LogRecoveryFuzzTest {
     }
 
     /** Every whole record stays, the others are given up, and from then on nothing is damaged. */
-    private void assertIsRepaired(SimulatedDisk disk, Told told) throws IOException {
+    private void assertIsRepaired(SimulatedDisk disk, Reported reported) throws IOException {
         Verification seen = verify(disk);
-        assertThat(seen.records()).isEqualTo(told.records().size());
-        assertThat(seen.isComplete()).isEqualTo(told.damages().isEmpty());
+        assertThat(seen.records()).isEqualTo(reported.records().size());
+        assertThat(seen.isComplete()).isEqualTo(reported.damages().isEmpty());
 
         new LogRepair(disk, DIRECTORY, PREFIX, "test").run();
 
         SimulatedLog log = SimulatedLog.open(disk, options(), new SimulatedLog.Clock());
-        assertThat(readAll(disk)).extracting(LogRecord::sequence).isEqualTo(told.sequences());
+        assertThat(readAll(disk)).extracting(LogRecord::sequence).isEqualTo(reported.sequences());
         long appended = log.append(entry("next")).firstSequence;
         assertThat(readAll(disk)).extracting(LogRecord::sequence).contains(appended);
     }
@@ -236,21 +237,21 @@ class LogRecoveryFuzzTest {
     @ArgumentsSource(FuzzInputs.class)
     void cutAndZeroedEnd_isNoDamage(FuzzedDataProvider data) throws IOException {
         SimulatedDisk disk = varied.disk.copy();
-        byte[] whole = disk.content(varied.newest);
+        byte[] complete = disk.content(varied.newest);
         int lastGroup = (int) places.get(varied.lastGroup() - 1).end();
-        int from = data.consumeInt(lastGroup, whole.length);
-        byte[] torn = Arrays.copyOf(whole, data.consumeInt(from, whole.length));
+        int from = data.consumeInt(lastGroup, complete.length);
+        byte[] torn = Arrays.copyOf(complete, data.consumeInt(from, complete.length));
         Random random = new Random(data.consumeLong());
         for (int at = from; at < torn.length; at++) {
             torn[at] = (byte) (random.nextBoolean() ? 0 : random.nextInt());
         }
         disk.put(varied.newest, torn);
 
-        Told told = read(disk);
+        Reported reported = read(disk);
 
-        assertThat(told.damages()).isEmpty();
-        assertWasWritten(told);
-        assertThat(told.records().size()).isGreaterThanOrEqualTo((int) varied.lastGroup() - 1);
-        assertOpens(disk, told);
+        assertThat(reported.damages()).isEmpty();
+        assertWasWritten(reported);
+        assertThat(reported.records().size()).isGreaterThanOrEqualTo((int) varied.lastGroup() - 1);
+        assertOpens(disk, reported);
     }
 }

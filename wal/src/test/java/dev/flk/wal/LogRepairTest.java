@@ -67,10 +67,10 @@ final class LogRepairTest {
     @Test
     void everyByteOfEverySegmentChanged_exactlyTheLostIsGivenUpAndTheRestStays() throws IOException {
         for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
-            byte[] whole = disk.content(segment);
-            for (int at = 0; at < whole.length; at += at < SimulatedLog.HEADER_BYTES ? 397 : 13) {
+            byte[] complete = disk.content(segment);
+            for (int at = 0; at < complete.length; at += at < SimulatedLog.HEADER_BYTES ? 397 : 13) {
                 SimulatedDisk copy = disk.copy();
-                byte[] changed = whole.clone();
+                byte[] changed = complete.clone();
                 changed[at] ^= (byte) (1 << at % 8);
                 copy.put(segment, changed);
                 assertRepairs(copy, segment, changed);
@@ -80,30 +80,30 @@ final class LogRepairTest {
 
     private void assertRepairs(SimulatedDisk damaged, String segment, byte[] changed) throws IOException {
         List<Damage> damages = verify(damaged).damages();
-        List<LogRecord> whole = readSkipping(damaged);
+        List<LogRecord> complete = readSkipping(damaged);
 
         Repair planned = repair(damaged).plan();
         Repair done = repair(damaged).run();
 
         assertThat(done.lost()).isEqualTo(damages).isEqualTo(planned.lost());
-        assertThat(readAll(damaged)).zipSatisfy(whole, LogRepairTest::assertSame);
+        assertThat(readAll(damaged)).zipSatisfy(complete, LogRepairTest::assertSame);
         for (SetAside aside : done.setAside()) {
             assertThat(aside.segment()).isEqualTo(segment);
             assertThat(damaged.content(aside.as())).isEqualTo(changed);
         }
         assertThat(verify(damaged).lost()).isEqualTo(done.missing());
         assertThat(repair(damaged).run().isNeeded()).isFalse();
-        assertStartsBehind(damaged, whole);
+        assertStartsAfter(damaged, complete);
     }
 
-    private void assertStartsBehind(SimulatedDisk repaired, List<LogRecord> whole) throws IOException {
+    private void assertStartsAfter(SimulatedDisk repaired, List<LogRecord> complete) throws IOException {
         SimulatedLog log = SimulatedLog.open(repaired);
         long next = log.append(entry("next")).firstSequence;
-        long last = whole.get(whole.size() - 1).sequence();
+        long last = complete.get(complete.size() - 1).sequence();
         assertThat(next).isEqualTo(Math.max(last, lastLost(repaired)) + 1);
         List<LogRecord> after = readAll(repaired);
-        assertThat(after.subList(0, whole.size())).zipSatisfy(whole, LogRepairTest::assertSame);
-        assertThat(after).hasSize(whole.size() + 1);
+        assertThat(after.subList(0, complete.size())).zipSatisfy(complete, LogRepairTest::assertSame);
+        assertThat(after).hasSize(complete.size() + 1);
         assertThat(verify(repaired).isComplete()).isTrue();
     }
 
@@ -134,17 +134,17 @@ final class LogRepairTest {
         byte[] damaged = disk.content(compressed);
         damaged[damaged.length * 3 / 4] ^= 4;
         disk.put(compressed, damaged);
-        List<LogRecord> whole = readSkipping(disk);
-        assertThat(whole.get(0).sequence()).isEqualTo(1);
+        List<LogRecord> complete = readSkipping(disk);
+        assertThat(complete.get(0).sequence()).isEqualTo(1);
 
         Repair done = repair(disk).run();
 
         assertThat(done.setAside()).extracting(SetAside::segment).containsExactly(compressed);
         assertThat(disk.content(compressed + ".broken")).isEqualTo(damaged);
         assertThat(disk.names()).contains(varied.oldest).doesNotContain(compressed);
-        assertThat(readAll(disk)).zipSatisfy(whole, LogRepairTest::assertSame);
+        assertThat(readAll(disk)).zipSatisfy(complete, LogRepairTest::assertSame);
         compressAll();
-        assertThat(readAll(disk)).zipSatisfy(whole, LogRepairTest::assertSame);
+        assertThat(readAll(disk)).zipSatisfy(complete, LogRepairTest::assertSame);
     }
 
     @Test
@@ -361,7 +361,7 @@ final class LogRepairTest {
         SimulatedLog.open(disk).append(entry("a"), entry("b"));
         disk.kill();
         destroyHeader(disk, last);
-        List<LogRecord> whole = readSkipping(disk);
+        List<LogRecord> complete = readSkipping(disk);
         List<byte[]> originals = new ArrayList<>();
         for (String name : List.of(varied.oldest + ".gz", varied.newest + ".gz", last)) {
             originals.add(disk.content(name));
@@ -385,12 +385,12 @@ final class LogRepairTest {
             } else {
                 copy.kill();
             }
-            assertThat(readSkipping(copy)).as("operation %d", n).zipSatisfy(whole, LogRepairTest::assertSame);
+            assertThat(readSkipping(copy)).as("operation %d", n).zipSatisfy(complete, LogRepairTest::assertSame);
             assertKept(copy, originals);
             assertThat(ended && reached).isFalse();
             repair(copy).run();
             assertKept(copy, originals);
-            assertThat(readAll(copy)).zipSatisfy(whole, LogRepairTest::assertSame);
+            assertThat(readAll(copy)).zipSatisfy(complete, LogRepairTest::assertSame);
             assertThat(verify(copy).lost())
                     .isEqualTo(damages.stream().mapToLong(Damage::missing).sum());
             assertThat(copy.names()).noneMatch(name -> name.contains("opening"));
@@ -451,10 +451,10 @@ final class LogRepairTest {
     /** A backup program pads a compressed segment, or a bit of its trailer flips. */
     @Test
     void trailerOfACompressedSegmentDamaged_losesNothing() throws IOException {
-        byte[] whole = gzipped(varied.disk.content(varied.oldest));
-        byte[] smaller = whole.clone();
-        Arrays.fill(smaller, whole.length - 4, whole.length, (byte) 0);
-        for (byte[] changed : List.of(Arrays.copyOf(whole, whole.length + 4), smaller)) {
+        byte[] complete = gzipped(varied.disk.content(varied.oldest));
+        byte[] smaller = complete.clone();
+        Arrays.fill(smaller, complete.length - 4, complete.length, (byte) 0);
+        for (byte[] changed : List.of(Arrays.copyOf(complete, complete.length + 4), smaller)) {
             SimulatedDisk disk = varied.disk.copy();
             disk.remove(varied.oldest);
             disk.put(varied.oldest + ".gz", changed);
@@ -476,11 +476,11 @@ final class LogRepairTest {
         log.log.close();
         String segment = readAll(written).get(0).position().segment();
         byte[] content = written.content(segment);
-        byte[] whole = gzipped(content);
+        byte[] complete = gzipped(content);
         written.remove(segment);
-        for (int at = 4_096; at < whole.length; at += 4_096) {
-            byte[] changed = whole.clone();
-            Arrays.fill(changed, at, Math.min(at + 4_096, whole.length), (byte) 0);
+        for (int at = 4_096; at < complete.length; at += 4_096) {
+            byte[] changed = complete.clone();
+            Arrays.fill(changed, at, Math.min(at + 4_096, complete.length), (byte) 0);
             SimulatedDisk disk = written.copy();
             disk.put(segment + ".gz", changed);
             long readable = intact(changed, content);

@@ -148,9 +148,9 @@ final class RetentionTest {
         fill();
         assertThat(retention.step(0)).isEqualTo(Done.COMPRESSED);
         String name = segments().get(0);
-        byte[] whole = disk.content(name);
-        for (int at = 12; at < whole.length - 8; at += 97) {
-            byte[] changed = whole.clone();
+        byte[] complete = disk.content(name);
+        for (int at = 12; at < complete.length - 8; at += 97) {
+            byte[] changed = complete.clone();
             changed[at] ^= 4;
             disk.put(name, changed);
             if (SimulatedLog.verify(disk).isComplete()) {

@@ -171,9 +171,9 @@ final class RotatedSegmentTest {
     @Test
     void twoFilesOfOneSegment_theFullerOneCounts() throws IOException {
         String rotated = rotatedThreeTimes().get(1);
-        byte[] whole = disk.content(rotated);
-        disk.put(rotated.replace(".1.gz", ".2.gz"), Arrays.copyOf(whole, whole.length - 1_000));
-        disk.put(rotated.replace(".1.gz", ".0.gz"), Arrays.copyOf(whole, whole.length - 2_000));
+        byte[] complete = disk.content(rotated);
+        disk.put(rotated.replace(".1.gz", ".2.gz"), Arrays.copyOf(complete, complete.length - 1_000));
+        disk.put(rotated.replace(".1.gz", ".0.gz"), Arrays.copyOf(complete, complete.length - 2_000));
 
         assertThat(verify().records()).isEqualTo(12);
         assertThat(verify().isComplete()).isTrue();

@@ -35,12 +35,12 @@ final class VanishedSegmentTest {
     private static final String ACTIVE = "inbox-20261120-0000000000000001.wal";
 
     private final SimulatedDisk disk = new SimulatedDisk(new Random(1));
-    private final List<String> told = new ArrayList<>();
+    private final List<String> reported = new ArrayList<>();
     private boolean flushFails;
     private final SimulatedLog log = SimulatedLog.open(disk, options(), new Clock(), new LogListener() {
         @Override
         public void vanished(String segment, @Nullable String renamedTo) throws IOException {
-            told.add(segment + " "
+            reported.add(segment + " "
                     + disk.names().stream()
                             .filter(VanishedSegmentTest::isSegment)
                             .count());
@@ -74,7 +74,7 @@ final class VanishedSegmentTest {
         append(1);
         assertThat(log.log.watchStep()).isTrue();
         assertThat(log.log.step()).isFalse();
-        assertThat(told).isEmpty();
+        assertThat(reported).isEmpty();
     }
 
     @Test
@@ -84,7 +84,7 @@ final class VanishedSegmentTest {
 
         leave();
 
-        assertThat(told).containsExactly(ACTIVE + " 0");
+        assertThat(reported).containsExactly(ACTIVE + " 0");
         assertThat(log.append(entry("next")).firstSequence).isEqualTo(4);
     }
 
@@ -293,7 +293,7 @@ final class VanishedSegmentTest {
         disk.empty(ACTIVE);
         assertThat(log.log.watchStep()).isFalse();
         append(1);
-        assertThat(told).hasSize(1);
+        assertThat(reported).hasSize(1);
         assertThat(log.log.watchStep()).isTrue();
     }
 
@@ -331,7 +331,7 @@ final class VanishedSegmentTest {
 
         log.log.close();
 
-        assertThat(told).hasSize(1);
+        assertThat(reported).hasSize(1);
         assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(4);
     }
 

@@ -50,8 +50,8 @@ class CertifierTest {
     void certify_earthquakes_claimsAgreeWithTheVerifier() throws Exception {
         List<Certificate> certificates = earthquakes(Windows.byCount(100, 0), "quakes");
 
-        List<Certificate> whole = certificates.subList(0, 17);
-        assertThat(whole).allSatisfy(one -> assertThat(verdict(one).kind()).isEqualTo(Kind.ACCEPTED));
+        List<Certificate> complete = certificates.subList(0, 17);
+        assertThat(complete).allSatisfy(one -> assertThat(verdict(one).kind()).isEqualTo(Kind.ACCEPTED));
     }
 
     @Test

@@ -237,11 +237,11 @@ class OutboxCommandsTest extends CommandTest {
         cli.submit(certificate(1), certificate(2), certificate(3), certificate(4));
         awaitStatus("waiting   1 certificate,");
 
-        Ended beside = cli.run("outbox", "cat");
+        Ended concurrent = cli.run("outbox", "cat");
 
-        assertThat(beside.exitCode()).isZero();
-        assertThat(beside.out().lines()).hasSize(8);
-        assertThat(beside.out())
+        assertThat(concurrent.exitCode()).isZero();
+        assertThat(concurrent.out().lines()).hasSize(8);
+        assertThat(concurrent.out())
                 .containsSubsequence(
                         "Z  #1        answered 200: accepted\n    " + id(1) + "\n",
                         "Z  #2        answered 202: escalated or rejected\n    " + id(2) + "\n",

@@ -96,14 +96,14 @@ class DeadLettersTest {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
         }
-        byte[] whole = Files.readAllBytes(file);
-        Files.write(file, Arrays.copyOf(whole, whole.length - 1));
+        byte[] complete = Files.readAllBytes(file);
+        Files.write(file, Arrays.copyOf(complete, complete.length - 1));
 
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             assertThat(letters.count()).isEqualTo(1);
         }
 
-        assertThat(Files.readAllBytes(file)).isEqualTo(whole);
+        assertThat(Files.readAllBytes(file)).isEqualTo(complete);
     }
 
     @Test

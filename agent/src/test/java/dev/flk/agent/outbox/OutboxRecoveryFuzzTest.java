@@ -37,7 +37,7 @@ class OutboxRecoveryFuzzTest {
     private static final Path DIRECTORY = Path.of("outbox");
     private static final int MOST_DAMAGES = 3;
 
-    private final SimulatedDisk whole = new SimulatedDisk(new Random(5));
+    private final SimulatedDisk complete = new SimulatedDisk(new Random(5));
     private long millis = Instant.parse("2026-11-20T08:00:00Z").toEpochMilli();
 
     /** What was added, by sequence. */
@@ -51,7 +51,7 @@ class OutboxRecoveryFuzzTest {
     private record Place(String segment, long end) {}
 
     OutboxRecoveryFuzzTest() throws IOException {
-        Outbox first = open(whole);
+        Outbox first = open(complete);
         add(first, "a1", "a2", "a3", "a4", "a5");
         first.beingSent(
                 first.pendingAfter(0, 2),
@@ -63,7 +63,7 @@ class OutboxRecoveryFuzzTest {
         steps(first);
         first.close();
 
-        Outbox second = open(whole);
+        Outbox second = open(complete);
         add(second, "b1", "b2", "b3", "b4");
         settle(second, SettledAs.ESCALATED, "b1");
         millis += Duration.ofDays(2).toMillis();
@@ -71,12 +71,12 @@ class OutboxRecoveryFuzzTest {
         settle(second, SettledAs.LOST, "b2");
         second.close();
 
-        Outbox third = open(whole);
+        Outbox third = open(complete);
         add(third, "c1", "c2", "c3");
         add(third, "d1");
         settle(third, SettledAs.DEAD, "c2");
         add(third, "e1", "e2");
-        whole.kill();
+        complete.kill();
         rememberPlaces();
     }
 
@@ -128,10 +128,10 @@ class OutboxRecoveryFuzzTest {
     }
 
     private void rememberPlaces() throws IOException {
-        try (LogReader reader = LogReader.open(whole, DIRECTORY, OutboxRecords.PREFIX, 1, OnDamage.STOP)) {
+        try (LogReader reader = LogReader.open(complete, DIRECTORY, OutboxRecords.PREFIX, 1, OnDamage.STOP)) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
                 if (OutboxRecords.holdsCertificate(record.kind())) {
-                    byte[] bytes = whole.content(record.position().segment());
+                    byte[] bytes = complete.content(record.position().segment());
                     String text = new String(bytes, StandardCharsets.ISO_8859_1);
                     String certificate = new String(OutboxRecords.certificate(record), StandardCharsets.ISO_8859_1);
                     long end = text.indexOf(certificate, (int) record.position().offset()) + certificate.length() + 1L;
@@ -156,7 +156,7 @@ class OutboxRecoveryFuzzTest {
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
     void damagedOutbox_keepsReadableEntriesAndReportsTheRest(FuzzedDataProvider data) throws IOException {
-        SimulatedDisk disk = whole.copy();
+        SimulatedDisk disk = complete.copy();
         List<String> segments =
                 disk.names().stream().filter(name -> name.endsWith(".wal")).toList();
         for (int damages = data.consumeInt(1, MOST_DAMAGES); damages > 0; damages--) {
@@ -209,7 +209,7 @@ class OutboxRecoveryFuzzTest {
 
     private void assertNothingInFrontOfTheDamageIsLost(Map<Long, String> pending, SimulatedDisk disk) {
         places.forEach((sequence, place) -> {
-            int first = Arrays.mismatch(whole.content(place.segment()), disk.content(place.segment()));
+            int first = Arrays.mismatch(complete.content(place.segment()), disk.content(place.segment()));
             if (!settled.contains(sequence) && (first < 0 || first >= place.end())) {
                 assertThat(pending).containsKey(sequence);
             }

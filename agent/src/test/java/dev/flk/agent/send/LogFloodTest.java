@@ -56,13 +56,13 @@ class LogFloodTest {
             rig.add(many());
 
             rig.until(() -> rig.backend.received.size() >= REQUESTS);
-            List<String> told = log.lines("");
+            List<String> reported = log.lines("");
             rig.nanos.addAndGet(Duration.ofMinutes(10).toNanos());
             rig.until(() -> !log.lines(" such lines were omitted").isEmpty());
 
-            assertThat(told).as("five of each kind").hasSizeBetween(5, 15);
-            assertThat(told).filteredOn(text -> text.matches(line)).hasSizeBetween(5, 8);
-            assertThat(told).noneMatch(text -> text.contains("\n"));
+            assertThat(reported).as("five of each kind").hasSizeBetween(5, 15);
+            assertThat(reported).filteredOn(text -> text.matches(line)).hasSizeBetween(5, 8);
+            assertThat(reported).noneMatch(text -> text.contains("\n"));
             assertThat(log.lines(" such lines were omitted"))
                     .allMatch(text -> text.matches(".*; [1-9][0-9]* such lines were omitted\\)?"));
             assertThat(rig.outbox.pendingEntries()).isEqualTo(MANY);

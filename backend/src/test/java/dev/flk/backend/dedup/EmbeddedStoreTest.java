@@ -228,8 +228,8 @@ final class EmbeddedStoreTest extends DedupStoreContract {
             }
         }
         store.close();
-        Path whole = directory.resolve("dedup");
-        List<Path> files = storeFiles(whole);
+        Path complete = directory.resolve("dedup");
+        List<Path> files = storeFiles(complete);
         long seed = Long.getLong("flk.seed", System.nanoTime());
         System.out.println("bytes are flipped with -Dflk.seed=" + seed);
         Random random = new Random(seed);
@@ -241,7 +241,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         int[] ended = new int[3];
         for (int flip = 0; flip < flips; flip++) {
             Path copy = directory.resolve("flip");
-            DirectoryTree.copy(whole, copy);
+            DirectoryTree.copy(complete, copy);
             long at = random.nextLong(bytes);
             int bit = 1 << random.nextInt(8);
             String where = flip(copy, files, at, bit);

@@ -377,10 +377,10 @@ final class RedisStoreOutageTest {
         DedupStore store = connected(server);
         server.pause();
         CompletionStage<List<StoredOutcome>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
-        CompletionStage<OptionalLong> anew = store.connect();
+        CompletionStage<OptionalLong> reconnected = store.connect();
         assertThat(failureOf(outstanding)).contains("is being connected again");
         server.resume();
-        now(anew);
+        now(reconnected);
         assertThat(put(store, 2, recorded(2, "b"))).hasSize(1);
     }
 

@@ -110,23 +110,23 @@ final class EvidenceTest {
                 candidate(0).digest(),
                 candidate(0).decision().recorded().expiresAtMillis());
         for (int i = 1; i <= 19; i++) { // each is refused by the disk
-            AtomicReference<Outcome> told = new AtomicReference<>();
-            evidence.keep(candidate(i), told::set);
+            AtomicReference<Outcome> reported = new AtomicReference<>();
+            evidence.keep(candidate(i), reported::set);
             disk.failOperation(0, SimulatedDisk.Fault.EIO);
             inbox.log().step();
             queue.poll().others().forEach(Runnable::run);
-            assertThat(told.get()).as("failed").isNotNull();
+            assertThat(reported.get()).as("failed").isNotNull();
             world.advance(Duration.ofSeconds(30));
         }
         assertThat(evidence.size()).isEqualTo(1);
-        AtomicReference<Outcome> told = new AtomicReference<>();
-        evidence.keep(candidate(100), told::set);
+        AtomicReference<Outcome> reported = new AtomicReference<>();
+        evidence.keep(candidate(100), reported::set);
         inbox.log().step();
         ForcedQueue.Group group = queue.poll();
         if (group != null) {
             group.others().forEach(Runnable::run);
         }
-        assertThat(told.get())
+        assertThat(reported.get())
                 .as("the disk is well, the index has 1 of 10 entries")
                 .isNull();
     }

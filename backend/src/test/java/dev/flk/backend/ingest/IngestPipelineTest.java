@@ -149,7 +149,7 @@ final class IngestPipelineTest {
             assertThat(duplicate).isNotDone();
             assertThat(conflict).isNotDone();
             assertThat(harness.lookUp(Pcs.number(1))).contains(new Refused(Refusal.UNDECIDED, 1));
-            harness.files.letGo();
+            harness.files.release();
             assertDecided(first.join(), 200, Relation.FIRST);
             assertDecided(duplicate.join(), 200, Relation.DUPLICATE);
             assertDecided(conflict.join(), 200, Relation.CONFLICT);

@@ -157,7 +157,7 @@ final class World {
         private final Map<PcsId, List<byte[]>> expired = new HashMap<>();
 
         /** Ids of which somebody was told that the present outcome is the first. */
-        private final Set<PcsId> toldFirst = new HashSet<>();
+        private final Set<PcsId> reportedFirst = new HashSet<>();
 
         private final Map<PcsId, List<Arrival>> arrivals = new HashMap<>();
 
@@ -242,7 +242,7 @@ final class World {
                 boolean over = mayBeLost.test(id);
                 if (over) {
                     hasExpired(id, acknowledged.get(id).body());
-                    toldFirst.remove(id);
+                    reportedFirst.remove(id);
                 }
                 return over;
             });
@@ -275,7 +275,9 @@ final class World {
             }
             if (decided.relation() == Relation.FIRST && acknowledged.containsKey(id)) {
                 // another backend may answer a duplicate sooner
-                assertThat(toldFirst.add(id)).as("%s was the first before", id).isTrue();
+                assertThat(reportedFirst.add(id))
+                        .as("%s was the first before", id)
+                        .isTrue();
             }
         }
 

@@ -91,11 +91,11 @@ final class ReloadedKeysTest {
     /** Returns why a certificate is refused, with the id of the key that signed it. */
     private Map.Entry<SignatureRefusal, String> why(Pcs pcs) throws MalformedCertificate {
         assertThat(verify(pcs)).isEmpty();
-        List<Map.Entry<SignatureRefusal, String>> told = Collections.synchronizedList(new ArrayList<>());
-        inForce.examine(parsed(pcs), (reason, key) -> told.add(Map.entry(reason, String.valueOf(key))));
-        await().until(() -> !told.isEmpty());
-        assertThat(told).hasSize(1);
-        return told.get(0);
+        List<Map.Entry<SignatureRefusal, String>> reported = Collections.synchronizedList(new ArrayList<>());
+        inForce.examine(parsed(pcs), (reason, key) -> reported.add(Map.entry(reason, String.valueOf(key))));
+        await().until(() -> !reported.isEmpty());
+        assertThat(reported).hasSize(1);
+        return reported.get(0);
     }
 
     @Test
@@ -367,13 +367,16 @@ final class ReloadedKeysTest {
     void examine_flood_isNotRemembered() throws Exception {
         open(KeyText.ed25519("a", 1));
         ParsedCertificate refused = parsed(signed(9));
-        Queue<SignatureRefusal> told = new ConcurrentLinkedQueue<>(); // the examiner reports other reasons concurrently
+        Queue<SignatureRefusal> reported =
+                new ConcurrentLinkedQueue<>(); // the examiner reports other reasons concurrently
         int flood = 4 * Examiner.MAX_WAITING;
         for (int i = 0; i < flood; i++) {
-            inForce.examine(refused, (reason, key) -> told.add(reason));
+            inForce.examine(refused, (reason, key) -> reported.add(reason));
         }
-        assertThat(told).contains(SignatureRefusal.NOT_EXAMINED);
-        assertThat(told.stream().filter(SignatureRefusal.NOT_EXAMINED::equals).count())
+        assertThat(reported).contains(SignatureRefusal.NOT_EXAMINED);
+        assertThat(reported.stream()
+                        .filter(SignatureRefusal.NOT_EXAMINED::equals)
+                        .count())
                 .isGreaterThan(flood - 2L * Examiner.MAX_WAITING);
     }
 }

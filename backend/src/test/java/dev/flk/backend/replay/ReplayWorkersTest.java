@@ -25,7 +25,7 @@ class ReplayWorkersTest {
     /** A number of records that is larger than a chunk. */
     private static final int MANY = 10_000;
 
-    private final List<Long> told = new ArrayList<>();
+    private final List<Long> reported = new ArrayList<>();
 
     @Test
     void undecidable_earlierRecordsAreReported_laterOnesAreNot() throws IOException {
@@ -43,7 +43,7 @@ class ReplayWorkersTest {
                     .hasMessageStartingWith("record 700 of segment inbox-1 can't be decided again: malformed JSON");
         }
 
-        assertThat(told)
+        assertThat(reported)
                 .containsExactlyElementsOf(
                         LongStream.rangeClosed(1, 699).boxed().toList());
     }
@@ -52,7 +52,7 @@ class ReplayWorkersTest {
         return new ReplayWorkers(new LoggedOutcomes(), null, (record, given, underOther) -> {
             assertThat(given.id()).isEqualTo(Pcs.number(record.sequence()).id());
             assertThat(underOther).isNull();
-            told.add(record.sequence());
+            reported.add(record.sequence());
         });
     }
 

@@ -151,7 +151,7 @@ class ReplayStreamTest {
         write("busy");
         beforeReads.set(() -> engine.history().compact(new At.Now()));
 
-        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("quiet").behind("history-1-1"))) {
+        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("quiet").after("history-1-1"))) {
             assertThat(events).isEmpty();
         }
         assertThat(engine.history().oldest("default")).isEqualTo(4);
@@ -183,7 +183,7 @@ class ReplayStreamTest {
             assertThat(progress.getChangesCount()).isZero();
             assertThat(progress.getRevision()).isBetween(1L, 5L);
             assertThat(progress.getResumeToken()).startsWith("history-1-" + progress.getRevision() + ".");
-            try (Stream<StateEvent> rest = client.replay(Replay.ofAll().behind(progress.getResumeToken()))) {
+            try (Stream<StateEvent> rest = client.replay(Replay.ofAll().after(progress.getResumeToken()))) {
                 assertThat(rest).hasSize((int) (5 - progress.getRevision()));
             }
         } finally {
@@ -202,10 +202,10 @@ class ReplayStreamTest {
         write("a");
         engine.history().compact(new At.Now());
 
-        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("a").behind(token))) {
+        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("a").after(token))) {
             assertThatThrownBy(events::toList).isInstanceOf(Compacted.class);
         }
-        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("b").behind(token))) {
+        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("b").after(token))) {
             assertThat(events).isEmpty();
         }
     }
@@ -228,7 +228,7 @@ class ReplayStreamTest {
             write("a");
             write("a");
             String token = busy.seen.element().resumeToken();
-            try (Stream<StateEvent> events = client.replay(Replay.ofAll().behind(token))) {
+            try (Stream<StateEvent> events = client.replay(Replay.ofAll().after(token))) {
                 assertThatThrownBy(events::toList).isInstanceOf(HistoryChanged.class);
             }
         }
@@ -239,7 +239,7 @@ class ReplayStreamTest {
         write("a");
         write("a");
 
-        try (Stream<StateEvent> events = client.replay(Replay.ofAll().behind("history-1-1"))) {
+        try (Stream<StateEvent> events = client.replay(Replay.ofAll().after("history-1-1"))) {
             assertThat(events.map(StateEvent::revision)).containsExactly(2L);
         }
     }

@@ -186,12 +186,12 @@ public final class TestAuthority {
             Signature signature = Signature.getInstance("SHA256withECDSA");
             signature.initSign(signing.getPrivate());
             signature.update(content.getEncoded());
-            ASN1EncodableVector whole = new ASN1EncodableVector();
-            whole.add(content);
-            whole.add(ECDSA);
-            whole.add(new DERBitString(signature.sign()));
+            ASN1EncodableVector complete = new ASN1EncodableVector();
+            complete.add(content);
+            complete.add(ECDSA);
+            complete.add(new DERBitString(signature.sign()));
             return (X509Certificate) CertificateFactory.getInstance("X.509")
-                    .generateCertificate(new ByteArrayInputStream(new DERSequence(whole).getEncoded()));
+                    .generateCertificate(new ByteArrayInputStream(new DERSequence(complete).getEncoded()));
         } catch (GeneralSecurityException | IOException e) {
             throw new IllegalStateException(e);
         }

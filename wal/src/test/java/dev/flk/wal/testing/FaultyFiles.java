@@ -58,7 +58,7 @@ public class FaultyFiles extends ForwardingFiles {
     }
 
     /** Lets every force go on. */
-    public void letGo() {
+    public void release() {
         holding = false;
         permits.release(1_000);
     }

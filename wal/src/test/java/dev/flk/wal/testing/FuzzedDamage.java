@@ -33,40 +33,40 @@ public final class FuzzedDamage {
     public record Place(String file, int offset) {}
 
     private int damage() {
-        byte[] whole = disk.content(file);
-        int at = data.consumeInt(0, whole.length);
-        int length = Math.min(data.consumeInt(1, 6000), whole.length - at);
+        byte[] complete = disk.content(file);
+        int at = data.consumeInt(0, complete.length);
+        int length = Math.min(data.consumeInt(1, 6000), complete.length - at);
         int kind = data.consumeInt(0, 6);
-        if (at == whole.length && kind != 2) {
+        if (at == complete.length && kind != 2) {
             return at;
         }
         byte[] damaged = switch (kind) {
-            case 0 -> flipped(whole, at, data.consumeInt(0, 7));
-            case 1 -> Arrays.copyOf(whole, at);
-            case 2 -> spliced(whole, at, at, data.consumeBytes(MOST_BYTES_PUT_IN));
-            case 3 -> spliced(whole, at, at, Arrays.copyOfRange(whole, at, at + length));
-            case 4 -> spliced(whole, at, at + length, new byte[0]);
-            case 5 -> spliced(whole, at, at + length, new byte[length]);
+            case 0 -> flipped(complete, at, data.consumeInt(0, 7));
+            case 1 -> Arrays.copyOf(complete, at);
+            case 2 -> spliced(complete, at, at, data.consumeBytes(MOST_BYTES_PUT_IN));
+            case 3 -> spliced(complete, at, at, Arrays.copyOfRange(complete, at, at + length));
+            case 4 -> spliced(complete, at, at + length, new byte[0]);
+            case 5 -> spliced(complete, at, at + length, new byte[length]);
             default -> {
-                int from = data.consumeInt(0, whole.length - length);
-                yield spliced(whole, at, at + length, Arrays.copyOfRange(whole, from, from + length));
+                int from = data.consumeInt(0, complete.length - length);
+                yield spliced(complete, at, at + length, Arrays.copyOfRange(complete, from, from + length));
             }
         };
         disk.put(file, damaged);
-        int first = Arrays.mismatch(whole, damaged);
-        return first < 0 ? whole.length : first;
+        int first = Arrays.mismatch(complete, damaged);
+        return first < 0 ? complete.length : first;
     }
 
-    private static byte[] flipped(byte[] whole, int at, int bit) {
-        byte[] damaged = whole.clone();
+    private static byte[] flipped(byte[] complete, int at, int bit) {
+        byte[] damaged = complete.clone();
         damaged[at] ^= (byte) (1 << bit);
         return damaged;
     }
 
-    private static byte[] spliced(byte[] whole, int from, int to, byte[] between) {
-        byte[] damaged = Arrays.copyOf(whole, from + between.length + whole.length - to);
+    private static byte[] spliced(byte[] complete, int from, int to, byte[] between) {
+        byte[] damaged = Arrays.copyOf(complete, from + between.length + complete.length - to);
         System.arraycopy(between, 0, damaged, from, between.length);
-        System.arraycopy(whole, to, damaged, from + between.length, whole.length - to);
+        System.arraycopy(complete, to, damaged, from + between.length, complete.length - to);
         return damaged;
     }
 }

@@ -440,14 +440,14 @@ public final class SimulatedDisk implements FileOps {
 
         @Override
         public void write(ByteBuffer source, long position) throws IOException {
-            int whole = source.remaining();
+            int complete = source.remaining();
             try {
                 check();
             } catch (IOException | Killed e) {
-                put(source, position, random.nextInt(whole + 1)); // a part of it arrived
+                put(source, position, random.nextInt(complete + 1)); // a part of it arrived
                 throw e;
             }
-            put(source, position, whole);
+            put(source, position, complete);
         }
 
         private void put(ByteBuffer source, long position, int bytes) {

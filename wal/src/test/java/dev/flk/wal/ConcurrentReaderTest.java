@@ -25,7 +25,7 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** What a reader sees of a log that is appended to, rotated or replaced between two of its reads. */
-final class ReadingBesideTheWriterTest {
+final class ConcurrentReaderTest {
     private final SimulatedDisk disk = new SimulatedDisk(new Random(11));
 
     /** What happens before each next read of a segment's records; nothing more once it is empty. */

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 
 /** Lets the test classes of several JVMs run concurrently, except those marked {@link Alone}, by a lock on a file. */
-public final class OneOrBesideOthers implements BeforeAllCallback {
+public final class AloneLock implements BeforeAllCallback {
     private static final Path LOCK = Built.root().resolve("e2e/target/alone.lock");
 
     @Override
@@ -22,6 +22,6 @@ public final class OneOrBesideOthers implements BeforeAllCallback {
         boolean alone = context.getRequiredTestClass().isAnnotationPresent(Alone.class);
         var unused = channel.lock(0, Long.MAX_VALUE, !alone);
         // the channel is closed at the end of the class, which releases the lock
-        context.getStore(Namespace.create(OneOrBesideOthers.class)).put(LOCK, channel);
+        context.getStore(Namespace.create(AloneLock.class)).put(LOCK, channel);
     }
 }
