@@ -15,7 +15,7 @@ import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 
-/** Throughput and latency over the number of connections, as SVG. */
+/** An SVG plot of throughput and latency against the number of connections. */
 final class ConnectionsPlot {
     private static final int WIDTH = 720;
     private static final int HEIGHT = 260;
@@ -31,7 +31,7 @@ final class ConnectionsPlot {
                 panel("99th percentile of latency, ms", curves(results, Sample::p99Millis))));
     }
 
-    /** Returns the curves by name, over the logarithm of the number of connections. */
+    /** Returns the curves by name; the x coordinate of a point is the logarithm of the number of connections. */
     private static Map<String, List<Point>> curves(Results results, ToDoubleFunction<Sample> figure) {
         Map<String, List<Point>> curves = new LinkedHashMap<>();
         for (Figures figures : results.figures()) {

@@ -36,7 +36,10 @@ final class HttpSuites {
     private static final int CONNECTIONS = 64;
     /** The number of connections that send batches; batches of 100 then have 1,600 lines in flight. */
     private static final int BATCH_CONNECTIONS = 16;
-    /** The rate of certificates while heartbeats are measured, a fraction of the greatest rate. */
+    /**
+     * The number of certificates sent per second while the cost of heartbeats or pages is measured; a fraction of the
+     * maximum throughput.
+     */
     private static final int STEADY = 4_000;
 
     private HttpSuites() {}
@@ -113,7 +116,8 @@ final class HttpSuites {
     static Results signatures(Workbench bench) throws IOException, InterruptedException {
         Ed25519Signer signer = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
         Server hmac = bench.backend("hmac");
-        // A separate backend, because the store of the first one is still busy with new certificates.
+        // Duplicates and wrong signatures go to a separate backend, because the store of the backend "hmac" is still
+        // busy with new certificates.
         Server seen = bench.backend("seen");
         Server ed25519 = bench.backend(
                 "ed25519", Map.of("PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", signer.publicKeyBase64()));
@@ -193,9 +197,9 @@ final class HttpSuites {
     }
 
     /**
-     * Measures what the heartbeats of 10,000 agents cost, stored in the state and in Redis. The rate of the certificates
-     * is fixed, and the cost is the additional processor time of the backend. The throughput of a closed loop would
-     * show the processor time of the client that sends the heartbeats, too.
+     * Measures the cost of the heartbeats of 10,000 agents, stored in the state or in Redis. Certificates are sent at a
+     * fixed rate, and the cost is the additional processor time of the backend. A closed loop would be misleading: its
+     * throughput would also drop because of the processor time of the client that sends the heartbeats.
      */
     static Results heartbeats(Workbench bench) throws IOException, InterruptedException {
         Server redis = bench.keep(Server.redis(bench.directory("redis-server")));
@@ -224,7 +228,7 @@ final class HttpSuites {
         return share("heartbeats in " + store, results, store + ", alone", store + ", heartbeats");
     }
 
-    /** Returns the additional processor time of the backend, as a share of all cores. */
+    /** Returns the target for the additional processor time of the backend, as a share of all cores. */
     private static Target share(String what, Results results, String alone, String with) {
         double micros =
                 results.of(with).median(Sample::cpuMicros) - results.of(alone).median(Sample::cpuMicros);
@@ -294,7 +298,7 @@ final class HttpSuites {
                                 0.8));
     }
 
-    /** The heartbeats of 10,000 agents, one each 30 seconds, which a thread sends. */
+    /** A thread that sends the heartbeats of 10,000 agents; each agent sends one about every 30 seconds. */
     private static final class Heartbeats {
         private static final int AGENTS = 10_000;
         private static final int A_SECOND = 350;
@@ -317,7 +321,7 @@ final class HttpSuites {
                     "heartbeats");
         }
 
-        /** Starts to send for the time that a round of a plan takes. */
+        /** Starts to send heartbeats, for the duration of one round of the plan. */
         static Heartbeats send(Server backend, Plan plan) {
             Heartbeats started = new Heartbeats(backend, plan.warmUp().plus(plan.measured()));
             started.thread.start();
@@ -385,7 +389,7 @@ final class HttpSuites {
             }
         }
 
-        /** Throws if a page could not be loaded, or if no page was loaded again. */
+        /** Throws if a page could not be loaded, or if no page was reloaded after an event. */
         void requireLoads() throws IOException {
             Exception failed = failure;
             if (failed != null || loads.get() <= VIEWS.size()) {

@@ -60,7 +60,7 @@ final class LoadClient implements AutoCloseable {
     /**
      * Connects to a server.
      *
-     * @param expected the text that every reply must have, as its kind of reply defines it
+     * @param expected the text that is passed to {@code Reply.require} to check every reply
      * @param replies the kind of reply
      * @param greetings the requests that are sent first on each connection, each of which gets a reply
      */
@@ -80,7 +80,7 @@ final class LoadClient implements AutoCloseable {
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
             Reply reply = replies.get();
             for (byte[] greeting : greetings) {
-                channel.write(ByteBuffer.wrap(greeting)); // the channel blocks until all bytes are written
+                channel.write(ByteBuffer.wrap(greeting)); // writes all bytes, because the channel is in blocking mode
                 do {
                     readFrom(channel, reply);
                 } while (!reply.isComplete());
@@ -176,7 +176,7 @@ final class LoadClient implements AutoCloseable {
     private void poll() throws IOException {
         boolean isTimed = sending && intervalNanos > 0;
         long millisToDue = TimeUnit.NANOSECONDS.toMillis(nextDueNanos - System.nanoTime());
-        // A selector waits for whole milliseconds; the last millisecond is spent parked.
+        // A selector can wait only for whole milliseconds, so the thread is parked for the last millisecond.
         int ready =
                 !isTimed ? selector.select(50) : millisToDue > 0 ? selector.select(millisToDue) : selector.selectNow();
         if (ready > 0) {

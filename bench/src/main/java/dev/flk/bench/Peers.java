@@ -222,7 +222,7 @@ final class Peers {
                     message("S", out -> {}));
         }
 
-        /** The messages of Postgres until it is ready for the next query. */
+        /** The messages with which Postgres answers a query, up to the message that it is ready for the next query. */
         private static final class Reply extends LoadClient.Reply {
             private static final int HEADER = 5;
 

@@ -24,8 +24,8 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /**
- * A measured program. Its output goes to a file, and its costs are read from {@code /proc}, which requires Linux. It
- * ends no later than this process.
+ * A measured program. The output of the program goes to a file, and its costs are read from {@code /proc}, which
+ * requires Linux. The program is killed when this process exits.
  */
 final class Program implements Closeable {
     private static final Duration TIMEOUT = Duration.ofMinutes(2);

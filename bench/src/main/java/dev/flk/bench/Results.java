@@ -112,7 +112,10 @@ record Results(
                     Double.NaN);
         }
 
-        /** Returns this sample without the costs of the server, which may consist of several processes. */
+        /**
+         * Returns this sample without the costs of the server. Costs are measured for a single process, but the server
+         * may consist of several.
+         */
         Sample withoutCosts() {
             return new Sample(perSecond, p50Millis, p99Millis, p999Millis, Double.NaN, Double.NaN, Double.NaN);
         }

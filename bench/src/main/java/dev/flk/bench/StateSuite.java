@@ -143,8 +143,8 @@ final class StateSuite {
     /**
      * Measures the rate at which the record of outcomes catches up with the backlog that the previous load has left.
      * Only the time in which the backlog shrinks from 90 to 10 percent counts, because the record pauses at first and
-     * slows down at the end. This subject must directly follow that load, without any other load in parallel; it waits
-     * until the backlog is empty.
+     * slows down at the end. This subject must run directly after the load that has left the backlog, and with no
+     * concurrent load; it ends when the backlog is empty.
      */
     private static Sample catchUp(Server server) throws IOException, InterruptedException {
         long backlog = awaitLag(server, Long.MAX_VALUE);

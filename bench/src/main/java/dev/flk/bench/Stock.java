@@ -62,7 +62,7 @@ final class Stock {
                 false);
     }
 
-    /** Creates an empty stock for the signed heartbeats of agents, in turn. */
+    /** Creates an empty stock for signed heartbeats, which come from {@code agents} agents in turn. */
     public static Stock ofHeartbeats(MessageSigner signer, int agents) {
         AtomicLong next = new AtomicLong();
         return new Stock(

@@ -55,7 +55,8 @@ final class Workbench implements Closeable {
     private final SecureRandom random = new SecureRandom();
 
     /**
-     * Creates a workbench with a temporary directory in {@code parent}. That directory must be on the disk to measure.
+     * Creates a workbench with a temporary directory in {@code parent}. The directory {@code parent} must be on the
+     * disk that is to be measured.
      */
     Workbench(String suite, Path parent, List<String> backendJvm, Plan plan) throws IOException {
         this.suite = suite;
@@ -77,7 +78,7 @@ final class Workbench implements Closeable {
     }
 
     /**
-     * Warms up subjects whose rates will be compared with a precision of a tenth. The warm-up is necessary because a
+     * Warms up subjects whose rates will be compared with a precision of 10 percent. The warm-up is necessary because a
      * backend gets faster over its first 100,000 requests.
      */
     void warmUp(List<Subject> subjects) throws IOException, InterruptedException {
@@ -195,7 +196,7 @@ final class Workbench implements Closeable {
     }
 
     /**
-     * Returns a subject that alternates a write and an {@code fdatasync} in a file that was filled with zeros before.
+     * Returns a subject that alternates a write and an {@code fdatasync}, in a file that was first filled with zeros.
      */
     Subject plainForces() throws IOException {
         FileChannel channel = keep(FileChannel.open(

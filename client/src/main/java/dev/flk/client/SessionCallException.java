@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.client;
 
-/** The exception for a request for a session that was refused or got no answer. */
+/** The exception for a session request that was refused or got no answer. */
 public class SessionCallException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
@@ -18,14 +18,14 @@ public class SessionCallException extends RuntimeException {
     }
 
     /**
-     * Returns the HTTP status of the answer; 0 if no answer came. After 0 and 503, it is unknown whether an update took
-     * effect.
+     * Returns the HTTP status of the answer; 0 if no answer came. If the status is 0 or 503, it is unknown whether an
+     * update took effect.
      */
     public final int status() {
         return status;
     }
 
-    /** A session that did not have the version that an update requires. */
+    /** The exception for an update of a session that does not have the required version. */
     public static final class ConcurrencyException extends SessionCallException {
         private static final long serialVersionUID = 1;
 
@@ -43,7 +43,7 @@ public class SessionCallException extends RuntimeException {
             return expected;
         }
 
-        /** Returns the newest version of the session, which may be a deletion; 0 if it never existed. */
+        /** Returns the newest version of the session, which may be a deletion; 0 if the session never existed. */
         public long actual() {
             return actual;
         }

@@ -70,12 +70,15 @@ public final class SessionStore {
     public record Change(
             String id, long version, Instant at, @Nullable String json) {}
 
-    /** A listener to changes, called on the thread of its subscription. */
+    /** A listener for changes of sessions, called on the thread of its subscription. */
     @FunctionalInterface
     public interface Listener {
         void changed(Change change);
 
-        /** Changes may have been missed; the caller must read the sessions again. Called before later changes. */
+        /**
+         * Reports that changes may have been missed, so the application must read the sessions again. Called before any
+         * later change is reported.
+         */
         default void reset() {}
     }
 
@@ -152,8 +155,8 @@ public final class SessionStore {
     }
 
     /**
-     * Reads a session, changes it and writes it, and does so again if another client has changed it meanwhile. Returns
-     * the new version.
+     * Reads a session, changes it and writes it back. Starts over if another client has changed the session in the
+     * meantime. Returns the new version.
      *
      * @param attempts the maximum number of attempts
      * @param change returns the new JSON object for the current one, which is {@code {}} if the session does not exist;
@@ -175,8 +178,9 @@ public final class SessionStore {
     }
 
     /**
-     * Calls a listener for each change from now on, on a thread of its own, until the subscription is closed. A broken
-     * connection is opened again after the last change that was received. Only operators may subscribe.
+     * Calls a listener for each change from now on, on a thread of its own, until the subscription is closed. If the
+     * connection is lost, the subscription reconnects and resumes after the last change that it received. Only
+     * operators may subscribe.
      *
      * @param prefix the beginning of the session ids; empty for all
      */
@@ -184,7 +188,10 @@ public final class SessionStore {
         return SessionSubscription.start(this, prefix, listener);
     }
 
-    /** Opens the stream of changes after a position; an empty position is now. */
+    /**
+     * Opens the stream of the changes after a position; if the position is empty, the stream starts with the next
+     * change.
+     */
     HttpResponse<Stream<String>> changes(String prefix, String after) throws IOException, InterruptedException {
         String target = "/v1/sessions/changes?prefix=" + encoded(prefix);
         Map<String, String> headers = after.isEmpty() ? Map.of() : Map.of("Last-Event-ID", after);

@@ -88,7 +88,9 @@ public final class SessionSubscription implements AutoCloseable {
                 }
                 problem = null;
                 if (wasConnected && lastId.isEmpty()) {
-                    listener.reset(); // no position is known from which the stream could continue
+                    // the new stream can't resume where the old stream ended, because no change, and so no position,
+                    // was received
+                    listener.reset();
                 }
                 wasConnected = true;
                 read(lines.iterator());

@@ -206,7 +206,8 @@ public final class StateClient implements AutoCloseable {
             ChannelCredentials credentials = tls == null ? InsecureChannelCredentials.create() : tls.build();
             NettyChannelBuilder builder = NettyChannelBuilder.forTarget(target, credentials)
                     .maxInboundMessageSize(MAX_MESSAGE_BYTES)
-                    // Otherwise a replay would wait forever if the server disappeared without closing the connection.
+                    // Without keep-alives, a replay would wait forever if the server disappeared without closing the
+                    // connection.
                     .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
                     .defaultServiceConfig(RETRIES)
                     .perRpcBufferLimit(MAX_MESSAGE_BYTES)
@@ -360,7 +361,7 @@ public final class StateClient implements AutoCloseable {
         return text;
     }
 
-    /** A key whose newest value matched a search, with this value. */
+    /** A key whose newest value matched a search, together with that value. */
     public record Match(String agentId, String key, Versioned value) {}
 
     /**
@@ -567,7 +568,7 @@ public final class StateClient implements AutoCloseable {
                 waitFor(millis, failure);
                 previous = failure;
                 backoffMillis = Math.min(MAX_BACKOFF_MILLIS, 2 * backoffMillis);
-                channel.resetConnectBackoff(); // Otherwise gRPC's own backoff might prevent the next attempt.
+                channel.resetConnectBackoff(); // Without this reset, gRPC's own backoff might prevent the next attempt.
             }
         }
     }

@@ -28,7 +28,7 @@ public final class Transaction implements AutoCloseable {
     private final String namespace;
     private final Shared shared;
 
-    /** The part of a transaction that its {@code Transaction} objects for several namespaces share. */
+    /** The state of a transaction, shared by its {@code Transaction} objects for different namespaces. */
     private static final class Shared {
         private final List<Operation> operations = new ArrayList<>();
         /** An id that all tries share, so that a commit whose response was lost is not applied twice. */
@@ -87,8 +87,8 @@ public final class Transaction implements AutoCloseable {
     }
 
     /**
-     * Writes a value to a key with a lifetime, as {@link #write(String, String, String, Duration)}. The commit fails
-     * unless the current version of the key is {@code version}; 0 means that the key does not exist.
+     * Writes a value to a key with a lifetime, as {@link #write(String, String, String, Duration)} does. The commit
+     * fails unless the current version of the key is {@code version}; 0 means that the key does not exist.
      */
     public Transaction writeIf(String agentId, String key, String json, long version, Duration ttl) {
         return add(Operation.newBuilder()
@@ -100,7 +100,8 @@ public final class Transaction implements AutoCloseable {
     }
 
     /**
-     * Begins another lifetime of a key that has one, without a new version. The commit fails if the key does not exist.
+     * Restarts the lifetime of a key that has a lifetime, without creating a new version. The commit fails if the key
+     * does not exist.
      *
      * @param ttl 1 second to 30 days
      */
@@ -148,11 +149,11 @@ public final class Transaction implements AutoCloseable {
     }
 
     /**
-     * Makes all operations durable and visible, or none. The client retries until its timeout. If this method throws,
-     * it may be called again within 14 minutes of the first call, unless the commit was rejected ({@link
-     * StateCallException.VersionConflict}, {@link StateCallException.Invalid}, a value or transaction that is too
-     * large). If an earlier call did commit, a repeated call returns the result of that commit; otherwise, it commits
-     * now. Nothing is committed twice.
+     * Commits the transaction: either all operations become durable and visible, or none. The client retries until its
+     * timeout. If this method throws, it may be called again within 14 minutes of the first call, unless the commit was
+     * rejected ({@link StateCallException.VersionConflict}, {@link StateCallException.Invalid}, a value or transaction
+     * that is too large). If an earlier call did commit, a repeated call returns the result of that commit; otherwise,
+     * it commits now. Nothing is committed twice.
      *
      * @throws StateCallException {@link StateCallException.VersionConflict} if a condition does not hold; {@link
      *     StateCallException.Unreachable} and {@link StateCallException.StoreDown} if the outcome is unknown

@@ -18,7 +18,7 @@ public final class CertificateBuilder {
     private long epoch;
 
     /**
-     * Creates a builder without measurements, for a shard.
+     * Creates an empty builder for a certificate of the given shard.
      *
      * @throws IllegalArgumentException if the text is not a valid shard id
      */
@@ -27,7 +27,7 @@ public final class CertificateBuilder {
         this.shardId = shardId;
     }
 
-    /** Sets the epoch: the number of the window, which must be unique in the shard; the default is 0. */
+    /** Sets the epoch, which is the number of the window and must be unique within the shard; the default is 0. */
     public CertificateBuilder epoch(long number) {
         epoch = number;
         return this;

@@ -19,8 +19,8 @@ import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 
 /**
- * An SVG plot of the claims of certificates: the fit of D̂ in the window with the median D̂, and the values of D̂ and
- * coh★ for all windows. The background colour of a window shows its regime. Pure.
+ * An SVG plot of the claims in certificates. It shows D̂ and coh★ for every window and, for the window with the median
+ * D̂, the box counts and the line whose slope is D̂. The background colour of a window shows its regime. Pure.
  */
 public final class CertificatePlot {
     private static final int WIDTH = 760;

@@ -98,8 +98,8 @@ public final class Certifier {
      * Returns the certificates of all windows of a CSV file, in order, as JSON in UTF-8. If any line of the file has a
      * mistake, the entire call fails.
      *
-     * @throws MalformedCsv if a line has a mistake, or if the file has no rows. For a mistake, the message names the
-     *     line
+     * @throws MalformedCsv if a line has a mistake, in which case the message names the line, or if the file has no
+     *     rows
      */
     public List<byte[]> certify(CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
@@ -129,7 +129,8 @@ public final class Certifier {
     }
 
     /**
-     * A stream that records whether its end was reached. A window that is passed on after the end may be incomplete.
+     * A stream that records whether its end was reached. A window that is passed on after the end may be incomplete,
+     * and is therefore not certified.
      */
     private static final class EndNoticed extends FilterInputStream {
         private boolean ended;

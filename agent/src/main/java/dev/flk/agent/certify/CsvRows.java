@@ -41,7 +41,7 @@ import org.jspecify.annotations.Nullable;
  * are skipped and counted. {@code NaN}, {@code Infinity} and numbers that overflow a double are errors: replacing them
  * would put invented values into a certificate. Quotes, spaces around a number, blank lines, CRLF line ends, a byte
  * order mark and further columns are allowed. A file may be compressed with gzip. {@link CsvFormat} contains the
- * properties that a file does not show.
+ * properties that cannot be inferred from the file.
  */
 public final class CsvRows {
     private static final int MOST_VALUES = 3;
@@ -87,8 +87,8 @@ public final class CsvRows {
     /**
      * The columns to read. A column is given by its name or, if no column has that name, by its number, from 1.
      *
-     * @param time the column of the times. If empty, the times are in the column named {@code timestamp}; in a file
-     *     without a header, in the first of several columns
+     * @param time the column of the times. If empty, the times are in the column named {@code timestamp}. In a file
+     *     without a header, the times are in the first column, unless it is the only column
      * @param values one to three columns of values; a text may name several columns, separated by commas. If the list
      *     is empty, the values are in the columns {@code x}, {@code y} and {@code z}, of which at least one must exist;
      *     in a file without a header, in the first three columns apart from the time; in a file without times, in its

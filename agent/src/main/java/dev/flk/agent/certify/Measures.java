@@ -43,7 +43,7 @@ final class Measures {
 
     /**
      * Returns the size of bytes compressed with zlib at level {@value #ZLIB_LEVEL}, divided by their original size. The
-     * result is at most 1; it is exactly 1 if there are no bytes, or if compression does not make the bytes fewer. The
+     * result is at most 1; it is exactly 1 if there are no bytes, or if compression does not reduce their size. The
      * values {@code r} and {@code budget} of a certificate depend on this result, and may therefore differ slightly
      * between builds of zlib; the {@code pcs_id} does not depend on it.
      */
@@ -114,7 +114,10 @@ final class Measures {
             return (double) fullest / points.size();
         }
 
-        /** Returns directions that are uniform on the sphere (Archimedes: the height of a uniform point is uniform). */
+        /**
+         * Returns pseudorandom directions, distributed uniformly on the sphere. The height is drawn uniformly, because
+         * the height of a uniformly distributed point on a sphere is itself uniform (Archimedes).
+         */
         private static double[][] directions() {
             Random random = new Random(SEED);
             double[][] directions = new double[DIRECTIONS][];

@@ -329,7 +329,7 @@ final class CertifyCommand implements Callable<Integer> {
         out.flush();
     }
 
-    /** A test whether this command has written the content of a file. */
+    /** A function that tests whether a file's content was written by this command. */
     private interface Recognition {
         boolean test(InputStream in) throws IOException;
     }

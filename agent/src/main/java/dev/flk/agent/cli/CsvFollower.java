@@ -155,8 +155,8 @@ final class CsvFollower {
     }
 
     /**
-     * Replaces the state file. The new file is first written under another name, and is left behind under that name if
-     * this process is killed before the renaming.
+     * Replaces the state file. The new state is first written to a temporary file, which then replaces the state file.
+     * If this process is killed before the replacement, the temporary file remains.
      */
     private void keep() throws IOException {
         Path next = state.resolveSibling(state.getFileName() + "." + UUID.randomUUID() + ".next");

@@ -244,7 +244,7 @@ final class DlqCommand implements Runnable {
         return new String(utf8, StandardCharsets.UTF_8);
     }
 
-    /** The completion of ids of dead letters, of which users may give only the beginning. */
+    /** The completion of abbreviated ids. Users may give only the beginning of a dead letter's id. */
     private static final class LetterIds {
         /**
          * The minimum length of the beginning of an id, in characters; a shorter beginning would often be ambiguous.

@@ -32,7 +32,7 @@ import picocli.CommandLine.ScopeType;
         usageHelpWidth = 80,
         synopsisSubcommandLabel = "COMMAND")
 public final class FlkAgent implements Runnable {
-    /** The style of log lines (time in UTC, level, text), and the levels of libraries. */
+    /** The style of log lines (time in UTC, level, text), and the log levels of libraries. */
     public static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z',UTC} %-5level " + LogOutput.MESSAGE + "%n",
             Map.of("io.netty", Level.INFO, "io.github", Level.INFO),
@@ -106,7 +106,7 @@ public final class FlkAgent implements Runnable {
                 .toArray(String[]::new);
     }
 
-    /** Returns the model of all commands, from which man pages and the completion of shells are generated. */
+    /** Returns the model of all commands, from which man pages and shell completions are generated. */
     public CommandLine commandLine() {
         return commandLine(subcommands::addAllTo);
     }

@@ -24,7 +24,7 @@ final class OutboxAccess {
         T apply(S outbox) throws IOException;
     }
 
-    /** A step that needs the outbox. It throws {@link OutboxLocked} if another process keeps it from the outbox. */
+    /** A step that needs the outbox. It throws {@link OutboxLocked} if another process owns the outbox. */
     interface Attempt<T> {
         T get() throws IOException;
     }

@@ -28,8 +28,8 @@ final class RunCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
 
     /**
-     * The longest wait for the agent to stop after SIGTERM. The process must end within 10 s; the other half second is
-     * left for the exit of the JVM.
+     * The longest wait for the agent to stop after SIGTERM. The process must end within 10 s; the remaining half second
+     * is reserved for the exit of the JVM.
      */
     private static final long LONGEST_END_MILLIS = 9_500;
 

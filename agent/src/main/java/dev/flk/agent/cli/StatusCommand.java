@@ -170,8 +170,8 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     /**
-     * Describes when the backend last answered. A backend without an answer may simply not have been contacted, because
-     * nothing is sent while no certificate waits.
+     * Describes when the backend last answered. If a backend has never answered, the agent may not have contacted it
+     * yet: the agent sends nothing while no certificate is waiting.
      */
     private static String lastAnswer(StatusReport.Backend backend, Instant now) {
         if (backend.lastAnsweredAt() == null) {

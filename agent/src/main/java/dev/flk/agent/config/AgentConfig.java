@@ -175,7 +175,9 @@ public record AgentConfig(
         });
     }
 
-    /** Requires that the intake of the spool directory would not submit any of the files that the agent creates. */
+    /**
+     * Requires that the agent creates no file at a path where the intake of the spool directory would submit that file.
+     */
     private void requireNotSpooled(Settings settings) {
         spoolDirectory.ifPresent(spool -> createdFiles()
                 .forEach((setting, path) -> settings.require(
@@ -185,7 +187,7 @@ public record AgentConfig(
     }
 
     /**
-     * Returns the paths of the files and sockets that the agent creates, each by the name of the setting that contains
+     * Returns the paths of the files and sockets that the agent creates, keyed by the name of the setting that contains
      * the path.
      */
     private Map<String, Path> createdFiles() {

@@ -54,7 +54,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         this.outbox = outbox;
     }
 
-    /** The error that the client could not connect to the socket of an agent. */
+    /** The exception for a failed connection to an agent's socket. */
     public static final class NotThere extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -189,7 +189,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         try {
             channel.close();
         } catch (IOException e) {
-            // ignored, because the request fails in any case
+            // ignored, because the request fails whether or not the channel can be closed
         }
     }
 

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param pending the number of waiting certificates
  * @param oldestAdded the time at which the oldest waiting certificate was added; null if no certificate waits
  * @param settledPerSecond the average number of certificates settled per second within the last minute
- * @param drainSeconds the seconds after which no certificate would wait any more, if certificates continue to be
- *     settled at the rate {@code settledPerSecond}; null if certificates wait and the rate is 0
+ * @param drainSeconds the estimated number of seconds until no certificate is waiting, at the current rate {@code
+ *     settledPerSecond}; null if certificates are waiting and the rate is 0
  * @param heldShards the number of shards whose certificates are held back because the backend rejected a signature
  * @param lostRecords the number of records lost to disk damage
  * @param outboxBytes the total size of the outbox's files; a certificate that would raise this size above {@code
@@ -45,8 +45,8 @@ public record StatusReport(
         long diskFreeBytes,
         long diskMinFreeBytes) {
     /**
-     * Returns the reasons why the agent is not healthy, except the absence of the agent and a full disk; may be
-     * empty.
+     * Returns the reasons why the agent is not healthy; may be empty. Does not report that no agent is running, or that
+     * the disk is full.
      *
      * @param longest how long a certificate may wait
      */
@@ -76,7 +76,7 @@ public record StatusReport(
     }
 
     /**
-     * A backend as the agent sees it.
+     * The state of a backend, as observed by the agent.
      *
      * @param answering false during an outage of the backend. The agent finds out that an outage is over only when it has
      *     certificates to send; until then the value remains false

@@ -34,8 +34,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class BackendChecks {
     /**
-     * The difference of the two clocks above which the backend's clock is reported as doubtful. The difference is lower
-     * than the tolerance of each of the backend's rules about time.
+     * The difference between the agent's clock and the backend's clock above which the backend's clock is reported as
+     * doubtful. This threshold is lower than the tolerance of every backend rule that depends on time.
      */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 

@@ -23,7 +23,10 @@ import java.util.Optional;
 
 /** The checks of an agent's settings, files, disk and backends. The configuration must be valid. */
 public final class Doctor {
-    /** The time above which a certificate has waited too long, as in the command status. */
+    /**
+     * The longest time that a certificate may wait before it is reported as a problem, as in the command {@code
+     * status}.
+     */
     private static final Duration LONGEST_WAIT = Duration.ofHours(1);
 
     private Doctor() {}

@@ -36,10 +36,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The heartbeat of an agent: a request at regular intervals that stores the agent's state as a session in a backend. A
- * heartbeat is never queued. While the answer to one is awaited, no other is sent; one that fails is not repeated,
- * because the next one replaces it. Heartbeats have their own thread and connection, so that they never delay a
- * certificate.
+ * The heartbeat of an agent: a request at regular intervals that stores the agent's state as a session in a backend.
+ * Heartbeats are never queued: no heartbeat is sent while the answer to the previous heartbeat is pending, and a failed
+ * heartbeat is not repeated, because the next heartbeat replaces it. Heartbeats have their own thread and connection,
+ * so that they never delay a certificate.
  */
 public final class Heartbeat implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Heartbeat.class);
@@ -64,7 +64,7 @@ public final class Heartbeat implements Closeable {
     private volatile boolean isAwaited;
     /** The offset of the backend's clock from this machine's, according to the last answer. */
     private volatile Duration clockAhead = Duration.ZERO;
-    /** The last problem that was logged; null while heartbeats are stored. */
+    /** The last problem that was logged since the last stored heartbeat; null if there was none. */
     private volatile @Nullable String problem;
 
     /** A source of the agent's state. */
@@ -73,7 +73,7 @@ public final class Heartbeat implements Closeable {
         StatusReport status() throws IOException;
     }
 
-    /** The objects that depend on the configuration, which replaces them as a whole. */
+    /** The objects that depend on the configuration. A new configuration replaces all of them at once. */
     private record Target(HeartbeatConfig config, SenderConfig sending, Map<URI, BackendClient> clients) {
         static Target of(HeartbeatConfig config, SenderConfig sending) {
             return new Target(
@@ -87,7 +87,8 @@ public final class Heartbeat implements Closeable {
     }
 
     /**
-     * The session of an agent, with these names in snake case. Values that are not known are left out.
+     * The JSON body of a heartbeat. Its members have the names below in snake case; members with unknown values are
+     * omitted.
      *
      * @param oldestPendingSeconds how long the oldest waiting certificate has waited
      * @param lastAnswerAt the last time at which a backend answered a request with certificates
@@ -131,7 +132,8 @@ public final class Heartbeat implements Closeable {
     }
 
     /**
-     * Starts the heartbeat. It sends nothing while it is off, unsigned or without an endpoint.
+     * Starts the heartbeat. The heartbeat sends nothing while it is switched off, has no signing key, or has no
+     * endpoint.
      *
      * @param version the version of the agent
      * @param shards returns the names of shards with certificates in the outbox
@@ -190,7 +192,9 @@ public final class Heartbeat implements Closeable {
         Map<String, String> signature = MessageSigner.of(key)
                 .sign(
                         "PUT",
-                        path, // a proxy that serves the base URL removes its path
+                        // signs the path without the path of the base URL, because a proxy that serves the base URL
+                        // removes that path
+                        path,
                         Map.of(),
                         body,
                         clock.instant().plus(clockAhead),
@@ -208,7 +212,10 @@ public final class Heartbeat implements Closeable {
         }
     }
 
-    /** Returns the client of the first backend that answers certificates, or of the preferred one. */
+    /**
+     * Returns the client of the first backend that answers certificates; if no backend answers, returns the client of
+     * the preferred backend.
+     */
     private static BackendClient client(Target now, List<Backend> backends) {
         List<BackendClient> inOrder = now.sending().endpoints().stream()
                 .map(url -> Objects.requireNonNull(now.clients().get(url)))
@@ -277,13 +284,16 @@ public final class Heartbeat implements Closeable {
                         : client.base() + " answered a heartbeat with status " + reply.status());
     }
 
-    /** Returns the difference, or zero if it may be due to the whole seconds of the backend's {@code Date}. */
+    /**
+     * Returns the difference between the two times; zero if the difference may be due to the rounding of the backend's
+     * {@code Date} to whole seconds.
+     */
     private static Duration roundedDifference(Instant own, Instant date) {
         Duration ahead = Duration.between(own, date);
         return ahead.abs().compareTo(Duration.ofSeconds(2)) < 0 ? Duration.ZERO : ahead;
     }
 
-    /** Logs a problem once, until another one occurs or heartbeats are stored again. */
+    /** Logs a problem, unless the last logged problem was the same and no heartbeat has been stored since. */
     private void failed(String what) {
         if (!what.equals(problem)) {
             problem = what;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The heartbeat: the agent reports its state to a backend as a session. The agent ({@code run}) starts and stops it; it
- * has its own thread and connection.
+ * The heartbeat: the agent reports its state to a backend as a session. The agent (package {@code run}) starts and
+ * stops the heartbeat, which has its own thread and connection.
  */
 @NullMarked
 package dev.flk.agent.heartbeat;

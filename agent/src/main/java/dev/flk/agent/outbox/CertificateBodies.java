@@ -138,7 +138,7 @@ final class CertificateBodies implements Closeable {
                 return;
             }
             next = record.sequence() + 1;
-            wanted.headSet(record.sequence()).clear(); // the log has skipped these records because they are lost
+            wanted.headSet(record.sequence()).clear(); // gives up the records that the log has skipped: they are lost
             if (wanted.remove(record.sequence()) && OutboxRecords.holdsCertificate(record.kind())) {
                 found.put(record.sequence(), OutboxRecords.certificate(record));
             }

@@ -28,8 +28,8 @@ public interface CertificateSink {
     String name();
 
     /**
-     * The error that the outbox accepts no certificates now. The certificates in the outbox are safe. The message says
-     * why no certificates are accepted, and what to do.
+     * The exception for an outbox that accepts no certificates at the moment. The certificates in the outbox are safe.
+     * The message says why no certificates are accepted, and what to do.
      */
     final class OutboxFull extends IOException {
         private static final long serialVersionUID = 1;

@@ -60,7 +60,7 @@ public final class DeadLetterFile {
         this.file = file;
     }
 
-    /** The error that a file has a line that no agent can have written. */
+    /** The exception for a file with a line that no agent can have written. */
     static final class NotDeadLetters extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -184,7 +184,8 @@ public final class DeadLetterFile {
             if (!checked && line.size() == 1 && b != '{' && b != 0) {
                 throw new NotDeadLetters("first line", path);
             }
-            if (line.size() > MAX_LETTER_BYTES) { // the rest of the line may not fit into memory
+            // fails before reading the rest of the line, which may not fit into memory
+            if (line.size() > MAX_LETTER_BYTES) {
                 long start = position - block.remaining() - line.size();
                 throw new NotDeadLetters(checked ? "line at byte " + start : "first line", path);
             }

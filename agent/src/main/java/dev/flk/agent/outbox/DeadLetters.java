@@ -293,8 +293,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Replaces the file with a copy without the dead letters whose names satisfy {@code gone}. The copy is complete and
-     * on disk before it gets the name of the file.
+     * Replaces the file with a copy that omits the dead letters whose names satisfy {@code gone}. The copy is
+     * completely on disk before it is renamed to the name of the file.
      */
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
@@ -303,7 +303,7 @@ public final class DeadLetters implements Closeable {
             try (OpenFile left = files.openForReading(next)) {
                 byte[] unused = new DeadLetterFile(next, left).nextLine();
             }
-            files.delete(next); // the copy that an earlier rewrite did not finish
+            files.delete(next); // removes the copy that an interrupted rewrite has left
         }
         OpenFile target = files.create(next);
         int kept = 0;

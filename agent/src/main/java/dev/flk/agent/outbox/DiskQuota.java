@@ -132,8 +132,8 @@ final class DiskQuota {
 
     /**
      * A file of one mebibyte of zeros, which reserves space. If the disk is full, compaction deletes the file and uses
-     * the freed space to move entries; then the old segments of the moved entries can be removed. For one thread at a
-     * time.
+     * the freed space to append pending entries again, so that the segments with their old records can be removed. For
+     * one thread at a time.
      */
     static final class Reserve {
         /** The name of the file in the outbox's directory. */

@@ -43,10 +43,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The certificates that wait until a backend has answered them, in a log that one process owns. Safe for several
- * threads; concurrent additions share an fsync. The future of {@link #add} completes only when the certificates are on
- * disk. {@link #settle} does not wait for the disk: if a crash loses the record of a settlement, the next start sends
- * the certificates again, and the backend answers the repeated certificates as duplicates. Damaged parts of the log are
+ * The certificates that wait for a backend's answer, stored in a log that one process owns. Safe for several threads;
+ * concurrent additions share an fsync. The future of {@link #add} completes only when the certificates are on disk.
+ * {@link #settle} does not wait for the disk: if a crash loses the record of a settlement, the next start sends the
+ * certificates again, and the backend answers the repeated certificates as duplicates. Damaged parts of the log are
  * skipped and reported by {@link #losses}; all other entries remain usable.
  */
 public final class Outbox implements CertificateSink, Closeable {
@@ -368,8 +368,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Records that entries are about to be sent. After a crash, the record shows since when the backend may have a
-     * certificate. If an earlier sending of an entry is unanswered, the entry keeps the time of the earlier sending.
+     * Records that entries are about to be sent. After a crash, the record shows the earliest time at which the backend
+     * may have received each certificate. If an earlier sending of an entry is unanswered, the entry keeps the time of
+     * the earlier sending.
      *
      * @param now the current time on the agent's clock and on the clock that measures {@code MAX_AGE}
      * @param then a callback that runs on any thread: immediately if no record is needed, otherwise once the record is
@@ -632,7 +633,7 @@ public final class Outbox implements CertificateSink, Closeable {
      */
     public record LastSending(Instant own, Instant age) {}
 
-    /** The error that another process owns the outbox. The message names the other process. */
+    /** The exception for an outbox that another process owns. The message names that process. */
     public static final class OutboxLocked extends IOException {
         private static final long serialVersionUID = 1;
 

@@ -32,8 +32,8 @@ public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final int PORTION_BYTES = 1 << 20;
     /**
-     * The size of a portion of moved certificates on a full disk: a quarter of the released reserve. The other three
-     * quarters of the reserve are left for the other writes of a compaction.
+     * The maximum size of the certificates that are moved in one portion on a full disk: a quarter of the released
+     * reserve. The remaining three quarters are kept for the other writes of a compaction.
      */
     private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
 

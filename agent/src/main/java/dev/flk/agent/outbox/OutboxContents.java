@@ -91,7 +91,7 @@ final class OutboxContents {
 
     /**
      * Returns the names of former entries whose dead letters were requeued but may still be in the file of dead
-     * letters. A change to the returned set changes this state.
+     * letters. The returned set is not a copy: a change to the set changes this state.
      */
     Set<Name> requeued() {
         return requeued;

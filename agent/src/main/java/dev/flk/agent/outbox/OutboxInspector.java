@@ -207,7 +207,9 @@ public final class OutboxInspector {
                     .run().setAside().stream()
                             .map(file -> file.segment() + " to " + file.as())
                             .toList();
-            range.forget(); // accepts the loss of segments at the beginning and at the end of the log
+            // deletes the recorded range of the log, so that the next start accepts segments missing at its beginning
+            // or end
+            range.forget();
             return setAside;
         } catch (LogLockedException e) {
             throw new OutboxLocked(e);

@@ -49,8 +49,8 @@ final class Pending {
     synchronized void add(OutboxEntry entry, String shard) {
         Chunk before = chunkOf(entry.sequence());
         if (before != null && before.lastSequence() > entry.sequence()) {
-            // the new sequence is lower than the last sequence in the chunk if the disk has lost the original record of
-            // the entry: a start then reads the entry from the later record to which compaction has moved the entry
+            // the entry belongs in the middle of the chunk. This happens when the disk has lost the entry's original
+            // record: at a start, the entry is then read from the later record that compaction has written
             Chunk tail = before.splitAfter(entry.sequence());
             if (tail.live > 0) {
                 chunks.put(tail.from, tail);

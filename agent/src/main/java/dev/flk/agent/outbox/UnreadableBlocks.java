@@ -15,8 +15,9 @@ import java.util.concurrent.ConcurrentSkipListMap;
  * File operations that survive unreadable blocks. If the disk fails to read a block, these operations return bytes that
  * can't belong to a record; the log then counts the records in the block as damaged and continues after the block. The
  * first block of a file is not replaced, because it contains the header, which is needed to check the records. Blocks
- * are replaced only in files that are open just for reading. In a file that is open for writing, a failed read stays a
- * failure; otherwise a start could cut off an end of the log that the disk failed to read. Safe for several threads.
+ * are replaced only in files that are open just for reading. In a file that is open for writing, a failed read still
+ * throws; otherwise a start could cut off records at the end of the log only because the disk failed to read them. Safe
+ * for several threads.
  */
 final class UnreadableBlocks extends ForwardingFiles {
     private static final int BLOCK_BYTES = 4096;

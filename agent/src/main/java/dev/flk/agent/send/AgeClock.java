@@ -13,10 +13,11 @@ import org.jspecify.annotations.Nullable;
  * The clock on which {@code MAX_AGE} is measured. It continues from the last reading that the outbox has recorded;
  * without such a reading, the clock starts with the backend's time or, if that time is unknown, with the agent's time.
  * The clock advances with elapsed time, which does not include the time during which the machine slept or the agent did
- * not run. If the agent's clock and the backend's clock are both ahead of elapsed time, the difference is added: a
- * difference of up to a minute at once, a larger difference only after both clocks have stayed ahead for {@link
- * #CONFIRMED_AFTER}. A jump of one clock, or a temporary jump of both clocks, therefore does not make a certificate
- * old. If the backend's clock was never measured, only elapsed time counts. Owned by the sender's thread.
+ * not run. If the agent's clock and the backend's clock are both ahead of elapsed time, the smaller of the two
+ * differences is added. A difference of up to a minute is added at once, a larger difference only after both clocks
+ * have stayed ahead for {@link #CONFIRMED_AFTER}. A jump of one clock, or a temporary jump of both clocks, therefore
+ * does not make a certificate old. If the backend's clock was never measured, only elapsed time counts. Owned by the
+ * sender's thread.
  */
 final class AgeClock {
     /** The duration for which both clocks must stay ahead of elapsed time before the difference is added. */
@@ -31,7 +32,7 @@ final class AgeClock {
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private @Nullable Start start;
-    /** Whether the backend's clock was measured in this process. */
+    /** Whether the backend's clock has been measured since this process started. */
     private boolean measured;
 
     /**

@@ -307,8 +307,8 @@ final class AnswerHandler {
             }
         }
         String status = Integer.toString(result.status());
-        // if the answer concerns all certificates, BackendLink pauses this backend; the entry itself waits only for the
-        // backoff, because another backend may accept it
+        // if the answer concerns all certificates, BackendLink pauses this backend. The entry itself waits only for the
+        // backoff, because another backend may accept the entry
         long atLeastSeconds = result.concernsAll() ? 0 : result.retryAfterSeconds();
         retry(queued, status, atLeastSeconds, "status " + status + ": " + result.text());
     }

@@ -128,7 +128,8 @@ final class BackendLink {
         if (!permitted) {
             ask |= breaker.isOpen();
             if (ask && inFlight > 0) {
-                return whileItAnswers(); // the answer to a request in flight may have a Date
+                // waits for the requests in flight, because one of their answers may contain a Date
+                return whileItAnswers();
             }
             if (!ask && inFlight >= window) {
                 return Readiness.FULL;
@@ -189,7 +190,7 @@ final class BackendLink {
         }
         measureClock(reply, sentNanos);
         if (offset.unknown()) {
-            pause(backoff.afterNanos(0)); // after the pause, the time is requested again
+            pause(backoff.afterNanos(0)); // pauses before the backend's time is requested again
         }
     }
 

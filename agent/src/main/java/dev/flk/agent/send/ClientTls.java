@@ -25,7 +25,7 @@ import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 
 /**
- * The TLS configuration of connections to the backend, in place of the JDK's default.
+ * The TLS configuration of connections to the backend, which replaces the JDK's default configuration.
  *
  * @param context the context with the trusted authorities and the client certificate
  * @param ownChain the client certificate and its intermediate certificates; empty if there is no client certificate
@@ -74,7 +74,7 @@ public record ClientTls(SSLContext context, List<X509Certificate> ownChain, List
             return Optional.empty();
         }
         if (certificate.isPresent() != key.isPresent()) {
-            return Optional.empty(); // one of the two can't be read; the problem is already reported
+            return Optional.empty(); // the certificate or the key can't be read; the problem has already been reported
         }
         if (authorities.isEmpty() && certificate.isEmpty()) {
             return Optional.empty();

@@ -26,15 +26,15 @@ final class ClockOffset {
     private static final Duration RESOLUTION = Duration.ofSeconds(1);
 
     /**
-     * The difference above which a clock counts as having jumped. The difference is larger than the drift of a clock
-     * between two answers, and smaller than the tolerance of each of the backend's rules about time.
+     * The difference above which a clock counts as having jumped. This threshold is larger than the drift of a clock
+     * between two answers, and smaller than the tolerance of every backend rule that depends on time.
      */
     private static final Duration JUMP = Duration.ofSeconds(5);
 
     private static final int AGREEING = 3;
     /**
-     * The number of measurements that must be refused before, if the offset is unknown, the last accepted measurement
-     * is used again; see {@link #keep}.
+     * The number of refused measurements after which the last accepted measurement is used again if the offset is still
+     * unknown; see {@link #keep}.
      */
     private static final int MOST_DOUBTED = 6;
 

@@ -49,8 +49,8 @@ public final class Sender {
      */
     private static final long MAX_BATCH_BYTES = 4 << 20;
     /**
-     * The number of bytes in flight at which the sender sends no further requests. With the last request, the number of
-     * bytes may exceed this limit.
+     * The number of bytes in flight at which the sender sends no further requests. The last request sent below the
+     * limit may raise the number of bytes above it.
      */
     private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
 

@@ -154,10 +154,10 @@ final class SpoolFile {
     }
 
     /**
-     * Removes the file and returns true. If a text in the file is too long, renames the file instead of removing it.
-     * Returns false if the path now leads to another file, or if the file has more to read; the file at the path then
-     * gets a unique name under which it is read later. During the checks and the removal, the file has a temporary
-     * name, because another file could get the original name at any time.
+     * Removes the file and returns true. If a text in the file is too long, renames the file instead of removing it. If
+     * another file is now at the path, or if the file has more to read, removes nothing and returns false; the file
+     * that was found at the path gets a unique name, under which it is read later. During the checks and the removal,
+     * the file has a temporary name, because another file could get the original name at any time.
      */
     private boolean remove() throws IOException {
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
@@ -181,7 +181,7 @@ final class SpoolFile {
         return true;
     }
 
-    /** Returns a free name under which a file with a text that is too long is kept. */
+    /** Returns an unused path to which a file is renamed if it contains a text that is too long. */
     private Path freeRejectedName() {
         String name = path.getFileName() + ".rejected";
         Path free = path.resolveSibling(name);
