@@ -28,9 +28,9 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
- * Clients that increment a few counters with if_version, each through one of several engines. After an error that may be
- * temporary, a client repeats the call with the same request_id, which also resolves an unknown outcome; after a
- * conflict, it reads the counter again. Answers and refusals are recorded.
+ * Clients that increment a few counters with if_version, each client through one of several engines. After an error
+ * that may be temporary, a client repeats the call with the same request_id, which also resolves an unknown outcome.
+ * After a conflict, the client reads the counter again. Answers and refusals are recorded.
  */
 final class CounterClients implements AutoCloseable {
     static final int CLIENTS = 64;
@@ -49,7 +49,7 @@ final class CounterClients implements AutoCloseable {
     private final List<Refusal> refusals = Collections.synchronizedList(new ArrayList<>());
     private volatile boolean isStopped;
 
-    /** An increment as the history has it. */
+    /** An increment as it appears in the history. */
     record Increment(long revision, StateKey counter, long version) {}
 
     /** An increment that was answered, and the index of the engine that answered it. */
@@ -61,7 +61,7 @@ final class CounterClients implements AutoCloseable {
     /**
      * Starts the clients, which are distributed evenly among the engines.
      *
-     * @param commits the number of increments after which a client ends
+     * @param commits the number of increments after which each client ends
      */
     CounterClients(List<StateEngine> engines, int commits) {
         this.engines = engines;
@@ -88,7 +88,7 @@ final class CounterClients implements AutoCloseable {
         return List.copyOf(refusals);
     }
 
-    /** Returns whether a client has ended; clients that have no limit of commits end only with an error. */
+    /** Returns whether any client has ended; a client without a limit of commits ends only because of an error. */
     boolean hasEnded() {
         return clients.stream().anyMatch(Future::isDone);
     }
@@ -146,7 +146,7 @@ final class CounterClients implements AutoCloseable {
         T call();
     }
 
-    /** Repeats a call while it fails with an error that may be temporary, for a limited time. */
+    /** Makes a call and, for a limited time, repeats it while it fails with an error that may be temporary. */
     static <T> T retried(Call<T> call) {
         return retried(call, refused -> {});
     }
@@ -170,8 +170,8 @@ final class CounterClients implements AutoCloseable {
     }
 
     /**
-     * Checks that the history consists of the answered increments, each exactly once, and that the counters have counted
-     * them. The clients must have ended.
+     * Checks that the history contains each answered increment exactly once and nothing else, and that the values of
+     * the counters match. The clients must have ended.
      */
     void assertHistoryIsWhatWasAnswered(StateEngine engine) {
         List<Increment> answered = List.copyOf(answers).stream()

@@ -31,12 +31,12 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** Commits in Postgres that are large, slow or have to wait. */
+/** Tests of commits in Postgres that are large, are slow or have to wait. */
 class PostgresCommitsTest {
-    /** The time-out of statements, in tests that exceed it; long enough for the other statements on a busy machine. */
+    /** The statement timeout in tests that exceed it; long enough for all other statements on a busy machine. */
     private static final Duration STATEMENT_TIMEOUT = Duration.ofSeconds(1);
 
-    private static final int NUMBERS = 148_000; // of seven characters: just below 1 MiB
+    private static final int NUMBERS = 148_000; // seven characters each, just below 1 MiB in total
 
     private static final PostgresServer server = PostgresServer.shared();
 
@@ -46,7 +46,7 @@ class PostgresCommitsTest {
         return new EngineHarness(() -> PostgresStateTest.storage(server, database));
     }
 
-    /** Returns an engine whose statements may take no longer than {@link #STATEMENT_TIMEOUT}. */
+    /** Returns an engine whose statement timeout is {@link #STATEMENT_TIMEOUT}. */
     private EngineHarness hasty() {
         PostgresConfig config = PostgresStores.config(server, database, 2, PostgresServer.PATIENCE, STATEMENT_TIMEOUT);
         return new EngineHarness(() -> new PostgresStorage(
@@ -56,9 +56,9 @@ class PostgresCommitsTest {
     }
 
     /**
-     * Makes statements that insert into a table take longer.
+     * Slows down inserts into a table.
      *
-     * @param each {@code STATEMENT}, or {@code ROW} with a condition
+     * @param each what to slow down: {@code STATEMENT}, or {@code ROW} with a condition
      * @param seconds the additional time of each statement or row
      */
     private void slowDown(String table, String each, double seconds) {
@@ -69,7 +69,7 @@ class PostgresCommitsTest {
                         + " EXECUTE FUNCTION slow_down()");
     }
 
-    /** Each number is an entry of the index of documents. */
+    /** Each number becomes an entry in the index of documents. */
     @Test
     void commit_largeValueSlowerThanTheStatementTimeout_isCommitted() {
         try (EngineHarness hasty = hasty();
@@ -89,7 +89,7 @@ class PostgresCommitsTest {
         }
     }
 
-    /** Different ones in each array. */
+    /** Returns a large array of numbers; each array contains different ones. */
     private static String numbers(int array) {
         int first = 100_000 + array * NUMBERS;
         StringBuilder json = new StringBuilder("[").append(first);
@@ -107,7 +107,7 @@ class PostgresCommitsTest {
             List<CompletableFuture<Committed>> neighbours = new ArrayList<>();
             CompletableFuture<Committed> slow;
             try (Connection other = lockHead()) {
-                neighbours.add(apply(state, "waits")); // what follows is one batch
+                neighbours.add(apply(state, "waits")); // the following commits form one batch
                 awaitLockWait();
                 for (int i = 0; i < 2; i++) {
                     neighbours.add(apply(state, "before" + i));
@@ -134,7 +134,7 @@ class PostgresCommitsTest {
         }
     }
 
-    /** As while another backend commits a large batch. */
+    /** The lock simulates another backend that commits a large batch. */
     @Test
     void commit_headLockedBeyondTheStatementTimeout_waits() throws Exception {
         try (EngineHarness state = hasty()) {
@@ -152,14 +152,14 @@ class PostgresCommitsTest {
         }
     }
 
-    /** What is read is the newest, whatever is removed meanwhile. */
+    /** A read of the newest state succeeds regardless of what is removed concurrently. */
     @Test
     void readOfNow_duringACompactionUpToALaterCommit_isAnswered() {
         try (EngineHarness concurrent = patient()) {
             concurrent.apply(concurrent.write("a", "k", "1"));
             AtomicInteger reads = new AtomicInteger();
             Runnable compaction = () -> {
-                if (reads.getAndIncrement() % 2 == 0) { // the second attempt of each call is left alone
+                if (reads.getAndIncrement() % 2 == 0) { // do not disturb the second attempt of each call
                     concurrent.apply(concurrent.write("a", "k", "2"));
                     concurrent.engine.history().compact(new At.Now());
                 }
@@ -180,7 +180,10 @@ class PostgresCommitsTest {
         }
     }
 
-    /** Returns a storage before whose reads by this thread something else happens; the engine's own threads read too. */
+    /**
+     * Returns a storage that runs an action before each read by the current thread. Reads by the engine's own threads
+     * are excluded.
+     */
     private static Storage beforeReads(Storage storage, Runnable happens) {
         Thread reader = Thread.currentThread();
         return (Storage) Proxy.newProxyInstance(
@@ -215,7 +218,7 @@ class PostgresCommitsTest {
         await().atMost(PostgresServer.PATIENCE).until(() -> !waiting().isEmpty());
     }
 
-    /** When the statement that waits for a lock began; empty: none does. */
+    /** Returns the start time of the statement that waits for a lock; empty if there is none. */
     private String waiting() {
         return server.text(
                 database,

@@ -32,7 +32,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Two engines, as two backends have them, and their clients, while the Postgres server has faults. */
+/** Tests of two engines, like those of two backends, and their clients during faults of the Postgres server. */
 class PostgresFaultsTest {
     private static final Duration STATEMENT_TIMEOUT = Duration.ofMillis(600);
     private static final Duration PATIENCE = Duration.ofSeconds(40);
@@ -40,7 +40,7 @@ class PostgresFaultsTest {
     private static final int DISK_MEBIBYTES = 16;
     private static final int COMMITS_AFTER_FAULT = 20;
 
-    /** Ends the connections of all engines. */
+    /** The statement that terminates the connections of all engines. */
     private static final String END_CONNECTIONS =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'flk-backend%'";
 
@@ -51,7 +51,7 @@ class PostgresFaultsTest {
     private static final String DISK_FULL = "the server's disk is full";
     private static final String SLOW = "a statement took longer than";
 
-    /** The messages that explain a refusal for each reason that a fault may have. */
+    /** The messages that may explain a refusal, by reason. */
     private static final Map<Reason, Pattern> EXPLANATIONS = Map.of(
             Reason.STORE_DOWN,
             Pattern.compile(String.join("|", STOPPED, NO_CONNECTION, READ_ONLY, SLOW)
@@ -142,8 +142,8 @@ class PostgresFaultsTest {
      * Causes a fault, waits until both engines have refused a call because of it, removes the fault and waits until both
      * engines commit again.
      *
-     * @param explanation matches the messages of refusals due to the fault
-     * @param fault causes the fault; the result removes it
+     * @param explanation a pattern for the messages of refusals due to the fault
+     * @param fault causes the fault and returns the action that removes it
      */
     private void outlast(CounterClients clients, String explanation, Supplier<Runnable> fault) {
         int before = clients.refusals().size();
@@ -166,7 +166,7 @@ class PostgresFaultsTest {
         awaitCommits(clients);
     }
 
-    /** Waits until both engines have answered more increments than now. */
+    /** Waits until both engines have answered some more increments. */
     private void awaitCommits(CounterClients clients) {
         for (int i = 0; i < engines.size(); i++) {
             int engine = i;
@@ -207,7 +207,7 @@ class PostgresFaultsTest {
         return server::restart;
     }
 
-    /** Ends the connections of the engines, again and again, until this test has taken all connections of the server. */
+    /** Repeatedly terminates the connections of the engines until this test holds all connections of the server. */
     private Runnable takeAllConnections() {
         List<Connection> taken = new ArrayList<>();
         Runnable giveBack = () -> taken.forEach(PostgresFaultsTest::close);
@@ -246,7 +246,7 @@ class PostgresFaultsTest {
         }
     }
 
-    /** Makes all transactions read-only, also those of connections that are open. */
+    /** Makes all transactions read-only, including those of open connections. */
     private Runnable makeReadOnly() {
         configure("default_transaction_read_only = on", "on");
         server.execute("postgres", END_CONNECTIONS);

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What an engine promises, in Postgres. */
+/** Tests of an engine's contract with Postgres. */
 class PostgresStateTest extends StateContract {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
@@ -57,7 +57,7 @@ class PostgresStateTest extends StateContract {
 
     /**
      * A database whose clock is a sequence. Its storages use the same connections one after the other, so that a
-     * restart takes no logins and no look at the tables.
+     * restart needs no logins and does not check the tables.
      */
     private static final class Clocked implements AutoCloseable {
         final String name = server.newDatabase();
@@ -65,7 +65,7 @@ class PostgresStateTest extends StateContract {
         private final StateDatabase kept;
         private final Connection own;
 
-        /** Makes functions {@code now} and {@code clock_timestamp} that hide those of Postgres. */
+        /** Creates functions {@code now} and {@code clock_timestamp} that override those of Postgres. */
         Clocked() {
             server.execute(name, """
                 CREATE SEQUENCE test_clock;
@@ -96,7 +96,7 @@ class PostgresStateTest extends StateContract {
             execute("SELECT setval('test_clock', " + StateEngine.micros(now) + ")");
         }
 
-        /** Removes all rows, so that the next storage begins a history. */
+        /** Removes all rows, so that the next storage begins a new history. */
         void clear() {
             execute("TRUNCATE flk_state, flk_state_trimmed, flk_state_events, flk_state_versions, flk_state_newest, "
                     + "flk_state_requests, flk_state_removed");
@@ -136,7 +136,7 @@ class PostgresStateTest extends StateContract {
         return storage(on, database, timeout, null);
     }
 
-    /** @param known null: nothing is remembered outside the database */
+    /** @param known the file that remembers commits outside the database; null for none */
     static PostgresStorage storage(PostgresServer on, String database, Duration timeout, Path known) {
         return new PostgresStorage(
                 connections(on, database, timeout), () -> UUID.randomUUID().toString(), known);
@@ -157,12 +157,12 @@ class PostgresStateTest extends StateContract {
         return other.open();
     }
 
-    /** Returns another engine on the same database, with connections of its own. */
+    /** Returns another engine on the same database with its own connections. */
     private EngineHarness another() {
         return new EngineHarness(() -> storage(server, main.name));
     }
 
-    /** Where few of many match, by the index of documents, whose uses Postgres counts. */
+    /** If few of many documents match, a search uses the index of documents; Postgres counts how often. */
     @Test
     void find_usesItsIndex() {
         String database = server.newDatabase();
@@ -192,7 +192,7 @@ class PostgresStateTest extends StateContract {
         }
     }
 
-    /** Agents whose keys are deleted cost nothing. */
+    /** Agents without remaining keys do not slow down the query. */
     @Test
     void agents_useTheirIndex() {
         String database = server.newDatabase();
@@ -218,7 +218,7 @@ class PostgresStateTest extends StateContract {
         }
     }
 
-    /** What a connection counted, the server has with one of its next statements. */
+    /** Repeats a read until Postgres reports a use of the index; a connection reports its statistics with a delay. */
     private static void awaitUse(String database, String index, Runnable read) {
         await().atMost(PostgresServer.PATIENCE).until(() -> {
             read.run();
@@ -228,7 +228,7 @@ class PostgresStateTest extends StateContract {
         });
     }
 
-    /** Whoever writes to the tables past the engine can't break its bounds. */
+    /** Writes that bypass the engine can't exceed its limits. */
     @Test
     void rowsOutOfBounds_areRefusedByTheDatabase() {
         try (EngineHarness state = another()) {
@@ -253,7 +253,10 @@ class PostgresStateTest extends StateContract {
         }
     }
 
-    /** The engine looks at the floor again behind the read, and says that it is compacted. */
+    /**
+     * The storage returns no events that were compacted; the engine checks the oldest revision after the read and
+     * reports the compaction.
+     */
     @Test
     void eventsRemovedMeanwhile_areNotDamage() {
         try (EngineHarness state = another();
@@ -271,7 +274,7 @@ class PostgresStateTest extends StateContract {
         }
     }
 
-    /** A predicate is true or false of every value; wanted are those of which it is true. */
+    /** A predicate has a result for every value; only values for which it is true match. */
     @Test
     void find_predicate_returnsMatches() {
         try (EngineHarness state = another()) {
@@ -343,7 +346,7 @@ class PostgresStateTest extends StateContract {
         return all;
     }
 
-    /** What is wrong with one call is no outage for the others. */
+    /** An invalid call does not count as an outage. */
     @Test
     void invalidPaths_areErrorsOfTheCaller() {
         try (EngineHarness state = another()) {
@@ -383,7 +386,7 @@ class PostgresStateTest extends StateContract {
         }
     }
 
-    /** Connections that stay open when a storage closes them. */
+    /** A database whose connections stay open when a storage closes it. */
     private static final class Kept implements StateDatabase {
         private final StateDatabase database;
         private boolean isPrepared;
@@ -437,7 +440,7 @@ class PostgresStateTest extends StateContract {
 
         @Override
         public void close() {
-            // the next storage uses the connections
+            // the next storage reuses the connections
         }
     }
 }

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Backends and their followers on a database that was recovered from a base backup and the archive of the WAL. */
+/** Tests of backends and their followers on a database that was recovered from a base backup and the WAL archive. */
 class RecoveredPostgresTest {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
     private static final Duration PATIENCE = Duration.ofSeconds(30);
@@ -109,8 +109,8 @@ class RecoveredPostgresTest {
     }
 
     /**
-     * A backend without a file of its own continues the history under its id. The time in a token shows whether a follower
-     * has read commits that were lost.
+     * A backend without its own file continues the history with the same id. The time in a token shows whether a
+     * follower has read commits that were lost.
      */
     @Test
     void recoveredToRestorePoint_newBackend_refusesFollowersBeyondTheTarget() {
@@ -150,7 +150,7 @@ class RecoveredPostgresTest {
         server.execute("postgres", "SELECT pg_create_restore_point('" + database + "')");
     }
 
-    /** Writes each number of a range in a commit of its own. */
+    /** Writes each number of a range in a separate commit. */
     private static void commit(EngineHarness backend, int first, int last) {
         for (int value = first; value <= last; value++) {
             backend.apply(backend.write("a", "k", Integer.toString(value)));
@@ -161,7 +161,7 @@ class RecoveredPostgresTest {
         return IntStream.rangeClosed(first, last).mapToObj(Integer::toString).toList();
     }
 
-    /** Returns the values up to the last one before the target, and those from 101 on. */
+    /** Returns the values from 1 to the last one before the recovery target, and those from 101 to the last one. */
     private static List<String> valuesAfterRecovery(int beforeTarget, int last) {
         return Stream.concat(values(1, beforeTarget).stream(), values(101, last).stream())
                 .toList();
@@ -190,7 +190,7 @@ class RecoveredPostgresTest {
             this.historyId = historyId(backend);
         }
 
-        /** Reads a page of what this follower has not seen. */
+        /** Reads the next page of events that this follower has not seen. */
         Events read() {
             Events page = backend.engine
                     .history()
@@ -203,7 +203,7 @@ class RecoveredPostgresTest {
             return page;
         }
 
-        /** Resumes with the token of the last event, as a client does that connects again. */
+        /** Resumes with the token of the last event, like a client that reconnects. */
         long resume() {
             Event last = seen.get(seen.size() - 1);
             return backend.engine

@@ -25,7 +25,10 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A database that went back to an earlier revision gets a new history id, however it went back and whoever notices. */
+/**
+ * Tests that a database that returned to an earlier revision gets a new history id, regardless of the cause and of the
+ * backend that notices it.
+ */
 class RewoundPostgresTest {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
@@ -36,7 +39,10 @@ class RewoundPostgresTest {
 
     private final String database = server.newDatabase();
     private final List<String> missing = Collections.synchronizedList(new ArrayList<>());
-    /** Held exclusively by a restore, during which tables are missing; a call would fail, and calls fail until a tick. */
+    /**
+     * A lock that a restore holds exclusively. Tables are missing during a restore, so a call would fail, and all
+     * further calls would fail until the next tick.
+     */
     private final ReadWriteLock restoring = new ReentrantReadWriteLock();
 
     @BeforeAll
@@ -49,13 +55,13 @@ class RewoundPostgresTest {
         server.close();
     }
 
-    /** An engine that remembers in a file of its own, also when it is restarted. */
+    /** Returns an engine that remembers commits in its own file, even after a restart. */
     private EngineHarness backend(String name) {
         return new EngineHarness(
                 () -> noting(PostgresStateTest.storage(server, database, TIMEOUT, directory.resolve(name))));
     }
 
-    /** The same storage; what it tells its engine about missing answers is noted. */
+    /** Returns the storage with a wrapper that also records its reports of missing commits. */
     private Storage noting(Storage storage) {
         return (Storage) Proxy.newProxyInstance(
                 Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, args) -> {
@@ -132,7 +138,7 @@ class RewoundPostgresTest {
         }
     }
 
-    /** The first call may be a commit: what it commits is in the new history. */
+    /** If the first call is a commit, the commit belongs to the new history. */
     @Test
     void restoredDump_firstCallIsACommit_newHistory() {
         try (EngineHarness backend = backend("b")) {
@@ -167,7 +173,7 @@ class RewoundPostgresTest {
         }
     }
 
-    /** Another backend, which knows nothing, has filled the gap meanwhile. */
+    /** Another backend, which does not know about the lost commits, has filled the gap in the meantime. */
     @Test
     void restoredDump_othersCommittedAgain_newHistory() {
         try (EngineHarness backend = backend("b")) {
@@ -207,7 +213,7 @@ class RewoundPostgresTest {
         }
     }
 
-    /** A dump brings back the id that was given up. */
+    /** A dump restores the id that was abandoned. */
     @Test
     void sameDumpRestoredTwice_newHistoryEachTime() {
         try (EngineHarness backend = backend("b")) {
@@ -243,7 +249,7 @@ class RewoundPostgresTest {
         }
     }
 
-    /** Nothing that this backend knows is missing. */
+    /** No commit that this backend knows is missing. */
     @Test
     void upToDateStandbyPromoted_historyStays() {
         try (EngineHarness backend = backend("b")) {
@@ -258,7 +264,9 @@ class RewoundPostgresTest {
         }
     }
 
-    /** What another backend committed counts as soon as it was read, also by a call that names no revision. */
+    /**
+     * A backend remembers the commits of other backends as soon as it has read them, even in a call without a revision.
+     */
     @Test
     void restoredDump_missingRevisionWasOnlyRead_newHistory() {
         try (EngineHarness backend = backend("b")) {
@@ -278,7 +286,7 @@ class RewoundPostgresTest {
         }
     }
 
-    /** Compaction removes what a backend knew, which is no loss. */
+    /** Compaction may remove commits that a backend knew; this does not count as a loss. */
     @Test
     void compactedBeyondTheKnownRevision_historyStays() {
         try (EngineHarness backend = backend("b")) {

@@ -29,14 +29,16 @@ import java.util.concurrent.Semaphore;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
-/** Two engines, as two backends have them, on one database. */
+/** Tests of two engines, like those of two backends, on one database. */
 class TwoPostgresStatesTest {
     private static final int COMMITS_A_CLIENT = Integer.getInteger("flk.commits", 8);
     private static final int TOTAL = CounterClients.CLIENTS * COMMITS_A_CLIENT;
     private static final int CUTS = 5;
     private static final PostgresServer server = PostgresServer.shared();
 
-    /** A removal through one engine, beside writers through the other: after it, no key is left that was there. */
+    /**
+     * One engine removes all keys while clients write through the other; after each removal, no earlier key remains.
+     */
     @Test
     void removal_duringWritesOfTheOtherEngine_leavesNoOrphan() throws Exception {
         String database = server.newDatabase();
@@ -133,7 +135,7 @@ class TwoPostgresStatesTest {
         }
     }
 
-    /** Times of commits never go back, also where the clocks of two machines differ. */
+    /** The times of commits never go backwards, even if the clocks of two machines differ. */
     @Test
     void clocksAnHourApart_oneOrderOfTimes() throws Exception {
         String database = server.newDatabase();
@@ -157,7 +159,7 @@ class TwoPostgresStatesTest {
         }
     }
 
-    /** Both make the tables of an empty database. */
+    /** Both engines create the tables of the same empty database. */
     @Test
     void startedTogether_shareOneHistory() throws Exception {
         ExecutorService threads = Executors.newCachedThreadPool();
@@ -194,7 +196,7 @@ class TwoPostgresStatesTest {
         return engine;
     }
 
-    /** The revisions of a replay that follows, until the last one. */
+    /** Follows the history up to the last commit and returns the revisions. */
     private static List<Long> watch(StateEngine engine) throws InterruptedException {
         List<Long> seen = new ArrayList<>();
         long next = 1;

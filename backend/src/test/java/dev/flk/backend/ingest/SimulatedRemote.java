@@ -23,25 +23,26 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A store that backends share over a network, like Redis and Postgres: calls of one connection take effect in order, or not at all; a
- * call that timed out may take effect later. The store can be out of reach, emptied, and restored from an older copy.
+ * A store that backends share over a network, like Redis and Postgres. The calls of a connection take effect in order
+ * or not at all, and a call that timed out may take effect later. The store can become unreachable, be emptied, and be
+ * restored from an older copy.
  */
 final class SimulatedRemote {
     private final World world;
     private final Random random;
     private final Set<Flaw> flaws;
 
-    /** Calls of abandoned connections, which may still take effect, in the order of each connection. */
+    /** The calls of abandoned connections that may still take effect, in order for each connection. */
     private final List<Deque<Call<?>>> late = new ArrayList<>();
 
-    /** Logs that have lost their end and have not written a position since. */
+    /** The ids of logs that have lost their end and have not written a position since then. */
     private final Set<String> disowned = new HashSet<>();
 
     private Content live = new Content();
     private Content older = live.copy();
     private boolean reachable = true;
 
-    /** The effect of a call at the store, and the future of the caller. */
+    /** The effect of a call on the store, and the future that the caller waits for. */
     private static final class Call<T> {
         final Supplier<T> effect;
         final CompletableFuture<T> answer = new CompletableFuture<>();
@@ -77,7 +78,7 @@ final class SimulatedRemote {
         }
     }
 
-    /** The mistakes that a store or its client may make. */
+    /** The bugs that a store or its client may have. */
     enum Flaw {
         PUTS_WITHOUT_COMPARING,
         GETS_WITHOUT_COMPARING,
@@ -108,7 +109,7 @@ final class SimulatedRemote {
         live = older.copy();
     }
 
-    /** Lets an abandoned call take effect; false if there is none. */
+    /** Lets an abandoned call take effect; returns false if there is none. */
     boolean stepLate() {
         late.removeIf(Deque::isEmpty);
         if (late.isEmpty()) {
@@ -142,7 +143,7 @@ final class SimulatedRemote {
         return existing;
     }
 
-    /** The connection of one backend. Outcomes expire by the backend's clock at the time of the call. */
+    /** The connection of one backend. Outcomes expire according to the backend's clock at the time of the call. */
     final class Client implements SimulatedDedup {
         private final String logId;
         private InstantSource expiry = world::now;
@@ -238,7 +239,7 @@ final class SimulatedRemote {
             return call(() -> live.evidence.add(id + " " + digest.hex()));
         }
 
-        /** Times out all outstanding calls, which may take effect later; false if there are none. */
+        /** Times out all outstanding calls, which may still take effect later; returns false if there are none. */
         boolean timeOut() {
             boolean outstanding = !wire.isEmpty();
             failed |= outstanding;
@@ -255,7 +256,7 @@ final class SimulatedRemote {
             given.forEach(call -> call.answer.completeExceptionally(unavailable(why)));
         }
 
-        /** Lets the oldest call take effect without an answer. */
+        /** Lets the oldest call that is still pending take effect, but does not answer it. */
         void stepUnanswered() {
             wire.stream().filter(call -> !call.done).findFirst().ifPresent(Call::takeEffect);
         }

@@ -15,8 +15,8 @@ import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
 
 /**
- * A store like the embedded one: everything since the last flush is lost with the process, outcomes and position together. It can be out
- * of reach, and a call can time out although it took effect.
+ * A store like the embedded one: when the process dies, all outcomes and positions written since the last flush are
+ * lost together. The store can become unreachable, and a call can time out although it took effect.
  */
 final class SimulatedStore implements SimulatedDedup {
     private static final String POSITION = "the only log";
@@ -26,7 +26,7 @@ final class SimulatedStore implements SimulatedDedup {
     private Content flushed = live.copy();
     private Mood mood = Mood.UP;
 
-    /** The way in which it answers. */
+    /** The way in which the store answers calls. */
     enum Mood {
         UP,
         READS_FAIL,
@@ -47,7 +47,7 @@ final class SimulatedStore implements SimulatedDedup {
         this.mood = mood;
     }
 
-    /** Records the outcome of another backend, which was first. */
+    /** Records an outcome of another backend that decided first. */
     void putByAnother(StoredOutcome recorded) {
         live.putIfAbsent(recorded, expiry.millis());
     }
@@ -59,7 +59,7 @@ final class SimulatedStore implements SimulatedDedup {
 
     @Override
     public boolean step() {
-        return false; // it answers at once
+        return false; // every call is answered immediately
     }
 
     void flush() {
@@ -78,7 +78,7 @@ final class SimulatedStore implements SimulatedDedup {
 
     @Override
     public void disownPositions() {
-        // no copies are restored
+        // this store is never restored from a copy
     }
 
     @Override
@@ -87,7 +87,7 @@ final class SimulatedStore implements SimulatedDedup {
         mood = Mood.UP;
     }
 
-    /** Somebody removes its files. */
+    /** Simulates the removal of the store's files. */
     void empty() {
         live = live.emptied();
         flushed = live.emptied();

@@ -55,15 +55,16 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The ingest of a backend in one thread, on a simulated disk, store and clock. The driver takes every step, and decides what fails and
- * when the process dies. Every answer is compared with the world's model of what was acknowledged.
+ * The ingest of a backend in one thread, with a simulated disk, store and clock. The test driver takes every step and
+ * decides what fails and when the process dies. Every answer is compared with the world's model of the acknowledged
+ * outcomes.
  */
 final class Simulation {
     static final Duration TTL = Duration.ofDays(14);
 
     private static final Path DIRECTORY = Path.of("log");
 
-    /** The number of waits for a store that answers after which segments that are away are put back. */
+    /** The number of waits, while the store is reachable, after which missing segments are put back. */
     private static final int PATIENCE = 60;
 
     final SimulatedDisk disk;
@@ -82,7 +83,7 @@ final class Simulation {
     private @Nullable SimulatedDedup store;
     private @Nullable Running running;
 
-    /** The process from which the running one took the log; null if there is none, or it has ended. */
+    /** The process from which the running one took the log; null if there is none or it has ended. */
     private @Nullable Running displaced;
 
     private int waits;
@@ -94,7 +95,7 @@ final class Simulation {
         void take() throws IOException;
     }
 
-    /** @param stores returns the store for the log with this id */
+    /** @param stores returns the store for a log id */
     Simulation(Random random, World world, Function<String, SimulatedDedup> stores, Ready ready) {
         this.random = random;
         this.world = world;
@@ -138,11 +139,12 @@ final class Simulation {
     }
 
     /**
-     * Lets somebody remove the lock of the log and start a second process right before a coming operation of the disk, while the first
-     * process continues. Nothing happens if the first one has ended by then, if the store can't be reached, or if segments are away.
+     * Simulates an operator who removes the lock of the log and starts a second process right before a future disk
+     * operation, while the first process continues. Does nothing if the first process has ended by then, if the store
+     * can't be reached, or if segments are missing.
      *
-     * @param operation the number of the operation from now; 0 is the next one
-     * @param copies whether a copy of the log's directory replaces it instead
+     * @param operation the number of disk operations that precede it; 0 selects the next operation
+     * @param copies whether to replace the log's directory by a copy instead of removing the lock
      */
     void displaceBefore(long operation, boolean copies) {
         Running first = running;
@@ -174,7 +176,7 @@ final class Simulation {
         return displaced != null;
     }
 
-    /** Lets the process that lost the log take a step, which may fail. */
+    /** Runs a step of the process that lost the log; the step may fail. */
     void stepDisplaced(Step step) {
         Running owner = running;
         running = displaced;
@@ -188,7 +190,7 @@ final class Simulation {
         }
     }
 
-    /** Lets the process that lost the log, if there is one, answer everybody and end. */
+    /** Lets the process that lost the log, if there is one, answer all its callers and end. */
     void endDisplaced() {
         if (displaced != null) {
             stepDisplaced(() -> {
@@ -199,7 +201,7 @@ final class Simulation {
         }
     }
 
-    /** Kills the process; the store loses what it has not flushed. */
+    /** Kills the process; an embedded store loses everything that it has not flushed. */
     void kill() {
         world.trace("killed");
         running = null;
@@ -235,7 +237,7 @@ final class Simulation {
 
     /** Submits certificates that arrive in one turn; each answer is checked when it arrives. */
     List<AtomicReference<Outcome>> submit(Pcs... turn) {
-        // of two with equal arrivals, both would be the first
+        // two submissions with the same arrival time would both be the first
         world.advance(Duration.ofMillis(1));
         List<AtomicReference<Outcome>> outcomes = new ArrayList<>();
         List<Submission> submissions = new ArrayList<>();
@@ -272,7 +274,7 @@ final class Simulation {
         return outcomes;
     }
 
-    /** Submits one certificate a day, each of which is recorded in a segment of its own. */
+    /** Submits one certificate a day; each is recorded in its own segment. */
     void submitDaily(int firstEpoch, int days) {
         for (int day = 0; day < days; day++) {
             submit(Pcs.number(firstEpoch + day));
@@ -297,7 +299,7 @@ final class Simulation {
         world.trace("writer");
         boolean done = running.ingest().stepWriter();
         if (disk.isDead()) {
-            throw new SimulatedDisk.Killed(); // the writer treats it as one more failure
+            throw new SimulatedDisk.Killed(); // the writer handled this exception like any other failure
         }
         return done;
     }
@@ -312,7 +314,7 @@ final class Simulation {
         return running.ingest().stepOutcomeWriter();
     }
 
-    /** Does what a timer does. */
+    /** Does the periodic work of the backend's timers. */
     void tick() {
         world.trace("tick");
         running.ingest().tick();
@@ -325,12 +327,12 @@ final class Simulation {
         running.care().step();
     }
 
-    /** Makes the log wait for a reader that is at this position. */
+    /** Makes the log care wait for a reader at this position. */
     void letRead(LongSupplier upTo) {
         Objects.requireNonNull(running, "started").care().waitFor(upTo);
     }
 
-    /** Lets everybody be answered, since nobody waits for days. */
+    /** Takes steps until all callers are answered, because no caller waits for days. */
     void answerAll() {
         boolean stepped = true;
         while (stepped) {
@@ -339,14 +341,17 @@ final class Simulation {
         }
     }
 
-    /** Takes one step of what is under way; false if nothing is. */
+    /** Takes one step of the work in progress; returns false if there is none. */
     boolean step() {
         boolean written = stepWriter();
         boolean recorded = stepOutcomeWriter();
         return store.step() || written || recorded;
     }
 
-    /** Takes steps until there is nothing to do; time passes while a store that can be reached is not tried. */
+    /**
+     * Takes steps until there is nothing left to do; advances the time while the backend is not up although its store
+     * is reachable.
+     */
     void settle() {
         int idle = 0;
         for (int i = 0; idle < 3; i++) {
@@ -365,7 +370,7 @@ final class Simulation {
         }
     }
 
-    /** Lets some time pass; a backend that does not become complete may lack a segment that is away. */
+    /** Lets some time pass. After many waits, puts missing segments back, because the backend may need them. */
     void waitForTheStore() {
         world.advance(Duration.ofMillis(100));
         waits = isUp() ? 0 : waits + 1;
@@ -374,7 +379,7 @@ final class Simulation {
         }
     }
 
-    /** Looks up an outcome, which must be known if it was acknowledged. */
+    /** Looks up an outcome; checks that it is found if it was acknowledged. */
     void lookUp(PcsId id) {
         boolean known = world.answers.acknowledged().containsKey(id);
         running.ingest().lookUp(id, answer -> {
@@ -394,7 +399,10 @@ final class Simulation {
         }
     }
 
-    /** Checks that every acknowledged outcome is unchanged, and that all of the log is decided. Nothing may fail any more. */
+    /**
+     * Checks that every acknowledged outcome is unchanged and that every record of the log is decided. No more faults
+     * may occur.
+     */
     void audit() throws IOException {
         assertThat(running.ingest().pending())
                 .as("everything in the log is decided")
@@ -424,12 +432,12 @@ final class Simulation {
         return running.ingest().pending();
     }
 
-    /** The contents that were answered with a conflict; each is in the log of a backend on the store. */
+    /** Returns the contents that were answered with a conflict; each is in the log of a backend that uses the store. */
     Set<String> conflicts() {
         return conflicts;
     }
 
-    /** Returns the complete log, with segments that are away. */
+    /** Returns the complete log, including the missing segments. */
     List<LogRecord> log() throws IOException {
         return files.records();
     }
@@ -437,15 +445,16 @@ final class Simulation {
     /** The parts of the missing segments that a start needs. */
     private enum Need {
         NONE,
-        /** Decided records, which the store may lack. */
+        /** The missing records are decided, but the store may lack them. */
         PERHAPS,
         ALL
     }
 
     /**
-     * Starts a process on a log whose segments may be away, and puts them back when the process asks for them. It must neither start
-     * without segments that it needs nor ask for ones that it does not need. The newest segment, if it was moved and the process died
-     * before it noticed, is put back at once or never: nothing on the disk refers to it.
+     * Starts a process on a log that may lack segments, and puts them back when the process asks for them. The process
+     * must not start without segments that it needs, and must not ask for segments that it does not need. If the newest
+     * segment was moved away and the process died before it noticed, the segment is put back now or never, because
+     * nothing on the disk refers to it.
      */
     void startByOperator() throws IOException {
         if (files.isAnyAway() && files.isEndAway()) {
@@ -467,9 +476,9 @@ final class Simulation {
                     && !String.valueOf(e.getMessage()).contains("Put back the segments that were moved away")) {
                 throw e;
             }
-            // records torn by a failed force are damage where the segments that repeat them are away, whoever needs
-            // them;
-            // a start also asks for a segment if nobody can tell whether it had records that nothing repeats
+            // records torn by a failed force count as damage if the segments that repeat them are missing, even if no
+            // record is needed; a start also asks for a segment if it can't be known whether its records are repeated
+            // elsewhere
             if (!(e instanceof DamagedLogException damaged)
                     || (damaged.damage().kind() == Damage.Kind.ABSENT
                             && damaged.damage().missing() > 0)) {
@@ -500,7 +509,7 @@ final class Simulation {
         return records.stream().map(LogRecord::sequence).collect(Collectors.toCollection(HashSet::new));
     }
 
-    /** Removes the end of the log for good; records of refused submissions may become visible behind it. */
+    /** Removes the end of the log permanently; records of refused submissions may then become visible. */
     private void removeEnd() throws IOException {
         Map<String, PcsId> before = idsByRecord(log());
         files.removeEnd();

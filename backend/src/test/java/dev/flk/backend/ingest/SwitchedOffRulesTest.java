@@ -11,12 +11,14 @@ import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The random histories prove the rules: with any of them switched off, some history breaks a promise. */
+/**
+ * Checks that the random histories detect a missing rule: without any one of the rules, some history breaks a promise.
+ */
 final class SwitchedOffRulesTest {
     private static final long MAX_SEEDS = Long.getLong("flk.mutantSeeds", 2_000);
 
     /**
-     * Returns the product without a rule.
+     * Returns a mutant of the product that lacks a rule.
      *
      * @param change the kind of change, a class of the backend or the log, a method of it, and arguments, as in {@link Mutant}
      */
@@ -35,7 +37,10 @@ final class SwitchedOffRulesTest {
         };
     }
 
-    /** Each with a seed whose history breaks; where it no longer breaks, since the histories have changed, the next ones are searched. */
+    /**
+     * Each rule has a seed whose history breaks without the rule. If that history no longer breaks, because the
+     * histories have changed, the following seeds are tried.
+     */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
               28 | what won is asserted before what lost     | notCalling backend.ingest.CatchUp$Run readOverruled putIfAbsent
@@ -67,7 +72,7 @@ final class SwitchedOffRulesTest {
         System.out.println("without \"" + rule + "\" seed " + seed + " breaks");
     }
 
-    /** Returns the first seed whose history breaks; -1 if none does. */
+    /** Returns the first seed whose history breaks a promise, or -1 if there is none. */
     static long firstBroken(long from, long to) throws IOException {
         for (long seed = from; seed < to; seed++) {
             try {

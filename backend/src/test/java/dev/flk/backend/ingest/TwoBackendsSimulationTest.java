@@ -26,8 +26,9 @@ final class TwoBackendsSimulationTest {
     private static final long MAX_FLAWED_SEEDS = Long.getLong("flk.mutantSeeds", 3_000);
 
     /**
-     * Everything that happens to one backend, and besides: the same and conflicting certificates to both, calls that time out and take
-     * effect later, a store that is out of reach, emptied or restored from an older copy, clocks that differ.
+     * The histories contain everything that can happen to one backend. In addition, both backends receive the same or
+     * conflicting certificates, calls time out and take effect later, the store is unreachable, emptied or restored
+     * from an older copy, and the clocks differ.
      */
     @Test
     void twoBackendsOnOneStore_keepEveryPromise() {
@@ -40,7 +41,9 @@ final class TwoBackendsSimulationTest {
         RandomHistory.runMany(TwoBackends::new);
     }
 
-    /** The histories prove what is demanded of a shared store: with a store that gets any of it wrong, some history breaks a promise. */
+    /**
+     * Checks that the histories detect flaws of a shared store: with any one of them, some history breaks a promise.
+     */
     @ParameterizedTest
     @EnumSource
     void flawedStore_breaksAPromise(Flaw flaw) {
@@ -66,18 +69,23 @@ final class TwoBackendsSimulationTest {
 
         private final Losses losses;
 
-        /** The number of steps left in which nothing happens but the consequences of a loss. */
+        /**
+         * The number of remaining steps after a loss during which there are no submissions, look-ups or further losses.
+         */
         private int afterLoss;
 
         /** Whether and when the store loses acknowledged outcomes. */
         private enum Losses {
             NONE,
             /**
-             * The store loses outcomes at any time; then each id goes to one backend only, because more can't be
+             * The store loses outcomes at any time. Each id is sent to one backend only, because nothing more can be
              * promised.
              */
             OF_IDS_APART,
-            /** The store loses outcomes while nothing is in flight; no id is sent again before all are asserted. */
+            /**
+             * The store loses outcomes while no call is in flight. No id is sent again before all outcomes are
+             * asserted.
+             */
             AT_REST
         }
 
@@ -96,7 +104,8 @@ final class TwoBackendsSimulationTest {
         }
 
         TwoBackends(long seed, Set<Flaw> flaws) {
-            super(seed, random -> HOURS); // clocks that share a store must not differ by the life of an outcome
+            // the clocks of backends that share a store must differ by less than the lifetime of an outcome
+            super(seed, random -> HOURS);
             remote = new SimulatedRemote(world, random, flaws);
             losses = Losses.values()[random.nextInt(Losses.values().length)];
             for (int i = 0; i < BACKENDS; i++) {
@@ -123,12 +132,12 @@ final class TwoBackendsSimulationTest {
             return world.answers.count();
         }
 
-        /** Checks that everything that waits is decided without another start. */
+        /** Checks that all pending submissions are decided without another restart. */
         private void settleWithoutRestart() throws IOException {
             remote.setReachable(true);
             for (Node node : nodes) {
                 node.simulation.disk.failNothing();
-                if (node.simulation.disk.isDead()) { // it died inside a stage, which hid the exception
+                if (node.simulation.disk.isDead()) { // the process died inside a stage, which swallowed the exception
                     node.simulation.kill();
                 }
                 if (!node.simulation.isRunning()) {
@@ -154,7 +163,7 @@ final class TwoBackendsSimulationTest {
             assertThat(logged).as("contents that conflicted").containsAll(answered);
         }
 
-        /** Starts all backends, and lets nothing fail until none has anything to do. */
+        /** Restarts all backends and runs them without faults until none has anything left to do. */
         private void restartAll() throws IOException {
             remote.setReachable(true);
             for (Node node : nodes) {
@@ -177,7 +186,7 @@ final class TwoBackendsSimulationTest {
                     .toList();
         }
 
-        /** Lets nothing fail until no backend has anything to do. */
+        /** Runs the backends without faults until none has anything left to do. */
         private void settle() {
             int idle = 0;
             for (int i = 0; idle < 5; i++) {
@@ -241,7 +250,10 @@ final class TwoBackendsSimulationTest {
             }
         }
 
-        /** Looks up an id, unless its outcome was lost by others and is not asserted yet. */
+        /**
+         * Looks up an id, unless the store may have lost its outcome and the backend that logged it may not have
+         * asserted it yet.
+         */
         private void lookUp(int which, Node node) {
             int epoch = lastEpoch - random.nextInt(IDS);
             if (afterLoss == 0 && (losses != Losses.OF_IDS_APART || epoch % BACKENDS == which)) {
@@ -249,7 +261,7 @@ final class TwoBackendsSimulationTest {
             }
         }
 
-        /** Leaves the backend alone for a moment. */
+        /** Lets the backend work undisturbed for a short time. */
         private void proceed(Node node) {
             world.advance(Duration.ofMillis(20 + random.nextInt(200)));
             node.simulation.tick();
@@ -297,7 +309,7 @@ final class TwoBackendsSimulationTest {
             }
         }
 
-        /** Checks that a backend alone knows everything in its own log, whatever the store has lost. */
+        /** Checks that a backend alone knows every outcome in its own log, regardless of what the store has lost. */
         private void assertAlone(Node node) throws IOException {
             nodes.forEach(other -> other.simulation.kill());
             node.simulation.startByOperator();
@@ -311,7 +323,7 @@ final class TwoBackendsSimulationTest {
             settle();
         }
 
-        /** Kills a backend soon after a start, perhaps while it asserts its log again. */
+        /** Restarts a backend and kills it soon, possibly while it asserts its log again. */
         private void dieSoon(Node node) throws IOException {
             restart(node);
             int steps = random.nextInt(12);
@@ -327,7 +339,7 @@ final class TwoBackendsSimulationTest {
                 if (node.simulation.isRunning()) {
                     do {
                         node.simulation.answerAll();
-                    } while (node.client.timeOut()); // no call is outstanding for days
+                    } while (node.client.timeOut()); // no call stays outstanding for days
                 }
             }
             world.advance(pause(random.nextInt(3) == 0));

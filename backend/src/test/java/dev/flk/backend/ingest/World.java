@@ -24,9 +24,11 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** The state that simulated backends share: the time, and the model of the outcomes that were answered. */
+/**
+ * The state that the simulated backends share: the time, and the model of the outcomes that were returned to callers.
+ */
 final class World {
-    /** {@code -Dflk.trace=true} prints every step. */
+    /** Whether to print every step; set by {@code -Dflk.trace=true}. */
     private static final boolean TRACE = Boolean.getBoolean("flk.trace");
 
     final Answers answers = new Answers();
@@ -37,12 +39,12 @@ final class World {
     private long latestMillis = nowMillis;
     private int starts;
 
-    /** Creates a world in which all clocks are right. */
+    /** Creates a world in which all clocks are correct. */
     World() {
         this(Duration.ZERO);
     }
 
-    /** @param clocksApart the largest difference between two readings of clocks at one moment */
+    /** @param clocksApart the largest difference between the readings of any two clocks at the same moment */
     World(Duration clocksApart) {
         this.clocksApart = clocksApart;
     }
@@ -59,7 +61,7 @@ final class World {
         return nowMillis * 1_000_000;
     }
 
-    /** Returns the clock of one more backend. */
+    /** Adds a clock for another backend and returns it. */
     Clock clock() {
         Clock clock = new Clock();
         clocks.add(clock);
@@ -78,17 +80,20 @@ final class World {
         answers.timePassed();
     }
 
-    /** The latest time by which any backend has let anything expire: an outcome that ends later is valid for all. */
+    /**
+     * Returns the latest time that any backend has used to expire outcomes; an outcome that expires later is valid for
+     * all backends.
+     */
     long latestMillis() {
         return latestMillis;
     }
 
-    /** The largest amount by which any clock may be behind, or come to be. */
+    /** Returns the largest amount by which any clock may be, or may become, slow. */
     long clocksApartMillis() {
         return clocksApart.toMillis();
     }
 
-    /** Runs a check. {@link #requireUnbroken} reports one that fails inside a stage, which would swallow the failure. */
+    /** Runs a check. If it fails inside a stage, which swallows the failure, {@link #requireUnbroken} reports it. */
     void check(Runnable check) {
         try {
             check.run();
@@ -98,7 +103,7 @@ final class World {
         }
     }
 
-    /** Throws the first failure of a check. */
+    /** Throws the failure of the first check that failed, if any. */
     void requireUnbroken() {
         if (broken != null) {
             throw broken;
@@ -115,14 +120,16 @@ final class World {
         }
     }
 
-    /** The time of one backend: a wall clock that somebody may set, and the time that its process believes. */
+    /**
+     * The time of one backend: a wall clock that can be set, and the clock that the backend's process derives from it.
+     */
     final class Clock {
         private static final Duration MAX_SKEW = Duration.ofMinutes(5);
 
         private long setByMillis;
         private SteadyClock steady = newSteady();
 
-        /** Starts a process, which knows of no other time. */
+        /** Starts a process, which knows nothing about the clock of an earlier process. */
         void processStarted() {
             steady = newSteady();
             starts++;
@@ -133,7 +140,7 @@ final class World {
             return new SteadyClock(this::now, World.this::nanos, MAX_SKEW, Simulation.TTL);
         }
 
-        /** Sets the wall clock so far ahead of the world's time, or behind it. */
+        /** Sets the wall clock ahead of the world's time, or behind it if the duration is negative. */
         void set(Duration ahead) {
             setByMillis = ahead.toMillis();
             timePassed();
@@ -143,38 +150,46 @@ final class World {
             return Instant.ofEpochMilli(nowMillis + setByMillis);
         }
 
-        /** The clock that the process works with. */
+        /** Returns the clock that the process uses. */
         SteadyClock steady() {
             return steady;
         }
     }
 
-    /** The outcomes that any backend acknowledged and that have not expired by any clock; every answer is compared with them. */
+    /**
+     * The outcomes that any backend has acknowledged and that have not expired according to any clock. Every answer is
+     * compared with them.
+     */
     final class Answers {
         private final Map<PcsId, StoredOutcome> acknowledged = new HashMap<>();
 
-        /** Outcomes that have expired; a flight that began before may still end with one, for all who share it. */
+        /**
+         * Outcomes that have expired. A flight that began before the expiry may still return one to all callers that
+         * share it.
+         */
         private final Map<PcsId, List<byte[]>> expired = new HashMap<>();
 
-        /** Ids of which somebody was told that the present outcome is the first. */
+        /** The ids whose current outcome was returned as the first. */
         private final Set<PcsId> reportedFirst = new HashSet<>();
 
         private final Map<PcsId, List<Arrival>> arrivals = new HashMap<>();
 
         /**
-         * Ids that were removed from a log for good. Their acknowledged outcomes hold as long as the store loses nothing. Nothing is
-         * known of later ones, since a copy of the store may still have the earlier one.
+         * The ids whose records were permanently removed from a log. Their acknowledged outcomes remain valid as long
+         * as the store loses nothing. Later outcomes can't be predicted, because a copy of the store may still contain
+         * an earlier one.
          */
         private final Set<PcsId> goneFromALog = new HashSet<>();
 
         private long count;
 
         /**
-         * The arrival of a submission, whatever became of it.
+         * The arrival of a submission, regardless of its outcome.
          *
-         * @param expiresAtMillis the end of its outcome's life, by the clock of the backend that received it
+         * @param expiresAtMillis the time at which its outcome expires, according to the clock of the backend that
+         *     received it
          * @param worldMillis the true time
-         * @param startsBefore the number of processes started before
+         * @param startsBefore the number of processes that were started before the arrival
          */
         private record Arrival(long expiresAtMillis, long worldMillis, int startsBefore) {}
 
@@ -186,7 +201,7 @@ final class World {
             return acknowledged;
         }
 
-        /** No flight shares outcomes of earlier lives any more. */
+        /** Forgets the expired outcomes, because no flight can return them any more. */
         void processDied() {
             expired.clear();
         }
@@ -199,7 +214,10 @@ final class World {
             return arrivals.getOrDefault(id, List.of());
         }
 
-        /** In the process that received it, an outcome lives its full time as elapsed time, whatever the clock was set to since. */
+        /**
+         * Returns whether the process that received the submission still keeps its outcome. That process measures the
+         * lifetime as elapsed time, regardless of later changes of the wall clock.
+         */
         private boolean isAliveInItsProcess(PcsId id) {
             long expiry = acknowledged.get(id).expiresAtMillis();
             long life = Simulation.TTL.minus(Clock.MAX_SKEW).toMillis();
@@ -210,13 +228,15 @@ final class World {
                                     && nowMillis - arrival.worldMillis() < life);
         }
 
-        /** @param arrivalMillis by the clock of the backend that receives it */
+        /** @param arrivalMillis the arrival time according to the clock of the backend that receives the submission */
         void submitted(PcsId id, long arrivalMillis) {
             arrivals.computeIfAbsent(id, key -> new ArrayList<>())
                     .add(new Arrival(arrivalMillis + Simulation.TTL.toMillis(), nowMillis, starts));
         }
 
-        /** Notes that records of these ids are gone from a log; of their outcomes, the store has what it has now. */
+        /**
+         * Notes that records of these ids were removed from a log; only outcomes that the store has now remain valid.
+         */
         void goneFromALog(Set<PcsId> ids, SimulatedDedup store) {
             goneFromALog.addAll(ids);
             forgetIf(id -> ids.contains(id) && !store.existing(id).equals(Optional.of(acknowledged.get(id))));
@@ -227,8 +247,9 @@ final class World {
         }
 
         /**
-         * Notes that a store has lost something. Where clocks are set, an outcome that has expired by one time may be valid again by
-         * another: any outcome is right for an id of which a submission ends at about this time.
+         * Notes that a store has lost outcomes. If clocks were set, an outcome that has expired according to one clock
+         * may still be valid according to another. Any outcome is therefore accepted for an id if an outcome of one of
+         * its submissions expires at about this time.
          */
         void storeLost() {
             forgetIf(id -> goneFromALog.contains(id)
@@ -258,14 +279,15 @@ final class World {
             before.filter(recorded -> recorded.isExpired(latestMillis))
                     .ifPresent(recorded -> hasExpired(id, recorded.body()));
             if (expired.getOrDefault(id, List.of()).stream().anyMatch(known -> Arrays.equals(known, decided.body()))) {
-                return; // it was valid when the flight began
+                return; // the outcome was valid when the flight began
             }
             StoredOutcome known = acknowledged.get(id);
             if (known == null && goneFromALog.contains(id)) {
                 return;
             }
             if (known == null) {
-                // expired while it waited, or decided before without an answer: the present outcome counts from here on
+                // the earlier outcome expired while the submission waited, or was decided but never returned; from now
+                // on, answers are compared with the current outcome
                 recorded(id, decided.body(), store)
                         .ifPresentOrElse(
                                 recorded -> acknowledged.put(id, recorded), () -> hasExpired(id, decided.body()));
@@ -274,7 +296,7 @@ final class World {
                 assertThat(decided.status()).isEqualTo(known.status());
             }
             if (decided.relation() == Relation.FIRST && acknowledged.containsKey(id)) {
-                // another backend may answer a duplicate sooner
+                // another backend may answer a duplicate before the first submission is answered
                 assertThat(reportedFirst.add(id))
                         .as("%s was the first before", id)
                         .isTrue();

@@ -19,11 +19,11 @@ import java.util.TreeSet;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
- * Random bytes as a keys file: either every key that is read can be found again, or the messages name the mistakes and
- * repeat no value.
+ * Reads random bytes as a keys file: either every key that was read can be found, or the messages name the mistakes
+ * without repeating a value.
  */
 class KeysFileFuzzTest {
-    /** The beginning of the secrets; the random files may also contain it in the wrong place. */
+    /** The prefix of the secrets; random files may also contain it where it does not belong. */
     private static final String SECRET = "hunter2-hunter2";
 
     private static final JsonMapper JSON = new JsonMapper();
@@ -84,7 +84,7 @@ class KeysFileFuzzTest {
         }
     }
 
-    /** Returns whether a text is a name of a member or an id, which messages may repeat. */
+    /** Returns whether the text contains the secret as a member name or an id, which messages may repeat. */
     private static boolean isNameOrId(byte[] text) {
         try {
             return isNameOrId(JSON.readTree(text));

@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Reading the keys file: valid keys are read, and every mistake is named. */
+/** Tests that valid keys files are read and that every mistake in a keys file is reported. */
 final class KeysFileTest {
     private static final String SECRET = "a secret of the test, long enough";
 
@@ -107,7 +107,7 @@ final class KeysFileTest {
             "key k: secret_file must be a path below the directory of the keys file, without '..', for example"
                     + " keys/a.secret");
 
-    /** A good key but for one member, or without it. */
+    /** Each key is valid except for one member, which is replaced or removed. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             ed | id | | {id}

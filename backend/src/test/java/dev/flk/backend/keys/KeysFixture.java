@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** A keys file as an operator writes it by hand. */
+/** A keys file as an operator writes it. */
 public final class KeysFixture {
     private final Path directory;
 
@@ -27,13 +27,13 @@ public final class KeysFixture {
         return directory.resolve("keys.json");
     }
 
-    /** Replaces the file by one with these keys. */
+    /** Replaces the file with one that contains these keys. */
     public KeysFixture write(KeyText... keys) throws IOException {
         String objects = Arrays.stream(keys).map(KeyText::json).collect(Collectors.joining(",\n"));
         return writeText("{\"version\":1,\"keys\":[" + objects + "]}");
     }
 
-    /** Replaces the file by any text. */
+    /** Replaces the content of the file with this text. */
     public KeysFixture writeText(String text) throws IOException {
         Path written = directory.resolve("keys.json.written");
         Files.writeString(written, text);
@@ -41,26 +41,26 @@ public final class KeysFixture {
         return this;
     }
 
-    /** Writes a file with a secret next to the keys file; only the owner may read it. */
+    /** Writes a secret file next to the keys file; only its owner may read it. */
     public KeysFixture secret(String name, String secret) throws IOException {
         return secret(name, secret, "rw-------");
     }
 
-    /** Writes a file with a secret next to the keys file, with these permissions. */
+    /** Writes a secret file with these permissions next to the keys file. */
     public KeysFixture secret(String name, String secret, String permissions) throws IOException {
         Path file = Files.writeString(directory.resolve(name), secret + "\n");
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(permissions));
         return this;
     }
 
-    /** Returns a signer, always the same one for a number. */
+    /** Returns the signer with this number; its key is always the same. */
     public static Ed25519Signer signer(int number) {
         byte[] seed = new byte[Ed25519Signer.SEED_BYTES];
         seed[0] = (byte) number;
         return new Ed25519Signer(seed);
     }
 
-    /** The members of a key, as JSON. */
+    /** The JSON members of a key. */
     public static final class KeyText {
         private final Map<String, String> members = new LinkedHashMap<>();
 
@@ -68,43 +68,43 @@ public final class KeysFixture {
             with("id", quoted(id)).with("algorithm", quoted(algorithm)).with("state", "\"active\"");
         }
 
-        /** Returns an active key for {@code shard-1}, that of {@link #signer}. */
+        /** Returns an active key for {@code shard-1} with the public key of {@link #signer}. */
         public static KeyText ed25519(String id, int number) {
             return new KeyText(id, "ed25519")
                     .with("public_key", quoted(signer(number).publicKeyBase64()))
                     .shards("shard-1");
         }
 
-        /** Returns an active key for {@code shard-1}. */
+        /** Returns an active HMAC key for {@code shard-1}. */
         public static KeyText hmac(String id, String secretFile) {
             return new KeyText(id, "hmac")
                     .with("secret_file", quoted(secretFile))
                     .shards("shard-1");
         }
 
-        /** Returns this key with a member that has this JSON. */
+        /** Sets a member to this JSON value and returns this key. */
         public KeyText with(String member, String json) {
             members.put(member, json);
             return this;
         }
 
-        /** Returns this key without a member. */
+        /** Removes a member and returns this key. */
         public KeyText without(String member) {
             members.remove(member);
             return this;
         }
 
-        /** Returns this key for exactly these shards. */
+        /** Restricts this key to these shards and returns it. */
         public KeyText shards(String... names) {
             return with("shards", array(names));
         }
 
-        /** Returns this key for exactly the shards whose names begin with these prefixes. */
+        /** Restricts this key to the shards whose names start with one of these prefixes and returns it. */
         public KeyText prefixes(String... prefixes) {
             return without("shards").with("shard_prefixes", array(prefixes));
         }
 
-        /** Returns this key in another state. */
+        /** Sets the state of this key and returns it. */
         public KeyText state(String state) {
             return with("state", quoted(state));
         }

@@ -35,7 +35,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which key may sign for which shard and when; a changed file comes into force, and one with a mistake does not. */
+/**
+ * Tests which key may sign for which shard and when, and that a changed keys file takes effect unless it is invalid.
+ */
 final class ReloadedKeysTest {
     private static final String SECRET = "a secret of the test, long enough";
     private static final Instant START = Instant.parse("2026-11-20T10:00:00Z");
@@ -88,7 +90,7 @@ final class ReloadedKeysTest {
         return inForce.verify(parsed(pcs));
     }
 
-    /** Returns why a certificate is refused, with the id of the key that signed it. */
+    /** Returns the reason why a certificate is refused, and the id of the key that signed it. */
     private Map.Entry<SignatureRefusal, String> why(Pcs pcs) throws MalformedCertificate {
         assertThat(verify(pcs)).isEmpty();
         List<Map.Entry<SignatureRefusal, String>> reported = Collections.synchronizedList(new ArrayList<>());
@@ -207,7 +209,7 @@ final class ReloadedKeysTest {
         assertThat(verify(Pcs.number(1).signedBy(other))).hasValue("h");
     }
 
-    /** Opening a pipe would block forever, and then no key could be revoked any more. */
+    /** Opening a pipe would block forever, so that no key could be revoked any more. */
     @Test
     @Timeout(20)
     void step_pipeAsASecret_isAnError_andALaterRevocationTakesEffect() throws Exception {
@@ -272,7 +274,7 @@ final class ReloadedKeysTest {
         assertThat(sample(metrics, "flk_keys_file_errors_total")).isZero();
     }
 
-    /** The size and the modification time of the files may be unchanged, for example after an archive was unpacked. */
+    /** The files may have the same size and modification time, for example after an archive was unpacked. */
     @Test
     void step_volumeWithTheSameSizesAndTimes_isDistinguishedByInodes() throws Exception {
         SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
@@ -289,7 +291,7 @@ final class ReloadedKeysTest {
     }
 
     /**
-     * The volume is swapped at random moments while 101 keys are read, until three readings have met files of two
+     * Swaps the volume at different moments while 101 keys are read, until three reads have encountered files of two
      * versions.
      */
     @Test
@@ -368,7 +370,7 @@ final class ReloadedKeysTest {
         open(KeyText.ed25519("a", 1));
         ParsedCertificate refused = parsed(signed(9));
         Queue<SignatureRefusal> reported =
-                new ConcurrentLinkedQueue<>(); // the examiner reports other reasons concurrently
+                new ConcurrentLinkedQueue<>(); // the examiner reports other reasons on its own thread
         int flood = 4 * Examiner.MAX_WAITING;
         for (int i = 0; i < flood; i++) {
             inForce.examine(refused, (reason, key) -> reported.add(reason));

@@ -27,7 +27,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which key may sign requests for which session, with a keys file and with simple settings. */
+/** Tests which key may sign requests for which session, with a keys file and with simple settings. */
 final class RequestSignaturesTest {
     private static final Instant START = Instant.parse("2026-11-20T10:00:00Z");
     private static final String SECRET = "a secret of the test, long enough";
@@ -66,7 +66,7 @@ final class RequestSignaturesTest {
         return tampered(key, "/v1/sessions/plant-7");
     }
 
-    /** Returns a request that was signed for another target than this one, unless this is {@code plant-7}. */
+    /** Returns a request to this target whose signature is for the session {@code plant-7}. */
     private static SignedRequest tampered(SigningKey key, String target) throws UnacceptableRequest {
         byte[] body = {'{', '}'};
         Map<String, List<String>> headers = new HashMap<>();

@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /**
- * The limits: 100 certificates per second from all senders with bursts of 200, 10 per second from a shard, 10 failures
- * per second from an address with bursts of 20, and 2 connections from an address.
+ * Tests of the limits: 100 certificates per second from all senders with bursts of 200, 10 per second from a shard, 10
+ * failures per second from an address with bursts of 20, and 2 connections from an address.
  */
 final class LimitsTest {
     private static final long SECOND = 1_000_000_000;
@@ -66,7 +66,7 @@ final class LimitsTest {
 
         limits.change(new Limits.Sizes(BigDecimal.ONE, 10, null, BigDecimal.ZERO, 1, 1));
 
-        // as full as before: 180 of 200 are 9 of 10
+        // the bucket stays as full as before: 180 of 200 become 9 of 10
         for (int i = 0; i < 9; i++) {
             assertThat(sendsNew(limits, sender, "a")).isTrue();
         }
@@ -133,7 +133,7 @@ final class LimitsTest {
         assertThat(fails(stranger)).isTrue();
     }
 
-    /** Each 64 KiB count as a further failure; an address never owes more failures than the burst. */
+    /** Every 64 KiB count as another failure; an address never owes more failures than the burst. */
     @Test
     void failures_countByTheirLength() throws Exception {
         Submitter stranger = from("192.0.2.1");
@@ -156,7 +156,7 @@ final class LimitsTest {
         assertThat(sendsNew(limits, from("192.0.2.2"), "honest")).isTrue();
     }
 
-    /** The connection is that of an agent, or a proxy, that repeats unanswered submissions. */
+    /** Such a connection belongs to an agent or a proxy that repeats unanswered submissions. */
     @Test
     void duplicates_connectionThatSentNewCertificates_areFreeUntilItFails() throws Exception {
         Submitter agent = from("192.0.2.1");

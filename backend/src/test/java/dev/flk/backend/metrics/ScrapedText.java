@@ -13,7 +13,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** A strict reader of both text formats: every sample must have a suffix that the type of its family allows. */
+/**
+ * A strict reader of the Prometheus and OpenMetrics text formats: every sample must have a suffix that the type of its
+ * family allows.
+ */
 public final class ScrapedText {
     private static final Pattern SAMPLE =
             Pattern.compile("([a-zA-Z_:][a-zA-Z0-9_:]*)(\\{[^}]*\\})? (NaN|[-+]?Inf|[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)");
@@ -31,14 +34,14 @@ public final class ScrapedText {
             "histogram", Set.of("_bucket", "_count", "_sum", "_created"),
             "summary", Set.of("", "_count", "_sum", "_created"));
 
-    /** The type of each family by its name. */
+    /** The type of each family, by name. */
     final Map<String, String> types = new LinkedHashMap<>();
-    /** The value of each sample by its name with labels. */
+    /** The value of each sample, by name and labels. */
     public final Map<String, String> samples = new LinkedHashMap<>();
 
     private ScrapedText() {}
 
-    /** Returns the value of a sample, given the text of its line before the value. */
+    /** Returns the value of the sample whose line starts with this name and labels. */
     public static double sample(Metrics metrics, String name) {
         return Double.parseDouble(ofPrometheus(text(metrics)).samples.get(name));
     }

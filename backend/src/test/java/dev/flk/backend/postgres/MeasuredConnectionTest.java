@@ -57,7 +57,7 @@ class MeasuredConnectionTest {
         }
     }
 
-    /** @param pool a pool with two free connections */
+    /** @param pool a pool of two idle connections */
     private void assertMeasures(HikariDataSource pool) throws SQLException {
         try (Connection first = connector.connection(pool, System.nanoTime());
                 Connection second = connector.connection(pool, System.nanoTime())) {

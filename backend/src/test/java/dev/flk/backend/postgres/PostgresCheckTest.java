@@ -35,7 +35,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Each point of the checklist, on a server in the state that the point is there to find. */
+/** Tests each point of the checklist on a server that has the problem which the point detects. */
 class PostgresCheckTest {
     private static final Set<Pool> POOLS = EnumSet.of(Pool.DEDUP, Pool.STATE);
 

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
 
-/** The messages for what is hard to bring about; the others are in the test of outages. */
+/** Tests of the messages for failures that are hard to cause; the test of outages covers the others. */
 final class PostgresFailuresTest {
     private final PostgresFailures failures = new PostgresFailures("db:5432/flk", "DEDUP_TIMEOUT (1000 ms)");
 

@@ -18,7 +18,10 @@ import java.util.Arrays;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
-/** The script deploy/postgres/roles.sql: the owner migrates, and the backend's role reads and writes, but owns nothing. */
+/**
+ * Tests of the script deploy/postgres/roles.sql: the owner migrates the tables; the backend's role reads and writes
+ * them, but owns nothing.
+ */
 class RolesTest {
     private final PostgresServer server = PostgresServer.shared();
     private final String database = server.newDatabase();

@@ -14,7 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A record of outcomes in memory. */
+/** A record of outcomes that is kept in memory. */
 public final class MemoryRecord implements AutoCloseable {
     private final StateEngine engine = MemoryEngine.started();
     private final RecordIndex index = new RecordIndex(engine, null);
@@ -37,7 +37,7 @@ public final class MemoryRecord implements AutoCloseable {
         return add(shard, epoch, verdict, reason, received, Map.of());
     }
 
-    /** Adds an outcome with further members and returns its id. */
+    /** Adds an outcome with additional members and returns its id. */
     public String add(
             String shard, long epoch, String verdict, String reason, Instant received, Map<String, Object> members) {
         String id = HexFormat.of().formatHex(Sha256.of((shard + " " + epoch).getBytes(StandardCharsets.UTF_8)));
@@ -60,7 +60,7 @@ public final class MemoryRecord implements AutoCloseable {
 
     private void follow() {
         while (index.step()) {
-            // more to index
+            // there is more to index
         }
     }
 

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Queries by time, compared with a list of all outcomes. */
+/** Compares queries by time with a list of all outcomes. */
 class RecordIndexTest {
     private static final Instant START = Instant.parse("2026-11-01T00:00:00Z");
     private static final Span EVER = new Span(null, null);
@@ -93,7 +93,7 @@ class RecordIndexTest {
                 isRare ? "rare" : "key-" + random.nextInt(2),
                 isRare ? "rejected" : random.nextInt(5) == 0 ? "escalated" : "accepted",
                 random.nextBoolean() ? "sticky" : "mixed",
-                start.plusMillis(random.nextInt(100_000)), // several outcomes share a time
+                start.plusMillis(random.nextInt(100_000)), // some outcomes have the same time
                 random.nextInt(4) == 0 ? null : START.minusSeconds(random.nextInt(1_000)));
     }
 
@@ -119,7 +119,7 @@ class RecordIndexTest {
 
     private void catchUp() {
         while (index.step()) {
-            // more to index
+            // there is more to index
         }
     }
 
@@ -212,7 +212,7 @@ class RecordIndexTest {
         catchUp();
         compare(100);
         recordSome(1_500, 2_000);
-        recordSome(200, 300); // replaced
+        recordSome(200, 300); // replaces earlier outcomes
         catchUp();
         compare(100);
     }

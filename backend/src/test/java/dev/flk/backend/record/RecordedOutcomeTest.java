@@ -17,7 +17,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
-/** What the record says of one submission. */
+/** Tests of the recorded outcome of a submission. */
 class RecordedOutcomeTest {
     private static final String CONTEXT = new DecisionRules(Policy.defaults(), Duration.ofDays(14)).context();
 
@@ -40,7 +40,7 @@ class RecordedOutcomeTest {
                 .endsWith(",\"received_at\":\"1970-01-01T00:00:01Z\",\"key_id\":\"key-1\"}");
     }
 
-    /** It was not this key that signed what stands, and not these claims that were checked. */
+    /** The stored outcome belongs to other content, with another signer and other claims. */
     @Test
     void storedOtherContent_isNotMixedWithTheSubmission() throws IOException {
         byte[] body = ("{\"pcs_id\":\"" + pcs.id()

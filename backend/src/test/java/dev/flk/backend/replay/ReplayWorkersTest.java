@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 class ReplayWorkersTest {
     private static final DecisionRules RULES = new DecisionRules(Policy.defaults(), Duration.ofDays(14));
 
-    /** A number of records that is larger than a chunk. */
+    /** A number of records that exceeds one chunk. */
     private static final int MANY = 10_000;
 
     private final List<Long> reported = new ArrayList<>();

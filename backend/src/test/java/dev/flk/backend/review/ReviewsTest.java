@@ -19,7 +19,7 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Reviews of outcomes in a record that is in memory. */
+/** Tests of reviews of outcomes in an in-memory record. */
 final class ReviewsTest {
     private static final Instant NOW = Instant.parse("2026-11-26T12:00:00Z");
     private static final String TOLERANCE = "D_hat out of tolerance: claimed=1.4000";

@@ -28,7 +28,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** The promises of a store of sessions, which two backends share. */
+/** The contract of a session storage that two backends share. */
 public abstract class SessionStorageContract {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final long ANY = SessionStorage.ANY_VERSION;

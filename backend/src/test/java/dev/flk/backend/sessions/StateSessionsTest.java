@@ -10,7 +10,7 @@ import java.time.InstantSource;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Sessions in a state in memory. */
+/** Tests of sessions in an in-memory state. */
 final class StateSessionsTest extends SessionStorageContract {
     private final InstantSource clock = InstantSource.system();
     private final StateEngine engine = MemoryEngine.started(clock);

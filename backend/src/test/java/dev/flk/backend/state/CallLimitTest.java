@@ -36,10 +36,13 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Calls that stay open hold what they count; here those that watch a server's health. */
+/**
+ * Tests that open calls count against the limits until they end. Most tests use calls that watch the health of a
+ * server.
+ */
 class CallLimitTest {
     private static final HealthCheckRequest REQUEST = HealthCheckRequest.newBuilder()
-            .setService("s".repeat(60)) // 62 bytes as a message
+            .setService("s".repeat(60)) // the message has 62 bytes
             .build();
 
     private final AtomicLong nanos = new AtomicLong();
@@ -80,7 +83,7 @@ class CallLimitTest {
         server.shutdownNow();
     }
 
-    /** Holds one call until it is cancelled. */
+    /** Starts a call that stays open until the returned context is cancelled. */
     private CancellableContext hold() {
         CancellableContext call = Context.current().withCancellation();
         Context before = call.attach();
@@ -114,7 +117,7 @@ class CallLimitTest {
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
             assertNoRoom("there are too many calls under way");
-            assertNoRoom("there are too many calls under way"); // and holds nothing
+            assertNoRoom("there are too many calls under way"); // a refused call takes up no room
             first.cancel(null);
             awaitRoom();
             assertThat(second.isCancelled()).isFalse();
@@ -165,7 +168,7 @@ class CallLimitTest {
         await().until(() -> !noRoomForACheck());
     }
 
-    /** An answer that does not fit into the client's window keeps the call open. */
+    /** An answer that does not fit into the client's flow-control window keeps the call open. */
     @Test
     void answerNotReadByACallerWithoutToken_closesTheConnection() throws Exception {
         serve(4, 10_000, Caller.STRANGER);
@@ -209,7 +212,7 @@ class CallLimitTest {
 
     @Test
     void requestsAboveTheMemoryLimit_areRefusedUntilOthersEnd() throws IOException {
-        serve(10, 500); // with what a frame takes, each is 190
+        serve(10, 500); // each request counts as 190 bytes, including the overhead of a frame
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
             assertNoRoom("requests under way take more than 500 bytes");
@@ -243,7 +246,7 @@ class CallLimitTest {
 
     @Test
     void answersAboveTheMemoryLimit_areRefused() throws IOException {
-        serve(10, 3); // an answer has two
+        serve(10, 3); // an answer has two bytes
         HealthCheckRequest ofAll = HealthCheckRequest.getDefaultInstance();
         assertThat(health.check(ofAll).getStatusValue()).isOne();
         server.shutdownNow();

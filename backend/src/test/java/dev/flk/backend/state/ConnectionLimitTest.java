@@ -44,7 +44,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Connections to a port that has few places for them. */
+/** Tests of connections to a port that accepts only a few. */
 class ConnectionLimitTest {
     private static final int SOCKET_MILLIS = 20_000;
     private static final String TOKEN = "a-secret";
@@ -122,7 +122,7 @@ class ConnectionLimitTest {
         InputStream in = socket.getInputStream();
         try {
             while (in.read() >= 0) {
-                // its greeting
+                // skip the server's greeting
             }
         } catch (SocketException e) {
             assertThat(e).hasMessageContaining("reset");
@@ -176,7 +176,7 @@ class ConnectionLimitTest {
         assertThat(call(channel(), TOKEN)).isEqualTo(Code.OK);
 
         awaitClosed(oldest);
-        assertRefused("without_token", 19); // of 21, two had a place
+        assertRefused("without_token", 19); // two of 21 connections were accepted
         assertRefused("connections", 0);
         assertThat(port.refusing()).contains("too many connections without a token");
     }

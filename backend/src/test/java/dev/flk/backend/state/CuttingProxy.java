@@ -11,7 +11,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** A network between a client and a port on loopback that loses answers and connections. */
+/** A proxy to a port on loopback that simulates a network which loses answers and connections. */
 public final class CuttingProxy implements AutoCloseable {
     private final int to;
     private final ServerSocket listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
@@ -34,7 +34,7 @@ public final class CuttingProxy implements AutoCloseable {
             try {
                 step.run();
             } catch (IOException e) {
-                // an end of it was closed
+                // one end of the connection was closed
             }
         });
         thread.setDaemon(true);
@@ -75,12 +75,12 @@ public final class CuttingProxy implements AutoCloseable {
         return listening.getLocalPort();
     }
 
-    /** Answers get lost from now on. */
+    /** Drops all further answers. */
     void holdAnswers() {
         holdsAnswers = true;
     }
 
-    /** Closes all connections, and each that is tried. */
+    /** Closes all connections and refuses new ones. */
     public void cut() throws IOException {
         isCut = true;
         for (Socket socket : open) {
@@ -88,12 +88,12 @@ public final class CuttingProxy implements AutoCloseable {
         }
     }
 
-    /** How many connections were refused since it was cut. */
+    /** Returns the number of connections that were refused. */
     int refused() {
         return refused.get();
     }
 
-    /** Lets all through again. */
+    /** Accepts connections and forwards answers again. */
     public void pass() {
         holdsAnswers = false;
         isCut = false;

@@ -12,7 +12,7 @@ import io.grpc.Status.Code;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
-/** A call whose request is not complete until {@link #complete}, though it has one message only. */
+/** A call with a single request message whose request stays incomplete until {@link #complete} is called. */
 final class HalfOpen<Q, A> {
     private final ClientCall<Q, A> call;
     private final CompletableFuture<Status> end = new CompletableFuture<>();
@@ -21,16 +21,16 @@ final class HalfOpen<Q, A> {
         this.call = call;
     }
 
-    /** Sends the headers, with the first message at the latest. */
+    /** Starts a call; the headers are sent with the first message at the latest. */
     static <Q, A> HalfOpen<Q, A> call(ManagedChannel channel, MethodDescriptor<Q, A> method, Metadata headers) {
         HalfOpen<Q, A> begun = callUnread(channel, method, headers);
         begun.call.request(2);
         return begun;
     }
 
-    /** Like {@link #call}, but does not read the answer. */
+    /** Starts a call like {@link #call}, but does not read the answer. */
     static <Q, A> HalfOpen<Q, A> callUnread(ManagedChannel channel, MethodDescriptor<Q, A> method, Metadata headers) {
-        // what a unary call has sent waits in the client until it is complete
+        // the client buffers the message of a unary call until the request is complete
         MethodDescriptor<Q, A> streaming =
                 method.toBuilder().setType(MethodType.BIDI_STREAMING).build();
         HalfOpen<Q, A> begun = new HalfOpen<>(channel.newCall(streaming, CallOptions.DEFAULT));
@@ -53,7 +53,7 @@ final class HalfOpen<Q, A> {
         call.halfClose();
     }
 
-    /** Waits for the end of the call. */
+    /** Waits for the end of the call and returns its status. */
     Code status() throws Exception {
         return end.get(30, TimeUnit.SECONDS).getCode();
     }

@@ -17,12 +17,15 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A comparison of the verdicts on random values with those of Python's {@code jsonschema}. The seeds are fixed. */
+/** Compares the verdicts on random values with those of Python's {@code jsonschema}. The seeds are fixed. */
 class JsonSchemasAgainstPythonTest {
     private static final int FEW = 300;
     private static final int MANY = 10_000;
 
-    /** Exits with 0 if Python has the release of the package that the seeds were tried with, or a later one. */
+    /**
+     * A program that exits with 0 if Python has the release of the package with which the seeds were tested, or a later
+     * one.
+     */
     private static final String HAS_PACKAGE = """
             import importlib.metadata, sys
             sys.exit([int(n) for n in importlib.metadata.version("jsonschema").split(".")[:2]] < [4, 26])""";
@@ -81,7 +84,7 @@ class JsonSchemasAgainstPythonTest {
         assertThat(valid).as("valid values").isBetween(pairs / 5, pairs * 4 / 5);
     }
 
-    /** Installs the package, or skips the test if there is no package index. */
+    /** Installs the package; skips the test if no package index can be reached. */
     private String installed() throws Exception {
         String python = directory.resolve("venv/bin/python").toString();
         for (List<String> command : List.of(

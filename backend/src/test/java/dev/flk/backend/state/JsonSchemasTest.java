@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class JsonSchemasTest {
-    /** What tables with constraints did: a range, an enumeration, required fields. */
+    /** A schema with the constraints of a typical database table: a range, an enumeration, required fields. */
     private static final String SCORE = """
             {"type":"object","required":["score","state"],"properties":{
                 "score":{"type":"integer","minimum":0,"maximum":100},
@@ -51,7 +51,7 @@ class JsonSchemasTest {
         assertThat(found.isEmpty()).isEqualTo(violation == null);
     }
 
-    /** Values for which the library does not do what the draft specifies. */
+    /** Checks values for which the library alone deviates from the draft. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -109,7 +109,7 @@ class JsonSchemasTest {
                 .hasMessageContaining(why == null ? "" : why);
     }
 
-    /** A pattern that would take hours is given up, and so is a schema that refers to itself. */
+    /** Checks that validation gives up on a pattern that would take hours and on a schema that refers to itself. */
     @ParameterizedTest
     @ValueSource(
             strings = {

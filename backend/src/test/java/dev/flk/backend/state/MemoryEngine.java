@@ -12,11 +12,11 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Random;
 
-/** Engines of tests: in memory, with the defaults. */
+/** In-memory engines with default settings, for tests. */
 public final class MemoryEngine {
     private MemoryEngine() {}
 
-    /** An engine behind a port for everybody. */
+    /** An engine with a port that accepts every caller. */
     public static final class Served implements AutoCloseable {
         private final StateEngine engine = started();
         private final StatePort port = MemoryEngine.port(engine, 0);
@@ -34,19 +34,19 @@ public final class MemoryEngine {
         }
     }
 
-    /** One that takes calls; to be closed. */
+    /** Returns a started engine; the caller closes it. */
     public static StateEngine started() {
         return started(Instant::now);
     }
 
-    /** The same on a clock of the test. */
+    /** Returns a started engine that uses this clock; the caller closes it. */
     public static StateEngine started(InstantSource clock) {
         StateEngine engine = notStarted(clock);
         engine.start().toCompletableFuture().join();
         return engine;
     }
 
-    /** One that refuses calls until it is started; to be closed. */
+    /** Returns an engine that refuses calls until it is started; the caller closes it. */
     public static StateEngine notStarted(InstantSource clock) {
         return new StateEngine(
                 new MemoryStorage(() -> "history", 64 << 20),
@@ -59,7 +59,7 @@ public final class MemoryEngine {
                 JsonSchemas::compile);
     }
 
-    /** A port for it on loopback, for everybody; 0 takes a free one. */
+    /** Opens a port on loopback that accepts every caller; the number 0 selects a free port. */
     static StatePort port(StateEngine engine, int number) throws IOException {
         return port(engine, number, StatePort.MAX_CONNECTIONS);
     }

@@ -13,7 +13,7 @@ import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The contract's table of refusals, as they go over the network. */
+/** Tests that refusals are sent as the contract's table specifies. */
 class MessagesTest {
     @ParameterizedTest
     @CsvSource({

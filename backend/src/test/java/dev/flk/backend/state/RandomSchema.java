@@ -27,7 +27,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * A random JSON Schema of draft 2020-12 and a random value, which often satisfies it. Equal seeds give equal schemas and
+ * A random JSON Schema of draft 2020-12 and a random value that often satisfies it. Equal seeds give equal schemas and
  * values.
  */
 final class RandomSchema {
@@ -35,14 +35,19 @@ final class RandomSchema {
     private static final int DEPTH = 3;
     private static final int DEFINITIONS = 3;
 
-    /** Allows a reference to every definition and to the root. */
+    /** The number that allows references to every definition and to the root. */
     private static final int ANY = -1;
 
-    /** Texts and names of properties. None has a line terminator, because {@code $} has several meanings before one. */
+    /**
+     * The strings and property names. None contains a line terminator, because the meaning of {@code $} before one
+     * differs between implementations.
+     */
     private static final List<String> TEXTS =
             List.of("", "a", "b", "ab", "abc", "b1", "12", "é", "😀", "a😀", "é😀", "😀😀😀", "~/\"\\");
 
-    /** Expressions that have the same meaning in Java, in Python and in ECMA-262 with the flag {@code u}. */
+    /**
+     * The regular expressions, which have the same meaning in Java, in Python and in ECMA-262 with the flag {@code u}.
+     */
     private static final List<String> PATTERNS =
             List.of("^a", "b$", "^.{2}$", "[0-9]+", "^[a-c]*$", "^(a|b1)$", "é|😀", "^[^a]", "^$");
 
@@ -66,7 +71,7 @@ final class RandomSchema {
             "100000000000000000000000000000000000001");
     private static final List<String> STEPS = List.of("0", "0", "1", "-1", "0.5", "-0.001");
 
-    /** A limit of lengths and sizes that exceeds 32 bits. */
+    /** A limit for lengths and sizes that exceeds 32 bits. */
     private static final JsonNode LARGE_COUNT = LongNode.valueOf(4_294_967_297L);
 
     private static final BigDecimal MOST_WITH_FRACTION = BigDecimal.valueOf(1_000_000);
@@ -111,7 +116,7 @@ final class RandomSchema {
     private final JsonNode value;
 
     RandomSchema(long seed) {
-        // seeds are scrambled, because the first draws of a Random hardly differ for neighbouring seeds
+        // seeds are scrambled, because the first values of a Random hardly differ between adjacent seeds
         random = new Random(new SplittableRandom(seed).nextLong());
         Kind kind = pick(List.of(NUMBER, STRING, OBJECT, OBJECT, ARRAY, ARRAY));
         schema = schema(kind, DEPTH, 0);
@@ -135,8 +140,8 @@ final class RandomSchema {
     /**
      * Returns a schema.
      *
-     * @param definition the first definition that the schema may refer to, or {@link #ANY}. A definition refers only to
-     *     later ones, except below a keyword that descends into the value, so that no reference is endless.
+     * @param definition the first definition that the schema may refer to, or {@link #ANY}. To prevent endless
+     *     references, a definition refers only to later ones, except below a keyword that descends into the value.
      */
     private JsonNode schema(Kind kind, int depth, int definition) {
         if (oneIn(depth == DEPTH ? 100 : 12)) {
@@ -169,7 +174,7 @@ final class RandomSchema {
             case "enum" -> to.set(keyword, list(1, 4, () -> any(kind, 2)));
             case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum" ->
                 to.set(keyword, number(new BigDecimal(pick(NUMBERS))));
-            // Python uses floating point if the divisor has a point
+            // Python uses floating-point arithmetic if the divisor has a decimal point
             case "multipleOf" -> to.put(keyword, pick(List.of(1, 2, 3, 7)));
             case "minLength", "minItems", "minProperties" -> to.set(keyword, oneIn(20) ? LARGE_COUNT : count(0, 2));
             case "maxLength", "maxItems", "maxProperties" -> to.set(keyword, oneIn(20) ? LARGE_COUNT : count(1, 4));
@@ -188,14 +193,14 @@ final class RandomSchema {
                     to.set("maxContains", count(1, 2));
                 }
             }
-            case "minContains" -> to.set(keyword, count(0, 2)); // is ignored without contains
-            // Python takes [[1],[true],[1]] for unique, because it sorts 1 and true as equals; the seeds in use avoid
-            // that
+            case "minContains" -> to.set(keyword, count(0, 2)); // ignored without contains
+            // Python considers [[1],[true],[1]] unique, because it sorts 1 and true as equals; the seeds in use avoid
+            // such values
             case "uniqueItems" -> to.put(keyword, !oneIn(4));
             case "allOf", "anyOf", "oneOf" -> to.set(keyword, list(1, 3, same));
             case "not" -> to.set(keyword, same.get());
             case "if" -> {
-                // without if, then and else are ignored
+                // then and else are ignored without if
                 Stream.of("if", "then", "else").filter(part -> !oneIn(6)).forEach(part -> to.set(part, same.get()));
             }
             case "$ref" -> {
@@ -252,8 +257,8 @@ final class RandomSchema {
     }
 
     /**
-     * Returns a number; sometimes writes an integer with a point. Python reads a number with a point as a double, which
-     * distinguishes short fractions but not large integers.
+     * Returns a number; sometimes writes an integer with a decimal point. Python reads a number with a decimal point as
+     * a double, which can distinguish short fractions but not large integers.
      */
     private JsonNode number(BigDecimal number) {
         if (number.stripTrailingZeros().scale() > 0) {
@@ -269,7 +274,7 @@ final class RandomSchema {
         return value(NODES.objectNode().put("type", pick(kind.types)), depth);
     }
 
-    /** Returns a value that satisfies a schema more often than one that does not depend on it. */
+    /** Returns a value that is likely to satisfy a schema. */
     private JsonNode value(JsonNode near, int depth) {
         ObjectNode guide = NODES.objectNode();
         collect(near, guide);
@@ -293,7 +298,10 @@ final class RandomSchema {
         };
     }
 
-    /** Adds the keywords of a schema and of some schemas that it applies to the same value, unless they exist. */
+    /**
+     * Adds the keywords of a schema, and of some of the schemas that it applies to the same value, to the guide unless
+     * they exist there.
+     */
     private void collect(JsonNode from, ObjectNode guide) {
         from.properties().forEach(keyword -> {
             JsonNode old = guide.get(keyword.getKey());
@@ -340,7 +348,7 @@ final class RandomSchema {
                 ? new BigDecimal(pick(NUMBERS))
                 : pick(limits).decimalValue();
         BigDecimal step = new BigDecimal(pick(STEPS));
-        // a double does not hold a large integer with a fraction
+        // a double can't represent a large number with a fraction
         BigDecimal near = limit.abs().compareTo(MOST_WITH_FRACTION) < 0 || step.scale() <= 0 ? limit.add(step) : limit;
         if (guide.has("multipleOf") && !oneIn(3)) {
             BigDecimal factor = guide.get("multipleOf").decimalValue();
@@ -433,6 +441,6 @@ final class RandomSchema {
         return random.nextInt(n) == 0;
     }
 
-    /** The types of some values, and keywords that restrict values of these types. */
+    /** A kind of values: their types, and the keywords that restrict values of these types. */
     private record Kind(List<String> types, List<String> keywords) {}
 }

@@ -41,7 +41,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Followers and what happens to the history meanwhile. */
+/** Tests of followers while the history changes, is compacted or is unavailable. */
 class ReplayStreamTest {
     private final AtomicInteger histories = new AtomicInteger();
     private volatile Storage storage = emptyStorage();
@@ -98,7 +98,7 @@ class ReplayStreamTest {
                 .join();
     }
 
-    /** A follower on a thread of its own. */
+    /** A follower that runs on its own thread. */
     private static final class Follower implements AutoCloseable {
         private final Queue<StateEvent> seen = new ConcurrentLinkedQueue<>();
         private final Stream<StateEvent> events;
@@ -131,7 +131,7 @@ class ReplayStreamTest {
             for (int i = 0; i < 5; i++) {
                 write("busy");
             }
-            // the last token that it has is none that is accepted for all agents
+            // after this, the follower's last token is no longer valid for a replay of all agents
             engine.history().compact(new At.Now());
             int number = port.port();
             port.close();
@@ -157,7 +157,7 @@ class ReplayStreamTest {
         assertThat(engine.history().oldest("default")).isEqualTo(4);
     }
 
-    /** What the wire has, of which the Java client shows only the events with changes. */
+    /** Uses the protocol directly, because the Java client hides events without changes. */
     @Test
     void quietStream_progressRequested_getsTokens() {
         ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", port.port())

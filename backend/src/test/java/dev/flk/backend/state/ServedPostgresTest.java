@@ -21,7 +21,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What the backend does around a state in Postgres. */
+/** Tests of the metrics and files that the backend maintains for a state in Postgres. */
 class ServedPostgresTest {
     @TempDir
     Path directory;

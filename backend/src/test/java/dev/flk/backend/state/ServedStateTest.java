@@ -58,7 +58,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The state as the backend serves it: who gets in, over what, and what an outage of it is. */
+/** Tests of the state as the backend serves it: authentication, transports and outages. */
 class ServedStateTest {
     private final Metrics metrics = new Metrics("test");
     private final StateMetrics stateMetrics = new StateMetrics(metrics);
@@ -269,7 +269,7 @@ class ServedStateTest {
         }
     }
 
-    /** The headers of a commit come first, its request after the token was revoked. */
+    /** The headers of a commit arrive before the token is revoked, and the rest of its request after that. */
     @Test
     void request_tokenRevokedBeforeItsEnd_isRefused() throws Exception {
         Path file = tokens(token("a", "a-secret", "\"write\":[\"*/\"]"));
@@ -286,7 +286,7 @@ class ServedStateTest {
                                         .setKey("k"))
                                 .setJson("1")))
                 .build());
-        // calls of one connection begin in order
+        // the server starts the calls of a connection in order, so it has received the headers
         assertThat(state(channel, "a-secret")
                         .begin(BeginRequest.getDefaultInstance())
                         .getTxId())

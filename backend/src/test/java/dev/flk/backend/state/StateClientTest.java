@@ -42,7 +42,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** The Java client on a real port. */
+/** Tests of the Java client with a real port. */
 class StateClientTest {
     private StateEngine engine;
     private StatePort port;
@@ -156,7 +156,7 @@ class StateClientTest {
         assertThatThrownBy(() -> client.get("\uDE00", "k")).isInstanceOf(Invalid.class);
     }
 
-    /** The answer is cut off, and the backend can't be reached for longer than gRPC itself would try. */
+    /** The answer is lost, and the backend can't be reached for longer than gRPC itself would retry. */
     @Test
     void commit_answerLost_isRetriedAndAppliedOnce() throws Exception {
         try (CuttingProxy proxy = new CuttingProxy(port.port());
@@ -201,7 +201,10 @@ class StateClientTest {
         }
     }
 
-    /** A follower without any event yet resumes at the token, and not where it began, which may be compacted by then. */
+    /**
+     * A follower that has not received an event resumes at the token, because its starting revision may have been
+     * compacted.
+     */
     @Test
     void progress_isNotAnEvent_andADisconnectedFollowerResumesThere() throws Exception {
         List<ReplayRequest> requests = new CopyOnWriteArrayList<>();

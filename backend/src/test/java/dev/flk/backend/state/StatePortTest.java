@@ -65,7 +65,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Calls of a client to a real port. */
+/** Tests of client calls to a real port. */
 class StatePortTest {
     private volatile Instant now = Instant.parse("2026-11-22T12:00:00Z");
     private StateEngine engine;
@@ -225,7 +225,10 @@ class StatePortTest {
                 .containsExactly("default");
     }
 
-    /** More than the network and the server hold for it is committed meanwhile, and given to others. */
+    /**
+     * While the watcher does not read, more is committed and delivered to others than the network and the server buffer
+     * for it.
+     */
     @Test
     void slowWatcher_delaysNobodyAndMissesNothing() {
         String large = '"' + "x".repeat(50_000) + '"';
@@ -255,7 +258,7 @@ class StatePortTest {
         }
     }
 
-    /** A time that is still to come is a bound for what is committed later. */
+    /** A time in the future limits the events that are committed later. */
     @Test
     void replay_betweenTimes_returnsTheEventsBetween() {
         At from = at(now.plusSeconds(1));
@@ -310,7 +313,7 @@ class StatePortTest {
                 .hasMessageContaining("UNIMPLEMENTED");
     }
 
-    /** The first answer of a call with one request. */
+    /** Sends one request and returns the first answer. */
     private static <Q, A> A first(Function<StreamObserver<A>, StreamObserver<Q>> call, Q request) {
         CompletableFuture<A> first = new CompletableFuture<>();
         StreamObserver<Q> requests = call.apply(new StreamObserver<>() {
@@ -332,7 +335,7 @@ class StatePortTest {
         return first.orTimeout(20, TimeUnit.SECONDS).join();
     }
 
-    /** In both versions; grpcurl, among others, uses v1alpha. */
+    /** Checks both versions of the reflection protocol, because some clients, such as grpcurl, use v1alpha. */
     @Test
     void reflection_listsTheServices() {
         String v1 = first(
@@ -367,7 +370,7 @@ class StatePortTest {
                 .isEqualTo("history");
     }
 
-    /** Bytes that are no text, and bytes that are no message. */
+    /** Sends a request with invalid UTF-8 and one that is not a message. */
     @Test
     void unreadableRequest_isInvalid() {
         byte[] key = {0x12, 0x02, 'a', (byte) 0xff, 0x1a, 0x01, 'k'};

@@ -10,7 +10,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** A directory with all its content. */
+/** Operations that copy or remove a directory with all its content. */
 public final class DirectoryTree {
     private DirectoryTree() {}
 

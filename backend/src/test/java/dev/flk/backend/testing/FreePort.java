@@ -6,13 +6,13 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.util.concurrent.ThreadLocalRandom;
 
-/** A port for a server that must know its number before it starts. */
+/** Chooses a port for a server that must know the number before it starts. */
 public final class FreePort {
-    /** The lowest port to choose. */
+    /** The lowest port that can be chosen. */
     private static final int FIRST = 12_000;
 
     private static final int BEHIND = 22_000;
-    /** A Redis Cluster also listens on the port that is higher by this number. */
+    /** The offset from the port of a Redis Cluster node to its second port. */
     private static final int CLUSTER_BUS = 10_000;
 
     private static final int TRIES = 100;
@@ -20,8 +20,8 @@ public final class FreePort {
     private FreePort() {}
 
     /**
-     * Returns a port of the loopback interface on which nothing listens, nor on its port for a Redis Cluster. Both are
-     * below the ports that the kernel gives to clients, so that no client takes them before the server does.
+     * Returns a loopback port that is free, as is the second port for a Redis Cluster. Both are below the ports that
+     * the kernel assigns to clients, so that no client takes them before the server does.
      */
     public static int choose() {
         for (int i = 0; i < TRIES; i++) {

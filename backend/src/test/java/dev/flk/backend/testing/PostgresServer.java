@@ -23,11 +23,11 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A Postgres server in its own temporary directory. Postgres refuses to run as root; for root it runs as the user
- * nobody. Closing leaves no process, file or shared memory behind, even if the server was killed before.
+ * A Postgres server in its own temporary directory. Because Postgres refuses to run as root, root starts it as the user
+ * nobody. Closing the server removes its processes, files and shared memory, even if it was killed before.
  */
 public final class PostgresServer extends ServerProcess {
-    /** The password of the user {@code postgres}, who may do everything. */
+    /** The password of the superuser {@code postgres}. */
     public static final String PASSWORD = "pg-s3cret";
 
     private static final String NOBODY = "65534";
@@ -41,7 +41,10 @@ public final class PostgresServer extends ServerProcess {
         this.settings = settings;
     }
 
-    /** Returns the server that the tests of this JVM share, for those that neither stop nor configure it; the JVM closes it at its end. */
+    /**
+     * Returns the server that all tests of this JVM share if they neither stop nor configure it. It is closed when the
+     * JVM exits.
+     */
     public static PostgresServer shared() {
         return Shared.SERVER;
     }
@@ -55,14 +58,14 @@ public final class PostgresServer extends ServerProcess {
     }
 
     /**
-     * Starts a server; a setting is written like {@code max_connections=10}. Logins use MD5: those with SCRAM took a
-     * quarter of the time of tests that connect often.
+     * Starts a server; a setting is written like {@code max_connections=10}. Logins use MD5, because SCRAM logins took
+     * a quarter of the time of tests that connect often.
      */
     public static PostgresServer start(String... settings) {
         return start("md5", List.of(settings));
     }
 
-    /** Starts a server whose logins use SCRAM, as is the default of Postgres. */
+    /** Starts a server whose logins use SCRAM, the default of Postgres. */
     public static PostgresServer startWithScram() {
         return start("scram-sha-256", List.of());
     }
@@ -147,19 +150,19 @@ public final class PostgresServer extends ServerProcess {
         }
     }
 
-    /** Makes an empty database and returns its name. */
+    /** Creates an empty database and returns its name. */
     public String newDatabase() {
         String name = "flk_" + databases.incrementAndGet();
         execute("postgres", "CREATE DATABASE " + name);
         return name;
     }
 
-    /** Returns a {@code POSTGRES_CONN} for a database of this server. */
+    /** Returns the {@code POSTGRES_CONN} for a database of this server. */
     public String uri(String database) {
         return "postgresql://postgres:" + PASSWORD + "@127.0.0.1:" + port() + "/" + database;
     }
 
-    /** Returns a connection of the user {@code postgres}. */
+    /** Opens a connection as the user {@code postgres}. */
     public Connection connect(String database) throws SQLException {
         return DriverManager.getConnection(
                 "jdbc:postgresql://127.0.0.1:" + port() + "/" + database, "postgres", PASSWORD);
@@ -175,12 +178,12 @@ public final class PostgresServer extends ServerProcess {
         }
     }
 
-    /** Returns the first column of the first row as a number. */
+    /** Runs a query and returns the first column of the first row as a number. */
     public long number(String database, String sql) {
         return Long.parseLong(text(database, sql));
     }
 
-    /** Returns the first column of the first row. */
+    /** Runs a query and returns the first column of the first row. */
     public String text(String database, String sql) {
         try (Connection connection = connect(database);
                 Statement statement = connection.createStatement();
@@ -193,8 +196,8 @@ public final class PostgresServer extends ServerProcess {
     }
 
     /**
-     * Stops the server as an operator does, which closes the connections of its clients. Does nothing if it does not
-     * run.
+     * Stops the server as an operator does, which closes the connections of its clients. Does nothing if the server is
+     * not running.
      */
     public void stop() {
         ProcessHandle parent = running().toHandle();
@@ -205,7 +208,7 @@ public final class PostgresServer extends ServerProcess {
         }
     }
 
-    /** Starts the server again if it was killed or stopped. */
+    /** Restarts the server if it was killed or stopped. */
     public void startUnlessUp() {
         if (!running().isAlive()) {
             restart();
@@ -218,7 +221,10 @@ public final class PostgresServer extends ServerProcess {
         execute("postgres", "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     }
 
-    /** Stops the server, copies its data and starts it again; the result puts the copy back and restarts the server. */
+    /**
+     * Stops the server, copies its data and restarts it. The returned action puts the copy back and restarts the
+     * server.
+     */
     @Override
     public Runnable copy() {
         Path copy = stoppedCopy();
@@ -242,8 +248,8 @@ public final class PostgresServer extends ServerProcess {
     }
 
     /**
-     * Stops the server, keeps a copy of its data and starts it again. The returned action stops it and promotes the
-     * copy, like a standby that was not up to date.
+     * Stops the server, copies its data and restarts it. The returned action stops the server and promotes the copy,
+     * like a standby that lags behind.
      */
     public Runnable laggingStandby() {
         Path copy = stoppedCopy();
@@ -255,12 +261,12 @@ public final class PostgresServer extends ServerProcess {
         };
     }
 
-    /** Returns whether the machine has the programs that dump and restore a database. */
+    /** Returns whether {@code pg_dump} and {@code pg_restore} are installed. */
     public static boolean hasDump() {
         return isOnPath("pg_dump") && isOnPath("pg_restore");
     }
 
-    /** Returns whether the machine has the program that takes a base backup. */
+    /** Returns whether {@code pg_basebackup} is installed. */
     public static boolean hasBaseBackup() {
         return isOnPath("pg_basebackup");
     }
@@ -271,8 +277,8 @@ public final class PostgresServer extends ServerProcess {
     }
 
     /**
-     * Dumps a database as docs/state.md describes; the returned action restores the dump over the present content of
-     * the database.
+     * Dumps a database as docs/state.md describes. The returned action replaces the current content of the database
+     * with the dump.
      */
     public Runnable dump(String database) {
         Path dump = directory.resolve("dump-" + databases.incrementAndGet());
@@ -282,7 +288,7 @@ public final class PostgresServer extends ServerProcess {
 
     /**
      * Takes a base backup of a server that was started by {@link #startWithArchive}. The returned action stops the
-     * server, puts the backup in the place of its data and recovers up to the restore point with the given name; it
+     * server, replaces its data with the backup and recovers up to the restore point with the given name. The action
      * returns when the server accepts writes on a new timeline.
      */
     public Consumer<String> baseBackup() {
@@ -295,7 +301,8 @@ public final class PostgresServer extends ServerProcess {
                 "--wal-method=fetch",
                 "--no-sync"));
         return restorePoint -> {
-            execute("postgres", "SELECT pg_switch_wal()"); // completes the segment, so that stopping archives it
+            // completes the segment, so that it is archived when the server stops
+            execute("postgres", "SELECT pg_switch_wal()");
             stop();
             replaceData(backup);
             recoverTo(restorePoint);
@@ -321,8 +328,8 @@ public final class PostgresServer extends ServerProcess {
     }
 
     /**
-     * Mounts an empty file system of a few mebibytes, kept in memory and owned by the server's user, until the server is
-     * closed. Returns its path, at which a tablespace can be created; empty if the tests may not mount.
+     * Mounts an empty in-memory file system of this size, owned by the server's user, until the server is closed.
+     * Returns the path, where a tablespace can be created; empty if the tests are not allowed to mount.
      */
     public Optional<Path> mountDisk(int mebibytes) {
         if (!isRoot()) {
@@ -337,14 +344,14 @@ public final class PostgresServer extends ServerProcess {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (IllegalStateException e) {
-            return Optional.empty(); // a container without CAP_SYS_ADMIN
+            return Optional.empty(); // the tests run in a container without CAP_SYS_ADMIN
         }
     }
 
     /** Stops the server and removes all its files. */
     @Override
     public void close() {
-        startUnlessUp(); // only a start removes the shared memory of a server that was killed
+        startUnlessUp(); // only a restart removes the shared memory of a server that was killed
         stop();
         if (disk != null) {
             run(List.of("umount", disk.toString()));

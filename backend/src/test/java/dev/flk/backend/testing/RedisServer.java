@@ -13,8 +13,8 @@ import java.util.Optional;
 import redis.embedded.core.ExecutableProvider;
 
 /**
- * A real redis-server with its own directory, or a Sentinel, which is the same program. It keeps its data only with
- * {@code --appendonly yes}. Its process does not outlive the JVM.
+ * A real redis-server with its own directory, or a Sentinel, which is the same program. The server keeps its data over
+ * a restart only with {@code --appendonly yes}. The process does not outlive the JVM.
  */
 public final class RedisServer extends ServerProcess {
     private static final String LOADING = "-LOADING";
@@ -24,7 +24,7 @@ public final class RedisServer extends ServerProcess {
     private final List<String> arguments;
     private final Thread lastResort = new Thread(this::kill, "redis-server-end");
 
-    /** @param mode the arguments that come before all options */
+    /** @param mode the arguments that precede all options */
     private RedisServer(Path directory, List<String> mode, List<String> arguments) throws IOException {
         super(Files.createDirectories(directory));
         this.program = ExecutableProvider.newJarResourceProvider(directory.toFile())
@@ -56,7 +56,8 @@ public final class RedisServer extends ServerProcess {
     /**
      * Starts a Sentinel and waits until it answers.
      *
-     * @param directory a directory as for {@link #start}, which also has its configuration, which the Sentinel rewrites
+     * @param directory a directory as for {@link #start}; it also contains the configuration, which the Sentinel
+     *     rewrites
      * @param configuration the lines of its configuration, such as {@code sentinel monitor name 127.0.0.1 6379 1}
      */
     public static RedisServer startSentinel(Path directory, String... configuration) {
@@ -95,13 +96,13 @@ public final class RedisServer extends ServerProcess {
         restartWith();
     }
 
-    /** Restarts the server like {@link #restart}, with more arguments. */
+    /** Restarts the server like {@link #restart}, with additional arguments. */
     public void restartWith(String... moreArguments) {
         begin(moreArguments);
         awaitReady(() -> answer().filter(text -> !isLoading(text)).isPresent());
     }
 
-    /** Restarts the server like {@link #restart}, but waits only until it answers that it is loading. */
+    /** Restarts the server like {@link #restart}, but waits only until the server reports that it is loading. */
     public void restartLoading(String... moreArguments) {
         begin(moreArguments);
         awaitReady(() -> answer().filter(RedisServer::isLoading).isPresent());
@@ -125,7 +126,7 @@ public final class RedisServer extends ServerProcess {
     /**
      * Sends one command on a new connection.
      *
-     * @return the reply as the server writes it, without line ends; for an array, one element after the other
+     * @return the reply as the server sends it, without line terminators; for an array, one entry per element
      */
     public List<String> send(String... command) {
         try (RespSocket socket = new RespSocket(port(), PATIENCE)) {
@@ -135,14 +136,14 @@ public final class RedisServer extends ServerProcess {
         }
     }
 
-    /** Ends the server if it still runs, and leaves its files in its directory. Idempotent. */
+    /** Kills the server if it is still running; its files remain in the directory. Idempotent. */
     @Override
     public void close() {
         kill();
         try {
             Runtime.getRuntime().removeShutdownHook(lastResort);
         } catch (IllegalStateException ending) {
-            // the hook is running
+            // the JVM is shutting down, so the hook is already running
         }
     }
 

@@ -13,7 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A minimal Redis client to send commands to a server, so that tests need no library. */
+/** A minimal Redis client, so that tests can send commands without a library. */
 final class RespSocket implements AutoCloseable {
     private final Socket socket;
     private final InputStream in;

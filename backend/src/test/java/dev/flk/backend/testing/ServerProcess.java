@@ -16,11 +16,11 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A real server of a store on a free port of the loopback address, which tests kill, pause and put back to older data.
- * Confined to one thread; every wait is bounded.
+ * A real store server on a free loopback port, which tests can kill, pause and reset to older data. Confined to one
+ * thread; every wait has a time limit.
  */
 public abstract class ServerProcess implements AutoCloseable {
-    /** How long a test waits for a server; much longer than a busy machine needs. */
+    /** The maximum time that a test waits for a server; much longer than a busy machine needs. */
     public static final Duration PATIENCE = Duration.ofSeconds(60);
 
     final Path directory;
@@ -40,19 +40,22 @@ public abstract class ServerProcess implements AutoCloseable {
     /** Returns the settings of a backend that keeps its outcomes in this server. */
     public abstract Map<String, String> configuration();
 
-    /** Starts the server, which has ended, on its existing data; returns when it serves. */
+    /** Restarts the server on its existing data and returns when it is ready. The server must have ended. */
     public abstract void restart();
 
-    /** Starts the server, which has ended, without data. */
+    /** Restarts the server without data. The server must have ended. */
     public abstract void restartEmpty();
 
-    /** Copies the present data; the result starts the server, which must have ended then, on the copy. */
+    /** Copies the current data. The returned action starts the server, which must have ended by then, on the copy. */
     public abstract Runnable copy();
 
     @Override
     public abstract void close();
 
-    /** Kills all processes of the server with SIGKILL; does nothing if it has ended. Returns when they have ended. */
+    /**
+     * Kills all processes of the server with SIGKILL and waits until they have ended. Does nothing if the server has
+     * already ended.
+     */
     public final void kill() {
         List<ProcessHandle> all = processes();
         all.forEach(ProcessHandle::destroyForcibly);
@@ -62,7 +65,7 @@ public abstract class ServerProcess implements AutoCloseable {
     /** Pauses the server with SIGSTOP: its connections stay open, but it does not answer. */
     public final void pause() {
         ProcessHandle parent = running().toHandle();
-        signal("STOP", parent); // the parent first, so that it starts no more processes
+        signal("STOP", parent); // pause the parent first, so that it starts no more processes
         parent.descendants().forEach(handle -> signal("STOP", handle));
     }
 
@@ -83,7 +86,7 @@ public abstract class ServerProcess implements AutoCloseable {
         return running;
     }
 
-    /** Blocks until the server that was launched is ready; fails if it ends before. */
+    /** Blocks until the launched server is ready; fails if the server ends first. */
     final void awaitReady(Callable<Boolean> isReady) {
         await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(() -> {
             if (!running().isAlive()) {
@@ -93,7 +96,7 @@ public abstract class ServerProcess implements AutoCloseable {
         });
     }
 
-    /** Runs a program to its end; fails if the program does. */
+    /** Runs a program until it exits; fails if the program fails or takes too long. */
     final void run(List<String> command) {
         try {
             Process running = start(command);
@@ -125,7 +128,7 @@ public abstract class ServerProcess implements AutoCloseable {
         try {
             run(List.of("kill", "-" + name, Long.toString(handle.pid())));
         } catch (IllegalStateException e) {
-            if (handle.isAlive()) { // otherwise the process has ended meanwhile
+            if (handle.isAlive()) { // otherwise the process ended in the meantime
                 throw e;
             }
         }

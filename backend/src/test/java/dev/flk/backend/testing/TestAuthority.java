@@ -55,7 +55,7 @@ public final class TestAuthority {
         this.own = own;
     }
 
-    /** A key with its certificate. */
+    /** A private key with its certificate. */
     public record Issued(PrivateKey key, X509Certificate certificate) {
         public String certificatePem() {
             try {
@@ -70,7 +70,7 @@ public final class TestAuthority {
             return pem("PRIVATE KEY", key.getEncoded());
         }
 
-        /** Writes {@code name.crt} and, for its owner only, {@code name.key}. */
+        /** Writes {@code name.crt} and {@code name.key}; only the owner may read the key. */
         public Issued writeTo(Path directory, String name) throws IOException {
             Path keyFile = directory.resolve(name + ".key");
             Files.deleteIfExists(keyFile);
@@ -88,7 +88,9 @@ public final class TestAuthority {
                 new Issued(pair.getPrivate(), sign(name, name, pair, pair, lately(), lately().plus(USUAL))));
     }
 
-    /** Issues a certificate that is valid for some weeks, for names such as {@code localhost} or {@code 127.0.0.1}. */
+    /**
+     * Issues a certificate that is valid for some weeks and for names such as {@code localhost} or {@code 127.0.0.1}.
+     */
     public Issued issue(String name, String... names) {
         return issue(name, lately(), lately().plus(USUAL), names);
     }
@@ -115,8 +117,7 @@ public final class TestAuthority {
     }
 
     /**
-     * Returns the context of a client or server that trusts only this authority, and presents {@code shown} if it is
-     * given.
+     * Returns the context of a client or server that trusts only this authority and presents {@code shown}, if given.
      */
     public SSLContext context(Issued... shown) {
         try {

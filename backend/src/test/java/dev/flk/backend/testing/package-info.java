@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Servers that the tests of every module use, as separate processes. Built into a test jar, on which nothing of the
- * product depends.
+ * Servers that run as separate processes for the tests of all modules. They are packaged in a test jar, on which no
+ * production code depends.
  */
 package dev.flk.backend.testing;

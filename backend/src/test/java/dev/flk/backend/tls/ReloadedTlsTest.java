@@ -22,7 +22,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Changed TLS files come into force; files with a mistake do not, and the mistake is reported if it stays. */
+/** Tests that changed TLS files take effect, that invalid files do not, and that a persistent mistake is reported. */
 final class ReloadedTlsTest {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final Issued FIRST = AUTHORITY.issue("first", "localhost");
@@ -38,7 +38,7 @@ final class ReloadedTlsTest {
     private ReloadedTls tls;
 
     /**
-     * Creates the files as in a volume of Kubernetes: their names lead through a link to a directory, and a change
+     * Creates the files as in a Kubernetes volume: their paths lead through a link to a directory, and an update
      * replaces the link.
      */
     @BeforeEach

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which TLS files are accepted, and the messages about the others. */
+/** Tests which TLS files are accepted, and the error messages for the others. */
 final class TlsFilesTest {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final Issued RIGHT = AUTHORITY.issue("right", "localhost");
@@ -92,7 +92,7 @@ final class TlsFilesTest {
                 .toASN1Primitive()
                 .getEncoded();
         writeKey(pem("RSA PRIVATE KEY", rsa));
-        // the key can be read, but does not belong to the certificate
+        // the key is readable, but does not belong to the certificate
         assertProblem("TLS_KEY: " + key, "is not the key of the first certificate of TLS_CERT (CN=right)");
     }
 

@@ -11,11 +11,11 @@ import java.time.Instant;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What the view Now makes of the metrics. */
+/** Tests how the view Now presents the metrics. */
 final class NowViewTest {
     private static final Instant NOW = Instant.parse("2026-11-26T12:00:00Z");
 
-    /** Counters of a backend, as far as the view reads them. */
+    /** The counters of a backend that the view reads. */
     private static final class Counters extends Metrics.Feature {
         final Metrics.Count accepted = bareCounter("flk_accepted", "Accepted.");
         final Metrics.Count escalated = bareCounter("flk_escalated", "Escalated.");

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** The views of shards and of a shard, of a record in memory. */
+/** Tests of the views of all shards and of one shard, with an in-memory record. */
 final class ShardViewsTest {
     private static final Instant NOW = Instant.parse("2026-11-26T12:00:00Z");
     private static final Span ALWAYS = new Span(null, null);

@@ -52,7 +52,7 @@ final class RedisFixture implements AutoCloseable {
         return new RedisFixture(redis, Duration.ofHours(1), postgres, STREAM_BYTES).serving();
     }
 
-    /** Waits until the sessions can be used. */
+    /** Waits until the storage serves sessions, and returns this fixture. */
     RedisFixture serving() {
         await().pollInterval(Duration.ofMillis(20)).atMost(PATIENCE).until(() -> isServing(storage));
         return this;

@@ -35,7 +35,9 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Sessions in a Redis that stops, is emptied, fails over or is full, with the durable copy in a real Postgres. */
+/**
+ * Tests of sessions in a Redis that stops, is emptied, fails over or is full, with a durable copy in a real Postgres.
+ */
 final class RedisOutageTest {
     private static final long ANY = SessionStorage.ANY_VERSION;
 
@@ -72,7 +74,7 @@ final class RedisOutageTest {
                 .join();
     }
 
-    /** Updates a session as soon as the storage can be used. */
+    /** Updates a session; retries until the storage is available. */
     private static Updated patiently(SessionStorage storage, String id, String json, long ifVersion) {
         Updated[] updated = new Updated[1];
         await().pollInterval(Duration.ofMillis(20))
@@ -125,7 +127,7 @@ final class RedisOutageTest {
 
         server.kill();
         assertThatThrownBy(() -> patientlyFailing(one.storage)).isInstanceOf(StateException.class);
-        server.restart(); // it keeps nothing
+        server.restart(); // the server has lost its data
 
         for (RedisFixture backend : List.of(other, one)) {
             Session session = session(backend.storage, "a");
@@ -183,7 +185,7 @@ final class RedisOutageTest {
         await().atMost(RedisFixture.PATIENCE)
                 .until(() -> String.join(" ", sentinel.send("SENTINEL", "replicas", "flk"))
                         .contains(Integer.toString(replica.port())));
-        replica.pause(); // it misses the next updates
+        replica.pause(); // the replica misses the next updates
         now(one.storage.put("a", "{\"n\":2}", 1));
         now(one.storage.put("a", "{\"n\":3}", 2));
         awaitWritten(3);
@@ -328,13 +330,13 @@ final class RedisOutageTest {
             threads.shutdownNow();
         }
         await().atMost(RedisFixture.PATIENCE).until(() -> one.metrics.waiting == 0 && one.metrics.active == 0);
-        // every version that Postgres has is there once, and follows from the version before it
+        // no version in Postgres counts more increments than there are earlier versions
         assertThat(number(
                         "SELECT count(*) FROM sync_events e WHERE version > 1 AND (state ->> 'n')::int > version - 1"))
                 .isZero();
     }
 
-    /** Increments a number in a session with conditions; returns the newest version. */
+    /** Increments a number in a session with conditional updates and returns the newest version. */
     private static long updates(SessionStorage storage, String id) {
         long newest = 0;
         for (int done = 0; done < 20; ) {

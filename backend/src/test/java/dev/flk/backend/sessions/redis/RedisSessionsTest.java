@@ -20,7 +20,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Sessions in a real Redis. */
+/** Tests of sessions in a real Redis. */
 final class RedisSessionsTest extends SessionStorageContract {
     @TempDir
     private static Path directory;
