@@ -139,8 +139,8 @@ class PostgresFaultsTest {
     }
 
     /**
-     * Causes a fault, waits until both engines have refused a call because of it, removes the fault and waits until both
-     * engines commit again.
+     * Causes a fault, waits until both engines have refused a call because of it, removes the fault and waits until
+     * both engines commit again.
      *
      * @param explanation a pattern for the messages of refusals due to the fault
      * @param fault causes the fault and returns the action that removes it

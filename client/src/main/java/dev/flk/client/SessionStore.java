@@ -93,8 +93,8 @@ public final class SessionStore {
      * Returns a client of a backend, with requests of at most ten seconds.
      *
      * @param url the base URL, such as {@code http://localhost:8080}
-     * @param credentials a token, or a signer with the key of an agent such as {@code (method, target, headers, body) ->
-     *     MessageSigner.of(key).sign(method, target, headers, body, Instant.now(), nonce())}
+     * @param credentials a token, or a signer with the key of an agent such as {@code (method, target, headers, body)
+     *     -> MessageSigner.of(key).sign(method, target, headers, body, Instant.now(), nonce())}
      */
     public static SessionStore connect(String url, Credentials credentials) {
         return connect(url, credentials, Duration.ofSeconds(10), HttpClient.newHttpClient());

@@ -18,8 +18,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * {@code kill -9} of the agent while it appends, sends and settles, and of both programs in turn: nothing is lost, and a resend changes
- * nothing. {@code -Dflk.kills=20} kills them more often.
+ * {@code kill -9} of the agent while it appends, sends and settles, and of both programs in turn: nothing is lost, and
+ * a resend changes nothing. {@code -Dflk.kills=20} kills them more often.
  */
 final class AgentKillIT {
     private static final int KILLS = Integer.getInteger("flk.kills", 2);

@@ -20,7 +20,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Agent and backend over mutual TLS: with the right certificates, and with wrong ones, which lose nothing and are reported with a remedy. */
+/**
+ * Agent and backend over mutual TLS: with the right certificates, and with wrong ones, which lose nothing and are
+ * reported with a remedy.
+ */
 @Tag("thorough")
 final class AgentTlsIT {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");

@@ -19,7 +19,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** {@code deploy/} and {@code alerts/}, each checked by the program that reads it: promtool, Helm, Compose, systemd, logrotate. */
+/**
+ * {@code deploy/} and {@code alerts/}, each checked by the program that reads it: promtool, Helm, Compose, systemd,
+ * logrotate.
+ */
 @Tag("thorough")
 final class DeployIT {
     private static final Path DEPLOY = Built.root().resolve("deploy");

@@ -21,7 +21,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.yaml.snakeyaml.Yaml;
 
-/** The docs: links lead somewhere, files and tests that they name exist, commands that they show are commands of the programs. */
+/**
+ * The docs: links lead somewhere, files and tests that they name exist, commands that they show are commands of the
+ * programs.
+ */
 final class DocsIT {
     private static final Pattern LINK = Pattern.compile("]\\(([^)\\s]+)\\)");
     private static final Pattern TEST = Pattern.compile("`([A-Z][a-z][A-Za-z0-9]+(?:Test|IT))`");

@@ -22,7 +22,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code KEYS_FILE} with both jars: a rotation under traffic, a revocation, keys that may not sign, a file with a mistake. */
+/**
+ * {@code KEYS_FILE} with both jars: a rotation under traffic, a revocation, keys that may not sign, a file with a
+ * mistake.
+ */
 final class KeysIT {
     private static final int BATCH = 5;
 

@@ -35,7 +35,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** {@code docs/openapi.yaml}: it is valid, and so are its examples. The contract tests compare their answers with it ({@link RunningBackend#client}). */
+/**
+ * {@code docs/openapi.yaml}: it is valid, and so are its examples. The contract tests compare their answers with it
+ * ({@link RunningBackend#client}).
+ */
 final class OpenApiIT {
     private static final OpenApi DOCUMENT = OpenApi.document();
 

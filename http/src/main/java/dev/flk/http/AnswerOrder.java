@@ -72,7 +72,7 @@ final class AnswerOrder {
         return hasUnsent() || (next != null && next.isAnswered() && next.stream() == null);
     }
 
-    /** Returns whether the network has not accepted everything that was written. */
+    /** Returns whether the network has yet to accept some of the written bytes. */
     boolean hasUnsent() {
         return untaken > 0;
     }
@@ -88,7 +88,9 @@ final class AnswerOrder {
         return waiting.size() == 1 && stream().isPresent();
     }
 
-    /** Drops the answers of all requests after {@code last}, because their turn will never come. */
+    /**
+     * Drops the answers of all requests after {@code last}, because no answer can follow the answer to {@code last}.
+     */
     void dropAfter(Exchange last) {
         while (waiting.peekLast() != last) {
             waiting.removeLast().discard();

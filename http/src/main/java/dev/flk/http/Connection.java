@@ -147,7 +147,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
             inputEnded = true;
             endInputIfRead();
         } else if (event instanceof ChannelOutputShutdownEvent && state != State.LINGERING) {
-            // Netty does this after a write that failed because the client had disconnected
+            // Netty shuts down the output after a write that failed because the client had disconnected
             close();
         }
     }
@@ -193,7 +193,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
             order.writeContinue(context(), written);
         }
         if (!hadUnsent && order.hasUnsent()) {
-            touch(); // the client has had nothing to read until now
+            touch(); // the client had nothing to read before, so its time limit for reading begins now
         }
         context().flush();
         pauseOrResume();

@@ -15,8 +15,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * An answer of type {@code text/event-stream} that stays open, so that server-sent events can follow at any time. It is
- * the last answer of its connection. A stream on which nothing is written for {@link HttpServer.HttpOptions#idleTimeout}
- * is closed, so the endpoint must send at least a comment more often than that.
+ * the last answer of its connection. A stream on which nothing is written for {@link
+ * HttpServer.HttpOptions#idleTimeout} is closed, so the endpoint must send at least a comment more often than that.
  *
  * <p>Bytes that were sent but that the network has not accepted yet are pending. They count against {@link
  * ServerLoad#answerBytes} and against a limit of the stream. Public methods may be called on any thread and do not
@@ -68,7 +68,10 @@ public final class EventStream {
         STOPPED
     }
 
-    /** @param places the bound from which this stream has taken 1, which it gives back when it is closed */
+    /**
+     * @param places the bound on the number of open streams; this stream has taken 1 and gives it back when it is
+     *     closed
+     */
     EventStream(Exchange exchange, Loop loop, Bound places, Bound memory, long maxPendingBytes, Header... headers) {
         this.exchange = exchange;
         this.loop = loop;
@@ -178,7 +181,7 @@ public final class EventStream {
      * Gives back all memory. Called when the connection is closed, or if the stream can't be opened because the server
      * has been closed.
      *
-     * @param why the reason if the stream is not closed yet
+     * @param why the reason for closing the stream, if it is not closed yet
      */
     void discard(CloseReason why) {
         close(why);

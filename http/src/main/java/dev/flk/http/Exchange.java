@@ -14,9 +14,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A request and its answer. A connection writes its answers in the order of its requests. {@link #answer} and {@link
- * #answerLater} and {@link #stream} may be called on any thread; only the first answer counts. All other methods must be
- * called on the event loop unless their comments say otherwise.
+ * A request and its answer. A connection writes its answers in the order of its requests. {@link #answer}, {@link
+ * #answerLater} and {@link #stream} may be called on any thread; only the first answer counts. All other methods must
+ * be called on the event loop unless their comments say otherwise.
  */
 public final class Exchange {
     private static final Logger log = LoggerFactory.getLogger(Exchange.class);

@@ -336,7 +336,7 @@ public final class HttpServer implements AutoCloseable {
 
         /**
          * Returns the interval between checks for slow connections: about a quarter of the shortest timeout, but at
-         * most half a second. A timeout may take effect late by about this interval.
+         * most half a second. A timeout may take effect about one interval late.
          */
         Duration tick() {
             Duration tick = Duration.ofMillis(500);

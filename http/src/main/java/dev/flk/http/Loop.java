@@ -46,7 +46,7 @@ final class Loop {
      * An exchange whose connection has something to write.
      *
      * @param before an action that runs on this loop before the connection writes
-     * @param instead an action for the case that the server has been closed; safe for any thread
+     * @param instead an action that runs instead if the server has been closed; safe for any thread
      */
     private record Ready(Exchange exchange, Runnable before, Runnable instead) {}
 
@@ -68,7 +68,7 @@ final class Loop {
      * again share one wake-up of the loop, and one flush per connection. Safe for any thread; never throws.
      */
     void answer(Exchange exchange, Supplier<Answer> answer) {
-        // after the server has been closed, with all connections, nobody waits for the answer
+        // if the server has been closed, all connections are closed too, so no client waits for the answer
         add(new Ready(exchange, () -> completeIfUnanswered(exchange, answer), () -> {}));
     }
 
@@ -83,7 +83,10 @@ final class Loop {
         add(new Ready(exchange, () -> exchange.complete(stream), () -> stream.discard(CloseReason.STOPPED)));
     }
 
-    /** Writes what the event stream of an exchange has to write. Safe for any thread; never throws. */
+    /**
+     * Updates the connection of an exchange after its event stream has queued a chunk or was closed. Safe for any
+     * thread; never throws.
+     */
     void write(Exchange exchange) {
         add(new Ready(exchange, () -> {}, () -> {}));
     }
@@ -140,8 +143,8 @@ final class Loop {
     }
 
     /**
-     * Runs {@code task} on this loop in a later iteration; on the calling thread if the server has been closed. Safe for
-     * any thread.
+     * Runs {@code task} on this loop in a later iteration; on the calling thread if the server has been closed. Safe
+     * for any thread.
      */
     void run(Runnable task) {
         try {

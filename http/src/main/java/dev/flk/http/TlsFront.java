@@ -118,7 +118,7 @@ final class TlsFront {
     }
 
     /**
-     * The handler before TLS. By the first byte, it distinguishes TLS from anything else. After a failed handshake, it
+     * The handler before TLS. It decides by the first byte whether the client speaks TLS. After a failed handshake, it
      * delays the closing of the connection.
      */
     private final class BeforeTls extends ChannelDuplexHandler {

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests of event streams: what clients receive, how streams end, and that all their memory is given back. */
+/** Tests of event streams: what clients receive, how streams end, and that all their memory is released. */
 class EventStreamTest {
     private static final Duration SHORT = Duration.ofMillis(200);
     private static final String GET = "GET /events HTTP/1.1\nHost: h\n\n";
@@ -44,7 +44,7 @@ class EventStreamTest {
     @TempDir
     private Path directory;
 
-    /** The reasons with which the callback of a stream was called. */
+    /** The reasons that a stream's callback received. */
     private final LinkedBlockingQueue<CloseReason> reasons = new LinkedBlockingQueue<>();
 
     private EventStream watched(EventStream stream) {
@@ -264,7 +264,7 @@ class EventStreamTest {
         EventStream stream = server.nextStream();
         client.readHead();
 
-        // other connections that are opened later are closed after being idle
+        // connections that are opened later are closed as idle
         for (int i = 0; i < 3; i++) {
             RawClient idle = server.connect();
             CompletableFuture<Boolean> ended = new CompletableFuture<>();
@@ -605,7 +605,7 @@ class EventStreamTest {
         return context;
     }
 
-    /** Ends streams in all ways at the same time; afterwards, everything was given back exactly once. */
+    /** Ends streams in all ways at the same time; all memory must be released exactly once. */
     @Test
     void memory_streamsEndInAnyOrder_isReleasedOnce() throws Exception {
         Random random = new Random(7);

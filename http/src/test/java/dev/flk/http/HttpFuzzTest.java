@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
-/** Sends any bytes, in any pieces, through the server's own handlers; see {@link FuzzedConnection}. */
+/** Fuzz tests that send any bytes, in any pieces, through the server's own handlers; see {@link FuzzedConnection}. */
 class HttpFuzzTest {
     static final int MAX_BODY_BYTES = 200;
     private static final int MAX_BATCH_BYTES = 300;

@@ -22,7 +22,7 @@ class OverloadTest {
     @RegisterExtension
     private final TestServer server = new TestServer().stopWithin(Duration.ofMillis(100));
 
-    /** Sends a request that takes the only place of the server. */
+    /** Sends a request that occupies the server's only request slot. */
     private Kept fill() throws Exception {
         server.maxRequests(1).keep();
         server.connect().post("/echo", "a");

@@ -22,7 +22,6 @@ final class PlainRequests {
     private final List<Plain> requests = new ArrayList<>();
     private boolean completeInput;
 
-    /** One request. */
     record Plain(String method, String target, String body) {
         /** Returns whether the endpoint must get the body. */
         boolean isServed() {
@@ -44,7 +43,7 @@ final class PlainRequests {
         return requests;
     }
 
-    /** Returns whether the input consists of nothing but these requests. */
+    /** Returns whether the input consists only of these requests. */
     boolean areAll() {
         return completeInput;
     }
@@ -122,7 +121,7 @@ final class PlainRequests {
         }
     }
 
-    /** Returns a body that is short enough for any endpoint. */
+    /** Returns the body if it is short enough for any endpoint. */
     private static Optional<String> limited(String body) {
         return Optional.ofNullable(body).filter(text -> text.length() <= HttpFuzzTest.MAX_BODY_BYTES);
     }

@@ -139,13 +139,13 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         return this;
     }
 
-    /** Answers from now on with the text that {@code given} returns for a body. */
+    /** Makes the server answer with the text that {@code given} returns for a body. */
     void answer(UnaryOperator<String> given) {
         script = given;
         keeping = false;
     }
 
-    /** Keeps all requests from now on unanswered; the test gets them from {@link #next}. */
+    /** Makes the server keep all requests unanswered; the test gets them from {@link #next}. */
     void keep() {
         keeping = true;
     }

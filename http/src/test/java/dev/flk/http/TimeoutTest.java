@@ -63,7 +63,7 @@ class TimeoutTest {
         client.send("POST /echo HTTP/1.1\nHost: h\nExpect: 100-continue\nContent-Length: 1\n\n");
         Kept first = server.next();
 
-        // another body becomes too slow meanwhile, so the timeout has passed
+        // wait until another body is too slow, so that the timeout has passed
         server.connect()
                 .send("POST /echo HTTP/1.1\nHost: h\nContent-Length: 9\n\nabc")
                 .read();
@@ -136,7 +136,7 @@ class TimeoutTest {
         RawClient waiting = server.connect().post("/echo", "x");
         var kept = server.next();
 
-        // another connection has been closed after being idle for as long
+        // wait until a connection that was opened later is closed as idle
         assertThat(server.connect().isAtEnd()).isTrue();
         kept.echo();
 

@@ -41,13 +41,15 @@ final class BatchDecision {
      * Creates a decision without commits.
      *
      * @param nowMicros the time of the commits by the wall clock
-     * @param expiryMicros the time by which lifetimes end. If the storage has a shared clock, a lifetime is over only
-     *     if it is over by both clocks, and begins at the later of the two times, so that no wrong clock ends it early
-     * @param elapsedMicros the elapsed time of the engine, by which answers expire; jumps of the wall clock do not
-     *     affect it
+     * @param expiryMicros the time with which the ends of lifetimes are compared. If the storage has a clock that all
+     *     processes share, a lifetime ends only when both this time and the shared clock have reached its end, and a
+     *     new lifetime begins at the later of {@code nowMicros} and the shared time, so that no wrong clock ends a
+     *     lifetime early
+     * @param elapsedMicros the elapsed time of the engine, which decides whether a remembered answer has expired; jumps
+     *     of the wall clock do not affect this time
      * @param rememberedMicros the time for which an answer is remembered
-     * @param selected reads the keys of a removal at the head of {@code existing}; the removal must be the only commit
-     *     of its batch. The function throws TX_TOO_LARGE if the keys exceed the limits of a transaction
+     * @param selected a function that reads the keys that a removal deletes, at the head of {@code existing}; throws
+     *     TX_TOO_LARGE if the keys exceed the limits of a transaction. A removal must be the only commit of its batch
      */
     BatchDecision(
             Existing existing,
@@ -115,7 +117,7 @@ final class BatchDecision {
                                 "expected", Long.toString(removal.ifRevision()),
                                 "actual", Long.toString(found.revision())));
             }
-            // the key may have a lifetime, which the deletion must end
+            // it is not known here whether the key has a lifetime; assume that it has one, so that the deletion ends it
             newest.put(key, new Newest(found.version(), true, Long.MAX_VALUE));
             deletions.add(new Operation.Delete(key, Operation.ANY_VERSION));
         }

@@ -28,11 +28,11 @@ public final class EventReader {
     /**
      * The limits that decide whether all revisions of a range are read, or only the revisions that changed the agent.
      *
-     * @param shortRange the length, in revisions, up to which a range is read completely, without a look-up of the
+     * @param shortRange the maximum length, in revisions, of a range that is read completely without looking up the
      *     agent's revisions
      * @param revisionsAtOnce the maximum number of the agent's revisions that are looked up at once
-     * @param leastDistance the average distance between the agent's revisions in a range below which the range is read
-     *     completely
+     * @param leastDistance the minimum average distance between the agent's revisions in a range; if the average
+     *     distance is smaller, the range is read completely
      */
     record Limits(int shortRange, int revisionsAtOnce, int leastDistance) {
         static final Limits DEFAULT = new Limits(1_000, 10_000, 4);
@@ -98,7 +98,8 @@ public final class EventReader {
                 : engine.reading(reads -> reads.events(namespace, agentId, revisions, maxBytes));
         boolean isAll = read.size() == revisions.length && afterLast == indexOf(end);
         List<Event> upToNewest = isAll ? engine.reading(reads -> reads.events(end - 1, 0)) : read;
-        history.requireReplayable(historyId, from, namespace); // reports a removal, the usual cause of missing events
+        // throws COMPACTED after a removal, which is the usual cause of missing events
+        history.requireReplayable(historyId, from, namespace);
         if (!isBeginning(read, revisions) || upToNewest.isEmpty()) {
             throw Reason.STORE_DOWN.because("the state is damaged: an event of agent " + agentId + " between revision "
                     + from + " and " + end + " is missing; restore a dump into an empty directory or database");

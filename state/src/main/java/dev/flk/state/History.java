@@ -28,8 +28,8 @@ public final class History {
     /**
      * A position in a history. A replay with the token begins after this position.
      *
-     * @param committedAtMicros the commit time of the revision, which distinguishes the revision from another commit
-     *     with the same number; null if the token is of version 0.1 and lacks the time
+     * @param committedAtMicros the commit time of the revision, which shows whether another commit now has the same
+     *     revision number; null in a token of version 0.1, which lacks the time
      */
     public record Token(
             String historyId, long revision, @Nullable Long committedAtMicros) {
@@ -142,8 +142,9 @@ public final class History {
      * @param namespace the namespace; empty for all
      * @param agentId the agent; empty for all
      * @param wanted selects changes; the result must be the same for all keys of an agent
-     * @throws StateException HISTORY_CHANGED if the token belongs to another history, or if its revision does not exist
-     *     or is another commit; COMPACTED if the replay selects a change in a revision that is no longer retained
+     * @throws StateException HISTORY_CHANGED if the token belongs to another history, if its revision does not exist,
+     *     or if another commit now has its revision number; COMPACTED if the replay selects a change in a revision that
+     *     is no longer retained
      */
     public long resume(Token token, String namespace, String agentId, Predicate<StateKey> wanted) {
         Head head = requireHistory(token.historyId());

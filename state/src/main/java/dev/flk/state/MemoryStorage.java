@@ -31,8 +31,8 @@ public final class MemoryStorage implements Storage, Storage.Reads {
 
     private final Map<String, Long> trimmed = new HashMap<>();
     /**
-     * For each agent, the newest revision of the removed changes that {@link #isChanged} no longer finds in the
-     * versions.
+     * A map from each agent to the revision of its newest removed change that {@link #isChanged} can no longer find in
+     * the versions.
      */
     private final Map<Agent, Long> removed = new HashMap<>();
 

@@ -253,7 +253,8 @@ final class OpenTransactions {
         if (end.committed() == null) {
             return Reason.TX_ABORTED.because("transaction " + txId + " was aborted");
         }
-        if (!end.committed().isDone()) { // another call is committing it; waiting here would hold the lock
+        // another call is committing the transaction; waiting here for its result would hold the lock
+        if (!end.committed().isDone()) {
             return Reason.STORE_DOWN.because("transaction " + txId + " is being committed; ask again in a moment");
         }
         try {

@@ -18,10 +18,11 @@ import org.jspecify.annotations.Nullable;
  * @param removal the keys to delete, which are selected when the transaction is decided; null if the transaction is not
  *     a removal
  * @param request the request under which the answer is remembered; null if the answer is not remembered
- * @param content a text that differs between transactions that have the same request: a digest of the operations, the
- *     id of a staged transaction, or the text of a removal; unused without a request
- * @param otherwise the error with which the commit is rejected, unless an answer to its request is remembered; null if
- *     the operations are to be decided instead
+ * @param content a text that identifies the content of the transaction, so that another transaction with the same
+ *     request is detected: a digest of the operations, the id of a staged transaction, or the text of a removal; unused
+ *     without a request
+ * @param otherwise the error with which the commit is rejected if no answer to its request is remembered; null if the
+ *     operations must be decided in this case
  * @param answer completes when the transaction is durable or rejected
  */
 record PendingCommit(
@@ -44,7 +45,7 @@ record PendingCommit(
 
         /** Returns a text that differs between removals. */
         String content() {
-            // no part contains a line feed: names have no control characters
+            // line feeds separate the parts unambiguously, because names have no control characters
             return "remove\n" + namespace + "\n" + agentId + "\n" + prefix + "\n" + ifRevision;
         }
 
@@ -103,7 +104,8 @@ record PendingCommit(
             for (Operation operation : operations) {
                 String json = operation instanceof Operation.Write write ? write.json() : "";
                 String kind = operation.getClass().getSimpleName();
-                // no part contains a line feed: names and values have no unescaped control characters
+                // line feeds separate the parts unambiguously, because names and values have no unescaped control
+                // characters
                 String text = kind + "\n" + operation.key().namespace() + "\n"
                         + operation.key().agentId() + "\n"
                         + operation.key().name() + "\n" + operation.ifVersion() + "\n" + json + "\n"

@@ -68,16 +68,16 @@ public final class Schemas {
     public record Violating(StateKey key, long version, Violation violation) {}
 
     /**
-     * The result of one part of a check of existing values.
+     * The result of checking one page of existing values.
      *
-     * @param next the last key that was checked, after which the next part continues; null if no key was left to check
+     * @param next the last key that was checked, after which the next page begins; null if no key was left to check
      */
     public record Checked(
             List<Violating> violating,
             int checked,
             @Nullable StateKey next) {}
 
-    /** @param version the version of the key of the schema; 0 if there is no schema */
+    /** @param version the version of the key that contains the schema; 0 if there is no schema */
     private record InForce(long version, @Nullable Compiled schema) {
         Optional<Violation> violation(String json) {
             return schema == null ? Optional.empty() : schema.violation(json);
@@ -102,8 +102,8 @@ public final class Schemas {
     /**
      * Checks the values of a transaction against the schemas of their namespaces.
      *
-     * @return conditions to decide together with the transaction: each requires that a schema that was used here still
-     *     has the same version
+     * @return conditions to decide together with the transaction; each condition requires that a schema used in this
+     *     check still has the same version
      * @throws StateException INVALID if a value violates the schema of its namespace
      */
     List<Operation> check(List<Operation> operations) {
@@ -205,7 +205,7 @@ public final class Schemas {
      * Checks one page of the newest values of a namespace, at most {@link StateEngine#MAX_PAGE} values.
      *
      * @param json the schema; empty for the schema in force
-     * @param after {@link Checked#next} of the previous part; null for the first part
+     * @param after {@link Checked#next} of the previous page; null for the first page
      * @throws StateException INVALID if the text is not a JSON Schema, or is empty and the namespace has no schema
      */
     public Checked check(String namespace, String json, @Nullable StateKey after) {

@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  * StateException}.
  *
  * <p>One thread, the writer's, opens the storage and commits. Another thread expires transactions and, if the storage
- * has failed, makes the writer's thread open it again. Reads run on the threads of their callers.
+ * has failed, makes the writer's thread open the storage again. Reads run on the threads of their callers.
  */
 public final class StateEngine implements AutoCloseable {
     /** The time for which the answer to a request is remembered and can be repeated. */
@@ -48,7 +48,10 @@ public final class StateEngine implements AutoCloseable {
     public static final int MAX_PAGE = 1_000;
 
     private static final int MAX_OPERATIONS = 10_000;
-    /** The maximum number of times that a transaction is checked if schemas change meanwhile. */
+    /**
+     * The maximum number of times that a transaction is checked against the schemas; it is checked again if a schema
+     * has changed before the transaction is decided.
+     */
     private static final int MOST_SCHEMA_CHECKS = 10;
 
     private static final long MAX_TRANSACTION_BYTES = 3L << 20;
@@ -316,7 +319,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Returns the problem because of which all calls are rejected, such as a failed storage; empty if there is none.
+     * Returns the problem that causes all calls to be rejected, such as a failed storage; empty if there is no such
+     * problem.
      */
     public Optional<StateException> problem() {
         return Optional.ofNullable(problem);
@@ -369,7 +373,8 @@ public final class StateEngine implements AutoCloseable {
 
     /** Converts a time between the years 1 and 9999 to microseconds since the epoch. */
     public static long micros(Instant time) {
-        // not converted to nanoseconds first, because a long holds only about three centuries of nanoseconds
+        // the time is not converted to nanoseconds first, because a long can hold only about three centuries of
+        // nanoseconds
         return Math.addExact(Math.multiplyExact(time.getEpochSecond(), 1_000_000), time.getNano() / 1_000);
     }
 
@@ -425,7 +430,8 @@ public final class StateEngine implements AutoCloseable {
      * Commits the staged operations like {@link #commit(String, String, String)}, but only if {@code permit} accepts
      * them.
      *
-     * @param permit receives the operations; throws an exception to refuse them, which aborts the transaction
+     * @param permit a function that receives the operations, and throws an exception to reject them; a rejection aborts
+     *     the transaction
      */
     public CompletionStage<Committed> commit(
             String caller, String txId, String requestId, Consumer<List<Operation>> permit) {
@@ -495,8 +501,8 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Commits the operations as a transaction of their own, all or none. An {@link Operation.Write} must have been
-     * created by {@link #write}.
+     * Commits the operations as one new transaction, all or none. An {@link Operation.Write} must have been created by
+     * {@link #write}.
      *
      * @param requestId the id of the request; empty if the caller gave none
      */
@@ -530,7 +536,8 @@ public final class StateEngine implements AutoCloseable {
         StateKey.requireNamespace(namespace);
         StateKey.requireAgentId(agentId);
         if (!prefix.isEmpty()) {
-            StateKey unused = new StateKey(namespace, agentId, prefix); // a prefix of a key is a valid key
+            // the constructor checks the prefix, because a nonempty prefix of a valid key is itself a valid key
+            StateKey unused = new StateKey(namespace, agentId, prefix);
         }
         if (ifRevision.isPresent() && ifRevision.getAsLong() < 0) {
             throw Reason.INVALID.because("if_revision is negative: " + ifRevision.getAsLong());

@@ -43,8 +43,8 @@ public final class StateException extends RuntimeException {
         /** The free disk space would fall below the configured minimum, or a storage in memory is full. */
         DISK_FULL,
         /**
-         * The storage failed or gave up the call. A commit with this error may have taken effect. Details: {@code
-         * cause}, if known.
+         * The storage failed or abandoned the call. A commit that fails with this reason may nevertheless have taken
+         * effect. Details: {@code cause}, if known.
          */
         STORE_DOWN,
         /** The storage is not open yet. */

@@ -93,7 +93,8 @@ public final class StateReads {
         List<Version> upTo = engine.reading(reads -> reads.history(key, above, 1, 0));
         Found found;
         if (upTo.isEmpty()) {
-            // a version below the oldest retained one was compacted
+            // if the key has versions, all of them are newer than the requested version, so the requested version was
+            // compacted
             List<Version> newest = engine.reading(reads -> reads.history(key, Long.MAX_VALUE, 1, 0));
             found = newest.isEmpty() ? new Found.Absent() : new Found.Compacted();
         } else {
@@ -103,7 +104,7 @@ public final class StateReads {
     }
 
     /**
-     * Returns the ends of the current lifetimes of those keys that have one, in microseconds since the epoch; see
+     * Returns, for each key that currently has a lifetime, the end of the lifetime in microseconds since the epoch; see
      * {@link Storage.Reads#expiries}.
      */
     public Map<StateKey, Long> expiries(List<StateKey> keys) {

@@ -52,7 +52,8 @@ public interface Storage extends AutoCloseable {
      *
      * @param keys the keys whose newest versions {@code decide} needs
      * @param requests the requests whose answers {@code decide} needs
-     * @param decide returns the batch; is called again if the storage has to start the commit over
+     * @param decide a function that returns the batch; the storage calls the function again if it has to start the
+     *     commit over
      */
     void commit(Set<StateKey> keys, Set<RequestKey> requests, Function<Existing, Batch> decide);
 
@@ -172,7 +173,7 @@ public interface Storage extends AutoCloseable {
 
         /**
          * Returns a page of newest values, in the order of keys. The cost does not depend on the length of the history.
-         * The page may miss, or have in addition, keys that are changed meanwhile.
+         * If a key is changed during the call, the page may or may not contain this key.
          *
          * @param agentPrefix the beginning of the agents' ids
          * @param after the key after which the page begins; null for the first page
@@ -180,12 +181,12 @@ public interface Storage extends AutoCloseable {
          */
         List<Document> values(String namespace, String agentPrefix, @Nullable StateKey after, int limit, long maxBytes);
 
-        /** Returns keys whose lifetimes end at or before {@code micros}, in the order of these ends. */
+        /** Returns keys whose lifetimes end at or before {@code micros}, ordered by the ends of the lifetimes. */
         List<StateKey> expired(long micros, int limit);
 
         /**
-         * Returns the ends of the current lifetimes of those keys that have one, in microseconds since the epoch by
-         * the clock of lifetimes.
+         * Returns, for each key that currently has a lifetime, the end of the lifetime in microseconds since the epoch,
+         * by the clock of lifetimes.
          */
         Map<StateKey, Long> expiries(List<StateKey> keys);
     }
@@ -272,7 +273,7 @@ public interface Storage extends AutoCloseable {
      * @param revision the newest revision; 0 if nothing was committed
      * @param committedAtMicros the time of the newest revision
      * @param floor the revision up to which history was compacted; 0 if it was never compacted. Reads work at this
-     *     revision and later, replays from the next revision on
+     *     revision and later; replays work from the next revision on
      * @param floorAtMicros the time of the floor's commit
      */
     record Head(String historyId, long revision, long committedAtMicros, long floor, long floorAtMicros) {
@@ -297,8 +298,8 @@ public interface Storage extends AutoCloseable {
     /**
      * The remembered answer to a request.
      *
-     * @param content a text that differs between transactions that have the same request: a digest of the operations,
-     *     the id of a staged transaction, or the text of a removal
+     * @param content a text that identifies the content of the transaction, so that another transaction with the same
+     *     request is detected: a digest of the operations, the id of a staged transaction, or the text of a removal
      * @param expiresAtMicros the expiry in elapsed time of the engine, see {@link #lastExpiryMicros}
      */
     record Answered(String content, Committed committed, long expiresAtMicros) {}
@@ -306,7 +307,7 @@ public interface Storage extends AutoCloseable {
     /**
      * The newest version of a key, which may be a deletion.
      *
-     * @param expiresAtMicros the end of the key's lifetime by the clock of lifetimes; 0 if it has none
+     * @param expiresAtMicros the end of the key's lifetime by the clock of lifetimes; 0 if the key has no lifetime
      */
     record Newest(long version, boolean exists, long expiresAtMicros) {
         /** The state of a key that was never written. */
@@ -317,8 +318,8 @@ public interface Storage extends AutoCloseable {
      * The state on which a batch is decided. The maps have no entries for keys without versions or for requests without
      * answers.
      *
-     * @param clockMicros the time of a clock that all processes share which commit to this storage, in microseconds
-     *     since the epoch; 0 if a single process commits
+     * @param clockMicros the time, in microseconds since the epoch, of a clock that is shared by all processes that
+     *     commit to this storage; 0 if only one process commits
      */
     record Existing(Head head, Map<StateKey, Newest> newest, Map<RequestKey, Answered> answered, long clockMicros) {}
 
@@ -326,8 +327,9 @@ public interface Storage extends AutoCloseable {
      * The changes to store.
      *
      * @param events events that follow the current head without gaps
-     * @param expiries for each key whose lifetime begins or ends, the end of its lifetime in microseconds since the
-     *     epoch; 0 if the key has no lifetime any more. A changed key that is missing here had no lifetime and has none
+     * @param expiries the ends of lifetimes, in microseconds since the epoch, of the keys whose lifetimes begin or end
+     *     with this batch; 0 for a key that no longer has a lifetime. A changed key without an entry had no lifetime
+     *     before and has none now
      */
     record Batch(List<Event> events, Map<RequestKey, Answered> answered, Map<StateKey, Long> expiries) {
         public boolean isEmpty() {
@@ -335,8 +337,8 @@ public interface Storage extends AutoCloseable {
         }
 
         /**
-         * Returns what a restore stores for these events: for each changed key, the end of the lifetime that begins at
-         * {@code nowMicros}, or 0.
+         * Returns the ends of lifetimes that a restore stores for these events: for each changed key, the end of the
+         * lifetime that begins at {@code nowMicros}, or 0 if the key has no lifetime.
          */
         public static Map<StateKey, Long> expiries(List<Event> events, long nowMicros) {
             Map<StateKey, Long> expiries = new HashMap<>();

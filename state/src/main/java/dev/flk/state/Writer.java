@@ -29,7 +29,10 @@ import org.jspecify.annotations.Nullable;
 final class Writer {
     private static final int MOST_COMMITS_A_BATCH = 1_000;
     private static final long MOST_BYTES_A_BATCH = 8L << 20;
-    /** The time for which a rejected batch is split; ten time-outs of three seconds find one commit among a thousand. */
+    /**
+     * The maximum time for which a rejected batch is split further. Ten splits find one bad commit among a thousand; if
+     * each split costs a time-out of three seconds, they take this time.
+     */
     private static final long MOST_SPLITTING_MICROS = 30_000_000;
 
     private final Storage storage;

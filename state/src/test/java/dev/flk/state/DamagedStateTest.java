@@ -26,8 +26,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Files of the state that are damaged, missing, or older than the answers: the state refuses to open, or it has all commits, or the
- * history has another id and the engine says why. Never less.
+ * Tests of state files that are damaged, missing, or older than the answers. The state must refuse to open, have all
+ * commits, or have a new history id and report the reason.
  */
 class DamagedStateTest {
     private static final int COMMITS = 60;
@@ -40,7 +40,10 @@ class DamagedStateTest {
     private String historyId;
     private List<Event> events;
 
-    /** Leaves the files of a process that was killed: some commits in RocksDB, the others only in the log. */
+    /**
+     * Copies the files of a running process, as a kill would leave them. Some commits are in RocksDB, the others only
+     * in the log.
+     */
     @BeforeEach
     void commitAndKill() throws IOException {
         Path written = directory.resolve("written");

@@ -21,7 +21,7 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 
-/** An engine that can be restarted, on a clock that tests set. */
+/** An engine that tests can restart, with a clock that they set. */
 final class EngineHarness implements AutoCloseable {
     static final String ME = "me";
     private static final long MOST_NANOS = Duration.ofSeconds(60).toNanos();
@@ -30,7 +30,7 @@ final class EngineHarness implements AutoCloseable {
     private final Settings settings;
     private final Consumer<Instant> serverClock;
     private volatile Instant now = Instant.parse("2026-11-22T12:00:00Z");
-    /** The time by which lifetimes end. Until {@link #expire}, no lifetime ends. */
+    /** The engine's clock for lifetimes. Outside {@link #expire}, it is so early that no lifetime ends. */
     private volatile Instant expiry = Instant.EPOCH;
 
     private long nanos;
@@ -42,7 +42,7 @@ final class EngineHarness implements AutoCloseable {
         this(storages, Settings.defaults());
     }
 
-    /** @param storages opens the same one each time */
+    /** @param storages opens the same storage on each call */
     EngineHarness(Supplier<Storage> storages, Settings settings) {
         this(storages, settings, now -> {});
     }
@@ -72,7 +72,7 @@ final class EngineHarness implements AutoCloseable {
                 .join();
     }
 
-    /** Compiles a schema of the tests: the only valid value is that of its text; {@code "none"} is no schema. */
+    /** Compiles a schema whose only valid value is its own text; {@code "none"} is not a schema. */
     static Schemas.Compiled constant(String json) {
         if (json.equals("\"none\"")) {
             throw Reason.INVALID.because("not a schema");
@@ -86,12 +86,12 @@ final class EngineHarness implements AutoCloseable {
         start();
     }
 
-    /** Deletes the keys whose lifetimes are over. */
+    /** Deletes the keys whose lifetimes have ended. */
     void expire() {
         expire(now);
     }
 
-    /** Deletes the keys whose lifetimes are over at a time. */
+    /** Deletes the keys whose lifetimes have ended at a given time. */
     void expire(Instant at) {
         expiry = at;
         long end = System.nanoTime() + MOST_NANOS;
@@ -108,7 +108,7 @@ final class EngineHarness implements AutoCloseable {
         nanos += time.toNanos();
     }
 
-    /** Somebody sets the clock; no time passes. */
+    /** Changes the clock without letting time pass. */
     void setClock(Duration by) {
         now = now.plus(by);
         serverClock.accept(now);
@@ -134,14 +134,14 @@ final class EngineHarness implements AutoCloseable {
         return apply("", operations);
     }
 
-    /** @param requestId empty: none */
+    /** @param requestId the request id; empty for none */
     Committed apply(String requestId, Operation... operations) {
         return join(() -> engine.apply(ME, List.of(operations), requestId)
                 .toCompletableFuture()
                 .join());
     }
 
-    /** @param ifRevision negative: no condition */
+    /** @param ifRevision the expected revision; negative for no condition */
     Committed remove(String agentId, String prefix, long ifRevision, String requestId) {
         return join(() -> engine.remove(
                         ME,
@@ -185,18 +185,21 @@ final class EngineHarness implements AutoCloseable {
         return engine.reads().get(List.of(key(agentId, name)), at).found().get(0);
     }
 
-    /** The value that stands. */
+    /** Returns the current value of a key. */
     String json(String agentId, String name) {
         return ((Found.Present) get(agentId, name)).version().json();
     }
 
-    /** Some events from a revision on, of the history that there is now. */
+    /** Returns one page of events of the current history, starting at a revision. */
     Events events(long from, String namespace, Predicate<StateKey> wanted) {
         return engine.history()
                 .events(engine.head().historyId(), from, Long.MAX_VALUE, namespace, wanted, StateEngine.MAX_PAGE_BYTES);
     }
 
-    /** The oldest events of a key's agent, looked up among its revisions however few there are. */
+    /**
+     * Returns the oldest events of a key's agent. Always looks up the agent's revisions instead of reading the complete
+     * range.
+     */
     Events eventsOfAgent(StateKey of) {
         Predicate<StateKey> wanted = key -> key.agentId().equals(of.agentId());
         return new EventReader(
@@ -209,7 +212,7 @@ final class EngineHarness implements AutoCloseable {
                 .read(engine.history().oldest(of.namespace()), Long.MAX_VALUE, 0);
     }
 
-    /** All events from a revision on. */
+    /** Returns all events, starting at a revision. */
     List<Event> replay(long from) {
         List<Event> all = new ArrayList<>();
         long next = from;

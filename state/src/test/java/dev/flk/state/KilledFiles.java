@@ -9,11 +9,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** The files that a process leaves when it is killed. */
+/** Copies of files as a killed process leaves them. */
 public final class KilledFiles {
     private KilledFiles() {}
 
-    /** Leaves the files of a running process in another directory; repeated if RocksDB replaced some meanwhile. */
+    /** Copies the files of a running process to another directory; starts over if RocksDB replaces files meanwhile. */
     public static void leave(Path from, Path to) throws IOException {
         boolean isComplete = false;
         while (!isComplete) {
@@ -32,7 +32,7 @@ public final class KilledFiles {
         }
         if (Files.exists(from.resolve("answered"))) {
             Files.delete(to.resolve("answered"));
-            Files.createLink(to.resolve("answered"), from.resolve("answered")); // the file itself, not a copy
+            Files.createLink(to.resolve("answered"), from.resolve("answered")); // the same file, not a copy
         }
     }
 

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A process that commits from several threads is killed at random moments, or its calls of the system fail: nothing that it was answered is
- * missing, nothing half there.
+ * Tests of a process that commits from several threads and is killed at random moments, or whose system calls fail. No
+ * answered commit may be missing, and no commit may be incomplete.
  */
 class KilledStateTest {
     private static final int THREADS = 8;
@@ -42,10 +42,16 @@ class KilledStateTest {
             "fallocate",
             "unlink");
 
-    /** Calls that Java makes for its own files too. The others fail for the log, whose files are named after its records, and RocksDB alike. */
+    /**
+     * System calls that the JVM also makes for its own files. They fail only for RocksDB's files, whose names are
+     * known; the other calls fail for any file, including those of the log.
+     */
     private static final List<String> SHARED_CALLS = List.of("write", "pread64", "read", "openat");
 
-    /** Its files get higher numbers with each start, and those that can fail are named before. */
+    /**
+     * The number of runs on one directory. Each start increases RocksDB's file numbers, which must stay below {@link
+     * #HIGHEST_FILE}.
+     */
     private static final int RUNS_OF_ONE_HISTORY = 10;
 
     private static final int HIGHEST_FILE = 150;
@@ -53,7 +59,10 @@ class KilledStateTest {
     @TempDir
     private Path directory;
 
-    /** Commits until it is killed, or for some milliseconds, and prints each answer: revision, thread, count. */
+    /**
+     * A process that commits until it is killed or its time is up, and prints the revision, thread and count of each
+     * answer.
+     */
     static final class Committing {
         public static void main(String[] args) throws InterruptedException {
             EngineHarness state = open(Path.of(args[0]));
@@ -76,7 +85,7 @@ class KilledStateTest {
                         state.apply(state.write(thread, "first", count), state.write(thread, "second", count));
                 System.out.println(committed.revision() + " " + thread + " " + count);
             } catch (StateException e) {
-                LockSupport.parkNanos(1_000_000); // down: the engine opens its files again
+                LockSupport.parkNanos(1_000_000); // the storage is down; the engine is reopening its files
             }
         }
     }
@@ -97,7 +106,9 @@ class KilledStateTest {
         kill(200, new Random());
     }
 
-    /** So many runs in each of which a call does fail; {@code -Dflk.failedCalls=5} for fewer. */
+    /**
+     * Repeats until a system call has failed in 200 runs, or in the number of runs that {@code -Dflk.failedCalls} sets.
+     */
     @Test
     @Tag("thorough")
     void syscallsFail_answeredCommitsAreKept(@TempDir Path temporary) throws Exception {
@@ -137,7 +148,7 @@ class KilledStateTest {
         }
     }
 
-    /** The files that RocksDB has, and will have soon. */
+    /** Returns the files that RocksDB has or may create. */
     private Stream<Path> files() {
         Stream<String> numbered = IntStream.range(1, HIGHEST_FILE)
                 .boxed()
@@ -154,7 +165,7 @@ class KilledStateTest {
         }
     }
 
-    /** Returns the newest revision. */
+    /** Checks that no answered commit is missing; returns the newest revision. */
     private long check(List<String> answered, long moreThan, String what) {
         try (EngineHarness state = open(directory)) {
             assertThat(state.engine.problem()).as(what).isEmpty();
@@ -197,7 +208,7 @@ class KilledStateTest {
             for (String line = out.readLine(); line != null; line = out.readLine()) {
                 answered.add(line);
                 if (answered.size() == answersBefore) {
-                    // it leaves what was printed to be read
+                    // unlike Process.destroyForcibly, this keeps the output readable
                     assertThat(process.toHandle().destroyForcibly()).isTrue();
                 }
             }

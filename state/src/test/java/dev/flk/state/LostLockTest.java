@@ -13,7 +13,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A state whose lock no longer keeps other processes out: its owner answers no commit that another one may not see. */
+/**
+ * Tests of an engine whose lock no longer excludes other processes. It must stop answering commits, because another
+ * process might not see them.
+ */
 class LostLockTest {
     @TempDir
     private Path directory;

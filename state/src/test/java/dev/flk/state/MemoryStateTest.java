@@ -37,7 +37,7 @@ class MemoryStateTest extends StateContract {
         return () -> storage;
     }
 
-    /** It waits for what becomes of the first. */
+    /** Checks that the second call waits for the result of the first. */
     @Test
     void secondEnd_duringTheFirst_getsTheSameResult() {
         CountDownLatch held = new CountDownLatch(1);
@@ -90,7 +90,10 @@ class MemoryStateTest extends StateContract {
         }
     }
 
-    /** A storage in which every commit times out after three seconds, as behind a lock that nobody releases. */
+    /**
+     * Simulates a storage in which every commit times out after three seconds, as if it waited for a lock that is never
+     * released.
+     */
     @Test
     void batchWhoseEveryPartTimesOut_isNotSplitForever() {
         AtomicReference<EngineHarness> of = new AtomicReference<>();

@@ -21,12 +21,12 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 /**
- * Random histories of an engine, beside {@link StateModel}: the same answers, the same state at each revision, the same replay, through
- * restarts, time-outs, steps of the clock and compactions. A seed that fails is named.
+ * Random histories of an engine, compared with {@link StateModel}. The answers, the state at each revision and the
+ * replay must be equal, despite restarts, timeouts, clock changes and compactions. A failure names its seed.
  */
 final class RandomStates {
     private static final int STEPS = 40;
-    /** Few, so that transactions meet; their order in UTF-8 is not that in UTF-16. */
+    /** Few names, so that transactions conflict; their order in UTF-8 differs from their order in UTF-16. */
     private static final List<String> NAMES = List.of("a", "a/b", "b", "\uFF5E", "\uD83D\uDE00");
 
     private final Random random;

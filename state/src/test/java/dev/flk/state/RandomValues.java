@@ -4,10 +4,10 @@ package dev.flk.state;
 import java.util.Random;
 
 /**
- * Random JSON values.
+ * A generator of random JSON values.
  *
  * @param spaced the value with random white space
- * @param plain the same without
+ * @param plain the same value without white space
  */
 record RandomValues(Random random, StringBuilder spaced, StringBuilder plain) {
     private static final String[] STRINGS = {
@@ -58,7 +58,7 @@ record RandomValues(Random random, StringBuilder spaced, StringBuilder plain) {
         }
     }
 
-    /** A value with random space, now and then nested as deep as any may be. */
+    /** Returns a value with random white space; about one in 50 has the maximum nesting depth. */
     static String text(Random random) {
         StringBuilder spaced = new StringBuilder();
         if (random.nextInt(50) == 0) {

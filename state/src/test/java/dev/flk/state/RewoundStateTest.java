@@ -16,7 +16,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** A storage that comes back with an older state under another history while the engine runs. */
+/** Tests of a storage that returns with an older state and another history id while the engine runs. */
 class RewoundStateTest {
     private final MemoryStorage before = new MemoryStorage(() -> "before", Long.MAX_VALUE);
     private final MemoryStorage after = new MemoryStorage(() -> "after", Long.MAX_VALUE);

@@ -36,16 +36,16 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** What an engine promises on every storage. */
+/** Tests of the promises that an engine keeps on every storage. */
 abstract class StateContract {
     private static final Settings SMALL = new Settings(1_000, Duration.ofSeconds(30), 3, 5_000, 100);
 
     private EngineHarness state;
 
-    /** Opens the same one each time. */
+    /** Returns a supplier that opens the same storage each time. */
     abstract Supplier<Storage> storages();
 
-    /** Another one, with nothing in it at first; the same each time. */
+    /** Returns another storage, which is empty at first and the same on each call. */
     abstract Storage emptyStorage();
 
     @BeforeEach
@@ -53,7 +53,7 @@ abstract class StateContract {
         restart(Settings.defaults());
     }
 
-    /** Sets the clock that engines on the same storage share; there is none. */
+    /** Sets the clock that engines on the same storage share; does nothing by default. */
     void setServerClock(Instant now) {}
 
     @AfterEach
@@ -150,13 +150,13 @@ abstract class StateContract {
                 .isEqualTo(Reason.INVALID);
     }
 
-    /** A write and a schema that it violates, submitted together in each order: the one that comes second is refused or checked. */
+    /** Submits writes and schemas concurrently; each write that is committed after a schema must match it. */
     @Test
     void schema_concurrentWriters_appliesToEachLaterRevision() throws Exception {
         List<CompletableFuture<Committed>> commits = new ArrayList<>();
         for (int i = 0; i < 200; i++) {
             if (i == 100) {
-                all(commits).get(30, TimeUnit.SECONDS); // so that not every write is refused because of a newer schema
+                all(commits).get(30, TimeUnit.SECONDS); // otherwise a newer schema could reject every write
             }
             commits.add(state.engine
                     .apply(ME, List.of(state.write("a", "k" + i, "" + i % 3)), "")
@@ -418,7 +418,7 @@ abstract class StateContract {
         assertThat(reasonOf(() -> state.commit(begin(), "r"))).isEqualTo(Reason.INVALID);
     }
 
-    /** What did nothing the first time does nothing the second time, whatever was written in between. */
+    /** Repeats requests that changed nothing after a write in between; the repetition must change nothing either. */
     @Test
     void requestThatChangedNothing_getsTheFirstAnswer_alsoAfterARestart() {
         Committed first = state.apply("r", delete("a", "k"));
@@ -443,7 +443,7 @@ abstract class StateContract {
         assertThat(state.engine.head().revision()).isZero();
     }
 
-    /** Each of them kept, read, replayed and listed in its history, to the letter. */
+    /** Checks that reads and replays return random values unchanged except for white space. */
     @Test
     void values_areReturnedUnchanged() {
         Random random = new Random(7);
@@ -547,7 +547,7 @@ abstract class StateContract {
         assertThat(state.engine.reads().namespaces("", null, 10).entries()).containsExactly("default");
     }
 
-    /** A list looks at so many keys at a time, and goes on behind them. */
+    /** Deletes more keys than a list examines at a time; the list must continue after them. */
     @Test
     void lists_continueAfterManyDeleted() {
         for (int from = 0; from < 12_000; from += 4_000) {
@@ -695,7 +695,7 @@ abstract class StateContract {
         return new Token(historyId(), revision);
     }
 
-    /** @param agentId empty: any, of any namespace */
+    /** @param agentId the agent; empty for all agents in all namespaces */
     private long resume(Token token, String agentId) {
         return state.engine
                 .history()

@@ -10,17 +10,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** What state is, as a map and a list: each key's versions, and the events. Knows no disk, no threads, no transactions in between. */
+/**
+ * A model of the state as a map of each key's versions and a list of events, without disk, threads or concurrent
+ * transactions.
+ */
 final class StateModel {
     static final String TRIMMED = "trimmed";
 
     final TreeMap<StateKey, List<Version>> versions = new TreeMap<>();
     final List<Event> events = new ArrayList<>();
-    /** The ends of lifetimes. */
+    /** The end of each key's lifetime, in microseconds since the epoch. */
     private final TreeMap<StateKey, Long> expiries = new TreeMap<>();
 
     long floor;
-    /** Up to where {@link #TRIMMED} is empty. */
+    /** The revision up to which {@link #TRIMMED} is trimmed. */
     long trimmed;
 
     private long lastMicros;
@@ -31,7 +34,7 @@ final class StateModel {
         return floor + events.size();
     }
 
-    /** The reason of its refusal, or what it is committed as. */
+    /** Returns the result of a commit, or the reason for its rejection. */
     Object apply(String requestId, List<Operation> operations, long micros) {
         if (answered.containsKey(requestId)) {
             return answered.get(requestId);
@@ -89,11 +92,11 @@ final class StateModel {
         return answered(requestId, new Committed(revision, at, made));
     }
 
-    /** Deletes the keys whose lifetimes are over, those that ended first before others. */
+    /** Deletes the keys whose lifetimes have ended, in the order in which they ended. */
     void expire(long micros) {
         List<Operation> deletions = expiries.entrySet().stream()
                 .filter(entry -> entry.getValue() <= micros)
-                .sorted(Map.Entry.comparingByValue()) // stable: keys in their order
+                .sorted(Map.Entry.comparingByValue()) // stable: keys with the same end stay in order
                 .<Operation>map(entry -> new Operation.Delete(entry.getKey(), Operation.ANY_VERSION))
                 .toList();
         Object unused = apply("", deletions, micros);

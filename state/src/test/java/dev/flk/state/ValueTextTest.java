@@ -81,7 +81,7 @@ class ValueTextTest {
         assertThat(reasonOf(() -> ValueText.compact("\"\u00E9\u00E9\"", 5))).isEqualTo(Reason.VALUE_TOO_LARGE);
     }
 
-    /** Random values, written with random space: what is kept is what was written without it. */
+    /** Checks that compacting a random value removes only its white space. */
     @Test
     void randomValues_areReturnedUnchanged() {
         for (long seed = 0; seed < 10_000; seed++) {

@@ -121,9 +121,13 @@ final class GroupCommit {
         return forcedEnd;
     }
 
-    /** Makes the next step leave a segment that another program moved, removed or emptied. Any thread. */
+    /**
+     * Makes the next step stop writing to a segment that another program moved, removed or emptied, and open another
+     * segment. Any thread.
+     */
     void vanished(Segment found) {
-        // a segment that was reported has been left already; the writer has only failed to open the next segment
+        // the writer has already left a segment that it reported as vanished, even if it could not open the next
+        // segment yet
         if (found != reportedGone) {
             gone = found;
             queue.nudge();
@@ -285,7 +289,7 @@ final class GroupCommit {
             giveUpSegment();
             return e;
         } catch (RuntimeException | Error e) {
-            // whatever failed, the callers get an answer and the writer continues
+            // any failure must be reported to the callers, and must not end the writer
             giveUpSegment();
             return new IOException("the log's writer failed: " + e, e);
         }
@@ -436,7 +440,8 @@ final class GroupCommit {
         try {
             openNext();
         } catch (IOException e) {
-            failure = describe(e); // the listener was called at the first failure
+            // this failure is not reported to the listener, which was called at the first failure
+            failure = describe(e);
         } catch (RuntimeException | Error e) {
             failure = new IOException("the log's next segment could not be opened: " + e, e);
         }

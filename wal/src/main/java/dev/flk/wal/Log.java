@@ -180,12 +180,12 @@ public final class Log implements Closeable {
      * emptied, the writer's next step leaves it. Also makes the writer try again to open a segment that could not be
      * opened. A simulation calls this method; otherwise the filler calls it once a second.
      *
-     * @return false if the file with the active segment's name is missing or is not that segment any more; true if the
-     *     lock is lost
+     * @return false if the file with the active segment's name is missing or is not that segment any more; true
+     *     otherwise, and always if the lock is lost
      */
     public boolean watchStep() {
         if (!commit.watchLock()) {
-            return true; // another process may own the file with the segment's name now
+            return true; // the lock is lost, so the file with the segment's name may now belong to another process
         }
         Segment segment = commit.segment();
         boolean there = SegmentWatch.isThere(files, segment);
@@ -197,8 +197,9 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns a reader from sequence {@code from}, or from the oldest record if that is later, up to the last record
-     * that is forced now. The caller closes the reader.
+     * Returns a reader of the records from sequence {@code from} to the last record that is on disk when this method is
+     * called. If the oldest record is later than {@code from}, the reader begins with the oldest record. The caller
+     * closes the reader.
      */
     public LogReader read(long from, OnDamage onDamage) throws IOException {
         return read(from, onDamage, 0);
@@ -239,8 +240,8 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns the sequence at which the newest segments with a total of at least {@code bytes} bytes begin; 1 if all
-     * segments except the oldest one have fewer bytes in total. {@code bytes} must be positive.
+     * Returns the first sequence of the newest segments that are needed to reach a total of {@code bytes} bytes; 1 if
+     * all segments except the oldest one have fewer bytes in total. {@code bytes} must be positive.
      */
     public long beginningOfLast(long bytes) throws IOException {
         List<Listed> segments = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()))
@@ -378,7 +379,7 @@ public final class Log implements Closeable {
                     watchStep();
                 }
             } catch (RuntimeException | VirtualMachineError e) {
-                filled = false; // for example, memory was short for a moment: try again a second later
+                filled = false; // the failure may be temporary, such as a lack of memory, so try again a second later
             }
             if (!filled) {
                 LockSupport.parkNanos(this, WATCH_NANOS);

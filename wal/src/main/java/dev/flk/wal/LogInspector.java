@@ -89,14 +89,15 @@ public final class LogInspector {
 
     /**
      * Reads the whole log and checks every checksum and all sequences; reads it again if records seem to be missing.
-     * Uses memory for the longest record.
+     * Needs as much memory as the longest record.
      *
      * @param from the first sequence that must exist; 0 if that is not known
      * @param to the last sequence that is known to have existed; 0 if that is not known
      */
     public Verification verify(long from, long to) throws IOException {
         Verification found = look(from, to);
-        // a file may be missing from the listing of a directory that changes meanwhile
+        // the first listing may lack a file, because the directory changed meanwhile; therefore only damage that is
+        // found twice counts
         return found.isComplete() ? found : look(from, to).alsoMissingIn(found);
     }
 
@@ -195,8 +196,9 @@ public final class LogInspector {
             /** A segment of another log; its records do not count. */
             OTHER_LOG,
             /**
-             * A file with a segment's name that is not listed as a segment, and with which no record is known to be lost: an
-             * empty file, a file without a readable header whose records, if any, are in other segments, or a copy of a segment.
+             * A file that has a segment's name but is not listed as a segment, and that is not known to have contained
+             * lost records: an empty file, a file without a readable header whose records, if any, are in other
+             * segments, or a copy of a segment.
              */
             NO_SEGMENT,
             /**
@@ -220,7 +222,7 @@ public final class LogInspector {
      * @param first the sequence of the first complete record; 0 if the log is empty
      * @param last the sequence of the last complete record; 0 if the log is empty
      * @param damages the ranges of forced records that are missing, oldest first
-     * @param givenUp the ranges of missing records that a repair declared lost, which are not damage any more
+     * @param givenUp the ranges of missing records that a repair declared lost; these ranges do not count as damage
      * @param tornTail the torn tail; null if the log ends cleanly
      * @param brokenHeaders segments with a damaged header and readable records
      * @param foreign files that are segments of other logs
@@ -358,7 +360,8 @@ public final class LogInspector {
             Listed successor = list.segments().get(index + 1);
             SegmentHeader header = successor.header();
             if (successor.predecessor() == index) {
-                // the successor repeats the records of this segment from the offset at which it continues this segment
+                // the successor repeats the records of this segment from the offset at which it continues this segment,
+                // so bytes after these records do not count
                 long carriedBytes = header.carried().stream()
                         .mapToLong(RecordFormat::lengthOf)
                         .sum();
@@ -366,7 +369,7 @@ public final class LogInspector {
             }
             if (header.previous().equals(SegmentNames.openedName(successor.name()))) {
                 // the successor replaced an empty segment; only the header of the empty segment recorded the offset at
-                // which this segment was continued
+                // which this segment was continued, so the end is computed from the records instead
                 return scan.size() > endBelow(header.next(), scan) ? State.FAILED : State.COMPLETE;
             }
             return State.DETACHED;

@@ -127,9 +127,9 @@ public final class LogRepair {
     }
 
     /**
-     * Returns a declaration for each file that the repair moves out of the log although no lost record in the file is
-     * known. Without the declaration, the file would be reported as missing, because the header of the next segment
-     * names it.
+     * Returns a declaration of a loss for each file that the repair moves out of the log although the file is not known
+     * to contain lost records. Without the declaration, the file would be reported as missing, because the header of
+     * the next segment names it.
      */
     private static List<Damage> leaving(SegmentList list, List<Damage> lost) {
         return list.headless().stream()
@@ -201,7 +201,7 @@ public final class LogRepair {
         String target =
                 name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
         if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
-            // the target is another copy of the segment, with at most as many complete records
+            // the file with the target's name is another copy of the segment, and does not have more complete records
             files.move(
                     directory.resolve(target),
                     directory.resolve(SegmentNames.freeBrokenName(files, directory, target)));
@@ -225,9 +225,9 @@ public final class LogRepair {
     }
 
     /**
-     * An iterator over the complete records that were appended to a segment and count. It can also write a copy of the
-     * segment with only these records and the same header. The copy omits bytes after the last record that counts, but
-     * keeps a torn tail for the next start. One thread.
+     * An iterator over those records of a segment that were appended to it, are complete, and count. It can also write
+     * a copy of the segment with only these records and the same header. The copy omits bytes after the last record
+     * that counts, but keeps a torn tail for the next start. One thread.
      */
     private static final class CompleteRecords {
         private static final int CHUNK_BYTES = 1 << 20;

@@ -82,7 +82,8 @@ final class Recovery {
             }
             long ordinal = scan.header().ordinal() + 1;
             String previous = SegmentNames.openedName(scan.segment());
-            // while a header is broken, an empty last segment is kept, because the broken header may be derived from it
+            // an empty last segment is kept while any header is broken, because the broken header may have to be
+            // derived from the empty segment's header
             boolean isKept = !list.brokenHeaders().isEmpty();
             Predecessor predecessor = tail.isEmpty()
                     ? new Predecessor(

@@ -113,7 +113,8 @@ public final class Retention {
      * @param finishedUpTo the last sequence up to which all records are finished
      */
     public Done step(long finishedUpTo) throws IOException {
-        return Vanished.retry(() -> takeStep(finishedUpTo)); // logrotate may rename a segment that is to be removed
+        // the step is retried, because logrotate may rename the segment before the step removes it
+        return Vanished.retry(() -> takeStep(finishedUpTo));
     }
 
     private List<Listed> segments() throws IOException {

@@ -117,7 +117,9 @@ final class Segment implements Closeable {
                 .isPresent();
     }
 
-    /** Another program renamed, removed or replaced the file while it was written to. */
+    /**
+     * An error that reports that another program renamed, removed or replaced the file while a group was written to it.
+     */
     static final class SegmentMovedException extends IOException {
         private static final long serialVersionUID = 1;
 

@@ -110,7 +110,7 @@ final class SegmentOpener {
                     .orElseThrow(() -> new NoSuchFileException(opening.toString()))
                     .identity();
             String keptAs = nameForOccupant(name, predecessor);
-            lock.requireHeld(); // another process may have a segment with this name by now
+            lock.requireHeld(); // if the lock is lost, another process may already have a segment with this name
             if (keptAs != null) {
                 files.move(directory.resolve(name), directory.resolve(keptAs));
             }
@@ -126,9 +126,9 @@ final class SegmentOpener {
     /**
      * Returns a new name for the file that has the name of the segment to be opened. Returns null if there is no such
      * file, if the file is empty, or if it is the predecessor and contains no appended records. If the predecessor has
-     * no appended records, a file without a readable header counts as the predecessor. For a segment of this log, to
-     * which another program must have given the name, the new name is a segment's name too. Any other file gets a name
-     * under which it is kept for inspection.
+     * no appended records, a file without a readable header counts as the predecessor. If the file is a segment of this
+     * log, another program must have given it this name, and the new name is a segment's name too. Any other file gets
+     * a name under which it is kept for inspection.
      */
     private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
         Path directory = options.directory();

@@ -66,7 +66,10 @@ final class DamageOfEveryByteTest {
         }
     }
 
-    /** A segment gets its name when its header is forced: whatever is left of one, what went to it may have been answered. */
+    /**
+     * A segment gets its name when its header is forced: whatever is left of one, what went to it may have been
+     * answered.
+     */
     @Test
     void newestSegment_ofWhichNotEvenTheHeaderIsLeft_isDamage() throws IOException {
         byte[] complete = varied.disk.content(varied.newest);
@@ -503,7 +506,10 @@ final class DamageOfEveryByteTest {
         Arrays.fill(segment, 20, HEADER_BYTES, (byte) 0);
     }
 
-    /** A start repeats the last group in the header of its segment; the segments before it are gone, as after a compaction. */
+    /**
+     * A start repeats the last group in the header of its segment; the segments before it are gone, as after a
+     * compaction.
+     */
     @Test
     void flipEveryByte_ofAHeaderThatCarriesTheLastGroup_losesNoMoreThanTheRecordThatIsHit() throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(9));

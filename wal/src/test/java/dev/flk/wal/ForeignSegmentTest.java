@@ -102,7 +102,10 @@ final class ForeignSegmentTest {
         }
     }
 
-    /** The log goes back to a copy, and later gets back a segment that it wrote before that, in the place of another one. */
+    /**
+     * The log goes back to a copy, and later gets back a segment that it wrote before that, in the place of another
+     * one.
+     */
     @Test
     void ofOurOwnLogBeforeItWentBack_inThePlaceOfOurs_oursIsMissing() throws IOException {
         SimulatedDisk before = ours.copy();
@@ -218,7 +221,9 @@ final class ForeignSegmentTest {
         assertThat(bodies(readAll(disk))).isEqualTo(oursBefore);
     }
 
-    /** The first segments of all logs of one day have one name, which the second segments state as their previous one. */
+    /**
+     * The first segments of all logs of one day have one name, which the second segments state as their previous one.
+     */
     @Test
     void headerLost_besideTheSecondSegmentOfAnotherLog_losesNothing() throws IOException {
         List<String> names = segments(ours);

@@ -36,8 +36,9 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
- * A log as its writer left it, with damage to its files, is opened: it gives what was written and nothing else, all that stands in
- * front of the damage, says what is missing, and says the same the next time; or it refuses with the exception for that.
+ * A log as its writer left it, with damage to its files, is opened: it gives what was written and nothing else, all
+ * that stands in front of the damage, says what is missing, and says the same the next time; or it refuses with the
+ * exception for that.
  */
 class LogRecoveryFuzzTest {
     private static final int MOST_DAMAGES = 4;
@@ -97,7 +98,9 @@ class LogRecoveryFuzzTest {
         assertIsRepaired(disk.copy(), reported);
     }
 
-    /** A file in which neither header nor any record can be told is as good as removed: nobody knows what stood in it. */
+    /**
+     * A file in which neither header nor any record can be told is as good as removed: nobody knows what stood in it.
+     */
     private static boolean isErased(SimulatedDisk disk, List<String> segments) throws IOException {
         for (String segment : segments) {
             if (disk.content(segment).length == 0) {

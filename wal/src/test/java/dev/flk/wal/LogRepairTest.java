@@ -48,7 +48,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What a repair gives up, what it keeps, and that it deletes nothing, whatever is damaged and wherever it is cut off. */
+/**
+ * What a repair gives up, what it keeps, and that it deletes nothing, whatever is damaged and wherever it is cut off.
+ */
 final class LogRepairTest {
     private final VariedLog varied = new VariedLog();
     private final SimulatedDisk disk = varied.disk;
@@ -492,7 +494,9 @@ final class LogRepairTest {
         }
     }
 
-    /** Returns how many bytes of the content a decompressor returns before the damage, if it is asked for one at a time. */
+    /**
+     * Returns how many bytes of the content a decompressor returns before the damage, if it is asked for one at a time.
+     */
     private static long intact(byte[] compressed, byte[] content) throws IOException {
         int bytes = 0;
         try (GZIPInputStream damaged = new GZIPInputStream(new ByteArrayInputStream(compressed))) {

@@ -24,8 +24,8 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /**
- * Two adjacent segments are moved away, and a refused group at the end of the segment before them has the sequences of the records that
- * were answered in the first of the two: no gap shows that anything is missing.
+ * Two adjacent segments are moved away, and a refused group at the end of the segment before them has the sequences of
+ * the records that were answered in the first of the two: no gap shows that anything is missing.
  */
 final class MissingSegmentsTest {
     private final SimulatedDisk disk = new SimulatedDisk(new Random(1));

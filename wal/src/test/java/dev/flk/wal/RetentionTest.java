@@ -191,7 +191,10 @@ final class RetentionTest {
         }
     }
 
-    /** A torn tail is cut off where the log was written to last; what was closed and compressed is not written to, wherever it ends. */
+    /**
+     * A torn tail is cut off where the log was written to last; what was closed and compressed is not written to,
+     * wherever it ends.
+     */
     @Test
     void newestIsGone_theOneBeforeFailedAndIsCompressed_aStartLeavesItAsItIs() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk, options(), clock);

@@ -179,7 +179,10 @@ final class RotatedSegmentTest {
         assertThat(verify().isComplete()).isTrue();
     }
 
-    /** A start on the same day replaces the empty segment of the one before, and ordinals are no longer one after the other. */
+    /**
+     * A start on the same day replaces the empty segment of the one before, and ordinals are no longer one after the
+     * other.
+     */
     @Test
     void rotatedAfterARestart_aBrokenRecordIsTheOnlyOneMissing() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);

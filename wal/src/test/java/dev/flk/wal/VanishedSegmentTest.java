@@ -209,7 +209,10 @@ final class VanishedSegmentTest {
         assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L);
     }
 
-    /** What was refused in a segment that was rotated before its successor took its name is not what is missing, however long. */
+    /**
+     * What was refused in a segment that was rotated before its successor took its name is not what is missing, however
+     * long.
+     */
     @Test
     void read_absentSegmentAfterARotatedOneOfItsName_isWhatIsMissing() throws IOException {
         disk.meddleBefore(1, () -> disk.moveAway(ACTIVE, ACTIVE + ".1"));

@@ -58,8 +58,8 @@ final class OutboxAccess {
     }
 
     /**
-     * Runs {@code alone} on the outbox if no other process owns the outbox. Otherwise runs {@code throughAgent} on the agent
-     * that owns the outbox. If that agent is still starting, first waits up to five seconds for the agent.
+     * Runs {@code alone} on the outbox if no other process owns the outbox. Otherwise runs {@code throughAgent} on the
+     * agent that owns the outbox. If that agent is still starting, first waits up to five seconds for the agent.
      *
      * @throws OutboxLocked if, after five seconds, another process still owns the outbox, and no agent answers at
      *     CONTROL_SOCKET

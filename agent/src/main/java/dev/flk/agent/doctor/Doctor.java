@@ -54,7 +54,9 @@ public final class Doctor {
         return found;
     }
 
-    /** Returns the checks of directories, the disk and the running agent. They do not read the records of the outbox. */
+    /**
+     * Returns the checks of directories, the disk and the running agent. They do not read the records of the outbox.
+     */
     public static List<Check> local(AgentConfig config) {
         return List.of(
                 new Check(

@@ -213,7 +213,7 @@ class CertifierTest {
     }
 
     private static Certificate read(byte[] json) throws Exception {
-        // the one field that is missing until it is sent
+        // the only field that a certificate lacks until it is sent
         String sent =
                 new String(json, StandardCharsets.UTF_8).replaceFirst("\\{", "{\"sent_at\":\"2026-01-19T10:30:45Z\",");
         return CertificateReader.parse(sent.getBytes(StandardCharsets.UTF_8)).checkIgnoringClock();

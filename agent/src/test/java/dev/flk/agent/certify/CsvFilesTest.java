@@ -32,7 +32,7 @@ import java.util.stream.IntStream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 
-/** Files as people have them: each is certified, and the verifier accepts that, or is refused with a remedy. */
+/** Tests of realistic CSV files: each is certified and accepted by the verifier, or refused with a remedy. */
 class CsvFilesTest {
     private static final int ROWS = 40;
     private static final Columns TIME_AND_TEMP = new Columns(Optional.of("time"), List.of("temp"));

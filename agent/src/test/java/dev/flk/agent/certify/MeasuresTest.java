@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Box counts, coherence and compressibility against slow and obvious counterparts. */
+/** Tests of box counts, coherence and compressibility against slow but obviously correct implementations. */
 class MeasuresTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 17, 100, 1000})

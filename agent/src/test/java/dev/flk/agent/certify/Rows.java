@@ -42,7 +42,7 @@ final class Rows {
         return cut;
     }
 
-    /** {@code count} rows at whole seconds from 0 on, all at the same place. */
+    /** Returns {@code count} rows, one per second starting at 0, all at the same place. */
     static String still(int count) {
         StringBuilder text = new StringBuilder("timestamp,x,y,z\n");
         for (int i = 0; i < count; i++) {

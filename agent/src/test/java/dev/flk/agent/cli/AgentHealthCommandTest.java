@@ -18,7 +18,7 @@ class AgentHealthCommandTest extends CommandTest {
         cli.with("OUTBOX_MAX_BYTES", "1MiB");
     }
 
-    /** The lines without times, each finding on one line. */
+    /** Returns the output of {@code health} without durations, with each finding on one line. */
     private List<String> findings(int exitCode) {
         Ended ended = cli.run("health");
         assertThat(ended.exitCode()).as(ended.out() + ended.err()).isEqualTo(exitCode);

@@ -28,8 +28,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The command line as a user has it, in this process: settings of its own, an outbox in a directory, and, where a test wants one, a
- * real agent beside it. No line for people may be wider than a terminal.
+ * The command line, run in this process with its own settings, an outbox in a directory and, if a test starts one, a
+ * real agent. Asserts that lines for people fit a terminal.
  */
 final class Cli {
     private static final Set<String> NOT_FOR_A_TERMINAL = Set.of("--json", "--print", "show", "sign", "canonical");
@@ -40,7 +40,7 @@ final class Cli {
     private @Nullable Agent agent;
     private FutureTask<Boolean> running = new FutureTask<>(() -> true);
 
-    /** How a command ended, and what it printed. */
+    /** The exit code and the output of a command. */
     record Ended(int exitCode, String out, String err) {}
 
     Cli(Path directory) {
@@ -54,7 +54,7 @@ final class Cli {
         settings.put("LOG_LEVEL", "ERROR");
     }
 
-    /** Standard error is no terminal, but a file or a journal. */
+    /** Makes standard error a file or a journal instead of a terminal. */
     Cli unwatched() {
         watched = false;
         return this;
@@ -65,7 +65,7 @@ final class Cli {
         return this;
     }
 
-    /** Signs with a key and sends to this backend. */
+    /** Configures a signing key and this backend. */
     Cli sendingTo(ScriptedBackend backend) {
         return with("ENDPOINT", backend.endpoint().toString())
                 .with("PCS_SIGN_ALG", "hmac")
@@ -84,7 +84,7 @@ final class Cli {
         return runOn("", args);
     }
 
-    /** With something on standard input. */
+    /** Runs a command with {@code input} on standard input. */
     Ended runOn(String input, String... args) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
@@ -126,12 +126,12 @@ final class Cli {
         assertThat(runOn(lines.toString(), "submit", "-").exitCode()).isZero();
     }
 
-    /** Owns the outbox as another process would, and answers nobody. */
+    /** Opens the outbox as another process would, without serving any requests. */
     Outbox own() throws IOException {
         return own(InstantSource.system());
     }
 
-    /** The same with another clock. */
+    /** Opens the outbox like {@link #own()}, with another clock. */
     Outbox own(InstantSource clock) throws IOException {
         return Outbox.open(new OutboxOptions(outbox(), 64 << 20, 0), clock);
     }
@@ -140,7 +140,7 @@ final class Cli {
         return Agent.open(AgentConfig.load(settings, null, Set.of(Need.ENDPOINT, Need.SIGNING)), Surroundings.real());
     }
 
-    /** Lets an agent send until nothing waits. */
+    /** Runs an agent until no certificate waits. */
     void runUntilEmpty() throws Exception {
         try (Agent agent = open()) {
             agent.runUntilEmpty();
@@ -158,7 +158,7 @@ final class Cli {
         new Thread(running, "agent").start();
     }
 
-    /** If one was started. */
+    /** Stops the agent if one was started. */
     void stopAgent() throws Exception {
         if (agent != null) {
             agent.stop();
@@ -168,7 +168,7 @@ final class Cli {
         }
     }
 
-    /** Names of the outbox's files, but for what only a running agent has. */
+    /** Returns the sorted names of the files in the outbox. */
     List<String> files() throws IOException {
         try (Stream<Path> files = Files.list(outbox())) {
             return files.map(file -> String.valueOf(file.getFileName()))
@@ -177,7 +177,7 @@ final class Cli {
         }
     }
 
-    /** The oldest segment. */
+    /** Returns the oldest segment. */
     Path segment() throws IOException {
         return outbox().resolve(files().stream()
                 .filter(name -> name.endsWith(".wal"))
@@ -192,7 +192,7 @@ final class Cli {
                 .orElseThrow());
     }
 
-    /** Changes a byte of this text in the oldest segment, as a bad disk does. */
+    /** Changes the first byte of this text in the oldest segment, as a faulty disk might. */
     void damage(String text) throws IOException {
         byte[] bytes = Files.readAllBytes(segment());
         int at = new String(bytes, StandardCharsets.ISO_8859_1).indexOf(text);

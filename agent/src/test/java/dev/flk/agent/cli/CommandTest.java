@@ -12,7 +12,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A command line that sends to a backend of its own, for each test. */
+/** A base class of command tests, each with a command line that sends to its own backend. */
 @Timeout(60)
 abstract class CommandTest {
     @TempDir
@@ -33,14 +33,14 @@ abstract class CommandTest {
         backend.close();
     }
 
-    /** What a command prints, which must succeed. */
+    /** Runs a command that must succeed; returns its output. */
     String done(String... command) {
         Ended ended = cli.run(command);
         assertThat(ended.exitCode()).as(ended.err()).isZero();
         return ended.out();
     }
 
-    /** Waits until {@code status} prints this. */
+    /** Waits until the output of {@code status} contains {@code part}. */
     void awaitStatus(String part) {
         Awaitility.await().until(() -> cli.run("status").out().contains(part));
     }

@@ -21,7 +21,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** On three letters that a backend has caused: 1 and 2 of "schema", 3 of "merkle_root"; 4 was accepted. */
+/**
+ * Tests with three dead letters: a backend refused 1 and 2 because of the schema and 3 because of merkle_root, and
+ * accepted 4.
+ */
 class DlqCommandTest extends CommandTest {
     @BeforeEach
     void giveThreeUp() throws Exception {
@@ -39,7 +42,7 @@ class DlqCommandTest extends CommandTest {
         return Files.readAllLines(cli.deadLetters());
     }
 
-    /** Epochs of the letters that are left. */
+    /** Returns the sorted epochs of the remaining letters. */
     private List<Integer> epochs() throws Exception {
         return letters().stream()
                 .map(line -> {

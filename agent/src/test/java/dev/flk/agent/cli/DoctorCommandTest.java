@@ -21,7 +21,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class DoctorCommandTest extends CommandTest {
-    /** What a backend says to the doctor's certificate if it knows the key. */
+    /** The answer to the doctor's certificate from a backend that knows the key. */
     private static final Said KNOWS_THE_KEY = Said.error(400, "schema must be fractal-lba-kakeya");
 
     @BeforeEach
@@ -30,7 +30,7 @@ class DoctorCommandTest extends CommandTest {
         cli.with("OUTBOX_MAX_BYTES", "1MiB");
     }
 
-    /** What it prints, each finding on one line. */
+    /** Returns the output of {@code doctor}, with each finding on one line. */
     private String findings(int exitCode) {
         Ended ended = cli.run("doctor");
         assertThat(ended.exitCode()).as(ended.out()).isEqualTo(exitCode);

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine;
 
-/** The help of every command there is. */
+/** Tests of the help of every command. */
 class HelpTest {
     @TempDir
     Path directory;

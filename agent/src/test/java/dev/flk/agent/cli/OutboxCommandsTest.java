@@ -28,7 +28,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class OutboxCommandsTest extends CommandTest {
-    /** Leaves {@code settled} certificates that were settled so long ago, and {@code waiting} that wait. */
+    /**
+     * Adds {@code settled} certificates that were settled {@code ago}, and {@code waiting} certificates that still
+     * wait.
+     */
     private void fill(Cli cli, Duration ago, int settled, int waiting) throws Exception {
         try (Outbox outbox = cli.own(InstantSource.offset(InstantSource.system(), ago.negated()))) {
             outbox.append(LongStream.range(0, settled + waiting)
@@ -173,7 +176,7 @@ class OutboxCommandsTest extends CommandTest {
     @Test
     void fsck_segmentRemovedByHand_isNamed() throws Exception {
         withThree();
-        // each in a block of its own, or the next segment would repeat it
+        // each fills its own blocks; otherwise the next segment would repeat it
         byte[] large = ("{\"pad\":\"" + "x".repeat(9_000) + "\","
                         + new String(certificate(4), StandardCharsets.UTF_8).substring(1))
                 .getBytes(StandardCharsets.UTF_8);
@@ -220,7 +223,7 @@ class OutboxCommandsTest extends CommandTest {
         assertThat(unwrapped(ended.err())).contains(fifo + " is not a regular file; move it away");
     }
 
-    /** A 202 that was rejected. */
+    /** Returns the 202 answer for a rejected certificate. */
     private static Said rejected(String certificate) {
         return Said.of(
                 202, "{\"pcs_id\":\"" + ScriptedBackend.id(certificate) + "\",\"accepted\":false,\"escalated\":true}");

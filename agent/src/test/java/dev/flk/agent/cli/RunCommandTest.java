@@ -66,7 +66,7 @@ class RunCommandTest extends CommandTest {
         assertThat(spool.resolve("a.json")).exists();
     }
 
-    /** A command of a cron job has the outbox for a moment. */
+    /** Simulates a cron job's command that owns the outbox for a moment. */
     @Test
     void outboxOwnedByAShortCommand_waits() throws Exception {
         Files.write(spool.resolve("a.json"), certificate(1));

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code submit} of many, watched and not. */
+/** Tests of {@code submit} with many certificates, on a terminal and elsewhere. */
 @Timeout(60)
 class SubmitCommandTest {
     private static final int MANY = 4_000;
@@ -42,7 +42,7 @@ class SubmitCommandTest {
                         .collect(Collectors.joining("\n", "", "\n\n")));
     }
 
-    /** What the terminal has received. */
+    /** Runs a command on a terminal; returns everything that the terminal received. */
     private String watch(InputStream in, String... command) throws Exception {
         try (PrintStream out = new PrintStream(terminal, true, StandardCharsets.UTF_8)) {
             FlkAgent agent = new FlkAgent(cli.settings, in, out, out);
@@ -52,7 +52,7 @@ class SubmitCommandTest {
         return terminal.toString(StandardCharsets.UTF_8);
     }
 
-    /** What stands on it at the end. */
+    /** Returns the text that the terminal shows at the end. */
     private static String status(String received) {
         StringBuilder status = new StringBuilder();
         for (String line : received.split("\n", -1)) {

@@ -22,12 +22,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** {@code verify}: what it says, to whom, and how it exits. */
+/** Tests of the output and the exit codes of {@code verify}. */
 class VerifyCommandTest {
     private static final String SEED = Base64.getEncoder().encodeToString(new byte[32]);
     private static final Ed25519Signer ED25519 = Ed25519Signer.ofBase64(SEED);
 
-    /** Not rounded and with spaces, as {@code json.dumps(payload, sort_keys=True)} prints it. */
+    /** A payload with unrounded numbers and with spaces, as {@code json.dumps(payload, sort_keys=True)} prints it. */
     private static final String SLOPPY = "{\"D_hat\": 1.00000000009, \"budget\": 0.26, \"coh_star\": 0.5, \"epoch\": 1,"
             + " \"merkle_root\": \"" + "5a".repeat(32) + "\", \"pcs_id\": \""
             + Pcs.number(1).id() + "\", \"r\": 0.8, \"shard_id\": \"shard-1\"}";

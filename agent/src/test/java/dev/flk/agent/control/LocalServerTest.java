@@ -80,7 +80,7 @@ class LocalServerTest {
         outbox.close();
     }
 
-    /** Nothing that an agent did not leave is deleted. */
+    /** Checks that a file that no agent left behind is not deleted. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

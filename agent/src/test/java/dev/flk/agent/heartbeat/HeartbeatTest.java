@@ -39,7 +39,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Heartbeats as a backend receives them. */
+/** Tests of heartbeats as a backend receives them. */
 final class HeartbeatTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final HmacSigner KEY = new HmacSigner("secret");

@@ -154,7 +154,7 @@ class DeadLettersTest {
             before = Files.readAllBytes(file);
             assertThat(letters.requeue(any -> true)).isEqualTo(2);
         }
-        Files.write(file, before); // as if the new file had not taken its place
+        Files.write(file, before); // as if the process had crashed before it replaced the file
         outbox.close();
 
         outbox = open("outbox", NOW);

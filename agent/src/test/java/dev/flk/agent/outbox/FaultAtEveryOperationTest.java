@@ -24,20 +24,21 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * The same short life of an outbox (certificates added, sent, settled, given up, compacted, requeued, a restart, the same again) with
- * each of its file operations failing in turn, followed by a kill or a loss of power, a restart and an audit.
+ * Tests in which each file operation of an outbox fails in turn, during the same sequence of steps: certificates are
+ * added, sent, settled, given up, compacted and requeued; after a restart, the steps are repeated. A kill or a loss of
+ * power, another restart and an audit follow.
  */
 class FaultAtEveryOperationTest {
     private static final Path DIRECTORY = Path.of("outbox");
     private static final Path LETTERS = DIRECTORY.resolve("dlq.jsonl");
     private static final int POWER_LOSSES = 3;
-    /** Instead of the seed of a loss of power. */
+    /** The value for a kill, in place of the seed of a loss of power. */
     private static final int KILL = -1;
 
     private static final class Life {
         private final SimulatedDisk disk;
         private long millis = Instant.parse("2026-11-20T08:00:00Z").toEpochMilli();
-        /** What is promised of each certificate. */
+        /** The promise about each certificate, by name. */
         private final Map<String, Promise> promises = new HashMap<>();
 
         private final int rounds;
@@ -57,7 +58,7 @@ class FaultAtEveryOperationTest {
                     new Random(millis));
         }
 
-        /** False if the process died. */
+        /** Runs all rounds; returns false if the process died. */
         boolean run(int from) {
             try {
                 Outbox outbox = open();
@@ -147,7 +148,7 @@ class FaultAtEveryOperationTest {
             });
         }
 
-        /** The entry of this name, if it waits. */
+        /** Returns the entry with this name, if it waits. */
         private static Optional<OutboxEntry> entry(Outbox outbox, String name) {
             try {
                 for (OutboxEntry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
@@ -212,7 +213,7 @@ class FaultAtEveryOperationTest {
         void take() throws IOException;
     }
 
-    /** What fails is told to whoever asked for it, and tried again another day. */
+    /** Takes a step; if it fails, the error must have a message. */
     private static void tryIt(Step step) {
         try {
             step.take();
@@ -223,7 +224,7 @@ class FaultAtEveryOperationTest {
 
     private static void steps(Outbox outbox) {
         while (outbox.step()) {
-            // all of them
+            // takes all steps
         }
     }
 
@@ -231,7 +232,7 @@ class FaultAtEveryOperationTest {
         return ("{\"name\":\"" + name + "\",\"x\":\"" + "x".repeat(300) + "\"}").getBytes(StandardCharsets.UTF_8);
     }
 
-    /** Every operation of a life of one round fails, followed by a kill or by a loss of power in turn. */
+    /** Fails each operation of a life of one round, followed by a kill or a loss of power alternately. */
     @ParameterizedTest
     @EnumSource(Fault.class)
     void everyOperation_fails_losesAndDuplicatesNothing(Fault fault) throws IOException {
@@ -242,7 +243,10 @@ class FaultAtEveryOperationTest {
         assertThat(n).isGreaterThan(100);
     }
 
-    /** Every operation of a life of two rounds fails, followed by a kill, and by losses of power that leave different parts of what was not forced. */
+    /**
+     * Fails each operation of a life of two rounds, followed by a kill, and by losses of power that keep different
+     * parts of the unforced data.
+     */
     @Tag("thorough")
     @ParameterizedTest
     @EnumSource(Fault.class)
@@ -255,7 +259,7 @@ class FaultAtEveryOperationTest {
         }
     }
 
-    /** Returns whether the operation was reached. */
+    /** Tests a fault at one operation; returns whether the operation was reached. */
     private static boolean run(Fault fault, long number, int powerLossSeed, int rounds) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(number * 31 + powerLossSeed));
         Life life = new Life(disk, rounds);

@@ -31,7 +31,7 @@ class OutboxCompactionTest {
     @TempDir
     Path temporary;
 
-    /** Where deleting the reserve makes room on a full disk. */
+    /** Files on a full disk that has space again after the reserve is deleted. */
     private static final class FilesOnSmallDisk extends FaultyFiles {
         @Override
         public void delete(Path file) throws IOException {
@@ -156,7 +156,7 @@ class OutboxCompactionTest {
         assertThat(outbox.bodies(waiting)).containsOnlyKeys(3L);
     }
 
-    /** The next start delivers a lost entry that can be read again, so compaction must not remove it. */
+    /** Checks that compaction keeps a lost entry that can be read again, because the next start delivers it. */
     @Test
     void entryReadableAgain_survivesCompaction() throws Exception {
         add(1, 100);
@@ -210,11 +210,11 @@ class OutboxCompactionTest {
 
     @Test
     void diskFull_reserve_allowsCompaction() throws Exception {
-        outbox.compact(HORIZON, Mode.RUN); // makes the reserve
+        outbox.compact(HORIZON, Mode.RUN); // creates the reserve
         add(1, 100);
         outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 99));
-        add(101, 101); // behind what was settled
-        files.setDiskFull(true); // until the reserve goes
+        add(101, 101); // after the settled entries
+        files.setDiskFull(true); // until the reserve is deleted
 
         Report report = outbox.compact(Duration.ZERO, Mode.RUN);
 
@@ -272,7 +272,7 @@ class OutboxCompactionTest {
     void bodies_entryMovedAndItsSegmentRemoved_areFound() throws Exception {
         add(1, 100);
         outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 99));
-        assertThat(names()).containsExactly("certificate 100"); // the reader stands in the old segment
+        assertThat(names()).containsExactly("certificate 100"); // the reader now has the old segment open
 
         outbox.compact(Duration.ZERO, Mode.RUN);
         outbox.close();

@@ -30,8 +30,9 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
- * An outbox with a past, with damage to its files, is opened: what waits is what was added and not settled, with the bytes that it
- * had; what is missing is told; the next start finds the same, and goes on.
+ * Fuzz tests that open an outbox with damaged files. Every waiting certificate must be one that was added, with its
+ * original bytes. Certificates before the damage must be kept, losses must be reported, and the next start must find
+ * the same certificates and accept more.
  */
 class OutboxRecoveryFuzzTest {
     private static final Path DIRECTORY = Path.of("outbox");
@@ -40,12 +41,12 @@ class OutboxRecoveryFuzzTest {
     private final SimulatedDisk complete = new SimulatedDisk(new Random(5));
     private long millis = Instant.parse("2026-11-20T08:00:00Z").toEpochMilli();
 
-    /** What was added, by sequence. */
+    /** The names of the added certificates, by sequence. */
     private final Map<Long, String> added = new HashMap<>();
 
     private final Set<Long> settled = new HashSet<>();
 
-    /** Where the record that holds an entry's certificate ends. */
+    /** The end of the record that holds an entry's certificate, by sequence. */
     private final Map<Long, Place> places = new HashMap<>();
 
     private record Place(String segment, long end) {}
@@ -119,7 +120,7 @@ class OutboxRecoveryFuzzTest {
 
     private static void steps(Outbox outbox) {
         while (outbox.step()) {
-            // all of them
+            // takes all steps
         }
     }
 
@@ -135,7 +136,7 @@ class OutboxRecoveryFuzzTest {
                     String text = new String(bytes, StandardCharsets.ISO_8859_1);
                     String certificate = new String(OutboxRecords.certificate(record), StandardCharsets.ISO_8859_1);
                     long end = text.indexOf(certificate, (int) record.position().offset()) + certificate.length() + 1L;
-                    // what a header repeats is there if all of that is
+                    // an entry that a header repeats is kept only if the complete header is
                     places.put(
                             OutboxRecords.entry(record).sequence(),
                             new Place(record.position().segment(), Math.max(end, headerBytes(bytes))));
@@ -144,7 +145,9 @@ class OutboxRecoveryFuzzTest {
         }
     }
 
-    /** A header fills whole blocks, and behind it begins a record or nothing. */
+    /**
+     * Returns the size of the header, which fills complete blocks and is followed by a record or the end of the file.
+     */
     private static int headerBytes(byte[] segment) {
         int bytes = 4096;
         while (bytes < segment.length && segment[bytes] == ' ') {
@@ -186,7 +189,7 @@ class OutboxRecoveryFuzzTest {
         assertThat(pending(open(disk))).isEmpty();
     }
 
-    /** What waits, with the certificates that can be read. */
+    /** Returns the waiting certificates, by sequence; each must be readable. */
     private static Map<Long, String> pending(Outbox outbox) throws IOException {
         List<OutboxEntry> entries = outbox.pendingAfter(0, Integer.MAX_VALUE);
         Map<Long, byte[]> bodies = outbox.bodies(entries);

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What the outbox says of each shard, whatever happens to its entries. */
+/** Tests of the backlog that the outbox reports for each shard as its entries change. */
 class OutboxShardsTest {
     private static final Instant START = Instant.parse("2026-11-20T08:00:00Z");
 
@@ -43,7 +43,7 @@ class OutboxShardsTest {
         open();
     }
 
-    /** Adds one of a shard, and lets a second pass. */
+    /** Adds a certificate of a shard, then lets a second pass. */
     private OutboxEntry add(long epoch, String shard) throws IOException {
         outbox.append(List.of(Certificates.certificate(epoch, shard)));
         now = now.plusSeconds(1);

@@ -177,7 +177,7 @@ class OutboxTest {
         }
     }
 
-    /** Writes a segment at each start, with two certificates. */
+    /** Writes three segments, one per start, with two certificates each. */
     private void writeThreeSegments() throws IOException {
         for (int segment = 0; segment < 3; segment++) {
             try (Outbox outbox = open()) {
@@ -211,7 +211,8 @@ class OutboxTest {
     @Test
     void append_fullOfSettledEntries_makesRoom() throws Exception {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 200_000, 0), CLOCK)) {
-            // so large that a segment's header alone is not worth a compaction, which would then rest for a minute
+            // so large that the segment's header causes no fruitless compaction, which would delay the next one by a
+            // minute
             outbox.append(List.of(new byte[150_000], body(2)));
             outbox.settle(SettledAs.ACCEPTED, all(outbox).subList(0, 1));
 
@@ -312,7 +313,7 @@ class OutboxTest {
 
         try (Outbox outbox = open()) {
             assertThat(outbox.pendingEntries()).isZero();
-            // the file that a clean end opens behind the others may have had a record, too
+            // the file that a clean close creates after the others may have held a record, too
             assertThat(outbox.lostRecords()).isEqualTo(41);
             assertThat(outbox.losses()).singleElement().asString().contains("records 1 to 41 can't be read");
         }
@@ -403,7 +404,7 @@ class OutboxTest {
                 .hasMessageContaining("move the file away");
     }
 
-    /** Forty certificates of a thousand bytes, each forced by itself, in one segment. */
+    /** Writes forty certificates of a thousand bytes to one segment, and forces each one separately. */
     private void fillBlocks() throws IOException {
         try (Outbox outbox = open()) {
             for (int i = 0; i < 40; i++) {

@@ -19,14 +19,14 @@ class PendingTest {
     private static final int STEPS = 3_000;
     private static final long ALL = Long.MAX_VALUE;
 
-    /** The same with a map of objects. */
+    /** A model of {@link Pending} that uses maps of objects. */
     private static final class Model {
         private final TreeMap<Long, OutboxEntry> entries = new TreeMap<>();
         private final TreeMap<Long, Long> locations = new TreeMap<>();
         private final TreeMap<Long, String> shards = new TreeMap<>();
         private final Map<String, ShardBacklog> none = new LinkedHashMap<>(Map.of("(others)", new ShardBacklog(0, -1)));
 
-        /** The first 64 names stay. */
+        /** Adds an entry; shards after the first 64 count as {@code (others)}. */
         void add(OutboxEntry entry, String shard) {
             entries.put(entry.sequence(), entry);
             locations.put(entry.sequence(), entry.sequence());
@@ -93,7 +93,7 @@ class PendingTest {
                     next++;
                 }
             } else if (what == 14) {
-                // a record of a moved entry whose old record the disk has lost
+                // the record of a moved entry whose old record is lost
                 long old = Math.min(some, next - 1);
                 OutboxEntry lost = new OutboxEntry(old, random.nextLong(1L << 33), random.nextInt(1000), -1);
                 String shard = "shard-" + random.nextInt(shards);

@@ -90,7 +90,7 @@ class AgentTest {
                     .orElseThrow();
         }
         String text = Files.readString(segment, StandardCharsets.ISO_8859_1);
-        // every other record of the first hundred
+        // damages every other record of the first hundred
         Files.writeString(
                 segment, text.replaceAll("\"epoch\":(\\d?[02468]),", "\"epocH\":$1,"), StandardCharsets.ISO_8859_1);
 
@@ -157,7 +157,7 @@ class AgentTest {
             submit(Certificates.certificate(1, json));
             now.set(start.plusSeconds(90));
 
-            // of the three that have a meaning in the format, each comes with a backslash before it
+            // the backslash, the quote and the newline are each escaped with a backslash
             String label = "{shard=\"a\\\"} 7\\nflk_agent_shard_pending{shard=\\\"b\\\\\",} ";
             assertThat(metrics(agent)
                             .lines()
@@ -253,7 +253,7 @@ class AgentTest {
         return settings;
     }
 
-    /** As a program of this machine does. */
+    /** Submits certificates as another program on this machine does. */
     private void submit(byte[]... certificates) throws Exception {
         Path outbox = directory.resolve("outbox");
         RunningAgent agent = RunningAgent.at(outbox.resolve("control.sock"), outbox);

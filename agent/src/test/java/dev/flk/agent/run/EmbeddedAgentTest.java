@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The agent inside an application. */
+/** Tests of the agent inside an application. */
 @Timeout(60)
 class EmbeddedAgentTest {
     @TempDir

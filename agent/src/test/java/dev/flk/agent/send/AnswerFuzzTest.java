@@ -16,12 +16,12 @@ import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
-/** What a hostile backend, or anything else that answers, can make the agent believe. */
+/** Fuzz tests of the answers of a hostile backend, or of any other server. */
 class AnswerFuzzTest {
     private static final String ID = Certificates.id(1);
     private static final JsonMapper JSON = new JsonMapper();
 
-    /** A certificate counts as recorded only where its own id stands in an outcome that fits the status. */
+    /** Checks that a certificate counts as recorded only if an outcome has its id and matches the status. */
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
     void anyAnswer_countsAsRecordedOnlyIfItIsTheOutcome(FuzzedDataProvider data) throws IOException {
@@ -49,7 +49,10 @@ class AnswerFuzzTest {
         }
     }
 
-    /** A batch has an answer for each certificate, whatever came; one id's outcome is no other one's. */
+    /**
+     * Checks that any answer to a batch gives a result for each certificate, and that no certificate gets the outcome
+     * of another.
+     */
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
     void anyBatchAnswer_hasAMeaningForEachCertificate(byte[] body) {

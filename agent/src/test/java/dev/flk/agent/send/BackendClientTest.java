@@ -38,7 +38,7 @@ class BackendClientTest {
             client.getOutputStream()
                     .write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{".getBytes(StandardCharsets.US_ASCII));
             while (client.getInputStream().read() >= 0) {
-                // the request
+                // reads the request
             }
         } catch (IOException e) {
             // the client has reset the connection

@@ -10,7 +10,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 
-/** Certificates for tests: well-formed, unsigned, told apart by their epoch. */
+/** Certificates for tests: well-formed, unsigned, distinguished by their epoch. */
 public final class Certificates {
     private static final String MERKLE_ROOT = "0123456789abcdef".repeat(4);
 
@@ -37,7 +37,7 @@ public final class Certificates {
                 .getBytes(StandardCharsets.UTF_8);
     }
 
-    /** A batch of two certificates, of epochs 1 and 2. */
+    /** Returns a batch of two certificates, with epochs 1 and 2. */
     static Batch batch() {
         return new Batch(List.of(item(1), item(2)));
     }

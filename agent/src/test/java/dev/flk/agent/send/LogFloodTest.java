@@ -22,7 +22,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** However much goes wrong for however long, the log stays short, and says how much it left out. */
+/** Tests that the log stays short during any number of failures, and reports how many lines it omitted. */
 class LogFloodTest {
     private static final int MANY = 2_000;
     private static final int REQUESTS = 30;

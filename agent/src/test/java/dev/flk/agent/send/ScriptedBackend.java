@@ -34,11 +34,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** A real HTTP server that answers as a test says. */
+/** A real HTTP server whose answers a test defines. */
 public final class ScriptedBackend implements Closeable {
     private static final Pattern ID = Pattern.compile("\"pcs_id\":\"([^\"]*)\"");
 
-    /** What to answer; an answer with status 0 is none: the connection is closed. */
+    /** An answer; with status 0, the server closes the connection without answering. */
     public record Said(int status, String body, Map<String, String> headers) {
         public static Said of(int status, String body) {
             return new Said(status, body, Map.of());
@@ -61,7 +61,7 @@ public final class ScriptedBackend implements Closeable {
         }
     }
 
-    /** Says this once, then records. */
+    /** Returns a function that answers the first submission with {@code said} and records all later ones. */
     public static Function<String, Said> first(Said said) {
         AtomicInteger calls = new AtomicInteger();
         return certificate -> calls.getAndIncrement() == 0 ? said : Said.recorded(certificate);
@@ -71,10 +71,10 @@ public final class ScriptedBackend implements Closeable {
 
     private final ExecutorService executor = Executors.newCachedThreadPool();
     private final Set<Socket> connections = ConcurrentHashMap.newKeySet();
-    /** Bodies of the submissions, single or batch, in the order they came. */
+    /** The bodies of the submissions, single or batch, in order of arrival. */
     public final List<String> received = new CopyOnWriteArrayList<>();
 
-    /** What {@code Date} says, unless an answer has one of its own. */
+    /** The clock for the {@code Date} header of answers that do not set their own. */
     volatile InstantSource clock = InstantSource.system();
 
     final List<String> paths = new CopyOnWriteArrayList<>();
@@ -114,7 +114,7 @@ public final class ScriptedBackend implements Closeable {
         return matcher.find() ? matcher.group(1) : "";
     }
 
-    /** Answers a batch with what {@link #submit} says to each of its lines. */
+    /** Answers a batch with the answers of {@link #submit} to each of its lines. */
     Said eachLine(String lines) {
         return Said.of(
                 200,
@@ -168,7 +168,7 @@ public final class ScriptedBackend implements Closeable {
         }
     }
 
-    /** The next line without its end; empty at the end of the stream. */
+    /** Reads a line without its line end; returns an empty text at the end of the stream. */
     private static String line(InputStream in) throws IOException {
         var line = new ByteArrayOutputStream();
         for (int b = in.read(); b >= 0 && b != '\n'; b = in.read()) {
@@ -202,7 +202,7 @@ public final class ScriptedBackend implements Closeable {
         return answer.toByteArray();
     }
 
-    /** The value of a {@code Date}. */
+    /** Returns the value of a {@code Date} header. */
     static String date(Instant instant) {
         return DateTimeFormatter.RFC_1123_DATE_TIME.format(instant.atOffset(ZoneOffset.UTC));
     }

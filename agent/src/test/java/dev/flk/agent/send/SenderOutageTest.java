@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The sender while nobody answers, or somebody else, and while its own clock or disk is not right. */
+/** Tests of the sender while no server or the wrong server answers, and while its own clock or disk is faulty. */
 class SenderOutageTest extends SendingTest {
     @ParameterizedTest
     @CsvSource({"429, Too many requests", "503, starting", "503, dedup store unavailable", "400, timestamp in future: x"
@@ -66,7 +66,7 @@ class SenderOutageTest extends SendingTest {
         }
         SendingRig rig = rig(SendingRig.batches(10));
         Path obstacle = directory.resolve("outbox/outbox-20990101-9000000000000000001.wal");
-        Files.createSymbolicLink(obstacle, obstacle); // which nobody can read
+        Files.createSymbolicLink(obstacle, obstacle); // a link to itself, which cannot be read
         rig.until(() -> rig.nanos.get() > Duration.ofMinutes(5).toNanos());
         assertThat(rig.backend.received).isEmpty();
 
@@ -258,7 +258,7 @@ class SenderOutageTest extends SendingTest {
         assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
     }
 
-    /** One machine, or one time server, may set the agent's and the backend's clock. */
+    /** Simulates a machine or a time server that sets the clocks of both the agent and the backend. */
     @ParameterizedTest
     @ValueSource(longs = {5, 500})
     void bothClocks_brieflyAhead_ageNoCertificate(long seconds) throws Exception {
@@ -298,7 +298,7 @@ class SenderOutageTest extends SendingTest {
         return said.with("Date", "none");
     }
 
-    /** How many hours after an instant a certificate says that it was sent. */
+    /** Returns the hours from an instant to the {@code sent_at} of a certificate. */
     private static long hoursFrom(Instant instant, String sent) {
         try {
             return Duration.between(

@@ -173,7 +173,10 @@ class SenderTest extends SendingTest {
         assertThat(rig.deadLetterLines()).singleElement().asString().contains(id(1), "\"status\":401");
     }
 
-    /** Held with others of its shard, it goes out to see; what it finds is its own fault, and not the end of the others. */
+    /**
+     * Checks that if the certificate that probes a held shard is refused permanently, only that certificate becomes a
+     * dead letter.
+     */
     @ParameterizedTest
     @CsvSource({"400, schema not understood", "413, body too long"})
     void answer_permanentRefusalOfTheProbe_releasesTheOthers(int status, String error) throws Exception {

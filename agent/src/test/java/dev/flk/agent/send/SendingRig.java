@@ -25,14 +25,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 
 /**
- * A sender on a real outbox against a {@link ScriptedBackend}, stepped by the test. Durations pass only when nothing is in
- * flight, and as quickly as they are asked for.
+ * A sender with a real outbox and a {@link ScriptedBackend}, stepped by the test. Simulated time passes only while no
+ * answer is pending, and without waiting.
  */
 final class SendingRig implements Closeable {
     final Instant start = Instant.now();
     private static final long ANSWER_WITHIN_NANOS = TimeUnit.SECONDS.toNanos(20);
 
-    /** The first of them. */
+    /** The first of {@link #backends}. */
     final ScriptedBackend backend;
 
     final List<ScriptedBackend> backends = new ArrayList<>();
@@ -42,7 +42,7 @@ final class SendingRig implements Closeable {
     final Sender sender;
     final AtomicLong nanos = new AtomicLong();
     final Path directory;
-    /** How far the agent's clock is off. */
+    /** The error of the agent's clock. */
     volatile Duration clockError = Duration.ZERO;
 
     SendingRig(Path directory, SendOptions options) throws IOException {
@@ -93,7 +93,7 @@ final class SendingRig implements Closeable {
         outbox.append(List.of(certificates));
     }
 
-    /** One step; then waits for an answer if one is under way, or lets the time pass. */
+    /** Takes one step; then waits for an answer if one is pending, or else advances the simulated time. */
     void step() throws InterruptedException {
         long wait = sender.step();
         if (sender.awaitsAnswer()) {
@@ -103,7 +103,7 @@ final class SendingRig implements Closeable {
         }
     }
 
-    /** Steps until it is so. */
+    /** Takes steps until the condition is true. */
     void until(BooleanSupplier condition) throws Exception {
         for (int i = 0; i < 10_000; i++) {
             step();

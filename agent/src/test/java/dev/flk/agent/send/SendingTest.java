@@ -9,14 +9,14 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A test with a {@link SendingRig}, which is closed at its end. */
+/** A base class of tests with a {@link SendingRig}, which is closed after each test. */
 abstract class SendingTest {
     @TempDir
     Path directory;
 
     private final List<SendingRig> rigs = new ArrayList<>();
 
-    /** A rig with one backend. */
+    /** Returns a rig with one backend. */
     SendingRig rig(SendOptions options) throws IOException {
         return rig(options, 1);
     }

@@ -96,7 +96,7 @@ class SignatureHoldTest {
         assertThat(hold.refused(queued, SHARD, 0)).isTrue();
     }
 
-    /** The backend has another key since: the answer that says yes was only under way for longer than the one that says no. */
+    /** Simulates a key change on the backend: the acceptance was sent before the refusal, but took longer to arrive. */
     @Test
     void refused_againAfterAnAnswerToAnEarlierAttempt_isHeld() {
         Queued other = send(0);
@@ -110,7 +110,10 @@ class SignatureHoldTest {
         assertThat(hold.heldShards()).isEqualTo(1);
     }
 
-    /** The other was accepted while this one was under way: the backend may have learnt the key in between. */
+    /**
+     * Simulates an acceptance while the refused certificate is on its way again: the backend may have learnt the key in
+     * between.
+     */
     @Test
     void refused_againSentBeforeTheOtherWasAccepted_isHeld() {
         Queued queued = send(0);

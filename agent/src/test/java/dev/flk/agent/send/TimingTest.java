@@ -16,11 +16,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Backoff, breaker, clock offset and the hold on refused signatures, each with time and chance given in. */
+/** Tests of backoff, breaker, clock offset and the hold on refused signatures, with injected time and randomness. */
 class TimingTest {
     private static final Instant NOW = Instant.parse("2026-11-20T08:00:00Z");
 
-    /** Always the largest value that was asked for. */
+    /** A generator that always returns the largest value within the bound. */
     private static final RandomGenerator LARGEST = new RandomGenerator() {
         @Override
         public long nextLong() {
@@ -159,7 +159,7 @@ class TimingTest {
         assertThat(offset.get()).isZero();
     }
 
-    /** A minute later. */
+    /** Lets a minute pass, then measures the offset. */
     private static Optional<Duration> measure(ClockOffset offset, AtomicLong seconds, long aheadSeconds) {
         return offset.measure(NOW.plusSeconds(seconds.addAndGet(60) + aheadSeconds), 0);
     }

@@ -91,7 +91,10 @@ class SpoolDirectoryTest {
         assertThat(files()).containsExactly(".d.json", "a.json.tmp", "b.txt", "c.json");
     }
 
-    /** Whoever may write into the spool directory could else read, by the text of what is refused, whatever the agent can. */
+    /**
+     * Checks that links are not followed. Otherwise, any user who can write to the spool directory could read the
+     * agent's files through the text of refused lines.
+     */
     @Test
     void step_linkToAFileElsewhere_isNeitherReadNorShown() throws Exception {
         Path secret = Files.writeString(temporary.resolve("agent.properties"), "PCS_HMAC_KEY=secret\n");
@@ -122,7 +125,7 @@ class SpoolDirectoryTest {
         assertThat(files()).containsExactly("a.ndjson", "a.ndjson.error");
     }
 
-    /** Opening a FIFO would wait for somebody at its other end. */
+    /** Checks that a FIFO is not opened, because that would block until another process opens its other end. */
     @Test
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
     void step_fifo_isNamedOnceAndNotOpened_othersAreAdded() throws Exception {
@@ -144,7 +147,10 @@ class SpoolDirectoryTest {
         assertThat(files()).contains("a.ndjson", "a.ndjson.error", "b.ndjson").doesNotContain("d.ndjson");
     }
 
-    /** Closing the file under any name would release the lock, and let a second agent write to the outbox. */
+    /**
+     * Checks that the lock file is not opened under another name. Closing it would release the lock and let a second
+     * agent write to the outbox.
+     */
     @Test
     void step_hardLinkToTheLockOfTheOutbox_isNotOpened() throws Exception {
         Files.createLink(spool.resolve("a.ndjson"), outbox.directory().resolve("lock"));
@@ -277,13 +283,13 @@ class SpoolDirectoryTest {
     void step_fileRewrittenInPlaceAfterAPortion_isReadFromTheBeginning() throws Exception {
         write("a.ndjson", GOOD + "\n{\"pcs_id\"");
         SpoolDirectory directory = directory();
-        var unused = directory.step(); // the end may still be written
+        var unused = directory.step(); // the last line may still be incomplete
         assertThat(outbox.pendingEntries()).isEqualTo(1);
 
         String other = GOOD.replace("\"p\"", "\"q\"");
         write("a.ndjson", other + "\n" + other + "\n" + other + "\n");
         while (directory.step()) {
-            // to its end
+            // reads the file to its end
         }
 
         assertThat(bodies()).containsExactly(GOOD, other, other, other);
@@ -355,7 +361,7 @@ class SpoolDirectoryTest {
         }
     }
 
-    /** An agent may meet what goes on for ever; it must not keep the others waiting. */
+    /** Checks that a long file, perhaps an endless one, does not delay other files. */
     @Test
     void step_fileOfManyPortions_doesNotDelayOthers() throws Exception {
         write("a.ndjson", (GOOD + "\n").repeat(300_000));
@@ -371,7 +377,7 @@ class SpoolDirectoryTest {
     @Test
     void step_fileThatCannotBeRemoved_isRenamedBackAndNotAddedAgain() throws Exception {
         String tooLong = " ".repeat(Intake.MAX_CERTIFICATE_BYTES) + GOOD;
-        String name = "a".repeat(240) + ".ndjson"; // with ".rejected" it is longer than a name may be
+        String name = "a".repeat(240) + ".ndjson"; // with ".rejected", the name would be too long
         write(name, GOOD + "\n" + tooLong + "\n");
         SpoolDirectory directory =
                 new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), LineLimit.ofOutages(() -> 0));

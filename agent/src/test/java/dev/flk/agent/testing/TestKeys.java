@@ -89,7 +89,7 @@ public final class TestKeys {
         return "-----BEGIN " + what + "-----\n" + base64 + "\n-----END " + what + "-----\n";
     }
 
-    /** For a server that shows these keys, and trusts those of others. */
+    /** Returns a context for a server that presents these keys and trusts those of {@code trusted}, if any. */
     public SSLContext server(@Nullable TestKeys trusted) throws GeneralSecurityException, IOException {
         KeyManagerFactory own = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
         own.init(store, PASSWORD.toCharArray());

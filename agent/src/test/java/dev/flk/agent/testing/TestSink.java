@@ -7,7 +7,7 @@ import java.util.List;
 
 /** A sink of certificates that calls a test's code. */
 public record TestSink(Appending appending) implements CertificateSink {
-    /** Takes certificates. */
+    /** The test's code that receives the certificates. */
     public interface Appending {
         void append(List<byte[]> certificates) throws IOException;
     }

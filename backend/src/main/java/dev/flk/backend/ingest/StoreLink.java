@@ -33,8 +33,8 @@ final class StoreLink {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     /**
-     * The number of missing records above which catching up counts as a rebuild. A crash of the embedded store loses far
-     * fewer, because it buffers fewer.
+     * The number of missing records above which catching up counts as a rebuild. A crash of the embedded store loses
+     * far fewer, because it buffers fewer.
      */
     private static final long MAX_RECORDS_BEHIND = 500_000;
 

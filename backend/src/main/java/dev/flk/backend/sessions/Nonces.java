@@ -6,7 +6,8 @@ import java.util.Set;
 
 /**
  * The nonces of recent signatures, so that each signature is accepted once. A signature is only accepted while its
- * {@code created} is at most a fixed time away from now, so older nonces can be forgotten. Bounded; safe for any thread.
+ * {@code created} is at most a fixed time away from now, so older nonces can be forgotten. Bounded; safe for any
+ * thread.
  */
 final class Nonces {
     private final long maxAgeSeconds;

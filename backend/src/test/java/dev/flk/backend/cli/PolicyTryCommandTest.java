@@ -23,7 +23,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code policy try} over a log of two runs: ten days ago under the default policy, and just now under a stricter one. */
+/**
+ * {@code policy try} over a log of two runs: ten days ago under the default policy, and just now under a stricter one.
+ */
 class PolicyTryCommandTest {
     private final Instant now = Instant.now();
     private static final Policy STRICT = new Policy(0.05, 0.05, 0.01, 0.10, 0.30, 0.50, 0.20, 2.2);

@@ -17,9 +17,9 @@ import org.junit.jupiter.api.Test;
 
 final class OneBackendSimulationTest {
     /**
-     * Submissions, duplicates and conflicts, forces, disk and store faults, kills, power losses, restarts under another policy, passing
-     * time, a wall clock that is set, a store that is removed, segments of the log that are moved away and perhaps put back, a second
-     * process that takes the log.
+     * Submissions, duplicates and conflicts, forces, disk and store faults, kills, power losses, restarts under another
+     * policy, passing time, a wall clock that is set, a store that is removed, segments of the log that are moved away
+     * and perhaps put back, a second process that takes the log.
      */
     @Test
     void oneBackend_keepsEveryPromise() {

@@ -37,7 +37,9 @@ final class SimulatedHistoriesTest {
         return outcome.get();
     }
 
-    /** The other content arrives with the record, or after the record's force has failed and before anybody is answered. */
+    /**
+     * The other content arrives with the record, or after the record's force has failed and before anybody is answered.
+     */
     @Test
     void history5_evidenceAfterAFailedRecord() throws IOException {
         simulation.start();

@@ -20,7 +20,8 @@ final class SwitchedOffRulesTest {
     /**
      * Returns a mutant of the product that lacks a rule.
      *
-     * @param change the kind of change, a class of the backend or the log, a method of it, and arguments, as in {@link Mutant}
+     * @param change the kind of change, a class of the backend or the log, a method of it, and arguments, as in {@link
+     *     Mutant}
      */
     static Mutant without(String rule, String change) {
         List<String> words = List.of(change.split(" ", -1));
@@ -48,7 +49,7 @@ final class SwitchedOffRulesTest {
                4 | the mark goes back to that of the store   | notCalling backend.ingest.StoreLink connected assertedUpTo
               49 | what lost when asserted again is logged   | notCalling backend.ingest.CatchUp$Run keepLosers add
                0 | an outcome not recorded is tried again    | notCalling backend.ingest.OutcomeWriter leaveWaiting add
-              25 | evidence that is not on disk is not known | notCalling backend.ingest.Evidence tell remove
+              25 | evidence that is not on disk is not known | notCalling backend.ingest.Evidence answer remove
                0 | a store is down until it is complete      | returning backend.dedup.GuardedStore isUsable 1
                1 | an expired outcome is not put             | notCalling backend.ingest.OutcomeWriter put isExpired
                0 | the mark is before what is unfinished     | returning backend.inbox.LowWater mark 1099511627776

@@ -25,7 +25,7 @@ import java.util.List;
 
 /**
  * A connection to a server, without a socket: bytes go in piece by piece, then the client shuts down its side.
- * Everything runs on one thread. The class asserts that no request is answered twice, and that no memory is held in the
+ * Everything runs on one thread. The class asserts that no request is answered twice, and that no memory is held at the
  * end.
  */
 public final class FuzzedConnection {

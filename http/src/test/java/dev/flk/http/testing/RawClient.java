@@ -14,7 +14,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
-/** A client that sends any bytes, even invalid HTTP, and reads one answer after the other. */
+/** A client that sends any bytes, even invalid HTTP, and reads one answer at a time. */
 public final class RawClient implements AutoCloseable {
     private static final int PATIENCE_MILLIS = 20_000;
 
@@ -57,7 +57,7 @@ public final class RawClient implements AutoCloseable {
         return this;
     }
 
-    /** Posts a body to {@code path} with its length. */
+    /** Posts a body to {@code path} with a {@code Content-Length}. */
     public RawClient post(String path, String body) throws IOException {
         return post(path, body.getBytes(StandardCharsets.UTF_8));
     }
@@ -99,15 +99,12 @@ public final class RawClient implements AutoCloseable {
         return chunk;
     }
 
-    /** Returns everything until the server ends its side, each byte as a character. */
+    /** Reads until the server shuts down its side; returns each byte as a character. */
     public String readToEnd() throws IOException {
         return new String(in.readAllBytes(), StandardCharsets.ISO_8859_1);
     }
 
-    /**
-     * Waits for the server to end its side or send more; returns whether it ended its side without sending another
-     * byte.
-     */
+    /** Waits until the server shuts down its side or sends a byte; returns whether it shut down its side first. */
     public boolean isAtEnd() throws IOException {
         return in.read() < 0;
     }

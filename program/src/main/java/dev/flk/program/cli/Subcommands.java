@@ -24,14 +24,19 @@ public final class Subcommands {
         byName.forEach((name, command) -> program.addSubcommand(name, command.get()));
     }
 
-    /** Creates and adds the subcommand that the first argument names; all subcommands if it names none of them. */
+    /**
+     * Creates and adds the subcommand that the first argument names; creates and adds all subcommands if the argument
+     * names none of them.
+     */
     public void addTo(CommandLine program, String... args) {
         if (args.length == 0 || program.getSubcommands().containsKey(args[0])) {
             return;
         }
         Supplier<?> named = byName.get(args[0]);
         if (named == null) {
-            addAllTo(program); // for the help text, suggestions, or a subcommand that follows an option
+            // all subcommands are needed for the help text, for suggestions, or to find a subcommand that follows an
+            // option
+            addAllTo(program);
         } else {
             program.addSubcommand(args[0], named.get());
         }

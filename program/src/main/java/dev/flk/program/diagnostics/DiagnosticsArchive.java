@@ -106,8 +106,8 @@ public final class DiagnosticsArchive {
     }
 
     /**
-     * Adds all entries of another archive, in a directory with the name of its file. Secrets are removed from them
-     * again, because the other program knows only its own.
+     * Adds all entries of another archive, in a directory with the name of that archive's file. Secrets are removed
+     * from these entries again, because the other program knows only its own secrets.
      *
      * @throws IOException if the other archive can't be read
      */

@@ -14,9 +14,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Removes secrets from texts. A secret is removed as it is configured and in base64, with any of its characters escaped
- * as in JSON or URLs. If the secret is itself base64 of at least 16 bytes, its content is also removed in hexadecimal
- * and in the variants of base64. Safe for several threads.
+ * Removes secrets from texts. A secret is removed both as it is configured and in base64, even if some of its
+ * characters are escaped as in JSON or URLs. If the secret is itself base64 of at least 16 bytes, its content is also
+ * removed in hexadecimal and in the variants of base64. Safe for several threads.
  */
 public final class Scrubber {
     private static final String INSTEAD = "***";

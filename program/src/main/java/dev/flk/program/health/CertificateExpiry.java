@@ -37,7 +37,10 @@ public final class CertificateExpiry {
                 : ofEnd(name, until, now);
     }
 
-    /** Returns a finding about authorities, of which the last to expire counts, because one of them is enough. */
+    /**
+     * Returns a finding about authorities. The authority that expires last decides, because one valid authority is
+     * enough.
+     */
     public static Finding ofAuthorities(String name, Collection<X509Certificate> authorities, Instant now) {
         return ofEnd(
                 name,

@@ -17,7 +17,10 @@ import picocli.CommandLine.Spec;
 
 /** The part of the command {@code health} that all programs share: it runs the checks and prints the results. */
 public abstract class HealthCommand implements Callable<Integer> {
-    /** The time limit of a request, which leaves time to report that it has passed. */
+    /**
+     * The time limit of a request. It is shorter than the usual time limit of the checks, so that a check can still
+     * report that the request timed out.
+     */
     protected static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(5);
 
     /**
@@ -55,7 +58,7 @@ public abstract class HealthCommand implements Callable<Integer> {
     }
 
     /**
-     * Reads the settings and returns the checks. Runs on the thread of a check itself, because the files of the
+     * Reads the settings and returns the checks. Runs on a separate thread, as the checks do, because the files of the
      * settings may be on a disk that hangs.
      *
      * @param found accepts the findings about the settings
@@ -78,7 +81,10 @@ public abstract class HealthCommand implements Callable<Integer> {
         return results.stream().anyMatch(result -> result.grade() == Grade.BAD) ? ExitCode.SOFTWARE : ExitCode.OK;
     }
 
-    /** Returns the time for the checks in a process of this age. A process that is older was not started for them. */
+    /**
+     * Returns the time limit of the checks in a process of this age. A process that is older than the limit was not
+     * started for the checks, so its age is ignored.
+     */
     static Duration limit(Duration age) {
         if (age.isNegative() || age.compareTo(LIMIT) > 0) {
             return LIMIT;

@@ -9,8 +9,8 @@ import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
 /**
- * Limits repetitive log lines. Of each kind, a burst of lines may be written, and then one line per interval. A line
- * that is written reports how many lines of its kind were left out before it. Safe for several threads.
+ * Limits repetitive log lines. For each kind of line, a burst of lines may be written, and then one line per interval.
+ * A line that is written reports how many lines of its kind were left out before it. Safe for several threads.
  */
 public final class LineLimit {
     private final int burst;

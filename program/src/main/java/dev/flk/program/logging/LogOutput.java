@@ -79,9 +79,9 @@ public final class LogOutput {
     }
 
     /**
-     * Writes a line like {@code logger.info(message)}, but at a fraction of the cost, if that can be done: if logging is
-     * configured, and {@code logger} is the patient logger and has no appender of its own. Lines of the same millisecond
-     * have the same time.
+     * Writes a line like {@code logger.info(message)}, but at a fraction of the cost, if that can be done: if logging
+     * is configured, and {@code logger} is the patient logger and has no appender of its own. Lines of the same
+     * millisecond have the same time.
      *
      * @param logger a logger whose level includes INFO
      * @param message UTF-8 without control characters, quotes or backslashes
@@ -150,7 +150,10 @@ public final class LogOutput {
 
         private static final int MOST_HELD_BYTES = 32 << 10;
 
-        /** The message of the line that is encoded once; no other part of a line contains it. */
+        /**
+         * A placeholder for the message in a line that is encoded once for several messages; no other part of a line
+         * contains this text.
+         */
         private static final String MARK = "<the message>";
 
         private final Encoder<ILoggingEvent> encoder;
@@ -164,7 +167,10 @@ public final class LogOutput {
 
         private byte[] afterMessage = {};
 
-        /** The millisecond in which that line was encoded; -1 if another line was written since then. */
+        /**
+         * The millisecond in which the last line for {@link #writeInfo} was encoded; -1 if another line was written
+         * since then.
+         */
         private long framedMillis = -1;
 
         private @Nullable Thread framedBy;
@@ -191,7 +197,9 @@ public final class LogOutput {
         @Override
         protected void append(ILoggingEvent event) {
             byte[] line = encoder.encode(event);
-            framedMillis = -1; // so that the time of the next line is not before the time of this one
+            // forces {@link #writeInfo} to encode again, so that its next line does not have an earlier time than this
+            // line
+            framedMillis = -1;
             boolean mayWait = event.getLevel().levelInt <= Level.INFO_INT
                     && event.getLoggerName().equals(patientLogger);
             synchronized (held) {
@@ -230,8 +238,9 @@ public final class LogOutput {
         }
 
         /**
-         * Encodes one line for all lines that this thread writes without another line between them in a millisecond;
-         * they differ in their messages only. Returns false if the line does not contain the message as it is.
+         * Encodes a template for the lines that this thread writes within one millisecond without another line between
+         * them; these lines differ only in their messages. Returns false if the encoded line does not contain the
+         * message unchanged.
          */
         private boolean frame(Logger logger, long now) {
             LoggingEvent event = new LoggingEvent(LogOutput.class.getName(), logger, Level.INFO, MARK, null, null);

@@ -33,7 +33,10 @@ public record Axis(String label, double least, double most, List<Tick> ticks) {
         return DateTimeFormatter.ofPattern(pattern, Locale.ROOT).withZone(ZoneOffset.UTC);
     }
 
-    /** Returns an axis with about five ticks at round numbers, which ends at ticks around all values. */
+    /**
+     * Returns an axis with about five ticks at round numbers. The axis begins and ends at a tick, and contains {@code
+     * least} and {@code most}.
+     */
     public static Axis around(String label, double least, double most) {
         double span = Math.max(most - least, Math.max(Math.abs(least), Math.abs(most)) * 1e-6);
         double step = roundedUp((span > 0 ? span : 1) / STEPS);

@@ -9,9 +9,9 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * A plot with two axes, drawn as SVG in the order of the calls. Colours come from {@link #style}: {@link #svg} contains
- * it, and a page has it in its stylesheet. Values outside the axes are drawn at their ends; NaN interrupts a line. Used
- * by one thread.
+ * A plot with two axes, drawn as SVG in the order of the calls. The colours come from {@link #style}, which is part of
+ * the text that {@link #svg} returns, and which a page has in its stylesheet. Values outside the axes are drawn at
+ * their ends; NaN interrupts a line. Used by one thread.
  */
 public final class Plot {
     private static final int LEFT = 64;
@@ -100,7 +100,7 @@ public final class Plot {
         return this;
     }
 
-    /** Fills the area from a line to another one that has points at the same places. */
+    /** Fills the area between two lines that have points at the same horizontal positions. */
     public Plot between(Area area, List<Point> low, List<Point> high) {
         StringBuilder points = new StringBuilder();
         for (Point point : low) {
@@ -153,7 +153,7 @@ public final class Plot {
         return this;
     }
 
-    /** Adds a field with the colour of an area and its meaning, below the plot. */
+    /** Adds an entry to the legend below the plot: a field with the colour of an area, and the meaning of the area. */
     public Plot legend(int place, Area area, String text) {
         double x = width - right - 290 + 96 * place;
         int y = height - BOTTOM + 25;

@@ -18,7 +18,7 @@ import java.util.Properties;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Checks that any properties file is either a valid configuration or has problems with a message, and that the same
+ * A check that any properties file is either a valid configuration or has problems with a message, and that the same
  * entries in the environment give the same result.
  */
 public final class FuzzedSettings {
@@ -29,7 +29,7 @@ public final class FuzzedSettings {
     private final Loader loader;
     private final Path file;
 
-    /** Loads a configuration, or throws an {@link InvalidConfig}. */
+    /** A function that loads a configuration or throws an {@link InvalidConfig}. */
     public interface Loader {
         Object load(Map<String, String> environment, @Nullable Path file);
     }

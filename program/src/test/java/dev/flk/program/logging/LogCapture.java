@@ -9,18 +9,18 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.slf4j.LoggerFactory;
 
-/** Captures the log lines of a package and its subpackages, as {@code LEVEL text}, while this object is open. */
+/** The log lines of a package and its subpackages, as {@code LEVEL text}, captured while this object is open. */
 public final class LogCapture extends AppenderBase<ILoggingEvent> implements AutoCloseable {
     private final Logger logger;
     private final Level before;
     private final List<String> lines = new CopyOnWriteArrayList<>();
 
-    /** Captures all lines of a program from INFO on. */
+    /** Captures all lines of a program at INFO and above. */
     public LogCapture() {
         this("dev.flk", Level.INFO);
     }
 
-    /** Captures the lines from {@code level} on. */
+    /** Captures the lines at {@code level} and above. */
     public LogCapture(String packageName, Level level) {
         logger = (Logger) LoggerFactory.getLogger(packageName);
         before = logger.getLevel();

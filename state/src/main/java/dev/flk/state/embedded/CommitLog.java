@@ -85,8 +85,9 @@ final class CommitLog implements Closeable {
     /**
      * Opens the log in a directory, and locks the log.
      *
-     * @param commitLock held by the caller from an append until RocksDB has the batch
-     * @param flush called while the commit lock is held, if another program moved or removed the active segment
+     * @param commitLock the lock that the caller holds from an append until RocksDB has the batch
+     * @param flush a step that the log runs, with the commit lock held, if another program moved or removed the active
+     *     segment
      */
     CommitLog(FileOps files, Path directory, LogSizes sizes, Object commitLock, Flush flush) throws IOException {
         this.commitLock = commitLock;
@@ -207,7 +208,8 @@ final class CommitLog implements Closeable {
                 }
                 isFilling = log.fillStep();
             } catch (RuntimeException | VirtualMachineError e) {
-                isFilling = false; // for example, memory is short for a while; the loop tries again a second later
+                // the failure may be temporary, such as a lack of memory, so the loop tries again a second later
+                isFilling = false;
             }
             if (!isFilling) {
                 LockSupport.parkNanos(this, WATCH_NANOS);
@@ -215,7 +217,7 @@ final class CommitLog implements Closeable {
         }
     }
 
-    /** Opens a new segment if the active one was moved, or if opening one failed before. */
+    /** Opens a new segment if the active segment was moved, or if an earlier attempt to open a segment failed. */
     void watch() {
         boolean unused = log.watchStep();
         synchronized (commitLock) {

@@ -104,7 +104,10 @@ final class Database implements AutoCloseable {
         return rocks;
     }
 
-    /** Writes a batch, which is on disk after the next {@link #flush}. Writes reach the disk in their order. */
+    /**
+     * Writes a batch, which is on disk after the next {@link #flush}. Batches reach the disk in the order in which they
+     * were written.
+     */
     void write(WriteBatch batch) throws RocksDBException {
         rocks.write(unlogged, batch);
     }

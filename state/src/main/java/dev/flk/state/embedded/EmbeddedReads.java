@@ -131,9 +131,9 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     /**
-     * Returns the key at which to begin reading the versions below {@code below}, newest first. The first versions read
-     * may still be too high; the caller must skip them. Versions rise with revisions, so this method finds the key with
-     * a binary search over revisions.
+     * Returns the key at which to begin reading the versions below {@code below}, newest first. The first versions that
+     * the caller reads from this key may still be {@code below} or higher; the caller must skip these versions.
+     * Versions rise with revisions, so this method finds the key with a binary search over revisions.
      */
     private static byte[] firstBelow(Scan versions, StateKey key, long below) {
         byte[] newestFirst = prefixOf(key);
@@ -243,7 +243,9 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 }
                 if (changes == null) {
                     if (revision <= head.get().floor()) {
-                        break; // a removal was concurrent; the caller reads the head again and detects it
+                        // a concurrent removal deleted the event; the caller reads the head again and detects the
+                        // removal
+                        break;
                     }
                     throw new IllegalArgumentException("revision " + revision + " is incomplete");
                 }
@@ -333,8 +335,8 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 isThere = versions.seek(behind(name));
             }
         }
-        // the records of removals must be read after the versions, because a concurrent removal deletes a version and
-        // writes its record in the same batch
+        // the records of removals must be read after the versions: a concurrent removal deletes a version and writes
+        // its record in the same batch, so the opposite order could miss both
         byte[] removed = StateLayout.path(StateLayout.REMOVED + namespace, agentId);
         byte[] all = namespace.isEmpty() ? StateLayout.utf8(StateLayout.REMOVED) : removed;
         try (Scan agents = new Scan(db, db.meta(), all)) {
@@ -432,7 +434,8 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                     stored.json(),
                     stored.ttlMicros());
         }
-        Pointer now = newest(key, Long.MAX_VALUE); // the key was written again, and its earlier version was removed
+        // the change is missing because the key was written again and its earlier version was removed
+        Pointer now = newest(key, Long.MAX_VALUE);
         return now == null || !now.exists() ? null : version(key, now, Long.MAX_VALUE);
     }
 

@@ -197,7 +197,7 @@ public final class EmbeddedStorage implements Storage {
 
     /**
      * Migrates a database of an earlier format, which lacks only what later formats add. Version 0.1 used RocksDB's own
-     * log; RocksDB has read this log when it opened the database.
+     * log, which RocksDB has already read while it opened the database.
      */
     private static void migrate(Database db) throws RocksDBException {
         db.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
@@ -507,7 +507,7 @@ public final class EmbeddedStorage implements Storage {
                     checkpoint.createCheckpoint(unfinished.toString());
                 }
                 try (Database made = new Database(unfinished, cacheBytes)) {
-                    // commits to the copy belong to another history
+                    // the copy gets a new history id, because commits to the copy belong to another history
                     made.put(made.meta(), StateLayout.HISTORY_KEY, StateLayout.utf8(newHistoryId.get()));
                     made.delete(made.meta(), StateLayout.NEXT_RECORD_KEY);
                     made.flush();
@@ -526,7 +526,8 @@ public final class EmbeddedStorage implements Storage {
         using(db -> {
             synchronized (commitLock) {
                 requireEmpty(requireHead());
-                // a start refuses a directory that has events but no format; the restore writes the format last
+                // the restore writes the format last: a start refuses a directory that has events but no format, and
+                // thus a partly restored state
                 db.delete(db.meta(), StateLayout.FORMAT_KEY);
                 db.flush();
                 long revision = floor;
@@ -580,7 +581,8 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public boolean forgetAnswers(long nowMicros) {
         return using(db -> {
-            Objects.requireNonNull(log, "open").requireOwned(); // finds a lost lock even if nothing is committed
+            // detects that the log's lock is lost, even if nothing is committed
+            Objects.requireNonNull(log, "open").requireOwned();
             try (Scan expiries = new Scan(db, db.requests(), StateLayout.expiriesPrefix());
                     WriteBatch removed = new WriteBatch()) {
                 for (boolean isThere = expiries.seek(StateLayout.expiriesPrefix());
@@ -704,7 +706,8 @@ public final class EmbeddedStorage implements Storage {
         } else {
             isFinal = false;
             String cause = String.valueOf(e.getMessage());
-            // the name LOCK is not enough: RocksDB also names this file if it lacks permission to open it
+            // the file name LOCK in the message does not prove that another process holds the lock: RocksDB also names
+            // this file if it lacks permission to open it
             boolean isLocked = e instanceof LogLockedException
                     || cause.contains("While lock file")
                     || cause.contains("lock hold by");
@@ -732,7 +735,7 @@ public final class EmbeddedStorage implements Storage {
         Database db = open;
         open = null;
         if (db != null) {
-            db.close(); // flushes; if the flush fails, the log still has the batches
+            db.close(); // close() flushes RocksDB; if the flush fails, the log still has the batches
         }
         CommitLog commits = log;
         log = null;

@@ -23,7 +23,7 @@ final class Scan implements AutoCloseable {
         this.prefix = prefix;
         byte[] end = prefix.clone();
         if (end.length > 0) {
-            end[end.length - 1]++; // can't overflow: 0xFF does not occur in UTF-8
+            end[end.length - 1]++; // the byte can't overflow, because 0xFF does not occur in UTF-8
             bound = new Slice(end);
             options.setIterateUpperBound(bound);
         } else {
@@ -53,7 +53,8 @@ final class Scan implements AutoCloseable {
                 throw new ReadFailure(e);
             }
         }
-        key = isThere ? iterator.key() : NO_KEY; // each call of key() copies the key out of RocksDB
+        // the key is kept here, because each call of iterator.key() copies the key out of RocksDB
+        key = isThere ? iterator.key() : NO_KEY;
         return isThere && StateLayout.startsWith(key, prefix);
     }
 

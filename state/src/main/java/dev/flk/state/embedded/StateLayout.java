@@ -275,7 +275,7 @@ final class StateLayout {
                 .array();
     }
 
-    /** Returns the prefix of all entries that {@link #lifetime} names. */
+    /** Returns the common prefix of all keys that {@link #lifetime} returns. */
     static byte[] lifetimesPrefix() {
         return new byte[] {LIFETIME};
     }
@@ -314,7 +314,10 @@ final class StateLayout {
         return ByteBuffer.wrap(expiry).getLong(1);
     }
 
-    /** Returns the key to which an expiry belongs: the key of a request, or in {@code latest} of a lifetime. */
+    /**
+     * Returns the key to which an expiry belongs: the key of a request whose answer expires, or the key in {@code
+     * latest} whose lifetime ends.
+     */
     static byte[] expiring(byte[] expiry) {
         return Arrays.copyOfRange(expiry, 1 + Long.BYTES, expiry.length);
     }

@@ -92,7 +92,9 @@ final class DatabaseCalls implements AutoCloseable {
             return use.with(connection);
         } catch (SQLException e) {
             if (e instanceof SQLTransientConnectionException || !isLost(e)) {
-                throw e; // no connection broke: the pool had none free in time, or only the statement failed
+                // the read is not repeated, because no connection broke: the pool had no free connection in time, or
+                // only the statement failed
+                throw e;
             }
         }
         try (Connection another = database.connection(System.nanoTime())) {

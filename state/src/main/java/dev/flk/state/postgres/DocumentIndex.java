@@ -35,8 +35,8 @@ final class DocumentIndex implements AutoCloseable {
     }
 
     /**
-     * Adds the size of committed documents to a total. Once the total is large enough, the thread moves entries.
-     * Returns at once.
+     * Adds the size of committed documents to a total. Once the total is large enough, the thread moves the pending
+     * entries into the index. Returns at once.
      */
     synchronized void added(long bytes) {
         if (!isClosed && addedBytes.addAndGet(bytes) >= MOVE_AFTER_BYTES && isUnderWay.compareAndSet(false, true)) {
@@ -53,7 +53,9 @@ final class DocumentIndex implements AutoCloseable {
                 connection.setNetworkTimeout(Runnable::run, MOST_MILLIS);
                 Jdbc.execute(connection, Sql.MOVE_PENDING);
             } catch (SQLException | RuntimeException e) {
-                break; // retried after more commits, unless autovacuum or a commit has moved the entries by then
+                // the thread tries again after more commits, unless autovacuum or a commit has moved the entries by
+                // then
+                break;
             } finally {
                 begin(null);
             }

@@ -80,8 +80,8 @@ final class KnownHistory implements AutoCloseable {
         }
 
         /**
-         * Returns a remark that the server has changed, which may explain a loss; empty if the server is the same, or
-         * unknown now or before.
+         * Returns a remark that the server has changed, which may explain a loss; empty if the server has not changed,
+         * or if its identity is unknown now or was unknown before.
          */
         String movedTo(String now) {
             if (server.equals(NONE) || now.equals(NONE) || server.equals(now)) {
@@ -99,7 +99,7 @@ final class KnownHistory implements AutoCloseable {
          *
          * @param head the head of the database
          * @param committedAtMicros the time of the known revision according to the database; null if the head is not
-         *     after the known revision, or if the database has no event of this revision
+         *     after the known revision, or if the database has no event with the known revision
          * @return why the history must not keep its id; empty if it may keep its id
          */
         Optional<String> contradiction(Head head, @Nullable Long committedAtMicros) {
@@ -244,7 +244,7 @@ final class KnownHistory implements AutoCloseable {
      * already, or if another thread has replaced the known history after {@code since} was read, because that thread's
      * history is newer.
      *
-     * @param since what was known before the database was read
+     * @param since the known state before the database was read
      * @return whether this call replaced the history
      */
     synchronized boolean begin(Head head, Known since) {

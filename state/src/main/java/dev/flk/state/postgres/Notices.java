@@ -60,7 +60,7 @@ final class Notices implements AutoCloseable {
                 statement.execute("LISTEN " + CHANNEL);
                 listen(own, statement);
             } catch (SQLException | RuntimeException e) {
-                pause(); // reads and commits report problems of the server
+                pause(); // the error is not reported here, because reads and commits report problems of the server
             }
         }
     }

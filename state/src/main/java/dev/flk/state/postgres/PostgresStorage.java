@@ -71,7 +71,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
      * The head of the history in the database.
      *
      * @param contradiction the reason why the history needs or has received a new id; empty if it keeps its id
-     * @param since what was known before the database was read
+     * @param since the known state before the database was read
      * @param clockMicros the server's time
      */
     private record Found(Head head, Optional<String> contradiction, Known since, long clockMicros) {}

@@ -81,7 +81,7 @@ class EmbeddedStorageTest {
         }
     }
 
-    /** Version 0.1 left its newest commits in RocksDB's own log. */
+    /** Simulates version 0.1, which left its newest commits in RocksDB's own log. */
     @Test
     void open_directoryOfVersion01_isMigratedWithEveryCommit() throws Exception {
         Path state = directory.resolve("state");

@@ -27,9 +27,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * The same short life of a storage (start, commits, a flush of RocksDB, rotation, more commits) with each file operation of its log failing
- * in turn. The process is killed or the machine loses power, RocksDB keeps what it had on disk, and the next start has every answered
- * commit.
+ * Tests in which each file operation of a storage's log fails in turn, during the same sequence of start, commits, a
+ * flush of RocksDB, rotation and more commits. Then the process is killed or the machine loses power, but RocksDB keeps
+ * its files. The next start must have every answered commit.
  */
 class FaultAtEveryOperationTest {
     private static final int COMMITS = 6;
@@ -37,7 +37,7 @@ class FaultAtEveryOperationTest {
     @TempDir
     private Path directory;
 
-    /** The values that were answered, by revision, and all that were tried. */
+    /** The values of the answered commits, by revision. */
     private final Map<Long, String> answered = new HashMap<>();
 
     private final List<String> tried = new ArrayList<>();
@@ -46,7 +46,7 @@ class FaultAtEveryOperationTest {
     @ParameterizedTest
     @EnumSource(Fault.class)
     void operation_fails_answeredCommitsAreKept(Fault fault) throws IOException {
-        failEach(fault, fault == Fault.KILL ? 3 : 9); // odd, because only every other run loses power
+        failEach(fault, fault == Fault.KILL ? 3 : 9); // odd, so that runs with and without a loss of power alternate
     }
 
     @ParameterizedTest
@@ -64,7 +64,7 @@ class FaultAtEveryOperationTest {
         assertThat(number).isGreaterThan(60);
     }
 
-    /** Returns whether the operation was reached. */
+    /** Tests a fault at one operation; returns whether the operation was reached. */
     private boolean run(Fault fault, int number) throws IOException {
         answered.clear();
         tried.clear();
@@ -72,7 +72,7 @@ class FaultAtEveryOperationTest {
         Path first = directory.resolve(fault + "-" + number);
         Path second = directory.resolve(fault + "-" + number + "-after");
         disk.failOperation(number, fault);
-        Files.createDirectory(first); // the process may die before it makes one
+        Files.createDirectory(first); // the process may die before it creates the directory
         EmbeddedStorage storage = open(first, disk);
         try {
             live(storage);
@@ -109,13 +109,13 @@ class FaultAtEveryOperationTest {
     private void live(EmbeddedStorage storage) {
         for (int i = 1; i <= COMMITS; i++) {
             try {
-                storage.open(); // again after a failure
+                storage.open(); // reopens the storage after a failure
                 commit(storage, Integer.toString(i));
                 if (i == 3) {
                     storage.trim("flk.x", 1); // makes RocksDB flush
                 }
             } catch (StateException e) {
-                // the commit counts completely or not at all
+                // the commit must be kept completely or not at all
             }
         }
     }
@@ -153,7 +153,7 @@ class FaultAtEveryOperationTest {
 
     private static void close(EmbeddedStorage storage, SimulatedDisk disk) {
         try {
-            disk.failOperation(0, Fault.KILL); // what a dead process does reaches no disk
+            disk.failOperation(0, Fault.KILL); // a dead process writes nothing
             storage.close();
         } catch (SimulatedDisk.Killed e) {
             // the log is not closed

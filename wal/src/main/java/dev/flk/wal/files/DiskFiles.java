@@ -67,7 +67,7 @@ public final class DiskFiles implements FileOps {
                     .sorted()
                     .toList();
         } catch (UncheckedIOException e) {
-            throw e.getCause(); // the stream reports a failure to read the directory this way
+            throw e.getCause(); // the stream wraps a failure to read the directory in an unchecked exception
         }
     }
 
@@ -106,7 +106,7 @@ public final class DiskFiles implements FileOps {
         try {
             attributes = Files.readAttributes(file, BasicFileAttributes.class);
         } catch (NoSuchFileException e) {
-            return; // opening the file creates it, or reports that it is missing
+            return; // there is nothing to check: opening the file creates it, or reports that it is missing
         }
         if (!attributes.isRegularFile()) {
             throw new IOException(file + " is not a regular file; move it away");
@@ -150,7 +150,7 @@ public final class DiskFiles implements FileOps {
     public long usableBytes(Path directory) throws IOException {
         // getUsableSpace needs no file descriptor; if none is free, getFileStore only reports "Mount point not found"
         long bytes = directory.toFile().getUsableSpace();
-        // if the number is unknown, throws an exception that says why
+        // 0 may mean that the number is unknown; getFileStore then throws an exception that says why
         return bytes > 0 ? bytes : Files.getFileStore(directory).getUsableSpace();
     }
 
@@ -174,7 +174,7 @@ public final class DiskFiles implements FileOps {
     private static Object identity(Path file) throws IOException {
         Optional<FileStatus> status = new DiskFiles().status(file);
         if (status.isEmpty() && !Files.exists(parent(file))) {
-            // this is not the loss of the lock: the directory may come back unchanged
+            // a missing directory does not prove that the lock is lost, because the directory may come back unchanged
             throw new NoSuchFileException(parent(file).toString());
         }
         return status.orElseThrow(() -> new LockLostException(file)).identity();

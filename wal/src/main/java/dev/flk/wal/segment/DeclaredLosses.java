@@ -125,8 +125,8 @@ public final class DeclaredLosses {
     }
 
     /**
-     * If declared losses end right before {@code next}, returns the first sequence of the losses that lead up to it
-     * without a gap. Otherwise returns {@code next}.
+     * Returns the first sequence of the declared losses that lead up to {@code next} without a gap; returns {@code
+     * next} if no declared loss ends right before it.
      */
     long beginOf(long next) {
         long begin = next;
@@ -139,7 +139,8 @@ public final class DeclaredLosses {
     }
 
     /**
-     * Returns the sequence after the last declared loss; 1 if no losses are declared. No lower sequence is appended.
+     * Returns the sequence after the last declared loss; 1 if no losses are declared. No new record gets a lower
+     * sequence.
      */
     public long end() {
         return losses.stream().mapToLong(Damage::lastMissing).max().orElse(0) + 1;

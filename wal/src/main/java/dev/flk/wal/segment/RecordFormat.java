@@ -230,20 +230,26 @@ public final class RecordFormat {
         }
     }
 
-    /** Returns the first offset from {@code from} on at which a record may begin; the file's size if there is none. */
+    /**
+     * Returns the first offset, at or after {@code from}, at which a record may begin; the file's size if there is
+     * none.
+     */
     static long findMagic(SegmentBytes bytes, long from) throws IOException {
         return find(MAGIC, bytes, from, bytes.size());
     }
 
     /**
-     * Returns the first offset from {@code from} on at which a carried record may begin; the file's size if there is
-     * none.
+     * Returns the first offset, at or after {@code from}, at which a carried record may begin; the file's size if there
+     * is none.
      */
     static long findCarried(SegmentBytes bytes, long from) throws IOException {
         return find(CARRIED_MAGIC, bytes, from, bytes.size());
     }
 
-    /** Returns the first offset from {@code from} on at which {@code magic} begins; {@code end} if it is not found. */
+    /**
+     * Returns the first offset, at or after {@code from}, at which {@code magic} begins; {@code end} if it is not
+     * found.
+     */
     static long find(byte[] magic, SegmentBytes bytes, long from, long end) throws IOException {
         int chunk = 64 * 1024;
         for (long offset = from; offset < end; offset += chunk) {

@@ -14,8 +14,8 @@ import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
 /**
- * A window over a file that is read mostly forward. One thread. Uses memory for the window or, if that is longer, for
- * the longest requested record.
+ * A window over a file that is read mostly forward. One thread. Needs memory for the window or for the longest
+ * requested record, whichever is larger.
  */
 public final class SegmentBytes implements Closeable {
     private static final int WINDOW_BYTES = 256 * 1024;

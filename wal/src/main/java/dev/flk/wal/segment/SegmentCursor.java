@@ -26,9 +26,9 @@ public final class SegmentCursor implements Closeable {
     private final boolean newest;
 
     /**
-     * The complete records, by sequence, that were found because the next record was not where it should begin. Damage
-     * may have moved records, for example if the disk wrote a block to the wrong offset. {@link #next} returns these
-     * records in the order of their sequences.
+     * The complete records, by sequence, that were found by a search after the next record was not at its expected
+     * offset. Damage may have moved records, for example if the disk wrote a block to the wrong offset. {@link #next}
+     * returns these records in the order of their sequences.
      */
     private final NavigableMap<Long, Place> displaced = new TreeMap<>();
 
@@ -201,9 +201,9 @@ public final class SegmentCursor implements Closeable {
     private void findDisplaced(long offset) throws IOException {
         addComplete(scan, offset);
         if (newest) {
-            // The writer may have written bytes at an offset that the scan had already read, before the scan read the
-            // bytes that follow. Everything that was forced before the last record that was found is in the file by
-            // now, so read it all again.
+            // The writer may have written to a part of the file after the scan had read this part, but before the scan
+            // read the part that follows. Everything that was forced before the last record found is in the file by
+            // now, so the scan reads everything again.
             long last = displaced.isEmpty() ? Long.MAX_VALUE : displaced.lastKey();
             displaced.clear();
             scan.seekAfresh(offset);

@@ -315,8 +315,9 @@ public record SegmentHeader(
     }
 
     /**
-     * Returns a copy of this salvaged header without the carried records before the last missing one; the records up to
-     * the missing one then count in the previous segment. Returns this header if no carried record is missing.
+     * Returns a copy of this salvaged header without the carried records before the last missing carried record; all
+     * records up to the missing record then count in the previous segment. Returns this header if no carried record is
+     * missing.
      */
     SegmentHeader withoutGaps() {
         long counted = next;

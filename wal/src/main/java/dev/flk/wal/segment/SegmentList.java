@@ -105,8 +105,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns this list if it contains the active segment, which the caller knows. If that segment is missing from the
-     * directory, returns a copy in which the sequences that were appended to it do not count in the other segments.
+     * Returns this list if it contains the active segment, whose name and header the caller provides. If the active
+     * segment is missing from the directory, returns a copy of the list in which the sequences that were appended to
+     * the active segment do not count in the other segments.
      */
     public SegmentList endingWith(String name, SegmentHeader newest) {
         String id = newest.id();
@@ -220,7 +221,9 @@ public final class SegmentList {
                 || next.predecessor() >= 0
                 || previousId.equals(SegmentHeader.NO_ID)
                 || previousId.equals(segments.get(index - 1).header().previousId())) {
-            return null; // in the last case, this segment replaced the older one, which another program had renamed
+            // if both segments continue the same segment, this segment replaced the older one, which another program
+            // had renamed
+            return null;
         }
         String name = next.header().previous();
         Listed before = segments.get(index - 1);
@@ -265,9 +268,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the lowest sequence at which the losses of a later file without a readable header begin; {@link
-     * Long#MAX_VALUE} if there is no such file. Ignores files whose losses begin at or before the first sequence that
-     * was to be appended to this segment.
+     * Returns the lowest first sequence of the losses in later files without a readable header; {@link Long#MAX_VALUE}
+     * if there is no such file. Ignores files whose losses begin at or before the first sequence that was to be
+     * appended to this segment.
      */
     static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()

@@ -174,9 +174,9 @@ final class SegmentListing {
     }
 
     /**
-     * Determines for each segment the sequence at which the records that count end. It is the lowest of three
-     * sequences: the first sequence of a later segment, of the losses in a later file without a header, and of a
-     * missing segment.
+     * Determines, for each segment, the first sequence that no longer counts in the segment. This is the lowest of
+     * three sequences: the first sequence of a later segment, the first sequence lost in a later file without a header,
+     * and the first sequence of a missing segment.
      */
     private void limitCounted() {
         long countedEnd = Long.MAX_VALUE;
@@ -218,7 +218,8 @@ final class SegmentListing {
         List<LogRecord> repeated = next.carried();
         long ordinalBefore = before == null ? 0 : before.header().ordinal();
         if (repeated.isEmpty() && next.ordinal() - ordinalBefore != 2) {
-            return null; // between the file and the next segment, there may have been an empty one with another context
+            // an empty segment with another context may have been opened between the file and the next segment
+            return null;
         }
         return new SegmentHeader(
                 next.previousId(),
@@ -365,9 +366,10 @@ final class SegmentListing {
 
     /**
      * Returns a copy of the listed segment with the index of its predecessor. The predecessor is found by its id or, in
-     * format 1, by its name, to which compression and rotation append. Two segments of format 1 may have been opened
-     * under the same name, if the first was renamed before any of its records was acknowledged. If the second segment
-     * is missing, the first one is not taken for the predecessor, because the records of the first one end too early.
+     * format 1, by the beginning of a name, because compression and rotation append to names. Two segments of format 1
+     * may have been opened under the same name, if the first was renamed before any of its records was acknowledged. If
+     * the second segment is missing, the first one is not taken for the predecessor, because the records of the first
+     * one end too early.
      */
     private Listed withPredecessor(int index, DeclaredLosses losses) throws IOException {
         Listed next = found.get(index);
@@ -398,10 +400,10 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the sequence after the last complete record of a segment. If the next segment does not continue the
-     * segment right after the record before the next segment's first sequence, returns the first sequence appended to
-     * the segment instead: the records of the segment were then refused, and the acknowledged records were in a segment
-     * that is missing.
+     * Returns the sequence after the last complete record of a segment. The next segment should continue the segment at
+     * the end of the record that precedes the next segment's first sequence. If it does not, the records of the segment
+     * were refused, and the acknowledged records were in a segment that is missing; this method then returns the first
+     * sequence appended to the segment.
      */
     private long endOf(Listed listed, SegmentHeader next) throws IOException {
         long none = listed.header().next();
@@ -421,8 +423,8 @@ final class SegmentListing {
 
     /**
      * Returns the best of several files with the same header: a file whose own header is intact is preferred, then the
-     * file with the most complete records. The others may be partly compressed or truncated; a cursor reads from the
-     * other files what the returned file lacks.
+     * file with the most complete records. The other files may be partly compressed or truncated; a cursor reads from
+     * them the records that the returned file lacks.
      */
     private Listed fullest(List<Listed> copies) throws IOException {
         Listed fullest = copies.get(0);

@@ -39,7 +39,7 @@ public final class SegmentNames {
         return name.startsWith(prefix + "-") && name.contains(SUFFIX) && !name.contains(BROKEN) && !name.endsWith(PART);
     }
 
-    /** Returns whether the log itself gives names that end like this one. */
+    /** Returns whether a name ends like the names that the log itself gives. */
     static boolean isWrittenByLog(String name) {
         return name.endsWith(SUFFIX) || name.endsWith(SUFFIX + GZIP);
     }

@@ -6,8 +6,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Damage to the files of a {@link SimulatedDisk} as a fuzzer chooses it: bits that flipped, files that were cut, bytes that were put in,
- * doubled, overwritten, swapped, or became zeros.
+ * Damage to the files of a {@link SimulatedDisk} as a fuzzer chooses it: bits that flipped, files that were cut, bytes
+ * that were put in, doubled, overwritten, swapped, or became zeros.
  */
 public final class FuzzedDamage {
     private static final int MOST_BYTES_PUT_IN = 64;

@@ -23,10 +23,10 @@ import java.util.random.RandomGenerator;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * A disk with a page cache, in memory. What was written but not forced may be lost, kept, or kept in part at a power loss, block
- * by block; directory entries survive in the order in which they were made, up to any point behind the last forced one. A force
- * that fails leaves its blocks in the cache, clean, and says nothing later; what of them is on the disk is anybody's guess, torn
- * blocks included once somebody relied on a later force.
+ * A disk with a page cache, in memory. What was written but not forced may be lost, kept, or kept in part at a power
+ * loss, block by block; directory entries survive in the order in which they were made, up to any point behind the last
+ * forced one. A force that fails leaves its blocks in the cache, clean, and says nothing later; what of them is on the
+ * disk is anybody's guess, torn blocks included once somebody relied on a later force.
  */
 public final class SimulatedDisk implements FileOps {
     private static final int BLOCK = 4096;
@@ -87,7 +87,9 @@ public final class SimulatedDisk implements FileOps {
         faultHappened = false;
     }
 
-    /** Right before the operation with this number (from now, 0 the next one) somebody else does something to the files. */
+    /**
+     * Right before the operation with this number (from now, 0 the next one) somebody else does something to the files.
+     */
     public void meddleBefore(long number, Runnable what) {
         meddleAt = operations + number;
         meddling = what;
@@ -199,7 +201,10 @@ public final class SimulatedDisk implements FileOps {
         entries.get(name).durable = new byte[0];
     }
 
-    /** Somebody else rotates a file as logrotate does: renames it, compresses it, and may leave an empty one in its place. */
+    /**
+     * Somebody else rotates a file as logrotate does: renames it, compresses it, and may leave an empty one in its
+     * place.
+     */
     public void rotate(String name, boolean compresses, boolean creates) {
         for (int n = 1; ; n++) {
             String rotated = name + "." + n;
@@ -401,7 +406,10 @@ public final class SimulatedDisk implements FileOps {
         lockNumber++;
     }
 
-    /** Somebody puts a copy in the place of the directory, durably; a process that has files open writes to the old ones. */
+    /**
+     * Somebody puts a copy in the place of the directory, durably; a process that has files open writes to the old
+     * ones.
+     */
     public void replaceByCopy() {
         removeLock();
         durableEntries.clear();

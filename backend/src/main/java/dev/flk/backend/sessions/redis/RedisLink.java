@@ -251,7 +251,8 @@ final class RedisLink implements AutoCloseable {
     /**
      * Runs an operation of {@link SessionScript}.
      *
-     * @return a stage that completes with the reply, or fails with a {@link CallFailed}, or with the failure of the link
+     * @return a stage that completes with the reply, or fails with a {@link CallFailed}, or with the failure of the
+     *     link
      */
     CompletionStage<List<Object>> call(String operation, String... arguments) {
         return run(Stream.concat(Stream.of(operation, epoch, keepMillis), Stream.of(arguments))
