@@ -16,7 +16,7 @@ import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import org.junit.jupiter.api.Test;
 
-/** The directions in which packages may depend on each other. */
+/** Tests of the permitted dependencies between packages. */
 class ArchitectureTest {
     private static final JavaClasses BACKEND = new ClassFileImporter(
                     java.util.List.of(new ImportOption.DoNotIncludeTests()))

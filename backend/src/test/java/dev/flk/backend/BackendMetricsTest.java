@@ -16,7 +16,7 @@ class BackendMetricsTest {
             new Limits(new Limits.Sizes(BigDecimal.ONE, 1, null, BigDecimal.ZERO, 1, 1), () -> 0, metrics.all);
 
     /**
-     * Dashboards and alerts rely on every family from the start: the rate of a family that appears later would miss its
+     * Checks that every family exists from the start, because the rate of a family that appears later would miss its
      * first event.
      */
     @Test

@@ -27,14 +27,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The backlog of a long outage in a heap of 64 MiB: the agent takes it in, reads it at a start, keeps it while no
- * backend answers, and sends it once one does. {@code -Dflk.load=full} makes it a million certificates.
+ * Tests that an agent with a heap of 64 MiB can handle the backlog of a long outage: it accepts the backlog, reads it
+ * at startup, keeps it while no backend answers, and sends it when one does. With {@code -Dflk.load=full}, the backlog
+ * is a million certificates.
  */
 final class AgentBacklogIT {
     private static final int CERTIFICATES = "full".equals(System.getProperty("flk.load")) ? 1_000_000 : 50_000;
     private static final List<String> SMALL_HEAP = List.of("-Xmx64m", "-XX:+ExitOnOutOfMemoryError");
     private static final int MOST_BYTES_PER_ENTRY = 18;
-    /** The largest difference between the heaps of two agents that has other reasons than the backlog. */
+    /** The largest difference between the heaps of two agents that the backlog does not explain. */
     private static final long NOISE_BYTES = 2 << 20;
 
     private static final Duration PATIENCE = Duration.ofMinutes(15);
@@ -91,7 +92,7 @@ final class AgentBacklogIT {
         }
     }
 
-    /** Returns whether the agent has tried to send and reports that its backend does not answer. */
+    /** Returns whether the agent reports that its backend does not answer, which requires an attempt to send. */
     private static boolean isWithoutAnswer(AgentHome home, Program agent) throws IOException {
         return !status(home, agent).path("backends").path(0).path("answering").asBoolean(true);
     }
@@ -145,7 +146,7 @@ final class AgentBacklogIT {
         try {
             return home.status();
         } catch (ConnectException e) {
-            return MissingNode.getInstance(); // the agent does not listen yet
+            return MissingNode.getInstance(); // the agent is not listening yet
         }
     }
 
@@ -157,7 +158,7 @@ final class AgentBacklogIT {
         return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - nanos);
     }
 
-    /** Returns the size of the heap in use in bytes, after a garbage collection. */
+    /** Returns the number of bytes of heap in use after a garbage collection. */
     private static long heapInUse(Program program) throws Exception {
         String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
         Process histogram = new ProcessBuilder(jcmd, Long.toString(program.pid()), "GC.class_histogram")

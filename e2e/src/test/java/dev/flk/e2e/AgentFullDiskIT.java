@@ -13,7 +13,7 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The agent's outbox on a disk that another program fills, while certificates arrive and are sent. */
+/** Tests of the agent's outbox on a disk that another program fills while certificates arrive and are sent. */
 final class AgentFullDiskIT {
     private static final int FIRST = 400;
     private static final int LATER = 100;
@@ -25,7 +25,7 @@ final class AgentFullDiskIT {
     void diskFull_pendingIsSent_newFilesWait_andIntakeResumes() throws Exception {
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         SmallDisk disk = SmallDisk.of("12m", Files.createDirectory(directory.resolve("disk")));
-        // slow enough that the disk is full while it sends
+        // slow enough that the disk fills up while the agent is sending
         try (BackendProcess backend =
                         BackendProcess.start(directory, Map.of("TOKEN_RATE", "100", "TOKEN_BURST", "20"));
                 Program agent = agent(home, disk, backend)) {

@@ -14,11 +14,11 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** The directory of an agent, and programs that use it. */
+/** The directory of an agent, with methods that run programs in it. */
 record AgentHome(Path directory) {
     private static final String NOWHERE = "http://127.0.0.1:9";
 
-    /** Returns the home of an agent in an existing, empty directory. */
+    /** Returns an agent's home in an existing, empty directory. */
     static AgentHome in(Path directory) throws IOException {
         AgentHome home = new AgentHome(directory.toRealPath());
         Files.createDirectory(home.spool());
@@ -42,7 +42,7 @@ record AgentHome(Path directory) {
         return outbox().resolve("control.sock");
     }
 
-    /** Returns the environment of an agent whose endpoint has no backend. */
+    /** Returns the environment of an agent with an endpoint at which no backend listens. */
     Map<String, String> sendingNowhere() {
         return sendingTo(NOWHERE);
     }
@@ -66,7 +66,7 @@ record AgentHome(Path directory) {
         return Program.java("flk-agent", directory, environment, Program.QUICK_START, args);
     }
 
-    /** Runs a command that must succeed. */
+    /** Runs a command, which must succeed, and returns its output. */
     String succeed(Map<String, String> environment, String... args) throws IOException {
         try (Program program = start(environment, args)) {
             assertThat(program.awaitExit()).as(program.allLines()).isZero();
@@ -74,14 +74,14 @@ record AgentHome(Path directory) {
         }
     }
 
-    /** Writes certificates to a file, one a line, and moves it into the spool. */
+    /** Writes certificates to a file, one per line, and moves the file into the spool. */
     void spool(String name, List<Pcs> certificates) throws IOException {
         Path written = directory.resolve("outside").resolve(name + ".ndjson");
         Files.writeString(written, lines(certificates));
         Files.move(written, spool().resolve(name + ".ndjson"));
     }
 
-    /** Writes a certificate to a file outside of the spool. */
+    /** Writes a certificate to a file outside the spool. */
     Path file(String name, Pcs certificate) throws IOException {
         return Files.writeString(directory.resolve("outside").resolve(name + ".json"), unsigned(certificate));
     }
@@ -115,7 +115,7 @@ record AgentHome(Path directory) {
         return new Client("http://127.0.0.1:" + metricsPort(agent));
     }
 
-    /** Returns the lines of the file of dead letters. */
+    /** Returns the lines of the dead-letter file. */
     List<String> deadLetters() throws IOException {
         return Files.exists(letters()) ? Files.readAllLines(letters()) : List.of();
     }

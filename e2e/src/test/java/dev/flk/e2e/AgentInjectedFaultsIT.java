@@ -34,9 +34,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The agent's real jar, for which the n-th system call of a kind on its files fails, or which is killed in that call.
- * Runs without faults follow, and then an audit: every certificate that was acknowledged to a producer is recorded
- * once, and only hopeless ones were given up. {@code -Dflk.faults=all} tries every n that a short run has.
+ * Tests of the agent's real jar in which the n-th system call of one kind on its files fails or kills the agent. A run
+ * without faults follows, and then an audit: every acknowledged certificate is recorded once, and only certificates
+ * that the backend refuses permanently are dead letters. {@code -Dflk.faults=all} tries every n that occurs in a short
+ * run.
  */
 final class AgentInjectedFaultsIT {
     @RegisterExtension
@@ -53,7 +54,7 @@ final class AgentInjectedFaultsIT {
     private static final Pattern PORT = Pattern.compile("loopback port ([0-9]+)");
     private static final JsonMapper JSON = new JsonMapper();
 
-    /** The number of the next certificate; no two tests share one, because all of them use the same backend. */
+    /** The number of the next certificate. No two tests use the same number, because all tests share one backend. */
     private static final AtomicLong NEXT_NUMBER = new AtomicLong(1);
 
     @TempDir
@@ -63,7 +64,7 @@ final class AgentInjectedFaultsIT {
     private enum Target {
         /** The segments to which records are appended. */
         SEGMENTS,
-        /** All files that the agent touches. */
+        /** All files that the agent uses. */
         EVERYTHING;
 
         List<Path> in(AgentHome home) {
@@ -92,7 +93,7 @@ final class AgentInjectedFaultsIT {
     /**
      * A kind of call that fails. Calls are counted separately for each thread.
      *
-     * @param usual the number n of the call that fails, unless all are tried
+     * @param usual the number of the call that fails, unless {@link InjectedFault#ALL} is set
      */
     private record Kind(String calls, String what, Target target, int usual) {
         InjectedFault at(int n) {
@@ -103,7 +104,7 @@ final class AgentInjectedFaultsIT {
             return what.equals(KILL);
         }
 
-        /** Returns whether the call removes a file, which does not happen in every test. */
+        /** Returns whether the call removes a file; not every test removes files. */
         boolean removes() {
             return calls.equals(InjectedFault.REMOVALS);
         }
@@ -127,7 +128,7 @@ final class AgentInjectedFaultsIT {
 
     static Stream<Kind> sendings() {
         return orAll(
-                // the main thread forces twice at its start; its third force is of a dead letter
+                // the main thread forces twice at startup; its third force writes a dead letter
                 new Kind("fdatasync", EIO, Target.EVERYTHING, 3), new Kind("fdatasync", KILL, Target.SEGMENTS, 4));
     }
 
@@ -142,7 +143,7 @@ final class AgentInjectedFaultsIT {
     }
 
     static Stream<Kind> requeues() {
-        // the first rename is of a segment, the second of the file of dead letters
+        // the first rename is that of a segment, the second that of the dead-letter file
         return orAll(new Kind(InjectedFault.RENAMES, KILL, Target.EVERYTHING, 2))
                 .filter(kind -> !kind.removes());
     }
@@ -220,7 +221,7 @@ final class AgentInjectedFaultsIT {
             certificates.add(run.hopeless());
             certificates.addAll(run.good(1));
             run.home.spool("some", certificates);
-            // also if the agent ends before it has taken in the file, because the next run does
+            // even if the agent exits before it reads the file, the next run reads it
             run.acknowledged.addAll(certificates);
             run.awaitEnd(run.faulty(run.home.sendingTo(BACKEND.process().url()), "run", "--until-empty"));
         });
@@ -279,7 +280,9 @@ final class AgentInjectedFaultsIT {
         return environment;
     }
 
-    /** Returns the port on which the agent accepts certificates; empty if the agent has ended before. */
+    /**
+     * Returns the port on which the agent accepts certificates, or empty if the agent exits before it reports the port.
+     */
     private static Optional<Integer> port(Program agent) {
         try {
             Matcher port =
@@ -337,7 +340,7 @@ final class AgentInjectedFaultsIT {
         }
     }
 
-    /** An agent with its own directory, the certificates that were given to it, and those that it acknowledged. */
+    /** An agent with its own directory, the certificates submitted to it, and those that it acknowledged. */
     private final class Run implements AutoCloseable {
         private final AgentHome home;
         private final Kind kind;
@@ -352,7 +355,7 @@ final class AgentInjectedFaultsIT {
         Run(Kind kind, int n) throws IOException {
             this.kind = kind;
             this.n = n;
-            // short: a Unix socket goes into it
+            // a short name, because the path of a Unix socket in this directory has a length limit
             this.home = AgentHome.in(Files.createTempDirectory(directory, "n" + n + "-"));
         }
 
@@ -376,7 +379,7 @@ final class AgentInjectedFaultsIT {
             return other;
         }
 
-        /** Makes the audit expect that the agent sends exactly this number of certificates. */
+        /** Makes the audit check that the agent sends exactly this number of certificates. */
         void expectSendings(int certificates) {
             expectedSendings = OptionalInt.of(certificates);
         }
@@ -393,7 +396,7 @@ final class AgentInjectedFaultsIT {
             acknowledged.addAll(waiting);
         }
 
-        /** Starts a program for which the call fails. */
+        /** Starts a program in which the fault is injected. */
         Program faulty(Map<String, String> environment, String... args) throws IOException {
             Program program = Program.through(
                     InjectedFault.before(List.of(kind.at(n)), kind.target().in(home), traces()),
@@ -406,8 +409,8 @@ final class AgentInjectedFaultsIT {
         }
 
         /**
-         * Blocks until the program ends, and returns its exit code: of success, of a reported failure, or of the kill
-         * by the fault.
+         * Blocks until the program exits, and returns its exit code. Fails unless the program succeeded, reported the
+         * failure, or was killed by the fault.
          */
         int awaitEnd(Program program) {
             int code = program.awaitExit();
@@ -430,7 +433,7 @@ final class AgentInjectedFaultsIT {
                             .containsAnyOf("Input/output error", "No space left", "disk full"));
         }
 
-        /** Ends an agent, which may have ended before with a reported failure or because the fault killed it. */
+        /** Stops an agent, unless it has already exited because it reported the failure or was killed by the fault. */
         void terminate(Program agent) throws IOException {
             int code = agent.isAlive() ? agent.terminate() : agent.awaitExit();
             killed = code == KILLED;
@@ -442,7 +445,7 @@ final class AgentInjectedFaultsIT {
             }
         }
 
-        /** Posts certificates one after the other. */
+        /** Posts certificates one at a time. */
         void post(int port, int count) throws InterruptedException {
             for (Pcs certificate : good(count)) {
                 try {
@@ -458,7 +461,10 @@ final class AgentInjectedFaultsIT {
             }
         }
 
-        /** Posts certificates until one is acknowledged, which must happen soon because the fault is over. */
+        /**
+         * Posts certificates until one is acknowledged. Fails after {@code MORE} attempts, because the fault occurs at
+         * most once per thread.
+         */
         void postUntilAcknowledged(int port) throws InterruptedException {
             for (int i = 0; i < MORE; i++) {
                 post(port, 1);
@@ -479,8 +485,8 @@ final class AgentInjectedFaultsIT {
         }
 
         /**
-         * Spools all certificates again that were not acknowledged, and checks that everything is recorded once, except
-         * hopeless certificates, which were given up.
+         * Spools all unacknowledged certificates again, and checks that each certificate is recorded once, except those
+         * that the backend refuses permanently, which must be dead letters.
          */
         void audit() throws Exception {
             List<Pcs> again =

@@ -18,8 +18,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * {@code kill -9} of the agent while it appends, sends and settles, and of both programs in turn: nothing is lost, and
- * a resend changes nothing. {@code -Dflk.kills=20} kills them more often.
+ * Tests that nothing is lost, and that a resend changes nothing, when the agent is killed with {@code kill -9} while it
+ * appends, sends and settles, or when both programs are killed in turn. {@code -Dflk.kills=20} kills them more often.
  */
 final class AgentKillIT {
     private static final int KILLS = Integer.getInteger("flk.kills", 2);
@@ -39,7 +39,7 @@ final class AgentKillIT {
 
     @Test
     void killedWhileSending_everyCertificateIsRecordedOnce() throws Exception {
-        // slow enough that a kill finds certificates in flight
+        // slow enough that certificates are in flight at each kill
         try (BackendProcess backend =
                 BackendProcess.start(directory, Map.of("TOKEN_RATE", "300", "TOKEN_BURST", "20"))) {
             Client client = new Client(backend.url());

@@ -13,8 +13,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * {@code kill -HUP}: a running agent reads its configuration again. Waiting certificates are sent with the new
- * configuration; a configuration with a mistake changes nothing.
+ * Tests that a running agent reloads its configuration on {@code kill -HUP}. Pending certificates are sent with the new
+ * configuration; an invalid configuration changes nothing.
  */
 final class AgentReloadIT {
     private static final String READ_AGAIN = "configuration was read again";
@@ -33,13 +33,13 @@ final class AgentReloadIT {
                     "flk-agent", directory, Map.of(), Program.QUICK_START, "run", "--config", "agent.properties")) {
                 agent.awaitLine(line -> line.contains(" ERROR Signature verification failed for " + id(1) + ": "));
 
-                // a key that was corrected
+                // the key is corrected
                 configure(first.url(), Pcs.KEY, "");
                 onReloadSignal(agent, 1);
                 agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(1) + " submitted successfully (status=200)"));
                 assertThat(new Client(first.url()).metric("flk_accepted")).isEqualTo(1);
 
-                // a backend that has moved, and a setting that only a restart applies
+                // the endpoint changes, and so does a setting that takes effect only after a restart
                 configure(second.url(), Pcs.KEY, "METRICS_PORT=0\n");
                 onReloadSignal(agent, 2);
                 agent.awaitLine(
@@ -48,7 +48,7 @@ final class AgentReloadIT {
                 agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(2) + " submitted successfully (status=200)"));
                 assertThat(new Client(second.url()).metric("flk_accepted")).isEqualTo(1);
 
-                // each mistake is reported, and nothing is applied
+                // each invalid setting is reported, and no setting is applied
                 configure("nonsense", "not the key", "MAX_AGE=soon\n");
                 agent.onReloadSignal();
                 agent.awaitLine(line -> line.contains(
@@ -56,13 +56,13 @@ final class AgentReloadIT {
                         && line.endsWith("; the agent keeps its configuration"));
                 agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_AGE: 'soon' is not a duration; write it")
                         && line.endsWith("; the agent keeps its configuration"));
-                // the command that adds the certificate reads its own, correct configuration
+                // the submit command reads the same file, so the file must be valid again
                 configure(second.url(), Pcs.KEY, "");
                 submit(3);
                 agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(3) + " submitted successfully (status=200)"));
                 assertThat(new Client(second.url()).metric("flk_accepted")).isEqualTo(2);
 
-                // from now on, log lines are JSON
+                // after this reload, log lines are JSON
                 configure(second.url(), Pcs.KEY, "LOG_FORMAT=json\n");
                 onReloadSignal(agent, 3);
                 submit(4);
@@ -99,7 +99,7 @@ final class AgentReloadIT {
         }
     }
 
-    /** Sends SIGHUP; returns when the agent has read its configuration for the {@code times}th time. */
+    /** Sends SIGHUP and blocks until the agent has reloaded its configuration {@code times} times in total. */
     private static void onReloadSignal(Program agent, int times) throws Exception {
         agent.onReloadSignal();
         Client.awaitUntil(() ->

@@ -16,7 +16,10 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The clock of the agent's machine is set while certificates wait, arrive and are sent. */
+/**
+ * Tests that the agent works correctly when the clock of its machine is set while certificates wait, arrive and are
+ * sent.
+ */
 final class AgentSetClockIT {
     private static final int WAITING = 70;
     private static final int MORE = 5;
@@ -33,7 +36,7 @@ final class AgentSetClockIT {
         FakeClock clock = FakeClock.in(directory);
         home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         spool(WAITING);
-        // slow enough that some certificates always wait
+        // slow enough that some certificates are always pending
         try (BackendProcess backend = BackendProcess.start(directory, Map.of("TOKEN_RATE", "40", "TOKEN_BURST", "5"))) {
             Client client = new Client(backend.url());
             try (Program agent = agent(backend, clock)) {
@@ -41,7 +44,8 @@ final class AgentSetClockIT {
                 Duration to1970 = Duration.between(Instant.now(), Instant.EPOCH.plusSeconds(100));
                 for (Duration ahead : List.of(
                         Duration.ofHours(1), Duration.ofHours(-1), to1970, Duration.ofDays(400), Duration.ZERO)) {
-                    double accepted = client.metric("flk_accepted"); // before these are spooled
+                    // the count before the next certificates are spooled
+                    double accepted = client.metric("flk_accepted");
                     clock.set(ahead);
                     spool(MORE);
                     Client.awaitUntil(() -> hasNoticed(ahead));
@@ -51,7 +55,7 @@ final class AgentSetClockIT {
                             .isEqualTo(200);
                     assertSane(metrics, ahead);
                 }
-                assertThat(looksWithPending).isPositive(); // on a slow machine, not in all of them
+                assertThat(looksWithPending).isPositive(); // on a slow machine, some checks may find none pending
                 Client.awaitUntil(() -> home.status().path("pending").asInt() == 0);
                 assertThat(client.metric("flk_accepted")).isEqualTo((double) taken);
                 assertThat(client.metric("flk_dedup_hits")).isZero();
@@ -81,8 +85,8 @@ final class AgentSetClockIT {
     }
 
     /**
-     * Returns whether an answer that came after the clock was set has told the agent how far the backend's clock is
-     * from its own.
+     * Returns whether the agent has computed, from an answer that arrived after the clock was set, how far the
+     * backend's clock is from its own.
      */
     private boolean hasNoticed(Duration ahead) throws Exception {
         JsonNode backend = home.status().path("backends").path(0);
@@ -92,7 +96,7 @@ final class AgentSetClockIT {
                         < Duration.ofSeconds(5).toMillis();
     }
 
-    /** Checks the metrics of the agent just after its clock was set. */
+    /** Checks the status and metrics of the agent shortly after its clock is set. */
     private void assertSane(Client metrics, Duration ahead) throws Exception {
         JsonNode status = home.status();
         looksWithPending += status.path("pending").asInt() > 0 ? 1 : 0;

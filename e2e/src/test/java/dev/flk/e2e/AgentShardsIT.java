@@ -12,8 +12,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A running agent's metrics of each shard: retries while signatures are refused, then dead letters, also after a
- * requeue.
+ * Tests of the per-shard metrics of a running agent: retries while signatures are refused, then dead letters, also
+ * after a requeue.
  */
 final class AgentShardsIT {
     @TempDir

@@ -21,8 +21,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Agent and backend over mutual TLS: with the right certificates, and with wrong ones, which lose nothing and are
- * reported with a remedy.
+ * Tests of mutual TLS between agent and backend, with valid and invalid certificates. An invalid certificate loses no
+ * data, and the error message suggests a remedy.
  */
 @Tag("thorough")
 final class AgentTlsIT {
@@ -31,8 +31,8 @@ final class AgentTlsIT {
     private static final TestAuthority STRANGE = TestAuthority.named("strange");
 
     /**
-     * The reason of a failed handshake: the JDK's client sends an alert before it closes the connection, or just closes
-     * it.
+     * The reason for a failed handshake. The JDK's client may close the connection with or without sending an alert
+     * first.
      */
     private static final String CLIENT_CLOSES = "refused by client or closed";
 
@@ -62,7 +62,7 @@ final class AgentTlsIT {
         return BackendProcess.start(directory, environment, Program.QUICK_START);
     }
 
-    /** Writes the configuration file of an agent, without the settings whose value is empty. */
+    /** Writes the configuration file of an agent, omitting settings with an empty value. */
     private Path configure(String endpoint, String... more) throws IOException {
         Map<String, String> settings = home.sendingTo(endpoint);
         settings.put("TLS_CA_FILE", etc.resolve("authority.crt").toString());
@@ -164,8 +164,8 @@ final class AgentTlsIT {
     }
 
     /**
-     * A backend that returns with TLS gives answers that the agent does not expect; none of them may make it give up a
-     * certificate.
+     * When a backend restarts with TLS, the agent receives unexpected answers. No such answer may turn a certificate
+     * into a dead letter.
      */
     @Test
     void backendSwitchesToTls_agentConfiguredForHttp_saysSo() throws Exception {

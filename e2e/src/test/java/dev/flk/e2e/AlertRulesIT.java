@@ -20,8 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Alerts and dashboards fit the programs and the runbooks. When each alert fires and ends is tested by promtool with
- * {@code alerts/flk.rules.test.yaml}, which {@link DeployIT} runs.
+ * Tests that alerts and dashboards match the programs and the runbooks. {@link DeployIT} runs promtool with {@code
+ * alerts/flk.rules.test.yaml}, which tests when each alert fires and resolves.
  */
 final class AlertRulesIT {
     private static final Path RULES = Built.root().resolve("alerts/flk.rules.yaml");
@@ -29,7 +29,10 @@ final class AlertRulesIT {
     private static final Path DASHBOARDS = Built.root().resolve("deploy/grafana/dashboards");
     private static final List<String> PARTS = List.of("**Meaning.**", "**Affected.**", "**Action.**", "**Verify.**");
 
-    /** A metric of ours, without the suffix of a histogram's sample; the names of recording rules contain colons. */
+    /**
+     * The name of an FLK metric, without the suffix of a histogram's sample. Names of recording rules contain colons
+     * and do not match.
+     */
     private static final Pattern METRIC = Pattern.compile("(?<![\\w:])(flk_\\w+?)(?:_bucket|_count|_sum)?(?![\\w:])");
 
     @TempDir
@@ -85,7 +88,8 @@ final class AlertRulesIT {
         try (BackendProcess backend = BackendProcess.start(directory);
                 Program agent = home.start(environment, "run")) {
             Client client = new Client(backend.url());
-            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200); // for the metrics of a shard
+            // per-shard metrics exist only after a submission
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             Set<String> exposed = names(client.get("/metrics").body());
             exposed.addAll(names(AgentHome.metrics(agent).get("/metrics").body()));
             assertThat(names(queries)).hasSizeGreaterThan(50).isSubsetOf(exposed);

@@ -7,8 +7,8 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * A mark for a test class that must run while no other class of this module runs, in any JVM, because it measures
- * throughput.
+ * A marker for a test class that measures throughput and therefore must not run concurrently with any other test class
+ * of this module, in any JVM.
  */
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.TYPE)

@@ -10,7 +10,10 @@ import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 
-/** Lets the test classes of several JVMs run concurrently, except those marked {@link Alone}, by a lock on a file. */
+/**
+ * An extension that uses a file lock to let test classes of several JVMs run concurrently, except classes marked {@link
+ * Alone}.
+ */
 public final class AloneLock implements BeforeAllCallback {
     private static final Path LOCK = Built.root().resolve("e2e/target/alone.lock");
 
@@ -21,7 +24,7 @@ public final class AloneLock implements BeforeAllCallback {
                 FileChannel.open(LOCK, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
         boolean alone = context.getRequiredTestClass().isAnnotationPresent(Alone.class);
         var unused = channel.lock(0, Long.MAX_VALUE, !alone);
-        // the channel is closed at the end of the class, which releases the lock
+        // JUnit closes the channel after the test class, which releases the lock
         context.getStore(Namespace.create(AloneLock.class)).put(LOCK, channel);
     }
 }

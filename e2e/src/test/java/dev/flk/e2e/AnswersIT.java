@@ -15,7 +15,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The debug pages, and {@code diagnostics} next to a running backend and agent. */
+/** Tests of the debug pages, and of {@code diagnostics} for a running backend and agent. */
 final class AnswersIT {
     private static final String METRICS_PASSWORD = "a password/of metrics";
     private static final String REDIS_PASSWORD = "of-redis-1";

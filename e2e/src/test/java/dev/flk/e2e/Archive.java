@@ -10,11 +10,11 @@ import java.util.TreeMap;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
 
-/** An archive of {@code diagnostics}. */
+/** A reader of the archives that {@code diagnostics} writes. */
 final class Archive {
     private Archive() {}
 
-    /** Returns the text of each entry by its name. */
+    /** Returns the text of each entry, by entry name. */
     static Map<String, String> read(Path file) throws IOException {
         Map<String, String> entries = new TreeMap<>();
         try (ZipInputStream zip = new ZipInputStream(Files.newInputStream(file))) {

@@ -26,8 +26,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * {@code kill -9} of the backend under load, repeatedly and with each store; the policy changes from start to start.
- * {@code -Dflk.kills=20} kills it 20 times with each store.
+ * Tests that acknowledged outcomes survive repeated {@code kill -9} of the backend under load, with each store. The
+ * policy changes at each start. {@code -Dflk.kills=20} kills the backend 20 times with each store.
  */
 final class BackendKillIT {
     private static final int SENDERS = 4;
@@ -40,8 +40,8 @@ final class BackendKillIT {
     private final AtomicLong nextEpoch = new AtomicLong();
 
     /**
-     * The store, and whether its server is killed too, with the usual number of kills; 0 if only {@code -Dflk.kills}
-     * runs it.
+     * The store, whether its server is killed too, and the default number of kills. If the default is 0, the case runs
+     * only with {@code -Dflk.kills}.
      */
     private enum Killed {
         EMBEDDED(3),
@@ -77,8 +77,8 @@ final class BackendKillIT {
     }
 
     /**
-     * @param justBefore run under load, just before the backend is killed
-     * @param after run before the backend is started again
+     * @param justBefore an action to run under load, just before the backend is killed
+     * @param after an action to run before the backend is started again
      */
     private void killAgainAndAgain(
             Killed killed, Map<String, String> configuration, Runnable justBefore, Runnable after) throws Exception {
@@ -104,8 +104,8 @@ final class BackendKillIT {
     }
 
     /**
-     * Starts a backend, whose policy rejects a small deviation in every second life; returns when its store is
-     * complete.
+     * Starts a backend and blocks until its store is complete. In every second life, its policy rejects small
+     * deviations.
      */
     private BackendProcess start(int life, Map<String, String> configuration) throws IOException {
         Map<String, String> more = new HashMap<>(configuration);
@@ -141,7 +141,7 @@ final class BackendKillIT {
                 sent.put(pcs.id(), pcs);
                 Answer answer = client.submit(pcs);
                 if (answer.status() == 503 && enough.getCount() == 0) {
-                    continue; // the store was killed before the backend; the body is in the log
+                    continue; // the store was killed before the backend; the submission is in the log
                 }
                 if (answer.status() != 200 && answer.status() != 202) {
                     throw new AssertionError("answered " + answer);
@@ -150,7 +150,7 @@ final class BackendKillIT {
                 enough.countDown();
             }
         } catch (IOException e) {
-            // the backend is gone
+            // the backend was killed
         } catch (InterruptedException | AssertionError e) {
             surprises.add(e);
             while (enough.getCount() > 0) {
@@ -169,8 +169,8 @@ final class BackendKillIT {
     }
 
     /**
-     * Submits all certificates again. One that was acknowledged must get the same bytes as a duplicate; any other one
-     * is decided now or was before, but only once.
+     * Submits all certificates again. Each acknowledged certificate must get the same bytes, marked as a duplicate. No
+     * certificate may be a conflict.
      */
     private void resubmitAll(BackendProcess backend) throws Exception {
         Client client = new Client(backend.url());

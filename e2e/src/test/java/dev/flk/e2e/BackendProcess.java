@@ -8,7 +8,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A backend on a free port, with its data in a directory; ready when it is given out, unless its store or its disk can't be used. */
+/**
+ * A backend process on a free port, with its data in a directory. It is ready when a method returns it, unless its
+ * store or its disk can't be used.
+ */
 final class BackendProcess implements AutoCloseable {
     private final Program program;
     private final int port;
@@ -34,8 +37,8 @@ final class BackendProcess implements AutoCloseable {
     }
 
     /**
-     * Returns the environment with which every backend of these tests is started: a free port, the sample key, limits
-     * that no test reaches, no state.
+     * Returns the default environment of backends in these tests: a free port, the sample key, a rate limit that no
+     * test reaches, and no state API.
      */
     static Map<String, String> environment() {
         Map<String, String> environment = new LinkedHashMap<>();
@@ -52,19 +55,19 @@ final class BackendProcess implements AutoCloseable {
         return start(directory, Map.of());
     }
 
-    /** Starts a backend with additional or different configuration. */
+    /** Starts a backend with settings that extend or override {@link #environment}. */
     static BackendProcess start(Path directory, Map<String, String> more) throws IOException {
         return start(directory, more, List.of());
     }
 
-    /** Starts a backend with additional or different configuration and options of the JVM. */
+    /** Starts a backend with JVM options, and with settings that extend or override {@link #environment}. */
     static BackendProcess start(Path directory, Map<String, String> more, List<String> jvmOptions) throws IOException {
         Map<String, String> environment = environment();
         environment.putAll(more);
         return of(Program.java("flk-backend", directory, environment, jvmOptions));
     }
 
-    /** Returns the backend of a program that was started in another way. */
+    /** Wraps a backend program that the caller has already started. */
     static BackendProcess of(Program program) {
         try {
             return new BackendProcess(program);
@@ -86,12 +89,12 @@ final class BackendProcess implements AutoCloseable {
         return "http://127.0.0.1:" + port;
     }
 
-    /** Returns the HTTPS URL, with a host name for which certificates can be issued. */
+    /** Returns the HTTPS URL, with the host name that the tests' TLS certificates name. */
     String tlsUrl() {
         return "https://localhost:" + port;
     }
 
-    /** Returns the port of metrics and probes of a backend with {@code OPS_PORT}. */
+    /** Returns the port for metrics and probes of a backend that is configured with {@code OPS_PORT}. */
     int opsPort() {
         String line = program.awaitLine(text -> text.contains("metrics and probes on "));
         return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));

@@ -9,7 +9,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code ./flk bench}, with rounds that are too short for a figure: every suite still finds what it waits for. */
+/**
+ * Tests that every suite of {@code ./flk bench} runs to completion. The rounds are too short for meaningful figures.
+ */
 @Alone
 @Tag("thorough")
 final class BenchIT {

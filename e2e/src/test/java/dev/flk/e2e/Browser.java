@@ -26,7 +26,7 @@ import org.openqa.selenium.logging.LogEntry;
 import org.openqa.selenium.logging.LogType;
 import org.openqa.selenium.logging.LoggingPreferences;
 
-/** A headless Chromium, as installed on this machine. */
+/** A headless Chromium that is installed on this machine. */
 final class Browser implements AutoCloseable {
     static final int WIDE = 1_280;
     static final int NARROW = 390;
@@ -39,7 +39,7 @@ final class Browser implements AutoCloseable {
         this.axe = axe;
     }
 
-    /** Starts a browser; skips the test, with a message, if this machine has none. */
+    /** Starts a browser. Skips the test with a message if Chromium or its driver is not installed. */
     static Browser start() throws IOException {
         Optional<Path> chromium = installed("chromium", "chromium-browser", "google-chrome");
         Optional<Path> chromedriver = installed("chromedriver");
@@ -111,7 +111,7 @@ final class Browser implements AutoCloseable {
         Client.awaitUntil(() -> text().contains(text));
     }
 
-    /** Requires that the page has no error in the console, and that axe-core finds nothing serious. */
+    /** Fails if the console shows errors, axe-core finds serious problems, or the page is wider than the window. */
     void requireSound() {
         assertThat(errors()).isEmpty();
         driver.manage().timeouts().scriptTimeout(Duration.ofSeconds(60));
@@ -129,7 +129,10 @@ final class Browser implements AutoCloseable {
                 .isEqualTo(true);
     }
 
-    /** Returns the errors in the console since the last call, such as violations of the content security policy. */
+    /**
+     * Returns the errors and warnings in the console since the last call, such as violations of the content security
+     * policy.
+     */
     List<String> errors() {
         return driver.manage().logs().get(LogType.BROWSER).getAll().stream()
                 .filter(entry -> entry.getLevel().intValue() >= Level.WARNING.intValue())

@@ -4,7 +4,7 @@ package dev.flk.e2e;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** The places of files that the build has made. */
+/** The locations of files that the build produces. */
 final class Built {
     private Built() {}
 

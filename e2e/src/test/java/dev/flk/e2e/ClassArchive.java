@@ -13,16 +13,15 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * The classes of a program as the JVM lays them out in memory (AppCDS), written by the first test of a build that
- * starts the program. A short run spends most of its time on loading and verifying classes. Only speed depends on the
- * archive; a JVM that can't use it runs without it.
+ * The AppCDS archive of a program, written by the first test of a build that starts the program. It speeds up short
+ * runs, which spend most of their time loading and verifying classes. A JVM that can't use the archive runs without it.
  */
 final class ClassArchive {
     private static final Map<Path, List<String>> OPTIONS = new ConcurrentHashMap<>();
 
     private ClassArchive() {}
 
-    /** Returns options of the JVM for this jar of the build. */
+    /** Returns the JVM options that use the archive of this jar. */
     static List<String> options(Path jar) {
         return OPTIONS.computeIfAbsent(jar, ClassArchive::find);
     }
@@ -32,14 +31,14 @@ final class ClassArchive {
             Path archive = jar.resolveSibling(
                     jar.getFileName() + "-" + Files.getLastModifiedTime(jar).toMillis() + ".jsa");
             Path lock = jar.resolveSibling(jar.getFileName() + ".jsa.lock");
-            // two JVMs run tests at the same time
+            // several JVMs run tests concurrently
             try (FileChannel channel = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     FileLock held = channel.lock()) {
                 if (held.isValid() && !Files.exists(archive)) {
                     write(jar, archive);
                 }
             }
-            // the JVM prints nothing about the archive, because tests read its output
+            // keep the JVM from printing messages about the archive, because tests check the output
             return List.of("-XX:SharedArchiveFile=" + archive, "-Xlog:cds=off", "-Xlog:class+path=off");
         } catch (IOException | InterruptedException e) {
             throw new AssertionError(e);

@@ -25,7 +25,7 @@ import javax.net.ssl.SSLContext;
 
 /** An HTTP client of a backend. */
 final class Client {
-    /** The time limit for everything for which a test waits. */
+    /** The default time limit for a condition that a test waits for. */
     static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private final HttpClient http;
@@ -40,7 +40,7 @@ final class Client {
         this(url, http(HttpClient.newBuilder()), false, "");
     }
 
-    /** Creates a client that uses TLS. */
+    /** Creates a client that connects with TLS. */
     Client(String url, SSLContext tls) {
         this(url, http(HttpClient.newBuilder().sslContext(tls)), false, "");
     }
@@ -63,14 +63,14 @@ final class Client {
         return new Client(url, http(HttpClient.newBuilder()), true, "");
     }
 
-    /** Returns the same client with Basic authentication. */
+    /** Returns a copy of this client that uses Basic authentication. */
     Client withLogin(String user, String password) {
         byte[] login = (user + ":" + password).getBytes(StandardCharsets.UTF_8);
         return new Client(
                 url, http, isDocumented, "Basic " + Base64.getEncoder().encodeToString(login));
     }
 
-    /** An answer: status, body, and the headers by their names. */
+    /** The status, body and headers of an answer. */
     record Answer(int status, String body, java.net.http.HttpHeaders headers) {
         boolean has(String header) {
             return headers.firstValue(header).isPresent();
@@ -80,13 +80,13 @@ final class Client {
             return headers.firstValue(name).orElseThrow(() -> new AssertionError("no " + name + " in " + headers));
         }
 
-        /** Returns the text of a body that must be one {@code {"error":"…"}} and nothing else. */
+        /** Returns the error text. Fails unless the body is exactly {@code {"error":"…"}}. */
         String error() {
             assertThat(header("Content-Type")).isEqualTo("application/json");
             return StrictJson.onlyMember("error", StrictJson.read(body));
         }
 
-        /** Returns the headers without those that every answer has. */
+        /** Returns all headers except those that every answer has. */
         Map<String, String> marks() {
             return headers.map().entrySet().stream()
                     .filter(header -> !ALWAYS.contains(header.getKey().toLowerCase(Locale.ROOT)))
@@ -132,12 +132,12 @@ final class Client {
         return answer;
     }
 
-    /** Sends a request whose answer does not end; returns when its headers have arrived. */
+    /** Sends a request for an endless answer, and returns when the headers have arrived. */
     HttpResponse<InputStream> open(HttpRequest.Builder request) throws IOException, InterruptedException {
         return http.send(request.build(), BodyHandlers.ofInputStream());
     }
 
-    /** Returns the value of one sample of the metrics. */
+    /** Returns the value of one metrics sample. */
     double metric(String sample) throws IOException, InterruptedException {
         return get("/metrics")
                 .body()
@@ -157,7 +157,7 @@ final class Client {
         awaitUntil(() -> get("/readyz").status() == 503);
     }
 
-    /** Blocks until nothing in the log waits to be decided. */
+    /** Blocks until every submission in the log is decided. */
     void awaitNothingPending() {
         awaitUntil(() -> metric("flk_inbox_pending") == 0);
     }

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** {@code flk-backend} as a process: exit codes, messages about mistakes, and SIGTERM. */
+/** Tests of {@code flk-backend} as a process: exit codes, error messages and SIGTERM. */
 final class CommandLineIT {
     private static final String STACK_TRACE = "(?m)^\\s+at |Exception|Caused by";
 

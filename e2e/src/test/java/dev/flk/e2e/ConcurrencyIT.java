@@ -18,8 +18,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Three thousand certificates from sixteen connections: for each id, two equal ones and a conflicting one arrive at the
- * same moment.
+ * Tests of concurrent submissions: sixteen connections send three thousand certificates, and for each id, two equal
+ * certificates and a conflicting one arrive at about the same time.
  */
 final class ConcurrencyIT {
     private static final int CONNECTIONS = 16;

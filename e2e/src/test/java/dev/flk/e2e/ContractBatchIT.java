@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code POST /v1/pcs/batch}: one certificate per line, one line of the answer for each. */
+/** Tests of {@code POST /v1/pcs/batch}, which accepts one certificate per line and answers one line for each. */
 final class ContractBatchIT {
     private static final String MALFORMED = "{\"status\":400,\"body\":{\"error\":\"malformed JSON: ends too early\"}}";
     private static final String UNAUTHORIZED =
@@ -120,7 +120,7 @@ final class ContractBatchIT {
         return answer.body().lines().toList();
     }
 
-    /** Returns the line of the answer for a sample that was decided just now. */
+    /** Returns the answer line for a sample certificate that is decided for the first time. */
     private static String accepted(Pcs pcs) {
         return "{\"status\":200,\"body\":{\"pcs_id\":\"" + pcs.id() + "\",\"accepted\":true,\"escalated\":false,"
                 + "\"D_hat\":1.0,\"recomputed_D_hat\":1.0,\"recomputed_budget\":0.26,\"regime\":\"mixed\","

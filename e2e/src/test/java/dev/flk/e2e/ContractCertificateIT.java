@@ -17,8 +17,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The certificate's format over HTTP: which bodies get a 400 or 413, and which are just within the limits. All rules
- * are tested in the verifier's {@code CertificateRulesTest}.
+ * Tests of the certificate format over HTTP: bodies that are answered with 400 or 413, and bodies just within the
+ * limits. The verifier's {@code CertificateRulesTest} tests all rules.
  */
 final class ContractCertificateIT {
     private static final int MAX_BODY_BYTES = 1 << 20;
@@ -96,13 +96,13 @@ final class ContractCertificateIT {
         return "[".repeat(levels) + "]".repeat(levels);
     }
 
-    /** Returns a certificate that an unknown field pads to this length. */
+    /** Returns a certificate of this length in bytes, padded with an unknown field. */
     private static Pcs ofBytes(int length) {
         Pcs pcs = backend.next().with("x_fill", "\"\"");
         return pcs.with("x_fill", "\"" + "x".repeat(length - pcs.bytes().length) + "\"");
     }
 
-    /** Checks that the format is accepted, whatever the verdict is. */
+    /** Checks that the format is accepted, regardless of the verdict. */
     private static void assertTaken(Pcs pcs) throws Exception {
         Answer answer = backend.client().submit(pcs);
         assertThat(answer.status()).as(answer.body()).isIn(200, 202);

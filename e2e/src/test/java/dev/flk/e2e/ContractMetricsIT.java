@@ -11,9 +11,9 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** {@code GET /metrics}: who may read it, and the names that dashboards rely on. */
+/** Tests of {@code GET /metrics}: the required login, and the names that dashboards rely on. */
 final class ContractMetricsIT {
-    /** The names that follow no convention; both formats must have samples with exactly these names. */
+    /** The names that do not follow the naming conventions. Both formats must have samples with exactly these names. */
     private static final List<String> BARE = List.of(
             "flk_ingest_total",
             "flk_accepted",
@@ -39,7 +39,7 @@ final class ContractMetricsIT {
     static final RunningBackend backend =
             RunningBackend.with(Map.of("METRICS_USER", "prometheus", "METRICS_PASS", PASSWORD));
 
-    /** The content of one scrape: the type of each family, and the value of each sample by its name with labels. */
+    /** The content of one scrape: types by family name, and values by sample name with labels. */
     private record Scrape(Map<String, String> types, Map<String, String> samples) {}
 
     @Test
@@ -67,7 +67,7 @@ final class ContractMetricsIT {
         assertThat(answer.body()).endsWith("\n# EOF\n");
         Scrape scrape = parsed(answer.body().replace("\n# EOF\n", "\n"));
         assertNames(scrape, "unknown");
-        // in this format, the family of a counter lacks the suffix of its sample
+        // in this format, the family name of a counter lacks the suffix _total
         assertThat(scrape.types())
                 .containsEntry("flk_rate_limited", "counter")
                 .containsEntry("flk_conflicts", "counter")
@@ -133,7 +133,7 @@ final class ContractMetricsIT {
         return client.send(client.request("/metrics").header("Accept", accept).GET());
     }
 
-    /** Parses a scrape; fails if it has a family or a sample twice. */
+    /** Parses a scrape. Fails if a family or a sample occurs twice. */
     private static Scrape parsed(String text) {
         Scrape scrape = new Scrape(new HashMap<>(), new HashMap<>());
         for (String line : text.lines().toList()) {

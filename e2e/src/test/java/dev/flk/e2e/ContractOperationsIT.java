@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Look-ups, readiness, methods and unknown paths. */
+/** Tests of look-ups, readiness, methods and unknown paths. */
 final class ContractOperationsIT {
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(Map.of());

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The outcomes of the golden certificates, exact to the byte, over HTTP. */
+/** Tests that the outcomes of the golden certificates over HTTP are identical to the byte. */
 final class ContractOutcomesIT {
     private static final Map<String, String> KEY = Map.of("PCS_HMAC_KEY", Golden.OUTCOMES_KEY);
 

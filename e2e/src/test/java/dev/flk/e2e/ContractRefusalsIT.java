@@ -14,7 +14,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The answers that ask the client to retry later, each from a backend in the state that causes it. */
+/** Tests of refusals caused by the state of the backend: rate limits, a full store, startup and failed writes. */
 final class ContractRefusalsIT {
     @TempDir
     private Path directory;
@@ -57,7 +57,7 @@ final class ContractRefusalsIT {
         Files.createDirectories(segment.getParent());
         makePipe(segment);
         Map<String, String> environment = BackendProcess.environment();
-        // opening a pipe without a writer blocks until the test opens it for writing
+        // the backend blocks when it opens the pipe, until a writer opens it too
         try (Program program = Program.java("flk-backend", directory, environment, List.of())) {
             String line = program.awaitLine(text -> text.contains("listening on "));
             Client client = Client.comparing("http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1));
@@ -81,8 +81,9 @@ final class ContractRefusalsIT {
     @Test
     void log_writeFails_is500AndTheNextSegmentTakesOver() throws Exception {
         Map<String, String> environment = BackendProcess.environment();
-        environment.put("DEDUP_BACKEND", "memory"); // the native library of the embedded store is larger than the limit
-        // the limit is in blocks of 512 bytes; without it, the log writes up to 64 MiB into a file
+        // the native library of the embedded store exceeds the file size limit
+        environment.put("DEDUP_BACKEND", "memory");
+        // the limit is in blocks of 512 bytes; without a limit, segments can grow to 64 MiB
         Program program = Program.limited("ulimit -f 12288", "flk-backend", directory, environment);
         try (BackendProcess backend = BackendProcess.of(program)) {
             Client client = Client.comparing(backend.url());

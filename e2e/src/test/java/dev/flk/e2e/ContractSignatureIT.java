@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Signatures: the golden ones are good, and none is after a change of any signed field. */
+/** Tests that golden signatures are accepted, and that a signature is refused if a signed field was changed. */
 final class ContractSignatureIT {
     private static final Ed25519Signer SIGNER = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
 
@@ -36,9 +36,9 @@ final class ContractSignatureIT {
         assertAllAreGood(ed25519, Golden.signedCertificates("ed25519"));
     }
 
-    /** Checks that all signatures are accepted and all certificates keep the format, whatever their verdicts are. */
+    /** Checks that all signatures and formats are accepted, regardless of the verdicts. */
     private static void assertAllAreGood(RunningBackend backend, List<String> certificates) throws Exception {
-        // some certificates are written on several lines
+        // some certificates span several lines
         String batch = String.join(
                 "\n", certificates.stream().map(each -> each.replace('\n', ' ')).toList());
         assertThat(backend.client().batch(batch).body().lines())
@@ -46,7 +46,7 @@ final class ContractSignatureIT {
                 .allSatisfy(line -> assertThat(line).matches("\\{\"status\":20[02],\"body\":\\{\"pcs_id\":.+}}"));
     }
 
-    /** Changes one signed field; {@code GoldenCanonicalTest} changes each of them. */
+    /** Changes one signed field per algorithm; {@code GoldenCanonicalTest} covers every field. */
     @Test
     void submit_signedFieldTampered_is401AndTheIdStaysUnused() throws Exception {
         assertTamperingIsRefused(hmac, Pcs.number(NEXT.getAndIncrement()), "r", "0.800000001");

@@ -16,7 +16,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The path of a submission: the order of the reasons to refuse it, and the answer to a second one under the same id.
+ * Tests of submissions: the order in which reasons for refusal are checked, and the answer to a second submission with
+ * the same id.
  */
 final class ContractSubmissionIT {
     private static final Map<String, String> DUPLICATE = Map.of("x-flk-duplicate", "true");
@@ -29,7 +30,7 @@ final class ContractSubmissionIT {
         return backend.client().submit(pcs);
     }
 
-    /** Returns a certificate for each of the three kinds of outcome. */
+    /** Returns test arguments for each of the three kinds of outcome. */
     static Stream<Arguments> outcomes() {
         return Stream.of(
                 Arguments.of("accepted", "D_hat", "1.0", 200),
@@ -49,7 +50,7 @@ final class ContractSubmissionIT {
         assertThat(second.status()).isEqualTo(status);
         assertThat(second.body()).isEqualTo(first.body());
         assertThat(second.marks()).isEqualTo(DUPLICATE);
-        // a later submission is logged later
+        // a duplicate that was logged would be in the log before this submission
         submit(backend.next());
         assertThat(backend.log().kindsOf(pcs.id().toString())).containsExactly('s');
     }

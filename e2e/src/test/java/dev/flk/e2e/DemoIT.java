@@ -17,7 +17,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code ./flk demo}, also with {@code --stay}, and {@code ./flk example}, in a directory with a space in its name. */
+/**
+ * Tests of {@code ./flk demo}, with and without {@code --stay}, and of {@code ./flk example}, in a directory whose name
+ * contains spaces.
+ */
 final class DemoIT {
     private static final Pattern RESULT = Pattern.compile("(\\d+) accepted, (\\d+) escalated, (\\d+) rejected");
     private static final Pattern PAGE = Pattern.compile("^The page is at (http://127\\.0\\.0\\.1:[0-9]+)/ui; ");
@@ -65,8 +68,7 @@ final class DemoIT {
     }
 
     /**
-     * Runs the example with the agent's artifact, its dependencies and its logging, as Maven provides them to an
-     * application.
+     * Runs the example with the class path that Maven gives an application: the agent's artifact with its dependencies.
      */
     @Test
     void example_wrongAndRightKey_reportsTheResultAndEnds() throws Exception {
@@ -93,12 +95,12 @@ final class DemoIT {
         Path archive = copy.resolve("agent/target/flk-agent.jsa");
         FileTime written = Files.getLastModifiedTime(archive);
 
-        required = "-Xshare:on"; // the JVM fails if it can't use the class archive
+        required = "-Xshare:on"; // makes the JVM fail if it can't use the class archive
         assertThat(flk("agent", "--version")).contains("flk-agent ").doesNotContain("first start");
         assertThat(Files.getLastModifiedTime(archive)).isEqualTo(written);
     }
 
-    /** Runs the demo until a certificate is escalated on its page, and stops the demo. */
+    /** Runs the demo until its page shows an escalated certificate, and then stops the demo. */
     private void demoThatStays() throws Exception {
         Process process = start("demo", "--stay");
         StringBuilder output = new StringBuilder();
@@ -118,7 +120,7 @@ final class DemoIT {
             Client.awaitUntil(() -> client.get("/ui/review").body().contains("<h2>degraded</h2>"));
             assertThat(client.get("/ui/shards").body()).contains("quakes-1", "quakes-4", "pump");
             Client.awaitUntil(() -> client.metric("flk_sessions") == 1);
-            process.destroy(); // like Ctrl-C, SIGTERM ends both programs
+            process.destroy(); // SIGTERM stops both programs, as Ctrl-C does
             assertThat(process.waitFor()).isEqualTo(143);
         } finally {
             process.destroy();

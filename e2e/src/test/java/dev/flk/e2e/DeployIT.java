@@ -20,15 +20,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * {@code deploy/} and {@code alerts/}, each checked by the program that reads it: promtool, Helm, Compose, systemd,
- * logrotate.
+ * Tests of the files in {@code deploy/} and {@code alerts/}, with the programs that read them: promtool, Helm, Compose,
+ * systemd and logrotate.
  */
 @Tag("thorough")
 final class DeployIT {
     private static final Path DEPLOY = Built.root().resolve("deploy");
     private static final Path ALERTS = Built.root().resolve("alerts");
 
-    /** The largest exposure that is allowed, in tenths of the figure that {@code systemd-analyze security} reports. */
+    /** The largest exposure level that {@code systemd-analyze security} may report, in tenths. */
     private static final String MAX_EXPOSURE = "15";
 
     @TempDir

@@ -21,10 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.yaml.snakeyaml.Yaml;
 
-/**
- * The docs: links lead somewhere, files and tests that they name exist, commands that they show are commands of the
- * programs.
- */
+/** Tests of the docs: the targets of links exist, and so do the files, tests and commands that the docs name. */
 final class DocsIT {
     private static final Pattern LINK = Pattern.compile("]\\(([^)\\s]+)\\)");
     private static final Pattern TEST = Pattern.compile("`([A-Z][a-z][A-Za-z0-9]+(?:Test|IT))`");
@@ -32,10 +29,10 @@ final class DocsIT {
             Pattern.compile("(?m)(?:\\./flk |flk-)(agent|backend)(?:\\.jar)? ([a-z]+(?: [a-z]+)?)");
     private static final Pattern FENCE = Pattern.compile("(?ms)^```.*?^```");
 
-    /** A row of the table of settings in the docs. */
+    /** A row of a table of settings in the docs. */
     private static final Pattern ROW = Pattern.compile("(?m)^\\| `([A-Z_]+)`");
 
-    /** The name of a setting in a template of the chart, an environment of Compose, or the Dockerfile. */
+    /** The name of a setting in a chart template, a Compose environment or the Dockerfile. */
     private static final Pattern SETTING = Pattern.compile(
             "(?m)(?:\"([A-Z][A-Z0-9_]+)\" [\"(.]|^ {6}([A-Z][A-Z0-9_]+): |^(?:ENV|   ) ([A-Z][A-Z0-9_]+)=)");
 
@@ -55,8 +52,8 @@ final class DocsIT {
     }
 
     /**
-     * Every setting in the deployment files exists. The page on the configuration lists all settings, which a unit test
-     * of each program checks.
+     * Checks that every setting in the deployment files is listed in {@code docs/configuration.md}. A unit test of each
+     * program checks that this page is complete.
      */
     @Test
     void deploymentFiles_useExistingSettings() throws IOException {
@@ -76,7 +73,7 @@ final class DocsIT {
                         .filter(Objects::nonNull)
                         .findFirst()
                         .orElseThrow();
-                if (!name.startsWith("GF_") && !name.equals("PROMETHEUS_URL")) { // Grafana's own
+                if (!name.startsWith("GF_") && !name.equals("PROMETHEUS_URL")) { // settings of Grafana
                     named.add(name.matches("(KEYS|STATE_TOKENS)_FILE") ? name : name.replaceFirst("_FILE$", ""));
                 }
             }
@@ -84,8 +81,8 @@ final class DocsIT {
         assertThat(named).contains("WAL_DIR", "OUTBOX_PATH", "DEDUP_BACKEND", "PCS_HMAC_KEY");
         assertThat(named).allMatch(name -> settings.contains("`" + name + "`"));
 
-        // the chart refuses a value that its schema does not name, so a setting that neither names can't be set there;
-        // nobody needs to set these three in a pod
+        // the chart rejects values that are not in its schema, so a setting must be in a template or in the schema;
+        // these three settings are not needed in a pod
         String schema = Files.readString(Built.root().resolve("deploy/helm/flk/values.schema.json"));
         List<String> all =
                 ROW.matcher(settings).results().map(row -> row.group(1)).toList();
@@ -97,7 +94,7 @@ final class DocsIT {
                 .containsExactly("BIND_ADDR", "REDIS_ADDR", "CONTROL_SOCKET");
     }
 
-    /** Compose passes on every setting, except those that name an address or a file inside the container. */
+    /** Checks that Compose passes on every setting, except addresses and files inside the container. */
     @Test
     void compose_passesAllSettings() throws IOException {
         String[] programs =

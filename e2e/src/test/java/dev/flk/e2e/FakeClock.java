@@ -15,7 +15,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * The wall clock of one program, which can be set while the program runs, by libfaketime. Elapsed time is not affected.
+ * The wall clock of one program, faked with libfaketime so that it can be set while the program runs. Monotonic time is
+ * not affected.
  */
 final class FakeClock {
     private static final List<String> PLACES = List.of(
@@ -35,7 +36,7 @@ final class FakeClock {
     }
 
     /**
-     * Returns a clock that shows the right time at first. Skips the test if libfaketime is not installed or has no
+     * Returns a clock that initially shows the correct time. Skips the test if libfaketime is not installed or has no
      * effect.
      */
     static FakeClock in(Path directory) throws Exception {
@@ -53,14 +54,14 @@ final class FakeClock {
         return clock;
     }
 
-    /** Sets how far the clock is ahead of the machine's; it applies within a second. */
+    /** Sets how far the clock is ahead of the machine's clock. The change takes effect within a second. */
     void set(Duration ahead) throws IOException {
         Path next = file.resolveSibling("clock.next");
         Files.writeString(next, "%+d".formatted(ahead.toSeconds()));
         Files.move(next, file, StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** Returns the environment with which a program uses this clock. */
+    /** Returns the environment variables that make a program use this clock. */
     Map<String, String> environment() {
         return Map.of(
                 "LD_PRELOAD", library.toString(),

@@ -20,8 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The log on a disk of a few MiB that fills up, with and without a floor of free space that is reached first, and stays
- * full under traffic. {@code -Dflk.fullSeconds=60} keeps it full for 60 seconds.
+ * Tests of the log on a disk of a few MiB that fills up and stays full under traffic, with and without reaching the
+ * minimum of free space first. {@code -Dflk.fullSeconds=60} keeps the disk full for 60 seconds.
  */
 final class FullDiskIT {
     private static final Duration FULL = Duration.ofSeconds(Long.getLong("flk.fullSeconds", 1));
@@ -29,13 +29,10 @@ final class FullDiskIT {
     private static final long FIRST_OF_TRAFFIC = 1_000_000;
     private static final int MEBIBYTE = 1 << 20;
 
-    /** The number of refused certificates that are submitted again; more would fill the disk again. */
+    /** The number of refused certificates to submit again. More would fill the disk again. */
     private static final int FITTING = 100;
 
-    /**
-     * The value of an unknown field, which is logged with the certificate, so that few requests fill a log of a few
-     * MiB.
-     */
+    /** The value of an unknown field. It is logged with the certificate, so a few requests fill the disk. */
     private static final String HALF_MEBIBYTE = "\"" + "x".repeat(512 * 1024) + "\"";
 
     @TempDir
@@ -87,8 +84,8 @@ final class FullDiskIT {
     }
 
     /**
-     * Checks that every submission is refused while the disk is full, and accepted once it has room; that refused ones
-     * can be submitted again, and none is decided twice.
+     * Checks that every submission is refused while the disk is full and accepted when there is free space again, that
+     * refused certificates can be submitted again, and that no certificate is decided twice.
      */
     private void staysFullUnderTraffic(BackendProcess backend, Path ballast) throws Exception {
         Client client = new Client(backend.url());

@@ -9,23 +9,23 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** The golden files, which belong to the tests of the verifier. */
+/** The golden files, which are test resources of the verifier. */
 final class Golden {
     /** The secret that signs all certificates of {@code outcomes.jsonl}. */
     static final String OUTCOMES_KEY = "golden-outcomes-key";
 
-    /** The secret of the HMAC signatures of {@code canonical.jsonl}. */
+    /** The secret for the HMAC signatures in {@code canonical.jsonl}. */
     static final String CANONICAL_KEY = "golden-secret-101";
 
-    /** The public key of the other signatures of {@code canonical.jsonl}. */
+    /** The public key for the Ed25519 signatures in {@code canonical.jsonl}. */
     static final String CANONICAL_PUBLIC_KEY = "wyxJJ0xPI5mt5Ph9GOvPSdr40Dbft/IREnYyNcNLIy0=";
 
     private Golden() {}
 
     /**
-     * A signed certificate and its answer.
+     * A signed certificate and the expected answer.
      *
-     * @param body the body of the answer, exact to the byte
+     * @param body the exact body of the answer
      */
     record Decided(String name, String certificate, int status, String body) {
         byte[] bytes() {
@@ -44,8 +44,8 @@ final class Golden {
     }
 
     /**
-     * Returns the certificates of {@code canonical.jsonl}, as they are written there, with their signature by {@code
-     * algorithm}.
+     * Returns the certificates of {@code canonical.jsonl} with their original formatting, each with its signature for
+     * {@code algorithm}.
      */
     static List<String> signedCertificates(String algorithm) {
         return lines("canonical.jsonl").stream()

@@ -21,7 +21,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code ./flk health} and {@code ./flk diagnose} with the jars. */
+/** Tests of {@code ./flk health} and {@code ./flk diagnose} with the real jars. */
 @Alone
 final class HealthIT {
     private static final Duration LIMIT = Duration.ofSeconds(10);
@@ -32,7 +32,7 @@ final class HealthIT {
     /** The exit code and the standard output of a run. */
     private record Ended(int exitCode, String out) {}
 
-    /** Writes a file with these settings in addition to the sample key. */
+    /** Writes a configuration file with the sample key and these settings. */
     private void configure(String name, Map<String, String> settings) throws IOException {
         Files.writeString(
                 directory.resolve(name),

@@ -15,13 +15,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** A program of the machine, which is run to its end in a directory. */
+/** A program installed on this machine, which runs to completion in a directory. */
 record HostProgram(Path path, Path directory) {
 
-    /** The exit code, and the output to both streams. */
+    /** The exit code, and the combined standard output and standard error. */
     record Ended(int exitCode, String output) {}
 
-    /** Returns a program; if the machine does not have it, prints a message and skips the test. */
+    /** Returns a program. Skips the test with a message if the program is not installed. */
     static HostProgram orSkip(String name, String debianPackage, Path directory) {
         Optional<Path> path = find(name);
         assumeTrue(
@@ -42,7 +42,7 @@ record HostProgram(Path path, Path directory) {
         return run(Map.of(), List.of(arguments));
     }
 
-    /** Runs the program with these variables added to its environment, and with empty standard input. */
+    /** Runs the program with additional environment variables and an empty standard input. */
     Ended run(Map<String, String> environment, List<String> arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(path.toString()));
         command.addAll(arguments);
@@ -55,7 +55,7 @@ record HostProgram(Path path, Path directory) {
         return new Ended(process.waitFor(), output);
     }
 
-    /** Runs the program, which must succeed; returns its output. */
+    /** Runs the program, which must succeed, and returns its output. */
     String succeed(String... arguments) throws IOException, InterruptedException {
         Ended ended = run(arguments);
         assertThat(ended.exitCode()).as(ended.output()).isZero();

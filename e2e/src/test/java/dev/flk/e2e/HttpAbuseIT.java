@@ -18,7 +18,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Abuse of the real jar with little memory: ways around the login, and bodies that are expensive to read. */
+/**
+ * Tests that the real jar, with little memory, withstands attempts to bypass the login and bodies that are expensive to
+ * read.
+ */
 final class HttpAbuseIT {
     private static final String LOGIN = "Basic c3JlOnNlY3JldA==";
 
@@ -29,7 +32,7 @@ final class HttpAbuseIT {
     @AfterEach
     void honestClients_areServedAsBefore() throws Exception {
         assertThat(backend.client().submit(backend.next()).status()).isEqualTo(200);
-        // one connection may belong to the client of the test
+        // the test's own client may hold one of the connections
         Client.awaitUntil(() -> metric("flk_http_connections") <= 2);
         assertThat(metric("flk_http_body_bytes")).isZero();
         assertThat(backend.process().program().allLines()).doesNotContain("ERROR", "Exception", "Error:");

@@ -12,15 +12,15 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * A fault that strace injects into a program's calls on the files of a log. It counts only calls on these files,
- * separately for each thread.
+ * A fault that strace injects into a program's system calls on the files of a log. Strace counts only calls on these
+ * files, separately for each thread.
  *
- * @param calls the names of calls as in {@code -e trace=}
+ * @param calls the names of the system calls, in the format of {@code -e trace=}
  * @param what {@code error=EIO} or {@code signal=KILL}
- * @param when {@code 3} for the third call of a thread, {@code 2+3} for the second and every third after it
+ * @param when {@code 3} for the third call of a thread, {@code 2+3} for the second call and every third call after it
  */
 record InjectedFault(String calls, String what, String when) {
-    /** {@code -Dflk.faults=all} tries every n that a short run has. */
+    /** Whether to try every n that occurs in a short run, as set by {@code -Dflk.faults=all}. */
     static final boolean ALL = "all".equals(System.getProperty("flk.faults"));
 
     static final String RENAMES = "?rename,?renameat,?renameat2";
@@ -32,11 +32,11 @@ record InjectedFault(String calls, String what, String when) {
     enum Target {
         /** The segments to which records are appended. */
         SEGMENTS,
-        /** The segments after the first one, while they still have their temporary name. */
+        /** The segments after the first one, while they have temporary names. */
         NEXT_OPENINGS,
-        /** The directory itself. */
+        /** The inbox directory itself. */
         DIRECTORY,
-        /** All files that a start touches. */
+        /** All files that the backend uses at startup. */
         EVERYTHING;
 
         List<Path> in(Path inbox) {
@@ -82,13 +82,13 @@ record InjectedFault(String calls, String what, String when) {
     }
 
     /**
-     * Returns the beginning of a command line that injects these faults on these files into the command that follows;
-     * strace writes its calls to {@code traces}.
+     * Returns the start of a command line that runs the command after it with these faults injected on these files.
+     * Strace writes a trace of the calls to the directory {@code traces}.
      */
     static List<String> before(List<InjectedFault> faults, List<Path> files, Path traces) throws IOException {
         List<String> command = new ArrayList<>(STRACE);
         if (faults.stream().noneMatch(InjectedFault::kills)) {
-            command.add("--seccomp-bpf"); // faster, but with it strace sends no signal
+            command.add("--seccomp-bpf"); // faster, but strace can't inject signals with this option
         }
         command.addAll(List.of("-e", "signal=none", "-e", TRACED));
         command.addAll(
@@ -117,13 +117,13 @@ record InjectedFault(String calls, String what, String when) {
         return what.startsWith("signal");
     }
 
-    /** Returns the number of failed writes and forces of the thread that appends records. */
+    /** Returns the number of failed writes and forces on the thread that appends records. */
     static long failedAppends(Path traces) throws IOException {
         return failedOnSegments(threads(traces).stream()
                 .filter(lines -> lines.stream().anyMatch(line -> line.matches("pwrite64\\(.*\\.wal>, \"flk1 .*"))));
     }
 
-    /** Returns the number of failed writes and forces of all threads, including those that fill ahead. */
+    /** Returns the number of failed writes and forces on all threads, including those that preallocate segments. */
     static long failedOnSegments(Path traces) throws IOException {
         return failedOnSegments(threads(traces).stream());
     }
@@ -148,17 +148,17 @@ record InjectedFault(String calls, String what, String when) {
         return threads;
     }
 
-    /** A run in which the n-th call fails. */
+    /** A test run in which the n-th call fails. */
     interface Trial {
-        /** Returns false if the run has no n-th call. */
+        /** Runs the trial. Returns false if the run makes fewer than n calls. */
         boolean passes(int n) throws Exception;
     }
 
     /**
-     * Runs the trial for some n, or for all.
+     * Runs the trial for the given n, or for every n if {@link #ALL} is set.
      *
-     * @param first the first n whose call is of interest
-     * @param usual the n that are tried unless all are; the fault must be injected for each
+     * @param first the first n to try if {@link #ALL} is set
+     * @param usual the n to try otherwise; each must make the fault occur
      */
     static void tryEach(String name, int first, List<Integer> usual, Trial trial) throws Exception {
         if (!ALL) {

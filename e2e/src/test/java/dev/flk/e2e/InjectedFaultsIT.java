@@ -24,8 +24,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The real jar, for which the n-th system call of a kind on the files of its log fails, or which is killed in that
- * call; then a restart, and an audit. {@code -Dflk.faults=all} tries every n that a short run has.
+ * Tests of the real jar in which the n-th system call of one kind on its log files fails or kills the backend. A
+ * restart and an audit follow. {@code -Dflk.faults=all} tries every n that occurs in a short run.
  */
 final class InjectedFaultsIT {
     private static final int SUBMISSIONS = 9;
@@ -33,8 +33,8 @@ final class InjectedFaultsIT {
     private static final int HEADER_BYTES = 200;
 
     /**
-     * A fault that makes the writer open one segment after the other, so that openings can fail; so does {@link
-     * #EVERY_THIRD_WRITE}.
+     * A fault that makes the writer open a new segment repeatedly, so that opening a segment can fail. {@link
+     * #EVERY_THIRD_WRITE} has the same effect.
      */
     private static final InjectedFault EVERY_THIRD_FORCE = new InjectedFault("fdatasync", "error=EIO", "2+3");
 
@@ -46,8 +46,8 @@ final class InjectedFaultsIT {
     /**
      * A kind of call that fails.
      *
-     * @param first the first n whose call is of interest
-     * @param usual the n that are tried unless all are
+     * @param first the first n to try if {@link InjectedFault#ALL} is set
+     * @param usual the n to try otherwise
      */
     private record Kind(String calls, String what, Target target, int first, List<Integer> usual) {
         InjectedFault at(int n) {
@@ -55,8 +55,8 @@ final class InjectedFaultsIT {
         }
 
         /**
-         * Returns the fault that makes the writer open further segments at the same time. It is on another call,
-         * because strace accepts one fault per call.
+         * Returns an additional fault that makes the writer open new segments. It affects a different system call,
+         * because strace accepts only one fault per system call.
          */
         InjectedFault growth() {
             return calls.equals(EVERY_THIRD_FORCE.calls()) ? EVERY_THIRD_WRITE : EVERY_THIRD_FORCE;
@@ -88,11 +88,11 @@ final class InjectedFaultsIT {
 
     static Stream<Kind> openings() {
         return chosen(
-                // a start opens the first segment three times, on another thread
+                // startup opens the first segment three times, on another thread
                 new Kind("openat", "error=EIO", Target.NEXT_OPENINGS, 5, List.of()),
                 new Kind("pwrite64", "error=ENOSPC", Target.NEXT_OPENINGS, 1, List.of()),
                 new Kind(InjectedFault.RENAMES, "error=EIO", Target.NEXT_OPENINGS, 1, List.of(1)),
-                // a start forces the directory three times, on another thread
+                // startup forces the directory three times, on another thread
                 new Kind("fsync", "error=EIO", Target.DIRECTORY, 4, List.of(4)));
     }
 
@@ -156,7 +156,7 @@ final class InjectedFaultsIT {
     }
 
     private interface Trial {
-        /** Returns false if the short run has no n-th call. */
+        /** Runs the trial. Returns false if the run makes fewer than n calls. */
         boolean passes(Kind kind, int n) throws Exception;
     }
 
@@ -181,8 +181,8 @@ final class InjectedFaultsIT {
     }
 
     /**
-     * Checks the answer to a submission whose append failed: 503 for a full disk, otherwise 500. If writing zeros ahead
-     * failed at the same time, a full disk may also give a 500.
+     * Checks the answer to a submission whose append failed: 503 for a full disk, otherwise 500. If preallocation
+     * failed too, the answer for a full disk may also be 500.
      */
     private static void assertReported(Kind kind, Sent failure, int failedFills) {
         Answer answer = failure.answer();
@@ -225,7 +225,7 @@ final class InjectedFaultsIT {
         return met;
     }
 
-    /** Returns the backend of a program; empty if the program ended before it served. */
+    /** Returns the backend that a program runs, or empty if the program exits before it serves requests. */
     private static Optional<BackendProcess> serving(Program program) {
         try {
             return Optional.of(BackendProcess.of(program));
@@ -256,7 +256,7 @@ final class InjectedFaultsIT {
     private static void assertEndedWithMessage(Kind kind, Program program) {
         assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(kind.kills() ? 137 : 1);
         if (!kind.kills()) {
-            // two threads read its lines and its words, which may change places
+            // two threads read standard output and standard error, so the order of the lines is not fixed
             assertThat(program.allLines().lines().filter(line -> line.startsWith("flk-backend: ")))
                     .singleElement()
                     .asString()
@@ -264,7 +264,7 @@ final class InjectedFaultsIT {
         }
     }
 
-    /** A backend with its own directory, and the certificates that were sent to it. */
+    /** A backend with its own directory, and the certificates sent to it. */
     private final class Run {
         private final Path home;
         private final List<Sent> sent = new ArrayList<>();
@@ -282,7 +282,10 @@ final class InjectedFaultsIT {
             return home.resolve("traces");
         }
 
-        /** Returns the files of this kind, and those on which calls fail to make the writer open further segments. */
+        /**
+         * Returns the files that this kind targets, plus the segment files, on which {@link Kind#growth} injects
+         * faults.
+         */
         List<Path> growing(Kind kind) {
             return Stream.of(Target.SEGMENTS, Target.NEXT_OPENINGS, kind.target())
                     .flatMap(target -> target.in(inbox()).stream())
@@ -302,8 +305,8 @@ final class InjectedFaultsIT {
         }
 
         /**
-         * Submits certificates one after the other. After a failed one, the next one that is acknowledged must be in
-         * another segment.
+         * Submits certificates one at a time. The first acknowledged certificate after a failure must be in a new
+         * segment.
          */
         void submit(Client client, int count) throws Exception {
             String candidate = "";
@@ -342,8 +345,8 @@ final class InjectedFaultsIT {
         }
 
         /**
-         * Returns the header of the newest segment, which is unique. The name is not: a segment without records is
-         * replaced by one with the same name.
+         * Returns the header of the newest segment as a unique key. The name is not unique, because a segment without
+         * records is replaced by a segment with the same name.
          */
         private String newestSegment() throws IOException {
             List<Path> segments = LogFiles.inbox(inbox()).segments();
@@ -365,8 +368,8 @@ final class InjectedFaultsIT {
         }
 
         /**
-         * Restarts the backend without faults, and checks that the outcomes that were acknowledged are unchanged, to
-         * the byte, and that the other certificates can be submitted and are recorded once.
+         * Restarts the backend without faults, and checks that acknowledged outcomes are unchanged to the byte, and
+         * that the other certificates can be submitted and are recorded once.
          */
         void audit() throws Exception {
             try (BackendProcess backend = BackendProcess.start(home)) {

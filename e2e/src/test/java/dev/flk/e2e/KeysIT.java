@@ -23,8 +23,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * {@code KEYS_FILE} with both jars: a rotation under traffic, a revocation, keys that may not sign, a file with a
- * mistake.
+ * Tests of {@code KEYS_FILE} with both jars: a rotation under traffic, a revocation, keys that are not permitted to
+ * sign, and an invalid file.
  */
 final class KeysIT {
     private static final int BATCH = 5;
@@ -47,7 +47,7 @@ final class KeysIT {
         return BackendProcess.start(directory, environment(), Program.QUICK_START);
     }
 
-    /** Runs a command, which must succeed; returns its output. */
+    /** Runs a {@code keys} command, which must succeed, and returns its output. */
     private String keys(String... args) throws IOException {
         List<String> all = new ArrayList<>(List.of("keys"));
         all.addAll(List.of(args));
@@ -58,7 +58,7 @@ final class KeysIT {
         }
     }
 
-    /** Writes the keys file, as an operator does with an editor. Each key is given as {@code id=state}. */
+    /** Replaces the keys file, as an operator's editor does. Each key is given as {@code id=state}. */
     private void edit(String... keys) throws IOException {
         List<String> entries = new ArrayList<>();
         for (String key : keys) {
@@ -91,7 +91,7 @@ final class KeysIT {
         Files.writeString(settings, "PCS_SIGN_ALG=ed25519\nPCS_ED25519_PRIV_B64=" + secretOf(id) + "\n");
     }
 
-    /** A producer that puts certificates of {@code shard-1} into a spool until it is stopped. */
+    /** A producer that spools certificates of {@code shard-1} until it is stopped. */
     private static final class SpooledTraffic {
         private final AgentHome home;
         private final Thread thread = new Thread(this::run, "spooled-traffic");
@@ -120,7 +120,7 @@ final class KeysIT {
             }
         }
 
-        /** Blocks until the backend has accepted one more batch. */
+        /** Blocks until the backend accepts one more batch. */
         void awaitMore(Client backend) throws Exception {
             double before = backend.metric("flk_accepted");
             Client.awaitUntil(() -> backend.metric("flk_accepted") >= before + BATCH);
@@ -161,7 +161,7 @@ final class KeysIT {
                 edit("first=retiring", "second=active");
                 backend.program().awaitLine(line -> line.endsWith("; key first is now retiring"));
                 traffic.awaitMore(client);
-                // all certificates that were signed with the first key before the change are answered by now
+                // after this batch, all certificates signed with the first key before the change are answered
                 traffic.awaitMore(client);
 
                 edit("first=revoked", "second=active");

@@ -13,13 +13,13 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
-/** A client of the agent's sockets and loopback port in plain HTTP, with one connection per request. */
+/** A plain HTTP client for the agent's Unix sockets and loopback port. It opens one connection per request. */
 final class LocalPost {
     private LocalPost() {}
 
     record Answer(int status, String body) {}
 
-    /** Posts certificates, one per line; the answer is 202 when they are on disk. */
+    /** Posts certificates, one per line. The agent answers 202 when they are on disk. */
     static Answer lines(SocketAddress door, String lines) throws IOException {
         return exchange(door, "POST", "/v1/pcs", "application/x-ndjson", lines);
     }
@@ -45,7 +45,7 @@ final class LocalPost {
     /**
      * Sends one request and reads the answer.
      *
-     * @throws ConnectException if nobody listens there
+     * @throws ConnectException if nothing listens at the address
      * @throws IOException if the answer is incomplete or missing
      */
     private static Answer exchange(SocketAddress door, String method, String path, String contentType, String body)

@@ -17,9 +17,9 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * The segments of a log, read by the rules of {@code docs/wire-format.md} only.
+ * The segments of a log, read only according to {@code docs/wire-format.md}.
  *
- * @param name the beginning of the names of the segments
+ * @param name the prefix of the segment names
  */
 record LogFiles(Path directory, String name) {
     private static final Pattern HEADER =
@@ -27,10 +27,10 @@ record LogFiles(Path directory, String name) {
 
     private static final int MOST = 40;
 
-    /** A record: its sequence, its kind, the key that signed it, and its body. */
+    /** A record, with the id of the key that signed it. */
     record Entry(long sequence, char kind, String keyId, String body) {}
 
-    /** The place of a record. */
+    /** The position of a record. */
     record Place(String segment, long offset) {}
 
     static LogFiles inbox(Path directory) {
@@ -45,7 +45,7 @@ record LogFiles(Path directory, String name) {
         }
     }
 
-    /** Returns all records in order, each once: without headers, and without the records that a header repeats. */
+    /** Returns all records in order, without headers and without the copies of records that follow a header. */
     List<Entry> entries() throws IOException {
         List<Entry> entries = new ArrayList<>();
         for (Path segment : segments()) {
@@ -62,7 +62,7 @@ record LogFiles(Path directory, String name) {
                 .toList();
     }
 
-    /** Changes a byte of the first record of this certificate; returns the place of the record. */
+    /** Changes a byte of the first record of this certificate, and returns the position of the record. */
     Place flip(Pcs certificate) throws IOException {
         String id = certificate.id().toString();
         for (Path segment : segments()) {
@@ -79,8 +79,8 @@ record LogFiles(Path directory, String name) {
     }
 
     /**
-     * Returns the names of segments that a short log may get, today or tomorrow, because strace needs the names before
-     * the files exist.
+     * Returns all names that segments of a short log can have today or tomorrow. Strace needs the names before the
+     * files exist.
      */
     List<Path> possibleSegments() {
         LocalDate today = LocalDate.now(ZoneOffset.UTC);
@@ -91,7 +91,7 @@ record LogFiles(Path directory, String name) {
                 .toList();
     }
 
-    /** Returns the temporary names of segments that are being opened, from an ordinal on. */
+    /** Returns the temporary names of segments that are being opened, starting at ordinal {@code first}. */
     List<Path> openings(int first) {
         return IntStream.range(first, MOST)
                 .mapToObj(ordinal -> directory.resolve(name + "-opening-" + ordinal))
@@ -99,7 +99,7 @@ record LogFiles(Path directory, String name) {
     }
 
     private static void readInto(List<Entry> entries, byte[] segment) {
-        // each character is a byte here, so that lengths in bytes apply
+        // in this charset each character is one byte, so lengths in bytes are lengths in characters
         String text = new String(segment, StandardCharsets.ISO_8859_1);
         Matcher header = HEADER.matcher(text);
         int at = 0;

@@ -15,11 +15,11 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code wal verify} next to a backend under load; {@code wal repair} of a damaged log. */
+/** Tests of {@code wal verify} while a backend is under load, and of {@code wal repair} on a damaged log. */
 final class LogRepairIT {
     private static final int RUNS = 3;
     private static final int EACH = 4;
-    /** The configuration of a backend whose answers come only from the log. */
+    /** The configuration of a backend that rebuilds its store from the log at each start. */
     private static final Map<String, String> REBUILT_FROM_THE_LOG = Map.of("DEDUP_BACKEND", "memory");
 
     @TempDir
@@ -52,7 +52,7 @@ final class LogRepairIT {
     @Test
     void damagedInTheMiddle_isRefusedUntilRepaired_restIsAnsweredAsBefore() throws Exception {
         List<String> bodies = new ArrayList<>();
-        for (int run = 0; run < RUNS; run++) { // each run makes a segment
+        for (int run = 0; run < RUNS; run++) { // each run creates a segment
             try (BackendProcess backend = start()) {
                 Client client = new Client(backend.url());
                 for (int i = 0; i < EACH; i++) {
@@ -103,7 +103,7 @@ final class LogRepairIT {
                 + " to " + line.get("last_lost");
     }
 
-    /** Runs {@code wal …} in the backend's directory, which must succeed; returns its JSON lines. */
+    /** Runs a {@code wal} command, which must succeed, in the backend's directory, and returns its JSON lines. */
     private List<JsonNode> wal(String command) throws IOException {
         try (Program program =
                 Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, "wal", command, "--json")) {

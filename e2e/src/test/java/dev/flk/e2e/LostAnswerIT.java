@@ -24,9 +24,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Two backends of different policies on one Redis. The first one answers and is killed, Redis is emptied, and the
- * second one records different outcomes. When the first one starts again, it must log every answer that no longer
- * applies, and none that it can't have given. {@code -Dflk.lostMoments=200} repeats this 200 times.
+ * Tests of two backends with different policies on one Redis. The first backend answers and is killed, Redis is
+ * emptied, and the second backend records different outcomes. When the first backend restarts, it must log every answer
+ * that no longer applies, and no answer that it can't have given. {@code -Dflk.lostMoments=200} repeats this 200 times.
  */
 @Tag("thorough")
 final class LostAnswerIT {
@@ -93,8 +93,8 @@ final class LostAnswerIT {
     }
 
     /**
-     * Submits certificates until the backend is killed. The policy of the other backend rejects every second one, and
-     * each outcome names its policy.
+     * Submits certificates until the backend is killed. The other backend's policy rejects every second certificate,
+     * and each outcome names the policy that decided it.
      */
     private void submitUntilKilled(BackendProcess backend, RedisServer redis, Random random) throws Exception {
         int enough = 1 + random.nextInt(150);
@@ -119,7 +119,7 @@ final class LostAnswerIT {
                 Pcs pcs = epoch % 2 == 0 ? Pcs.number(epoch) : Pcs.number(epoch).with("D_hat", "1.1");
                 sent.put(pcs.id(), pcs);
                 Answer answer = client.submit(pcs);
-                if (answer.status() != 503) { // Redis was emptied already
+                if (answer.status() != 503) { // 503 if Redis is emptied before the backend is killed
                     answered.put(pcs.id(), answer);
                 }
                 answers.countDown();
@@ -131,7 +131,7 @@ final class LostAnswerIT {
         }
     }
 
-    /** Returns the answer to a certificate, once the store of the backend is complete again. */
+    /** Blocks until the backend's store is complete again, and returns the answer to a certificate. */
     private static Answer answerOf(Client client, Pcs pcs) {
         Answer[] answer = new Answer[1];
         Client.awaitUntil(() -> {
@@ -161,7 +161,7 @@ final class LostAnswerIT {
         return ids;
     }
 
-    /** Returns the ids in the log of the first backend whose present outcome does not name its policy. */
+    /** Returns the ids in the log of the first backend whose current outcome was decided by another policy. */
     private Set<String> loggedAndDiffering(Path first, Map<PcsId, Answer> stored) throws IOException {
         Set<String> ids = new HashSet<>();
         Matcher own = POLICY.matcher(answered.values().iterator().next().body());

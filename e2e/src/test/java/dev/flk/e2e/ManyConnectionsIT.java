@@ -25,27 +25,27 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Ten thousand connections on a heap of 256 MiB: idle ones, ones that sent half a body, ones that requested much and
- * read nothing. Memory stays bounded, and well-behaved clients are served.
+ * Tests of ten thousand connections on a heap of 256 MiB: idle clients, clients that send half a body, and clients that
+ * request a lot of data and do not read it. Memory stays bounded, and well-behaved clients are served.
  */
 @Alone
 @Tag("thorough")
 final class ManyConnectionsIT {
     private static final int CONNECTIONS = 10_000;
-    /** The number of open files besides the connections: jars, log, store. */
+    /** The number of open files in addition to the connections, such as jars, log and store. */
     private static final int OTHER_FILES = 500;
 
     private static final int HEAP_MIB = 256;
     private static final double MIB = 1048576;
     /**
-     * The largest resident memory: the heap, the same size for network buffers, and the memory of the JVM, its code and
-     * RocksDB.
+     * The limit on resident memory: the heap, the same amount for network buffers, and 300 MiB for the JVM, its code
+     * and RocksDB.
      */
     private static final double MOST_RESIDENT_BYTES = (2 * HEAP_MIB + 300) * MIB;
 
     private static final int SUBMISSIONS = 500;
 
-    /** The number of local addresses of the clients; each has 28,000 ports on a usual machine. */
+    /** The number of local addresses that clients use. A typical machine has 28,000 ports per address. */
     private static final int SOURCE_ADDRESSES = 8;
 
     private static final String HALF_A_BODY =
@@ -64,7 +64,7 @@ final class ManyConnectionsIT {
             Client client = new Client(backend.url());
             for (int i = 0; i < CONNECTIONS; i++) {
                 crowd.add(connect(backend.port(), i));
-                // some of the connections stay idle
+                // the other connections stay idle
                 switch (i % 4) {
                     case 0 -> send(crowd.get(i), HALF_A_BODY);
                     case 1 -> send(crowd.get(i), MUCH_AND_UNREAD);
@@ -132,10 +132,7 @@ final class ManyConnectionsIT {
         channel.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.US_ASCII)));
     }
 
-    /**
-     * Skips the test if the hard limit on open files is too low. The soft limit does not matter, because a JVM raises
-     * it.
-     */
+    /** Skips the test if the hard limit on open files is too low. The JVM raises the soft limit itself. */
     private static void assumeFilesFor(int files) throws IOException {
         Pattern hardLimit = Pattern.compile("^Max open files +\\S+ +(\\S+)", Pattern.MULTILINE);
         Matcher limits = hardLimit.matcher(Files.readString(Path.of("/proc/self/limits")));

@@ -19,14 +19,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Data directories of the version of 2026-11-20 ({@code src/test/resources/older}), which was killed with -9, start
- * under this version: one for each of the four stores, and an outbox. They have two runs under two policies, with
- * conflicts and rejections. Every earlier answer must be given again, exact to the byte.
+ * Tests that this version starts on the data of the version of 2026-11-20 ({@code src/test/resources/older}), which was
+ * killed with {@code kill -9}. There is one data directory for each of the four stores, and one outbox. The data comes
+ * from two runs with two policies, and contains conflicts and rejections. Every earlier answer must be returned again,
+ * identical to the byte.
  */
 final class OlderDataIT {
     private static final Path OLDER = Path.of("src/test/resources/older");
 
-    /** The configuration under which the outcomes in the directories do not expire for years. */
+    /** The configuration with which the outcomes in the directories do not expire for ten years. */
     private static final Map<String, String> FOR_YEARS =
             Map.of("DEDUP_TTL", "3650d", "WAL_RETENTION", "3650d", "PCS_SIGN_ALG", "none", "PCS_HMAC_KEY", "");
 
@@ -106,8 +107,8 @@ final class OlderDataIT {
     }
 
     /**
-     * Sends the twenty waiting certificates. The backend refuses three of them, which are added to the two dead
-     * letters.
+     * Sends the twenty pending certificates. The backend refuses three of them, which are added to the two existing
+     * dead letters.
      */
     @Test
     void outbox_olderData_isRead() throws Exception {

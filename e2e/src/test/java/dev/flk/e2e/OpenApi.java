@@ -25,7 +25,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 
-/** The OpenAPI document, and answers compared with it. Places in the document are given as JSON pointers. */
+/** The OpenAPI document, with checks that answers match it. Locations in the document are JSON pointers. */
 final class OpenApi {
     private static final String OUTCOMES = "/v1/shards/[^/]+/outcomes";
     private static final String CHANGES = "/v1/sessions/changes";
@@ -33,7 +33,7 @@ final class OpenApi {
 
     private static final String WHERE = "urn:flk:openapi";
 
-    /** The headers that frame a message; the OpenAPI standard does not allow describing them. */
+    /** The headers that frame a message. The OpenAPI standard does not allow a document to describe them. */
     private static final Set<String> FRAMING = Set.of("content-type", "content-length", "transfer-encoding");
 
     private static final String META = "https://json-schema.org/draft/2020-12/schema";
@@ -51,7 +51,7 @@ final class OpenApi {
                 SpecificationVersion.DRAFT_2020_12, builder -> builder.schemas(Map.of(WHERE, document.toString())));
     }
 
-    /** Returns {@code docs/openapi.yaml}. */
+    /** Returns the parsed {@code docs/openapi.yaml}. */
     static synchronized OpenApi document() {
         if (shared == null) {
             try {
@@ -65,8 +65,8 @@ final class OpenApi {
     }
 
     /**
-     * Returns the messages of two validators: one for the OpenAPI document, one for its schemas. The former knows
-     * neither the examples of OpenAPI 3.1 nor every keyword of its schemas.
+     * Returns the error messages of two validators: one for the OpenAPI document, one for its schemas. The former does
+     * not support the examples of OpenAPI 3.1 or all schema keywords.
      */
     List<String> mistakes() {
         ObjectNode withoutExamples = document.deepCopy();
@@ -87,14 +87,14 @@ final class OpenApi {
         return document.at(pointer);
     }
 
-    /** Fails if an answer differs from its description in the document. */
+    /** Fails if an answer does not match its description in the document. */
     void require(String method, String path, Answer answer) {
         if (!method.equals("HEAD")) {
             assertThat(objections(response(method, path, answer.status()), answer))
                     .as("%s %s: %s", method, path, answer)
                     .isEmpty();
         }
-        // the document can't describe a body of several JSON values
+        // the document can't describe a body that consists of several JSON values
         if (path.equals("/v1/pcs/batch") && answer.status() == 200) {
             requireLines("BatchLine", answer);
         } else if (path.matches(OUTCOMES) && answer.status() == 200) {
@@ -120,8 +120,8 @@ final class OpenApi {
     }
 
     /**
-     * Returns the place where a response is described. The 404 of an unknown path and the 405 belong to no operation
-     * and have names of their own.
+     * Returns the location of the description of a response. Responses with status 405, and with 404 for an unknown
+     * path, belong to no operation and are described under names of their own.
      */
     private String response(String method, String path, int status) {
         String operation = operation(method, path);
@@ -133,7 +133,7 @@ final class OpenApi {
                 : resolve(operation + "/responses/" + status);
     }
 
-    /** Returns the place of the path that describes a path of requests. */
+    /** Returns the location of the path template that matches a request path. */
     private static String place(String path) {
         boolean isExact = path.equals("/v1/pcs/submit") || path.equals("/v1/pcs/batch") || path.equals(CHANGES);
         String template = isExact
@@ -148,14 +148,14 @@ final class OpenApi {
         return place(path) + "/" + method.toLowerCase(Locale.ROOT);
     }
 
-    /** Returns the paths of the document, with a value in place of each parameter. */
+    /** Returns the paths in the document, with each parameter replaced by {@code value}. */
     List<String> paths(String value) {
         List<String> paths = new ArrayList<>();
         document.path("paths").fieldNames().forEachRemaining(path -> paths.add(path.replaceAll("\\{[^}]+}", value)));
         return paths;
     }
 
-    /** Returns the methods that are described for a path, in upper case. */
+    /** Returns the methods described for a path, in upper case. */
     Set<String> methods(String path) {
         Set<String> methods = new TreeSet<>();
         document.at(place(path)).fieldNames().forEachRemaining(name -> methods.add(name.toUpperCase(Locale.ROOT)));
@@ -163,7 +163,7 @@ final class OpenApi {
         return methods;
     }
 
-    /** Returns the statuses that are described for a request. */
+    /** Returns the statuses described for a request. */
     Set<Integer> statuses(String method, String path) {
         Set<Integer> statuses = new TreeSet<>();
         document.at(operation(method, path) + "/responses")
@@ -172,16 +172,13 @@ final class OpenApi {
         return statuses;
     }
 
-    /**
-     * Returns the place to which the reference at {@code pointer} points; {@code pointer} itself if it is not a
-     * reference.
-     */
+    /** Returns the target of the reference at {@code pointer}, or {@code pointer} itself if there is no reference. */
     private String resolve(String pointer) {
         JsonNode reference = document.at(pointer).path("$ref");
         return reference.isTextual() ? reference.textValue().substring(1) : pointer;
     }
 
-    /** Returns the differences between an answer and the response that is described at {@code pointer}. */
+    /** Returns the differences between an answer and the response described at {@code pointer}. */
     private List<String> objections(String pointer, Answer answer) {
         List<String> objections = new ArrayList<>();
         JsonNode response = document.at(pointer);
@@ -231,7 +228,7 @@ final class OpenApi {
         return type.equals("application/json") ? StrictJson.read(body) : TextNode.valueOf(body);
     }
 
-    /** Returns the rules of the schema at {@code pointer} that a value breaks. */
+    /** Returns the violations by a value of the schema at {@code pointer}. */
     List<String> violations(String pointer, JsonNode value) {
         return schemas.getSchema(SchemaLocation.of(WHERE + "#" + pointer)).validate(value).stream()
                 .map(error -> error + " in " + value)

@@ -36,13 +36,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * {@code docs/openapi.yaml}: it is valid, and so are its examples. The contract tests compare their answers with it
- * ({@link RunningBackend#client}).
+ * Tests that {@code docs/openapi.yaml} and its examples are valid. The contract tests compare their answers with this
+ * document ({@link RunningBackend#client}).
  */
 final class OpenApiIT {
     private static final OpenApi DOCUMENT = OpenApi.document();
 
-    /** Tokens of {@link #TOKENS} by the names that the tables below use. */
+    /** The tokens in {@link #TOKENS}, by the client names in the tables below. */
     private static final Map<String, String> BEARERS = Map.of("operator", "an operator", "reader", "a reader");
 
     private static final String TOKENS = """
@@ -51,7 +51,10 @@ final class OpenApiIT {
               {"name": "reader", "sha256": "%s", "read": ["sessions/pump"]}]}\
             """.formatted(digest("operator"), digest("reader"));
 
-    /** Requests for sessions, in order: status, method, path, client, headers, body. */
+    /**
+     * Session requests in the order in which they are sent. The columns are status, method, path, client, headers and
+     * body.
+     */
     private static final String REQUESTS = """
             201 | PUT    | /v1/sessions/pump-7         | operator | If-None-Match: *  | {"pending":0}
             412 | PUT    | /v1/sessions/pump-7         | operator | If-None-Match: *  | {}
@@ -113,7 +116,7 @@ final class OpenApiIT {
             404 | GET    | /v1/sessions/changes        | operator |                   |
             """;
 
-    /** The statuses that need a request that is wrong as HTTP, or a fault of the program. */
+    /** The statuses that only an invalid HTTP request or an internal error can cause. */
     private static final Set<Integer> OF_EVERY_PATH = Set.of(408, 413, 414, 415, 431, 500, 501, 505);
 
     @RegisterExtension
@@ -150,7 +153,10 @@ final class OpenApiIT {
         }
     }
 
-    /** A described path that does not exist is answered 404, and {@code Allow} names all methods of one that does. */
+    /**
+     * Checks that every described path exists, and that {@code Allow} lists its methods. A missing path would be
+     * answered 404.
+     */
     @Test
     void paths_haveTheDescribedMethods() throws Exception {
         Client client = backend.client();
@@ -182,7 +188,7 @@ final class OpenApiIT {
             assertThat(client.submit(Pcs.number(1)).error()).isEqualTo("dedup store unavailable");
             assertThat(client.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(503);
             assertThat(client.get("/readyz").status()).isEqualTo(503);
-            Client.awaitUntil(() -> client.get("/v1/sessions").status() == 401); // 404 until sessions are opened
+            Client.awaitUntil(() -> client.get("/v1/sessions").status() == 401); // 404 until the session store is open
             ask(client, WHILE_DOWN);
             assertThat(client.batch("{").status()).isEqualTo(200);
             assertThat(client.batch("{\n{\n").status()).isEqualTo(429);
@@ -227,14 +233,16 @@ final class OpenApiIT {
         return client.request(path).header("Authorization", "Bearer " + BEARERS.get("operator"));
     }
 
-    /** Returns what a stream has sent up to the next event with a name, after comparing it with the document. */
+    /**
+     * Reads a stream up to the next event with this name, compares the text with the document, and returns the text.
+     */
     private static String awaitEvent(HttpResponse<InputStream> stream, String name) {
         return assertTimeoutPreemptively(Client.PATIENCE, () -> {
             StringBuilder sent = new StringBuilder();
             while (!sent.toString().endsWith("\n\n") || !sent.toString().contains("event: " + name + "\n")) {
                 int next = stream.body().read();
                 assertThat(next).as("the stream ended after %s", sent).isNotNegative();
-                sent.append((char) next); // events are in ASCII
+                sent.append((char) next); // events contain only ASCII
             }
             String text = sent.toString();
             DOCUMENT.require("GET", "/v1/sessions/changes", new Answer(200, text, stream.headers()));
@@ -250,7 +258,7 @@ final class OpenApiIT {
         return Files.writeString(directory.resolve("tokens.json"), TOKENS).toString();
     }
 
-    /** Sends the requests of a table; the client compares each answer with the document. */
+    /** Sends the requests in a table and checks the statuses. The client compares each answer with the document. */
     private static void ask(Client client, String table) throws Exception {
         for (String[] cells : rows(table)) {
             byte[] body = cells[5].replace("LONG", "x".repeat(70_000)).getBytes(UTF_8);
@@ -285,7 +293,9 @@ final class OpenApiIT {
                 .toList();
     }
 
-    /** The stream of changes is answered 200 in a test of its own. */
+    /**
+     * Checks that some request gets each described status. Status 200 of the stream of changes is tested separately.
+     */
     @Test
     void sessions_everyDescribedStatusIsTested() {
         Map<String, Set<Integer>> asked = new TreeMap<>();

@@ -11,7 +11,10 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code OPS_PORT}: metrics and probes on their own port, which answers regardless of the load on the other port. */
+/**
+ * Tests of {@code OPS_PORT}: metrics and probes have a separate port, which answers regardless of the load on the main
+ * port.
+ */
 final class OpsPortIT {
     private static final int MAX_CONNECTIONS = 20;
 

@@ -10,9 +10,9 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * One outage of a store, of any kind, under a backend's traffic, and the promise about it: during the outage, every
- * answer is a 503; afterwards, all submissions are decided without a retry, none is lost, and none is decided twice.
- * Its methods are called in the order of this file.
+ * An outage of a store while a backend is under traffic, with checks of the guarantee: during the outage, every answer
+ * is a 503; afterwards, all submissions are decided without a retry, none is lost, and none is decided twice. The
+ * methods must be called in the order in which they are declared.
  */
 final class OutageUnderTraffic implements AutoCloseable {
     private static final int PER_SECOND = 100;
@@ -21,20 +21,20 @@ final class OutageUnderTraffic implements AutoCloseable {
     private final Traffic traffic;
     private long noticedNanos;
 
-    /** Starts the traffic as soon as the backend is ready. */
+    /** Blocks until the backend is ready, and starts the traffic. */
     OutageUnderTraffic(BackendProcess backend) {
         client = new Client(backend.url());
         client.awaitReady();
         traffic = new Traffic(backend.url(), 1, PER_SECOND);
     }
 
-    /** Blocks until {@code more} further submissions are answered. */
+    /** Blocks until {@code more} additional submissions are answered. */
     void awaitAnswers(int more) {
         int before = traffic.answered().size();
         Client.awaitUntil(() -> traffic.answered().size() >= before + more);
     }
 
-    /** Begins the outage after a second of service; returns when the backend has noticed it. */
+    /** Waits for a second's worth of answers, starts the outage, and blocks until the backend detects it. */
     void begins(Runnable begin) throws Exception {
         awaitAnswers(PER_SECOND);
         begin.run();
@@ -46,8 +46,8 @@ final class OutageUnderTraffic implements AutoCloseable {
     }
 
     /**
-     * Waits for the answers to submissions that were sent after the outage was noticed, as many as are sent in {@code
-     * atLeast}. Checks that each of them is the 503 about the store.
+     * Blocks until as many submissions are answered as are sent in {@code atLeast}, counting only those sent after the
+     * outage was detected. Checks that each answer is a 503 that names the store.
      */
     void lasts(Duration atLeast) {
         await().atMost(atLeast.plus(Client.PATIENCE)).until(() -> during().size() >= atLeast.toSeconds() * PER_SECOND);
@@ -70,7 +70,8 @@ final class OutageUnderTraffic implements AutoCloseable {
     }
 
     /**
-     * Ends the outage; returns when every waiting submission is decided and the backend has served for another second.
+     * Ends the outage. Blocks until every pending submission is decided and the backend has answered another second's
+     * worth of submissions.
      */
     void ends(Runnable end) {
         end.run();

@@ -29,12 +29,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The throughput under overload: ten times as many submissions are in flight as are needed for the best throughput.
- * Rounds of both loads alternate, and their medians are compared, because the machine may have other work.
+ * Tests of the throughput under overload, with ten times as many submissions in flight as the best throughput needs.
+ * Rounds with both loads alternate and their medians are compared, because other processes may use the machine.
  *
- * <p>The short form, for every build, requires half of the best throughput. It stops at the first median that reaches
- * this, so that it finds a collapse but proves no figure. {@code mvn verify -Dflk.load=full -Dit.test=OverloadIT}
- * requires four fifths, and a machine without other work.
+ * <p>The short form, which runs in every thorough build, requires half of the best throughput and stops as soon as a
+ * median reaches it. It detects a collapse, but does not prove a figure. {@code mvn verify -Dflk.load=full
+ * -Dit.test=OverloadIT} requires four fifths, and needs an otherwise idle machine.
  */
 @Alone
 @Tag("thorough")
@@ -43,14 +43,14 @@ final class OverloadIT {
     private static final double LEAST_RATIO = FULL ? 0.8 : 0.5;
     private static final int ROUNDS = FULL ? 9 : 3;
     /**
-     * The largest number of rounds. The short form runs further rounds while it is below its target, so that a busy
-     * machine does not fail the build; the full form does not.
+     * The largest number of rounds. The short form runs additional rounds while it is below its target, so that a busy
+     * machine does not fail the build. The full form runs no additional rounds.
      */
     private static final int MOST_ROUNDS = FULL ? ROUNDS : 12;
 
     private static final Duration WARM_UP = Duration.ofMillis(FULL ? 1000 : 300);
     private static final Duration MEASURED = Duration.ofMillis(FULL ? 3000 : 1000);
-    /** The number of certificates for a round; a round ends early when all are used up. */
+    /** The number of certificates for a round. A round ends early when all of them have been sent. */
     private static final int CERTIFICATES = FULL ? 200_000 : 60_000;
 
     private static final int CONNECTIONS = 64;
@@ -126,8 +126,8 @@ final class OverloadIT {
     }
 
     /**
-     * A client with many connections in one thread. Each connection keeps {@code depth} submissions in flight: when one
-     * is answered, it sends the next immediately. A refused submission is sent again, as an agent does, but at once.
+     * A client with many connections in one thread. Each connection keeps {@code depth} submissions in flight: it sends
+     * the next submission as soon as one is answered. Unlike an agent, it resends a refused submission immediately.
      */
     private static final class LoadClient implements AutoCloseable {
         private static final int ANSWER_BYTES = 16 << 10;
@@ -145,10 +145,10 @@ final class OverloadIT {
         private long others;
 
         /**
-         * The numbers of answers within the measured time.
+         * The numbers of answers in the measured period.
          *
-         * @param decided the number of answers 200 and 202
-         * @param refused the number of answers 503 and 429
+         * @param decided the number of answers with status 200 or 202
+         * @param refused the number of answers with status 503 or 429
          * @param others the number of all other answers
          */
         record Answered(long decided, long refused, long others, double seconds) {
@@ -162,8 +162,8 @@ final class OverloadIT {
         }
 
         /**
-         * @param stock the requests to send, which are removed when they are sent; the measured time ends when it is
-         *     empty
+         * @param stock the requests to send; each is removed when it is sent, and the measured period ends when none is
+         *     left
          */
         LoadClient(int port, int connections, int depth, Deque<byte[]> stock) throws IOException {
             this.stock = stock;
@@ -177,7 +177,7 @@ final class OverloadIT {
             }
         }
 
-        /** Returns a certificate as a complete request. */
+        /** Returns a complete HTTP request that submits a certificate. */
         static byte[] request(byte[] certificate) {
             byte[] head = ("POST /v1/pcs/submit HTTP/1.1\r\nHost: load\r\nContent-Length: " + certificate.length
                             + "\r\n\r\n")
@@ -188,8 +188,8 @@ final class OverloadIT {
         }
 
         /**
-         * Loads the backend for {@code warmUp} and then for {@code measured}, and counts only the answers of the second
-         * period; then waits for the submissions in flight.
+         * Loads the backend for {@code warmUp} and then for {@code measured}, counts the answers in the second period
+         * only, and then waits for the submissions in flight.
          */
         Answered run(Duration warmUp, Duration measured) throws IOException {
             turnUntil(System.nanoTime() + warmUp.toNanos());

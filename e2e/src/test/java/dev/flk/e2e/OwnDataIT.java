@@ -23,8 +23,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * {@code certify} of CSV files as people have them: the backend accepts the certificates. Files that can't be read are
- * tested in {@code CsvRowsTest}.
+ * Tests that the backend accepts certificates that {@code certify} creates from typical CSV files. {@code CsvRowsTest}
+ * tests unreadable files.
  */
 final class OwnDataIT {
     private static final int ROWS = 200;

@@ -23,12 +23,15 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The packages of {@code deploy/deb}: lintian reads them, and dpkg installs, upgrades, removes and purges them. */
+/**
+ * Tests of the packages in {@code deploy/deb}: lintian checks them, and dpkg installs, upgrades, removes and purges
+ * them.
+ */
 @Tag("thorough")
 class PackagesIT {
     private static final Pattern INSTALLED = Pattern.compile("/usr/(?:share|bin)/[\\w/.-]*flk[\\w/.-]*\\w");
 
-    /** An empty system, in which dpkg installs; its scripts run outside of it. */
+    /** The root of an empty system into which dpkg installs. Package scripts run without a chroot. */
     @TempDir
     private Path root;
 
@@ -110,7 +113,7 @@ class PackagesIT {
         return built(name).getFileName().toString().split("_", -1)[1];
     }
 
-    /** The same package with a higher version. */
+    /** Returns a copy of the package with a higher version. */
     private Path newer(String name) throws Exception {
         HostProgram tool = HostProgram.orSkip("dpkg-deb", "dpkg", directory);
         Path content = directory.resolve(name);
@@ -160,7 +163,7 @@ class PackagesIT {
                 .orElseThrow();
     }
 
-    /** The files that units, cron and logrotate name below {@code /usr}, but that are not there. */
+    /** Returns the missing files below {@code /usr} that units, commands, cron or logrotate refer to. */
     private Set<String> missing() throws IOException {
         Set<String> missing = new TreeSet<>();
         for (String place : List.of("etc/cron.d", "etc/logrotate.d", "usr/lib/systemd/system", "usr/bin")) {

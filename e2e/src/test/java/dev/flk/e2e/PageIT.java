@@ -33,12 +33,12 @@ import org.openqa.selenium.StaleElementReferenceException;
 import org.openqa.selenium.WebElement;
 import org.openqa.selenium.interactions.Actions;
 
-/** The page for operators in a real browser, served by a real backend. */
+/** Tests of the operators' page in a real browser, served by a real backend. */
 final class PageIT {
     private static final String TOKEN = "the token of an operator";
     private static final String HOSTILE = "<img src=x onerror=document.title='hacked'><script>1</script>\"'&";
 
-    /** Texts of fragments that change the meaning of HTML, attributes, URLs, scripts or templates. */
+    /** Texts that contain fragments with a special meaning in HTML, attributes, URLs, scripts or templates. */
     private static final List<String> HOSTILE_TEXTS = List.of(
             "<img src=x onerror=document.title='hacked'>"
                     + "<script>document.title='hacked'</script>"
@@ -67,7 +67,7 @@ final class PageIT {
                     + "<"
                     + ">");
 
-    /** Whether screenshots of all views are written to target/page, to be looked at. */
+    /** Whether to write screenshots of all views to target/page for visual inspection. */
     private static final boolean SCREENSHOTS = Boolean.getBoolean("flk.screenshots");
 
     private static Browser browser;
@@ -108,7 +108,7 @@ final class PageIT {
         return start(Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json"));
     }
 
-    /** Returns a certificate of a shard that drifts; the claim of every fifth certificate is wrong. */
+    /** Returns a certificate of a drifting shard. Every fifth certificate makes a wrong claim. */
     private static Pcs pcs(int number, String shard) {
         double dHat = 1.1 + 0.5 * Math.sin(number / 6.0);
         double cohStar = 0.6 + 0.3 * Math.cos(number / 9.0);
@@ -156,7 +156,8 @@ final class PageIT {
             for (String view : List.of("", "/agents", "/shards", "/shard?name=a", "/review", "/state")) {
                 look(backend, "empty", view);
             }
-            look(backend, "wrong", "/search?q=x"); // answered 404 and 400, which the console reports
+            // these two views are answered 404 and 400, which the console reports
+            look(backend, "wrong", "/search?q=x");
             look(backend, "wrong", "/agents?sort=x");
             List<String> expected = browser.errors();
             assertThat(expected).allMatch(error -> error.contains("404") || error.contains("400"));
@@ -202,7 +203,7 @@ final class PageIT {
         }
     }
 
-    /** Writes a screenshot for people. */
+    /** Writes a screenshot to target/page. */
     private static void shoot(String name) throws Exception {
         Path pictures = Files.createDirectories(Path.of("target", "page"));
         Files.write(
@@ -252,7 +253,7 @@ final class PageIT {
             Client.awaitUntil(() -> browser.driver().getCurrentUrl().contains("&from="));
             assertThat(browser.driver().getCurrentUrl()).contains("name=pump-1&clock=received&from=", "&to=");
             String before = browser.driver().getCurrentUrl();
-            // an update of the page may replace the link
+            // a page update may replace the link
             await().ignoreException(StaleElementReferenceException.class).until(() -> {
                 browser.driver().findElement(By.linkText("zoom out")).sendKeys(Keys.ENTER);
                 return true;
@@ -299,15 +300,15 @@ final class PageIT {
                         .as(text)
                         .isSubsetOf(plain);
             }
-            // the browser reports each answer of 400 or 404 to a query with such a text
+            // the console also reports the answers 400 and 404 to queries with these texts
             assertThat(browser.errors()).noneMatch(error -> error.contains("Content Security Policy"));
         }
     }
 
     /**
-     * Puts a text into each field that a certificate, a session, a review or a query may carry, opens each view that
-     * shows it, and returns the names of all elements, each with the names of its attributes and the beginnings of the
-     * addresses that it refers to.
+     * Puts a text into each field of a certificate, session, review or query that can hold it, and opens each view that
+     * shows the text. Returns the names of all elements, each with its attribute names and the start of each URL that
+     * it refers to.
      */
     private static Set<String> markup(BackendProcess backend, Client client, String text, int number) throws Exception {
         String quoted = TextNode.valueOf(text).toString();

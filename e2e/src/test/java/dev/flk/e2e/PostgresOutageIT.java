@@ -5,7 +5,7 @@ import dev.flk.backend.testing.PostgresServer;
 import dev.flk.backend.testing.ServerProcess;
 import java.nio.file.Path;
 
-/** Postgres killed, paused, emptied and put back to older data, under traffic. */
+/** Tests of a Postgres server that is killed, paused, emptied or reset to older data under traffic. */
 final class PostgresOutageIT extends StoreOutages {
     @Override
     ServerProcess startStore(Path serverDirectory) {

@@ -16,14 +16,17 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
-/** A running program of this project: its lines, and the ways to end it. It never outlives its test. */
+/**
+ * A running program of this project. It provides the program's output and methods to stop it. The program never
+ * outlives its test.
+ */
 final class Program implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
 
-    /** The options of a JVM that serves only a few requests. */
+    /** The options for a JVM that serves only a few requests. */
     static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
 
-    /** The options of a JVM for which a test gives none: those of the JVMs that run the tests. */
+    /** The default JVM options, which are those of the JVMs that run the tests. */
     private static final List<String> USUAL = Stream.of(
                     System.getProperty("flk.testJvm", "").split(" "))
             .filter(option -> option.startsWith("-"))
@@ -42,7 +45,7 @@ final class Program implements AutoCloseable {
         readers.add(reader(process.getInputStream(), out));
     }
 
-    /** Starts one of the jars, with only this environment. */
+    /** Starts one of the jars with only {@code PATH} and these environment variables. */
     static Program java(String jar, Path directory, Map<String, String> environment, List<String> jvm, String... args)
             throws IOException {
         List<String> command = javaCommand(jar, jvm);
@@ -50,13 +53,13 @@ final class Program implements AutoCloseable {
         return new Program(jar, start(directory, environment, command));
     }
 
-    /** Starts a copy of a jar, with only this environment. */
+    /** Starts a copy of a jar with only {@code PATH} and these environment variables. */
     static Program java(Path copy, Path directory, Map<String, String> environment) throws IOException {
         List<String> command = javaCommand(copy, QUICK_START);
         return new Program(copy.getFileName().toString(), start(directory, environment, command));
     }
 
-    /** Starts one of the jars under a limit that the shell sets, such as {@code ulimit -f 1024}. */
+    /** Starts one of the jars under a limit set by the shell, such as {@code ulimit -f 1024}. */
     static Program limited(String limit, String jar, Path directory, Map<String, String> environment)
             throws IOException {
         List<String> command = new ArrayList<>(List.of("sh", "-c", limit + "; exec \"$@\"", "sh"));
@@ -65,8 +68,8 @@ final class Program implements AutoCloseable {
     }
 
     /**
-     * Starts one of the jars through other programs, each of which executes the next in its own process, as {@code
-     * strace -D} and {@code unshare} do.
+     * Starts one of the jars through wrapper commands such as {@code strace -D} or {@code unshare}, each of which must
+     * execute the next command in its own process.
      */
     static Program through(
             List<String> before, String jar, Path directory, Map<String, String> environment, String... args)
@@ -115,7 +118,7 @@ final class Program implements AutoCloseable {
                     }
                 }
             } catch (IOException e) {
-                // the process was killed; everything that it had printed was read
+                // the process was killed, and all of its output has been read
             }
         });
         thread.setDaemon(true);
@@ -123,7 +126,9 @@ final class Program implements AutoCloseable {
         return thread;
     }
 
-    /** Blocks until the program has printed a matching line, which may have been printed before the call. */
+    /**
+     * Blocks until the program has printed a matching line, and returns the line. Lines printed before the call count.
+     */
     String awaitLine(Predicate<String> wanted) {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         int seen = 0;
@@ -153,7 +158,7 @@ final class Program implements AutoCloseable {
         }
     }
 
-    /** Returns the standard output so far. */
+    /** Returns the standard output up to now. */
     String out() {
         synchronized (lines) {
             return out.toString();
@@ -168,7 +173,7 @@ final class Program implements AutoCloseable {
         return process.pid();
     }
 
-    /** Writes to the standard input of the program and closes it. */
+    /** Writes text to the standard input of the program and closes the input. */
     void input(String text) throws IOException {
         try (var stdin = process.getOutputStream()) {
             stdin.write(text.getBytes(StandardCharsets.UTF_8));
@@ -176,7 +181,7 @@ final class Program implements AutoCloseable {
     }
 
     /**
-     * Sends {@code SIGHUP}. Fails at once if the signal is ignored, as in every program that {@code nohup} has started.
+     * Sends {@code SIGHUP}. Fails if the program ignores the signal, as every program started with {@code nohup} does.
      */
     void onReloadSignal() throws IOException, InterruptedException {
         String ignored = Files.readAllLines(Path.of("/proc", Long.toString(pid()), "status")).stream()
@@ -191,15 +196,15 @@ final class Program implements AutoCloseable {
         }
     }
 
-    /** Kills the program with {@code kill -9}; returns when it has ended. */
+    /** Kills the program with {@code kill -9} and blocks until it exits. */
     void kill() {
         process.toHandle().destroyForcibly();
         awaitExit();
     }
 
-    /** Sends {@code SIGTERM}; returns the exit code. */
+    /** Sends {@code SIGTERM}, blocks until the program exits, and returns the exit code. */
     int terminate() {
-        // by its handle, because Process.destroy would close the streams before the last lines are read
+        // uses the handle, because Process.destroy would close the streams before the last lines are read
         process.toHandle().destroy();
         return awaitExit();
     }

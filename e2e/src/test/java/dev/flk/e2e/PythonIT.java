@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The package {@code clients/python}, installed as its README says. */
+/** Tests of the package {@code clients/python}, installed as its README says. */
 @Tag("thorough")
 class PythonIT {
     private static final Path PACKAGE =

@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * A connection on which a test can send any bytes, including those that no HTTP client would send; it returns the same
- * answers as {@link Client}.
+ * A connection on which a test can send any bytes, including requests that no HTTP client would send. It returns
+ * answers of the same type as {@link Client}.
  */
 final class RawConnection implements AutoCloseable {
     private final RawClient client;
@@ -21,7 +21,7 @@ final class RawConnection implements AutoCloseable {
         client = new RawClient(port);
     }
 
-    /** Sends text as it is, each character as a byte. */
+    /** Sends text unchanged, each character as one byte. */
     RawConnection send(String text) throws IOException {
         client.send(text.getBytes(StandardCharsets.ISO_8859_1));
         return this;
@@ -33,7 +33,7 @@ final class RawConnection implements AutoCloseable {
         return read();
     }
 
-    /** Reads an answer, with as many bytes of body as it announces. */
+    /** Reads an answer, including a body of the announced length. */
     Answer read() throws IOException {
         RawClient.Reply reply = client.read();
         Map<String, List<String>> headers = reply.headers().entrySet().stream()
@@ -41,7 +41,7 @@ final class RawConnection implements AutoCloseable {
         return new Answer(reply.status(), reply.body(), HttpHeaders.of(headers, (name, value) -> true));
     }
 
-    /** Returns whether the backend closed the connection without sending anything before. */
+    /** Returns whether the backend closed the connection without sending more data. */
     boolean isEnded() throws IOException {
         return client.isAtEnd();
     }

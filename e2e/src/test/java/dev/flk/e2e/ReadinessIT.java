@@ -13,9 +13,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/**
- * The readiness after an append: {@code /readyz} reports at once that nothing can be logged, and recovers by itself.
- */
+/** Tests that {@code /readyz} reports a failed append immediately, and recovers by itself. */
 final class ReadinessIT {
     @TempDir
     private Path directory;
@@ -32,8 +30,8 @@ final class ReadinessIT {
     }
 
     /**
-     * Blocks until the backend is ready again. Nothing is submitted meanwhile, because a load balancer sends nothing to
-     * a backend that is not ready.
+     * Checks that the backend becomes ready again. Nothing is submitted in the meantime, because a load balancer sends
+     * nothing to a backend that is not ready.
      */
     private static void assertReadyAgain(Client client, long epoch) throws Exception {
         client.awaitReady();
@@ -57,7 +55,7 @@ final class ReadinessIT {
         }
     }
 
-    /** The next segment can't be opened, and the reason is reported as it is. */
+    /** Checks that the actual reason is reported when the next segment can't be opened. */
     @Test
     void fileDescriptorsExhausted_isNotReadyUntilSomeAreFree() throws Exception {
         HostProgram prlimit = HostProgram.orSkip("prlimit", "util-linux", directory);
@@ -79,8 +77,8 @@ final class ReadinessIT {
     }
 
     /**
-     * The line that scripts wait for: before it, each submission is logged and gets a 503; after it, the next
-     * submission is decided.
+     * Checks the log line that scripts wait for. Before this line, each submission is logged and answered 503; after
+     * it, the next submission is decided.
      */
     @Test
     void ready_isLoggedOnceTheNextSubmissionIsDecided() throws Exception {

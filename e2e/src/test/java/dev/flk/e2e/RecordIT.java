@@ -23,7 +23,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The record of outcomes on the real jar: it equals the log, and people can query it. */
+/** Tests, with the real jar, that the record of outcomes equals the log and can be queried. */
 class RecordIT {
     private static final int CERTIFICATES = Integer.getInteger("flk.certificates", 3_000);
     private static final int LIVES = 4;
@@ -42,8 +42,8 @@ class RecordIT {
     }
 
     /**
-     * Returns a certificate: usually a new one, sometimes one that was sent before or has other content under a known
-     * id. Some shards have unusual names.
+     * Returns a certificate, which is usually new, but sometimes repeats an earlier certificate or has different
+     * content under a known id. Some shards have unusual names.
      */
     private Pcs another() {
         boolean isKnown = next > 1 && random.nextInt(5) == 0;
@@ -159,7 +159,7 @@ class RecordIT {
         }
     }
 
-    /** Returns the recorded values of each id, in the form that the answer has, in the order of the record. */
+    /** Returns the recorded values of each id in the format of an answer, in the order of the record. */
     private static Map<String, List<String>> recorded(BackendProcess backend) {
         Map<String, List<String>> recorded = new HashMap<>();
         try (StateClient client = StateIT.connect(backend);
@@ -283,7 +283,7 @@ class RecordIT {
 
             assertThat(printed(backend, "record", "--id", digits)).contains(id.substring(0, 12));
             String table = printed(backend, "record", "--verdict", "rejected", "--newest", "--limit", "3");
-            assertThat(table.lines().filter(line -> !line.startsWith("    shard "))) // a name is never cut
+            assertThat(table.lines().filter(line -> !line.startsWith("    shard "))) // names are never truncated
                     .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
             String again = backend.url().replace("127.0.0.1", "localhost") + "/";
             assertThat(printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--url", again))

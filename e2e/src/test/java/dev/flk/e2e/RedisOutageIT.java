@@ -10,7 +10,10 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Redis killed, paused, restarted empty and on older data, under traffic; and unable to write its snapshots. */
+/**
+ * Tests of a Redis server that is killed, paused, or restarted empty or with older data under traffic, or can't write
+ * its snapshots.
+ */
 final class RedisOutageIT extends StoreOutages {
     private static final String CANT_WRITE =
             "can't write to its disk and therefore accepts no writes; its own log says why (MISCONF ";

@@ -16,12 +16,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A primary killed under traffic, and its replica promoted by a Sentinel: with all outcomes that were answered, and
- * without the latest of them.
+ * Tests of a failover under traffic: a Sentinel promotes the replica of a killed primary. The replica has all answered
+ * outcomes, or lacks the latest of them.
  */
 @Tag("thorough")
 final class RedisSentinelIT {
-    /** The backend's user with the rights that docs/redis.md names; all other users may do everything. */
+    /** The backend's user, which has only the permissions listed in docs/redis.md. Other users are not restricted. */
     private static final String USER = "--user flk on >secret ~flk:* resetchannels -@all +get +set +mget +eval"
             + " +config|get +hello +auth +ping +select +client|setname";
 
@@ -64,7 +64,7 @@ final class RedisSentinelIT {
         primary.close();
     }
 
-    /** Starts a backend with the addresses of two Sentinels, of which the first one is down. */
+    /** Starts a backend with the addresses of two Sentinels, the first of which is down. */
     private BackendProcess backend() throws Exception {
         String uri = "redis-sentinel://flk:secret@127.0.0.1:%d,127.0.0.1:%d/0#flk"
                 .formatted(FreePort.choose(), sentinel.port());

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import redis.embedded.core.ExecutableProvider;
 
-/** {@code e2e/chaos/redis-stop.sh}, as an operator runs it, for a few seconds. */
+/** Tests of {@code e2e/chaos/redis-stop.sh} as an operator runs it, for a few seconds. */
 @Tag("thorough")
 final class RedisStopScriptIT {
     private static final Path SCRIPT = Built.root().resolve("e2e/chaos/redis-stop.sh");
@@ -37,7 +37,7 @@ final class RedisStopScriptIT {
 
         List<String> broken =
                 ended.output().lines().filter(line -> line.contains("BROKEN")).toList();
-        // a busy machine may be slow, so no time is checked
+        // a busy machine may exceed time limits, so only other broken promises fail the test
         assertThat(broken).as(ended.output()).allMatch(line -> line.contains(" ms "));
         assertThat(ended.exitCode()).as(ended.output()).isEqualTo(broken.isEmpty() ? 0 : 1);
         assertThat(ended.output())

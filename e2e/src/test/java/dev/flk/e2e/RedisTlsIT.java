@@ -30,7 +30,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Redis over TLS, with a trust store and a client certificate as in docs/redis.md, and with wrong certificates. */
+/**
+ * Tests of Redis over TLS, with a trust store and a client certificate as in docs/redis.md, and with invalid
+ * certificates.
+ */
 @Tag("thorough")
 final class RedisTlsIT {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
@@ -62,7 +65,7 @@ final class RedisTlsIT {
         trusting = writeStore(store, "trustStore");
     }
 
-    /** Writes a store to a file; returns the options with which a JVM uses it, as in docs/redis.md. */
+    /** Writes a store to a file, and returns the JVM options from docs/redis.md that make a JVM use it. */
     private String writeStore(KeyStore store, String purpose) throws IOException, GeneralSecurityException {
         Path file = etc.resolve(purpose + ".p12");
         try (OutputStream out = Files.newOutputStream(file)) {

@@ -19,7 +19,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A backend applies some settings of its configuration file on SIGHUP while certificates arrive. */
+/** Tests that a backend applies certain settings of its configuration file on SIGHUP while certificates arrive. */
 final class ReloadIT {
     private static final int AGENTS = 4;
 
@@ -79,7 +79,10 @@ final class ReloadIT {
         }
     }
 
-    /** Sends one certificate after the other, and repeats each until it is accepted; returns their number. */
+    /**
+     * Sends certificates one at a time, repeats each until it is accepted, and returns the number of accepted
+     * certificates.
+     */
     private static int send(String url, AtomicInteger numbers, AtomicInteger throttled, AtomicBoolean ending)
             throws Exception {
         Client client = new Client(url);

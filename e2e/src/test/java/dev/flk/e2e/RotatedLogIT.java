@@ -25,8 +25,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A real logrotate on the segments of a backend under traffic, with the stanza that operators know: {@code daily rotate
- * 14 compress missingok notifempty}. {@code -Dflk.rotations=100} forces it 100 times.
+ * Tests of a real logrotate on the segments of a backend under traffic, with the usual stanza {@code daily rotate 14
+ * compress missingok notifempty}. {@code -Dflk.rotations=100} rotates 100 times.
  */
 @Tag("thorough")
 final class RotatedLogIT {
@@ -109,8 +109,8 @@ final class RotatedLogIT {
     }
 
     /**
-     * logrotate's {@code copytruncate} empties the segment that is being written. This loses records, so the backend
-     * reports an error at once.
+     * Checks that the backend promptly reports an error when logrotate's {@code copytruncate} truncates the current
+     * segment, which loses records.
      */
     @Test
     void copytruncate_isReportedWithinAboutASecond() throws Exception {
@@ -142,7 +142,7 @@ final class RotatedLogIT {
         }
     }
 
-    /** Returns a rotated file from the middle: a segment that has more records than the next one repeats. */
+    /** Returns a rotated file from the middle of the log, which has records that the next segment does not repeat. */
     private Path rotatedWithRecords() throws IOException {
         List<Path> rotated = rotated();
         return rotated.get(rotated.size() / 2);

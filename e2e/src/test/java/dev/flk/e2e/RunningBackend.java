@@ -14,7 +14,7 @@ import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
-/** A backend that all tests of a class share, with its data. The class keeps it in a static field. */
+/** A backend that all tests of a class share, including its data. Register it in a static field. */
 final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
     private final Map<String, String> configuration;
     private final List<String> jvmOptions;
@@ -28,12 +28,12 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
         this.jvmOptions = jvmOptions;
     }
 
-    /** Returns a backend with this configuration in addition to that of {@link BackendProcess#environment}. */
+    /** Returns a backend with settings that extend or override {@link BackendProcess#environment}. */
     static RunningBackend with(Map<String, String> configuration) {
         return new RunningBackend(configuration, List.of());
     }
 
-    /** Returns a backend with this additional configuration and options of the JVM. */
+    /** Returns a backend with additional settings and JVM options. */
     static RunningBackend with(Map<String, String> configuration, String... jvmOptions) {
         return new RunningBackend(configuration, List.of(jvmOptions));
     }
@@ -66,7 +66,7 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
         return process;
     }
 
-    /** Returns a certificate that no other test of the class uses; never number 0. */
+    /** Returns a certificate that no other test of the class uses. Number 0 is never used. */
     Pcs next() {
         return Pcs.number(numbers.incrementAndGet());
     }

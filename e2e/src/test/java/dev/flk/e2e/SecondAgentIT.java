@@ -10,7 +10,10 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The lock and the socket of a running agent are removed, so that a command opens its outbox as if it were free. */
+/**
+ * Tests that no certificate is lost when the lock and the socket of a running agent are deleted, so that a command can
+ * open its outbox.
+ */
 final class SecondAgentIT {
     @TempDir
     private Path directory;
@@ -35,7 +38,7 @@ final class SecondAgentIT {
             assertThat(running.allLines()).contains("lock or its directory was removed or replaced");
         }
         try (Program status = home.start(environment, "status", "--json")) {
-            int unused = status.awaitExit(); // exit code 1: the command found no running agent
+            int unused = status.awaitExit(); // the exit code is 1, because no agent is running
             assertThat(status.out()).contains("\"pending\":2");
         }
     }

@@ -14,7 +14,10 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A second backend starts on the log of a running one: the first one stops answering, reports the reason, and ends. */
+/**
+ * Tests that when a second backend starts on the log of a running backend, the first stops answering, reports the
+ * reason and exits.
+ */
 final class SecondBackendIT {
     private static final Map<String, String> IN_MEMORY = Map.of("DEDUP_BACKEND", "memory");
 

@@ -29,10 +29,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Backend and agent with secrets that are easy to recognise, through starts and refusals, under a umask that restricts
- * nothing. Then the content and the modes of all files that they left are checked. Secrets in mistakes of the
- * configuration are those of the fuzzed configurations ({@code BackendConfigFuzzTest}); those of a store that is down
- * are in the tests of its outages.
+ * Tests that run backend and agent with recognizable secrets and a umask of 0, and then check their output and the
+ * content and modes of all files that they leave. {@code BackendConfigFuzzTest} covers secrets in invalid
+ * configurations, and the outage tests cover the credentials of stores.
  */
 @Tag("thorough")
 final class SecretsIT {
@@ -46,7 +45,7 @@ final class SecretsIT {
     /** An address on which nothing listens. */
     private static final String NOWHERE = "127.0.0.1:9";
 
-    /** The directory in which the programs work. Their input, including the secrets, is in another one. */
+    /** The working directory of the programs. Their input, including the secrets, is in {@link #given}. */
     @TempDir
     private static Path left;
 
@@ -82,7 +81,7 @@ final class SecretsIT {
         return program;
     }
 
-    /** Runs a command to its end, and returns its exit code, which may be any. */
+    /** Runs a command to completion, and returns its exit code without checking it. */
     private static int run(String name, String jar, Map<String, String> environment, String... args)
             throws IOException {
         Program program = start(name, jar, environment, args);
@@ -128,7 +127,7 @@ final class SecretsIT {
     }
 
     /**
-     * Runs both programs at once, with certificates that are accepted, refused and given up, and with the operators'
+     * Runs both programs concurrently, with accepted, refused and dead-lettered certificates, and with operators'
      * commands.
      */
     private static void liveTogether() throws Exception {
@@ -179,7 +178,7 @@ final class SecretsIT {
         assertThat(running.terminate()).isEqualTo(143);
         SAID.put("agent", running.allLines());
 
-        // a key and an algorithm that differ from the backend's
+        // this agent's key and algorithm differ from those of the backend
         Program refused = start(
                 "refused agent",
                 "flk-agent",
@@ -208,12 +207,12 @@ final class SecretsIT {
         return lines.toString();
     }
 
-    /** Returns a certificate that the agent takes in and the backend refuses. */
+    /** Returns a certificate that the agent accepts and the backend refuses. */
     private static String hopeless() {
         return Pcs.number(9).with("seed", "1.5").without("sig").json() + "\n";
     }
 
-    /** Runs the commands that need no running program. */
+    /** Runs the commands that work without a running program. */
     private static void offline() throws IOException {
         Path certificate =
                 file("pcs.json", Pcs.number(1).signedBy("somebody else's").json());
@@ -241,7 +240,7 @@ final class SecretsIT {
         }
     }
 
-    /** Returns the encodings in which a secret might be written. */
+    /** Returns a secret in all encodings in which a program might write it. */
     private static Set<String> shapes(byte[] secret) {
         String hex = HexFormat.of().formatHex(secret);
         String base64 = Base64.getEncoder().withoutPadding().encodeToString(secret);
@@ -253,7 +252,7 @@ final class SecretsIT {
                 Base64.getUrlEncoder().withoutPadding().encodeToString(secret)));
     }
 
-    /** Returns the content of a file, unpacked if it is an archive. */
+    /** Returns the content of a file, or the content of its entries if the file is an archive. */
     private static String contents(Path file) throws IOException {
         return file.toString().endsWith(".zip")
                 ? String.join("\n", Archive.read(file).values())

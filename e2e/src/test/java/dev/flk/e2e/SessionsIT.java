@@ -22,7 +22,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Sessions that real agents report to a real backend, and the command with which an operator reads them. */
+/** Tests of sessions that real agents report to a real backend, and of the command that shows them to an operator. */
 final class SessionsIT {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final String TOKEN = "the token of an operator";
@@ -57,7 +57,7 @@ final class SessionsIT {
         return Program.java("flk-agent", agent, environment, Program.QUICK_START, "run");
     }
 
-    /** Runs {@code flk-backend sessions} and returns its output; requires an exit code. */
+    /** Runs {@code flk-backend sessions}, checks its exit code, and returns its output. */
     private String sessions(BackendProcess backend, int exitCode, String token, String... args) throws IOException {
         List<String> all = new ArrayList<>(List.of("sessions"));
         all.addAll(List.of(args));

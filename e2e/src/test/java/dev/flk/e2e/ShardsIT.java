@@ -18,12 +18,15 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The shards, among many, that need attention: they can be found from the log alone, and from the metrics alone. */
+/**
+ * Tests that the shards that need attention can be found among many shards, from the log alone and from the metrics
+ * alone.
+ */
 final class ShardsIT {
     private static final Pattern ACCEPTED = Pattern.compile("PCS \\S+ accepted \\(D̂=([0-9.]+), .*\\(shard=(\\S+)\\)");
     private static final Pattern ESCALATED =
             Pattern.compile("PCS \\S+ escalated: .*\\(shard=(\\S+?)(?:, rejected)?\\)");
-    /** The number of shards; 100,000 with {@code -Dflk.load=full}. */
+    /** The number of shards, which is 100,000 with {@code -Dflk.load=full}. */
     private static final int MANY = "full".equals(System.getProperty("flk.load")) ? 100_000 : 10_000;
 
     @TempDir
@@ -35,7 +38,7 @@ final class ShardsIT {
             Client client = new Client(backend.url());
             batch(client, 0, 100, ShardsIT::usual);
             long half = System.nanoTime();
-            // shard 17 drifts, shard 42 contradicts itself, and shard 77 has stopped sending
+            // shard 17 drifts, shard 42 makes claims that contradict its data, and shard 77 stops sending
             batch(client, 100, 200, epoch -> switch ((int) (epoch % 100)) {
                 case 17 ->
                     usual(epoch)
@@ -73,7 +76,7 @@ final class ShardsIT {
         }
     }
 
-    /** Returns the shards whose newest certificate is older than the given time. */
+    /** Returns the shards whose newest certificate arrived before the given time. */
     private static Set<String> silent(Client client, long sinceNanos) throws Exception {
         long before = System.nanoTime();
         Map<String, Double> ages = samples(client, "newest_age_seconds", "");
@@ -112,7 +115,7 @@ final class ShardsIT {
                 .allMatch(line -> line.startsWith("{\"status\":20"));
     }
 
-    /** Returns one family of the metrics by shard. */
+    /** Returns the samples of one metric, by shard. */
     private static Map<String, Double> samples(Client client, String name, String otherLabels) throws Exception {
         Pattern sample =
                 Pattern.compile("(?m)^flk_shard_" + name + "\\{shard=\"([^\"]*)\"," + otherLabels + "} (\\S+)$");

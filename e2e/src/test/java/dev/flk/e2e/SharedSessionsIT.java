@@ -38,12 +38,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Sessions of two real backends in one Redis, and their copy in Postgres while up to 1,000 changes a second go through
- * both. {@code -Dflk.outageSeconds=60} makes the outage of Postgres last for the changes of a minute.
+ * Tests of sessions that two real backends share in one Redis, and of their copy in Postgres, while both backends
+ * process up to 1,000 changes per second. {@code -Dflk.outageSeconds=60} makes the Postgres outage last for one
+ * minute's worth of changes.
  */
 final class SharedSessionsIT {
     private static final int OUTAGE_SECONDS = Integer.getInteger("flk.outageSeconds", 4);
-    /** Long enough for the changes of an outage on a machine that manages only a tenth of the rate. */
+    /**
+     * The time limit for a condition, which suffices for the changes of an outage on a machine that reaches only a
+     * tenth of the rate.
+     */
     private static final Duration PATIENCE = Duration.ofMinutes(2).plusSeconds(10L * OUTAGE_SECONDS);
 
     private static final int SESSIONS = 100;
@@ -56,7 +60,7 @@ final class SharedSessionsIT {
 
     private final HttpClient http = HttpClient.newHttpClient();
     private final AtomicLong changes = new AtomicLong();
-    /** The newest version that was answered, by session. */
+    /** The newest version that a backend answered, by session. */
     private final Map<String, Long> answered = new ConcurrentHashMap<>();
 
     @BeforeEach
@@ -77,7 +81,7 @@ final class SharedSessionsIT {
         return BackendProcess.start(Files.createDirectory(directory.resolve(name)), environment);
     }
 
-    /** Changes a session; returns its new version. */
+    /** Changes a session and returns its new version. */
     private long put(BackendProcess backend, String id, String json) throws IOException, InterruptedException {
         HttpResponse<String> response = http.send(
                 HttpRequest.newBuilder(URI.create(backend.url() + "/v1/sessions/" + id))
@@ -92,7 +96,7 @@ final class SharedSessionsIT {
         return version;
     }
 
-    /** Sends a heartbeat of an agent as it was signed once; returns the status. */
+    /** Sends an agent's heartbeat with an existing signature, and returns the status. */
     private int beat(BackendProcess backend, Map<String, String> signature) throws IOException, InterruptedException {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(backend.url() + "/v1/sessions/pump"));
         signature.forEach(request::header);
@@ -123,7 +127,7 @@ final class SharedSessionsIT {
         }
     }
 
-    /** Waits until a backend knows that a session is missing. */
+    /** Blocks until a backend serves sessions, which is when it reports a missing session as unknown. */
     private void awaitServing(BackendProcess backend) {
         HttpRequest missing = HttpRequest.newBuilder(URI.create(backend.url() + "/v1/sessions/missing"))
                 .header("Authorization", "Bearer " + TOKEN)
@@ -142,7 +146,7 @@ final class SharedSessionsIT {
                 put(backend, id, "{\"n\":\"" + n + "\"}");
                 return;
             } catch (IOException e) {
-                // The backend was killed. It may have stored the change, so that the change is stored twice.
+                // The backend was killed. If it has already stored the change, the change is stored twice.
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 return;
@@ -182,7 +186,8 @@ final class SharedSessionsIT {
                     postgres.restart();
                     long restarted = changes.get();
                     await().atMost(PATIENCE).until(() -> changes.get() > restarted + CHANGES_A_SECOND);
-                    assertThat(running).noneMatch(Future::isDone); // as they are when a change was refused
+                    // a writer is done only if a backend refused a change
+                    assertThat(running).noneMatch(Future::isDone);
                 } finally {
                     writers.shutdown();
                     assertThat(writers.awaitTermination(PATIENCE.toSeconds(), TimeUnit.SECONDS))
@@ -190,7 +195,7 @@ final class SharedSessionsIT {
                 }
                 assertThat(answered).hasSize(SESSIONS + 1);
 
-                // A change that the killed backend stored without an answer has a version, too.
+                // A change that the killed backend stored without answering also counts as a version.
                 List<String> ids = new ArrayList<>(answered.keySet());
                 ids.remove("bad");
                 long events = 0;

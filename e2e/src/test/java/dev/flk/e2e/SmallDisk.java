@@ -12,14 +12,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A file system in memory of a few MiB that only one program sees in a directory, in its own mount namespace. It always
+ * An in-memory file system of a few MiB, mounted on a directory in the mount namespace of one program. It always
  * disappears with the program.
  */
 record SmallDisk(String size, Path directory, List<String> unshare) {
     private static final List<List<String>> WAYS =
             List.of(List.of("unshare", "--mount"), List.of("unshare", "--map-root-user", "--mount"));
 
-    /** Returns a disk; skips the test if mounting is not permitted. */
+    /** Returns a disk. Skips the test if mounting is not permitted. */
     static SmallDisk of(String size, Path directory) throws IOException, InterruptedException {
         for (List<String> way : WAYS) {
             SmallDisk disk = new SmallDisk(size, directory, way);
@@ -34,7 +34,7 @@ record SmallDisk(String size, Path directory, List<String> unshare) {
         throw new AssertionError("skipped");
     }
 
-    /** Returns the beginning of a command line with which the command that follows sees the disk. */
+    /** Returns the start of a command line that runs the command after it with the disk mounted. */
     List<String> mounting() {
         List<String> command = new ArrayList<>(unshare);
         command.addAll(List.of(
@@ -43,13 +43,13 @@ record SmallDisk(String size, Path directory, List<String> unshare) {
         return command;
     }
 
-    /** Returns a path to the disk from outside the program, valid while the program runs. */
+    /** Returns a path through which other processes can access the disk while the program runs. */
     Path seenFrom(Program program) {
         return Path.of("/proc/" + program.pid() + "/root")
                 .resolve(directory.toString().substring(1));
     }
 
-    /** Appends to a file until the disk has no room at all. */
+    /** Appends to a file until the disk is completely full. */
     static void fillUp(Path ballast) {
         byte[] page = new byte[4096];
         try (OutputStream more = Files.newOutputStream(ballast, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
@@ -73,7 +73,7 @@ record SmallDisk(String size, Path directory, List<String> unshare) {
                             .waitFor()
                     == 0;
         } catch (IOException e) {
-            return false; // the program is not installed
+            return false; // unshare is not installed
         }
     }
 }

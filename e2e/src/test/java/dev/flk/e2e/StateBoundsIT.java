@@ -28,8 +28,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The bounds on the memory that many clients hold at once, on a backend with a heap of 256 MiB; a client with small
- * requests is served meanwhile.
+ * Tests of the limits on memory that many concurrent clients can use, on a backend with a heap of 256 MiB. A client
+ * with small requests must be served at the same time.
  */
 @Tag("thorough")
 class StateBoundsIT {
@@ -92,8 +92,8 @@ class StateBoundsIT {
     }
 
     /**
-     * Writes large values at once. Each write is repeated until it is accepted, because the backend refuses those that
-     * exceed its bounds.
+     * Writes large values concurrently. Repeats each write until it is accepted, because the backend refuses writes
+     * that exceed its limits.
      */
     private static void writeLarge(StateClient client) throws Exception {
         String large = "\"" + "x".repeat((1 << 20) - 2) + "\"";

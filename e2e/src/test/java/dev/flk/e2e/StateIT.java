@@ -44,7 +44,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The state of agents on the real jar: it survives a kill, and its failures never delay certificates. */
+/**
+ * Tests, with the real jar, that the state of agents survives a kill, and that its failures never delay certificates.
+ */
 class StateIT {
     @TempDir
     private Path directory;
@@ -107,7 +109,10 @@ class StateIT {
         }
     }
 
-    /** A commit returns its result, whether the backend was killed before or after the commit was on disk. */
+    /**
+     * Checks that a commit returns its result regardless of whether the backend is killed before or after the commit is
+     * on disk.
+     */
     @Test
     void commitsDuringKills_areAnsweredAndAppliedOnce() throws Exception {
         AtomicLong committed = new AtomicLong();
@@ -224,13 +229,16 @@ class StateIT {
         }
     };
 
-    /** The call of the health service, with bytes as its messages; it needs no token. */
+    /** A method of the health service, with raw bytes as messages. It needs no token. */
     private static final MethodDescriptor<byte[], byte[]> HEALTH_OF_BYTES = MethodDescriptor.newBuilder(BYTES, BYTES)
             .setType(MethodType.UNARY)
             .setFullMethodName("grpc.health.v1.Health/Check")
             .build();
 
-    /** A client can't cause log lines with HTTP/1.1, invalid HTTP/2, an invalid message or an oversized request. */
+    /**
+     * Checks that a client can't cause log lines with HTTP/1.1, invalid HTTP/2, an invalid message or an oversized
+     * request.
+     */
     @Test
     void unauthenticatedContent_isNotLogged() throws Exception {
         try (BackendProcess backend = start();
@@ -240,7 +248,8 @@ class StateIT {
                 try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
                     socket.setSoTimeout(20_000);
                     socket.getOutputStream().write(sent.getBytes(StandardCharsets.US_ASCII));
-                    assertThat(socket.getInputStream().readAllBytes()).isNotEmpty(); // until the port closes
+                    // reads until the server closes the connection
+                    assertThat(socket.getInputStream().readAllBytes()).isNotEmpty();
                 }
             }
             ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", port)
@@ -261,7 +270,7 @@ class StateIT {
     }
 
     /**
-     * Values stay exactly as written through a compaction, a dump of everything and of one agent, a backup, and a kill.
+     * Checks that values are unchanged after a compaction, a dump of everything and of one agent, a backup, and a kill.
      */
     @Test
     void dumpAndBackup_restoreTheState() throws Exception {

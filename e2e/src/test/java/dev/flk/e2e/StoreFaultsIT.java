@@ -20,8 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * An embedded store that can't be read, or has lost outcomes that are no longer in the log: no answer ever differs from
- * the first, and the store recovers by itself.
+ * Tests of an embedded store that can't be read, or has lost outcomes that are no longer in the log. No answer ever
+ * differs from the first answer, and the store recovers by itself.
  */
 final class StoreFaultsIT {
     private static final int OUTCOMES = 500;
@@ -54,8 +54,8 @@ final class StoreFaultsIT {
     }
 
     /**
-     * Looks up every id in rounds: each look-up must give the answered bytes or a 503. Returns after a round in which
-     * all give the answered bytes.
+     * Looks up every id repeatedly until every look-up in a round returns the bytes of the first answer. Until then, a
+     * look-up may also return a 503.
      */
     private static void assertAnsweredOrDown(BackendProcess backend, Map<PcsId, String> answers, String what) {
         Client client = new Client(backend.url());
@@ -83,7 +83,7 @@ final class StoreFaultsIT {
         }
     }
 
-    /** Some of the reads of the store's files fail at regular intervals; reads of the log do not. */
+    /** Makes reads of the store's files, but not of the log, fail at regular intervals. */
     @Test
     void readsFail_noLookUpIsWrong_andTheStoreBecomesComplete() throws Exception {
         InjectedFault.assumePossible();
@@ -112,7 +112,7 @@ final class StoreFaultsIT {
         }
     }
 
-    /** A log that has lost its mark continues with the id that its store knows. */
+    /** Checks that a log that has lost its mark file gets its id from the store. */
     @Test
     void markLost_storeIdentifiesItsLog() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {
@@ -129,8 +129,8 @@ final class StoreFaultsIT {
     }
 
     /**
-     * The store can't be rebuilt from a log that lacks a segment. No look-up answers 404; everything is 503 until the
-     * operator puts the segment back.
+     * Checks that a store that can't be rebuilt, because a log segment is missing, never answers 404. Every answer is a
+     * 503 until the operator puts the segment back.
      */
     @Test
     void storeLostAndLogTooShort_everythingIs503UntilTheSegmentIsBack() throws Exception {

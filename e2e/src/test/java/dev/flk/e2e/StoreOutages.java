@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The outages of a shared store under the traffic of backends, with real servers and real jars. {@code
+ * Tests of outages of a shared store while backends are under traffic, with real servers and real jars. {@code
  * -Dflk.outageSeconds=60} stops the store for 60 seconds, as the troubleshooting guide does.
  */
 abstract class StoreOutages {
@@ -54,12 +54,12 @@ abstract class StoreOutages {
         Map<String, String> configuration = new HashMap<>(store.configuration());
         configuration.put("WAL_MIN_FREE_BYTES", "1MiB");
         if (store instanceof RedisServer) {
-            configuration.put("SESSION_STORE", "redis"); // the promise holds with sessions on the same server
+            configuration.put("SESSION_STORE", "redis"); // the guarantee also holds with sessions on the same server
         }
         return BackendProcess.start(Files.createDirectories(directory.resolve(name)), configuration);
     }
 
-    /** Checks the promise under an outage of any kind. */
+    /** Checks that the guarantee of {@link OutageUnderTraffic} holds during an outage. */
     private void assertWithstood(Runnable begin, Runnable end) throws Exception {
         try (BackendProcess backend = backend("a");
                 OutageUnderTraffic outage = new OutageUnderTraffic(backend)) {
@@ -71,8 +71,8 @@ abstract class StoreOutages {
     }
 
     /**
-     * Checks that answers are 503 after {@code refusing} was run, and that everything is decided after {@code mended}
-     * was run.
+     * Checks that answers are 503 after {@code refusing} runs, and that everything is decided after {@code mended}
+     * runs.
      */
     final void assertRefusalIsAnOutage(Runnable refusing, Runnable mended, String reported) throws Exception {
         try (BackendProcess backend = backend("a")) {

@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.util.List;
 
-/** A reader of JSON that must be one value, without repeated keys and without trailing text. */
+/** A JSON reader that accepts exactly one value and rejects repeated keys and trailing text. */
 final class StrictJson {
     private static final ObjectMapper MAPPER = new ObjectMapper()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -24,7 +24,7 @@ final class StrictJson {
         }
     }
 
-    /** Returns the value of a string member, which must be the only member of the object. */
+    /** Returns the value of a string member. Fails unless it is the only member of the object. */
     static String onlyMember(String name, JsonNode object) {
         List<String> names =
                 object.properties().stream().map(member -> member.getKey()).toList();

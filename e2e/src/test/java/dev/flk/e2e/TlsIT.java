@@ -20,7 +20,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** TLS of the real backend: client certificates, and certificates that are renewed while it serves. */
+/**
+ * Tests of TLS with the real backend: client certificates, and renewal of certificates while the backend serves
+ * requests.
+ */
 final class TlsIT {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final TestAuthority CLIENTS = TestAuthority.named("clients");
@@ -44,12 +47,12 @@ final class TlsIT {
         return BackendProcess.start(directory, environment, Program.QUICK_START);
     }
 
-    /** Submits a certificate on a new connection; returns the status. */
+    /** Submits a certificate on a new connection and returns the status. */
     private static int submitOnce(BackendProcess backend, SSLContext tls, Pcs pcs) throws Exception {
         return new Client(backend.tlsUrl(), tls).submit(pcs).status();
     }
 
-    /** Returns the name in the certificate that the backend presents on a new connection. */
+    /** Returns the subject of the certificate that the backend presents on a new connection. */
     private static String shown(BackendProcess backend) throws IOException {
         try (SSLSocket socket =
                 (SSLSocket) AUTHORITY.context().getSocketFactory().createSocket("localhost", backend.port())) {
@@ -90,7 +93,7 @@ final class TlsIT {
         }
     }
 
-    /** A sender of submissions, one after the other: alternately on a connection that stays open, and on a new one. */
+    /** A sender of one submission at a time, alternately on a persistent connection and on a new connection. */
     private static final class TlsTraffic {
         private final BackendProcess backend;
         private final Client kept;
@@ -125,7 +128,7 @@ final class TlsIT {
             Client.awaitUntil(() -> answered.get() > before + 20);
         }
 
-        /** Stops the traffic; returns a description of each failure. */
+        /** Stops the traffic and returns a description of each failure. */
         List<String> stop() throws InterruptedException {
             stopped = true;
             thread.join();

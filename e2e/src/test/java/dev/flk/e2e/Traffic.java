@@ -22,7 +22,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * A sender of new certificates at a steady rate that does not depend on the answers (an open loop). It keeps every
+ * A sender of new certificates at a constant rate that does not depend on the answers (an open loop). It records every
  * answer.
  */
 final class Traffic implements AutoCloseable {
@@ -38,9 +38,9 @@ final class Traffic implements AutoCloseable {
     private final ConcurrentLinkedQueue<Sent> answered = new ConcurrentLinkedQueue<>();
 
     /**
-     * A certificate that was sent, and its answer.
+     * A sent certificate and its answer.
      *
-     * @param status of the answer; 0 while there is none
+     * @param status the status of the answer; 0 before the answer arrives, -1 if the request failed
      */
     record Sent(Pcs pcs, int status, String body, long sentNanos, long answeredNanos) {
         long millis() {
@@ -79,12 +79,12 @@ final class Traffic implements AutoCloseable {
                 });
     }
 
-    /** Returns all certificates that were sent so far, each with its answer. */
+    /** Returns all certificates sent so far, each with its answer. */
     List<Sent> sent() {
         return List.copyOf(sent.values());
     }
 
-    /** Returns the answered certificates so far, in the order of the answers. */
+    /** Returns the certificates answered so far, in the order of the answers. */
     List<Sent> answered() {
         return List.copyOf(answered);
     }
@@ -94,7 +94,7 @@ final class Traffic implements AutoCloseable {
         end();
     }
 
-    /** Stops sending; returns when everything is answered. */
+    /** Stops sending, and blocks until every request is answered. */
     void end() {
         timer.shutdown();
         try {
@@ -107,7 +107,7 @@ final class Traffic implements AutoCloseable {
         await().atMost(TIMEOUT.plusSeconds(5)).until(() -> underWay.get() == 0);
     }
 
-    /** Returns the number of answers with this status; -1 counts failed requests. */
+    /** Returns the number of answers with this status, or of failed requests if the status is -1. */
     static long count(List<Sent> all, int status) {
         return all.stream().filter(one -> one.status() == status).count();
     }

@@ -13,7 +13,7 @@ import java.nio.file.Files;
 import java.time.Instant;
 import org.junit.jupiter.api.Test;
 
-/** The directions of this module. */
+/** Tests of the dependencies of this module. */
 final class ArchitectureTest {
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)

@@ -8,11 +8,11 @@ import dev.flk.wal.SimulatedLog.Recorded;
 import dev.flk.wal.segment.LogRecord;
 import java.util.List;
 
-/** Compares what a log reads back with what was handed to it. */
+/** Checks of the records that are read from a log against the entries that were appended. */
 final class Audit {
     private Audit() {}
 
-    /** No gap, each acknowledged entry at its sequence, and nothing that nobody appended. */
+    /** Checks that no sequence is missing, each acknowledged entry has its sequence, and every record was appended. */
     static void acknowledgedIsThere(List<LogRecord> records, List<Recorded> appends) {
         for (int i = 0; i < records.size(); i++) {
             LogRecord record = records.get(i);

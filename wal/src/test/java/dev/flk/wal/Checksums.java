@@ -4,7 +4,7 @@ package dev.flk.wal;
 import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
 
-/** Puts the right checksum into a changed segment header, for tests of what stands behind it. */
+/** A helper that corrects the checksum of a changed segment header, so that tests reach the later checks. */
 final class Checksums {
     private static final int LENGTH_AT = 14;
 

@@ -24,11 +24,11 @@ import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** What a reader sees of a log that is appended to, rotated or replaced between two of its reads. */
+/** Tests of a reader of a log that is appended to, rotated or replaced between two reads. */
 final class ConcurrentReaderTest {
     private final SimulatedDisk disk = new SimulatedDisk(new Random(11));
 
-    /** What happens before each next read of a segment's records; nothing more once it is empty. */
+    /** The actions that run before the next reads, one before each. */
     private final Deque<Runnable> between = new ArrayDeque<>();
 
     @Test
@@ -70,12 +70,15 @@ final class ConcurrentReaderTest {
         assertThat(found.last()).isGreaterThanOrEqualTo(2);
     }
 
-    /** The first read ends among zeros; the next one meets a group that was written after two others. */
+    /**
+     * Appends four groups before the third read, so that one read ends within zeros and the next one finds a group that
+     * was written after two others.
+     */
     private void writeFourGroupsBeforeTheThirdRead() throws IOException {
         SimulatedLog owner = SimulatedLog.open(disk, options(LogSizes.usual()), new SimulatedLog.Clock());
         assertThat(owner.log.fillStep()).isTrue();
         while (owner.log.fillStep()) {
-            // as far ahead as it goes
+            // fill as far ahead as possible
         }
         owner.append(entry(1, 100));
         doBeforeRead(3, () -> {
@@ -92,7 +95,7 @@ final class ConcurrentReaderTest {
         between.add(what);
     }
 
-    /** The disk for a reader, where something happens before a file is read. */
+    /** Returns a read-only view of the disk that runs the next action before each read of a file. */
     private FileOps watched() {
         return readOnly(FileOps.class, disk, Set.of("list", "openForReading", "status", "usableBytes"));
     }

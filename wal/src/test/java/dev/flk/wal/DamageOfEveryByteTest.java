@@ -37,7 +37,7 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** A log of three segments, cut at every byte and with every byte changed, against what was appended. */
+/** Tests of a log of three segments that is cut at every byte and has every byte changed in turn. */
 final class DamageOfEveryByteTest {
     private final VariedLog varied;
 
@@ -67,8 +67,8 @@ final class DamageOfEveryByteTest {
     }
 
     /**
-     * A segment gets its name when its header is forced: whatever is left of one, what went to it may have been
-     * answered.
+     * Checks that a segment with an incomplete header is damage: it got its name after its header was forced, so its
+     * records may have been acknowledged.
      */
     @Test
     void newestSegment_ofWhichNotEvenTheHeaderIsLeft_isDamage() throws IOException {
@@ -77,7 +77,8 @@ final class DamageOfEveryByteTest {
             SimulatedDisk cut = varied.disk.copy();
             cut.put(
                     varied.newest,
-                    Arrays.copyOf(complete, Math.max(1, length))); // an empty file is none: logrotate makes them
+                    // an empty file is no damage: logrotate creates empty files
+                    Arrays.copyOf(complete, Math.max(1, length)));
             assertNewestIsLost(cut);
             SimulatedDisk zeroed = varied.disk.copy();
             zeroed.put(varied.newest, Arrays.copyOf(Arrays.copyOf(complete, length), complete.length));
@@ -137,7 +138,7 @@ final class DamageOfEveryByteTest {
         }
     }
 
-    /** A clean end leaves an empty newest segment. */
+    /** Checks the empty newest segment that a clean shutdown leaves. */
     @Test
     void flipEveryByte_ofAnEmptyNewestSegment_losesNothing() throws IOException {
         SimulatedLog log = SimulatedLog.open(varied.disk.copy());
@@ -157,13 +158,16 @@ final class DamageOfEveryByteTest {
         }
     }
 
-    /** Returns 1, and more within the spaces between the two copies of a header's lines. */
+    /**
+     * Returns the distance to the next byte to change: 61 within the spaces between the two copies of a header's lines,
+     * 1 elsewhere.
+     */
     private static int step(byte[] segment, int at) {
         int far = at + 61;
         return far < HEADER_BYTES && segment[at] == ' ' && segment[at + 1] == ' ' && segment[far] == ' ' ? 61 : 1;
     }
 
-    /** Reading, verification, a start and a repair agree that every record is there. */
+    /** Checks that reading, verification, a start and a repair find every record and report only the header. */
     private void assertOnlyTheHeaderIsDamaged(SimulatedDisk damaged, String segment) throws IOException {
         assertIsPrefix(readAll(damaged), varied.entries.size());
         assertThat(SimulatedLog.verify(damaged).isComplete()).isTrue();
@@ -195,7 +199,7 @@ final class DamageOfEveryByteTest {
         }
     }
 
-    /** A disk that wrote a block of one segment's header into another one. */
+    /** Simulates a disk that wrote a block of one segment's header into another segment. */
     @Test
     void oneBlockOfAHeaderFromAnotherSegment_losesNothing() throws IOException {
         SimulatedLog closed = SimulatedLog.open(varied.disk.copy());
@@ -237,7 +241,7 @@ final class DamageOfEveryByteTest {
         }
     }
 
-    /** A disk that wrote a block to the place of another one of the same segment. */
+    /** Simulates a disk that wrote a block over another block of the same segment. */
     @Test
     void blockOverwrittenByAnotherOfTheSegment_losesOnlyTheRecordsOfTheFirst() throws IOException {
         for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
@@ -253,7 +257,7 @@ final class DamageOfEveryByteTest {
         }
     }
 
-    /** @param areMoved whether the blocks exist in other places */
+    /** @param areMoved whether the content of the blocks still exists elsewhere in the segment */
     private void assertKeepsIntact(String segment, byte[] changed, Set<Integer> blocks, boolean areMoved)
             throws IOException {
         String what = "blocks %s of %s".formatted(blocks, segment);
@@ -269,7 +273,10 @@ final class DamageOfEveryByteTest {
         assertThat(sequences(readAll(disk))).as(what).isEqualTo(kept);
     }
 
-    /** Returns the records that have all of their bytes, except the last group, which may be a torn tail. */
+    /**
+     * Returns the sequences of the records whose bytes are all intact, except those of the last group, which may be a
+     * torn tail.
+     */
     private List<Long> intact(String segment, Set<Integer> blocks, boolean areMoved) throws IOException {
         return readAll(varied.disk).stream()
                 .filter(record -> record.group() < varied.lastGroup())
@@ -326,7 +333,10 @@ final class DamageOfEveryByteTest {
         }
     }
 
-    /** The empty segment of a clean end proves the context of the segment before it; later starts keep it. */
+    /**
+     * Checks that the empty segment of a clean shutdown proves the context of the segment before it, and that later
+     * starts preserve this proof.
+     */
     @Test
     void headerZeroed_beforeACleanEnd_losesNothingInLaterStarts() throws IOException {
         SimulatedLog log = SimulatedLog.open(varied.disk);
@@ -361,7 +371,10 @@ final class DamageOfEveryByteTest {
         assertThat(SimulatedLog.readSkipping(varied.disk)).hasSize(varied.entries.size() - 1);
     }
 
-    /** A clean end leaves an empty segment, which the next start replaces, perhaps with another policy. */
+    /**
+     * Checks a segment whose context is uncertain: a clean shutdown left an empty segment, which the next start
+     * replaced with one under another policy.
+     */
     @Test
     void headerZeroed_contextNotCertain_isDamage() throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(5));
@@ -473,7 +486,7 @@ final class DamageOfEveryByteTest {
         assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(next + 2);
     }
 
-    /** If junk could use up all sequences, records that are acknowledged later would be cut off as unfinished. */
+    /** Checks that junk cannot use up all sequences: records acknowledged later would be cut off as unfinished. */
     @Test
     void junkWithAnImplausibleSequence_usesUpNoSequences() throws IOException {
         long next = varied.entries.size() + 1L;
@@ -501,13 +514,13 @@ final class DamageOfEveryByteTest {
                 .isEqualTo(501);
     }
 
-    /** Destroys both copies of the lines of a header. */
+    /** Destroys both copies of a header's lines. */
     private static void destroyHeader(byte[] segment) {
         Arrays.fill(segment, 20, HEADER_BYTES, (byte) 0);
     }
 
     /**
-     * A start repeats the last group in the header of its segment; the segments before it are gone, as after a
+     * Changes the header in which a start repeated the last group, after the segment before it was removed, as by a
      * compaction.
      */
     @Test
@@ -553,7 +566,7 @@ final class DamageOfEveryByteTest {
             byte[] changed = complete.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(varied.failed, changed);
-            // all its records share the block that the failed write hurt: the newest segment repeats them
+            // the newest segment repeats all records of the failed one, since they share the block whose force failed
             assertIsPrefix(readAll(disk), varied.entries.size());
         }
     }
@@ -671,7 +684,7 @@ final class DamageOfEveryByteTest {
     void segmentMissingInTheMiddle_isDamage() throws IOException {
         SimulatedDisk disk = varied.disk.copy();
         disk.delete(DIRECTORY.resolve(varied.failed));
-        // the newest repeats all that the failed one held
+        // the newest segment repeats all records of the failed one
         assertIsPrefix(readAll(disk), varied.entries.size());
         disk.delete(DIRECTORY.resolve(varied.newest));
         assertIsPrefix(readAll(disk), 7);
@@ -702,7 +715,7 @@ final class DamageOfEveryByteTest {
     private byte[] foreignCopyOfFirstRecords(byte[] mine) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(3));
         Clock clock = new Clock();
-        clock.millis += 12_345; // another segment id
+        clock.millis += 12_345; // makes the segment id differ
         SimulatedLog log = SimulatedLog.open(disk, options(), clock);
         log.append(varied.entries.get(0));
         log.append(varied.entries.get(1));
@@ -722,7 +735,7 @@ final class DamageOfEveryByteTest {
         throw new AssertionError("no damage seen at byte " + at);
     }
 
-    /** Reads all, which must be what was appended up to some record; returns how many. */
+    /** Reads the log, checks that the records are a prefix of those appended, and returns their number. */
     private int readPrefix(SimulatedDisk disk) throws IOException {
         List<LogRecord> records = readAll(disk);
         assertIsPrefix(records, records.size());
@@ -738,7 +751,10 @@ final class DamageOfEveryByteTest {
         }
     }
 
-    /** A start on this disk continues after the records that were kept, and reports what it set aside; returns that. */
+    /**
+     * Checks that a start continues after the kept records and reports the torn tail that it set aside; returns the
+     * bytes of that tail.
+     */
     private byte[] reopenAndAppend(SimulatedDisk disk, int kept) throws IOException {
         SimulatedLog again = SimulatedLog.open(disk);
         assertThat(again.append(entry("next")).firstSequence).isEqualTo(kept + 1);

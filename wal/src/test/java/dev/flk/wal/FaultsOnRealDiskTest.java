@@ -19,7 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Faults that the writer survives and that a reader tells, on the real disk. */
+/** Tests of faults on the real disk that the writer survives. */
 final class FaultsOnRealDiskTest {
     @TempDir
     private Path directory;
@@ -71,16 +71,19 @@ final class FaultsOnRealDiskTest {
         Waiting failed = Waiting.append(log, "one");
         log.step();
         assertThat(failed.end()).isCompletedExceptionally();
-        assertThat(files.takeForced()).hasSize(2); // the log's id and the header, before the failure
+        assertThat(files.takeForced()).hasSize(2); // the log's id and the segment header, both before the failure
         while (log.fillStep()) {
-            // as long as it does anything
+            // fill until there is nothing left to do
         }
         assertThat(files.takeForced()).isEmpty();
         files.setCreateFails(false);
         log.close();
     }
 
-    /** A header that carries more than a record may hold can't be read again. */
+    /**
+     * Checks that a group too large to be repeated in a header survives two starts: such a header could not be read
+     * again.
+     */
     @Test
     void append_moreThanAHeaderCanCarry_isStillThereAfterTwoStarts() throws Exception {
         int bytes = RecordFormat.MAX_BODY_BYTES / 2;

@@ -29,7 +29,7 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
-/** A segment of another log is copied into a log's directory, whatever its name and its place in the order. */
+/** Tests of a log directory that contains a segment of another log, under any name and at any position in the order. */
 final class ForeignSegmentTest {
     private final SimulatedDisk ours = logOf("ours", 1);
     private final SimulatedDisk theirs = logOf("theirs", 2);
@@ -37,7 +37,7 @@ final class ForeignSegmentTest {
 
     ForeignSegmentTest() throws IOException {}
 
-    /** Ten segments, the first and the last of which hold one record. */
+    /** Returns a disk with a log of ten segments with one record each, followed by an empty segment. */
     private static SimulatedDisk logOf(String body, int seed) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(seed));
         Clock clock = new Clock();
@@ -103,8 +103,8 @@ final class ForeignSegmentTest {
     }
 
     /**
-     * The log goes back to a copy, and later gets back a segment that it wrote before that, in the place of another
-     * one.
+     * Replaces a segment of a log that was restored from a copy with the segment of the same name from before the
+     * restore.
      */
     @Test
     void ofOurOwnLogBeforeItWentBack_inThePlaceOfOurs_oursIsMissing() throws IOException {
@@ -135,7 +135,10 @@ final class ForeignSegmentTest {
         disk.kill();
     }
 
-    /** The other log's id, and as many of its segments as of ours: neither is taken for the right one. */
+    /**
+     * Checks that a directory with another log's id and almost as many of its segments as of ours is refused: neither
+     * log is taken for the right one.
+     */
     @Test
     void idAndHalfOfTheSegmentsOfAnother_isRefused() throws IOException {
         SimulatedDisk mixed = ours.copy();
@@ -150,7 +153,10 @@ final class ForeignSegmentTest {
         assertThatThrownBy(() -> verify(mixed)).hasMessageContaining("at least half of the readable segments");
     }
 
-    /** A file without a header may be of either log, and does not vote. */
+    /**
+     * Checks that a file without a header, which may belong to either log, does not count as one of the readable
+     * segments.
+     */
     @Test
     void idAndHalfOfTheReadableSegmentsOfAnother_isRefused() throws IOException {
         SimulatedDisk mixed = ours.copy();
@@ -165,7 +171,7 @@ final class ForeignSegmentTest {
                 .hasMessageContaining("at least half of the readable segments");
     }
 
-    /** A retention may leave a single segment, beside which a foreign one would be half of all. */
+    /** Checks a directory in which retention left a single segment, so that one foreign segment is half of all. */
     @Test
     void retentionLeavesFewOfOurs_theForeignOneIsSetAside_andTheLogOpens() throws IOException {
         SimulatedDisk mixed = ours.copy();
@@ -222,7 +228,8 @@ final class ForeignSegmentTest {
     }
 
     /**
-     * The first segments of all logs of one day have one name, which the second segments state as their previous one.
+     * Checks that a lost header is derived from the right log: the first segments of all logs of one day share a name,
+     * which the second segments record as their predecessor.
      */
     @Test
     void headerLost_besideTheSecondSegmentOfAnotherLog_losesNothing() throws IOException {

@@ -27,17 +27,17 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Histories of the log that broke earlier drafts of its rules, each with several outcomes of the loss of power; and each again with the
- * rule that mends it switched off.
+ * Tests of histories that broke earlier drafts of the log's rules. Each history runs with several outcomes of the power
+ * loss, and must fail when the rule that prevents it is switched off.
  */
 final class HistoriesTest {
     private static final String HERE = "dev.flk.wal.";
     private static final int SEEDS = 8;
 
-    /** Behind the write of a group. */
+    /** The operation of an append that forces the group; operation 0 writes it. */
     private static final int FORCE = 1;
 
-    /** What a start finds, where no fault is left: one that stops is a broken promise too. */
+    /** Starts the log and returns the bodies of its records. Fails if the start stops, since no fault is left. */
     private static List<String> found(SimulatedDisk disk) throws IOException {
         try {
             SimulatedLog.open(disk);
@@ -47,7 +47,10 @@ final class HistoriesTest {
         }
     }
 
-    /** A record whose force failed stands in the page cache: a start that reads it must force a copy before it acts on it. */
+    /**
+     * Checks that a start that reads a record from the page cache after its force failed forces a copy before it acts
+     * on the record.
+     */
     @ParameterizedTest
     @MethodSource("seeds")
     void history1_cacheAfterAFailedForce(long seed) throws IOException {
@@ -55,7 +58,7 @@ final class HistoriesTest {
         SimulatedLog log = SimulatedLog.open(disk, options(), new Clock(), new LogListener() {
             @Override
             public void failed(IOException cause) {
-                disk.failOperation(0, Fault.KILL); // before another segment says what counts
+                disk.failOperation(0, Fault.KILL); // before the header of another segment states which records count
             }
         });
         disk.failOperation(FORCE, Fault.EIO);
@@ -68,8 +71,8 @@ final class HistoriesTest {
     }
 
     /**
-     * A later force in the same block fails, and the next segment repeats the record. Power is lost as soon as that one is opened, when
-     * its header tells, or may be torn; or once more was appended to it.
+     * Checks that a record survives if a later force in its block fails and the next segment repeats it. Power is lost
+     * right after the next segment is opened, when its header may be torn, or after another append.
      */
     @ParameterizedTest
     @MethodSource("seeds")
@@ -91,7 +94,7 @@ final class HistoriesTest {
         }
     }
 
-    /** Repeated records keep the policy that they were logged with. */
+    /** Checks that repeated records keep the policy under which they were logged. */
     @ParameterizedTest
     @MethodSource("seeds")
     void history3_copiesUnderOnePolicy(long seed) throws IOException {
@@ -107,8 +110,8 @@ final class HistoriesTest {
     }
 
     /**
-     * Any step on the way of a segment's first group fails, its header's force among them; another segment is opened, on the next day and
-     * so under another name; and the loss of power leaves what it likes of the first.
+     * Fails each operation of the first append to a segment in turn, including the force of the header. Another segment
+     * is opened on the next day, under another name, and the power loss leaves an arbitrary part of the first.
      */
     @ParameterizedTest
     @MethodSource("seeds")
@@ -116,7 +119,7 @@ final class HistoriesTest {
         boolean refused = true;
         for (int step = 0; refused; step++) {
             SimulatedDisk disk = new SimulatedDisk(new Random(seed));
-            // every group goes to a segment of its own
+            // every group gets its own segment
             LogSizes sizes = SIZES.withSegments(1, Duration.ofDays(2));
             Clock clock = new Clock();
             SimulatedLog log = SimulatedLog.open(disk, options(sizes), clock, new LogListener() {
@@ -130,7 +133,7 @@ final class HistoriesTest {
             boolean taken = log.append(entry("a day earlier")).acknowledged();
             refused = disk.faultHappened();
             disk.failNothing();
-            // a look whether the file is still there may fail, and refuses nothing
+            // a failed check whether the file still exists refuses nothing
             assertThat(taken || refused).isTrue();
             assertThat(log.append(entry("B")).acknowledged()).isTrue();
             disk.losePower();

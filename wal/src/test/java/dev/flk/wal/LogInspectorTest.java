@@ -32,7 +32,7 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What an inspector tells of whole, damaged and unfinished logs. */
+/** Tests of what an inspector reports about complete, damaged and unfinished logs. */
 final class LogInspectorTest {
     private final VariedLog varied = new VariedLog();
     private final SimulatedDisk disk = varied.disk;

@@ -36,9 +36,9 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
- * A log as its writer left it, with damage to its files, is opened: it gives what was written and nothing else, all
- * that stands in front of the damage, says what is missing, and says the same the next time; or it refuses with the
- * exception for that.
+ * Fuzz tests that damage the files of a log and open it. The log returns only what was written, including every record
+ * before the damage, and reports what is missing, with the same result at the next start; or it refuses with a {@link
+ * DamagedLogException}.
  */
 class LogRecoveryFuzzTest {
     private static final int MOST_DAMAGES = 4;
@@ -46,10 +46,10 @@ class LogRecoveryFuzzTest {
     private final VariedLog varied;
     private final Map<Long, Place> places = new HashMap<>();
 
-    /** Where a record ends that counts, in bytes of its file. */
+    /** The segment of a record that counts, and the offset at which the record ends. */
     private record Place(String segment, long end) {}
 
-    /** What a reading that goes on behind damage tells, by sequence. */
+    /** The result of a reading that continues after damage: the records by sequence, and the damages. */
     private record Reported(NavigableMap<Long, LogRecord> records, List<Damage> damages) {
         List<Long> sequences() {
             return List.copyOf(records.keySet());
@@ -66,7 +66,7 @@ class LogRecoveryFuzzTest {
         varied = new VariedLog();
         for (LogRecord record : readAll(varied.disk)) {
             String segment = record.position().segment();
-            // one that its segment's header repeats stands somewhere in that
+            // a record that the header repeats lies somewhere within the header
             long end = record.position().offset() + RecordFormat.lengthOf(record);
             places.put(record.sequence(), new Place(segment, Math.max(headerBytes(segment), end)));
         }
@@ -99,7 +99,8 @@ class LogRecoveryFuzzTest {
     }
 
     /**
-     * A file in which neither header nor any record can be told is as good as removed: nobody knows what stood in it.
+     * Returns whether a segment has no recognizable header or record. Such a file is as good as removed, since nothing
+     * shows what it contained.
      */
     private static boolean isErased(SimulatedDisk disk, List<String> segments) throws IOException {
         for (String segment : segments) {
@@ -154,7 +155,7 @@ class LogRecoveryFuzzTest {
         return first < 0 ? Integer.MAX_VALUE : first;
     }
 
-    /** Whether a reading that stops at damage does; before that it gives the same. */
+    /** Returns whether a reading with {@code STOP} stops, and checks that it returns the same records until then. */
     private static boolean stopsWith(SimulatedDisk disk, Reported reported) throws IOException {
         List<Long> expected = reported.sequences();
         int count = 0;
@@ -171,7 +172,10 @@ class LogRecoveryFuzzTest {
         }
     }
 
-    /** Twice, with something appended in between; the first time perhaps refusing what the second may skip. */
+    /**
+     * Checks that the log opens with {@code SKIP}, before and after an append. A start with {@code STOP} comes first
+     * and may refuse the damage.
+     */
     private void assertOpens(SimulatedDisk disk, Reported reported) throws IOException {
         SimulatedDisk before = disk.copy();
         try {
@@ -197,7 +201,10 @@ class LogRecoveryFuzzTest {
         assertWasWritten(again);
     }
 
-    /** One to which nothing was appended that counts is replaced by the next one, which has its name. */
+    /**
+     * Checks that a start sets aside all that it cuts off. A segment without counting records is replaced by the next
+     * one of the same name.
+     */
     private static void assertNothingIsCutButIsSetAside(SimulatedDisk before, SimulatedDisk after) {
         for (String name : before.names()) {
             byte[] was = withoutZeros(before.content(name));
@@ -221,7 +228,7 @@ class LogRecoveryFuzzTest {
         return Arrays.copyOf(bytes, length);
     }
 
-    /** Every whole record stays, the others are given up, and from then on nothing is damaged. */
+    /** Checks that a repair keeps every complete record, gives up the others and leaves no damage. */
     private void assertIsRepaired(SimulatedDisk disk, Reported reported) throws IOException {
         Verification seen = verify(disk);
         assertThat(seen.records()).isEqualTo(reported.records().size());
@@ -235,7 +242,7 @@ class LogRecoveryFuzzTest {
         assertThat(readAll(disk)).extracting(LogRecord::sequence).contains(appended);
     }
 
-    /** Of the damage that a plain reading of the log finds, what a writer that dies can leave is never some. */
+    /** Checks that no torn end that a dying writer can leave is reported as damage. */
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
     void cutAndZeroedEnd_isNoDamage(FuzzedDataProvider data) throws IOException {

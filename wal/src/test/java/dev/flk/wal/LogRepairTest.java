@@ -49,7 +49,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * What a repair gives up, what it keeps, and that it deletes nothing, whatever is damaged and wherever it is cut off.
+ * Tests of what a repair gives up and keeps, and that it deletes nothing, whatever is damaged and wherever the repair
+ * is interrupted.
  */
 final class LogRepairTest {
     private final VariedLog varied = new VariedLog();
@@ -285,7 +286,7 @@ final class LogRepairTest {
         other.kill();
         String newest = newest(other);
         destroyHeader(other, newest);
-        // of the records behind the broken header, only one can still be told
+        // only one of the records after the broken header is still recognizable
         String text = new String(other.content(newest), StandardCharsets.ISO_8859_1);
         flip(other, newest, text.lastIndexOf("flk1 "));
 
@@ -417,7 +418,7 @@ final class LogRepairTest {
         return new LogRepair(disk, DIRECTORY, PREFIX, "a test");
     }
 
-    /** The last sequence that is declared lost; 0 if none is. */
+    /** Returns the last sequence that is declared lost, or 0 if there is none. */
     private static long lastLost(SimulatedDisk disk) {
         return disk.names().stream()
                 .filter(name -> name.startsWith("inbox-lost-"))
@@ -442,7 +443,7 @@ final class LogRepairTest {
         Clock later = new Clock();
         later.advance(Duration.ofDays(2));
         while (retention(disk, Duration.ofDays(14), later).step(0) != Retention.Done.NOTHING) {
-            // one a step
+            // each step compresses one segment
         }
     }
 
@@ -450,7 +451,7 @@ final class LogRepairTest {
         return SimulatedLog.offsetOf(disk, sequence);
     }
 
-    /** A backup program pads a compressed segment, or a bit of its trailer flips. */
+    /** Simulates a backup program that pads a compressed segment, and damage to the segment's gzip trailer. */
     @Test
     void trailerOfACompressedSegmentDamaged_losesNothing() throws IOException {
         byte[] complete = gzipped(varied.disk.content(varied.oldest));
@@ -494,9 +495,7 @@ final class LogRepairTest {
         }
     }
 
-    /**
-     * Returns how many bytes of the content a decompressor returns before the damage, if it is asked for one at a time.
-     */
+    /** Returns the number of bytes that a decompressor returns before the damage if it is read one byte at a time. */
     private static long intact(byte[] compressed, byte[] content) throws IOException {
         int bytes = 0;
         try (GZIPInputStream damaged = new GZIPInputStream(new ByteArrayInputStream(compressed))) {

@@ -219,7 +219,8 @@ final class LogTest {
     void failedForceOfZerosAhead_nothingForcedWithItIsTrusted() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withFillAhead(8192)), new Clock());
         log.append(entry("answered"));
-        disk.failOperation(4, SimulatedDisk.Fault.EIO); // open, whose it is, what is free, write, force
+        // 0 opens the file, 1 checks its identity, 2 queries the free space, 3 writes, 4 forces
+        disk.failOperation(4, SimulatedDisk.Fault.EIO);
         log.log.fillStep();
         assertThat(log.append(entry("next")).acknowledged()).isTrue();
         assertThat(disk.names()).contains("inbox-20261120-0000000000000002.wal");

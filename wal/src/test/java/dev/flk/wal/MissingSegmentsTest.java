@@ -24,8 +24,9 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /**
- * Two adjacent segments are moved away, and a refused group at the end of the segment before them has the sequences of
- * the records that were answered in the first of the two: no gap shows that anything is missing.
+ * Tests of a log from which two adjacent segments are removed. A refused group at the end of the segment before them
+ * has the same sequences as the acknowledged records of the first removed segment, so no gap shows that anything is
+ * missing.
  */
 final class MissingSegmentsTest {
     private final SimulatedDisk disk = new SimulatedDisk(new Random(1));
@@ -71,7 +72,7 @@ final class MissingSegmentsTest {
         assertThat(log.log.absent(1)).hasSize(1);
         try (LogReader decided = log.log.read(1, OnDamage.STOP, 4)) {
             while (decided.next() != null) {
-                // to its end
+                // read to the end
             }
             assertThat(decided.absent()).hasSize(1);
         }

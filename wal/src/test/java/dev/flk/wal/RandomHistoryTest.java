@@ -21,8 +21,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Random lives of a log: groups, zeros ahead, faults, kills, losses of power and restarts in any order, audited after each
- * restart. {@code -Dflk.seeds=N} runs more; a failing seed is named and can be run alone with {@code -Dflk.seed=S}.
+ * Tests of random lives of a log: groups, zeros ahead, faults, kills, power losses and restarts in any order, with an
+ * audit after each restart. {@code -Dflk.seeds=N} runs more; a failing seed is reported and can be run alone with
+ * {@code -Dflk.seed=S}.
  */
 final class RandomHistoryTest {
     private static final List<Fault> FAULTS = List.of(Fault.values());
@@ -86,7 +87,7 @@ final class RandomHistoryTest {
                     log.log.close();
                 }
             } catch (SimulatedDisk.Killed | IOException e) {
-                // an injected fault stopped this life; the next one goes on
+                // an injected fault ended this life; the next one continues
                 assertThat(e).isNotInstanceOf(DamagedLogException.class);
             }
             if (random.nextInt(3) == 0) {

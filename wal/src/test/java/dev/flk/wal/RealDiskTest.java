@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The log as it runs: real files, its two threads, several appending threads. */
+/** Tests of the log as it runs in production: with real files, its own two threads and several appending threads. */
 final class RealDiskTest {
     private static final LogSizes SIZES = LogSizes.usual();
 

@@ -39,7 +39,7 @@ final class RetentionTest {
         return SimulatedLog.retention(on, Duration.ofDays(14), clock);
     }
 
-    /** Twelve records in four segments, opened a day apart. */
+    /** Appends twelve records in four segments, opened a day apart. */
     private void fill() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withSegments(1 << 20, Duration.ofDays(1))), clock);
         for (int i = 0; i < 12; i++) {
@@ -192,8 +192,8 @@ final class RetentionTest {
     }
 
     /**
-     * A torn tail is cut off where the log was written to last; what was closed and compressed is not written to,
-     * wherever it ends.
+     * Checks that a start cuts no torn tail off a compressed segment: it never writes to a compressed segment, wherever
+     * its records end.
      */
     @Test
     void newestIsGone_theOneBeforeFailedAndIsCompressed_aStartLeavesItAsItIs() throws IOException {
@@ -203,7 +203,7 @@ final class RetentionTest {
         assertThat(log.append(entry(1, 20_000)).failure).isNotNull();
         log.append(entry("B"));
         byte[] failed = disk.content(segments().get(0));
-        failed[failed.length - 100] ^= 1; // in what was refused
+        failed[failed.length - 100] ^= 1; // in the refused record
         disk.put(segments().get(0), failed);
         clock.advance(Duration.ofDays(2));
         assertThat(retention.step(0)).isEqualTo(Done.COMPRESSED);

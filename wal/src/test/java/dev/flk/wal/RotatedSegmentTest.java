@@ -33,11 +33,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Somebody points logrotate at the log's segments. */
+/** Tests of a log whose segments are rotated by logrotate. */
 final class RotatedSegmentTest {
     private static final String FIRST = "inbox-20261120-0000000000000001.wal";
 
-    /** An append with a rotation takes about twenty operations of the disk, and a start after it as many. */
+    /**
+     * The number of file operations to cover: an append with a rotation takes about twenty, and so does the start after
+     * it.
+     */
     private static final int OPERATIONS = 45;
 
     private final SimulatedDisk disk = new SimulatedDisk(new Random(1));
@@ -50,7 +53,9 @@ final class RotatedSegmentTest {
         return append;
     }
 
-    /** The sixteenth history: renamed between force and answer, and a crash at each step. */
+    /**
+     * Checks the sixteenth history: the segment is renamed between force and answer, followed by a crash at each step.
+     */
     @ParameterizedTest
     @CsvSource({"false,false", "false,true", "true,false", "true,true"})
     void rotatedBeforeEachOperation_crashAtEachStep_acknowledgedIsThere(boolean compresses, boolean creates) {
@@ -61,7 +66,7 @@ final class RotatedSegmentTest {
         }
     }
 
-    /** The other half of the losses of power. */
+    /** Runs the other half of the power losses. */
     @Tag("thorough")
     @ParameterizedTest
     @CsvSource({"false,false", "false,true", "true,false", "true,true"})
@@ -113,7 +118,7 @@ final class RotatedSegmentTest {
                 assertThat(appends).as("the log goes on").allMatch(Recorded::acknowledged);
             }
         } catch (SimulatedDisk.Killed e) {
-            // it goes on with the next start
+            // the next start continues
         }
         if (losesPower) {
             disk.losePower();
@@ -163,7 +168,7 @@ final class RotatedSegmentTest {
 
         Verification found = verify();
 
-        assertThat(found.missing()).isEqualTo(3); // the fourth is repeated in the next one
+        assertThat(found.missing()).isEqualTo(3); // the next segment repeats the fourth record
         assertThat(found.damages().get(0).firstMissing()).isEqualTo(5);
         assertThat(found.damages().get(0).segment()).isEqualTo("inbox-20261120-0000000000000005.wal");
     }
@@ -180,8 +185,7 @@ final class RotatedSegmentTest {
     }
 
     /**
-     * A start on the same day replaces the empty segment of the one before, and ordinals are no longer one after the
-     * other.
+     * Checks a log whose ordinals have a gap: a start on the same day replaced the empty segment of the previous run.
      */
     @Test
     void rotatedAfterARestart_aBrokenRecordIsTheOnlyOneMissing() throws IOException {
@@ -227,7 +231,7 @@ final class RotatedSegmentTest {
         assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(3);
     }
 
-    /** logrotate as root leaves what the log's owner can't read. */
+    /** Simulates logrotate running as root, which leaves an empty file that the log's owner can't read. */
     @Test
     void emptyFileOfAnotherUser_isPassedOver() throws IOException {
         rotatedThreeTimes();

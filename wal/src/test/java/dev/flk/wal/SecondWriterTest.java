@@ -28,7 +28,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Somebody removes the lock of a log that is in use, and another process opens it. */
+/** Tests of a log in use whose lock file is removed, so that another process can open the log. */
 final class SecondWriterTest {
     private final SimulatedDisk disk = new SimulatedDisk(new Random(1));
     private final List<LockLostException> reported = new ArrayList<>();
@@ -75,7 +75,7 @@ final class SecondWriterTest {
         assertThatThrownBy(log.log::requireOwned).isInstanceOf(LockLostException.class);
     }
 
-    /** The other process starts, appends and answers right before any operation of an append. */
+    /** Lets another process start, append and answer right before each operation of an append. */
     @Test
     void append_secondWriterBeforeEveryOperation_everyAnswerIsInTheLog() throws IOException {
         meddleBeforeEveryOperation(options());
@@ -95,7 +95,7 @@ final class SecondWriterTest {
                 shared.removeLock();
                 try {
                     Clock later = new Clock();
-                    later.advance(Duration.ofSeconds(1)); // draws other ids
+                    later.advance(Duration.ofSeconds(1)); // makes the ids differ
                     second.add(SimulatedLog.open(shared, options, later));
                     note(answered, second.get(0).append(entry("by the second")));
                 } catch (IOException e) {

@@ -41,7 +41,7 @@ final class SimulatedLog {
         }
     }
 
-    /** Notes how it ended. */
+    /** An append that records its outcome. */
     static final class Recorded implements Append {
         final List<Entry> entries;
         long firstSequence = -1;
@@ -113,7 +113,7 @@ final class SimulatedLog {
         return new SimulatedLog(disk, log, clock);
     }
 
-    /** Appends entries as one group of their own. */
+    /** Appends entries as one group. */
     Recorded append(Entry... entries) {
         Recorded append = new Recorded(entries);
         if (!log.append(append)) {
@@ -141,7 +141,7 @@ final class SimulatedLog {
         return drain(LogReader.open(disk, DIRECTORY, PREFIX, from, OnDamage.STOP));
     }
 
-    /** All that can be read, behind damage too. */
+    /** Returns all readable records, including those after damage. */
     static List<LogRecord> readSkipping(SimulatedDisk disk) throws IOException {
         return drain(LogReader.open(disk, DIRECTORY, PREFIX, 1, OnDamage.SKIP));
     }
@@ -156,7 +156,7 @@ final class SimulatedLog {
         return records;
     }
 
-    /** Where a record stands in its file. */
+    /** Returns the offset of a record in its file. */
     static long offsetOf(SimulatedDisk disk, long sequence) throws IOException {
         return readSkipping(disk).stream()
                 .filter(record -> record.sequence() == sequence)
@@ -173,13 +173,15 @@ final class SimulatedLog {
         return inspector(disk).verify();
     }
 
-    /** Compresses after a day, keeps for {@code keep} whatever the context. */
+    /**
+     * Returns a retention that compresses segments after a day and keeps them for {@code keep}, whatever their context.
+     */
     static Retention retention(SimulatedDisk disk, Duration keep, Clock clock) {
         return new Retention(
                 disk, DIRECTORY, PREFIX, Duration.ofDays(1), context -> keep, () -> Instant.ofEpochMilli(clock.millis));
     }
 
-    /** The segment under its own name that sorts last. */
+    /** Returns the last {@code .wal} file, by name, that is not empty. */
     static String newest(SimulatedDisk disk) {
         return disk.names().stream()
                 .filter(name -> name.endsWith(".wal") && disk.content(name).length > 0)

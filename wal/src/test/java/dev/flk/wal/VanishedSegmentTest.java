@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Somebody moves, removes, replaces or empties the segment that is written to. */
+/** Tests of a log whose active segment is moved, removed, replaced or emptied. */
 final class VanishedSegmentTest {
     private static final String ACTIVE = "inbox-20261120-0000000000000001.wal";
 
@@ -56,7 +56,7 @@ final class VanishedSegmentTest {
         return name.endsWith(".wal");
     }
 
-    /** Records of a block each, so that a new segment repeats the last one only. */
+    /** Appends records that are larger than a block, so that a new segment repeats only the last one. */
     private void append(int count) {
         for (int i = 0; i < count; i++) {
             assertThat(log.append(entry(i, 5_000)).acknowledged()).isTrue();
@@ -135,7 +135,10 @@ final class VanishedSegmentTest {
         }
     }
 
-    /** Nobody has looked since: what was acknowledged is missing all the same, and the log does not end before it. */
+    /**
+     * Checks that acknowledged records are reported missing before the watch has noticed the move, and that the log
+     * does not end before them.
+     */
     @Test
     void read_segmentThatIsWrittenToMoved_isWhatIsMissing() throws IOException {
         append(1);
@@ -159,7 +162,10 @@ final class VanishedSegmentTest {
         }
     }
 
-    /** What was refused before it was opened has the same sequence, and may even be whole. */
+    /**
+     * Checks that a refused record of the previous segment, which has the same sequence and may be complete, is not
+     * returned instead.
+     */
     @Test
     void read_segmentThatIsWrittenToMoved_whatWasRefusedDoesNotStandIn() throws IOException {
         append(1);
@@ -177,15 +183,17 @@ final class VanishedSegmentTest {
         }
     }
 
-    /** Its end is torn; the next one, which repeats that, is moved away, and one more is opened. */
+    /**
+     * Makes a segment fail with a torn end, and returns the name of the next segment, which repeats the torn records.
+     */
     private String failedThenAbsent() throws IOException {
         append(1);
         disk.failOperation(1, Fault.EIO);
         assertThat(log.append(entry("refused")).failure).isNotNull();
         append(1);
         byte[] failed = disk.content(ACTIVE);
-        failed[failed.length - 40] ^= 1; // in what was refused
-        failed[10_000] ^= 1; // in its neighbour
+        failed[failed.length - 40] ^= 1; // in the refused record
+        failed[10_000] ^= 1; // in the record before it
         disk.put(ACTIVE, failed);
         return "inbox-20261120-0000000000000002.wal";
     }
@@ -196,7 +204,7 @@ final class VanishedSegmentTest {
                 .hasMessageContaining(what);
     }
 
-    /** That is to be put back, and nothing is to be repaired. */
+    /** Checks that the missing segment is reported, so that it can be put back and nothing needs to be repaired. */
     @Test
     void read_absentSegmentAfterOneThatFailed_isWhatIsMissing() throws IOException {
         String repeats = failedThenAbsent();
@@ -210,8 +218,8 @@ final class VanishedSegmentTest {
     }
 
     /**
-     * What was refused in a segment that was rotated before its successor took its name is not what is missing, however
-     * long.
+     * Checks that a refused group, of any length, in a rotated segment is not taken for the missing records of the
+     * successor with the same name.
      */
     @Test
     void read_absentSegmentAfterARotatedOneOfItsName_isWhatIsMissing() throws IOException {
@@ -230,7 +238,9 @@ final class VanishedSegmentTest {
         assertAbsent(disk, "segment " + ACTIVE + " is missing, with record 1");
     }
 
-    /** The segment behind it was replaced by the next start, which must not forget what that went on from. */
+    /**
+     * Checks that a start that replaces the empty segment after the missing one remembers which segment it continued.
+     */
     @Test
     void read_absentSegmentAfterOneThatFailed_behindAReplacedOne() throws IOException {
         String repeats = failedThenAbsent();

@@ -17,16 +17,16 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * A log of varied records and groups in three segments: the oldest closed, the second failed in a force (so that the newest
- * repeats some of its records), the newest with groups of its own.
+ * A log of varied records and groups in three segments: the oldest is closed, the second failed in a force (so that the
+ * newest repeats some of its records), and the newest has groups of its own.
  */
 final class VariedLog {
     final SimulatedDisk disk = new SimulatedDisk(new Random(7));
 
-    /** What counts, by sequence from 1. */
+    /** The entries that count, in the order of their sequences from 1. */
     final List<Entry> entries = new ArrayList<>();
 
-    /** For each entry, the first sequence of its group. */
+    /** The first sequence of each entry's group. */
     final List<Long> groups = new ArrayList<>();
 
     final String oldest;
@@ -41,7 +41,7 @@ final class VariedLog {
         append(log, 3, 300);
         append(log, 2, 700);
         oldest = newestName();
-        append(log, 2, 40); // the next segment
+        append(log, 2, 40); // opens the next segment
         append(log, 1, 500);
         failed = newestName();
         disk.failOperation(1, SimulatedDisk.Fault.EIO);
@@ -76,7 +76,7 @@ final class VariedLog {
                 .orElseThrow();
     }
 
-    /** The sequence of the first record in the newest segment that it did not carry over. */
+    /** Returns the sequence of the first record in the newest segment that is not a repeated one. */
     long firstOwnOfNewest() {
         return Long.parseLong(newest.substring(newest.lastIndexOf('-') + 1, newest.length() - 4));
     }

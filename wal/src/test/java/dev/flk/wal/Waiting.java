@@ -9,13 +9,13 @@ import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
-/** An append whose end can be waited for. */
+/** An append whose outcome can be awaited. */
 record Waiting(List<Entry> entries, CompletableFuture<Long> end) implements Append {
     static Waiting of(String body) {
         return new Waiting(List.of(entry(body)), new CompletableFuture<>());
     }
 
-    /** Hands over an append, which the log must take. */
+    /** Hands an append to the log, which must accept it. */
     static Waiting append(Log log, String body) {
         Waiting append = of(body);
         if (!log.append(append)) {

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The lines that operators and strangers cause in the audit log, and the limit on their number. */
+/** Tests of the audit log: the lines for operations and for refused requests, and the limit on their number. */
 final class AuditTest {
     private static final Instant NOW = Instant.parse("2026-11-20T10:00:00Z");
 

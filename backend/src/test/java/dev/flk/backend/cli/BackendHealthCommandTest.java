@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The command {@code health}; what its checks find is in {@code BackendHealthTest}. */
+/** Tests of the command {@code health}. {@code BackendHealthTest} tests the findings of its checks. */
 class BackendHealthCommandTest {
     private static final String NOBODY = "1";
 

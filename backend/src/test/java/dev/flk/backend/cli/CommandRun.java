@@ -21,8 +21,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A runner of command lines in this process, which keeps the output of the last one. Also makes and reads the logs on
- * which they run.
+ * A runner of command lines in this process, which keeps the output of the last one. It also writes and reads log files
+ * for the commands.
  */
 final class CommandRun {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -32,7 +32,7 @@ final class CommandRun {
     private final Service service;
     private boolean watched;
 
-    /** Creates a runner for commands that must not serve. */
+    /** Creates a runner for commands that must not start a backend. */
     CommandRun() {
         this((config, again) -> {
             throw new AssertionError("it must not serve");
@@ -75,13 +75,13 @@ final class CommandRun {
         return err.toString();
     }
 
-    /** Returns the only line that was printed. */
+    /** Returns the only line of the output, parsed as JSON. */
     JsonNode json() throws IOException {
         assertThat(out().lines()).hasSize(1);
         return JSON.readTree(out());
     }
 
-    /** Checks all lines except the last {@code butTheLast}. */
+    /** Checks that all lines except the last {@code butTheLast} fit into 80 columns. */
     void assertFits80Columns(int butTheLast) {
         List<String> lines = out().lines().toList();
         assertThat(lines.subList(0, Math.max(0, lines.size() - butTheLast)))
@@ -106,7 +106,7 @@ final class CommandRun {
         assertThat(taken && log.step()).isTrue();
     }
 
-    /** Damages a byte. */
+    /** Flips one bit of a byte. */
     static void flip(Path file, int at) throws IOException {
         byte[] content = Files.readAllBytes(file);
         content[at] ^= 1;

@@ -18,7 +18,10 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code explain}: its output and exit code for certificates that are accepted, escalated, rejected and refused. */
+/**
+ * Tests of {@code explain}: its output and exit code for certificates that are accepted, escalated, rejected and
+ * refused.
+ */
 class ExplainCommandTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Path OUTCOMES =
@@ -32,7 +35,7 @@ class ExplainCommandTest {
     @TempDir
     private Path dir;
 
-    /** Leaves out the random ones, which the verifier's {@code GoldenOutcomesTest} covers. */
+    /** Skips the random certificates, which the verifier's {@code GoldenOutcomesTest} covers. */
     @Test
     void goldenOutcomes_areReproducedByteForByteAndExplained() throws IOException {
         for (String line : Files.readAllLines(OUTCOMES)) {

@@ -19,7 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * {@code explain} with {@code KEYS_FILE}: which key has signed, whether it may sign, and all objections if it may not.
+ * Tests of {@code explain} with {@code KEYS_FILE}: the output shows which key signed, whether it may sign and, if not,
+ * all objections.
  */
 final class ExplainWithKeysFileTest {
     private static final String SECRET = "a secret of the test, long enough";
@@ -42,7 +43,7 @@ final class ExplainWithKeysFileTest {
         return CERTIFICATE.signedBy(KeysFixture.signer(signer));
     }
 
-    /** Returns a certificate that was signed over the text that {@code json.dumps} writes by default, with spaces. */
+    /** Returns a certificate whose signature covers the default output of {@code json.dumps}, which contains spaces. */
     private static Pcs withSpaces(String secret) {
         String text = "{\"D_hat\": 1.0, \"budget\": 0.26, \"coh_star\": 0.5, \"epoch\": 1, \"merkle_root\": \""
                 + "5a".repeat(32) + "\", \"pcs_id\": \"" + CERTIFICATE.id()

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code keys …}: the output of the commands, and their errors. */
+/** Tests of the output and the errors of the {@code keys} commands. */
 final class KeysCommandsTest {
     @TempDir
     private Path directory;

@@ -24,7 +24,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * {@code policy try} over a log of two runs: ten days ago under the default policy, and just now under a stricter one.
+ * Tests of {@code policy try} on a log of two runs: one ten days ago under the default policy, and one just now under a
+ * stricter policy.
  */
 class PolicyTryCommandTest {
     private final Instant now = Instant.now();
@@ -193,7 +194,7 @@ class PolicyTryCommandTest {
         return Log.open(new DiskFiles(), options, LogListener.NONE, () -> at, () -> 0, new Random(at.toEpochMilli()));
     }
 
-    /** Returns the record by which another outcome overruled record 6, the submission of certificate 5. */
+    /** Returns a record which says that another outcome overruled record 6, the submission of certificate 5. */
     private static byte[] overruled() {
         return ("overruled 6\n" + Pcs.number(5).id() + " 202 1 " + "0".repeat(64) + " " + "0".repeat(16) + "\n"
                         + "{\"pcs_id\":\"" + Pcs.number(5).id()

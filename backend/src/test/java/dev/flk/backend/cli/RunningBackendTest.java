@@ -13,8 +13,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The backend that a command contacts: the one at --url, or that of a configuration without problems, and never
- * another.
+ * Tests of the choice of the backend that a command contacts: the one at --url, or the one in a valid configuration,
+ * and never another.
  */
 class RunningBackendTest {
     private static final String NOWHERE = "http://127.0.0.1:1";

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The commands on the state of a running and of a stopped backend. {@code StateIT} checks the content of dumps and
+ * Tests of the commands on the state of a running or stopped backend. {@code StateIT} checks the content of dumps and
  * backups.
  */
 class StateCommandTest {

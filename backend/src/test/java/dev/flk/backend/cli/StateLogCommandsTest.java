@@ -15,7 +15,7 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The commands about a log, run on the log of the state. */
+/** Tests of the log commands on the log of the state. */
 class StateLogCommandsTest {
     @TempDir
     private Path directory;

@@ -32,7 +32,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** {@code wal repair}, {@code wal compact} and {@code wal replay} over a log of three segments, closed long ago. */
+/**
+ * Tests of {@code wal repair}, {@code wal compact} and {@code wal replay} on a log of three segments that was closed
+ * long ago.
+ */
 class WalCareCommandsTest {
     private static final Instant LONG_AGO = Instant.parse("2020-01-01T12:00:00Z");
     private static final String FIRST = "inbox-20200101-0000000000000001.wal";
@@ -204,8 +207,8 @@ class WalCareCommandsTest {
     }
 
     /**
-     * The counts are made in one pass over the log, but the outcomes in two, because the record that overrules a
-     * submission comes after it. Both must give the same numbers.
+     * Checks that the counts, which take one pass over the log, equal those of the outcomes, which take two passes
+     * because a record that overrules a submission comes after the submission.
      */
     @ParameterizedTest
     @ValueSource(strings = {"", "--to 4", "--to 5", "--from 4", "--from 5", "--from 2 --to 3"})
@@ -237,7 +240,7 @@ class WalCareCommandsTest {
         return new Entry(kind, "none", LONG_AGO.toEpochMilli(), body);
     }
 
-    /** Returns the record by which another outcome overruled record 4, the submission of certificate 3. */
+    /** Returns a record which says that another outcome overruled record 4, the submission of certificate 3. */
     private static byte[] overruled() {
         return ("overruled 4\n" + Pcs.number(3).id() + " 202 1 " + "0".repeat(64) + " " + "0".repeat(16) + "\n"
                         + STANDING)

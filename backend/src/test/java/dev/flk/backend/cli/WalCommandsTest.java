@@ -29,7 +29,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code wal ls}, {@code wal verify} and {@code wal cat} over a log of two segments. */
+/** Tests of {@code wal ls}, {@code wal verify} and {@code wal cat} on a log of two segments. */
 class WalCommandsTest {
     private static final Instant NOON = Instant.parse("2026-11-20T12:00:00Z");
     private static final String FIRST = "inbox-20261120-0000000000000001.wal";
@@ -50,7 +50,8 @@ class WalCommandsTest {
             append(log, entry('s', "none", 2, Pcs.number(2).bytes()));
             append(log, entry('o', "none", 3, overruled()));
         }
-        Files.delete(wal.resolve("inbox-20261120-0000000000000005.wal")); // a killed process closes nothing
+        // simulates a killed process, which does not close its log
+        Files.delete(wal.resolve("inbox-20261120-0000000000000005.wal"));
     }
 
     @Test

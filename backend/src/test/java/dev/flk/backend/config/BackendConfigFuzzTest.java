@@ -18,7 +18,7 @@ class BackendConfigFuzzTest {
     void anyFile_isValidOrItsProblemsAreNamed(byte[] text) throws IOException {
         settings.check(text).ifPresent(file -> {
             assertThat(BackendConfig.describe(Map.of(), file)).doesNotContain(FuzzedSettings.SECRET);
-            // user and database in the URI of a Postgres are not secret
+            // the user and the database in a Postgres URI are not secret
             if (!FuzzedSettings.entries(text).getOrDefault("POSTGRES_CONN", "").contains(FuzzedSettings.SECRET)) {
                 assertThat(BackendConfig.load(Map.of(), file).toString()).doesNotContain(FuzzedSettings.SECRET);
             }

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The contract of all stores; a subclass runs it against one kind of store. */
+/** The contract of all stores. Each subclass tests one kind of store. */
 abstract class DedupStoreContract {
     private static final long EXPIRY = 2_000_000;
 

@@ -37,7 +37,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         return open(directory.resolve("dedup"), LOG_ID);
     }
 
-    /** Returns the monotonic time; each failure comes some seconds after the previous one. */
+    /** Returns a monotonic time that advances by 3 s per call, so that failures are some seconds apart. */
     private long nanos() {
         return TimeUnit.SECONDS.toNanos(seconds += 3);
     }
@@ -58,7 +58,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(connect()).hasValue(41);
     }
 
-    /** A copy of the files has the content that a killed process would leave. */
+    /** Simulates a kill with a copy of the files, which has the content that a killed process would leave. */
     @Test
     void killed_keepsOutcomesAndPositionTogether() throws IOException {
         put(1, recorded(1, "flushed"));
@@ -137,7 +137,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(setAside).isEqualTo(1);
     }
 
-    /** An earlier version wrote no log id: the position has only 8 bytes. */
+    /** Opens a store of an earlier version, which wrote no log id, so that the position has only 8 bytes. */
     @Test
     void storeWithoutAnId_getsTheIdOfTheLog() throws RocksDBException {
         store.close();
@@ -198,7 +198,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(copy).doesNotExist();
     }
 
-    /** The directory is a mount, or also contains the log. */
+    /** Simulates a directory that is a mount point and also contains the log. */
     @Test
     void setAside_leavesForeignFilesAlone() throws IOException {
         put(41, recorded(1, "first"));
@@ -216,7 +216,10 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(setAside).isEqualTo(1);
     }
 
-    /** One byte of any file is changed: every look-up is right or fails, and the store repairs itself. */
+    /**
+     * Flips one bit of a random byte of the store's files: every look-up must be correct or fail, and the store must
+     * repair itself.
+     */
     @Test
     void flippedByte_neverChangesAnAnswer() throws IOException {
         List<StoredOutcome> outcomes = new ArrayList<>();
@@ -224,7 +227,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
             outcomes.add(recorded(i, "body " + i + " " + Long.toHexString(new Random(i).nextLong())));
             if (i % 100 == 99) {
                 put(i, outcomes.subList(i - 99, i + 1).toArray(StoredOutcome[]::new));
-                store.sync(); // five files
+                store.sync(); // creates one of five files
             }
         }
         store.close();
@@ -271,7 +274,10 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         throw new AssertionError("no such byte");
     }
 
-    /** @return 0 if all outcomes exist, 1 if a look-up failed, 2 if the store came back empty or older */
+    /**
+     * @return 0 if all outcomes exist, 1 if a look-up failed, 2 if the store was empty or at an older position after
+     *     the start
+     */
     private int lookUpAll(Path where, List<StoredOutcome> outcomes, String what) {
         try (EmbeddedStore damaged = open(where, LOG_ID)) {
             OptionalLong position = reconnected(damaged);
@@ -304,7 +310,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         }
     }
 
-    /** Connects like a guarded store, which tries once more after a failure. */
+    /** Connects, and retries after a failure as a guarded store does. */
     private static OptionalLong reconnected(EmbeddedStore store) {
         for (int tries = 0; ; tries++) {
             try {

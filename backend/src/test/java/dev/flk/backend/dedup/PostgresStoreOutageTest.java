@@ -31,7 +31,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Failures of a server, each of them real. */
+/** Tests of the store during failures of a real server. */
 final class PostgresStoreOutageTest {
     private static final Duration SHORT = Duration.ofMillis(700);
     private static final Duration LONG = Duration.ofSeconds(20);
@@ -109,7 +109,7 @@ final class PostgresStoreOutageTest {
         return thrown.getCause().getMessage();
     }
 
-    /** Waits until this number of sessions wait for a lock. */
+    /** Waits until {@code number} sessions are waiting for a lock. */
     private void awaitWaiting(int number) {
         await().atMost(PostgresServer.PATIENCE)
                 .until(() -> server.number(
@@ -236,7 +236,7 @@ final class PostgresStoreOutageTest {
         var get = store.get(List.of(id(1)));
         var put = put(store, 42, recorded(2, "second"));
         failure(get);
-        // on a connection that it has, or on a new one
+        // the message depends on whether the put uses an open connection or a new one
         assertThat(failure(put))
                 .containsAnyOf(
                         "within DEDUP_TIMEOUT (700 ms)", "could be opened in time", "Connection attempt timed out");
@@ -258,8 +258,8 @@ final class PostgresStoreOutageTest {
     }
 
     /**
-     * The store waits for row 1, which a third session holds; another session waits for the store's position; finally
-     * the store waits for row 2, which that session holds.
+     * Causes a deadlock: the store waits for row 1, which the third session holds; the stranger, which holds row 2,
+     * waits for the store's position; when row 1 is released, the store waits for row 2.
      */
     @Test
     void deadlock_isRetried() throws SQLException {
@@ -288,7 +288,7 @@ final class PostgresStoreOutageTest {
         });
         awaitWaiting(2);
         third.rollback();
-        strangersUpdate.join(); // the store was the victim, and let go of the position
+        strangersUpdate.join(); // the store was the deadlock victim and released the position
         stranger.rollback();
         assertThat(put.join()).containsExactlyElementsOf(sorted);
         assertThat(connect(store)).hasValue(2);
@@ -305,7 +305,7 @@ final class PostgresStoreOutageTest {
         run(other, "UPDATE flk_positions SET complete_up_to = complete_up_to");
         var put = put(store, 2, recorded(1, "second"), recorded(2, "two"));
         awaitWaiting(1);
-        other.commit(); // in this isolation the one that waited has lost
+        other.commit(); // at this isolation level, the transaction that waited fails
         assertThat(put.join()).containsExactly(recorded(1, "first"), recorded(2, "two"));
         assertThat(connect(store)).hasValue(2);
     }

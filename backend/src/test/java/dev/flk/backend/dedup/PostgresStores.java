@@ -7,7 +7,7 @@ import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.config.Secret;
 import java.time.Duration;
 
-/** The configuration with which a store reaches a server of the tests. */
+/** Configurations for stores on the Postgres servers of the tests. */
 public final class PostgresStores {
     private PostgresStores() {}
 
@@ -22,7 +22,7 @@ public final class PostgresStores {
     /**
      * Returns a configuration with two time-outs.
      *
-     * @param acquire the time-out of waiting for a connection
+     * @param acquire the time-out for getting a connection
      * @param statement the time-out of a statement
      */
     public static PostgresConfig config(
@@ -30,7 +30,7 @@ public final class PostgresStores {
         return config(url(server, database), "postgres", PostgresServer.PASSWORD, connections, acquire, statement);
     }
 
-    /** @param database the name of the database, perhaps followed by parameters */
+    /** @param database the name of the database, optionally followed by parameters */
     static PostgresConfig config(
             PostgresServer server, String database, Duration timeout, String user, String password) {
         return config(url(server, database), user, password, 4, timeout);
@@ -40,7 +40,7 @@ public final class PostgresStores {
         return "jdbc:postgresql://127.0.0.1:" + server.port() + "/" + database;
     }
 
-    /** Returns a configuration with the default times, except for the time-out, which is that of DEDUP_TIMEOUT. */
+    /** Returns a configuration with {@code timeout} as DEDUP_TIMEOUT and the default for all other times. */
     public static PostgresConfig config(String url, String user, String password, int connections, Duration timeout) {
         return config(url, user, password, connections, timeout, timeout);
     }

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Everything that can be wrong with a server: the store fails in bounded time, says why, and works again after a
+ * Tests of the store with faulty servers: it fails within bounded time, reports the reason, and works again after a
  * connect.
  */
 final class RedisStoreOutageTest {
@@ -44,7 +44,7 @@ final class RedisStoreOutageTest {
     private static final Duration PATIENT = Duration.ofSeconds(10);
     private static final Duration IMPATIENT = Duration.ofMillis(500);
 
-    /** A time far above every time-out here: a call that takes longer hangs. */
+    /** A time far above every time-out in this test; a call that takes longer hangs. */
     private static final long AT_MOST_SECONDS = 60;
 
     @TempDir
@@ -102,7 +102,7 @@ final class RedisStoreOutageTest {
                 .join();
     }
 
-    /** Returns the message of a failure, as operators see it; requires that no cause contains the password. */
+    /** Returns the message of a failure as operators see it, and checks that no cause contains the password. */
     private static String failureOf(CompletionStage<?> stage) {
         Throwable failure = catchThrowable(() -> now(stage)).getCause();
         assertThat(failure).isInstanceOf(StoreUnavailableException.class);
@@ -134,7 +134,7 @@ final class RedisStoreOutageTest {
         assertThat(put(store, 1, recorded(1, "a"))).hasSize(1);
     }
 
-    /** The cluster accepts commands with one key, and with several keys of one slot. */
+    /** Checks that a cluster is refused, although it accepts commands whose keys are all in one slot. */
     @Test
     void connect_cluster_isRefusedBeforeAnyWrite() {
         RedisServer server = server("--cluster-enabled", "yes");
@@ -222,7 +222,10 @@ final class RedisStoreOutageTest {
                 "Sentinels that ask for a password can't be used");
     }
 
-    /** Awaits a failure with these texts: the driver sometimes reports only that the connection was closed. */
+    /**
+     * Retries until a failure contains these texts, because the driver sometimes reports only that the connection was
+     * closed.
+     */
     private static void awaitFailure(Supplier<DedupStore> stores, String... texts) {
         await().untilAsserted(
                         () -> assertThat(failureOf(stores.get().connect())).contains(texts));
@@ -343,7 +346,10 @@ final class RedisStoreOutageTest {
         assertThat(position).hasValue(tookEffect ? 42 : 41);
     }
 
-    /** Connects again; a server that was paused may need longer than the time-out to respond. */
+    /**
+     * Retries until the store is connected, because a server that was paused may need longer than the time-out to
+     * respond.
+     */
     private static OptionalLong reconnected(DedupStore store) {
         CompletableFuture<OptionalLong> position = new CompletableFuture<>();
         await().atMost(AT_MOST_SECONDS, TimeUnit.SECONDS).until(() -> {

@@ -16,8 +16,8 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 /**
- * The additional contract of stores that others can change: several backends share them, each with a log and a position
- * of its own, and they may lose data without notice.
+ * The additional contract of stores that several backends share, each with its own log and position, and that may lose
+ * data without notice.
  */
 abstract class SharedStoreContract extends DedupStoreContract {
 
@@ -34,10 +34,10 @@ abstract class SharedStoreContract extends DedupStoreContract {
         return openFor(LOG_ID);
     }
 
-    /** Makes the store lose everything, including the positions, without its connections noticing. */
+    /** Makes the store lose all data, including the positions, without breaking its connections. */
     abstract void loseEverything();
 
-    /** Copies everything. Returns an action that restores the copy without the connections noticing. */
+    /** Copies all data, and returns an action that restores the copy without breaking the connections. */
     abstract Runnable snapshot();
 
     private static OptionalLong connect(DedupStore store) {
@@ -124,9 +124,7 @@ abstract class SharedStoreContract extends DedupStoreContract {
         assertThatThrownBy(() -> get(id(2))).hasCauseInstanceOf(StoreUnavailableException.class);
     }
 
-    /**
-     * The other connection is like a call that comes late: it writes the same position, but with a token of its own.
-     */
+    /** Simulates a late call with another connection, which writes the same position with a different token. */
     @Test
     void anotherConnectionOfTheSameLog_isNoticed() {
         put(41, recorded(1, "first"));

@@ -23,7 +23,7 @@ final class SteadyClockTest {
         elapsed = elapsed.plus(time);
     }
 
-    /** Sets the wall clock and reads the steady clock at once, as a busy backend does. */
+    /** Sets the wall clock and immediately reads the steady clock, as a busy backend does. */
     private void set(Duration ahead) {
         set = ahead;
         assertThat(clock.isInDoubt()).isTrue();
@@ -83,7 +83,7 @@ final class SteadyClockTest {
         assertThat(expiry()).as("nothing that arrived before is alive").isEqualTo(clock.instant());
     }
 
-    /** The second jump comes within the life of what arrived between the two. */
+    /** Sets the clock ahead again before the outcomes that arrived after the first jump have expired. */
     @Test
     void instant_setAheadTwice_expiresNothingEarly() {
         pass(Duration.ofDays(1));

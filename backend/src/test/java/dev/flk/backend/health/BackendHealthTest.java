@@ -37,7 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The faults that the checks of a backend name, against real servers. */
+/** Tests of the faults that a backend's health checks report, against real servers. */
 @Timeout(120)
 final class BackendHealthTest {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
@@ -80,7 +80,7 @@ final class BackendHealthTest {
         return BackendConfig.load(all, null);
     }
 
-    /** Runs the checks of a subject, and returns each finding as {@code GRADE subject: text}. */
+    /** Runs the checks of a subject and returns each finding as {@code GRADE subject: text}. */
     private List<String> look(String subject) throws Exception {
         BackendConfig config = config();
         List<Finding> found = new ArrayList<>();

@@ -13,7 +13,7 @@ import java.net.InetAddress;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** The limits of an address that has caused too many refusals or has too many connections. */
+/** Tests of the limits on addresses with too many refusals or too many connections. */
 final class AddressLimitTest {
     private static final String TOO_MANY = "{\"error\":\"Too many requests\"}";
 

@@ -29,8 +29,8 @@ import java.util.function.Consumer;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
- * The lines of random batches, compared with a simple splitter; each line gets its answer at its position. Each
- * character is a byte.
+ * Tests that random batches are split like in a simple reference, and that the answers are in the order of the lines.
+ * Strings are Latin-1, so each character is one byte.
  */
 class BatchFuzzTest {
     private static final int MAX_BODY_BYTES = 200;
@@ -119,7 +119,7 @@ class BatchFuzzTest {
         return HexFormat.of().formatHex(bytes);
     }
 
-    /** Returns the lines of a batch, whatever their length and number: a slow, plain reference. */
+    /** Returns the lines of a batch regardless of their length and number; a slow, simple reference. */
     private static List<String> lines(String body) {
         List<String> lines = new ArrayList<>(List.of(body.split("\n", -1)));
         if (lines.get(lines.size() - 1).isEmpty()) {
@@ -134,7 +134,7 @@ class BatchFuzzTest {
         return lines;
     }
 
-    /** Returns the lines that ingest must get. */
+    /** Returns the lines that ingest must receive. */
     private static List<String> submitted(String body) {
         List<String> lines = lines(body);
         return lines.size() > MAX_BATCH_LINES
@@ -142,7 +142,7 @@ class BatchFuzzTest {
                 : lines.stream().filter(line -> line.length() <= MAX_BODY_BYTES).toList();
     }
 
-    /** Returns the answer to a batch, in which each line is answered with itself in hex. */
+    /** Returns the expected answer to a batch, which echoes each line in hex. */
     private static String answer(String body) {
         StringBuilder answer = new StringBuilder();
         for (String line : lines(body)) {

@@ -28,7 +28,7 @@ class BatchTest {
 
     @Test
     void batch_answersExceedTheMemory_isRefusedBeforeIngest() throws IOException {
-        server.heap(24 << 10); // 3 KiB for answers
+        server.heap(24 << 10); // leaves 3 KiB for answers
 
         assertThat(server.batch("\n\n\n\n\n").body()).isEqualTo("{\"error\":\"overloaded\"}");
 

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Each outcome as a single answer, and as a line of a batch. */
+/** Tests of the rendering of each outcome as a single answer and as a line of a batch. */
 class OutcomeRendererTest {
     private static final String BODY = "{\"pcs_id\":\"ab\",\"r\":1.0}";
 

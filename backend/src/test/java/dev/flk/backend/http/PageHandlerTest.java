@@ -35,7 +35,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** The page for operators, served by a real server whose sessions are in memory. */
+/** Tests of the page for operators, on a real server whose sessions are in memory. */
 final class PageHandlerTest {
     private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));
     private static final Duration PATIENCE = Duration.ofSeconds(60);

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Reviews over HTTP: the API and the forms of the page. */
+/** Tests of reviews over HTTP: the API and the forms of the page. */
 final class ReviewHandlerTest {
     private static final String REASON = "D_hat out of tolerance: claimed=1.4000";
 
@@ -191,7 +191,7 @@ final class ReviewHandlerTest {
                 .contains("the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
     }
 
-    /** Runs {@code flk-backend review}, and returns what it printed. */
+    /** Runs {@code flk-backend review} and returns its output. */
     private String review(Map<String, String> environment, int exitCode, String... args) throws IOException {
         StringWriter printed = new StringWriter();
         PrintWriter out = new PrintWriter(printed);

@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/** An ingest that does what the test says: it answers at once, or keeps the submissions for the test to answer. */
+/** An ingest that the test controls: it answers submissions immediately, or keeps them for the test to answer. */
 final class ScriptedIngest implements Ingest {
     private static final long PATIENCE_SECONDS = 20;
 
@@ -26,13 +26,13 @@ final class ScriptedIngest implements Ingest {
     private volatile boolean keeping;
     private volatile Function<PcsId, Optional<Outcome>> store = id -> Optional.empty();
 
-    /** Answers every submission from now on with the outcome that {@code script} returns for its body. */
+    /** Makes the ingest answer every later submission with the outcome that {@code script} returns for its body. */
     void answer(Function<String, Outcome> script) {
         this.script = script;
         keeping = false;
     }
 
-    /** Answers nothing from now on; the test takes the submissions with {@link #next}. */
+    /** Makes the ingest keep all later submissions for the test, which takes them with {@link #next}. */
     void keep() {
         keeping = true;
     }
@@ -41,7 +41,7 @@ final class ScriptedIngest implements Ingest {
         this.store = store;
     }
 
-    /** Returns the next submission that was kept, in the order of arrival. */
+    /** Returns the next kept submission, in order of arrival. */
     Submission next() throws InterruptedException {
         Submission next = kept.poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
         if (next == null) {
@@ -68,7 +68,7 @@ final class ScriptedIngest implements Ingest {
         answer.accept(store.apply(id));
     }
 
-    /** Returns a 200 with the submitted body in quotes. */
+    /** Returns an outcome with status 200 and the submitted body in quotes. */
     static Outcome echo(String body) {
         return decided(200, '"' + body + '"', Relation.FIRST);
     }

@@ -29,7 +29,7 @@ import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
-/** A server on a free port with a scripted ingest behind it; closed, with all clients, after each test. */
+/** A server on a free port with a scripted ingest. The server and all its clients are closed after each test. */
 final class ServerFixture implements AfterEachCallback {
     static final Instant NOW = Instant.parse("2026-01-09T10:30:45Z");
     static final int MAX_BODY_BYTES = 1000;
@@ -73,7 +73,7 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
-    /** Sets the size of the heap: a quarter of it is for bodies, an eighth for answers. */
+    /** Sets the heap size, a quarter of which is for bodies and an eighth for answers. */
     ServerFixture heap(long bytes) {
         heapBytes = bytes;
         return this;
@@ -89,7 +89,7 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
-    /** Returns the port of the server, which is started if it does not run yet. */
+    /** Returns the port of the server, and starts the server if necessary. */
     int port() throws IOException {
         if (server == null) {
             var config = new HttpConfig(
@@ -131,7 +131,6 @@ final class ServerFixture implements AfterEachCallback {
         return port;
     }
 
-    /** Returns the limits of the server. */
     Limits limits() {
         if (limits == null) {
             limits = new Limits(limitSizes, System::nanoTime, metrics);
@@ -160,7 +159,7 @@ final class ServerFixture implements AfterEachCallback {
         return connect().post("/v1/pcs/batch", body).read();
     }
 
-    /** Returns the value of a sample, given the text of its line before the value. */
+    /** Returns the value of the sample whose line starts with {@code name}. */
     String sample(String name) {
         String text = ScrapedText.text(metrics);
         return text.lines()

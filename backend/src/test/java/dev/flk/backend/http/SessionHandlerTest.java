@@ -44,7 +44,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Requests for sessions to a real server whose state is in memory. */
+/** Tests of session requests to a real server whose state is in memory. */
 final class SessionHandlerTest {
     private static final JsonMapper JSON = new JsonMapper();
     private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));

@@ -38,7 +38,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** The Java client of sessions and a real server, whose state is in memory. */
+/** Tests of the Java client of sessions with a real server whose state is in memory. */
 final class SessionStoreTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));
@@ -137,7 +137,7 @@ final class SessionStoreTest {
                 target,
                 headers,
                 body,
-                Instant.now().plusSeconds(1), // after the start of the backend, whose second it may be
+                Instant.now().plusSeconds(1), // after the second in which the backend started
                 UUID.randomUUID().toString()));
 
         assertThat(agent.create("a/b c", "{}")).isEqualTo(1);

@@ -31,7 +31,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * TLS on the port: which handshakes succeed, how the others are counted, and that HTTP works as it does without TLS.
+ * Tests of TLS on the port: which handshakes succeed, how failed handshakes are counted, and that HTTP works as it does
+ * without TLS.
  */
 class TlsTest {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
@@ -98,7 +99,7 @@ class TlsTest {
         socket.getOutputStream().flush();
     }
 
-    /** Returns everything until the server ends its side. */
+    /** Reads until the server closes its side of the connection. */
     private static String rest(Socket socket) throws IOException {
         return new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
     }
@@ -157,7 +158,7 @@ class TlsTest {
         for (int i = 0; i < 50; i++) {
             SSLSocket socket = connect(AUTHORITY.context(), "TLSv1.3");
             socket.startHandshake();
-            // sends a lot, which the backend no longer reads
+            // sends a large request, which the backend no longer reads
             assertThatExceptionOfType(SSLException.class)
                     .isThrownBy(() -> {
                         send(
@@ -166,7 +167,7 @@ class TlsTest {
                                         + "x".repeat(9_000));
                         rest(socket);
                     })
-                    .withMessageMatching("(?s).*(bad_certificate|certificate_required).*"); // by the JDK
+                    .withMessageMatching("(?s).*(bad_certificate|certificate_required).*"); // the JDK's wording
             socket.close();
         }
         server.awaitNoConnections();

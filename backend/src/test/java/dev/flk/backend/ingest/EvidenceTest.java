@@ -52,8 +52,8 @@ final class EvidenceTest {
     }
 
     /**
-     * The fields that are not signed vary under one good signature: anybody who has seen a certificate can produce
-     * these.
+     * Submits one signed certificate with variations of its unsigned fields, which anybody who has seen a certificate
+     * can produce.
      */
     @Test
     void variationsOfAKnownCertificate_areKeptWithinBounds_theRestIs429() throws Exception {
@@ -93,7 +93,7 @@ final class EvidenceTest {
                 rules.decide(certificate, world.nowMillis()));
     }
 
-    /** Content that could not be logged must not occupy the index as long as content that was. */
+    /** Checks that content that could not be logged does not occupy the index for as long as logged content. */
     @Test
     void keepFailsOften_laterEvidenceIsKept() throws Exception {
         SimulatedDisk disk = new SimulatedDisk(new Random(1));
@@ -109,7 +109,7 @@ final class EvidenceTest {
                 candidate(0).id(),
                 candidate(0).digest(),
                 candidate(0).decision().recorded().expiresAtMillis());
-        for (int i = 1; i <= 19; i++) { // each is refused by the disk
+        for (int i = 1; i <= 19; i++) { // the disk fails for each of these
             AtomicReference<Outcome> reported = new AtomicReference<>();
             evidence.keep(candidate(i), reported::set);
             disk.failOperation(0, SimulatedDisk.Fault.EIO);

@@ -43,7 +43,7 @@ final class FaultyStore implements DedupStore {
         readsFail = true;
     }
 
-    /** Holds reads back: each of the returned futures ends one read when it is completed. */
+    /** Holds back all reads. Each future in the returned queue is one read, which the test completes. */
     Queue<CompletableFuture<List<Optional<StoredOutcome>>>> holdReads() {
         Queue<CompletableFuture<List<Optional<StoredOutcome>>>> held = new ConcurrentLinkedQueue<>();
         slowReads = held;

@@ -27,7 +27,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The record of outcomes, following a log that does not only grow. */
+/** Tests of the record of outcomes when the log that it follows does not only grow. */
 class FollowedLogTest {
     @TempDir
     private Path directory;
@@ -129,7 +129,10 @@ class FollowedLogTest {
         }
     }
 
-    /** The bytes of a refused submission may remain after the last record of a segment that is no longer written to. */
+    /**
+     * Checks that the record ignores the bytes of a refused submission, which may remain after the last record of a
+     * segment.
+     */
     @Test
     void submissionNotForced_isNotInTheRecord() throws IOException {
         try (IngestHarness harness = open();
@@ -147,8 +150,8 @@ class FollowedLogTest {
     }
 
     /**
-     * Two backends share one state, which is in memory here and in Postgres otherwise. Both receive the same
-     * certificates.
+     * Simulates two backends that share one state and receive the same certificates. The state is in memory instead of
+     * Postgres.
      */
     @Test
     void twoLogsWithTheSameCertificates_areRecordedOnce() throws IOException {
@@ -197,7 +200,10 @@ class FollowedLogTest {
         }
     }
 
-    /** The log has lost its end, and has grown beyond the follower's position again before the follower reads it. */
+    /**
+     * Restores a log without its last records, and lets it grow beyond the follower's position before the follower
+     * reads it.
+     */
     @Test
     void logRestoredFromACopy_grownPastThePosition_isReadAgain() throws IOException {
         try (IngestHarness harness = open()) {
@@ -226,7 +232,7 @@ class FollowedLogTest {
                 .isEqualTo(names(IntStream.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)));
     }
 
-    /** Replaces the content of the target directory. */
+    /** Replaces the content of {@code to} with the files of {@code from}. */
     private static void copyLog(Path from, Path to) throws IOException {
         Files.createDirectories(to);
         for (Path old : files(to)) {

@@ -20,12 +20,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The costs of a submission that do not depend on the machine: the memory allocated for it, and the calls to the disk.
+ * Tests of the costs of a submission that do not depend on the machine: the allocated memory and the calls to the disk.
  */
 final class HotPathCostTest {
     /**
-     * Parse, signature, digest, decision, flight and hand-over; measured 18,000, and 21,000 if the JVM compiles only a
-     * little.
+     * The limit on the bytes allocated for the parser, signature, digest, decision, flight and hand-over. Measurements
+     * gave 18,000, or 21,000 if the JVM compiles little of the code.
      */
     private static final long MOST_BYTES_PER_SUBMISSION = 23_000;
 
@@ -41,7 +41,7 @@ final class HotPathCostTest {
     @Test
     void submit_oneTurnOfTheLoop_isOneWriteAndOneForce() throws Exception {
         try (IngestHarness harness = open()) {
-            submit(harness, bodies(0)); // the first may open things
+            submit(harness, bodies(0)); // the first turn may open files
             int writes = harness.files.writes();
             int forces = harness.files.takeForced().size();
             assertThat(forces).isPositive();

@@ -32,8 +32,8 @@ import java.util.Random;
 import java.util.Set;
 
 /**
- * The files of a simulated log, whose segments somebody may move away, rotate and put back. A segment that is away is on the same disk
- * under another name, so that a power loss affects it like any file.
+ * The files of a simulated log, whose segments can be moved away, rotated and put back. A segment that is away is on
+ * the same disk under another name, so that a power loss affects it like any other file.
  */
 final class InboxFiles {
     private static final String AWAY = "away-";
@@ -58,7 +58,7 @@ final class InboxFiles {
         return names.contains(AWAY + segment.name()) && !names.contains(segment.name());
     }
 
-    /** Moves a closed segment away, decided or not. */
+    /** Moves a random closed segment away, whether or not it is decided. */
     void moveClosed(Random random) throws IOException {
         List<SegmentSummary> segments = list(disk.copy());
         if (segments.size() > 1) {
@@ -66,7 +66,10 @@ final class InboxFiles {
         }
     }
 
-    /** Moves the active segment away, unless it is away already or has no records yet; then another of its name replaces it. */
+    /**
+     * Moves the active segment away, unless it is already away or has no records yet: a segment without records would
+     * be replaced by one with the same name.
+     */
     void moveNewest() throws IOException {
         if (!isEndAway()) {
             List<SegmentSummary> segments = list(disk.copy());
@@ -82,7 +85,7 @@ final class InboxFiles {
         disk.moveAway(segment.name(), AWAY + segment.name());
     }
 
-    /** Does what logrotate does to all files with the name of a segment, at once or between two steps of the backend. */
+    /** Rotates all segment files as logrotate does, before one of the next eight disk operations. */
     void rotate(Random random) {
         boolean compresses = random.nextBoolean();
         boolean creates = random.nextBoolean();
@@ -96,7 +99,7 @@ final class InboxFiles {
         });
     }
 
-    /** Puts everything back whose name was not given to the segment that replaced it. */
+    /** Puts back all segments that are away, and removes those whose names are in use again. */
     void putBack() {
         if (isAnyAway()) {
             world.trace("segments are put back");
@@ -117,20 +120,20 @@ final class InboxFiles {
         }
     }
 
-    /** Returns a copy of the disk on which nothing is away. */
+    /** Returns a copy of the disk with all segments put back. */
     private SimulatedDisk complete() {
         SimulatedDisk copy = disk.copy();
         putBack(copy);
         return copy;
     }
 
-    /** Whether the newest segment of all is away, so that nothing on the disk refers to it. */
+    /** Returns whether the newest segment is away, so that nothing on the disk refers to it. */
     boolean isEndAway() throws IOException {
         List<SegmentSummary> all = list(complete());
         return !all.isEmpty() && isAway(all.get(all.size() - 1));
     }
 
-    /** Removes for good all that is away at the end of the log. */
+    /** Permanently removes all segments that are away at the end of the log. */
     void removeEnd() throws IOException {
         List<SegmentSummary> all = list(complete());
         for (int i = all.size() - 1; i >= 0 && isAway(all.get(i)); i--) {
@@ -143,7 +146,10 @@ final class InboxFiles {
         return new LogInspector(from, directory, Inbox.SEGMENT_PREFIX).list().segments();
     }
 
-    /** Returns the complete log, with what is away; only what retention has removed may be missing. */
+    /**
+     * Returns the records of the log, including segments that are away, and checks that only records removed by
+     * retention are missing.
+     */
     List<LogRecord> records() throws IOException {
         long removed = removedUpTo();
         List<Damage> damages = new ArrayList<>();
@@ -156,7 +162,7 @@ final class InboxFiles {
         return Inbox.marked(disk.copy(), directory).map(Marked::removed).orElse(0L);
     }
 
-    /** Returns the records that are not away, damaged or not. */
+    /** Returns the readable records of the segments that are not away. */
     List<LogRecord> presentRecords() throws IOException {
         return read(disk.copy(), new ArrayList<>());
     }
@@ -172,7 +178,7 @@ final class InboxFiles {
         return records;
     }
 
-    /** Whether nothing was removed from the log, by retention or by anybody. */
+    /** Returns whether nothing was removed from the log, neither by retention nor by {@link #removeEnd}. */
     boolean isComplete() throws IOException {
         return !endIsGone && removedUpTo() == 0;
     }
@@ -188,7 +194,7 @@ final class InboxFiles {
         return ids;
     }
 
-    /** Returns the ids of submissions that were neither overruled nor expired. */
+    /** Returns the ids of submissions that are neither overruled nor expired. */
     Collection<PcsId> unbeatenIds() throws IOException {
         Map<Long, PcsId> open = new HashMap<>();
         for (LogRecord record : records()) {
@@ -201,7 +207,7 @@ final class InboxFiles {
         return open.values();
     }
 
-    /** Whether it is a submission that has not expired, and is not about to, by any clock. */
+    /** Returns whether the record is a submission that is not expired or about to expire by any clock. */
     private boolean isValidEverywhere(LogRecord record) {
         return record.kind() == RecordKind.SUBMISSION
                 && expiryMillis(record) > world.latestMillis() + world.clocksApartMillis();
@@ -216,7 +222,7 @@ final class InboxFiles {
         return contents(records());
     }
 
-    /** Returns {@link #contents} while a process writes the log. */
+    /** Returns the same as {@link #contents}, but ignores damage, because a process is writing the log. */
     Set<String> contentsSoFar() {
         try {
             return contents(read(complete(), new ArrayList<>()));
@@ -236,8 +242,8 @@ final class InboxFiles {
     }
 
     /**
-     * Checks that the record that overruled a submission precedes it, where nobody else uses the store. Excepted are submissions that
-     * had expired and became valid again when a clock went back.
+     * Checks that each overruled submission comes after the submission that won, if no other backend uses the store.
+     * Submissions that had expired and became valid again when a clock went back are exempt.
      */
     void assertFirstWon() throws IOException {
         Map<String, Long> first = new HashMap<>();
@@ -268,7 +274,7 @@ final class InboxFiles {
         return certificate(submission.body()).id();
     }
 
-    /** Returns an id with its content. */
+    /** Returns the id and the content digest of a certificate. */
     static String contentOf(byte[] body) {
         Certificate certificate = certificate(body);
         return certificate.id() + " " + certificate.contentDigest().hex();

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** One failure of memory, of a store or of an answer affects only the submission in which it occurs. */
+/** Tests that one failure of the memory, the store or an answer affects only the submission in which it occurs. */
 final class IngestFaultsTest {
     @TempDir
     private Path directory;
@@ -34,7 +34,7 @@ final class IngestFaultsTest {
         return Stream.of(FaultyStore::beforePut, FaultyStore::beforeRoom);
     }
 
-    /** The memory runs out on the recorder's thread, or after the look-up. */
+    /** Simulates that memory runs out on the recorder's thread or after the look-up. */
     @ParameterizedTest
     @MethodSource("places")
     void outOfMemoryOnce_laterSubmissionsAreAnswered_alsoOfTheSameId(BiConsumer<FaultyStore, Runnable> place)
@@ -87,7 +87,7 @@ final class IngestFaultsTest {
         return new WeakReference<>(bytes);
     }
 
-    /** If one answer throws, the recorder continues, and the others are answered. */
+    /** Checks that the recorder continues and answers the other submissions if one answer throws. */
     @Test
     void lookUp_oneAnswerThrows_othersAreAnswered() throws IOException {
         try (IngestHarness harness = open()) {

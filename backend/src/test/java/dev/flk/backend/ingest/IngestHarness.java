@@ -100,12 +100,12 @@ final class IngestHarness implements AutoCloseable {
         this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), 1_000);
     }
 
-    /** Creates an ingest with other signatures than those of the sample key. */
+    /** Creates an ingest that accepts these signatures instead of those of the sample key. */
     IngestHarness(Path directory, Clock clock, Function<Metrics, Signatures> signatures) throws IOException {
         this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), sizes(1_000), signatures);
     }
 
-    /** Creates an ingest with other limits. */
+    /** Creates an ingest with these limits instead of the usual ones. */
     IngestHarness(Path directory, Clock clock, Limits.Sizes limits) throws IOException {
         this(
                 directory,
@@ -217,7 +217,7 @@ final class IngestHarness implements AutoCloseable {
         return records;
     }
 
-    /** Checks the sum in the Javadoc of {@link IngestMetrics}. */
+    /** Checks that the counters add up as the Javadoc of {@link IngestMetrics} says. */
     private void assertAccountedFor() {
         double sum = Stream.of(
                         "flk_accepted",

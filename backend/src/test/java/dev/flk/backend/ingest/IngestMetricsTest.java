@@ -54,7 +54,10 @@ class IngestMetricsTest {
         assertThat(samples.keySet()).noneMatch(name -> name.contains("\"c\""));
     }
 
-    /** Neither the memory of the backend nor the number of time series grows with the number of shards. */
+    /**
+     * Checks that the number of shards does not increase the memory of the backend or the number of time series without
+     * bound.
+     */
     @Test
     void shards_aHundredThousand_areBounded() {
         IngestMetrics.Shards shards = shards(256);

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
 
-/** The path of a submission, and the promise to decide each id once, on a real log. */
+/** Tests of the path of a submission and of the promise to decide each id once, on a real log. */
 final class IngestPipelineTest {
     @TempDir
     private Path directory;
@@ -64,7 +64,8 @@ final class IngestPipelineTest {
             for (String gauge : List.of("ids_in_flight", "wal_queue_bytes", "wal_queue_appends")) {
                 assertThat(harness.metric("flk_" + gauge)).as(gauge).isZero();
             }
-            await().until(() -> harness.metric("flk_recorder_queue_groups") == 0); // a look at the store may wait in it
+            // a check of the store may still be queued
+            await().until(() -> harness.metric("flk_recorder_queue_groups") == 0);
         }
         assertThat(IngestHarness.logged(log()))
                 .extracting(LogRecord::kind, record -> new String(record.body(), StandardCharsets.UTF_8))
@@ -85,7 +86,7 @@ final class IngestPipelineTest {
         }
     }
 
-    /** An agent sends the time of the backend's {@code Date}. */
+    /** Simulates an agent that adopts the time in the backend's {@code Date} header. */
     @Test
     void wallClockSetAhead_senderFollows_isDecided() throws IOException {
         try (IngestHarness harness = open()) {
@@ -114,8 +115,8 @@ final class IngestPipelineTest {
     }
 
     /**
-     * Look-ups need no key and take no token: without a bound, anybody could fill the queue of the store's reads, and
-     * the store would count as down.
+     * Checks the limit on look-ups, which need no key and no token. Without the limit, anybody could fill the queue of
+     * the store's reads, and the store would count as down.
      */
     @Test
     void lookUps_aboveTheLimit_are503_untilTheStoreAnswers() throws IOException {
@@ -227,7 +228,7 @@ final class IngestPipelineTest {
                 .isEqualTo(records.get(0).arrivalMillis() + IngestHarness.TTL.toMillis());
     }
 
-    /** A body of a megabyte takes as long to parse as many short ones. */
+    /** Checks that a long body costs more than a short one: a megabyte takes as long to parse as many short bodies. */
     @Test
     void refusedBody_isChargedToItsAddressByLength() throws Exception {
         Limits.Sizes sizes = new Limits.Sizes(BigDecimal.TEN, 1_000, null, BigDecimal.ONE, 10, 10);
@@ -243,7 +244,7 @@ final class IngestPipelineTest {
         }
     }
 
-    /** A sender that sees that nothing is pending, and then submits, must not be answered that something is pending. */
+    /** Checks that a submission is pending until its log line is written, and no longer pending when it is answered. */
     @Test
     void pending_countsUnfinished() throws IOException {
         try (IngestHarness harness = open()) {

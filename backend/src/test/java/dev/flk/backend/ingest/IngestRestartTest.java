@@ -32,7 +32,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The result of a start from the log, whatever the store has kept. */
+/** Tests of a start from the log, whatever the store has kept. */
 final class IngestRestartTest {
     @TempDir
     private Path directory;
@@ -126,7 +126,10 @@ final class IngestRestartTest {
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
     }
 
-    /** The replay takes the steps of the log's writer itself, because the log's threads do not run yet. */
+    /**
+     * Checks that the replay performs the steps of the log's writer itself, because the log's threads are not running
+     * yet.
+     */
     @Test
     void restart_storeHasAnotherOutcome_isLoggedAsOverruling() throws IOException {
         try (IngestHarness harness = open()) {
@@ -153,7 +156,7 @@ final class IngestRestartTest {
         assertThat(Overruled.decode(records.get(1).body())).isEqualTo(new Overruled(1, theirs));
     }
 
-    /** The store is empty as well: only the log line shows that something may be missing. */
+    /** Leaves the store empty as well, so that only the log line shows that records may be missing. */
     @Test
     void restart_tornTail_isReported() throws IOException {
         Path killed = directory.resolve("killed");

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Submissions with a keys file: all refusals look alike to the sender, are distinguished in log and metrics, and leave
- * nothing on disk.
+ * Tests of submissions with a keys file: all refusals look the same to the sender, differ in the log and the metrics,
+ * and leave nothing on disk.
  */
 final class KeysPipelineTest {
     @TempDir
@@ -81,13 +81,16 @@ final class KeysPipelineTest {
             assertThat(harness.metric("flk_signature_refused_total{reason=\"not examined\",}"))
                     .isZero();
             assertThat(harness.metric("flk_signature_errors")).isEqualTo(refused.size());
-            // the id is free
+            // the id is still free
             assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
         }
         assertThat(IngestHarness.logged(directory.resolve("log"))).hasSize(1);
     }
 
-    /** Anybody may send a captured certificate again: that must not use up the rate of the key that signed it. */
+    /**
+     * Checks that resending a captured certificate, which anybody can do, does not use up the rate of the key that
+     * signed it.
+     */
     @Test
     void keyWithARate_isLimitedByNewCertificatesOnly() throws Exception {
         try (IngestHarness harness = open()) {

@@ -46,8 +46,8 @@ final class LogCareTest {
     }
 
     /**
-     * The other reader is like the record: segments wait for it until the disk has less than twice its floor, which is
-     * 0 here.
+     * Simulates another reader of the log, such as the record. Segments are kept for it until the free space is less
+     * than twice the minimum, which is 0 here.
      */
     @Test
     void segmentStillRead_isRemovedOnlyIfSpaceIsShort() throws IOException {
@@ -63,8 +63,8 @@ final class LogCareTest {
     }
 
     /**
-     * The age of a segment is measured by the clock by which outcomes expire, even when the wall clock is trusted
-     * again.
+     * Checks that the age of a segment is measured by the clock that expires outcomes, even after the wall clock is
+     * trusted again.
      */
     @Test
     void clockJumpsAhead_nothingIsRemovedEarly() throws IOException {

@@ -17,7 +17,7 @@ import java.util.Random;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
-/** A start from a log in which somebody has moved away or damaged a segment. */
+/** Tests of starts from a log with a segment that was moved away or damaged. */
 final class MovedSegmentTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
@@ -25,7 +25,8 @@ final class MovedSegmentTest {
             new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
 
     /**
-     * Writes a segment a day, each with one submission that is decided and durably recorded; then kills the process.
+     * Writes one segment a day, each with one decided and durably recorded submission, then kills the process and
+     * returns the segments.
      */
     private List<String> segmentsOfThreeDays() throws IOException {
         simulation.start();
@@ -47,7 +48,7 @@ final class MovedSegmentTest {
                 .hasMessageContaining("is missing, with record 2");
     }
 
-    /** The store was down since the first start, and the low-water mark is still 0. */
+    /** Simulates a store that has been down since the first start, so that the low-water mark is still 0. */
     @Test
     void oldestSegmentMovedBeforeAnyDecision_startFails() throws IOException {
         simulation.start();
@@ -69,7 +70,7 @@ final class MovedSegmentTest {
         simulation.audit();
     }
 
-    /** The operator does what the message says. */
+    /** Simulates an operator who follows the instructions in the message. */
     @Test
     void beginningLostAndMissingFromTheStore_startsOnceTheMarkIsRemoved() throws IOException {
         simulation.start();
@@ -77,7 +78,7 @@ final class MovedSegmentTest {
             simulation.submit(Pcs.number(day));
             simulation.settle();
             if (day == 1) {
-                store.flush(); // the last that the store keeps
+                store.flush(); // the last data that survives in the store
             }
             world.advance(Duration.ofDays(1));
         }
@@ -97,7 +98,7 @@ final class MovedSegmentTest {
         simulation.start();
     }
 
-    /** The segments after it, which the retention removed, do not count as a gap. */
+    /** Checks that the segments after the restored one, which retention removed, do not count as a gap. */
     @Test
     void oldSegmentRestored_emptyStoreIsCompleted() throws IOException {
         String oldest = segmentsOfThreeDays().get(0);
@@ -119,13 +120,13 @@ final class MovedSegmentTest {
     }
 
     /**
-     * The active segment was moved away unnoticed, and the store was emptied: the store is not complete before the
+     * Moves the active segment away unnoticed and empties the store, which must not count as complete before the
      * segment is back.
      */
     @Test
     void newestSegmentMovedAndStoreLost_isDownUntilItIsRestored() throws IOException {
         simulation.start();
-        for (int i = 1; i <= 20; i++) { // more than the next segment repeats
+        for (int i = 1; i <= 20; i++) { // more records than the next segment repeats
             simulation.submit(Pcs.number(100 + i));
             simulation.settle();
         }
@@ -149,7 +150,7 @@ final class MovedSegmentTest {
     }
 
     /**
-     * New records receive the sequences of the removed segment, and the position that the store has kept counts the old
+     * Logs new records with the sequences of the removed segment, while the store's position still counts the old
      * records.
      */
     @Test
@@ -168,8 +169,8 @@ final class MovedSegmentTest {
             simulation.submit(Pcs.number(i));
             simulation.settle();
         }
-        simulation.stepLogCare(); // the mark is kept
-        simulation.kill(); // the store has what it flushed
+        simulation.stepLogCare(); // saves the mark
+        simulation.kill(); // the store keeps only flushed data
         simulation.start();
         simulation.settle();
         simulation.audit();
@@ -185,8 +186,8 @@ final class MovedSegmentTest {
     }
 
     /**
-     * There is one segment a day. The store has flushed only the first day, the second segment is moved away, and the
-     * process is killed.
+     * Writes one segment a day, flushes the store only on the first day, kills the process and moves the second segment
+     * away.
      */
     @Test
     void decidedSegmentMovedAndMissingFromTheStore_isNotSkipped() throws IOException {
@@ -203,15 +204,12 @@ final class MovedSegmentTest {
         }
         String second = simulation.segments().get(1);
         simulation.kill();
-        keepDecided(3, 3); // as LogCare keeps it every 5 s
+        keepDecided(3, 3); // as LogCare does every 5 s
         simulation.disk.moveAway(second, "moved");
         assertThatThrownBy(simulation::start).isInstanceOf(IOException.class).hasMessageContaining("is missing, with");
     }
 
-    /**
-     * The newest segments, which are decided, are gone. New records have their sequences, and none of these records is
-     * decided.
-     */
+    /** Moves the newest segments away, which are decided, and logs new, undecided records with the same sequences. */
     @Test
     void endOfTheLogMoved_newRecordsAreNotTakenForDecided() throws IOException {
         simulation.start();

@@ -17,9 +17,9 @@ import org.junit.jupiter.api.Test;
 
 final class OneBackendSimulationTest {
     /**
-     * Submissions, duplicates and conflicts, forces, disk and store faults, kills, power losses, restarts under another
-     * policy, passing time, a wall clock that is set, a store that is removed, segments of the log that are moved away
-     * and perhaps put back, a second process that takes the log.
+     * Simulates submissions, duplicates and conflicts, forces, disk and store faults, kills, power losses, restarts
+     * under another policy, passing time, jumps of the wall clock, the removal of the store, segments that are moved
+     * away and perhaps put back, and a second process that takes over the log.
      */
     @Test
     void oneBackend_keepsEveryPromise() {
@@ -32,14 +32,14 @@ final class OneBackendSimulationTest {
         RandomHistory.runMany(OneBackend::new);
     }
 
-    /** A history of a backend with a store of its own. */
+    /** A history of one backend with its own store. */
     static final class OneBackend extends RandomHistory {
         private static final Duration WEEKS = Duration.ofDays(20);
         private static final List<Mood> MOODS = List.of(Mood.values());
         private static final int LIVES = 5;
         private static final int STEPS_BETWEEN_TAKEOVERS = 40;
 
-        /** Whether second processes take the log, as they do in a quarter of the histories. */
+        /** Whether second processes take over the log, which happens in a quarter of the histories. */
         private final boolean isTakenOver;
 
         private final SimulatedStore store;
@@ -92,7 +92,7 @@ final class OneBackendSimulationTest {
             }
         }
 
-        /** Logs an id again while the store can't be asked, so that the first record expires before the second. */
+        /** Logs an id again while the store is down, so that the first record expires before the second. */
         private void logAgain() {
             Pcs pcs = Pcs.number(++lastEpoch).with("D_hat", "1.1");
             store.setMood(Mood.UP);
@@ -141,13 +141,13 @@ final class OneBackendSimulationTest {
             simulation.submit(turn(epoch -> epoch));
         }
 
-        /** Lets time pass; a process that lost the log ends within seconds. */
+        /** Lets time pass, after ending a process that has lost the log, because such a process ends within seconds. */
         private void pass(Duration time) {
             simulation.endDisplaced();
             world.advance(time);
         }
 
-        /** Lets a second process take the log, perhaps; the first one continues until it notices. */
+        /** Sometimes lets a second process take over the log; the first process continues until it notices. */
         private void stepTakeover() {
             if (!simulation.isDisplaced()) {
                 if (random.nextInt(STEPS_BETWEEN_TAKEOVERS) == 0) {

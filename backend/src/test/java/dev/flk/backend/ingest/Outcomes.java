@@ -13,7 +13,7 @@ import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import java.nio.charset.StandardCharsets;
 
-/** Shorthands for outcomes in tests of ingest. */
+/** Helpers for outcomes in tests of ingest. */
 final class Outcomes {
     private Outcomes() {}
 
@@ -37,7 +37,9 @@ final class Outcomes {
         return ((Decided) outcome).body();
     }
 
-    /** Returns an outcome of another backend for this id: other content, valid for about a quarter of an hour. */
+    /**
+     * Returns an outcome of another backend for this id, with different content, valid for about a quarter of an hour.
+     */
     static StoredOutcome theirs(Pcs pcs, long nowMillis) {
         byte[] digest = new byte[32];
         return new StoredOutcome(

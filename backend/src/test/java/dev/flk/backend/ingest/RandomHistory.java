@@ -16,11 +16,13 @@ import java.util.function.IntUnaryOperator;
 import java.util.function.LongFunction;
 
 /**
- * A random history, which keeps every promise. {@code -Dflk.seeds=N} runs more histories, {@code -Dflk.firstSeed=S} other ones. A failing
- * seed is named and runs alone with {@code -Dflk.seed=S}; {@code -Dflk.trace=true} prints every step.
+ * A random history, in which every promise must hold. {@code -Dflk.seeds=N} sets the number of histories, {@code
+ * -Dflk.firstSeed=S} the first seed. A failure reports its seed, which {@code -Dflk.seed=S} runs alone; {@code
+ * -Dflk.trace=true} prints every step.
  *
- * <p>In half of the histories, the clocks jump now and then, by seconds, by hours, or in some by weeks. In half of them, somebody moves
- * segments away now and then, and puts them back or never does, and logrotate renames and compresses the active segment.
+ * <p>In half of the histories, the clocks sometimes jump by seconds or hours, and in some histories by weeks. In half
+ * of them, segments are sometimes moved away and perhaps put back, and logrotate renames and compresses the active
+ * segment.
  */
 abstract class RandomHistory {
     static final Duration HOURS = Duration.ofHours(6);
@@ -28,7 +30,7 @@ abstract class RandomHistory {
     static final int IDS = 8;
     private static final List<Fault> FAULTS = List.of(Fault.values());
 
-    /** The number of histories in every build. */
+    /** The number of histories that every build runs. */
     private static final long FEW_SEEDS = 250;
 
     private static final long MANY_SEEDS = 2_000;
@@ -41,26 +43,26 @@ abstract class RandomHistory {
     private final boolean clocksJump;
     private final boolean segmentsMove;
 
-    /** @param farthestJump chooses how far a clock may jump */
+    /** @param farthestJump a function that chooses how far a clock may jump */
     RandomHistory(long seed, Function<Random, Duration> farthestJump) {
         // seeds are scrambled, because the first draws of a Random hardly differ for neighbouring seeds
         random = new Random(new SplittableRandom(seed).nextLong());
         this.farthestJump = farthestJump.apply(random);
         clocksJump = random.nextBoolean();
         segmentsMove = random.nextBoolean();
-        // one clock is ahead and the other behind, and the time that counts for expiry may stay behind for as long
+        // one clock may be ahead and another behind, and the clock that expires outcomes may lag by the same amount
         // again
         world = new World(clocksJump ? this.farthestJump.multipliedBy(4) : Duration.ZERO);
     }
 
-    /** Runs the history; returns the number of answers. */
+    /** Runs the history and returns the number of answers. */
     abstract long run() throws IOException;
 
     static void runFew(LongFunction<RandomHistory> history) {
         run(history, 0, FEW_SEEDS);
     }
 
-    /** Runs histories that no other build runs. */
+    /** Runs many histories, with seeds that ordinary builds do not run. */
     static void runMany(LongFunction<RandomHistory> history) {
         run(history, FEW_SEEDS, MANY_SEEDS);
     }
@@ -80,7 +82,7 @@ abstract class RandomHistory {
         assertThat(answers).as("the histories do something").isGreaterThan(20 * count);
     }
 
-    /** Moves segments and sets the clock, perhaps, while the backend runs. */
+    /** Sometimes moves segments or sets the clock while the backend runs. */
     final void disturb(Simulation simulation) throws IOException {
         if (clocksJump && random.nextInt(40) == 0) {
             long most = random.nextBoolean() ? farthestJump.toMillis() : HOURS.toMillis() / 200;
@@ -105,7 +107,7 @@ abstract class RandomHistory {
         }
     }
 
-    /** Moves a segment, perhaps, while the backend does not run. */
+    /** Sometimes moves a closed segment away while the backend does not run. */
     final void disturbBeforeAStart(Simulation simulation) throws IOException {
         if (segmentsMove && random.nextInt(4) == 0) {
             simulation.files.moveClosed(random);
@@ -120,7 +122,7 @@ abstract class RandomHistory {
         return forDays ? Duration.ofDays(2 + random.nextInt(14)) : Duration.ofSeconds(random.nextInt(100));
     }
 
-    /** Returns certificates for one turn, equal and conflicting ones among them. */
+    /** Returns certificates for one turn, some of which may be equal or conflict. */
     final Pcs[] turn(IntUnaryOperator epochs) {
         Pcs[] turn = new Pcs[1 + random.nextInt(3)];
         for (int i = 0; i < turn.length; i++) {

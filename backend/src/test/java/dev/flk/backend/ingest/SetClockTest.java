@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A backend's wall clock jumps. */
+/** Tests of a backend whose wall clock jumps. */
 final class SetClockTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
@@ -33,7 +33,7 @@ final class SetClockTest {
         simulation.answerAll();
     }
 
-    /** No list for the store may contain an id twice: the store would refuse it each time. */
+    /** Checks that no list for the store contains an id twice, because the store would reject the list each time. */
     @Test
     void setBackBeforeAnExpiry_twoPendingOfOneId_areDecidedInTurn() throws IOException {
         simulation.start();
@@ -41,7 +41,7 @@ final class SetClockTest {
         world.advance(Simulation.TTL);
         submitWithoutAStore(other); // the first has expired
         simulation.clock.set(Duration.ofHours(-2));
-        world.advance(Duration.ofHours(1)); // the clock is trusted, and the first has not expired
+        world.advance(Duration.ofHours(1)); // the clock is trusted, so the first is valid again
 
         store.setMood(Mood.UP);
         simulation.settle();
@@ -50,7 +50,7 @@ final class SetClockTest {
         simulation.audit();
     }
 
-    /** Submissions in the backlog are recorded before later ones. */
+    /** Checks that submissions in the backlog are recorded before later ones. */
     @Test
     void setAhead_pendingHasNotExpired() throws IOException {
         simulation.start();
@@ -65,7 +65,7 @@ final class SetClockTest {
         simulation.audit();
     }
 
-    /** The expired outcome may win again; the loss of the outcome that was answered since then is reported. */
+    /** Checks that the loss of the later outcome is reported, because the expired outcome may win again. */
     @Test
     void setBackBeforeAnExpiryAndStoreLost_lossIsReported() throws IOException {
         simulation.start();
@@ -74,7 +74,7 @@ final class SetClockTest {
         world.advance(Simulation.TTL);
         simulation.submit(other);
         simulation.settle();
-        simulation.stepLogCare(); // the mark is kept
+        simulation.stepLogCare(); // saves the mark
         simulation.kill();
         store.empty();
         simulation.clock.set(Duration.ofHours(-1));
@@ -85,8 +85,8 @@ final class SetClockTest {
     }
 
     /**
-     * The jump ends before anybody notices it. Outcomes that were answered meanwhile remain valid as long as all
-     * others.
+     * Ends each jump within seconds, before the new time is trusted. Outcomes from during the jump remain valid for as
+     * long as all others.
      */
     @ParameterizedTest
     @ValueSource(ints = {-20, 20})
@@ -107,8 +107,8 @@ final class SetClockTest {
     }
 
     /**
-     * The wall clock is trusted after an hour. Outcomes that were answered by the other time still remain valid for
-     * their whole life in elapsed time.
+     * Keeps the jump for more than an hour, so that the wall clock is trusted. All outcomes still remain valid for
+     * their full lifetime in elapsed time.
      */
     @ParameterizedTest
     @ValueSource(ints = {-20, 20})
@@ -139,7 +139,7 @@ final class SetClockTest {
         answered.add(pcs);
     }
 
-    /** Requires that different content under an answered id gets the answer that was given first. */
+    /** Checks that different content under each answered id is a conflict. */
     private void requireAnswersStand(List<Pcs> answered) {
         for (Pcs pcs : answered) {
             AtomicReference<Outcome> outcome =

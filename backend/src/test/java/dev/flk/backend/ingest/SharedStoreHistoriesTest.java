@@ -23,8 +23,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Histories with a shared store that broke earlier drafts of the rules for deciding once. Each history also runs with
- * the rule that fixes it switched off, and then breaks again.
+ * Tests of histories with a shared store that broke earlier drafts of the rules for deciding once. Each history also
+ * runs without the rule that fixes it, and must then fail.
  */
 final class SharedStoreHistoriesTest {
     private final World world = new World();
@@ -56,7 +56,10 @@ final class SharedStoreHistoriesTest {
         }
     }
 
-    /** Lets backend zero log different content, and lose to backend one when the outcome is recorded. */
+    /**
+     * Makes backend zero log different content and lose to backend one when the outcome is recorded; returns the
+     * outcome that won.
+     */
     private Outcome overruleAtZero() {
         AtomicReference<Outcome> lost = zero.simulation.submit(other).get(0);
         zero.client.step(); // the look-up finds nothing
@@ -77,7 +80,7 @@ final class SharedStoreHistoriesTest {
         zero.start();
         one.start();
         Outcome won = overruleAtZero();
-        zero.simulation.disk.failOperation(1, Fault.EIO); // the force of the overruled record
+        zero.simulation.disk.failOperation(1, Fault.EIO); // fails the force of the overruled record
         zero.simulation.stepWriter();
         zero.simulation.stepOutcomeWriter();
         assertThat(zero.submit(Pcs.number(2))).isNotNull();
@@ -85,7 +88,7 @@ final class SharedStoreHistoriesTest {
         zero.simulation.kill();
         one.simulation.kill();
         remote.empty();
-        zero.start(); // it asserts first
+        zero.start(); // backend zero asserts its log first
         Outcome again = zero.submit(first);
         assertThat(body(again)).isEqualTo(body(won));
         one.start();
@@ -115,7 +118,8 @@ final class SharedStoreHistoriesTest {
         assertThat(zero.submit(first)).isInstanceOf(Outcome.Refused.class); // logged again
         remote.setReachable(true);
         zero.simulation.settle();
-        world.advance(Simulation.TTL.minusHours(12)); // the first has expired, the second would not have
+        // the first record has expired, but the second would still be valid
+        world.advance(Simulation.TTL.minusHours(12));
         Outcome answered = zero.submit(other);
         assertThat(relation(answered)).isEqualTo(Relation.FIRST);
         zero.simulation.kill();
@@ -124,7 +128,7 @@ final class SharedStoreHistoriesTest {
         assertThat(body(zero.submit(other))).isEqualTo(body(answered));
     }
 
-    /** The other content arrives after each step of the recovery, with an id of its own each time. */
+    /** Submits different content after each step of the recovery, with a different id each time. */
     @Test
     void history9_trafficDuringReassertion() throws IOException {
         zero.start();
@@ -136,9 +140,9 @@ final class SharedStoreHistoriesTest {
             zero.client.timeOut();
             zero.simulation.submit(Pcs.number(200 + steps));
             while (zero.simulation.isUp()) {
-                zero.simulation.step(); // notices that the store was lost
+                zero.simulation.step(); // until it notices that the store lost data
             }
-            world.advance(Duration.ofSeconds(5)); // and may try it again
+            world.advance(Duration.ofSeconds(5)); // the store may be tried again
             for (int i = 0; i < steps; i++) {
                 zero.simulation.tick();
                 zero.simulation.step();
@@ -153,9 +157,9 @@ final class SharedStoreHistoriesTest {
     void history12_markCarriedDuringReassertion() throws IOException {
         zero.start();
         Outcome answered = zero.submit(first);
-        zero.simulation.stepLogCare(); // the mark is kept
+        zero.simulation.stepLogCare(); // saves the mark
         remote.empty();
-        // it dies at every step of asserting its log
+        // kills the backend at every step of asserting its log
         for (int steps = 0; steps < 40; steps++) {
             zero.simulation.kill();
             zero.simulation.start();
@@ -179,11 +183,11 @@ final class SharedStoreHistoriesTest {
         zero.client.step();
         zero.simulation.stepOutcomeWriter();
         zero.simulation.stepWriter();
-        zero.simulation.stepOutcomeWriter(); // its put is on the way
-        remote.putBackCopy(); // a failover that nobody noticed
+        zero.simulation.stepOutcomeWriter(); // the put is in flight
+        remote.putBackCopy(); // an unnoticed failover
         zero.client.timeOut();
         while (remote.stepLate()) {
-            // the put arrives before the older position was read
+            // the put arrives before the older position is read
         }
         zero.simulation.settle();
         assertThat(second.get()).isNotNull();
@@ -197,7 +201,7 @@ final class SharedStoreHistoriesTest {
         remote.setReachable(false);
         assertThat(zero.submit(first)).isInstanceOf(Outcome.Refused.class);
         world.advance(Simulation.TTL);
-        remote.setReachable(true); // and keeps nothing that has no time left
+        remote.setReachable(true); // the store must not receive expired outcomes
         zero.simulation.settle();
         zero.simulation.audit();
         assertThat(relation(zero.submit(other))).isEqualTo(Relation.FIRST);
@@ -217,7 +221,7 @@ final class SharedStoreHistoriesTest {
                 .isTrue();
     }
 
-    /** Three methods of one class agree on the rule. */
+    /** Changes three methods of one class, because all three implement the rule. */
     @Test
     void storeUpOnceConnected_breaksAPromise() throws ReflectiveOperationException {
         String rule = "a store is down until it is complete";

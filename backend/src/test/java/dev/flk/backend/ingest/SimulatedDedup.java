@@ -15,41 +15,47 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/** A store in one thread, as a simulation drives it. */
+/** A single-threaded store for simulations. */
 interface SimulatedDedup extends DedupStore {
-    /** Sets the clock by which outcomes expire for the backend that asks. */
+    /** Sets the clock by which outcomes expire for the calling backend. */
     void expiresBy(InstantSource expiry);
 
-    /** Returns the outcome that is valid now for the backend that asks, whether it can reach the store or not. */
+    /** Returns the outcome that is currently valid for the calling backend, even if it can't reach the store. */
     Optional<StoredOutcome> existing(PcsId id);
 
     /** Returns all outcomes that were ever recorded for an id. */
     List<StoredOutcome> everRecorded(PcsId id);
 
-    /** Returns the position up to which the store would report to be complete; only what it keeps durably counts. */
+    /** Returns the position up to which the store is durably complete. */
     long durablyCompleteUpTo();
 
-    /** The end of the log is gone and its sequences are used again: no copy is restored whose position counts the old ones. */
+    /**
+     * Excludes the log's position from all restored copies, because the end of the log is gone and its sequences are
+     * used again.
+     */
     void disownPositions();
 
-    /** The process that used the store died. */
+    /** Simulates the death of the process that uses the store. */
     void processDied();
 
-    /** Whether the next call will be answered. */
+    /** Returns whether the store will answer the next call. */
     boolean isReachable();
 
-    /** Takes one step of what is under way; false if nothing is. */
+    /** Performs the oldest pending call; returns false if there is none. */
     boolean step();
 
     static StoreUnavailableException unavailable(String what) {
         return new StoreUnavailableException("simulated: " + what, new IOException(what));
     }
 
-    /** The content of a store at one time. All copies of a store share the list of outcomes that were ever recorded. */
+    /**
+     * The content of a store at one point in time. All copies of a store share the list of outcomes that were ever
+     * recorded.
+     */
     final class Content {
         final Set<String> evidence = new HashSet<>();
 
-        /** Position entries by log id. */
+        /** The position entries by log id. */
         final Map<String, String> positions = new HashMap<>();
 
         private final Map<PcsId, StoredOutcome> outcomes = new HashMap<>();
@@ -83,7 +89,7 @@ interface SimulatedDedup extends DedupStore {
             return ever.getOrDefault(id, List.of());
         }
 
-        /** Records an outcome unless another one is valid; returns the winner. */
+        /** Records an outcome unless a valid one exists, and returns the outcome that won. */
         StoredOutcome putIfAbsent(StoredOutcome decision, long nowMillis) {
             Optional<StoredOutcome> earlier = existing(decision.id(), nowMillis);
             if (earlier.isEmpty()) {

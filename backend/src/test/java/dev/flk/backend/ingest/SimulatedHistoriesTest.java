@@ -22,8 +22,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Histories of one backend that broke earlier drafts of the rules for deciding once. Each history also runs with the
- * rule that fixes it switched off, and then breaks again.
+ * Tests of histories of one backend that broke earlier drafts of the rules for deciding once. Each history also runs
+ * without the rule that fixes it, and must then fail.
  */
 final class SimulatedHistoriesTest {
     private final World world = new World();
@@ -38,7 +38,8 @@ final class SimulatedHistoriesTest {
     }
 
     /**
-     * The other content arrives with the record, or after the record's force has failed and before anybody is answered.
+     * Submits different content together with the record, and after the record's force has failed but before any
+     * answer.
      */
     @Test
     void history5_evidenceAfterAFailedRecord() throws IOException {
@@ -73,7 +74,7 @@ final class SimulatedHistoriesTest {
         assertThat(simulation.files.contents()).containsAll(simulation.conflicts());
     }
 
-    /** Fails the force after the write of the queued records. */
+    /** Makes the force after the write of the queued records fail. */
     private void failNextForce() {
         simulation.disk.failOperation(1, Fault.EIO);
     }
@@ -82,7 +83,7 @@ final class SimulatedHistoriesTest {
     void history10_startFromOwnMark() throws IOException {
         simulation.start();
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
-        simulation.stepLogCare(); // the mark is kept
+        simulation.stepLogCare(); // saves the mark
         simulation.kill();
         store.empty();
         simulation.start();
@@ -96,13 +97,13 @@ final class SimulatedHistoriesTest {
         simulation.submit(Pcs.number(1));
         simulation.stepWriter();
         store.putByAnother(Outcomes.theirs(Pcs.number(1), world.nowMillis()));
-        simulation.stepOutcomeWriter(); // overruled, which must be logged first
+        simulation.stepOutcomeWriter(); // the outcome was overruled, which must be logged first
         failNextForce();
         simulation.stepWriter();
         simulation.stepOutcomeWriter();
         assertThat(relation(recordedOnly(Pcs.number(2)))).isEqualTo(Relation.FIRST);
         assertThat(relation(recordedOnly(Pcs.number(3)))).isEqualTo(Relation.FIRST);
-        simulation.stepLogCare(); // the mark is kept, and what the store has
+        simulation.stepLogCare(); // saves the mark and the store's position
         store.flush();
         simulation.kill();
         simulation.start();
@@ -111,7 +112,7 @@ final class SimulatedHistoriesTest {
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
     }
 
-    /** Submits without a step of the backlog. */
+    /** Submits and records without working off the backlog. */
     private Outcome recordedOnly(Pcs pcs) {
         AtomicReference<Outcome> outcome = simulation.submit(pcs).get(0);
         simulation.stepWriter();

@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/** The real disk with faults that a test switches on and off, from any thread. */
+/** The real disk, with faults that a test switches on and off from any thread. */
 public class FaultyFiles extends ForwardingFiles {
     private volatile boolean holding;
     private final Semaphore permits = new Semaphore(0);
@@ -36,69 +36,69 @@ public class FaultyFiles extends ForwardingFiles {
         super(new DiskFiles());
     }
 
-    /** The next {@code count} reads that touch these bytes of a file fail. */
+    /** Makes the next {@code count} reads of these bytes of a file fail. */
     public void failReads(String name, long from, long end, int count) {
         readFailures.set(count);
         unreadable = new Unreadable(name, from, end);
     }
 
-    /** How many of them have not failed yet. */
+    /** Returns the number of reads that are still to fail. */
     public int readFailuresLeft() {
         return readFailures.get();
     }
 
-    /** From now on no force returns until it is let go. */
+    /** Blocks every force until {@link #release} is called. */
     public void hold() {
         holding = true;
     }
 
-    /** Returns once a force is being held. */
+    /** Blocks until a force is held. */
     public void awaitHeld() {
         arrived.acquireUninterruptibly();
     }
 
-    /** Lets every force go on. */
+    /** Lets every force continue. */
     public void release() {
         holding = false;
         permits.release(1_000);
     }
 
-    /** The next forces fail. */
+    /** Makes the next {@code count} forces fail. */
     public void failForces(int count) {
         failures.set(count);
     }
 
-    /** While full, no write succeeds. */
+    /** Makes every write fail while {@code full} is set. */
     public void setDiskFull(boolean full) {
         diskFull = full;
     }
 
-    /** While set, no file can be created. */
+    /** Makes every creation of a file fail while {@code fails} is set. */
     public void setCreateFails(boolean fails) {
         createFails = fails;
     }
 
-    /** The next write throws this. */
+    /** Makes the next write throw {@code error}. */
     public void throwOnWrite(Error error) {
         onWrite.set(error);
     }
 
-    /** The next listing of a directory throws this. */
+    /** Makes the next listing of a directory throw {@code error}. */
     public void throwOnList(RuntimeException error) {
         onList.set(error);
     }
 
-    /** Whether that was thrown. */
+    /** Returns whether no error of {@link #throwOnList} is pending. */
     public boolean hasThrownOnList() {
         return onList.get() == null;
     }
 
-    /** How many writes there were. */
+    /** Returns the number of successful writes. */
     public int writes() {
         return writes.get();
     }
 
-    /** The names of the files that were forced since the last call. */
+    /** Returns the names of the files that were forced since the last call. */
     public List<String> takeForced() {
         List<String> taken = List.copyOf(forced);
         forced.clear();
@@ -137,7 +137,7 @@ public class FaultyFiles extends ForwardingFiles {
         return usableBytes < 0 ? super.usableBytes(directory) : usableBytes;
     }
 
-    /** From now on this much can still be written, as far as anybody asks; below 0: what the disk says. */
+    /** Sets the free space that the disk reports; a negative value restores the actual one. */
     public void setUsableBytes(long bytes) {
         usableBytes = bytes;
     }

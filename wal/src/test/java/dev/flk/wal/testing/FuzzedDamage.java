@@ -6,8 +6,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Damage to the files of a {@link SimulatedDisk} as a fuzzer chooses it: bits that flipped, files that were cut, bytes
- * that were put in, doubled, overwritten, swapped, or became zeros.
+ * Damage to the files of a {@link SimulatedDisk}, chosen by a fuzzer: flipped bits, truncated files, and bytes that are
+ * inserted, doubled, removed, zeroed or overwritten.
  */
 public final class FuzzedDamage {
     private static final int MOST_BYTES_PUT_IN = 64;
@@ -16,20 +16,19 @@ public final class FuzzedDamage {
     private final SimulatedDisk disk;
     private final String file;
 
-    /** Of this file. */
     public FuzzedDamage(FuzzedDataProvider data, SimulatedDisk disk, String file) {
         this.data = data;
         this.disk = disk;
         this.file = file;
     }
 
-    /** Damages one of these files, once; returns the first byte of it that may be another one now. */
+    /** Damages one of these files once and returns the position of the first changed byte. */
     public static Place damageOne(FuzzedDataProvider data, SimulatedDisk disk, List<String> files) {
         String file = data.pickValue(files);
         return new Place(file, new FuzzedDamage(data, disk, file).damage());
     }
 
-    /** Where damage begins. */
+    /** The file and the offset at which damage begins. */
     public record Place(String file, int offset) {}
 
     private int damage() {

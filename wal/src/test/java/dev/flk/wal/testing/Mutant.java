@@ -16,8 +16,9 @@ import org.objectweb.asm.Opcodes;
 import org.objectweb.asm.Type;
 
 /**
- * The product with one rule switched off: one of its classes (or two, where one rule covers for another), whose code was changed, and
- * all its other classes, in a class loader of their own. What a test runs in there must fail, or it does not hold the rule.
+ * The product with one rule switched off. The code of one class is changed (or of two, where one rule covers for
+ * another), and a separate class loader loads it together with all other classes. A test that passes with the changed
+ * classes does not check the rule.
  */
 public final class Mutant {
     private static final String OURS = "dev.flk.";
@@ -36,12 +37,15 @@ public final class Mutant {
         this(rule, List.of(new Change(className, method, code)));
     }
 
-    /** The method, lambdas in it included, leaves out its calls of {@code called}; where they give something, it is 0, false or null. */
+    /** Makes the method, including its lambdas, skip its calls of {@code called}; their result is 0, false or null. */
     public static Mutant notCalling(String rule, String className, String method, String called) {
         return giving(rule, className, method, called, 0);
     }
 
-    /** The same, but where the calls give a number or a truth, it is {@code value}. */
+    /**
+     * Does the same as {@link #notCalling}, but the result of a call that returns an integer or a boolean is {@code
+     * value}.
+     */
     public static Mutant giving(String rule, String className, String method, String called, long value) {
         return new Mutant(rule, className, method, code -> new Calls(code, called) {
             @Override
@@ -52,7 +56,10 @@ public final class Mutant {
         });
     }
 
-    /** The method, in which there are no lambdas, takes a field of its own object where it should call {@code called}, which gives the same type. */
+    /**
+     * Makes the method, which must not contain lambdas, read a field of its own object, of the same type, instead of
+     * calling {@code called}.
+     */
     public static Mutant takingInstead(String rule, String className, String method, String called, String field) {
         return new Mutant(rule, className, method, code -> new Calls(code, called) {
             @Override
@@ -65,7 +72,10 @@ public final class Mutant {
         });
     }
 
-    /** The method, lambdas in it included, calls {@code instead}, of the same type and shape, where it should call {@code called}. */
+    /**
+     * Makes the method, including its lambdas, call {@code instead}, of the same class and signature, in place of
+     * {@code called}.
+     */
     public static Mutant callingInstead(String rule, String className, String method, String called, String instead) {
         return new Mutant(rule, className, method, code -> new Calls(code, called) {
             @Override
@@ -75,7 +85,10 @@ public final class Mutant {
         });
     }
 
-    /** The method, lambdas in it included, reads the constant {@code instead} where it should read {@code read}, of the same class. */
+    /**
+     * Makes the method, including its lambdas, read the constant {@code instead}, of the same class, in place of {@code
+     * read}.
+     */
     public static Mutant readingInstead(String rule, String className, String method, String read, String instead) {
         return new Mutant(rule, className, method, code -> new Code(code) {
             private boolean found;
@@ -94,37 +107,40 @@ public final class Mutant {
         });
     }
 
-    /** The method, lambdas in it included, fails with an {@link IOException} where it should call {@code called}. */
+    /** Makes the method, including its lambdas, throw an {@link IOException} in place of calling {@code called}. */
     public static Mutant failingInstead(String rule, String className, String method, String called) {
         return new Mutant(rule, className, method, code -> new Calls(code, called) {
             @Override
             void call(int opcode, String owner, String descriptor, boolean isInterface) {
                 popCall(opcode, descriptor);
-                // not thrown in place: the code behind would be dead, and that takes a frame of its own
+                // an inline throw would make the code after it unreachable, which requires a stack map frame
                 mv.visitMethodInsn(Opcodes.INVOKESTATIC, Type.getInternalName(Mutant.class), "fail", "()V", false);
                 push(Type.getReturnType(descriptor), 0);
             }
         });
     }
 
-    /** The method does nothing; what it gives back is {@code value}, or null where that is an object. */
+    /** Makes the method do nothing but return {@code value}, or null if it returns an object. */
     public static Mutant returning(String rule, String className, String method, long value) {
         return new Mutant(rule, className, method, code -> new Constant(code, value));
     }
 
-    /** Another rule, which covers for this one, is switched off too. */
+    /** Switches off another rule as well, which covers for this one. */
     public Mutant and(Mutant other) {
         List<Change> both = new ArrayList<>(changes);
         both.addAll(other.changes);
         return new Mutant(rule + "; and " + other.rule, both);
     }
 
-    /** Called by changed code. */
+    /** Throws an exception on behalf of changed code. */
     public static void fail() throws IOException {
         throw new IOException("a rule is switched off");
     }
 
-    /** A static method of a class of the tests that takes and gives what classes of the JDK can hold, run in there. */
+    /**
+     * Runs a static method of a test class with the changed classes. Its parameters and result must have types of the
+     * JDK.
+     */
     public Object run(String testClass, String testMethod, Class<?>[] types, Object... arguments)
             throws ReflectiveOperationException {
         var run = load(testClass).getDeclaredMethod(testMethod, types);
@@ -133,10 +149,11 @@ public final class Mutant {
     }
 
     /**
-     * Whether a test, of a class with a constructor without parameters, fails in there: a promise is broken.
+     * Returns whether a test fails with the changed classes, that is, whether a promise is broken. The test class needs
+     * a constructor without parameters.
      *
-     * @param parameters of the test
-     * @throws InvocationTargetException if it ended in any other way, which says nothing about the rule
+     * @param parameters the arguments of the test
+     * @throws InvocationTargetException if the test ends with any other exception, which says nothing about the rule
      */
     public boolean breaks(Class<?> testClass, String test, long... parameters) throws ReflectiveOperationException {
         Class<?> loaded = load(testClass.getName());
@@ -158,7 +175,10 @@ public final class Mutant {
         }
     }
 
-    /** The changed classes come first: what does not fit them is to be told by name, not met by whatever loads them. */
+    /**
+     * Loads the changed classes first, so that a change that does not fit is reported by itself and not from within the
+     * test.
+     */
     private Class<?> load(String testClass) throws ClassNotFoundException {
         Loader loader = new Loader(Mutant.class.getClassLoader());
         for (Change change : changes) {
@@ -167,7 +187,7 @@ public final class Mutant {
         return Class.forName(testClass, true, loader);
     }
 
-    /** The rule, in words. */
+    /** Returns the description of the rule. */
     @Override
     public String toString() {
         return rule;
@@ -205,10 +225,10 @@ public final class Mutant {
             super(Opcodes.ASM9, code);
         }
 
-        /** Whether what was to be changed was there. */
+        /** Returns whether the code to be changed was found. */
         abstract boolean hasChanged();
 
-        /** What the method gives back. */
+        /** Receives the return type of the method. */
         void returns(Type given) {}
 
         final void popCall(int opcode, String descriptor) {
@@ -264,7 +284,7 @@ public final class Mutant {
         }
     }
 
-    /** Emits its own code, and lets nothing of the original through. */
+    /** A visitor that emits its own code and drops the original. */
     private static final class Constant extends Code {
         private final MethodVisitor target;
         private final long value;
@@ -293,11 +313,11 @@ public final class Mutant {
             target.visitInsn(type.getOpcode(Opcodes.IRETURN));
             target.visitMaxs(0, 0);
             target.visitEnd();
-            mv = null; // what follows goes nowhere
+            mv = null; // drops the original code
         }
     }
 
-    /** Loads all that is ours anew. */
+    /** A class loader that loads all classes of the project again. */
     private final class Loader extends ClassLoader {
         Loader(ClassLoader parent) {
             super(parent);

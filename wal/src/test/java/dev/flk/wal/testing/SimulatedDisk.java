@@ -23,10 +23,10 @@ import java.util.random.RandomGenerator;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * A disk with a page cache, in memory. What was written but not forced may be lost, kept, or kept in part at a power
- * loss, block by block; directory entries survive in the order in which they were made, up to any point behind the last
- * forced one. A force that fails leaves its blocks in the cache, clean, and says nothing later; what of them is on the
- * disk is anybody's guess, torn blocks included once somebody relied on a later force.
+ * A disk with a page cache, in memory. At a power loss, each block that was written but not forced may be lost, kept or
+ * kept in part; changes to the directory survive in order, up to any point after the last forced one. A failed force
+ * leaves its blocks in the cache as clean, and later forces report no error. The content of these blocks on the disk is
+ * then undefined; after a later force of the directory, they may be torn.
  */
 public final class SimulatedDisk implements FileOps {
     private static final int BLOCK = 4096;
@@ -42,7 +42,7 @@ public final class SimulatedDisk implements FileOps {
     private long usableBytes = 1L << 40;
     private int epoch;
 
-    /** Counts operations and fails the chosen one. */
+    /** The number of operations so far; the operation with the number {@code failAt} fails. */
     private long operations;
 
     private long failAt = -1;
@@ -52,15 +52,15 @@ public final class SimulatedDisk implements FileOps {
     private long meddleAt = -1;
     private Runnable meddling = () -> {};
 
-    /** What becomes of an operation that is to fail. */
+    /** The way in which an operation fails. */
     public enum Fault {
         EIO,
         ENOSPC,
-        /** The process dies before the operation takes effect. */
+        /** The process dies before the operation completes. */
         KILL
     }
 
-    /** The process is dead: thrown through everything. */
+    /** The death of the process, as an error that no code handles. */
     public static final class Killed extends Error {
         private static final long serialVersionUID = 1;
     }
@@ -69,18 +69,18 @@ public final class SimulatedDisk implements FileOps {
         byte[] cached = new byte[0];
         byte[] durable = new byte[0];
         final TreeSet<Integer> dirty = new TreeSet<>();
-        /** Blocks whose force failed, and whether a directory was forced since. */
+        /** The blocks whose force failed; {@code reliedOnLater} is set when the directory is forced afterwards. */
         final TreeSet<Integer> unproven = new TreeSet<>();
 
         boolean reliedOnLater;
     }
 
-    /** An empty disk; what a loss of power leaves is drawn from {@code random}. */
+    /** Creates an empty disk; {@code random} decides what a power loss leaves. */
     public SimulatedDisk(RandomGenerator random) {
         this.random = random;
     }
 
-    /** The operation with this number (from now, 0 the next one) fails. */
+    /** Makes the operation with this number fail; 0 is the next one. */
     public void failOperation(long number, Fault how) {
         failAt = operations + number;
         fault = how;
@@ -88,24 +88,30 @@ public final class SimulatedDisk implements FileOps {
     }
 
     /**
-     * Right before the operation with this number (from now, 0 the next one) somebody else does something to the files.
+     * Runs {@code what}, which simulates another process, right before the operation with this number; 0 is the next
+     * one.
      */
     public void meddleBefore(long number, Runnable what) {
         meddleAt = operations + number;
         meddling = what;
     }
 
-    /** No operation fails from now on. */
+    /** Cancels the fault that is still to come. */
     public void failNothing() {
         failAt = -1;
     }
 
-    /** Whether the chosen operation was reached. */
+    /** Returns the number of operations so far. */
+    public long operations() {
+        return operations;
+    }
+
+    /** Returns whether the chosen operation was reached. */
     public boolean faultHappened() {
         return faultHappened;
     }
 
-    /** The process died: open files and locks are gone, the page cache is not. */
+    /** Simulates a kill of the process: open files and locks are gone, the page cache remains. */
     public void kill() {
         epoch++;
         removeLock();
@@ -113,7 +119,7 @@ public final class SimulatedDisk implements FileOps {
         failAt = -1;
     }
 
-    /** The machine died. */
+    /** Simulates a power loss. */
     public void losePower() {
         kill();
         int kept = pendingEntries.isEmpty() ? 0 : random.nextInt(pendingEntries.size() + 1);
@@ -149,7 +155,7 @@ public final class SimulatedDisk implements FileOps {
         inode.unproven.clear();
     }
 
-    /** All, none or some of a block's sectors reach the disk. */
+    /** Copies all, none or some of a block's sectors to the disk. */
     private void copySectors(byte[] from, byte[] to, int block) {
         int choice = random.nextInt(3);
         for (int at = block * BLOCK; at < Math.min((block + 1) * BLOCK, to.length); at += SECTOR) {
@@ -162,7 +168,7 @@ public final class SimulatedDisk implements FileOps {
         }
     }
 
-    /** A copy of everything as the page cache shows it, on a disk of its own. */
+    /** Returns a new disk with a copy of all files as the page cache shows them. */
     public SimulatedDisk copy() {
         SimulatedDisk copy = new SimulatedDisk(random);
         entries.forEach((name, inode) -> copy.put(name, inode.cached.clone()));
@@ -178,33 +184,30 @@ public final class SimulatedDisk implements FileOps {
         durableEntries.put(name, inode);
     }
 
-    /** A file's content as the page cache shows it. */
+    /** Returns a file's content as the page cache shows it. */
     public byte[] content(String name) {
         return entries.get(name).cached.clone();
     }
 
-    /** Somebody else renames a file. */
+    /** Renames a file, as another process would. */
     public void moveAway(String name, String to) {
         entries.put(to, entries.remove(name));
         entriesChanged();
     }
 
-    /** Somebody else removes a file; who has it open still does. */
+    /** Removes a file, as another process would; open handles remain usable. */
     public void remove(String name) {
         entries.remove(name);
         entriesChanged();
     }
 
-    /** Somebody else cuts a file to nothing. */
+    /** Truncates a file to 0 bytes, as another process would. */
     public void empty(String name) {
         entries.get(name).cached = new byte[0];
         entries.get(name).durable = new byte[0];
     }
 
-    /**
-     * Somebody else rotates a file as logrotate does: renames it, compresses it, and may leave an empty one in its
-     * place.
-     */
+    /** Rotates a file as logrotate does: renames it, may compress it, and may leave an empty file in its place. */
     public void rotate(String name, boolean compresses, boolean creates) {
         for (int n = 1; ; n++) {
             String rotated = name + "." + n;
@@ -238,17 +241,17 @@ public final class SimulatedDisk implements FileOps {
         return bytes.toByteArray();
     }
 
-    /** Opening it fails from now on: it belongs to somebody else. */
+    /** Makes opening a file fail, as if it belonged to another user. */
     public void forbid(String name) {
         forbidden = name;
     }
 
-    /** The names of all files, sorted. */
+    /** Returns the names of all files, sorted. */
     public List<String> names() {
         return List.copyOf(entries.keySet());
     }
 
-    /** Whether the process died in an operation; whatever it still tries fails, until {@link #kill} buries it. */
+    /** Returns whether the process died in an operation; all further operations fail until {@link #kill} is called. */
     public boolean isDead() {
         return dead;
     }
@@ -369,7 +372,7 @@ public final class SimulatedDisk implements FileOps {
         return usableBytes;
     }
 
-    /** From now on this much can still be written, as far as anybody asks. */
+    /** Sets the free space that the disk reports. */
     public void setUsableBytes(long bytes) {
         usableBytes = bytes;
     }
@@ -400,16 +403,13 @@ public final class SimulatedDisk implements FileOps {
         };
     }
 
-    /** Somebody removes the lock file; the process that had locked it still runs. */
+    /** Removes the lock file while the process that holds the lock still runs. */
     public void removeLock() {
         locked = false;
         lockNumber++;
     }
 
-    /**
-     * Somebody puts a copy in the place of the directory, durably; a process that has files open writes to the old
-     * ones.
-     */
+    /** Replaces the directory with a copy, durably; a process with open files still writes to the old ones. */
     public void replaceByCopy() {
         removeLock();
         durableEntries.clear();
@@ -452,7 +452,7 @@ public final class SimulatedDisk implements FileOps {
             try {
                 check();
             } catch (IOException | Killed e) {
-                put(source, position, random.nextInt(complete + 1)); // a part of it arrived
+                put(source, position, random.nextInt(complete + 1)); // a part of the data is written
                 throw e;
             }
             put(source, position, complete);
@@ -474,7 +474,7 @@ public final class SimulatedDisk implements FileOps {
             try {
                 check();
             } catch (IOException e) {
-                inode.unproven.addAll(inode.dirty); // the cache shows them as clean from now on
+                inode.unproven.addAll(inode.dirty); // the cache treats these blocks as clean from now on
                 inode.dirty.clear();
                 inode.reliedOnLater = false;
                 throw e;

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /**
- * The plans that EXPLAIN shows for the statements as they are run, on tables that are too large to be read completely.
+ * Tests of the plans that EXPLAIN shows for the store's statements, on tables that are too large for sequential scans.
  */
 final class StatementPlansTest {
     private static Connection connection;
