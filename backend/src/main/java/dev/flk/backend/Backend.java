@@ -274,7 +274,7 @@ public final class Backend implements AutoCloseable {
                             ? "no reloadable setting has changed"
                             : "applied: " + String.join(", ", changes.taken()));
             if (!changes.needRestart().isEmpty()) {
-                LOG.warn("SIGHUP: these need a restart: {}", String.join(", ", changes.needRestart()));
+                LOG.warn("SIGHUP: these changes need a restart: {}", String.join(", ", changes.needRestart()));
             }
         } catch (InvalidConfig e) {
             e.problems().forEach(problem -> LOG.error("SIGHUP: {}; all settings stay as they were", problem));

@@ -220,7 +220,7 @@ final class Program implements Closeable {
 
     private int awaitEnd() throws IOException, InterruptedException {
         if (!process.waitFor(TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
-            throw new IOException(name + " does not end; it printed: " + tail());
+            throw new IOException(name + " did not end within " + TIMEOUT.toSeconds() + " s; it printed: " + tail());
         }
         return process.exitValue();
     }

@@ -52,8 +52,8 @@ final class ReloadIT {
             configure("TOKEN_RATE=1000000", "LOG_LEVEL=WARN", "MAX_BATCH=7");
             backend.program().onReloadSignal();
             backend.program()
-                    .awaitLine(line ->
-                            line.endsWith("WARN  backend - SIGHUP: these need a restart: MAX_BATCH=7 (was 1000)"));
+                    .awaitLine(line -> line.endsWith(
+                            "WARN  backend - SIGHUP: these changes need a restart: MAX_BATCH=7 (was 1000)"));
             Client.awaitUntil(() -> client.metric("flk_accepted") > 2_000);
             configure("TOKEN_RATE=lots");
             backend.program().onReloadSignal();

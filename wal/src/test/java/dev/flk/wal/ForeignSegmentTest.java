@@ -214,12 +214,12 @@ final class ForeignSegmentTest {
                 .hasMessageContaining("inbox.id contains the id of log")
                 .hasMessageContaining(segments(ours).get(0));
         assertThatThrownBy(() -> verify(disk))
-                .hasMessageContaining("at least half of the readable segments are of other logs");
+                .hasMessageContaining("at least half of the readable segments belong to other logs");
 
         String first = segments(theirs).get(0);
         disk.put(first + ".1", theirs.content(first));
         assertThatThrownBy(() -> SimulatedLog.open(disk))
-                .hasMessageContaining("at least half of the readable segments are of other logs");
+                .hasMessageContaining("at least half of the readable segments belong to other logs");
 
         disk.remove(first + ".1");
         disk.remove("inbox.id");

@@ -35,7 +35,7 @@ final class OutboxAccess {
      *
      * @throws OutboxLocked if another process still owns the outbox after that time
      */
-    static <T> T patiently(Attempt<T> attempt) throws IOException {
+    static <T> T retrying(Attempt<T> attempt) throws IOException {
         for (long waited = 0; ; waited += LOOK_AGAIN_MILLIS) {
             try {
                 return attempt.get();
@@ -67,7 +67,7 @@ final class OutboxAccess {
     static <T> T either(AgentConfig config, Operation<Outbox, T> alone, Operation<RunningAgent, T> throughAgent)
             throws IOException {
         // repeats only the access: the operation runs once, because it may read standard input
-        Access access = patiently(() -> access(config));
+        Access access = retrying(() -> access(config));
         Outbox outbox = access.outbox();
         if (outbox == null) {
             return throughAgent.apply(access.agent());

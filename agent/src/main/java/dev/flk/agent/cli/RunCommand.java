@@ -93,7 +93,7 @@ final class RunCommand implements Callable<Integer> {
 
     private static Agent open(AgentConfig config) throws IOException {
         Surroundings surroundings = Surroundings.real();
-        return OutboxAccess.patiently(() -> Agent.open(config, surroundings));
+        return OutboxAccess.retrying(() -> Agent.open(config, surroundings));
     }
 
     private static void end(Agent agent, CountDownLatch ended) {

@@ -154,10 +154,10 @@ final class SpoolFile {
     }
 
     /**
-     * Removes the file and returns true. If a text in the file is too long, renames the file instead of removing it. If
-     * another file is now at the path, or if the file has more to read, removes nothing and returns false; the file
-     * that was found at the path gets a unique name, under which it is read later. During the checks and the removal,
-     * the file has a temporary name, because another file could get the original name at any time.
+     * Renames the file at the path to a temporary name, because another program could put another file there at any
+     * time, and then removes it and returns true. If a certificate in the file is too long, keeps the file under a name
+     * with {@code .rejected}. If the renamed file is not the file that was read, or has more to read, gives it a unique
+     * name, under which it is read later, and returns false.
      */
     private boolean remove() throws IOException {
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);

@@ -193,7 +193,9 @@ public final class GuardedStore implements DedupStore {
         return breaker.remainingNanos();
     }
 
-    /** Returns how long the store has been unavailable, in nanoseconds; 0 while it is open. */
+    /**
+     * Returns how long the store has been unavailable, in nanoseconds; 0 while it accepts all calls ({@link #isOpen}).
+     */
     public synchronized long lostForNanos() {
         return state == State.OPEN ? 0 : nanoTicker.getAsLong() - lostSinceNanos;
     }

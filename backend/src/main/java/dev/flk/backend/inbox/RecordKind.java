@@ -15,8 +15,8 @@ import java.util.stream.Stream;
 /** The kinds of records in the inbox log. The log stores a letter; commands and messages show a name. */
 public final class RecordKind {
     /**
-     * The raw body of a certificate to decide. Its outcome follows from the rules in the context with which the record
-     * was logged.
+     * The raw body of a certificate that must be decided. The rules for the decision ({@link DecisionRules}) are the
+     * context of the segment in which the record was logged.
      */
     public static final char SUBMISSION = 's';
 

@@ -33,7 +33,10 @@ final class InFlightIds {
         OPENED,
         /** The submission is answered together with the submission in flight. */
         SHARES,
-        /** The submission in flight is in the log and waits for the store; the caller answers the new submission. */
+        /**
+         * The submission in flight is in the log, but can't be recorded until the store is back, and its waiting list
+         * is closed. The caller answers the new submission with an error.
+         */
         LEFT_WAITING,
         /** There is no room for another id. */
         FULL

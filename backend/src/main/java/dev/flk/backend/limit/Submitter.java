@@ -38,8 +38,8 @@ public final class Submitter {
     }
 
     /**
-     * Returns the number of the network that counts as one sender: an IPv4 address, which may be mapped to IPv6, or the
-     * first 64 bits of an IPv6 address, because these usually belong to one subscriber.
+     * Returns the network that counts as one sender, encoded as a long: an IPv4 address, which may be mapped to IPv6,
+     * or the first 64 bits of an IPv6 address, because these usually belong to one subscriber.
      */
     private static long network(InetAddress address) {
         ByteBuffer bytes = ByteBuffer.wrap(address.getAddress());
@@ -58,8 +58,8 @@ public final class Submitter {
     }
 
     /**
-     * Returns the number of the network that counts as one sender: an IPv4 address, or the first 64 bits of an IPv6
-     * address.
+     * Returns the network that counts as one sender, encoded as a long: an IPv4 address, or the first 64 bits of an
+     * IPv6 address.
      */
     public long network() {
         return network;

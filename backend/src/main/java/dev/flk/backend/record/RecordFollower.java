@@ -413,7 +413,8 @@ public final class RecordFollower implements AutoCloseable {
             known = json.path("sequence").asLong();
             digest = json.path("digest").asText();
         } catch (JsonProcessingException e) {
-            throw new IOException("the position of the record can't be read from the state: " + e.getMessage(), e);
+            throw new IOException(
+                    "the state contains an invalid position for the record of outcomes: " + e.getMessage(), e);
         }
         // the first reading compares with the end of the log at the start: records that were appended since then may
         // reuse the sequences of lost records

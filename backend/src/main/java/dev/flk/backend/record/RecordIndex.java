@@ -325,7 +325,7 @@ public final class RecordIndex implements AutoCloseable {
             return using(use);
         } catch (RocksDBException e) {
             hasFailed = true;
-            LOG.error("the index of the record of outcomes can't be read and is opened again: {}", e.getMessage());
+            LOG.error("the index of the record of outcomes can't be read and will be opened again: {}", e.getMessage());
             throw Reason.STARTING.because("the index of the record can't be read; the backend's log has the problem");
         }
     }

@@ -13,8 +13,8 @@ import java.util.function.Supplier;
 
 /**
  * A queue that delays updates for a moment, so that several updates share one fsync or one round trip. It is meant for
- * updates without a condition, such as heartbeats, whose senders do not wait for the answer. With an fsync for each of
- * 350 heartbeats a second, certificates would be ingested a tenth more slowly. Safe for any thread.
+ * updates without a condition, such as heartbeats, whose senders do not wait for the answer. At 350 heartbeats a
+ * second, one fsync for each would slow down the ingest of certificates by a tenth. Safe for any thread.
  */
 public final class GroupedUpdates {
     private static final Duration LONGEST_WAIT = Duration.ofMillis(50);

@@ -81,7 +81,7 @@ public final class StateSessions implements SessionStorage {
         return new StateKey(NAMESPACE, Session.agentOf(id), id);
     }
 
-    /** Returns whether a session was deleted at or after the end of its lifetime, not before. */
+    /** Returns whether a session had reached the end of its lifetime when it was deleted. */
     private boolean isExpiry(StateKey key, Version deletion) {
         List<Version> before = engine.reads().history(key, deletion.version(), 1);
         return !before.isEmpty()

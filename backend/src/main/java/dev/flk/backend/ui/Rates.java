@@ -16,7 +16,7 @@ public final class Rates {
     private final Deque<Map<Counted, Double>> minutes = new ArrayDeque<>();
     private Map<Counted, Double> totals;
 
-    /** The numbers that are counted. */
+    /** The kinds of answers that are counted. */
     public enum Counted {
         ACCEPTED("accepted"),
         ESCALATED("escalated"),

@@ -135,7 +135,7 @@ final class SimulatedHistoriesTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
             history5_evidenceAfterAFailedRecord | submissions in flight share an end       | returning backend.ingest.InFlightIds$InFlight join 0
-            history5_evidenceThatFailed          | evidence not on disk is not known        | notCalling backend.ingest.Evidence tell remove
+            history5_evidenceThatFailed          | evidence not on disk is not known        | notCalling backend.ingest.Evidence answer remove
             history10_startFromOwnMark        | a start resumes at the store's position  | giving backend.ingest.StoreLink connected orElse 9223372036854775807
             history11_endOfTheGroupAsPosition    | the mark is before the oldest unfinished | callingInstead backend.inbox.LowWater advance getFirst getLast
             history14_timeOutWithEffect          | an outcome not recorded is tried again   | notCalling backend.ingest.OutcomeWriter leaveWaiting add

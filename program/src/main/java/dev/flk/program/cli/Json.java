@@ -17,9 +17,9 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 
 /**
- * Formats the output of commands with {@code --json}: the record of a result as one object per line, in ASCII. The
- * members of the object are the components of the record, with names in snake_case; null components are omitted; enum
- * constants are in lower case. Safe for any thread.
+ * Formats the output of commands with {@code --json}: each result, usually a Java record, as one JSON object on one
+ * line, in ASCII. The members of the object are the components of the record, with names in snake_case; null components
+ * are omitted; enum constants are in lower case. Safe for any thread.
  */
 public final class Json {
     private static final JsonMapper MAPPER = JsonMapper.builder()

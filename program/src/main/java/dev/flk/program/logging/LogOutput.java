@@ -47,19 +47,19 @@ public final class LogOutput {
      *
      * @param textLine the Logback pattern of a line in text format
      * @param quiet the minimum levels of loggers that are too verbose for operators
-     * @param patientLogger the logger that writes a line for each certificate; its lines at INFO or below may be
+     * @param bufferedLogger the logger that writes a line for each certificate; its lines at INFO or below may be
      *     delayed briefly. Null if the program has no such logger
      */
     public record Style(
             String textLine,
             Map<String, Level> quiet,
-            @Nullable String patientLogger) {}
+            @Nullable String bufferedLogger) {}
 
     /** Applies a configuration; no line is lost during the change. */
     public static void configure(LogConfig config, Style style) {
         LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
         StandardError standardError =
-                new StandardError(encoder(config.format(), style.textLine(), context), style.patientLogger());
+                new StandardError(encoder(config.format(), style.textLine(), context), style.bufferedLogger());
         standardError.setContext(context);
         standardError.start();
         Logger root = context.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME);
@@ -79,9 +79,10 @@ public final class LogOutput {
     }
 
     /**
-     * Writes a line like {@code logger.info(message)}, but at a fraction of the cost, if that can be done: if logging
-     * is configured, and {@code logger} is the patient logger and has no appender of its own. Lines of the same
-     * millisecond have the same time.
+     * Writes the same line as {@code logger.info(message)}, but at a fraction of the cost. Writes nothing and returns
+     * false if logging is not configured, if {@code logger} is not the buffered logger or has an appender of its own,
+     * or if the encoded line would not contain the message unchanged. Consecutive lines of one millisecond have the
+     * same time.
      *
      * @param logger a logger whose level includes INFO
      * @param message UTF-8 without control characters, quotes or backslashes
@@ -157,7 +158,7 @@ public final class LogOutput {
         private static final String MARK = "<the message>";
 
         private final Encoder<ILoggingEvent> encoder;
-        private final @Nullable String patientLogger;
+        private final @Nullable String bufferedLogger;
         private final ByteArrayOutputStream held = new ByteArrayOutputStream(2 * MOST_HELD_BYTES);
         private final Thread flusher = new Thread(this::flushNowAndThen, "log-lines");
         private volatile boolean waiting;
@@ -176,19 +177,19 @@ public final class LogOutput {
         private @Nullable Thread framedBy;
 
         /**
-         * @param patientLogger the logger whose lines at INFO or below may be delayed; null if no logger's lines may be
-         *     delayed
+         * @param bufferedLogger the logger whose lines at INFO or below may be delayed; null if no logger's lines may
+         *     be delayed
          */
-        StandardError(Encoder<ILoggingEvent> encoder, @Nullable String patientLogger) {
+        StandardError(Encoder<ILoggingEvent> encoder, @Nullable String bufferedLogger) {
             this.encoder = encoder;
-            this.patientLogger = patientLogger;
+            this.bufferedLogger = bufferedLogger;
             flusher.setDaemon(true);
         }
 
         @Override
         public void start() {
             super.start();
-            if (patientLogger != null) {
+            if (bufferedLogger != null) {
                 flusher.start();
             }
         }
@@ -201,7 +202,7 @@ public final class LogOutput {
             // line
             framedMillis = -1;
             boolean mayWait = event.getLevel().levelInt <= Level.INFO_INT
-                    && event.getLoggerName().equals(patientLogger);
+                    && event.getLoggerName().equals(bufferedLogger);
             synchronized (held) {
                 held.writeBytes(line);
                 written(mayWait);
@@ -220,7 +221,7 @@ public final class LogOutput {
 
         synchronized boolean writeInfo(Logger logger, byte[] message, int length) {
             if (!isStarted()
-                    || !logger.getName().equals(patientLogger)
+                    || !logger.getName().equals(bufferedLogger)
                     || logger.iteratorForAppenders().hasNext()) {
                 return false;
             }

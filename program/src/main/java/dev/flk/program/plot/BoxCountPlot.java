@@ -14,8 +14,8 @@ public final class BoxCountPlot {
     private BoxCountPlot() {}
 
     /**
-     * Draws log2 of the number of occupied boxes over log2 of the scale, and a line with slope D̂. The intercept of the
-     * line is the median of y − D̂·x over all points.
+     * Draws log2 of the number of occupied boxes against log2 of the scale, and a line with slope D̂. The intercept of
+     * the line is the median of y − D̂·x over all points.
      *
      * @param scales at least one scale
      * @param boxes the number of occupied boxes at each scale, at least 1

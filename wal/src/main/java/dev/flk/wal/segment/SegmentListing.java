@@ -150,7 +150,7 @@ final class SegmentListing {
 
     /**
      * Separates the segments of this log from the segments of other logs, and chooses the most complete copy of each
-     * segment of this log. Throws if at least half of the segments are of other logs.
+     * segment of this log. Throws if at least half of the segments belong to other logs.
      */
     private void sortOutForeign() throws IOException {
         List<List<Listed>> ours = new ArrayList<>();
@@ -163,9 +163,9 @@ final class SegmentListing {
         }
         if (!foreign.isEmpty() && foreign.size() >= ours.size()) {
             throw new IOException(directory.resolve(LogId.file(prefix)) + " contains the id of log " + logId
-                    + ", but at least half of the readable segments are of other logs: " + SegmentNames.some(foreign)
-                    + ". If this file is the wrong one, restore or delete it: without it, the id is read from the"
-                    + " segments. Otherwise move the segments away");
+                    + ", but at least half of the readable segments belong to other logs: "
+                    + SegmentNames.some(foreign) + ". If the file with the id is wrong, restore or delete it: without"
+                    + " it, the id is read from the segments. Otherwise move these segments away");
         }
         for (List<Listed> copies : ours) {
             found.add(fullest(copies));

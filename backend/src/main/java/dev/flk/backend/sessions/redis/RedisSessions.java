@@ -270,7 +270,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
             if (failure != null) {
                 boolean isRefused = failure instanceof CallFailed || failure.getCause() instanceof CallFailed;
                 if (isRefused && !isRefusing.getAndSet(true)) {
-                    LOG.warn("Redis refuses an update of a session: {}", message(failure));
+                    LOG.warn("Redis refused an update of a session: {}", message(failure));
                 }
                 throw isRefused ? Reason.DISK_FULL.because(message(failure)) : down(failure);
             }
