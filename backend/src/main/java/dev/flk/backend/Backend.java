@@ -90,8 +90,9 @@ public final class Backend implements AutoCloseable {
     private static final Duration LOSS_SHOWN = Duration.ofSeconds(5);
 
     /**
-     * The time for which a session's history is kept after its lifetime. It exceeds the hour in which nothing expires
-     * after a jump of the clock, so that no existing session is removed.
+     * The time for which a session's history is kept after its lifetime. This time must exceed the hour in which
+     * nothing expires after a jump of the clock; otherwise, the history of a session that still exists could be
+     * removed.
      */
     private static final Duration SESSIONS_KEPT_LONGER = Duration.ofHours(2);
 
@@ -283,7 +284,8 @@ public final class Backend implements AutoCloseable {
 
     /**
      * Starts to accept submissions. {@code /readyz} and a log line report that the backend is ready once the store is
-     * complete as well; this may happen later. Must be called once, by the thread that started the backend.
+     * complete as well, which may be long after this method returns. Must be called once, by the thread that started
+     * the backend.
      */
     public void serve() {
         IngestPipeline ready = Objects.requireNonNull(started, "did not start");
@@ -292,7 +294,7 @@ public final class Backend implements AutoCloseable {
             List<Component> components = new ArrayList<>(
                     List.of(component("log", ready.problem()), component("dedup", ready.storeProblem())));
             if (served != null) {
-                // isNeeded is false: during an outage of the state, this backend still accepts certificates
+                // isNeeded is false, because the backend still accepts certificates during an outage of the state
                 components.add(new Component("state", served.problem().isEmpty(), served.detail(), false));
             }
             return components;
@@ -391,7 +393,10 @@ public final class Backend implements AutoCloseable {
                 Sessions.start(storage, new SessionAccess(signatures, tokens, steady), config, metrics.sessions));
     }
 
-    /** Returns the rights of the operators' tokens, which the state reads if it is on. */
+    /**
+     * Returns the rights of the operators' tokens. If the state is on, uses the tokens that the state has read;
+     * otherwise, reads the tokens file, if one is configured.
+     */
     private SessionAccess.Tokens tokens(SessionConfig config, Audit audit, ReloadSignal reloadSignal) {
         ServedState served = state;
         if (served != null) {

@@ -151,8 +151,8 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * Writes that a certificate was answered 401 because of its signature, unless too many lines with this reason were
-     * written.
+     * Writes a line for a certificate that was refused with status 401 because of its signature, unless too many lines
+     * with this reason were written.
      *
      * @param address the address of the connection
      * @param reason the reason as named in metrics
@@ -164,8 +164,8 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * Writes that the content of a certificate differs from the content that was decided under the same id, unless too
-     * many lines with this reason were written.
+     * Writes a line for a certificate whose content differs from the content that was decided under the same id, unless
+     * too many lines with this reason were written.
      */
     public void conflict(String address, String reason, String keyId, String id) {
         refused("conflict", address, reason, keyId, id);

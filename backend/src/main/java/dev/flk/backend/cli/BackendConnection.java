@@ -82,7 +82,10 @@ final class BackendConnection {
         }
     }
 
-    /** Sends a request with the operators' login, if one is configured; returns an answer with any status but 401. */
+    /**
+     * Sends a request with the operators' login, if one is configured, and returns the answer. Throws if the answer has
+     * status 401.
+     */
     HttpResponse<String> sendWithLogin(HttpRequest.Builder request) throws IOException {
         RunningBackend.login(environment, config.file)
                 .ifPresent(basic -> request.setHeader("Authorization", "Basic " + basic));
@@ -116,8 +119,9 @@ final class BackendConnection {
     }
 
     /**
-     * Returns the error in an answer, with the version that a changed session really has; the answer as it is if it
-     * does not come from a backend.
+     * Returns the error message in an answer. If the answer contains the actual version of a session, appends this
+     * version to the message. Returns the answer unchanged if it contains no error message, because it then does not
+     * come from a backend.
      */
     static String error(String answer) {
         try {

@@ -46,7 +46,8 @@ public final class CommandLineProgram {
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(
                     "io.netty", Level.WARN,
-                    // any caller can cause io.grpc to log below ERROR, and SerializingExecutor to log at any level
+                    // any caller can make io.grpc log at levels below ERROR, and SerializingExecutor at any level, so
+                    // these lines are suppressed
                     "io.grpc", Level.ERROR,
                     "io.grpc.internal.SerializingExecutor", Level.OFF,
                     "org.rocksdb", Level.WARN,

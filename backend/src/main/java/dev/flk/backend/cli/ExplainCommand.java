@@ -136,8 +136,8 @@ final class ExplainCommand implements Callable<Integer> {
     /**
      * Decides a submission without the log, the store and the limits.
      *
-     * @param signatures a function that explains the signature of a certificate that was read from a body; it takes at
-     *     most a few seconds
+     * @param signatures a function that explains the signature of a certificate, given the body and the parsed
+     *     certificate; a call of the function takes at most a few seconds
      */
     private static Explained explain(
             byte[] body,

@@ -82,7 +82,7 @@ final class PolicyTryCommand implements Callable<Integer> {
             .right("REJECTED", shard -> signed(shard.rejectedChange()));
 
     /**
-     * A tolerance for clocks that were set back: reading begins with a segment that was opened at least this long
+     * The tolerance for clocks that were set back. Reading begins with a segment that was opened at least this long
      * before the start of the period.
      */
     private static final Duration CLOCK_SLACK = Duration.ofHours(1);

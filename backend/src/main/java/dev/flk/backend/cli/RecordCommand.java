@@ -232,7 +232,7 @@ final class RecordCommand implements Callable<Integer> {
             return ExitCode.OK;
         }
         if (bases.size() > 1 && conditions.isEmpty() && id == null) {
-            conditions.add("order=oldest"); // the order of epochs can't be merged by time
+            conditions.add("order=oldest"); // answers in the default order, by epoch, can't be merged by time
         }
         String path = shard == null ? "/v1/outcomes?" : "/v1/shards/" + encoded(shard) + "/outcomes?";
         String query = id == null ? String.join("&", conditions) : "id=" + encoded(id);

@@ -235,7 +235,7 @@ final class SessionsCommand {
         out().flush();
     }
 
-    /** The changes of sessions on their way to Postgres, with the meaning of the metrics. */
+    /** The state of the queue of session changes that are written to Postgres, as reported by the metrics. */
     private record Queue(long waiting, long active, long delayed, long completed, long failed, double oldestSeconds) {
         static Queue of(String metrics) throws IOException {
             return new Queue(
@@ -336,7 +336,7 @@ final class SessionsCommand {
         return value.isValueNode() ? value.asText() : "-";
     }
 
-    /** Renders seconds in the largest unit that gives at least two of it. */
+    /** Renders a time in seconds in the largest unit in which its value is at least 2. */
     private static String age(long seconds) {
         return seconds < 120
                 ? seconds + " s"

@@ -168,8 +168,9 @@ final class WalCompactCommand implements Callable<Integer> {
     }
 
     /**
-     * Reports segments that are kept although they are past the retention, and returns the exit code. The code is a
-     * failure only if {@code inbox.mark} is missing or damaged, so that it is not known which records are decided.
+     * Reports segments that are kept although they are past the retention, and returns the exit code. The exit code
+     * reports a failure only if {@code inbox.mark} is missing or damaged, because it is then unknown which records are
+     * decided.
      */
     private int reportKept(LogCompaction compaction, List<Due> undecided) {
         PrintWriter err = spec.commandLine().getErr();

@@ -26,15 +26,15 @@ public interface DedupStore extends AutoCloseable {
      * Records each outcome, unless its id already has an outcome that has not expired.
      *
      * @param decisions outcomes with distinct ids
-     * @param completeUpTo the low-water mark: everything in the log up to this sequence is decided and recorded here.
-     *     The mark is stored atomically with the outcomes, even if it is lower than the previous mark
+     * @param completeUpTo the low-water mark: everything in the log up to this sequence is decided and recorded in this
+     *     store. The mark is stored atomically with the outcomes, even if it is lower than the previous mark
      * @return for each decision, in order, the outcome that is now stored under its id: the decision itself, or an
      *     outcome that was recorded earlier
      */
     CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo);
 
     /**
-     * Returns whether the store has a note of {@link #noteEvidence} that the log contains content with this digest as
+     * Returns whether {@link #noteEvidence} has stored a note that the log contains content with this digest as
      * evidence for this id. A note that has expired does not count.
      */
     default CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
@@ -55,10 +55,10 @@ public interface DedupStore extends AutoCloseable {
      * an earlier connection fail, now or at their own time-outs ({@link GuardedStore} does not wait for them).
      *
      * <p>A store that other processes can change keeps a position for this log: the sequence up to which the store is
-     * complete, with a value that is different for each write. This call reads the position. From now on, each put
-     * fails without writing unless the position is still the one that this connection read or wrote last. This detects
-     * a store that was emptied or restored from an older copy. If a put of an earlier connection arrives late, either
-     * that put or the next put of this connection is refused.
+     * complete, together with a value that is different for each write. This call reads the position. From now on, each
+     * put fails without writing unless the position is still the one that this connection read or wrote last. This
+     * check detects a store that was emptied or restored from an older copy. If a put of an earlier connection arrives
+     * late, either that put or the next put of this connection is refused.
      *
      * @return the sequence up to which the store is complete for this log; empty if the store knows no such sequence,
      *     for example because it is new
@@ -68,11 +68,11 @@ public interface DedupStore extends AutoCloseable {
     /**
      * Makes recorded outcomes and the position durable; does nothing in a store whose puts are durable by themselves.
      *
-     * @throws StoreUnavailableException if that fails
+     * @throws StoreUnavailableException if the store can't make them durable
      */
     default void sync() {}
 
-    /** Returns whether there is room for this many more outcomes. */
+    /** Returns whether the store has room for {@code more} additional outcomes. */
     default boolean hasRoomFor(long more) {
         return true;
     }
@@ -93,8 +93,8 @@ public interface DedupStore extends AutoCloseable {
      * @param status 200 or 202
      * @param body the exact bytes of the answer; must not be modified
      * @param digest the digest of the content that was decided
-     * @param signedDigest the first 16 hex digits of a digest of the signed fields; a comparison shows whether two
-     *     contents differ in these fields
+     * @param signedDigest the first 16 hex digits of a digest of the signed fields; comparing two of these digests
+     *     shows whether the contents differ in the signed fields
      * @param expiresAtMillis the wall time at which the outcome expires, milliseconds since the epoch
      */
     record StoredOutcome(

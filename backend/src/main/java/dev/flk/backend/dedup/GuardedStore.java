@@ -83,14 +83,18 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Sets a callback that receives the number of a lost connection after all outstanding calls have failed. The
-     * callback runs on the thread that detected the failure and must not block.
+     * Sets a callback to run when a connection is lost, after all outstanding calls have failed. The callback receives
+     * the number that {@link #connection} returned for the lost connection. The callback runs on the thread that
+     * detected the failure and must not block.
      */
     public void whenLost(LongConsumer listener) {
         whenLost = listener;
     }
 
-    /** Returns the number of the newest connection, which may already have ended. */
+    /**
+     * Returns the number that identifies the newest connection, which may already have ended. Each call of {@link
+     * #connect} increments this number.
+     */
     public synchronized long connection() {
         return connection;
     }
@@ -262,8 +266,9 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Ends the connection with this number. Does nothing and returns false if that connection has already ended: a late
-     * failure of an earlier connection must not end the current connection.
+     * Ends the connection that the number {@code failedConnection} identifies. Does nothing and returns false if this
+     * connection has already ended, because a late failure of an earlier connection must not end the current
+     * connection.
      */
     private boolean fail(long failedConnection, Throwable failure, String otherReason) {
         Throwable cause = cause(failure);

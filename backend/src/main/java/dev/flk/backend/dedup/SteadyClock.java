@@ -155,8 +155,8 @@ public final class SteadyClock implements InstantSource {
         }
         lowestSinceStep = Math.min(lowestSinceStep, believedOffset);
         if (nanos - lowestUntilNanos >= 0) {
-            // outcomes from before this step have expired; outcomes from between this step and a second step may still
-            // be valid
+            // outcomes that arrived before the clock stepped ahead have expired; outcomes that arrived between this
+            // step and a later step may still be valid
             lowestOffset = lowestSinceStep;
             lowestUntilNanos = nanos + lifeNanos;
             lowestSinceStep = Long.MAX_VALUE;

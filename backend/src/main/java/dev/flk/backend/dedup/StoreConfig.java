@@ -73,7 +73,8 @@ public sealed interface StoreConfig {
     /**
      * A Redis server, which other backends may share.
      *
-     * @param uri a URI, which can contain a password: the value of {@code REDIS_URI}, or made from {@code REDIS_ADDR}
+     * @param uri the URI of the server, which is the value of {@code REDIS_URI} or is built from {@code REDIS_ADDR}; it
+     *     can contain a password
      * @param timeout the time limit of each call, and of opening a network connection
      */
     record Redis(Secret uri, Duration timeout) implements StoreConfig {}

@@ -20,7 +20,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** The numbers of one step of the verification, as indented lines and as members of a JSON object. */
+/** The numeric values of one step of the verification, as indented lines and as members of a JSON object. */
 public final class ExplainedStep implements Step.Cases<ExplainedStep> {
     /**
      * The maximum number of slopes that are all shown; 8 scales have this number of slopes. If there are more slopes,
@@ -44,7 +44,7 @@ public final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return step.match(explained);
     }
 
-    /** Returns what the rule says, with its number. */
+    /** Returns the number of the rule and the statement that the rule requires to be true. */
     public String title() {
         return switch (step.rule()) {
             case D_HAT_RECOMPUTATION -> "1. D_hat can be recomputed";
@@ -62,7 +62,7 @@ public final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return step.objection().isEmpty();
     }
 
-    /** Returns the numbers, and the objection if there is one, as indented lines. */
+    /** Returns the numeric values, and the objection if there is one, as indented lines. */
     public String text() {
         return text
                 + step.objection()

@@ -34,12 +34,12 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** The list of checks for a configuration, and those that need no running backend. */
+/** The list of checks for a configuration, and the implementation of the checks that need no running backend. */
 public final class BackendHealth {
-    /** The difference between two clocks from which a finding is reported, as in {@code postgres check}. */
+    /** The smallest difference between two clocks that is reported as a finding, as in {@code postgres check}. */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
-    /** The lifetime below which a key is reported, as for TLS certificates. */
+    /** The remaining lifetime below which a key is reported, as for TLS certificates. */
     private static final Duration KEY_ENDS_SOON = Duration.ofDays(21);
 
     /** The checks of {@code postgres check} without which a backend can't work; the others are advice. */
@@ -63,9 +63,10 @@ public final class BackendHealth {
     /**
      * Returns the checks.
      *
-     * @param probes the URL of the probes of the running backend; empty if only its log names the port
-     * @param state a URL with the host and the port of its state; empty if the state is off, or only the log of the
-     *     backend names the port
+     * @param probes the URL of the probes of the running backend; empty if the configured port is 0, because only the
+     *     log of the backend then names the actual port
+     * @param state a URL with the host and the port of the state of the running backend; empty if the state is off, or
+     *     its configured port is 0
      * @param requestTimeout the longest time of a request to the running backend
      */
     public static List<Check> checks(

@@ -88,7 +88,10 @@ final class RunningProcess {
         }
     }
 
-    /** Makes a TLS handshake, because only a client with a certificate gets an answer to a request. */
+    /**
+     * Makes only a TLS handshake instead of a request, because the backend answers requests only from clients with a
+     * certificate.
+     */
     private Finding handshake(URI address) throws IOException, GeneralSecurityException, InvalidFileException {
         return connect(address, BACKEND)
                 .orElseGet(() -> Finding.doubtful(
@@ -108,7 +111,7 @@ final class RunningProcess {
         } else {
             try (StateClient client =
                     StateClient.to(text(address)).timeout(timeout).connect()) {
-                found.accept(info(client, text(address))); // before close, which may wait for a server that hangs
+                found.accept(info(client, text(address))); // report first: closing may wait for a server that hangs
             }
         }
     }

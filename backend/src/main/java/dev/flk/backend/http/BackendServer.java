@@ -35,11 +35,14 @@ import org.jspecify.annotations.Nullable;
  * {@link #close}.
  */
 public final class BackendServer implements AutoCloseable {
-    /** The divisors of the heap size: bodies may take a quarter, and answers an eighth. */
+    /**
+     * The divisors of the heap size that limit the memory for bodies to a quarter of the heap, and the memory for
+     * answers to an eighth.
+     */
     private static final int BODIES_OF_HEAP = 4;
 
     private static final int ANSWERS_OF_HEAP = 8;
-    /** The divisor of the heap size for the objects that parsing long bodies creates. */
+    /** The divisor of the heap size that limits the memory for the objects that parsing long bodies creates. */
     private static final int PARSING_OF_HEAP = 2;
     /** The connection limit of the operators' port: enough for a few scrapers and probes, and a few that hang. */
     private static final int MAX_OPS_CONNECTIONS = 64;

@@ -99,7 +99,8 @@ final class BatchHandler implements Endpoint.Handler {
         private static final int USUAL_LINE_BYTES = 256;
 
         /**
-         * The outcome of each line; null until the outcome arrives, and for a line that was too long to be submitted.
+         * The outcome of each line; null until the outcome arrives. A line that was too long to be submitted never has
+         * an outcome.
          */
         private final AtomicReferenceArray<@Nullable Outcome> outcomes;
 

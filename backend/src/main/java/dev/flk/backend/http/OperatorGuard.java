@@ -50,13 +50,13 @@ final class OperatorGuard {
         try {
             return InetAddress.getByName(address).isLoopbackAddress();
         } catch (UnknownHostException e) {
-            return false; // the server reports that it can't listen there
+            return false; // the server reports later that it can't listen on this address
         }
     }
 
     /**
-     * Returns whether strangers can't see what {@link #refusal} protects: a login is configured, or the server can be
-     * reached only from this machine.
+     * Returns whether everything that {@link #refusal} protects is hidden from strangers, because a login is configured
+     * or the server can be reached only from this machine.
      */
     boolean isSafe() {
         return login != null || isLoopback;

@@ -112,7 +112,10 @@ final class PageHandler implements AutoCloseable {
 
     private final ScheduledThreadPoolExecutor thread =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page-care"));
-    /** A secret in each form, which a page of another site does not know. */
+    /**
+     * A secret that each form contains. A page of another site does not know the secret, so the forms that it submits
+     * can be rejected.
+     */
     private final String token = newToken();
 
     private @Nullable Rates rates;

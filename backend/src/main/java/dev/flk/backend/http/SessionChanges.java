@@ -29,9 +29,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Streams of the changes of sessions, as server-sent events. An event {@code update} or {@code delete} has a change as
- * JSON. The last event of each commit has an id, from which a client resumes. If changes after a client's position are
- * lost, the stream begins with an event {@code reset}, and the client must list the sessions again.
+ * Streams of the changes of sessions, as server-sent events. Each event {@code update} or {@code delete} contains one
+ * change as JSON. The last event of each commit has an id, from which a client resumes. If changes after a client's
+ * position are lost, the stream begins with an event {@code reset}, and the client must list the sessions again.
  */
 final class SessionChanges implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");

@@ -272,7 +272,7 @@ final class SessionHandler implements AutoCloseable {
     /**
      * Answers the exchange on another thread, or with an error if sessions are off or the server is overloaded.
      *
-     * @param answer returns the answer; null if it has answered the exchange itself
+     * @param answer a function that returns the answer, or null if the function has answered the exchange itself
      */
     private void read(Exchange exchange, Function<Sessions, @Nullable Answer> answer) {
         Optional<Sessions> opened = sessions.get();

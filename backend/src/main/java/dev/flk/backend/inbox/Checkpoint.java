@@ -68,7 +68,8 @@ final class Checkpoint {
     }
 
     /**
-     * Creates the file if it is missing, or replaces it if it is damaged. The caller must hold the lock of the directory.
+     * Creates the file if it is missing, or replaces it if it is damaged. The caller must hold the lock of the
+     * directory.
      *
      * @param knownId the id of the log according to the store; if empty, a new id is drawn
      * @param removed the number of records before the first existing record. Whether they were removed after their
@@ -123,7 +124,7 @@ final class Checkpoint {
 
     /**
      * Compares the checkpoint with the end of the log, {@code last}. If the log has lost its end, lowers the checkpoint
-     * to {@code last}, because new records receive the sequences after it.
+     * to {@code last}, because new records receive the sequences after {@code last} and are not decided yet.
      *
      * @return whether the log has lost its end: it once extended beyond {@code last}
      * @throws IOException if the change could not be saved
@@ -165,15 +166,15 @@ final class Checkpoint {
      * Saves the current low-water mark, which may be lower or higher than the mark saved before. The change is durable
      * when this method returns.
      *
-     * @throws IOException if that fails; either the old or the new mark is on disk then
+     * @throws IOException if the mark can't be made durable; the file then contains either the old or the new mark
      */
     synchronized void keep(LowWater lowWater) throws IOException {
         keep(lowWater.mark(), line.removed());
     }
 
     /**
-     * Saves the low-water mark, and that all records up to {@code removed} are about to be removed. Both are durable
-     * when this method returns.
+     * Saves the low-water mark, together with the fact that all records up to {@code removed} are about to be removed.
+     * Both are durable when this method returns.
      *
      * @throws IOException if that fails
      */
@@ -182,8 +183,8 @@ final class Checkpoint {
     }
 
     /**
-     * Saves that all records up to {@code removed} are about to be removed, and leaves the saved mark unchanged. Used
-     * while the backend is stopped.
+     * Saves the fact that all records up to {@code removed} are about to be removed, and leaves the saved mark
+     * unchanged. Used while the backend is stopped.
      */
     synchronized void keepRemoved(long removed) throws IOException {
         keep(line.mark(), Math.max(removed, line.removed()));

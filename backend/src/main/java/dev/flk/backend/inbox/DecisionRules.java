@@ -64,7 +64,7 @@ public final class DecisionRules {
 
     /**
      * Overrides settings of the policy, each given as {@code NAME=VALUE}. Adds a problem to {@code settings} for each
-     * that can't be applied.
+     * override that can't be applied.
      */
     public static void override(Settings settings, List<String> tried) {
         Set<String> seen = new HashSet<>();

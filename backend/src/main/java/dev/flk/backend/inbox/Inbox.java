@@ -85,8 +85,8 @@ public final class Inbox implements AutoCloseable {
      * @param minFreeBytes the free disk space below which new submissions are rejected
      * @param nanoTicker monotonic time
      * @param random a source for the ids of segments
-     * @param idInStore a supplier of the id of the log that the store was written for; called only if the checkpoint,
-     *     which contains the id of this log, is missing or damaged
+     * @param idInStore a supplier that returns the id of the log for which the store was written; called only if the
+     *     checkpoint, which normally provides the id of the log, is missing or damaged
      * @param listener the listener of the log's writer
      * @throws IOException if the log is in use, is damaged, or can't be read or written
      */
@@ -159,7 +159,8 @@ public final class Inbox implements AutoCloseable {
         long mark = lowWater.mark();
         int submissions = 0;
         long arrivalMillis = Long.MAX_VALUE;
-        // records that the retention removed are not read: a segment that was put back may be in any condition
+        // records that the retention removed are not read even if their segment was put back, because such a segment
+        // may be in any condition
         long from = Math.max(kept.removed() + 1, Math.min(mark + 1, log.beginningOfLast(CHECKED_BYTES)));
         try (LogReader reader = read(from)) {
             long beginning = reader.beginning();
@@ -182,7 +183,7 @@ public final class Inbox implements AutoCloseable {
 
     /**
      * Logs a warning for decided records that are missing at the beginning of the log or between segments. Missing
-     * undecided records stop a start.
+     * undecided records cause no warning here, because they make the start fail.
      */
     private void warnOfGaps() {
         try {
@@ -268,8 +269,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Saves the low-water mark, and that all records up to {@code removed} are about to be removed. Both are durable
-     * when this method returns.
+     * Saves the low-water mark, together with the fact that all records up to {@code removed} are about to be removed.
+     * Both are durable when this method returns.
      */
     void keepRemoved(long removed) throws IOException {
         log.requireOwned();
@@ -298,8 +299,9 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns a function from a context to the time for which records with that context are kept: {@code retention}, or
-     * the time for which their outcomes are valid, if that is longer.
+     * Returns a function that maps the context of a segment to the time for which the records of the segment are kept.
+     * This time is {@code retention} or the time for which the outcomes of these records are valid, whichever is
+     * longer.
      */
     static Function<String, Duration> kept(Duration retention) {
         return context -> {
@@ -421,11 +423,11 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Logs a record that needs no decision. It counts as unfinished until the action that {@code forced} receives is
-     * run.
+     * Logs a record that needs no decision. The record counts as unfinished until the caller runs the action that is
+     * passed to {@code forced}.
      *
-     * @param forced called on the thread of the log's writer once the record is on disk, with the action that notes it
-     *     as finished
+     * @param forced called on the thread of the log's writer once the record is on disk; its argument is the action
+     *     that notes the record as finished
      * @param failed called on the thread of the log's writer if the append fails
      * @return false if the log does not accept the append; neither callback is called then
      */

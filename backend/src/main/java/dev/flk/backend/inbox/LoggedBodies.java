@@ -19,13 +19,13 @@ import org.jspecify.annotations.Nullable;
  * under the same id that arrived soon afterwards. Safe for any thread.
  */
 public final class LoggedBodies {
-    /** The length of a range of records that is read record by record instead of being searched further. */
+    /** The length at which a range of records is no longer halved by the binary search but read record by record. */
     private static final long FEW = 20_000;
 
     private static final long MOST_READ = 100_000;
     private static final int MOST_BODIES = 10;
     private static final long MOST_BYTES = 1 << 20;
-    /** Arrivals may be this much out of order. */
+    /** The maximum time by which the arrivals of records in the log may be out of order. */
     private static final long SLACK_MILLIS = 1_000;
 
     private static final long LOOKED_AFTER_MILLIS = 60_000;

@@ -23,9 +23,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The exact answers to the submissions in the log. Each submission is decided again by the rules that it was logged
- * with, unless an overruled record contains the outcome that had been recorded first for its id. One thread first notes
- * all overruled records; afterwards any thread may query. Memory holds only the outcomes in overruled records, of which
- * there are few.
+ * with, unless an overruled record contains the outcome that had been recorded first for the id of the submission. One
+ * thread first notes all overruled records; afterwards any thread may query. Memory holds only the outcomes in
+ * overruled records, of which there are few.
  */
 public final class LoggedOutcomes {
     private static final JsonMapper JSON = new JsonMapper();
@@ -39,7 +39,8 @@ public final class LoggedOutcomes {
      * @param status the status of the answer, 200 or 202
      * @param body the body of the answer, one JSON object in ASCII
      * @param reason the reason in the body; empty if the body has none
-     * @param isOverruled whether the submission was overruled: this outcome had already been recorded for its id
+     * @param isOverruled whether the submission was overruled, so that this outcome is the one that had already been
+     *     recorded for the submission's id
      */
     public record ReplayedOutcome(
             PcsId id, String shard, int status, String body, Verdict.Kind kind, String reason, boolean isOverruled) {}

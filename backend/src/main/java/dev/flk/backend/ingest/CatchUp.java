@@ -31,11 +31,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The catch-up of a store that was just connected: decides again every submission after the store's position, by the
- * rules with which it was logged, and puts the outcomes into the store (<i>asserts</i> them), oldest first, up to the
- * last record that the log had when the store was connected. Overruled records are read first: each comes after the
- * submission that it overrules, and that submission must not be asserted. The steps run on the recorder's thread,
- * interleaved with live traffic.
+ * The catch-up of a store that was just connected. It decides every submission after the store's position again, by the
+ * rules with which the submission was logged, and puts the outcomes into the store (<i>asserts</i> them), oldest first.
+ * It ends with the last record that was in the log when the store was connected. Overruled records are read first,
+ * because an overruled record comes after the submission that it overrules, and this submission must not be asserted.
+ * The steps run on the recorder's thread, interleaved with live traffic.
  */
 final class CatchUp {
     private static final int BATCH = 512;
@@ -88,12 +88,12 @@ final class CatchUp {
      */
     private void reportLost(Submitted ours, StoredOutcome winner) {
         if (!reportedLost.add(ours.sequence())) {
-            return; // counted before; its overruled record could not be logged at that time
+            return; // the submission was counted before, but its overruled record could not be logged at that time
         }
         if (ours.outcome().isAnsweredAs(winner)) {
             metrics.overruled.increment();
         } else {
-            metrics.lostOutcomes.increment(); // the sender may have received our outcome as the answer
+            metrics.lostOutcomes.increment(); // the sender may have received the outcome that the store has lost
             log.lost(ours.outcome(), winner);
         }
     }
@@ -147,7 +147,7 @@ final class CatchUp {
         }
 
         /**
-         * Processes one batch. The next step is queued after the work that the recorder has received in the meantime.
+         * Processes one batch. The next batch is queued after the work that the recorder has received in the meantime.
          */
         void step() {
             if (ended) {
@@ -281,7 +281,7 @@ final class CatchUp {
 
         private void put(List<StoredOutcome> outcomes, Consumer<List<StoredOutcome>> afterwards) {
             queue.whenDone(store.assertAgain(outcomes, inbox.lowWater().mark()), (existing, failure) -> {
-                if (existing != null) { // otherwise, the store was lost, and StoreLink is notified separately
+                if (existing != null) { // otherwise, the connection was lost, and StoreLink is notified separately
                     unlessEnded(() -> afterwards.accept(existing));
                 }
             });
@@ -319,8 +319,8 @@ final class CatchUp {
         }
 
         /**
-         * Runs {@code afterwards} once all notes of evidence are stored. If a note fails, the store was lost, and
-         * {@code afterwards} is not run.
+         * Runs {@code afterwards} once all notes of evidence are stored. If storing a note fails, the connection to the
+         * store is lost, and {@code afterwards} is not run.
          */
         private void whenNoted(List<CompletableFuture<?>> notes, Runnable afterwards) {
             queue.whenDone(CompletableFuture.allOf(notes.toArray(CompletableFuture<?>[]::new)), (done, failure) -> {

@@ -160,7 +160,7 @@ final class Completion {
         try {
             candidate.answer().accept(outcome);
         } catch (RuntimeException e) {
-            log.broken(e); // a callback must not throw; if one does, the others are still answered
+            log.broken(e); // a callback must not throw; if one does, the other submissions are still answered
         }
     }
 

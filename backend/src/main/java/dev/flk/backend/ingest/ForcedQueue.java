@@ -57,7 +57,7 @@ public final class ForcedQueue implements LogListener {
         this.metrics = metrics;
     }
 
-    /** Sets the action to run when the active segment was moved away, before the log continues in a new one. */
+    /** Sets the action to run when the active segment was moved away, before the log continues in a new segment. */
     void whenVanished(Flush toDo) {
         flush = toDo;
     }
@@ -73,8 +73,8 @@ public final class ForcedQueue implements LogListener {
     }
 
     /**
-     * Returns a callback to run on the thread of the log's writer. The callback makes the recorder's thread run
-     * {@code then} with the value that the callback received.
+     * Returns a callback that must be called on the thread of the log's writer. The callback adds a task to the
+     * collected group: the recorder's thread then runs {@code then} with the value that was passed to the callback.
      */
     <T> Consumer<T> later(Consumer<T> then) {
         return value -> together.others().add(() -> then.accept(value));

@@ -29,13 +29,13 @@ final class InFlightIds {
 
     /** The result of {@link #join} for a submission. */
     enum Joined {
-        /** The id was not in flight; it is now, and the caller processes it. */
+        /** The id was not in flight before. It is in flight now, and the caller processes the submission. */
         OPENED,
         /** The submission is answered together with the submission in flight. */
         SHARES,
         /**
-         * The submission in flight is in the log, but can't be recorded until the store is back, and its waiting list
-         * is closed. The caller answers the new submission with an error.
+         * The submission in flight is in the log, but its outcome can't be recorded until the store is back, and the
+         * waiting list of the id is closed. The caller answers the new submission with an error.
          */
         LEFT_WAITING,
         /** There is no room for another id. */
@@ -119,14 +119,16 @@ final class InFlightIds {
     /**
      * One id in flight, from its look-up until its outcome is recorded or its submissions are refused. Further
      * submissions of the same id join its waiting list until the list is closed; {@link InFlightIds} guards the list.
-     * Only one step at a time uses the other fields. Once the entry was taken for the log and the waiting list is
-     * closed, only the decision is kept, not the body.
+     * Only one step at a time uses the other fields. Once {@link #takeEntry} was called and the waiting list is closed,
+     * only the decision is kept, not the body.
      */
     static final class InFlight implements Loggable {
         private final Decision decision;
         private final String keyId;
 
-        /** The submission that put the id in flight; null once its entry was taken for the log. */
+        /**
+         * The submission that put the id in flight; null after {@link #takeEntry}, which passes its body to the log.
+         */
         private @Nullable Candidate opener;
 
         private LowWater.@Nullable Group group;

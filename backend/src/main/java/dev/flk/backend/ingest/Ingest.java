@@ -99,8 +99,8 @@ public interface Ingest {
         /** The reason for a refusal, with the error text of the contract. */
         enum Refusal {
             /**
-             * The body breaks a rule, or its time is too far in the future (400). Each rule has its own error text
-             * instead of {@code malformed}.
+             * The body breaks a rule, or its {@code sent_at} is too far in the future (400). Each rule has its own
+             * error text instead of {@code malformed}.
              */
             MALFORMED("malformed"),
             /** The signature is missing or wrong (401). */
@@ -113,9 +113,12 @@ public interface Ingest {
             BROKEN("internal error"),
             /** The store can't record or look up outcomes at the moment (503). */
             STORE_DOWN("dedup store unavailable"),
-            /** The log hit a full disk, or less space is left than must stay free (503). */
+            /**
+             * A write of the log failed because the disk is full, or the free space is below the configured limit
+             * (503).
+             */
             DISK_FULL("disk full"),
-            /** A bound of memory or of work in flight is reached (503). */
+            /** The limit on memory or the limit on work in flight is reached (503). */
             OVERLOADED("overloaded"),
             /** The log is being read after a start (503). */
             STARTING("starting"),
@@ -188,8 +191,8 @@ public interface Ingest {
         }
 
         /**
-         * A submission that passed the steps parse, signature and format, together with the decision on it. The
-         * decision may be to reject the certificate.
+         * A submission that passed the steps parse, signature and format, together with its decision. A candidate is
+         * not necessarily accepted: the decision may also be to reject the certificate.
          *
          * @param keyId the id of the key that signed the certificate, as written to the log
          */

@@ -47,13 +47,13 @@ import org.jspecify.annotations.Nullable;
  * The path of a submission, in this order:
  *
  * <ol>
- *   <li>limits: of its address and of all senders
+ *   <li>limits: check the limit of the sender's address and the common limit of all senders
  *   <li>parse: the body is JSON with all signed fields
- *   <li>signature: by a key that may sign for the shard
- *   <li>format: the other rules of the fields
+ *   <li>signature: the signature verifies with a key that may sign for the shard
+ *   <li>format: the fields keep all other rules
  *   <li>decide: compute the outcome
  *   <li>look-up: an id with a recorded outcome is answered with that outcome
- *   <li>limit of its key, or of its shard if the key has no limit
+ *   <li>limit: check the limit of the key, or the limit of the shard if the key has no limit
  *   <li>append: write to the inbox log and force it to disk
  *   <li>record: put-if-absent into the dedup store
  *   <li>answer
@@ -72,8 +72,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private static final long MAX_APPEND_BYTES = 8L << 20;
 
     /**
-     * The maximum number of concurrent look-ups. Look-ups need no key, so anyone could fill the store's bounded queue
-     * of reads; a store whose queue is full counts as down.
+     * The maximum number of concurrent look-ups. Look-ups need no key, so without this limit anyone could fill the
+     * store's bounded queue of reads, and a store whose queue is full counts as down.
      */
     static final int MAX_LOOK_UPS = 256;
 
@@ -100,14 +100,18 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     /** The moment from which submissions are accepted. */
     public enum Ready {
-        /** When the store contains everything in the log; for a store that does not persist anything. */
+        /**
+         * The moment when the store contains the outcomes of the entire log; for a store that does not persist
+         * anything.
+         */
         WHEN_STORE_IS_COMPLETE,
         /**
-         * When the store has caught up with the log, from the store's saved position on; for an embedded store. If the
-         * store fails or must be rebuilt, submissions are accepted at once, as in any other outage of the store.
+         * The moment when the store has caught up with the log, from the store's saved position on; for an embedded
+         * store. If the store fails or must be rebuilt, submissions are accepted at once, as in any other outage of the
+         * store.
          */
         WHEN_STORE_HAS_CAUGHT_UP,
-        /** When the log has been read; the store is connected later, as after an outage. */
+        /** The moment when the log has been read. The store is connected later, as after an outage. */
         WHEN_LOG_WAS_READ
     }
 
@@ -228,7 +232,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             metrics.refused.internalErrors.increment();
             submission.answer().accept(Refused.BROKEN);
         } catch (OutOfMemoryError e) {
-            // parsing a long body of only JSON keys takes many times its length; this memory is free again by now
+            // parsing a long body that consists only of JSON keys takes many times the memory of the body; this memory
+            // is free again by now
             log.noMemory(submission.bodyBytes());
             metrics.refused.unavailable.increment(Refused.OVERLOADED.error());
             submission.answer().accept(Refused.OVERLOADED);

@@ -81,7 +81,10 @@ final class OutcomeLog {
                 verdict.kind() == Verdict.Kind.REJECTED ? ", rejected" : "");
     }
 
-    /** Logs an accepted certificate. There is a line for each, so it is made of bytes. */
+    /**
+     * Logs an accepted certificate. Every accepted certificate causes one such line, so the line is built directly as
+     * bytes.
+     */
     private static void accepted(Decision decision) {
         Verdict verdict = decision.verdict();
         String shard = CanonicalString.escape(decision.shardId());
@@ -92,7 +95,7 @@ final class OutcomeLog {
                 .append(") (shard=")
                 .append(shard)
                 .append(')');
-        boolean isPlain = shard.indexOf('\\') < 0; // no quote either, because it would be escaped
+        boolean isPlain = shard.indexOf('\\') < 0; // no quote either, because a quote would be escaped
         if (!isPlain || !LogOutput.writeInfo(LOG, line.array(), line.length())) {
             LOG.info("{}", line);
         }

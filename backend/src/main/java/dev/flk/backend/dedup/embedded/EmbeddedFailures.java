@@ -18,8 +18,8 @@ final class EmbeddedFailures {
     private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
 
     /**
-     * The minimum time between two failed reads that count separately: reads that fail within a shorter time may share
-     * a transient cause.
+     * The minimum time between two failed reads that count as two failures. Reads that fail within a shorter time may
+     * share a transient cause.
      */
     private static final long FAILS_AGAIN_AFTER_NANOS = TimeUnit.SECONDS.toNanos(2);
 

@@ -43,9 +43,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Outcomes in RocksDB, in the format of {@link StoreFormat}. RocksDB's own log is disabled: a write is durable once its
- * memtable has been flushed. Outcomes and position are written in one batch to one column family. After a crash, the
- * data is therefore complete up to the stored position, and a start decides the rest again from the inbox log.
+ * Outcomes in RocksDB, in the format of {@link StoreFormat}. RocksDB's own write-ahead log is disabled, so a write is
+ * durable only once its memtable has been flushed. Outcomes and position are written in one batch to one column family.
+ * After a crash, the data is therefore complete up to the stored position, and the next start decides all later
+ * submissions in the inbox log again.
  *
  * <p>After any failure, every call fails until {@link #connect}, which opens the files again. If the store is damaged,
  * if reading it failed twice within a minute, or if it belongs to another log, {@code connect} sets it aside
@@ -113,8 +114,8 @@ public final class EmbeddedStore implements DedupStore {
      * @param keepFreeBytes the free disk space below which no copy of a store that was set aside is kept
      * @param nanoTicker monotonic time
      * @param whenSetAside called on any thread whenever a store was set aside
-     * @throws StoreUnavailableException if the store can't be opened for another reason, for example because another
-     *     process uses it; the message names the directory and the problem
+     * @throws StoreUnavailableException if the store can't be opened for a reason other than unreadable files, for
+     *     example because another process uses it; the message names the directory and the problem
      */
     public static EmbeddedStore open(
             Path directory, long keepFreeBytes, LongSupplier nanoTicker, Runnable whenSetAside) {
@@ -204,7 +205,7 @@ public final class EmbeddedStore implements DedupStore {
 
     /**
      * Sets the store aside. Does nothing if another process has locked the files, or if the file CURRENT exists by now.
-     * Called before this process opens the files, which also locks them.
+     * Must be called before this process opens the files, because opening the files locks them.
      */
     private void setAsideUnlessInUse(String why) throws IOException {
         try (FileChannel lock = FileChannel.open(
@@ -246,7 +247,7 @@ public final class EmbeddedStore implements DedupStore {
                 reopenIfNeeded();
                 found = Optional.empty();
             }
-            // a store without the id of a log receives the id of this log with the next write
+            // if the store does not contain the id of a log yet, the next write stores the id of this log
             written = new Position(0, Optional.of(id), random.nextLong(), 0);
             return CompletableFuture.completedFuture(
                     found.isPresent() ? OptionalLong.of(found.get().completeUpTo()) : OptionalLong.empty());
@@ -317,8 +318,8 @@ public final class EmbeddedStore implements DedupStore {
                 batch.put(StoreFormat.POSITION_KEY, next.encode());
                 write(used, batch);
             }
-            // forgets them again: a look-up that read before the write may have ended since the ids were forgotten
-            // above
+            // forgets the ids a second time, because a look-up that read before the write may have marked them as
+            // absent since they were forgotten above
             decisions.forEach(decision -> foundAbsent.forget(decision.id()));
             written = next;
             return existing;
@@ -327,8 +328,9 @@ public final class EmbeddedStore implements DedupStore {
 
     /**
      * Reads the value of one key; returns null if the key is absent. RocksDB's Java call for several keys is not used,
-     * because it returns null also for a key that it failed to read. The calls that allocate the array are not used
-     * either, because they throw internally for an absent key, and nearly all keys are absent.
+     * because it returns null also for a key that it failed to read. The calls that allocate the array for the value
+     * are not used either, because they throw an exception internally for each absent key, and nearly all keys are
+     * absent.
      */
     private static byte @Nullable [] read(RocksDB used, PcsId id) throws RocksDBException {
         byte[] key = id.toBytes();

@@ -25,13 +25,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * The state between two calls of {@link PostgresStore#connect}: a pool of connections and the token of the position.
  * All calls fail after a failed put. All calls also fail after a look-up that did not find a valid token. A token is
- * valid if this session wrote it, not before the last put that was acknowledged when the look-up began. If no put was
- * acknowledged by then, the token that the session read at its beginning is valid, too. One thread calls {@link #put},
- * in log order; any thread may call the other methods.
+ * valid if it was written by a put of this session that is not earlier than the last put that was acknowledged when the
+ * look-up began. If no put was acknowledged by then, the token that the session read when it connected is valid, too.
+ * One thread calls {@link #put}, in log order; any thread may call the other methods.
  */
 final class PostgresSession {
     /**
-     * The maximum number of attempts of a put whose transaction the server rolls back in favour of another transaction.
+     * The maximum number of attempts of one put. A put is attempted again if the server rolls back its transaction in
+     * favour of another transaction.
      */
     private static final int TRIES = 5;
 
@@ -92,7 +93,7 @@ final class PostgresSession {
         T with(Connection connection) throws SQLException;
     }
 
-    /** @param sinceNanos when the call began to wait for a connection */
+    /** @param sinceNanos the time at which the call began to wait for a connection */
     <T> T use(long sinceNanos, Use<T> use) throws SQLException {
         requireUsable();
         try (Connection connection = connector.connection(pool, sinceNanos)) {
@@ -108,8 +109,8 @@ final class PostgresSession {
     }
 
     /**
-     * Returns the counter in the token of the last acknowledged put. A look-up that begins now must find a token with at
-     * least this counter.
+     * Returns the counter in the token of the last acknowledged put. A look-up that begins now must find a token with
+     * at least this counter.
      */
     long acknowledged() {
         return acknowledged.counter();

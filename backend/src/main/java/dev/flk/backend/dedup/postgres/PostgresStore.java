@@ -35,8 +35,8 @@ import org.slf4j.LoggerFactory;
 /**
  * A store of outcomes in PostgreSQL. A put is one transaction, which also writes the position. Once the stage of a put
  * has completed, the put is as durable as the server's {@code synchronous_commit} promises. A put that fails with a
- * serialization failure or a deadlock is retried a few times; if it fails finally, or for another reason, every call
- * fails until {@link #connect}.
+ * serialization failure or a deadlock is retried a few times. If the last retry fails, or if the put fails for another
+ * reason, every call fails until {@link #connect}.
  *
  * <p>JDBC blocks, so the store has its own threads, on which the stages complete: one thread for the puts, in their
  * order, one for connecting, and {@code POSTGRES_POOL_MAX - 1} threads for all other calls, named <i>reads</i> here.
@@ -134,7 +134,7 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
             }
             before = session;
             if (before != null) {
-                // fails now: results of the earlier session must not be delivered after this call
+                // the earlier session fails now, because its results must not be delivered after this call
                 before.failed(failures.unavailable(CONNECTED_AGAIN));
             }
             session = null;
@@ -219,8 +219,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     /**
-     * Removes up to 20,000 expired rows of each table, in batches between other reads: the work that a {@link
-     * dev.flk.backend.dedup.Sweeper} requests every second. Does nothing while the store is not connected.
+     * Removes up to 20,000 expired rows of each table, in batches between other reads. A {@link
+     * dev.flk.backend.dedup.Sweeper} calls this method once a second. Does nothing while the store is not connected.
      */
     public void removeStretch(BooleanSupplier continues) {
         int removed = REMOVED_AT_ONCE;
@@ -331,7 +331,7 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
 
     /**
      * Waits for the puts in flight, for at most four statement time-outs and at most five seconds. Then drops all calls
-     * that have not ended.
+     * that have not ended yet.
      */
     @Override
     public void close() {

@@ -44,8 +44,8 @@ final class Statements {
     static final String STANDING = "SELECT %s FROM flk_outcomes WHERE pcs_id = ANY (?)".formatted(COLUMNS);
 
     /**
-     * A query that reads outcomes and the token of the position in one snapshot: if an outcome is not in the result, it
-     * was missing while this token was current.
+     * A query that reads outcomes and the token of the position in one snapshot. An outcome that is not in the result
+     * was therefore missing or expired while this token was current.
      */
     static final String LOOK_UP = """
             SELECT position.token, outcome.*
@@ -59,8 +59,8 @@ final class Statements {
 
     /**
      * A query for a note that evidence is in the log. Unlike {@link #LOOK_UP}, this query does not read the token of
-     * the position, which would show that the database has lost rows: if the note was lost, the evidence is merely
-     * appended to the log again.
+     * the position. The token would show that the database has lost rows, but a lost note only causes the evidence to
+     * be appended to the log again.
      */
     static final String LOOK_UP_EVIDENCE =
             "SELECT 1 FROM flk_evidence WHERE pcs_id = ? AND digest = ? AND expires_at_millis > ?";

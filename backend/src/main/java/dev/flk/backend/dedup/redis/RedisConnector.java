@@ -157,16 +157,17 @@ public final class RedisConnector implements AutoCloseable {
     }
 
     /**
-     * Returns the longest time that a connect may take: the time-outs of four calls (the connection; greeting and
-     * password; reading the position; writing it) and of two more for each Sentinel, and {@link #LOOK_UP_AND_START} for
-     * the steps that no call time-out bounds (the look-up of the host name and Lettuce's startup).
+     * Returns the longest time that a connect may take. It is the sum of four call time-outs (opening the network
+     * connection; greeting and password; reading the position; writing the position), two more call time-outs for each
+     * Sentinel, and {@link #LOOK_UP_AND_START} for the steps that no call time-out bounds (the look-up of the host name
+     * and Lettuce's startup).
      */
     public Duration connectWithin() {
         return LOOK_UP_AND_START.plus(
                 timeout.multipliedBy(4 + 2L * uri.getSentinels().size()));
     }
 
-    /** Returns the description of the server in all messages. */
+    /** Returns the description by which all messages name the server. */
     String name() {
         return failures.where();
     }

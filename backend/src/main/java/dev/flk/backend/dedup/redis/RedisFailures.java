@@ -68,7 +68,7 @@ final class RedisFailures {
     private static final Pattern NO_CONNECTION =
             Pattern.compile("(?i)connection (is )?(closed|disconnected)|not connected");
 
-    /** The client's message that wraps the reason why the last Sentinel did not answer. */
+    /** The message of the exception with which Lettuce wraps the reason why the last Sentinel did not answer. */
     private static final String NO_SENTINEL = "Cannot connect to a Redis Sentinel";
 
     private static final String UNKNOWN_PRIMARY = "Cannot provide redisAddress using sentinel";

@@ -22,10 +22,16 @@ import java.util.concurrent.TimeUnit;
  * exceptions name the server, the failure and the remedy. Confined to one thread.
  */
 public final class RedisProbe implements AutoCloseable {
-    /** A key that expires after a second. The server's ACL permits it, because it begins like all keys. */
+    /**
+     * A key that expires after a second. An ACL that permits the store's keys also permits this key, because it has the
+     * same prefix.
+     */
     private static final String KEY = "flk:health";
 
-    /** A script, because puts are scripts. A replica, a full disk or full memory rejects it as it rejects a put. */
+    /**
+     * A script that stands in for a put, because every put is a script call. A server that is a replica, or whose disk
+     * or memory is full, rejects this script as it rejects a put.
+     */
     private static final String WRITE = "return redis.call('SET', KEYS[1], '', 'PX', 1000)";
 
     private final RedisConnector connector;

@@ -23,10 +23,10 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
  * entry of this backend is still the entry that the backend wrote last. A look-up checks that entry as well. The
  * server's settings determine how durable an acknowledged call is.
  *
- * <p>After any failure except a read of an invalid value, every call fails with the same reason until {@link #connect}.
- * Nothing is sent twice. The stage of every call except {@code connect} completes within the time-out of a call. The
- * stages of answered calls all complete on one thread, {@code redis-answers}; a callback there may call the store
- * again, but all other answers wait while it runs.
+ * <p>After any failure, every call fails with the same reason until {@link #connect}. The only exception is a stored
+ * value that is invalid: it fails only the call that reads it. Nothing is sent twice. The stage of every call except
+ * {@code connect} completes within the time-out of a call. The stages of answered calls all complete on one thread,
+ * {@code redis-answers}; a callback there may call the store again, but all other answers wait while it runs.
  */
 public final class RedisStore implements DedupStore {
     private static final int INCARNATION_BYTES = 8;
@@ -68,7 +68,7 @@ public final class RedisStore implements DedupStore {
         return new RedisConnection(connector, logId, clock, answers);
     }
 
-    /** Returns immediately; the stage completes within a few times the time-out of a call and some seconds. */
+    /** Returns immediately; the stage completes within {@link RedisConnector#connectWithin}. */
     @Override
     public CompletionStage<OptionalLong> connect() {
         RedisConnection earlier;
