@@ -53,6 +53,7 @@ final class SharedSessionsIT {
     private static final int SESSIONS = 100;
     /** Enough for the rate, although each update waits a moment for others ({@code GroupedUpdates}). */
     private static final int THREADS = 64;
+
     private static final int CHANGES_A_SECOND = 1_000;
     private static final String TOKEN = "the token of an operator";
 

@@ -46,8 +46,8 @@ public final class CanonicalDouble {
         if (magnitude < ALREADY_ROUNDED_FROM) {
             return new BigDecimal(x).setScale(DECIMALS, RoundingMode.HALF_EVEN).doubleValue();
         }
-        // The nearest multiple differs by at most 0.5e-9, which is less than half the distance to the next double, so
-        // that multiple reads back as x.
+        // The nearest multiple of 1e-9 differs from x by at most 0.5e-9, which is less than half the distance to the
+        // next double. Therefore, this multiple reads back as x.
         return x;
     }
 
@@ -129,7 +129,10 @@ public final class CanonicalDouble {
      * too many.
      */
     private static final class ShortestDecimal {
-        /** A number of digits with which the decimal of any double reads back as that double (IEEE 754). */
+        /**
+         * The number of significant digits that is enough for the decimal of any double to read back as the same double
+         * (IEEE 754).
+         */
         private static final int ENOUGH_DIGITS = 17;
 
         /**
@@ -187,7 +190,7 @@ public final class CanonicalDouble {
             }
             long digits = significand;
             int integerDigits = Utf8Buffer.digits(significand) + exponent;
-            while (digits % 1_000 == 0) { // most zeros, at a third of the divisions
+            while (digits % 1_000 == 0) { // removes most of the zeros with a third of the divisions
                 digits /= 1_000;
             }
             while (digits % 10 == 0) {

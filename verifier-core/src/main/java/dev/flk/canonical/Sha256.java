@@ -21,7 +21,7 @@ public final class Sha256 {
         return copy(FRESH);
     }
 
-    /** Returns a digest with the input of another one. */
+    /** Returns a new digest that has already received the same input as {@code other}. */
     public static MessageDigest copy(MessageDigest other) {
         try {
             return (MessageDigest) other.clone();

@@ -10,7 +10,10 @@ import java.util.Arrays;
  * they are written as bytes and not as strings that are encoded later. Not thread-safe.
  */
 public final class Utf8Buffer {
-    /** The number of digits of the greatest integer of 64 bits; the power of ten with more digits exceeds 64 bits. */
+    /**
+     * The number of decimal digits of the greatest 64-bit integer; a power of ten with more digits does not fit into 64
+     * bits.
+     */
     private static final int MAX_DIGITS = 19;
 
     private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
@@ -22,7 +25,7 @@ public final class Utf8Buffer {
         bytes = new byte[capacity];
     }
 
-    /** Encodes a text once that is appended often. */
+    /** Encodes a text that is appended often, so that it is encoded only once. */
     public static byte[] utf8(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
     }
@@ -81,7 +84,7 @@ public final class Utf8Buffer {
         return append(from, 0, from.length);
     }
 
-    /** Appends the bytes of UTF-8 from one index to before another. */
+    /** Appends the UTF-8 bytes from index {@code start}, inclusive, to index {@code end}, exclusive. */
     public Utf8Buffer append(byte[] from, int start, int end) {
         System.arraycopy(from, start, withRoomFor(end - start), length, end - start);
         length += end - start;
@@ -93,7 +96,10 @@ public final class Utf8Buffer {
         return value < 0 ? append(Long.toString(value)) : append(value, 1);
     }
 
-    /** Appends an integer, which is not negative, in decimal, with zeros before it if it has fewer digits. */
+    /**
+     * Appends an integer, which is not negative, in decimal; if it has fewer than {@code leastDigits} digits, zeros are
+     * put before it.
+     */
     public Utf8Buffer append(long value, int leastDigits) {
         int digits = Math.max(leastDigits, digits(value));
         byte[] to = withRoomFor(digits);
@@ -131,7 +137,7 @@ public final class Utf8Buffer {
         return length;
     }
 
-    /** Removes the end of this text, which begins at an index, and returns a copy of it. */
+    /** Removes the part of this text from index {@code start} to the end, and returns a copy of the removed part. */
     public byte[] removeFrom(int start) {
         byte[] removed = Arrays.copyOfRange(bytes, start, length);
         length = start;
@@ -153,7 +159,7 @@ public final class Utf8Buffer {
         return Arrays.copyOf(bytes, length);
     }
 
-    /** Returns the array that contains the text from its beginning, until something is appended. */
+    /** Returns the array that contains this text from index 0 on; valid until something is appended. */
     public byte[] array() {
         return bytes;
     }

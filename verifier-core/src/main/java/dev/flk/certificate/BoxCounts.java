@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The field {@code N_j}: the number of occupied boxes at each scale.
  *
- * @param scales distinct decimals without leading zeros, as spelled in the certificate; they may exceed 64 bits. This
- *     list is not copied, so the caller must not change it, nor {@code counts}
+ * @param scales distinct decimals without leading zeros, as spelled in the certificate; they may exceed 64 bits.
+ *     Neither this list nor {@code counts} is copied, so the caller must not change them
  * @param counts the count for each of {@code scales}
  */
 public record BoxCounts(List<String> scales, List<Long> counts) {

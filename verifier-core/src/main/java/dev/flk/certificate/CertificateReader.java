@@ -57,7 +57,7 @@ public final class CertificateReader {
         try {
             return parse(new JsonBytes(body));
         } catch (MalformedCertificate e) {
-            // The body is read again, because only the other reader knows what to tell the client.
+            // JacksonText reads the body again, because only its exceptions tell the client what is wrong.
             try (JacksonText in = JacksonText.of(body)) {
                 return parse(in);
             }

@@ -149,7 +149,10 @@ public final class ContentDigest {
             value(key, in, Child.IGNORED);
         }
 
-        /** Appends a value like the other method, and calls {@code child} for each of its elements or members. */
+        /**
+         * Appends the value of a member as {@link #value(String, JsonText)} does, and calls {@code child} for each
+         * element or member of this value.
+         */
         void value(String key, JsonText in, Child child) throws MalformedCertificate {
             int start = memberStart;
             appendValue(out, in, child);

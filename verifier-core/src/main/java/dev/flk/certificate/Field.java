@@ -39,7 +39,7 @@ enum Field {
     /** The fields that the signature covers. Never changed; a set that forbids changes would be slower. */
     static final Set<Field> SIGNED = EnumSet.of(PCS_ID, SHARD_ID, EPOCH, COH_STAR, D_HAT, R, BUDGET, MERKLE_ROOT);
 
-    /** The unsigned fields that a certificate must have. Never changed, as {@link #SIGNED}. */
+    /** The unsigned fields that a certificate must have. Never changed, like {@link #SIGNED}. */
     static final Set<Field> REQUIRED = EnumSet.of(SCHEMA, VERSION, SENT_AT, SCALES, N_J, REGIME);
 
     private static final Map<String, Field> BY_NAME = new HashMap<>(
@@ -70,7 +70,10 @@ enum Field {
         return BY_NAME.get(wireName);
     }
 
-    /** Returns the field whose name is the bytes from one index to before another; null if the name is unknown. */
+    /**
+     * Returns the field whose name consists of the bytes from index {@code from}, inclusive, to index {@code to},
+     * exclusive; null if the name is unknown.
+     */
     static @Nullable Field named(byte[] utf8, int from, int to) {
         int length = to - from;
         if (length >= BY_LENGTH.size()) {
@@ -121,7 +124,7 @@ enum Field {
             addVerbatim(field, field + " " + rule);
         }
 
-        /** Records a problem of {@code field} whose message does not begin with the name of the field. */
+        /** Adds a problem of {@code field} whose message does not begin with the name of the field. */
         void addVerbatim(Field field, String problem) {
             if (byField == null) {
                 byField = new EnumMap<>(Field.class);
@@ -129,7 +132,7 @@ enum Field {
             byField.putIfAbsent(field, problem);
         }
 
-        /** Records which of the required fields were not seen. */
+        /** Adds a problem for each required field that was not seen. */
         void addMissing(Set<Field> required, Set<Field> seen) {
             if (!seen.containsAll(required)) {
                 required.stream().filter(field -> !seen.contains(field)).forEach(field -> add(field, "is missing"));

@@ -14,8 +14,9 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reader that goes over the bytes of a body once, and creates neither characters nor objects for a name or a value that
- * is ASCII without escapes and is only checked or copied. A token is a range of the body. The grammar is that of RFC 8259, without extensions:
+ * A reader that scans the bytes of a body once. For a name or a value that is only checked or copied, and that is ASCII
+ * without escapes, it creates neither characters nor objects. A token is a range of the body. The grammar is that of
+ * RFC 8259, without extensions:
  *
  * <table>
  * <caption>Grammar</caption>
@@ -54,12 +55,15 @@ final class JsonBytes implements JsonText {
     /** Whether the last token is ASCII. */
     private boolean isAscii = true;
 
-    /** A decoder of strings that are not ASCII; null before the first. */
+    /** A decoder of strings that are not ASCII; null until the first such string is read. */
     private @Nullable CharsetDecoder decoder;
 
     private int depth;
 
-    /** A bit for each open container, the innermost lowest; 1 for an object. */
+    /**
+     * One bit for each open container: 1 for an object, 0 for an array. The lowest bit is that of the innermost
+     * container.
+     */
     private long objects;
 
     /** Opens {@code body}; the first call of {@link #next} returns the first token of the body. */

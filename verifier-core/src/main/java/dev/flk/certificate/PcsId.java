@@ -28,7 +28,10 @@ public final class PcsId implements Comparable<PcsId> {
         return of(Sha256.start(), merkleRoot, epoch, shardId);
     }
 
-    /** Returns an id like the other method; {@code sha256} must have no input, and has none afterwards. */
+    /**
+     * Returns the id that belongs to these three signed fields, computed with {@code sha256}, which must have no input
+     * and has none afterwards.
+     */
     static PcsId of(MessageDigest sha256, String merkleRoot, long epoch, String shardId) {
         Utf8Buffer text = new Utf8Buffer(LENGTH + 22 + shardId.length());
         text.append(merkleRoot).append('|').append(epoch).append('|').append(shardId);

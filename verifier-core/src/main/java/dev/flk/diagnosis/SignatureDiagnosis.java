@@ -228,7 +228,7 @@ public final class SignatureDiagnosis {
         boolean isOther = mistakes.contains(Mistake.OTHER_KEY);
         boolean isOtherAlgorithm = mistakes.contains(Mistake.OTHER_ALGORITHM);
         if (isOther == isOtherAlgorithm && isOther) {
-            return null; // a key for another algorithm is another key anyway
+            return null; // the mistake OTHER_ALGORITHM already implies that another key was used
         }
         KeyForm form = mistakes.contains(Mistake.DECODED_SECRET)
                 ? KeyForm.DECODED

@@ -107,9 +107,9 @@ public final class CandidateKey {
     }
 
     /**
-     * Returns whether the key, used in this way, made exactly this signature of {@code text}. If {@code with} is HMAC
-     * and this is an Ed25519 key, its base64 texts are tried as secrets. If {@code with} is Ed25519, an HMAC secret
-     * never matches.
+     * Returns whether the key, used with this algorithm, key form and message, made exactly this signature of {@code
+     * text}. If {@code with} is HMAC and this is an Ed25519 key, its base64 texts are tried as secrets. If {@code with}
+     * is Ed25519, an HMAC secret never matches.
      */
     public boolean made(byte[] signature, byte[] text, SigningAlgorithm with, KeyForm form, Message message) {
         byte[] signed = message.of(text);

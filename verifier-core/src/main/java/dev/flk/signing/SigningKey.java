@@ -11,7 +11,7 @@ public sealed interface SigningKey extends Signer permits HmacSigner, Ed25519Sig
     /**
      * Returns the signature of a message in padded base64 with the standard alphabet. The signature covers the bytes of
      * the message, never their digest. The message must not be the canonical form of a certificate or 32 bytes long,
-     * because its signature could then pass for that of a certificate.
+     * because its signature could then pass for the signature of a certificate.
      */
     String signMessage(byte[] message);
 }

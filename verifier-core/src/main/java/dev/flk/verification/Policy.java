@@ -141,7 +141,7 @@ public record Policy(
         public double budget() {
             double sum = sum();
             // The sum is NaN if terms overflow in opposite directions. In this case, r or coh★ is far out of bounds,
-            // for which the verifier rejects the certificate.
+            // and the verifier rejects the certificate for that reason.
             double defined = Double.isNaN(sum) ? 0.0 : sum;
             return CanonicalDouble.round9(Math.max(0.0, Math.min(1.0, defined)));
         }

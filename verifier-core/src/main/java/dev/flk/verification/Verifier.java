@@ -53,7 +53,7 @@ public final class Verifier {
 
     /**
      * Returns the verdict and the steps with their values, including the steps after the first step that objected. If
-     * D̂ can't be recomputed, returns only that step.
+     * D̂ can't be recomputed, returns only the step that recomputes D̂.
      */
     public Explanation explain(Certificate certificate) {
         List<Step> steps = new ArrayList<>();

@@ -27,9 +27,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The work after an fsync: one put-if-absent for the group of submissions that shared the fsync, then the answers.
- * Outcomes that the store can't record at the moment go to the backlog, which drains in batches alongside live traffic.
- * One thread, the recorder's, does all this work.
+ * The work that follows an fsync: the outcomes of all submissions that shared the fsync are put into the store with one
+ * put-if-absent call, and then the submissions are answered. Outcomes that the store can't record at the moment go to
+ * the backlog, which drains in batches alongside live traffic. The recorder's thread does all this work.
  */
 final class OutcomeWriter {
     private static final long TICK_MILLIS = 100;
@@ -73,8 +73,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Takes the steps of this object and of the log's writer until the store is complete. Called before the threads
-     * start.
+     * Runs the steps of this object and of the log's writer on the caller's thread until the store is complete. Called
+     * before the threads start.
      *
      * @param mayBeLost whether to return early if the store fails or must be rebuilt; the work then continues after
      *     {@link #start}
@@ -138,7 +138,7 @@ final class OutcomeWriter {
         }
     }
 
-    /** @param millis the maximum time to wait, which begins again after an interrupt; 0 to wait without a limit */
+    /** @param millis the maximum time to wait; 0 to wait without a limit. After an interrupt, the time starts over */
     private void join(long millis) {
         boolean interrupted = false;
         boolean joined = false;
@@ -173,7 +173,10 @@ final class OutcomeWriter {
         link.close();
     }
 
-    /** Requests a check of the store and the backlog; does nothing while an earlier request is queued. Any thread. */
+    /**
+     * Requests a check of the store and the backlog; does nothing while an earlier request is queued. Safe for any
+     * thread.
+     */
     void tick() {
         if (tickIsDue.compareAndSet(false, true)) {
             queue.execute(() -> {
@@ -208,8 +211,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Puts the outcomes of submissions into the store. If that throws, moves the submissions that are still in flight
-     * to the backlog.
+     * Puts the outcomes of submissions into the store. If an exception is thrown meanwhile, moves the submissions that
+     * are still in flight to the backlog.
      */
     private void putOrLeave(List<InFlight> submissions, Runnable then) {
         if (!guarded(() -> put(submissions, then))) {
@@ -274,8 +277,9 @@ final class OutcomeWriter {
     }
 
     /**
-     * Logs an overruled record with the outcome that was recorded first, and answers once the record is on disk. After
-     * a restart, catching up then asserts that outcome and not the outcome of this submission.
+     * Appends a log record of the kind {@code OVERRULED} with the outcome that was recorded first, and answers the
+     * submission once this log record is on disk. After a restart, the catch-up therefore asserts the outcome that was
+     * recorded first, and not the outcome of this submission.
      */
     private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
         log.overruled(inFlight.outcome(), winner);
@@ -296,8 +300,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Answers the waiting submissions with an error, and then moves the id to the backlog. An id in the backlog can be
-     * settled at any moment, so the answers come first.
+     * Answers the submissions that wait for the outcome of this id with an error, and then moves the id to the backlog.
+     * An id in the backlog can be settled at any moment, so the answers come first.
      */
     private void leaveWaiting(InFlight inFlight, Refused error) {
         completion.leftWaiting(inFlight, error);

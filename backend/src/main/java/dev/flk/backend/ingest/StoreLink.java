@@ -26,19 +26,22 @@ import org.slf4j.LoggerFactory;
 /**
  * The link between the recorder and the store. A start is handled like a reconnect. A store that was just connected
  * still counts as down until its position has been read and {@link CatchUp} has put the outcomes of all later records
- * into it (has <i>asserted</i> them); only then are new outcomes recorded. Owned by the recorder's thread; methods that
- * any thread may call say so.
+ * into it (has <i>asserted</i> them); only then are new outcomes recorded. Owned by the recorder's thread; other
+ * threads may call only the methods that are documented as safe for any thread.
  */
 final class StoreLink {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     /**
      * The number of missing records above which catching up counts as a rebuild. A crash of the embedded store loses
-     * far fewer, because it buffers fewer.
+     * far fewer records, because the embedded store buffers fewer.
      */
     private static final long MAX_RECORDS_BEHIND = 500_000;
 
-    /** The idle time after which a store is queried, so that its loss is noticed. */
+    /**
+     * The time without a call after which the low-water mark is written into the store again, so that the loss of an
+     * idle store is noticed.
+     */
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final GuardedStore store;
@@ -55,8 +58,8 @@ final class StoreLink {
     private long askedNanos;
 
     /**
-     * Whether the store is being rebuilt: it has no position although part of the log was decided, or it lacks more
-     * than {@link #MAX_RECORDS_BEHIND} records.
+     * Whether the store is being rebuilt: it has no position although part of the log was decided, or it may lack the
+     * outcomes of more than {@link #MAX_RECORDS_BEHIND} log records.
      */
     private boolean rebuilding;
 
@@ -90,8 +93,9 @@ final class StoreLink {
     }
 
     /**
-     * Does what is due. Connects a lost store if a retry is allowed. Writes the low-water mark into an idle store if
-     * the mark has changed or if nothing was written for a second; this write also detects that the store is lost.
+     * Does the work that is due. Connects a lost store if a retry is allowed. Writes the low-water mark into an idle
+     * store if the mark has changed or if nothing was written for a second; this write also detects that the store is
+     * lost.
      */
     void step() {
         switch (state) {
@@ -145,10 +149,11 @@ final class StoreLink {
     }
 
     /**
-     * Ends the catch-up. If the catch-up failed, gives up the store. Otherwise opens the store: all records that the
-     * log had when the store was connected are asserted, and later records are in flight. If the store's position was
-     * beyond the end of the log, first makes the new position durable: the old position must not come back after new
-     * records have received the same sequences.
+     * Ends the catch-up. If the catch-up failed, gives up the store. Otherwise opens the store: the outcomes of all
+     * records that the log had when the store was connected are now in the store, and the submissions in later records
+     * are in flight. If the store's position was beyond the end of the log, first makes the new position durable;
+     * otherwise, a crash could bring back the old position after new records have received the sequences of the missing
+     * records.
      */
     private void asserted(@Nullable Throwable failure) {
         if (failure != null) {
@@ -191,8 +196,8 @@ final class StoreLink {
     }
 
     /**
-     * Stops using a store that no failed call has reported as lost, because the catch-up failed or the low-water mark
-     * could not be saved.
+     * Stops using the store because the catch-up failed or the low-water mark could not be saved, although no failed
+     * call has reported the store as lost.
      */
     private void giveUp(Throwable cause) {
         lastFailure = cause;
@@ -222,8 +227,8 @@ final class StoreLink {
     }
 
     /**
-     * Returns the reason why the last attempt to connect the store or to catch it up failed, for a start that requires
-     * the store; null if no attempt has failed since the store was last up.
+     * Returns the reason why the last attempt to connect the store or to bring it up to date failed; null if no attempt
+     * has failed since the store was last up. A start that requires the store reports this reason.
      */
     @Nullable
     Throwable lastFailure() {
@@ -266,15 +271,16 @@ final class StoreLink {
     }
 
     /**
-     * Returns the sequence in the log up to which the store has confirmed that it contains every outcome. Any thread.
+     * Returns the sequence in the log up to which the store has confirmed that it contains every outcome. Safe for any
+     * thread.
      */
     long recordedUpTo() {
         return Math.min(recordedUpTo, inbox.lowWater().mark());
     }
 
     /**
-     * Returns the reason, for an operator, why new outcomes can't be recorded; empty while they can be recorded. Any
-     * thread.
+     * Returns the reason, for an operator, why new outcomes can't be recorded; empty while they can be recorded. Safe
+     * for any thread.
      */
     Optional<String> problem() {
         return store.isOpen() ? Optional.empty() : Optional.of(statusText);
@@ -297,8 +303,8 @@ final class StoreLink {
 
     /**
      * The time after which senders should retry while the store is down: the time until the next connection attempt or
-     * a quarter of the outage so far, whichever is longer, plus the time to record the backlog at the measured rate. At
-     * least 1 and at most {@value #MOST_SECONDS} seconds. Safe for any thread.
+     * a quarter of the outage so far, whichever is longer, plus the time to record the backlog at the measured rate.
+     * The result is at least 1 and at most {@value #MOST_SECONDS} seconds. Safe for any thread.
      */
     static final class RetryAdvice {
         private static final long MOST_SECONDS = 30;
@@ -325,7 +331,7 @@ final class StoreLink {
             }
         }
 
-        /** Returns the refusal of a submission that waits for the store, or of a look-up that failed. */
+        /** Returns the refusal with which to answer a submission that waits for the store, or a look-up that failed. */
         Refused storeDown() {
             double nanos = Math.max(store.untilNextTryNanos(), store.lostForNanos() / 4)
                     + lowWater.pending() * nanosPerOutcome;

@@ -13,11 +13,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A thread that finds the key that made a refused signature, by trying all keys, of which there may be thousands. After
+ * A thread that tries all keys, of which there may be thousands, to find the key that made a refused signature. After
  * each certificate, the thread rests 19 times as long as it worked, but at most a second; this limits the load that
- * strangers can cause. At most {@value #MAX_WAITING} certificates wait for the thread. A certificate that arrives while
- * this number is waiting, or whose signed text has more than {@value #MAX_BYTES} bytes, is not examined: the reason is
- * {@link SignatureRefusal#NOT_EXAMINED}.
+ * senders without a key can cause. At most {@value #MAX_WAITING} certificates wait for the thread. A certificate that
+ * arrives when no more certificates may wait, or whose signed text has more than {@value #MAX_BYTES} bytes, is not
+ * examined; the reported reason is then {@link SignatureRefusal#NOT_EXAMINED}.
  */
 final class Examiner implements AutoCloseable {
     /**
@@ -40,8 +40,8 @@ final class Examiner implements AutoCloseable {
     }
 
     /**
-     * A refused certificate: its signed text, shard and signature, and the keys in force and the time when the
-     * examination was requested.
+     * A refused certificate: its signed text, shard and signature, the time when the examination was requested, and the
+     * keys that were in force at this time.
      */
     record Refused(KeyRegistry registry, byte[] canonical, String shard, String sig, long nowMillis) {}
 

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param shards the full names of shards that the key may sign for
  * @param shardPrefixes prefixes of the names of further shards that the key may sign for; an empty prefix means every
  *     shard
- * @param agents the names of the agents for whose sessions the key may sign requests; null for every agent whose name
- *     is that of a shard that the key may sign for
+ * @param agents the names of the agents for whose sessions the key may sign requests; null for every agent that has the
+ *     same name as a shard that the key may sign for
  * @param validFrom the first instant at which the key may sign; null for no limit
  * @param validUntil the first instant at which the key may no longer sign; null for no limit
  * @param rate the new certificates per second that the key may sign; null for no limit
@@ -73,14 +73,14 @@ public record KeyEntry(
     }
 
     /**
-     * Returns all reasons why the key may not sign for a shard at a time; empty if it may sign. A caller that reports
-     * only one reason reports the first.
+     * Returns all reasons why the key may not sign for a shard at the given time; empty if it may sign. A caller that
+     * reports only one reason reports the first.
      */
     public List<SignatureRefusal> objections(String shard, long nowMillis) {
         return objections(maySignFor(shard), nowMillis);
     }
 
-    /** Returns all reasons why the key may not sign a request for a session at a time; empty if it may sign. */
+    /** Returns all reasons why the key may not sign a request for a session at the given time; empty if it may sign. */
     List<SignatureRefusal> sessionObjections(String sessionId, long nowMillis) {
         return objections(maySignForSession(sessionId), nowMillis);
     }
@@ -109,7 +109,7 @@ public record KeyEntry(
 
     /**
      * Returns whether the key may sign requests for a session, regardless of state and time. The id of a session is the
-     * name of its agent, which a slash and further text may follow.
+     * name of its agent, optionally followed by a slash and further text.
      */
     private boolean maySignForSession(String sessionId) {
         int slash = sessionId.indexOf('/');

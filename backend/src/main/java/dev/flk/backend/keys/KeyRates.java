@@ -10,9 +10,9 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The buckets of the keys that have a rate. The capacity of a bucket is the tokens of two seconds, but at least one
- * token. When the file is read again, each key whose rate is unchanged keeps its bucket, so that reloading refills no
- * bucket. Immutable except for the buckets.
+ * The token buckets of the keys that have a rate. The capacity of a bucket is the number of tokens that it gains in two
+ * seconds, but at least one. When the file is read again, each key whose rate is unchanged keeps its bucket, so that
+ * reloading refills no bucket. Immutable except for the buckets.
  */
 final class KeyRates {
     private final Map<String, Rate> rates;
@@ -28,8 +28,8 @@ final class KeyRates {
     }
 
     /**
-     * Returns the buckets for the keys of a newer reading of the file. Takes over the bucket of each key whose rate is
-     * unchanged.
+     * Returns the buckets for {@code keys}, which were read from the file again. Each key whose rate is unchanged keeps
+     * its bucket.
      */
     KeyRates of(List<KeyEntry> keys, LongSupplier nanoTicker) {
         Map<String, Rate> next = new HashMap<>();

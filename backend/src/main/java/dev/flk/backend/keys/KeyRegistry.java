@@ -21,21 +21,22 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys of one reading of the file, indexed by the shards that they may sign for, and by the ids that are derived
- * from them. A certificate does not name the key that signed it. Therefore, a check tries each key that may sign for
- * the certificate's shard and has the algorithm of the signature, which is known from the length of the signature.
- * There are at most {@link #MAX_KEYS_OF_A_SHARD} such keys. A request names its key by the derived id. Immutable.
+ * The keys that were read from the file at one time. They are indexed by the shards that they may sign for, and by the
+ * short ids that are derived from the keys. A certificate does not name the key that signed it. Therefore, a check
+ * tries each key that may sign for the certificate's shard and has the algorithm of the signature, which is known from
+ * the length of the signature. There are at most {@link #MAX_KEYS_OF_A_SHARD} such keys. A request names its key by the
+ * derived id. Immutable.
  */
 final class KeyRegistry {
     /**
      * The largest number of keys of one algorithm that may sign for the same shard. This maximum limits the work that a
-     * stranger can cause on an event loop with one certificate.
+     * sender without a key can cause on an event loop with one certificate.
      */
     static final int MAX_KEYS_OF_A_SHARD = 16;
 
     /**
-     * The keys that are tried if no key may sign for a shard, so that the check takes as long as for a shard with one
-     * key.
+     * The decoys: random keys that are tried if no key in the file may sign for a shard, so that the check takes as
+     * long as for a shard with one key.
      */
     private static final Map<SigningAlgorithm, SignatureCheck> DECOYS = decoys();
 
@@ -121,7 +122,8 @@ final class KeyRegistry {
 
     /**
      * Returns the key that signed a request, regardless of session, state and time; empty if there is no such key. If
-     * no key has the id and the algorithm of the signature, another key is tried, so that the check takes as long.
+     * no key has the id and the algorithm of the signature, a decoy is tried instead, so that the check takes the same
+     * time.
      */
     Optional<KeyEntry> signer(SignedRequest request) {
         List<Usable> candidates = byKeyId.getOrDefault(request.keyId(), List.of()).stream()
@@ -170,10 +172,7 @@ final class KeyRegistry {
         return keys.stream().anyMatch(key -> key.entry().algorithm() == algorithm);
     }
 
-    /**
-     * Returns one problem for each algorithm of which more than {@link #MAX_KEYS_OF_A_SHARD} keys may sign for the same
-     * shard.
-     */
+    /** Returns a problem for each algorithm that has more than {@link #MAX_KEYS_OF_A_SHARD} keys for the same shard. */
     List<String> crowded() {
         List<String> problems = new ArrayList<>();
         indices.forEach((algorithm, index) -> index.mostKeys()

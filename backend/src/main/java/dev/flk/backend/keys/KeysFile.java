@@ -49,7 +49,7 @@ public final class KeysFile {
                     entry, SignatureCheck.hmac(List.of(secret)), HexFormat.of().formatHex(digest));
         }
 
-        /** Returns whether both keys have the same id, which is unique in a file. */
+        /** Returns whether both keys have the same id; ids are unique within a file. */
         boolean isSameAs(Usable other) {
             return entry.id().equals(other.entry.id());
         }
@@ -72,7 +72,7 @@ public final class KeysFile {
 
     /**
      * Reads a file and the secrets that it names. Adds the keys file and each file with a secret to {@code
-     * fingerprints} before reading it, even if this file can't be read.
+     * fingerprints} before reading that file, even if it can't be read.
      */
     static KeysFile read(Path file, @Nullable SigningAlgorithm only, FileFingerprints fingerprints)
             throws InvalidFileException {
@@ -134,8 +134,8 @@ public final class KeysFile {
     }
 
     /**
-     * Adds a problem for each id whose key is already listed under another id, because the log could not record which
-     * of the two ids signed.
+     * Adds a problem for each key that is already listed under another id, because a signature by this key would not
+     * show which of the two ids to record in the log.
      */
     private static void refuseTwins(List<Usable> keys, List<String> problems) {
         Map<String, String> idsByKey = new HashMap<>();
@@ -164,8 +164,8 @@ public final class KeysFile {
     }
 
     /**
-     * Returns the first {@code max} of the keys that {@code which} selects, or all of these keys if there are fewer,
-     * named by their ids for a diagnosis. Leaves out keys whose secret can't be read.
+     * Returns at most {@code max} of the keys that {@code which} selects, in the order of the file. For a diagnosis,
+     * each key is named by its id in the file. Leaves out keys whose secret can't be read.
      */
     public List<NamedKey> candidates(int max, Predicate<KeyEntry> which) {
         List<NamedKey> candidates = new ArrayList<>();

@@ -107,7 +107,8 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     private void lookAgain(boolean readAnyway) {
         try {
-            clock.millis(); // remembers the current time: the key clock stops at it if the wall time comes into doubt
+            // makes the key clock remember the current time, at which it stops if the wall time comes into doubt
+            clock.millis();
             if (readAnyway || fingerprints.haveChanged()) {
                 readAgain();
             }
@@ -303,16 +304,19 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     }
 
     /**
-     * The time that decides whether keys are valid. This time follows the backend's clock, but stops while that clock
-     * is in doubt, so that setting a clock neither ends a valid key nor revives an expired key. When the doubt is over,
-     * the time of the backend's clock applies again. Safe for any thread.
+     * The time that decides whether keys are valid. This time follows the backend's clock, but stops while the
+     * backend's clock is in doubt, so that setting the machine's clock neither invalidates a valid key nor revives an
+     * expired key. When the doubt is over, the time of the backend's clock applies again. Safe for any thread.
      */
     private static final class KeyClock implements InstantSource {
         private final InstantSource clock;
         private final BooleanSupplier isInDoubt;
         private volatile long lastMillis;
 
-        /** @param isInDoubt whether the clock was set and it is not yet known which time is right */
+        /**
+         * @param isInDoubt returns whether the clock was set to another time and it is not yet known which of the two
+         *     times is right
+         */
         KeyClock(InstantSource clock, BooleanSupplier isInDoubt) {
             this.clock = clock;
             this.isInDoubt = isInDoubt;

@@ -32,16 +32,16 @@ public interface Signatures {
     /**
      * Finds out why {@link #verify} returned empty for a certificate, and then calls {@code consumer} once, on any
      * thread. If the search fails because of a bug, {@code consumer} is not called. Expensive work is done later on
-     * another thread, so that the time until the client gets its answer reveals nothing.
+     * another thread, so that the response time does not reveal the reason to the client.
      */
     void examine(ParsedCertificate refused, ReasonConsumer consumer);
 
     /**
      * Checks that the key that a request names signed the request, and that the key may sign for a session now. Does
-     * not check when the request was signed, or whether its nonce was used before. No request is accepted if signatures
-     * are not checked, because then nobody can sign.
+     * not check when the request was signed, or whether its nonce was used before. If signatures are not checked, every
+     * request is refused, because there is then no key to sign a request with.
      *
-     * @param sessionId the name of an agent, which a slash and further text may follow
+     * @param sessionId the name of an agent, optionally followed by a slash and further text
      */
     Authentication authenticate(SignedRequest request, String sessionId);
 

@@ -53,8 +53,8 @@ public sealed interface SigningConfig {
     }
 
     /**
-     * Returns how signatures are checked, after adding any problems to {@code settings}; empty if a problem prevents an
-     * answer.
+     * Reads how signatures are checked, and adds any problems to {@code settings}. Returns empty if a problem leaves
+     * the way of checking undecided.
      */
     static Optional<SigningConfig> read(Settings settings) {
         List<Secret> secrets = secrets(settings);

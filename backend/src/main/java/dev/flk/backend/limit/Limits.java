@@ -31,17 +31,17 @@ import org.slf4j.LoggerFactory;
 /**
  * The rate limits of submissions. They apply in this order: the bucket of the sender's address, for everything that
  * needs no key (bad signatures, malformed bodies, duplicates); the global bucket; and, for a new signed certificate,
- * the bucket of its key or, if the key has no rate, of its shard. Each 429 is counted by its limit, and each of these
- * limits logs at most one line in ten seconds. At most {@value #MAX_BUCKETS} addresses and {@value #MAX_BUCKETS} shards
- * have a bucket. If there are more, buckets that are seldom used are dropped; an address or shard that returns gets a
- * full bucket. Safe for any thread.
+ * the bucket of its key or, if the key has no rate, of its shard. Each 429 response is counted under the limit that
+ * caused it, and each limit logs at most one line in ten seconds. At most {@value #MAX_BUCKETS} addresses and {@value
+ * #MAX_BUCKETS} shards have a bucket. If there are more, buckets that are seldom used are dropped; an address or shard
+ * whose bucket was dropped gets a full bucket when it is seen again. Safe for any thread.
  */
 public final class Limits {
     static final int MAX_BUCKETS = 65_536;
 
     /**
-     * The number of bytes of a refused body that count as one more failure. A usual failure takes 0.1 ms, whereas
-     * parsing a MiB takes 1 to 3 ms.
+     * The number of bytes of a refused body that count as one additional failure. Large bodies count more because they
+     * cost more: handling a usual failure takes 0.1 ms, whereas parsing a MiB takes 1 to 3 ms.
      */
     private static final long BYTES_PER_FAILURE = 64 << 10;
 
@@ -263,9 +263,10 @@ public final class Limits {
     }
 
     /**
-     * Takes a token from the bucket of the key or the shard, for an admitted certificate that is new and signed.
-     * Returns empty if a token was available, or if neither the key nor the shards have a rate. If no token was
-     * available, gives the global token back and returns the refusal.
+     * Takes a token for an admitted certificate that is new and signed, from the bucket of its key or, if the key has
+     * no rate, of its shard. Returns empty if a token was available, or if neither the key nor the shards have a rate.
+     * If no token was available, puts the token that {@link #admit} took back into the global bucket, and returns the
+     * refusal.
      *
      * @param keyRate the bucket of the key that signed; null if the key has no rate
      */

@@ -11,8 +11,9 @@ import java.nio.ByteBuffer;
  */
 public final class Submitter {
     /**
-     * The upper half of the number of an IPv4 address. As the beginning of an IPv6 address, it would be a multicast
-     * prefix, which no sender has. Therefore no IPv4 address gets the number of an IPv6 network.
+     * The upper half of the long that encodes an IPv4 address. At the beginning of an IPv6 address, these bits would be
+     * a multicast prefix, which no sender has. Therefore, an IPv4 address and an IPv6 network never have the same
+     * encoding.
      */
     private static final long IPV4 = 0xFFFF_FFFF_0000_0000L;
 

@@ -54,7 +54,7 @@ public final class Metrics {
 
     /** The metrics of one feature: a subclass declares each metric as a field. */
     public abstract static class Feature {
-        /** The upper bounds of the buckets of a histogram of times to an answer, in seconds. */
+        /** The upper bounds of the buckets of a histogram of response times, in seconds. */
         protected static final double[] ANSWER_SECONDS = {
             0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
         };
@@ -72,8 +72,8 @@ public final class Metrics {
 
         /**
          * Declares a counter whose sample has exactly this name. The client library appends {@code _total} to the name
-         * of every counter, which would rename {@code flk_accepted}. Therefore, the type of this family is unknown: the
-         * library does not change the names of such families in either text format.
+         * of every counter, which would rename {@code flk_accepted}. Therefore, this family is declared with the type
+         * unknown: the library leaves the names of such families unchanged in both text formats.
          */
         protected final Count bareCounter(String name, String help) {
             return counted(name, help, Collector.Type.UNKNOWN);
@@ -211,7 +211,7 @@ public final class Metrics {
             add(value, 1);
         }
 
-        /** Adds {@code n}, which is not negative, to the counter of this value, as {@link #increment} adds one. */
+        /** Adds {@code n}, which is not negative, to the counter of this value; see {@link #increment}. */
         public void add(L value, long n) {
             LongAdder known = byLabel.get(value);
             (known != null ? known : byLabel.computeIfAbsent(value, unused -> new LongAdder())).add(n);

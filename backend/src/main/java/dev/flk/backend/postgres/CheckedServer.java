@@ -17,7 +17,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A check of the server that is repeated every five minutes. The gauge {@code flk_postgres_check} has a sample for each
- * point: 1 if its value is within the limit, 0 if not, and NaN if it could not be measured or is not checked.
+ * point of the checklist: 1 if the measured value is within the limit, 0 if it is not, and NaN if the point could not
+ * be measured or is not checked.
  */
 public final class CheckedServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(CheckedServer.class);
@@ -65,7 +66,7 @@ public final class CheckedServer implements AutoCloseable {
             metrics.samples = check.run().stream().map(CheckedServer::sample).toList();
         } catch (IOException e) { // the stores report why the server can't be used
             metrics.samples = unknown();
-        } catch (RuntimeException e) { // if it propagated, the timer would end silently
+        } catch (RuntimeException e) { // if this exception propagated, the timer would stop without a message
             LOG.error("the check of Postgres failed and will be retried", e);
             metrics.samples = unknown();
         }

@@ -99,7 +99,7 @@ public record Schema(String history, String migrations, long turn) {
      * Migrates the tables at the request of an operator, as {@link #migrate(PostgresConnector)} does.
      *
      * @return the version of the tables
-     * @throws IOException if that fails; the message says what to do
+     * @throws IOException if the migration fails; the message says what to do
      */
     public String migrate(PostgresConfig config) throws IOException {
         PostgresConnector connector = new PostgresConnector(config, PoolMetrics.unobserved(Pool.STATE));

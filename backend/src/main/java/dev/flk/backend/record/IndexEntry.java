@@ -28,7 +28,7 @@ import java.util.Optional;
  * SCOPE stands for all outcomes, the outcomes of one shard, or the outcomes of one signing key. HASH is the first 8
  * bytes of the SHA-256 of the agent id or of the id of the signing key; it is missing if SCOPE stands for all outcomes.
  * CLOCK says whether TIME is the arrival or the last measurement. KIND combines verdict and regime. ID is the {@code
- * pcs_id}. Numbers are big-endian, so that keys that are equal up to KIND are in the order of time.
+ * pcs_id}. Numbers are big-endian, so that keys with the same parts up to KIND are sorted by time.
  *
  * @param receivedMillis the arrival, in milliseconds since the epoch
  * @param measuredMillis the last measurement, in milliseconds since the epoch; {@link #NONE} if it is unknown
@@ -107,8 +107,8 @@ record IndexEntry(
     }
 
     /**
-     * Combines a verdict and a regime to a kind. Each argument is an index in {@link #VERDICTS} or {@link #REGIMES}, or
-     * -1 for a value that the list does not contain.
+     * Combines a verdict and a regime into a kind. Each argument is an index in {@link #VERDICTS} or {@link #REGIMES},
+     * or -1 for a value that the list does not contain.
      */
     private static int kind(int verdict, int regime) {
         return (verdict < 0 ? OTHER : verdict) << 2 | (regime < 0 ? OTHER : regime);

@@ -161,7 +161,8 @@ final class IndexSearch {
             } else {
                 iterator.next();
             }
-            iterator.status(); // throws if the iterator has failed; otherwise, a failure would look like the end
+            // throws if the iterator has failed; otherwise, a failure would look like the end of the entries
+            iterator.status();
         }
 
         @Override

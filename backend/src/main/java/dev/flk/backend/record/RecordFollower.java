@@ -42,9 +42,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The writer of the record: follows the decided part of the inbox log, decides each submission again, and writes to the
- * state the outcomes with which the submissions were answered. The position is committed to the state with or after the
- * outcomes up to it, and outcomes that are already recorded are not written again. Therefore a kill never makes the
- * follower miss or repeat an outcome. The follower never delays an answer: under load, it uses only a part of one core.
+ * state the outcomes with which the submissions were answered. The follower commits its position in the log to the
+ * state together with the outcomes up to this position, or after them. Outcomes that are already recorded are not
+ * written again. Therefore a kill never makes the follower miss or repeat an outcome. The follower never delays an
+ * answer: under load, it uses only a part of one core.
  *
  * <p>The follower has its own thread.
  */
@@ -60,8 +61,8 @@ public final class RecordFollower implements AutoCloseable {
     private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
     private static final int INDEX_STEPS = 8;
     /**
-     * The total size, in bytes, of the bodies of log records at which a chunk ends. The resulting values may be three
-     * times as large and still fit into one transaction.
+     * The size at which a chunk ends: the total number of bytes in the bodies of its log records. The values that are
+     * written for a chunk may be three times as large and still fit into one transaction.
      */
     private static final long CHUNK_BYTES = 512 << 10;
 
@@ -78,7 +79,10 @@ public final class RecordFollower implements AutoCloseable {
 
     private static final long LONGEST_REST_MILLIS = 2_000;
     private static final long CLOSE_MILLIS = 1_000;
-    /** The interval at which the position is written again, so that the removal of old history does not remove it. */
+    /**
+     * The interval at which the position is written again, so that the removal of old history does not remove the
+     * position.
+     */
     private static final long POSITION_AGAIN_NANOS = TimeUnit.HOURS.toNanos(6);
 
     private final DecidedLog log;
@@ -98,19 +102,22 @@ public final class RecordFollower implements AutoCloseable {
     private @Nullable LogWalk walk;
     /** The segment of the log that was the newest when {@link #walk} was opened. */
     private @Nullable String walkedSegment;
-    /** The outcomes, found by reading ahead in the log, that overrule submissions after the position. */
+    /**
+     * The outcomes that overrule submissions after the position. The follower finds these outcomes by reading ahead in
+     * the log.
+     */
     private final LoggedOutcomes outcomes = new LoggedOutcomes();
 
     private @Nullable LogWalk ahead;
     private @Nullable String aheadSegment;
     private long lookedUpTo;
     /**
-     * The sequence up to which the follower records, called the mark: an earlier value of {@link
-     * DecidedLog#decidedUpTo}. The current value becomes the new mark when the position has reached the old mark, or
-     * when the value has decreased because the store was lost.
+     * The sequence up to which the follower currently records: an earlier value of {@link DecidedLog#decidedUpTo}. This
+     * field is set to the present value when the position has reached this sequence, or when the present value is lower
+     * because the store was lost.
      */
     private long upTo;
-    /** The sequence of the last record that was on disk when {@link #upTo} was set. */
+    /** The sequence of the last log record that was on disk when {@link #upTo} was set. */
     private long lookUpTo;
 
     /** Whether the position has been read since the start. */
@@ -284,7 +291,8 @@ public final class RecordFollower implements AutoCloseable {
         if (!knowsPosition) {
             long known = readPosition();
             if (!hasPosition || known < position) {
-                // reads ahead again from the position; if it is not lower, the noted outcomes are still valid
+                // reads ahead again from this position; if the position has not decreased, the outcomes that were
+                // already noted remain valid
                 lookedUpTo = known;
             }
             position = known;
@@ -331,7 +339,8 @@ public final class RecordFollower implements AutoCloseable {
         for (int i = 0; i < INDEX_STEPS && isIndexIncomplete; i++) {
             isIndexIncomplete = index.step();
         }
-        position = last; // set after indexing, so that outcomes up to it can be searched, unless the index is behind
+        // set after indexing, so that the outcomes up to this position can be searched, unless the index is behind
+        position = last;
         if (position >= decided) {
             upToDateNanos = beginNanos;
         }
@@ -339,9 +348,9 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Commits operations and the position. Large operations are divided among several commits, of which only the last
-     * contains the position. If a commit fails, the next try begins at the old position and skips the outcomes that are
-     * already recorded.
+     * Commits operations and the position. If the operations are too large for one commit, they are divided among
+     * several commits, of which only the last contains the position. If a commit fails, the next try begins at the old
+     * position and skips the outcomes that are already recorded.
      */
     private void commit(List<Operation> operations, long last, String digest) {
         List<Operation> together = new ArrayList<>();
@@ -416,8 +425,8 @@ public final class RecordFollower implements AutoCloseable {
             throw new IOException(
                     "the state contains an invalid position for the record of outcomes: " + e.getMessage(), e);
         }
-        // the first reading compares with the end of the log at the start: records that were appended since then may
-        // reuse the sequences of lost records
+        // the first reading compares the position with the end that the log had at the start, because records that were
+        // appended since then may reuse the sequences of lost records
         long end = hasPosition ? log.last() : log.lastAtStart();
         if (known > end) {
             LOG.error(
@@ -499,7 +508,8 @@ public final class RecordFollower implements AutoCloseable {
             }
             endLookingAhead(); // the walk has no further record up to lookUpTo
             if (isNew) {
-                lookedUpTo = lookUpTo; // a new walk has none either: the log lacks these records; see missing()
+                // a new walk found no such record either, so the log lacks these records; see missing()
+                lookedUpTo = lookUpTo;
             }
         }
         return true;
@@ -562,7 +572,8 @@ public final class RecordFollower implements AutoCloseable {
             for (RecordedOutcome one : ofKey) {
                 Existing before = existing.getOrDefault(one.key(), Existing.NONE);
                 if (before.isChangedBy(one)) {
-                    // another backend may write the same key, so each write compares with the version that was read
+                    // another backend may write the same key, so each write takes effect only if the key still has the
+                    // version that was read
                     operations.add(new Operation.Write(one.key(), one.json(), before.version()));
                     existing.put(one.key(), new Existing(before.version() + 1, one.json()));
                 }

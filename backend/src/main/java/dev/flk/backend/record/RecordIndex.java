@@ -39,9 +39,9 @@ import org.slf4j.LoggerFactory;
  * history of the state. Therefore, it also has the outcomes that other backends write to the same Postgres.
  *
  * <p>The index is derived from the record. Entries and the position in the history are written in one batch; after a
- * crash, the index continues at the saved position. An index that is missing, damaged or of another history is built
- * again. An entry may belong to an outcome that was removed or replaced, so readers compare each entry with the current
- * outcome.
+ * crash, the index continues at the saved position. An index that is missing, is damaged or belongs to another history
+ * is built again. An entry may belong to an outcome that was removed or replaced, so readers compare each entry with
+ * the current outcome.
  *
  * <p>One thread calls {@link #step}; any thread reads.
  */

@@ -140,7 +140,10 @@ public final class RecordedOutcomes {
         return new Part(lines, page.next());
     }
 
-    /** Returns the shard with an agent id; the agent id itself if it is a hash and the record has no outcome. */
+    /**
+     * Returns the shard that is recorded under an agent id. If the agent id is a hash and the record has no outcome of
+     * the shard, returns the agent id itself.
+     */
     public String shardOf(String agentId) {
         if (!RecordedOutcome.isHashed(agentId)) {
             return agentId;
@@ -151,7 +154,10 @@ public final class RecordedOutcomes {
                 : parsed(one.lines().get(0)).path("shard_id").asText();
     }
 
-    /** Returns the key of an outcome, in the namespace of the record or in another one that is about outcomes. */
+    /**
+     * Returns the key of an outcome, in the namespace of the record or in another namespace whose keys refer to
+     * outcomes.
+     */
     public static StateKey key(String namespace, String shard, long epoch, String pcsId) {
         return new StateKey(namespace, RecordedOutcome.agentId(shard), RecordedOutcome.keyName(epoch, pcsId));
     }
@@ -211,7 +217,7 @@ public final class RecordedOutcomes {
                     return new Part(lines, isLast ? null : cursor);
                 }
             }
-            cursor = page.next(); // a page of deleted keys has no entries
+            cursor = page.next(); // a page has no entries if all of its keys were deleted, so reading continues
             if (cursor == null || ++lookedAt >= LOOKED_AT) {
                 return new Part(lines, cursor);
             }

@@ -28,9 +28,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * A replay: decides a range of the log again, and changes nothing. A record that overrules a submission comes after
  * that submission. Therefore {@link #run}, which reports outcomes in log order, reads the log twice. {@link
- * #runAtOnce}, which is enough to count outcomes, reads the log once and, if submissions were overruled, then again
- * from the first overruled submission on. Only one thread may use a replay; {@link ReplayWorkers} starts threads of its
- * own.
+ * #runAtOnce}, which is sufficient for counting outcomes, reads the log once; if submissions were overruled, it then
+ * reads the log again from the first overruled submission on. Only one thread may use a replay; {@link ReplayWorkers}
+ * starts threads of its own.
  */
 public final class LogReplay {
     private final LogInspector inspector;

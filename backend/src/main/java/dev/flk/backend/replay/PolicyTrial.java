@@ -18,9 +18,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A comparison of the recorded outcomes with the outcomes under another policy. Only one thread may use it. Besides the
- * examples, memory holds a few KiB and one entry for each of the first {@value #MOST_SHARDS} shards; certificates of
- * all other shards are counted together.
+ * A comparison of the recorded outcomes with the outcomes under another policy. Only one thread may use it. In addition
+ * to the examples, it keeps a few KiB and one entry for each of the first {@value #MOST_SHARDS} shards in memory;
+ * certificates of all other shards are counted together.
  */
 public final class PolicyTrial {
     static final int MOST_SHARDS = 10_000;
@@ -50,8 +50,8 @@ public final class PolicyTrial {
     public record Change(Verdict.Kind before, Verdict.Kind after, long certificates) {}
 
     /**
-     * The number of certificates whose outcome has this reason: as recorded ({@code before}), and under the policy
-     * ({@code after}).
+     * The numbers of certificates with this reason: {@code before} counts recorded outcomes, and {@code after} counts
+     * outcomes under the policy.
      */
     public record Reason(String reason, long before, long after) {}
 

@@ -32,7 +32,8 @@ public record Review(Verdict verdict, String note, String author, String at) {
         /**
          * Returns the decision with a name in lower case.
          *
-         * @throws IllegalArgumentException if there is no such decision; the message completes "verdict is"
+         * @throws IllegalArgumentException if there is no such decision; the message completes a sentence that begins
+         *     with "verdict is"
          */
         @JsonCreator
         public static Verdict parse(String name) {

@@ -43,7 +43,8 @@ public final class Reviews implements AutoCloseable {
     public static final String NAMESPACE = "flk.review";
 
     /**
-     * The maximum number of outcomes of each verdict that are examined for an answer, and thus of those in the answer.
+     * The maximum number of outcomes of each verdict that are examined for an answer; the answer therefore has at most
+     * this number of outcomes of each verdict.
      */
     private static final int MOST_WAITING = 2_000;
 
@@ -160,7 +161,7 @@ public final class Reviews implements AutoCloseable {
         this.metrics = metrics;
     }
 
-    /** Begins to count what waits, once a minute. */
+    /** Starts to count, once a minute, the outcomes that wait for a review. */
     public Reviews start() {
         var unused = timer.scheduleWithFixedDelay(this::count, FIRST_COUNT_SECONDS, COUNT_SECONDS, TimeUnit.SECONDS);
         return this;

@@ -41,7 +41,8 @@ public final class GroupedUpdates {
     }
 
     private void start() {
-        isScheduled.set(false); // before the queue is read: an update that is added later begins a new group
+        // reset before the queue is read, so that an update that is added after the reading begins a new group
+        isScheduled.set(false);
         for (Waiting next = waiting.poll(); next != null; next = waiting.poll()) {
             CompletableFuture<Updated> answer = next.answer();
             try {

@@ -24,8 +24,8 @@ final class Nonces {
         NEW,
         USED,
         /**
-         * The signature was made in the future, or so early that this process can't know whether its nonce was used
-         * before.
+         * The signature was made too far in the future, or so long ago that this process can't know whether its nonce
+         * was used before.
          */
         OUTSIDE_WINDOW,
         /** Too many nonces are remembered. */
@@ -52,7 +52,8 @@ final class Nonces {
         if (createdSecond < startSecond || Math.abs(nowSecond - createdSecond) > maxAgeSeconds) {
             return Result.OUTSIDE_WINDOW;
         }
-        // a nonce is relevant for twice the maximum age: from the earliest now at which created is acceptable
+        // a nonce matters for twice the maximum age, because created may be up to the maximum age ahead of or behind
+        // the current time
         long generationSeconds = 2 * maxAgeSeconds + 1;
         if (nowSecond - currentSinceSecond >= generationSeconds) {
             previous = nowSecond - currentSinceSecond >= 2 * generationSeconds ? new HashSet<>() : current;

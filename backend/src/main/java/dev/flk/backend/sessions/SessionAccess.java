@@ -15,7 +15,7 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The access control of sessions. An agent signs its requests with the key of its certificates, and may use the
+ * The access control of sessions. An agent signs its requests with the same key as its certificates, and may use the
  * sessions that the key is bound to. An operator shows a bearer token with rights to {@code sessions/PREFIX}. Safe for
  * any thread; fast enough for an event loop.
  */
@@ -48,7 +48,7 @@ public final class SessionAccess {
      * A request as it was received.
      *
      * @param target the path and the query, not decoded
-     * @param headers returns the values of a header by its name in lower case
+     * @param headers returns the values of a header; called with the name of the header in lower case
      */
     public record Received(String method, String target, Function<String, List<String>> headers, byte[] body) {}
 

@@ -36,7 +36,7 @@ public interface SessionStorage {
      */
     record Updated(long version, @Nullable Instant at) {}
 
-    /** Another update with the same nonce was made before. */
+    /** The failure of an update whose nonce was already used by an earlier update. */
     final class ReplayedException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -45,7 +45,7 @@ public interface SessionStorage {
         }
     }
 
-    /** A condition on the version of a session that does not hold. */
+    /** The failure of an update whose condition on the version of the session does not hold. */
     final class ConflictException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -91,7 +91,8 @@ public interface SessionStorage {
      * @param ifVersion the version that the session must have; 0 if it must not exist; {@link #ANY_VERSION} for no
      *     condition. If the condition does not hold, the stage fails with a {@link ConflictException}
      * @param nonce identifies a signed request; empty for none. A storage that remembers nonces for all backends
-     *     accepts only the first update with a nonce; other stages fail with a {@link ReplayedException}
+     *     accepts only the first update with a nonce; the stages of later updates with the same nonce fail with a
+     *     {@link ReplayedException}
      * @return a stage that completes when the update is durable
      */
     CompletionStage<Updated> put(String id, String json, long ifVersion, String nonce);
@@ -146,7 +147,7 @@ public interface SessionStorage {
         /**
          * Calls {@code listener} once, on any thread, when there may be more changes. The listener must not block.
          *
-         * @return a step that cancels the call
+         * @return a function that cancels the pending call of the listener
          */
         Runnable whenMore(Runnable listener);
     }

@@ -41,8 +41,9 @@ import org.slf4j.LoggerFactory;
  * Further calls are refused. If the port has tokens, each token may have at most half of the maximum number of calls.
  * The calls of strangers, which are callers without a valid token, are counted separately up to a smaller maximum, and
  * their requests must be complete in time. The bytes of a request count as soon as they arrive, so that requests that
- * never become complete are limited too. Serve only {@link #bound} services, behind the interceptor that sets {@link
- * Caller#CURRENT}, and add the limit to the server as a tracer factory.
+ * never become complete are limited too. A server with this limit must serve only services that {@link #bound} has
+ * returned, must first run the interceptor that sets {@link Caller#CURRENT}, and must have this limit as a tracer
+ * factory.
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /**
@@ -52,7 +53,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      */
     private static final int PARTIAL = 4;
 
-    /** The approximate memory of a frame besides its bytes. */
+    /** The approximate number of bytes of memory that a frame needs in addition to its content. */
     private static final int FRAME_BYTES = 128;
     /** The maximum size of a request to the health service or the reflection service. A health check needs no token. */
     private static final int MAX_SMALL_BYTES = 4_096;

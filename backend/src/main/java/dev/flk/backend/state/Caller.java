@@ -127,7 +127,10 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
         }
     }
 
-    /** Returns whether a right covers writing to an agent; namespaces of the backend are not exempt. */
+    /**
+     * Returns whether one of the caller's rights covers writing to an agent. Does not apply the rule that no caller may
+     * write to a namespace of the backend.
+     */
     boolean mayWrite(String namespace, String agentId) {
         return grants.stream().anyMatch(grant -> grant.writes() && grant.covers(namespace, agentId));
     }

@@ -90,7 +90,10 @@ final class CorrectedKeywords {
         }
     }
 
-    /** The keyword uniqueItems. The library also compares the values of the properties of an object. */
+    /**
+     * The keyword uniqueItems. The library also applies this keyword to the property values of an object; this class
+     * applies it only to arrays.
+     */
     private static final class UniqueItems extends AbstractKeyword {
         UniqueItems() {
             super(KeywordType.UNIQUE_ITEMS.getValue());

@@ -272,7 +272,8 @@ final class Messages {
         } catch (IllegalArgumentException e) {
             throw notFromAList();
         }
-        if (!pageToken(after).equals(pageToken)) { // bytes that are not UTF-8, or another encoding
+        // the token encodes bytes that are not UTF-8, or is not spelled as pageToken spells it
+        if (!pageToken(after).equals(pageToken)) {
             throw notFromAList();
         }
         return after;

@@ -46,7 +46,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The state of agents that the backend serves: the engine, its port, and the maintenance of both. A failure after the
- * start is an outage of the state alone, reported by {@link #problem} and a log line; it stops nothing else.
+ * start affects only the state: {@link #problem} and a log line report the failure, and the rest of the backend
+ * continues to run.
  */
 public final class ServedState implements AutoCloseable {
     /** The namespace of the recorded outcomes. */
@@ -266,7 +267,8 @@ public final class ServedState implements AutoCloseable {
     }
 
     /**
-     * Limits the time for which a namespace of the backend is kept: older versions are removed, even current values.
+     * Limits the time for which the versions in a namespace of the backend are kept: older versions are removed, even
+     * if they are current.
      */
     public void keepFor(String namespace, Duration time) {
         keptFor.put(namespace, time);
@@ -316,8 +318,9 @@ public final class ServedState implements AutoCloseable {
     }
 
     /**
-     * Returns a text for {@code /readyz} about the first of these that applies: the problem; missing commits that were
-     * answered; connections and calls that are being refused. If none applies, the text says that the state is up.
+     * Returns a text for {@code /readyz} about the first of the following that applies: the current problem; commits
+     * that were confirmed to callers but are missing; connections and calls that are being refused. If none applies,
+     * the text says that the state is up.
      */
     public String detail() {
         return problem()
@@ -341,7 +344,7 @@ public final class ServedState implements AutoCloseable {
         return port.port();
     }
 
-    /** Decides as {@link Tokens#allows}; returns empty if there are no tokens. */
+    /** Returns the result of {@link Tokens#allows}; empty if the port has no tokens. */
     public Optional<Boolean> allows(String token, String namespace, String agentPrefix, boolean writes) {
         return tokens == null ? Optional.empty() : tokens.allows(token, namespace, agentPrefix, writes);
     }

@@ -131,7 +131,7 @@ final class StatePort implements AutoCloseable {
         setServing(engine.problem().isEmpty());
     }
 
-    /** Returns the old version of reflection, which grpcurl, among others, still uses. */
+    /** Returns the older version of the reflection service, which grpcurl and other clients still use. */
     @SuppressWarnings("deprecation")
     private static BindableService reflectionV1Alpha() {
         return ProtoReflectionService.newInstance();

@@ -174,7 +174,8 @@ final class StateService extends StateImplBase {
         String txId = request.getTxId();
         committing(answer, () -> {
             requireTxId(txId);
-            Caller caller = caller(); // the rights may have changed since an operation was staged
+            // the rights are checked again, because they may have changed since an operation was staged
+            Caller caller = caller();
             return engine.commit(
                     caller.name(), txId, request.getRequestId(), staged -> staged.forEach(caller::require));
         });

@@ -143,8 +143,8 @@ public final class Tokens implements ServerInterceptor, AutoCloseable {
     }
 
     /**
-     * Refuses a call without a valid token, unless the call checks health once. Calls that watch health are refused,
-     * because they never end and would keep their places among the calls of strangers.
+     * Refuses a call without a valid token, unless the call is a single health check. Calls that watch health are
+     * refused, because they never end and would keep their places among the calls of strangers.
      */
     private static <Q, A> ServerCall.Listener<Q> stranger(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next, String why) {

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * The view of the agents that report their state.
  *
  * @param prefix the beginning of the ids of the agents
- * @param order the column by which the agents are sorted, after silent ones
+ * @param order the column by which the agents are sorted; silent agents always come first
  * @param agents at most {@link #MOST_ROWS} agents
  * @param others the number of agents that are not among {@code agents}
  * @param isCut whether there are more than {@link #MOST_READ} sessions, so that some were not read

@@ -11,10 +11,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * An outcome of the record.
  *
- * @param reason why the certificate was not accepted; empty if it was
+ * @param reason the reason why the certificate was not accepted; empty if it was accepted
  * @param claimed the claimed D̂
  * @param recomputed the recomputed D̂; NaN if it could not be recomputed
- * @param budget the claimed budget; NaN if the record does not have it, as for {@code cohStar}
+ * @param budget the claimed budget; NaN if the record does not have it; the same applies to {@code cohStar}
  * @param recomputedBudget the recomputed budget; NaN if it could not be recomputed
  * @param measuredAt the time of the last measurement; null if the certificate does not have it
  */

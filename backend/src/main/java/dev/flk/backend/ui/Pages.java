@@ -39,7 +39,7 @@ public final class Pages {
      * @param isComplete whether the record and the agents could be searched
      */
     public record NotFound(String text, boolean isComplete) {
-        /** Returns the text in the form for a query. */
+        /** Returns the text, encoded for use in the query of a URL. */
         public String encoded() {
             return Pages.encoded(text);
         }

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param done the number of certificates that were reviewed just now; null if none were
  * @param waiting the number of certificates that wait, including those of groups that are not shown
- * @param isCut whether there are more, which were not examined
+ * @param isCut whether older certificates were not examined, so that more may wait
  * @param otherGroups the number of groups that are not shown
  * @param token the secret of the forms
  */
@@ -57,7 +57,7 @@ public record ReviewView(
                     waiting.get(waiting.size() - 1).receivedAt().toString());
         }
 
-        /** Returns the number of certificates with a noun. */
+        /** Returns the number of certificates, followed by the noun in the singular or plural. */
         public String count() {
             int all = newest.size() + others;
             return all == 1 ? "1 certificate" : all + " certificates";

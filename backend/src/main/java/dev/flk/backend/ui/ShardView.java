@@ -60,7 +60,7 @@ public record ShardView(
     /**
      * A range of time, with the addresses of other ranges.
      *
-     * @param shard the shard in the form for a query
+     * @param shard the name of the shard, encoded for use in the query of a URL
      */
     public record Range(String shard, Clock clock, Instant from, Instant to) {
         private static final Duration LEAST = Duration.ofMillis(100);
@@ -113,7 +113,8 @@ public record ShardView(
     /**
      * Reads the newest outcomes in a range; a shard that the record does not have gets a view without outcomes.
      *
-     * @param clock the clock of the range; null without a range, for the time of measurement if all outcomes have it
+     * @param clock the clock of the range; if null, the time of measurement is used if all outcomes have it, and
+     *     otherwise the arrival
      */
     public static ShardView read(
             RecordedOutcomes record, String name, Span span, @Nullable Clock clock, Policy policy, Instant now) {

@@ -32,7 +32,10 @@ public record ShardsView(
     static final int MOST_ROWS = 50;
 
     private static final int NAMES_AT_ONCE = 1_000;
-    /** The limits on the work for a page: the names that are read, and the shards whose newest outcome is read. */
+    /**
+     * The maximum number of names that are read for a page. Together with {@link #MOST_NEWEST}, the maximum number of
+     * shards whose newest outcome is read, this limits the work for a page.
+     */
     private static final int MOST_NAMES = 50_000;
 
     private static final int MOST_NEWEST = 500;
@@ -45,7 +48,7 @@ public record ShardsView(
      * @param prefix the beginning of the name
      * @param text a part of the name, in upper or lower case
      * @param verdict the verdict of the newest outcome
-     * @param regime its regime
+     * @param regime the regime of the newest outcome
      */
     public record Wish(String prefix, String text, String verdict, String regime) {
         private boolean isOfNewest() {

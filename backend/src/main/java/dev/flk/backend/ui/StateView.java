@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * The view of a place in the state of agents: the namespaces, the agents of a namespace, the keys of an agent, the
  * versions of a key, or the newest events at one of these places.
  *
- * @param crumbs the places above this one, and this one
+ * @param crumbs the path to this place: the places above it, followed by the place itself
  * @param kind what the entries are
  * @param entries the places below; empty for a key and for events
  * @param next the address of the next page of entries, or of the earlier events; null on the last page

@@ -28,8 +28,8 @@ final class BodyDigest {
     }
 
     /**
-     * Checks that every known digest in a header is that of the body, and that the header has at least one known
-     * digest.
+     * Checks that the header has at least one digest of a known algorithm, and that every such digest is the digest of
+     * the body.
      */
     static void check(String header, byte[] body) throws UnacceptableRequest {
         Set<String> algorithms = new HashSet<>();

@@ -34,7 +34,8 @@ final class RequestComponents {
      * Creates the components of a request.
      *
      * @param target the path and the query as they are sent, with every percent-encoding unchanged
-     * @param headers returns the values of a header, one for each time that it occurs; called with lower-case names
+     * @param headers returns the values of a header, one for each occurrence of the header; called with names in lower
+     *     case
      */
     RequestComponents(String method, String target, Function<String, List<String>> headers) throws UnacceptableRequest {
         if (!METHOD.matcher(method).matches()) {

@@ -22,7 +22,10 @@ public final class UnacceptableRequest extends Exception {
         COMPONENT_MISSING,
         /** The body does not have the digest in {@code Content-Digest}. */
         DIGEST_MISMATCH,
-        /** The signature was made with an unknown algorithm, or with another one than {@code alg} names. */
+        /**
+         * The signature was made with an unknown algorithm, or with an algorithm other than the one that {@code alg}
+         * names.
+         */
         OTHER_ALGORITHM
     }
 

@@ -14,9 +14,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A copy of all sessions in Redis. The copy is filled from Redis while it already receives changes; therefore a version
- * only replaces an older version. Sessions that have ended stay in the copy for a while, so that a late message about
- * an earlier version does not bring them back. Safe for any thread.
+ * A copy of all sessions in Redis. Changes already arrive while the copy is being filled from Redis; therefore, a
+ * version replaces only an older version. Sessions that have ended stay in the copy for a while, so that a late message
+ * about an earlier version does not bring them back. Safe for any thread.
  */
 final class LocalCopy {
     private static final Comparator<String> BY_AGENT =
@@ -38,7 +38,7 @@ final class LocalCopy {
         callListeners();
     }
 
-    /** Calls each listener once; it is not called again. */
+    /** Removes all listeners and calls each of them once. */
     void callListeners() {
         List.copyOf(listeners).stream().filter(listeners::remove).forEach(Runnable::run);
     }
@@ -48,7 +48,7 @@ final class LocalCopy {
         return changes.get();
     }
 
-    /** Calls a listener once, as soon as the number of published versions exceeds a number. */
+    /** Calls a listener once, as soon as the number of published versions exceeds {@code seen}. */
     Runnable whenBeyond(long seen, Runnable listener) {
         listeners.add(listener);
         if (changes.get() != seen && listeners.remove(listener)) {

@@ -312,7 +312,7 @@ final class RedisLink implements AutoCloseable {
      * Does the regular work: removes expired sessions and unneeded changes, and checks both connections.
      *
      * @return the number of changes that wait for Postgres, the number of changes that are being written, and the age
-     *     of the oldest of them in milliseconds
+     *     in milliseconds of the oldest of all these changes
      */
     long[] sweep(Duration keepChanges) {
         CompletionStage<String> alive = channel.async().ping();
@@ -325,7 +325,7 @@ final class RedisLink implements AutoCloseable {
                 .toArray();
     }
 
-    /** Returns the size of the stream of changes in Redis' memory. */
+    /** Returns the number of bytes that the stream of changes takes in the memory of Redis. */
     long streamBytes() {
         Long bytes = joined(redis.memoryUsage(SessionScript.STREAM));
         return bytes == null ? 0 : bytes;

@@ -49,7 +49,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     private static final Pattern TOKEN = Pattern.compile("([0-9a-f]{1,16})-([0-9]{1,18})\\.([0-9]{1,18})");
     /** The time for which a version outlives its session. */
     static final Duration KEEP = Duration.ofHours(2);
-    /** The time for which clients of the changes can resume. */
+    /** The time for which changes are kept, so that clients that follow the changes can resume. */
     private static final Duration KEEP_CHANGES = Duration.ofMinutes(1);
 
     private static final Duration SWEEP_EVERY = Duration.ofSeconds(1);
@@ -71,7 +71,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     private volatile @Nullable RedisLink link;
     private volatile String problem = "Redis is being connected";
     private volatile boolean isFull;
-    /** Whether Redis has refused the last update; the log has its reason. */
+    /** Whether Redis has refused the last update; the log has the reason for the refusal. */
     private final AtomicBoolean isRefusing = new AtomicBoolean();
 
     private RedisSessions(
@@ -286,7 +286,8 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
             if (at == 0) {
                 return new Updated(version, null);
             }
-            // the published message about this change may arrive after the caller's next read
+            // updates the copy at once, because the published message about this change may arrive after the caller's
+            // next read
             boolean isLive = reply.size() > 3;
             used.copy()
                     .add(new StoredSession(

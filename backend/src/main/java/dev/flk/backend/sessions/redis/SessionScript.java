@@ -23,10 +23,9 @@ import java.util.HexFormat;
  * <tr><td>{@code session-changes-count}</td><td>the number of changes so far</td></tr>
  * <tr><td>{@code session-changes-trimmed}</td><td>the entry of the stream below which entries were removed</td></tr>
  * <tr><td>{@code session-changes-dead}</td><td>stream: changes that Postgres refused</td></tr>
- * <tr><td>{@code session-epoch}</td><td>{@code RUN-ID:RANDOM}: the process of the server in which the sessions were
- * made complete, and a number of that event. After a restart, a failover or the loss of all keys it does not match, and
- * the sessions are restored from Postgres first</td></tr>
- * </table>
+ * <tr><td>{@code session-epoch}</td><td>{@code RUN-ID:RANDOM}: the run id of the server process in which the sessions
+ * were made complete, and a random number that identifies this event. After a restart, a failover or the loss of all
+ * keys it does not match, and the sessions are restored from Postgres first</td></tr> </table>
  *
  * <p>The arguments are an operation, the epoch, the time in milliseconds for which a version outlives its session, and
  * the operation's own arguments. The first element of the reply is {@code OK}, {@code CONFLICT},

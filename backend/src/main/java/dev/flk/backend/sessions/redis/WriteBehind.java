@@ -35,9 +35,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The thread that writes the changes of sessions from Redis to Postgres. The threads of all backends are one consumer
- * group of the stream, so each change is delivered to one of them, and acknowledged once it is committed. A thread
- * that fails to write keeps its changes and tries again; if it has vanished, another one claims them. Writing a change
- * twice has no effect. A change that Postgres refuses goes to the dead stream.
+ * group of the stream, so Redis delivers each change to one thread, which acknowledges the change once it is committed
+ * to Postgres. A thread that fails to write its changes keeps them and tries again; the changes of a thread that has
+ * vanished are claimed by another thread. Writing a change twice has no effect. A change that Postgres refuses goes to
+ * the dead stream.
  */
 final class WriteBehind implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");
@@ -119,7 +120,7 @@ final class WriteBehind implements AutoCloseable {
         }
     }
 
-    /** Logs the first of several failures, and closes both connections, whose state is unknown. */
+    /** Logs the first of several failures in a row, and closes both connections, because their state is unknown. */
     private void failed(RuntimeException e) {
         if (!isDown && !isClosed) {
             if (e instanceof SyncException) {
