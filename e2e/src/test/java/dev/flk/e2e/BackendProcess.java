@@ -21,7 +21,7 @@ final class BackendProcess implements AutoCloseable {
         String line = program.awaitLine(text -> text.contains("listening on "));
         this.port = Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
         String state = program.awaitLine(
-                text -> isReady(text) || text.contains("submissions are logged; they are") || isRefusing(text));
+                text -> isReady(text) || text.contains("the dedup store is not ready yet") || isRefusing(text));
         if (!isReady(state) && !isRefusing(state)) {
             program.awaitLine(
                     text -> isReady(text) || text.contains("Error reaching ") || text.contains(" can't be used: "));
