@@ -176,8 +176,8 @@ public final class CanonicalDouble {
         private static final int MAX_PLAIN_INTEGER_DIGITS = 16;
 
         /**
-         * The greatest number of zeros after the point in a text without an exponent; values below 1e-4 have an
-         * exponent.
+         * The greatest number of zeros between the point and the first other digit in a text without an exponent;
+         * values below 1e-4 have an exponent.
          */
         private static final int MAX_PLAIN_LEADING_ZEROS = 3;
 

@@ -124,11 +124,11 @@ final class SegmentOpener {
     }
 
     /**
-     * Returns a new name for the file that has the name of the segment to be opened. Returns null if there is no such
-     * file, if the file is empty, or if it is the predecessor and contains no appended records. If the predecessor has
-     * no appended records, a file without a readable header counts as the predecessor. If the file is a segment of this
-     * log, another program must have given it this name, and the new name is a segment's name too. Any other file gets
-     * a name under which it is kept for inspection.
+     * Returns the name to which the file that already has the new segment's name must be moved; null if there is no
+     * such file, or if it may be overwritten. The file may be overwritten if it is empty, or if it is the predecessor
+     * and the predecessor has no appended records; in that case, a file without a readable header counts as the
+     * predecessor. Any other segment of this log must have got this name from another program, and is moved to another
+     * segment name. Any other file is moved to a name under which it is kept for inspection.
      */
     private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
         Path directory = options.directory();

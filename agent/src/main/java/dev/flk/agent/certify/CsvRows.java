@@ -87,12 +87,13 @@ public final class CsvRows {
     /**
      * The columns to read. A column is given by its name or, if no column has that name, by its number, from 1.
      *
-     * @param time the column of the times. If empty, the times are in the column named {@code timestamp}. In a file
-     *     without a header, the times are in the first column, unless it is the only column
+     * @param time the column of the times. If empty, the first rule that applies decides: the column named {@code
+     *     timestamp}; no times if the file has only one column; the first column if the file has no header. Otherwise,
+     *     the file is rejected
      * @param values one to three columns of values; a text may name several columns, separated by commas. If the list
-     *     is empty, the values are in the columns {@code x}, {@code y} and {@code z}, of which at least one must exist;
-     *     in a file without a header, in the first three columns apart from the time; in a file without times, in its
-     *     only column
+     *     is empty, the first rule that applies decides: the only column if the file has no times; the first three
+     *     columns apart from the time if the file has no header; otherwise the columns {@code x}, {@code y} and {@code
+     *     z}, of which at least one must exist
      */
     public record Columns(Optional<String> time, List<String> values) {
         /** The default columns. */

@@ -66,7 +66,8 @@ final class OutboxAccess {
      */
     static <T> T either(AgentConfig config, Operation<Outbox, T> alone, Operation<RunningAgent, T> throughAgent)
             throws IOException {
-        // repeats only the access: the operation runs once, because it may read standard input
+        // only opening the outbox or reaching the agent is repeated: the operation runs once, because it may read
+        // standard input
         Access access = retrying(() -> access(config));
         Outbox outbox = access.outbox();
         if (outbox == null) {

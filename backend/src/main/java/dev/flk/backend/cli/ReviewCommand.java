@@ -197,7 +197,8 @@ final class ReviewCommand {
         boolean hasIds = ids != null && !ids.isEmpty();
         if (isGroup == hasIds) {
             throw new ParameterException(
-                    spec.commandLine(), "give either ids, or --shard, --reason and --until; see list --json");
+                    spec.commandLine(),
+                    "give either ids, or all of --shard, --reason and --until; 'list --json' prints what they need");
         }
         HttpResponse<String> answer = send(
                 "PUT",

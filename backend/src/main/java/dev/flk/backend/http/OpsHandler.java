@@ -31,8 +31,9 @@ final class OpsHandler {
     }
 
     /**
-     * Adds the routes {@code /readyz} and {@code /metrics}. The route {@code /health} is added separately, because the
-     * public port, where agents request it, always has this route.
+     * Adds the routes {@code /readyz} and {@code /metrics}. The caller adds {@code /health}, which the public port
+     * always has, because agents request it there; the public port has the other two routes only if there is no port
+     * for operators.
      */
     Routes addTo(Routes routes) {
         return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));

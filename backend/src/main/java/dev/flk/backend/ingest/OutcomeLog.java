@@ -209,7 +209,7 @@ final class OutcomeLog {
         if (ours.digest().equals(existing.digest())) {
             LOG.info(
                     "PCS {} duplicate: the dedup store already had an outcome for the same content when the outcome of this"
-                            + " submission was to be recorded; the earlier outcome is the answer, and this submission stays"
+                            + " submission was about to be recorded; the earlier outcome is the answer, and this submission stays"
                             + " in the log",
                     existing.id());
         } else {

@@ -162,8 +162,8 @@ record IndexEntry(
     }
 
     /**
-     * Returns the first part of the keys with a scope, a clock and a kind: everything before TIME. {@code hash} is
-     * ignored if the scope is {@link Scope#ALL}.
+     * Returns the prefix of all keys that have this scope, clock, hash and kind: everything before TIME. {@code hash}
+     * is ignored if the scope is {@link Scope#ALL}.
      */
     static byte[] head(Scope scope, Clock clock, long hash, int kind) {
         ByteBuffer head = ByteBuffer.allocate(4 + Long.BYTES)

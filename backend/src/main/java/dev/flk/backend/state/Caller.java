@@ -21,7 +21,7 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     /** The caller of a port without tokens. */
     static final Caller ANYONE = new Caller("", "", List.of(new Grant("", "", true, true)));
 
-    /** A caller that shows no valid token to a port with tokens. Such a caller may only check health. */
+    /** A caller that presents no valid token to a port that requires tokens. Such a caller may only check health. */
     static final Caller STRANGER = new Caller("", "", List.of());
 
     /** The caller of the current call. */

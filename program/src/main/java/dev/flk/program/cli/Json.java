@@ -35,7 +35,7 @@ public final class Json {
 
     private Json() {}
 
-    /** Returns a record, map or list as one line, including its line end. */
+    /** Returns a record, map or list as one line of JSON that ends with a line feed. */
     public static String line(Object result) {
         try {
             return MAPPER.writeValueAsString(result) + "\n";

@@ -70,7 +70,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     /**
      * The head of the history in the database.
      *
-     * @param contradiction the reason why the history needs or has received a new id; empty if it keeps its id
+     * @param contradiction how the database contradicts the known state; empty if it does not. If the head was locked,
+     *     {@code head} then has a new history id; otherwise, it still needs one
      * @param since the known state before the database was read
      * @param clockMicros the server's time
      */

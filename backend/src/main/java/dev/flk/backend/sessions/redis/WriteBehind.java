@@ -163,7 +163,7 @@ final class WriteBehind implements AutoCloseable {
                     throw e; // otherwise, the group exists
                 }
             }
-            // an earlier connection of this thread may have received changes that it did not write
+            // this thread may have received changes over an earlier connection without writing them to Postgres
             for (List<StreamMessage<String, String>> pending = pending(); !pending.isEmpty(); pending = pending()) {
                 write(pending);
             }
