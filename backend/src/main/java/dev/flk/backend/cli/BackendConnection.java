@@ -8,9 +8,6 @@ import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.program.diagnostics.LocalHttpClient;
-import io.netty.handler.ssl.JdkSslContext;
-import io.netty.handler.ssl.SslContextBuilder;
-import io.netty.handler.ssl.SslProvider;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -20,9 +17,15 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.util.Map;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -62,13 +65,23 @@ final class BackendConnection {
     }
 
     private static SSLContext trusting(Path authorities) throws IOException {
-        SslContextBuilder builder = SslContextBuilder.forClient().sslProvider(SslProvider.JDK);
         byte[] pem = bytes("--ca", authorities);
         try {
-            return ((JdkSslContext)
-                            builder.trustManager(new ByteArrayInputStream(pem)).build())
-                    .context();
-        } catch (IOException | IllegalArgumentException e) {
+            KeyStore trusted = KeyStore.getInstance("PKCS12");
+            trusted.load(null, null);
+            CertificateFactory certificates = CertificateFactory.getInstance("X.509");
+            for (Certificate each : certificates.generateCertificates(new ByteArrayInputStream(pem))) {
+                trusted.setCertificateEntry("authority-" + trusted.size(), each);
+            }
+            if (trusted.size() == 0) {
+                throw new CertificateException("the file is empty");
+            }
+            TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+            trust.init(trusted);
+            SSLContext context = SSLContext.getInstance("TLS");
+            context.init(null, trust.getTrustManagers(), null);
+            return context;
+        } catch (GeneralSecurityException e) {
             throw new IOException("--ca: " + authorities + " has no usable certificate in PEM", e);
         }
     }
