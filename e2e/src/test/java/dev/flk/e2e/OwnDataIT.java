@@ -35,7 +35,7 @@ final class OwnDataIT {
     @TempDir
     private Path directory;
 
-    static List<Arguments> readable() {
+    static List<Arguments> csvFiles() {
         return List.of(
                 csv(
                         "time,temp,hum",
@@ -73,7 +73,7 @@ final class OwnDataIT {
     }
 
     @ParameterizedTest
-    @MethodSource
+    @MethodSource("csvFiles")
     void ownCsvFile_isCertified(String header, String csv, List<String> options) throws Exception {
         double before = backend.client().metric("flk_accepted");
 
