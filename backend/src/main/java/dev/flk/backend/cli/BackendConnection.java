@@ -74,7 +74,7 @@ final class BackendConnection {
                 trusted.setCertificateEntry("authority-" + trusted.size(), each);
             }
             if (trusted.size() == 0) {
-                throw new CertificateException("the file is empty");
+                throw new CertificateException("the file contains no certificate");
             }
             TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
             trust.init(trusted);
