@@ -79,7 +79,7 @@ final class RecordHandler implements AutoCloseable {
             10,
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(MAX_WAITING),
-            DaemonThreads.named("record-doors"));
+            DaemonThreads.named("record-requests"));
 
     /** A query for something that does not exist; the message is sent to the client. */
     private static final class NotFound extends RuntimeException {

@@ -81,7 +81,7 @@ final class SessionHandler implements AutoCloseable {
             10,
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(MAX_WAITING),
-            DaemonThreads.named("session-doors"));
+            DaemonThreads.named("session-requests"));
 
     /**
      * The answer to an update.
