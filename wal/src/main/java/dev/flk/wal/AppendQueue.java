@@ -112,7 +112,6 @@ final class AppendQueue {
         }
     }
 
-    /** Returns the number of queued bytes. */
     long queuedBytes() {
         lock.lock();
         try {
@@ -122,7 +121,6 @@ final class AppendQueue {
         }
     }
 
-    /** Returns the number of queued appends. */
     int queuedAppends() {
         lock.lock();
         try {

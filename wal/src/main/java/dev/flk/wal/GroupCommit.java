@@ -34,14 +34,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>If a write or an fsync fails, the whole group fails, and the next group gets the same sequences. Nothing more is
  * written to the segment, because a failed fsync leaves unknown content on the disk. The next segment is opened at
- * once. Its header contains the offset at which it continues the old segment, and repeats the acknowledged records that
- * the failed write may have damaged ({@code UnprovenTail} in {@link Recovery}). Every append fails until a segment can
- * be opened.
+ * once. The header of the next segment contains the offset in the old segment at which the next segment takes over. The
+ * header also repeats the acknowledged records that the failed write may have damaged ({@code UnprovenTail} in {@link
+ * Recovery}). Every append fails until a segment can be opened.
  */
 final class GroupCommit {
     /**
-     * The maximum number of times that one group is written again, each time to a new segment, because another program
-     * moved the segment.
+     * The maximum number of times that one group is written again. A group is written again, to a new segment, if
+     * another program moved the segment to which the group was written.
      */
     private static final int MAX_MOVES = 3;
 
@@ -84,7 +84,7 @@ final class GroupCommit {
     private volatile long forcedEnd;
 
     /**
-     * The reason why nothing can be appended; null if the last append succeeded or a segment was opened after the last
+     * The reason why nothing can be appended; null if an append has succeeded or a segment was opened since the last
      * failure.
      */
     private volatile @Nullable IOException failure;
@@ -126,8 +126,8 @@ final class GroupCommit {
      * segment. Any thread.
      */
     void vanished(Segment found) {
-        // the writer has already left a segment that it reported as vanished, even if it could not open the next
-        // segment yet
+        // a segment that was reported as vanished is ignored: the writer has left that segment, even if the next
+        // segment could not be opened yet
         if (found != reportedGone) {
             gone = found;
             queue.nudge();
@@ -302,9 +302,9 @@ final class GroupCommit {
     }
 
     /**
-     * Completes the active segment and, if that segment has records, opens an empty one after it. Like a later group,
-     * the empty segment proves that the last group was forced, so that the next start can tell damage in that group
-     * from a torn tail. If the lock is lost, only closes the file. Called only after the last step.
+     * Completes the active segment and, if that segment has records, opens an empty one after it. The empty segment
+     * proves that the last group was forced, as a later group would. If that group is damaged, the next start therefore
+     * does not take it for a torn tail. If the lock is lost, only closes the file. Called only after the last step.
      */
     void close() throws IOException {
         if (lockLost != null) {
@@ -414,7 +414,7 @@ final class GroupCommit {
     }
 
     /**
-     * Returns why nothing can be appended; empty if the last append succeeded or a segment was opened after the last
+     * Returns why nothing can be appended; empty if an append has succeeded or a segment was opened since the last
      * failure. Any thread.
      */
     Optional<IOException> failure() {

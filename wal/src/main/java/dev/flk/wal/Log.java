@@ -87,9 +87,9 @@ public final class Log implements Closeable {
 
     /**
      * Locks the directory, reads the newest segment, cuts off a torn tail, and opens a new segment. The new segment
-     * repeats the last records of the previous segment, because no later fsync proves that they are on disk. When this
-     * method returns, the header of the new segment is on disk; only then may the caller act on records of the log. No
-     * thread runs before {@link #start}; a simulation calls {@link #step} instead.
+     * repeats the last records of the previous segment, because no later record proves that these records were forced.
+     * When this method returns, the header of the new segment is on disk; only then may the caller act on records of
+     * the log. No thread runs before {@link #start}; a simulation calls {@link #step} instead.
      *
      * @throws LogLockedException if another process owns the directory
      * @throws DamagedLogException if records that had been forced are missing and {@link LogOptions#onDamage} is {@code
@@ -177,8 +177,8 @@ public final class Log implements Closeable {
     /**
      * Checks that this process still owns the directory, and that the file with the active segment's name still is that
      * segment. If the lock is lost, the writer's next step gives up the log. If the segment was moved, removed or
-     * emptied, the writer's next step leaves it. Also makes the writer try again to open a segment that could not be
-     * opened. A simulation calls this method; otherwise the filler calls it once a second.
+     * emptied, the writer's next step opens another segment. Also makes the writer try again to open a segment that
+     * could not be opened. A simulation calls this method; otherwise the filler calls it once a second.
      *
      * @return false if the file with the active segment's name is missing or is not that segment any more; true
      *     otherwise, and always if the lock is lost
@@ -206,9 +206,9 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns a reader like {@link #read(long, OnDamage)}, except that a missing segment is not damage if it contained
-     * only records with sequences up to {@code decidedUpTo}. {@link LogReader#absent} returns the range of such
-     * records. Damage in a segment that exists is still reported as damage.
+     * Returns a reader like {@link #read(long, OnDamage)}, for a caller that no longer needs the records up to {@code
+     * decidedUpTo}. A missing segment that contained only such records is not damage; {@link LogReader#absent} returns
+     * their range. Damage in a segment that exists is still reported.
      */
     public LogReader read(long from, OnDamage onDamage, long decidedUpTo) throws IOException {
         long end = commit.forcedEnd();
@@ -240,8 +240,9 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns the first sequence of the newest segments that are needed to reach a total of {@code bytes} bytes; 1 if
-     * all segments except the oldest one have fewer bytes in total. {@code bytes} must be positive.
+     * Returns the first sequence of the newest segments that together have at least {@code bytes}; takes as few
+     * segments as possible. Returns 1 if all segments except the oldest one have fewer bytes in total. {@code bytes}
+     * must be positive.
      */
     public long beginningOfLast(long bytes) throws IOException {
         List<Listed> segments = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()))
@@ -261,7 +262,8 @@ public final class Log implements Closeable {
     /**
      * The opening of an existing segment, as recorded in its header.
      *
-     * @param first the first sequence that counts in the segment; lower sequences were appended before it was opened
+     * @param first the first sequence that counts in the segment; all records with lower sequences were appended before
+     *     the segment was opened
      * @param openedMillis the wall time of the opening, in milliseconds since the epoch
      * @param context the context of the records that were appended to the segment
      */
@@ -320,7 +322,7 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Returns why nothing can be appended; empty if the last append succeeded or a segment was opened after the last
+     * Returns why nothing can be appended; empty if an append has succeeded or a segment was opened since the last
      * failure.
      */
     public Optional<IOException> problem() {

@@ -45,9 +45,10 @@ public final class LogInspector {
     }
 
     /**
-     * Lists the files in the directory. Reads the headers of all segments, and the complete newest segment.
+     * Lists the files in the directory. Reads the headers of all segments, and all records of the newest segment.
      *
-     * @throws IOException if the directory or a segment can't be read, or another version wrote a segment
+     * @throws IOException if the directory or a segment can't be read, or another version of this program wrote a
+     *     segment
      */
     public LogListing list() throws IOException {
         return Vanished.retry(() -> {
@@ -288,7 +289,7 @@ public final class LogInspector {
      * @param next the first sequence that was or will be appended to the segment
      * @param end the sequence after the last record that counts in the segment; {@code first} if no record counts
      * @param carried the number of records that the segment's header carries from earlier segments
-     * @param bytes the length of the file, including zeros written ahead
+     * @param bytes the length of the content, uncompressed, including zeros written ahead
      * @param openedMillis the wall time at which the segment was opened, in milliseconds since the epoch
      * @param context the context of the records that were appended to the segment (see {@link LogOptions#context})
      */
@@ -314,9 +315,9 @@ public final class LogInspector {
              * A segment in which a write or an fsync failed; the bytes after the last record that counts are ignored.
              */
             FAILED,
-            /** A segment whose records are all repeated by later segments. */
+            /** A segment without records that count: later segments repeat or replace them. */
             SUPERSEDED,
-            /** A segment after which the next one is missing or has no complete header. */
+            /** A segment whose successor is missing or has no complete header. */
             DETACHED
         }
 
@@ -360,16 +361,16 @@ public final class LogInspector {
             Listed successor = list.segments().get(index + 1);
             SegmentHeader header = successor.header();
             if (successor.predecessor() == index) {
-                // the successor repeats the records of this segment from the offset at which it continues this segment,
-                // so bytes after these records do not count
+                // previousEnd is the offset in this segment of the first record that the successor repeats; bytes after
+                // the last repeated record do not count
                 long carriedBytes = header.carried().stream()
                         .mapToLong(RecordFormat::lengthOf)
                         .sum();
                 return scan.size() > header.previousEnd() + carriedBytes ? State.FAILED : State.COMPLETE;
             }
             if (header.previous().equals(SegmentNames.openedName(successor.name()))) {
-                // the successor replaced an empty segment; only the header of the empty segment recorded the offset at
-                // which this segment was continued, so the end is computed from the records instead
+                // the successor replaced an empty segment with the same name. Only the header of that empty segment
+                // contained the offset at which this segment ends, so the end is computed from the records
                 return scan.size() > endBelow(header.next(), scan) ? State.FAILED : State.COMPLETE;
             }
             return State.DETACHED;

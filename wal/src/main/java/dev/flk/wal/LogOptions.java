@@ -78,11 +78,11 @@ public record LogOptions(
                     || maxGroupBytes <= 0
                     || fillAheadBytes < 0
                     || keepFreeBytes < 0) {
-                throw new IllegalArgumentException("sizes must not be negative");
+                throw new IllegalArgumentException(
+                        "a size is negative or 0; only fillAheadBytes and keepFreeBytes may be 0");
             }
             if (maxGroupBytes > RecordFormat.MAX_GROUP_BYTES) {
-                throw new IllegalArgumentException(
-                        "at most " + RecordFormat.MAX_GROUP_BYTES + " bytes can share a force");
+                throw new IllegalArgumentException("maxGroupBytes must be at most " + RecordFormat.MAX_GROUP_BYTES);
             }
         }
 

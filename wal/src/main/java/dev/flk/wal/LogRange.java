@@ -28,8 +28,8 @@ import java.util.regex.Pattern;
  * last     the last record that was known when the file was written
  * </pre>
  *
- * If the file is missing, damaged or of another log, a log is accepted as it is. The methods that write the file are
- * for the owner of the directory. Safe for any thread.
+ * If the file is missing or damaged, or belongs to another log, the log is accepted as it is. Only the owner of the
+ * directory may call the methods that write the file. Safe for any thread.
  */
 public final class LogRange {
     private static final Pattern TEXT = Pattern.compile("flk-range1 ([0-9a-f]{16}) ([0-9]{1,18}) ([0-9]{1,18})");

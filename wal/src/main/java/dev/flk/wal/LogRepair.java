@@ -109,7 +109,8 @@ public final class LogRepair {
                 replace(list, name, kept);
             }
             if (kept < 0 || name.endsWith(SegmentNames.GZIP)) {
-                files.move(directory.resolve(name), directory.resolve(copy.getValue())); // replaces its copy
+                // the file itself replaces its copy
+                files.move(directory.resolve(name), directory.resolve(copy.getValue()));
                 files.forceDirectory(directory);
             }
             setAside.add(new SetAside(name, copy.getValue(), kept));
@@ -127,9 +128,9 @@ public final class LogRepair {
     }
 
     /**
-     * Returns a declaration of a loss for each file that the repair moves out of the log although the file is not known
-     * to contain lost records. Without the declaration, the file would be reported as missing, because the header of
-     * the next segment names it.
+     * Returns declarations for files that the repair moves out of the log although they are not known to contain lost
+     * records. Such a file needs a declaration if the header of the next segment names the file: without the
+     * declaration, the file would later be reported as missing.
      */
     private static List<Damage> leaving(SegmentList list, List<Damage> lost) {
         return list.headless().stream()
@@ -145,8 +146,8 @@ public final class LogRepair {
 
     /**
      * Returns for each damaged file the number of its records that stay in the log; -1 for a file without a readable
-     * header. Once a file without a header has left the log, more records of the segment before it would count;
-     * therefore that segment is treated as damaged too.
+     * header. Such a file leaves the log. If this would make more records of an earlier segment count, that segment is
+     * treated as damaged too.
      */
     private Map<String, Long> keptOfDamaged(SegmentList list, List<Damage> lost) throws IOException {
         Map<String, Long> kept = new LinkedHashMap<>();
@@ -169,8 +170,8 @@ public final class LogRepair {
     }
 
     /**
-     * Returns whether the rest of a segment, after the last record that counts, contains a complete record that is not
-     * among the lost records. Such a record would count once the file without a header has left the log.
+     * Returns whether a complete record that is not among the lost records follows the last record that counts in a
+     * segment. That record would count once the file without a header has left the log.
      */
     private static boolean wouldCount(SegmentScan scan, List<Damage> lost) throws IOException {
         for (Framed next = scan.nextComplete(); next != null; next = scan.nextComplete()) {

@@ -28,8 +28,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The recovery at a start, before anything is appended. It reads the newest segment, tells a torn tail from damage,
  * copies a torn tail to a {@code ….broken} file and cuts it off. It also finds the records that the next segment's
- * header must repeat: the last group, because no later record proves that this group was forced, and the records before
- * it in the 4 KiB block in which the group begins, because an interrupted write may have damaged that block.
+ * header must repeat. These are the last group, because no later record proves that it was forced, and the records
+ * before it in the 4 KiB block in which it begins, because an interrupted write of the group may have damaged this
+ * block.
  */
 final class Recovery {
     private static final int CHECK_BYTES = 1 << 16;
@@ -42,7 +43,7 @@ final class Recovery {
      * @param nextSequence the first sequence to be appended
      * @param nextOrdinal the ordinal of the next segment
      * @param logId the id of the log
-     * @param predecessor the segment that the next one continues
+     * @param predecessor the segment that the next segment continues
      * @param report the findings for the operator
      */
     record Found(long nextSequence, long nextOrdinal, String logId, Predecessor predecessor, StartReport report) {}
@@ -109,8 +110,8 @@ final class Recovery {
         }
 
         /**
-         * Adds damage, if any; returns the first unused sequence, which is after the damage and the declared losses,
-         * and at least {@code next}.
+         * Adds the damage unless it is null. Returns the first sequence for new records: at least {@code next}, and
+         * after the damage and all declared losses.
          */
         long add(SegmentList list, @Nullable Damage damage, long next) throws DamagedLogException {
             long free = Math.max(next, list.losses().end());
@@ -166,9 +167,9 @@ final class Recovery {
     }
 
     /**
-     * Reads a part of a file and fails at unreadable blocks. The file must be open for writing: in a file that is open
-     * only for reading, an implementation of {@link FileOps} may return other bytes for such blocks instead of an
-     * error. Bytes that the disk doesn't return now may belong to acknowledged records, and must not be cut off.
+     * Reads a part of a file and fails at unreadable blocks. An unreadable block may belong to acknowledged records, so
+     * it must not be cut off. The file must be open for writing: if it is open only for reading, an implementation of
+     * {@link FileOps} may return other bytes for an unreadable block instead of an error.
      */
     private static void requireReadable(OpenFile file, String segment, long from, long end) throws IOException {
         for (long at = from; at < end; at += CHECK_BYTES) {
@@ -187,7 +188,7 @@ final class Recovery {
 
     /**
      * The records at the end of a segment that a failed write, a failed fsync or a crash may have damaged: the last
-     * group, and the records before it that share a 4 KiB block with its beginning. This object keeps these records in
+     * group, and the earlier records in the 4 KiB block in which this group begins. This object keeps these records in
      * memory. One thread.
      */
     static final class UnprovenTail {
@@ -205,7 +206,7 @@ final class Recovery {
             ends.add(end);
         }
 
-        /** Drops the records that share no block with {@code offset}, at which a group begins or would begin. */
+        /** Drops the records that end before the block that contains {@code offset}, the beginning of a group. */
         void dropBefore(long offset) {
             long block = offset / SegmentHeader.BLOCK_BYTES * SegmentHeader.BLOCK_BYTES;
             int kept = 0;

@@ -25,9 +25,10 @@ import java.util.zip.GZIPOutputStream;
 
 /**
  * The retention of closed segments. It compresses a closed segment after a while. It removes the oldest segment when
- * the segment is old enough and all of its records are finished. It never removes unfinished records, the newest
- * segment, or files that were set aside. A segment that another program renamed is removed like the others, but never
- * compressed. One thread, which may run concurrently with the log's writer. A crash at any point loses nothing.
+ * the segment is old enough and the caller has finished processing all of its records. It never removes unfinished
+ * records, the newest segment, or files that were set aside. A segment that another program renamed is removed like the
+ * others, but never compressed. One thread, which may run concurrently with the log's writer. A crash at any point
+ * loses nothing.
  */
 public final class Retention {
     private static final int CHUNK_BYTES = 256 * 1024;
@@ -110,7 +111,7 @@ public final class Retention {
     /**
      * Runs one step, if one is due.
      *
-     * @param finishedUpTo the last sequence up to which all records are finished
+     * @param finishedUpTo the sequence up to which the caller has finished all records
      */
     public Done step(long finishedUpTo) throws IOException {
         // the step is retried, because logrotate may rename the segment before the step removes it
@@ -134,7 +135,8 @@ public final class Retention {
                 files.move(directory.resolve(leaving), directory.resolve(name));
             }
             for (String copy : segments.get(0).copies()) {
-                files.delete(directory.resolve(copy)); // otherwise the copy would take the place of the removed segment
+                // otherwise the copy would count as the segment after the removal
+                files.delete(directory.resolve(copy));
             }
             files.delete(directory.resolve(segments.get(0).name()));
             files.forceDirectory(directory);
@@ -188,7 +190,7 @@ public final class Retention {
         Path part = directory.resolve(name + SegmentNames.GZIP + SegmentNames.PART);
         Path compressed = directory.resolve(name + SegmentNames.GZIP);
         if (files.list(directory).contains(name + SegmentNames.GZIP + SegmentNames.PART)) {
-            files.delete(part); // a crash left it
+            files.delete(part); // a crash interrupted an earlier compression
         }
         try (OpenFile source = files.openForReading(raw);
                 OpenFile target = files.create(part)) {

@@ -101,8 +101,8 @@ final class Segment implements Closeable {
         file.write(group, position);
         file.force();
         if (hasFillFailed()) {
-            throw new IOException("an fsync of the zeros that are written ahead of the records failed in " + path
-                    + ", so that the records forced with them may not be on disk");
+            throw new IOException("an fsync of the zeros ahead of the records failed in " + path
+                    + ", so records that were forced at the same time may not be on disk");
         }
         if (!isUnderItsName(files)) {
             throw new SegmentMovedException(path);

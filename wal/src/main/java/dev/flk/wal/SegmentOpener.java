@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An opener of segments. The header is written to a file with a temporary name and forced; then the file gets its name
- * and the directory is forced. Only then is the segment used. If a segment has no appended records and the next segment
- * gets the same name, the next segment replaces the empty one and repeats the records that the empty one carried.
+ * and the directory is forced. Only then is the segment used. A segment without appended records is replaced if the
+ * next segment gets the same name; the next segment repeats the records that the replaced segment carried.
  */
 final class SegmentOpener {
     private final FileOps files;
@@ -83,7 +83,7 @@ final class SegmentOpener {
         long millis = Math.max(0, clock.millis());
         List<LogRecord> carried = predecessor.carried();
         String name = name(next, millis);
-        // the new segment may replace a predecessor without appended records; it then continues the segment before the
+        // the new segment may replace a predecessor without appended records, so it continues the segment before that
         // predecessor
         SegmentHeader bare = predecessor.bare();
         SegmentHeader header = new SegmentHeader(
@@ -125,10 +125,10 @@ final class SegmentOpener {
 
     /**
      * Returns the name to which the file that already has the new segment's name must be moved; null if there is no
-     * such file, or if it may be overwritten. The file may be overwritten if it is empty, or if it is the predecessor
-     * and the predecessor has no appended records; in that case, a file without a readable header counts as the
-     * predecessor. Any other segment of this log must have got this name from another program, and is moved to another
-     * segment name. Any other file is moved to a name under which it is kept for inspection.
+     * such file, or if it may be overwritten. An empty file may be overwritten. If the predecessor has no appended
+     * records, it may be overwritten too; a file without a readable header is then taken for the predecessor. Any other
+     * segment of this log got the name from another program, and is moved to another segment name. Any other file is
+     * kept for inspection under another name.
      */
     private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
         Path directory = options.directory();
@@ -175,7 +175,9 @@ final class SegmentOpener {
         Path directory = options.directory();
         try {
             if (vanished.isUnderItsName(files)) {
-                return null; // the segment was truncated in place; the copy that copytruncate made before is incomplete
+                // the segment was truncated in place, as by logrotate's copytruncate; the copy that logrotate made
+                // before is incomplete
+                return null;
             }
             List<String> names = files.list(directory).stream()
                     .filter(name -> name.startsWith(vanished.name()) && !name.equals(vanished.name()))
@@ -227,8 +229,9 @@ final class SegmentOpener {
     }
 
     /**
-     * The check that the active segment still is the file with its name. A file that was moved, removed, replaced or
-     * emptied accepts writes without an error, but the next start would not find the written records.
+     * The check that the file with the active segment's name still is the active segment. An open file that was moved,
+     * removed, replaced or emptied accepts writes without an error, but the next start would not find the written
+     * records.
      */
     static final class SegmentWatch {
         private SegmentWatch() {}
@@ -255,8 +258,8 @@ final class SegmentOpener {
         }
 
         /**
-         * Returns whether the file with a segment's name begins with that segment's header. After a truncation, the
-         * file does not, because the next write leaves a hole at the beginning.
+         * Returns whether the file with a segment's name begins with that segment's header. A file that was truncated
+         * to zero bytes does not, because the next write leaves a hole at its beginning.
          */
         static boolean beginsAs(FileOps files, Segment segment) throws IOException {
             byte[] expected = segment.beginning();

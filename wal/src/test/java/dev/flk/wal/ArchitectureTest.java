@@ -20,7 +20,7 @@ final class ArchitectureTest {
             .importPackages("dev.flk.wal");
 
     @Test
-    void log_knowsNothingButBytes() {
+    void log_dependsOnlyOnTheJdkAndJspecify() {
         classes()
                 .should()
                 .onlyDependOnClassesThat()
@@ -29,7 +29,7 @@ final class ArchitectureTest {
     }
 
     @Test
-    void files_areTouchedThroughTheSeamOnly() {
+    void files_areAccessedByDiskFilesOnly() {
         noClasses()
                 .that()
                 .doNotBelongToAnyOf(DiskFiles.class)

@@ -42,7 +42,7 @@ final class ConcurrentReaderTest {
     }
 
     @Test
-    void readerOfTheOwner_isNotMisledEither() throws IOException {
+    void reader_groupsWrittenBehindWhatWasRead_returnsAll() throws IOException {
         writeFourGroupsBeforeTheThirdRead();
 
         try (LogReader reader = LogReader.open(watched(), DIRECTORY, PREFIX, 1, OnDamage.STOP)) {
@@ -53,7 +53,7 @@ final class ConcurrentReaderTest {
     }
 
     @Test
-    void segmentFailedAndGoneOnFrom_isNoDamage() throws IOException {
+    void segmentFailsAndIsContinuedDuringVerification_isNoDamage() throws IOException {
         SimulatedLog owner = SimulatedLog.open(disk);
         owner.append(entry(1, 100));
         owner.append(entry(2, 100));

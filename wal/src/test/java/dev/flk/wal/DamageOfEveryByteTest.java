@@ -229,7 +229,7 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void twoBlocksExchanged_losesOnlyRecordsThatAreNotInOneBlock() throws IOException {
+    void twoBlocksExchanged_losesOnlyRecordsThatSpanBlocks() throws IOException {
         for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
             int blocks = varied.disk.content(segment).length / SegmentHeader.BLOCK_BYTES;
             for (int one = 0; one < blocks; one++) {
@@ -243,7 +243,7 @@ final class DamageOfEveryByteTest {
 
     /** Simulates a disk that wrote a block over another block of the same segment. */
     @Test
-    void blockOverwrittenByAnotherOfTheSegment_losesOnlyTheRecordsOfTheFirst() throws IOException {
+    void blockOverwrittenByAnotherOfTheSegment_losesOnlyRecordsInTheOverwrittenBlock() throws IOException {
         for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
             int blocks = varied.disk.content(segment).length / SegmentHeader.BLOCK_BYTES;
             for (int from = 0; from < blocks; from++) {
@@ -468,7 +468,7 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void junkAfterTheNewestSegment_isNamedInTheError_andNothingElseIsChanged() throws IOException {
+    void junkAfterTheNewestSegment_isNamedInTheError_andOnlyItIsSetAside() throws IOException {
         SimulatedLog closed = SimulatedLog.open(varied.disk.copy());
         closed.log.close();
         SimulatedDisk disk = closed.disk;
@@ -559,7 +559,7 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void flipEveryByte_ofFailedSegment_isDamageUnlessItDoesNotCount() throws IOException {
+    void flipEveryByte_ofFailedSegmentAfterItsHeader_losesNothing() throws IOException {
         byte[] complete = varied.disk.content(varied.failed);
         for (int at = HEADER_BYTES; at < complete.length; at++) {
             SimulatedDisk disk = varied.disk.copy();
@@ -583,7 +583,7 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void failedSegment_ofWhichARefusedRecordIsLeftBehindTheNewest_losesNothing() throws IOException {
+    void failedSegment_ofWhichARefusedRecordBeyondTheNewestIsLeft_losesNothing() throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(4));
         SimulatedLog log = SimulatedLog.open(disk);
         log.append(entry("answered first"));
@@ -625,7 +625,7 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void skip_whatACutTakesOfTheLastReadableSegment_isSetAsideBefore() throws IOException {
+    void skip_lastReadableSegmentIsCut_whatIsCutOffIsSetAside() throws IOException {
         byte[] oldest = varied.disk.content(varied.oldest);
         Arrays.fill(oldest, (int) offsetOf(4), (int) offsetOf(7) + 100, (byte) 0);
         varied.disk.put(varied.oldest, oldest);
@@ -681,7 +681,7 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void segmentMissingInTheMiddle_isDamage() throws IOException {
+    void failedSegmentMissing_losesNothing_andWithoutTheNewestTheOldestIsRead() throws IOException {
         SimulatedDisk disk = varied.disk.copy();
         disk.delete(DIRECTORY.resolve(varied.failed));
         // the newest segment repeats all records of the failed one

@@ -21,6 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Tests of faults on the real disk that the writer survives. */
 final class FaultsOnRealDiskTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+
     @TempDir
     private Path directory;
 
@@ -47,17 +49,30 @@ final class FaultsOnRealDiskTest {
     }
 
     @Test
-    void write_outOfDirectMemory_everyAppendOfTheGroupIsTold() throws Exception {
+    void write_throwsAnError_everyAppendOfTheGroupFails() throws Exception {
         FaultyFiles files = new FaultyFiles();
         try (Log log = Log.start(files, options(), LogListener.NONE)) {
-            files.throwOnWrite(new InternalError("stands for OutOfMemoryError, which surefire takes for its own"));
-            Waiting first = Waiting.append(log, "one");
-            await().dontCatchUncaughtExceptions().atMost(Duration.ofSeconds(3)).until(first.end()::isDone);
+            files.hold();
+            Waiting before = Waiting.append(log, "one");
+            files.awaitHeld();
+            // in place of an OutOfMemoryError, which surefire would take for its own
+            files.throwOnWrite(new InternalError("injected"));
+            List<Waiting> group = List.of(Waiting.append(log, "two"), Waiting.append(log, "three"));
+            files.release();
+
+            assertThat(before.end()).succeedsWithin(PATIENCE);
+            for (Waiting append : group) {
+                assertThat(append.end())
+                        .failsWithin(PATIENCE)
+                        .withThrowableThat()
+                        .withMessageContaining("InternalError");
+            }
+            assertThat(Waiting.append(log, "four").end()).succeedsWithin(PATIENCE);
         }
     }
 
     @Test
-    void failedSegment_isNeverWrittenOrForcedAgain() throws Exception {
+    void failedSegment_isNeitherWrittenNorForcedByFilling() throws Exception {
         FaultyFiles files = new FaultyFiles();
         Log log = Log.open(
                 files,
@@ -72,10 +87,12 @@ final class FaultsOnRealDiskTest {
         log.step();
         assertThat(failed.end()).isCompletedExceptionally();
         assertThat(files.takeForced()).hasSize(2); // the log's id and the segment header, both before the failure
+        int written = files.writes();
         while (log.fillStep()) {
             // fill until there is nothing left to do
         }
         assertThat(files.takeForced()).isEmpty();
+        assertThat(files.writes()).isEqualTo(written);
         files.setCreateFails(false);
         log.close();
     }

@@ -107,7 +107,7 @@ final class ForeignSegmentTest {
      * restore.
      */
     @Test
-    void ofOurOwnLogBeforeItWentBack_inThePlaceOfOurs_oursIsMissing() throws IOException {
+    void segmentFromBeforeTheRestore_inThePlaceOfOurs_oursIsMissing() throws IOException {
         SimulatedDisk before = ours.copy();
         SimulatedDisk now = ours.copy();
         append(before, "before", 3);
@@ -171,7 +171,7 @@ final class ForeignSegmentTest {
                 .hasMessageContaining("at least half of the readable segments");
     }
 
-    /** Checks a directory in which retention left a single segment, so that one foreign segment is half of all. */
+    /** Checks a directory in which retention left one segment of ours, so that a foreign one is half of all. */
     @Test
     void retentionLeavesFewOfOurs_theForeignOneIsSetAside_andTheLogOpens() throws IOException {
         SimulatedDisk mixed = ours.copy();
@@ -190,7 +190,7 @@ final class ForeignSegmentTest {
     }
 
     @Test
-    void idLost_ofTwoLogs_neitherIsChosen_andOneIsRead() throws IOException {
+    void idLost_isRestoredForOneLog_andStopsTheStartForTwo() throws IOException {
         SimulatedDisk alone = ours.copy();
         alone.remove("inbox.id");
         assertThat(bodies(readAll(alone))).isEqualTo(oursBefore);

@@ -133,7 +133,7 @@ final class HistoriesTest {
             boolean taken = log.append(entry("a day earlier")).acknowledged();
             refused = disk.faultHappened();
             disk.failNothing();
-            // a failed check whether the file still exists refuses nothing
+            // if only the check that the file still exists fails, the append is not refused
             assertThat(taken || refused).isTrue();
             assertThat(log.append(entry("B")).acknowledged()).isTrue();
             disk.losePower();

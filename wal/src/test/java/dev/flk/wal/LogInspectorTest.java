@@ -232,7 +232,7 @@ final class LogInspectorTest {
     }
 
     @Test
-    void everyLook_besideTheOwner_needsNoLock() throws IOException {
+    void verify_besideTheOwner_needsNoLock() throws IOException {
         SimulatedLog owner = SimulatedLog.open(disk);
         owner.append(entry("more"));
 

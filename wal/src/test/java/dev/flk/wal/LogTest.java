@@ -26,6 +26,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
 final class LogTest {
@@ -78,12 +79,15 @@ final class LogTest {
     }
 
     @Test
-    void append_beyondQueueBound_isRefusedAndNothingCalled() throws IOException {
+    void append_beyondQueueBound_isRefusedWithoutACall_andAcceptedAfterTheNextStep() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withQueue(1000, 1000)), new Clock());
         assertThat(log.log.append(new Recorded(entry(1, 900)))).isTrue();
-        assertThat(log.log.append(new Recorded(entry(2, 900)))).isFalse();
+        Recorded refused = new Recorded(entry(2, 900));
+        assertThat(log.log.append(refused)).isFalse();
         log.log.step();
-        assertThat(log.log.append(new Recorded(entry(2, 900)))).isTrue();
+        assertThat(refused.acknowledged()).isFalse();
+        assertThat(refused.failure).isNull();
+        assertThat(log.log.append(refused)).isTrue();
     }
 
     @Test
@@ -93,7 +97,7 @@ final class LogTest {
     }
 
     @Test
-    void append_moreThanAGroup_isSplitBetweenForces() throws IOException {
+    void append_moreThanAGroupQueued_isSplitIntoGroups() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withQueue(100_000, 2_000)), new Clock());
         for (int i = 0; i < 4; i++) {
             log.log.append(new Recorded(entry(i, 700)));
@@ -129,7 +133,7 @@ final class LogTest {
     }
 
     @Test
-    void restart_afterClose_repeatsLastGroupAll_theSame() throws IOException {
+    void restart_afterClose_readsTheSameAndSetsNothingAside() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
         log.append(entry("a"));
         log.log.close();
@@ -166,19 +170,22 @@ final class LogTest {
     }
 
     @Test
-    void read_fromPosition_startsThere() throws IOException {
+    void read_fromSequence_startsThere() throws IOException {
         LogOptions options = options(SIZES.withSegments(9_000, Duration.ofDays(1)));
         SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
         for (int i = 0; i < 20; i++) {
             log.append(entry(i, 700));
         }
         for (int from = 1; from <= 21; from++) {
-            assertThat(readAll(disk, from)).hasSize(21 - from).allMatch(r -> r.sequence() >= 1);
+            assertThat(readAll(disk, from))
+                    .extracting(LogRecord::sequence)
+                    .containsExactlyElementsOf(
+                            LongStream.rangeClosed(from, 20).boxed().toList());
         }
     }
 
     @Test
-    void read_byTheLog_endsAtWhatIsForced() throws IOException {
+    void read_byTheLog_endsAtWhatWasForcedWhenItWasOpened() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
         log.append(entry("a"));
         try (LogReader reader = log.log.read(1, OnDamage.STOP)) {
@@ -202,7 +209,7 @@ final class LogTest {
     }
 
     @Test
-    void failedForce_nextGroupGoesToAnotherSegmentWithTheSuspects() throws IOException {
+    void failedForce_nextGroupGoesToAnotherSegment_whichRepeatsTheAnsweredRecord() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
         log.append(entry("answered"));
         disk.failOperation(1, SimulatedDisk.Fault.EIO); // 0 is the write, 1 the force
@@ -216,7 +223,7 @@ final class LogTest {
     }
 
     @Test
-    void failedForceOfZerosAhead_nothingForcedWithItIsTrusted() throws IOException {
+    void failedForceOfZerosAhead_nextAppendGoesToAnotherSegment() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withFillAhead(8192)), new Clock());
         log.append(entry("answered"));
         // 0 opens the file, 1 checks its identity, 2 queries the free space, 3 writes, 4 forces
@@ -287,7 +294,7 @@ final class LogTest {
                 .getBytes(StandardCharsets.ISO_8859_1);
         disk.put("inbox-20261120-0000000000000009.wal", Checksums.mend(bytes));
         assertThatThrownBy(() -> SimulatedLog.open(disk))
-                .hasMessageContaining("'format 7', this program reads 'format 1' and 'format 2'");
+                .hasMessageContaining("'format 7', but this program reads only 'format 1' and 'format 2'");
     }
 
     @Test

@@ -79,7 +79,7 @@ final class MissingSegmentsTest {
     }
 
     @Test
-    void putBack_theAnsweredCount() throws IOException {
+    void putBack_theAnsweredRecordsCountAgain() throws IOException {
         disk.put(first, contentOfFirst);
         disk.put(second, contentOfSecond);
 
@@ -88,7 +88,7 @@ final class MissingSegmentsTest {
     }
 
     @Test
-    void repair_declaresIt() throws IOException {
+    void repair_declaresTheMissingSegment() throws IOException {
         assertThat(new LogRepair(disk, DIRECTORY, PREFIX, "a test").run().lost())
                 .containsExactly(new Damage(Kind.ABSENT, second, 0, 3, 2));
 

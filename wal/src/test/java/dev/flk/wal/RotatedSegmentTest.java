@@ -54,7 +54,8 @@ final class RotatedSegmentTest {
     }
 
     /**
-     * Checks the sixteenth history: the segment is renamed between force and answer, followed by a crash at each step.
+     * Renames the segment before each operation, also between force and answer, and crashes at each later step. This is
+     * the sixteenth history in docs/durability.md.
      */
     @ParameterizedTest
     @CsvSource({"false,false", "false,true", "true,false", "true,true"})
@@ -66,11 +67,12 @@ final class RotatedSegmentTest {
         }
     }
 
-    /** Runs the other half of the power losses. */
+    /** Swaps kills and power losses: each combination ends with the one that the test above leaves out. */
     @Tag("thorough")
     @ParameterizedTest
     @CsvSource({"false,false", "false,true", "true,false", "true,true"})
-    void rotatedBeforeEachOperation_crashAtEachStep_theOtherWay(boolean compresses, boolean creates) {
+    void rotatedBeforeEachOperation_killsAndPowerLossesSwapped_acknowledgedIsThere(
+            boolean compresses, boolean creates) {
         for (int rotatedAt = 0; rotatedAt < OPERATIONS; rotatedAt++) {
             for (int killedAfter = -1; killedAfter < OPERATIONS; killedAfter++) {
                 history(rotatedAt, killedAfter, (rotatedAt + killedAfter) % 2 != 0, compresses, creates);
@@ -243,7 +245,7 @@ final class RotatedSegmentTest {
     }
 
     @Test
-    void retention_neverCompressesWhatSomebodyRenamed_andRemovesItWithItsCopies() throws IOException {
+    void retention_renamedSegments_areRemovedWithTheirCopies() throws IOException {
         List<String> rotated = rotatedThreeTimes();
         byte[] first = disk.content(rotated.get(0));
         disk.put(rotated.get(0).replace(".1", ".7"), Arrays.copyOf(first, first.length - 100));
@@ -263,7 +265,7 @@ final class RotatedSegmentTest {
     }
 
     @Test
-    void keptForAsLongAsItsContextSays() throws IOException {
+    void rotatedSegment_isKeptForAsLongAsItsContextSays() throws IOException {
         rotatedThreeTimes();
         Retention retention = new Retention(
                 disk,
@@ -277,7 +279,7 @@ final class RotatedSegmentTest {
     }
 
     @Test
-    void opened_whileRenamed_theFirstNameIsWhatTheNextGoesOnFrom() throws IOException {
+    void rotatedSegment_renamedAgainAfterTheNextStart_losesNothing() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
         append(log, new ArrayList<>(), 1, 900);
         disk.kill();

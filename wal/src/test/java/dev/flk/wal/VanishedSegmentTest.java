@@ -89,7 +89,7 @@ final class VanishedSegmentTest {
     }
 
     @Test
-    void moved_whatTheNextOneLacksIsAbsent() throws IOException {
+    void moved_decidedRecordsThatTheNextLacks_arePassedOver() throws IOException {
         append(3);
         disk.moveAway(ACTIVE, "moved");
         leave();
@@ -184,7 +184,8 @@ final class VanishedSegmentTest {
     }
 
     /**
-     * Makes a segment fail with a torn end, and returns the name of the next segment, which repeats the torn records.
+     * Makes a segment fail and damages both of its records, the acknowledged one and the refused one. Returns the name
+     * of the next segment, which repeats the acknowledged one.
      */
     private String failedThenAbsent() throws IOException {
         append(1);
@@ -218,8 +219,8 @@ final class VanishedSegmentTest {
     }
 
     /**
-     * Checks that a refused group, of any length, in a rotated segment is not taken for the missing records of the
-     * successor with the same name.
+     * Checks that a refused group in a rotated segment is not taken for the missing records of the next segment, which
+     * has the same name.
      */
     @Test
     void read_absentSegmentAfterARotatedOneOfItsName_isWhatIsMissing() throws IOException {
@@ -242,7 +243,7 @@ final class VanishedSegmentTest {
      * Checks that a start that replaces the empty segment after the missing one remembers which segment it continued.
      */
     @Test
-    void read_absentSegmentAfterOneThatFailed_behindAReplacedOne() throws IOException {
+    void read_absentSegmentBeforeAReplacedEmptyOne_isWhatIsMissing() throws IOException {
         String repeats = failedThenAbsent();
         log.log.close();
         SimulatedLog.open(disk).append(entry("B"));
@@ -301,7 +302,7 @@ final class VanishedSegmentTest {
     }
 
     @Test
-    void emptiedInPlace_isSeenBeforeAndAfterTheNextWrite() {
+    void emptiedInPlace_isSeenByTheWatch_andReportedOnce() {
         append(3);
         disk.empty(ACTIVE);
         assertThat(log.log.watchStep()).isFalse();
@@ -323,7 +324,7 @@ final class VanishedSegmentTest {
     }
 
     @Test
-    void whatWasMadeOfItCantBeKept_nothingIsAcknowledgedUntilItCan() throws IOException {
+    void moved_listenerFails_nothingIsAcknowledgedUntilItSucceeds() throws IOException {
         append(3);
         disk.moveAway(ACTIVE, "moved");
         flushFails = true;
@@ -338,7 +339,7 @@ final class VanishedSegmentTest {
     }
 
     @Test
-    void movedRightBeforeTheEnd_isSeenAtTheEnd() throws IOException {
+    void movedRightBeforeClose_isReportedByClose() throws IOException {
         append(3);
         disk.moveAway(ACTIVE, "moved");
 
@@ -349,7 +350,7 @@ final class VanishedSegmentTest {
     }
 
     @Test
-    void onARealDisk_theWatchSeesIt(@TempDir Path directory) throws Exception {
+    void onARealDisk_theWatchReportsTheMovedSegment(@TempDir Path directory) throws Exception {
         List<String> seen = new CopyOnWriteArrayList<>();
         LogListener listener = new LogListener() {
             @Override

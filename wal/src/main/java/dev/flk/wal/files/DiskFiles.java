@@ -287,7 +287,7 @@ public final class DiskFiles implements FileOps {
         try {
             return new DiskFiles().usableBytes(directory) < LEAST_USABLE_BYTES;
         } catch (IOException e) {
-            return false; // unknown, so assume another reason
+            return false; // the free space is unknown, so assume that the write failed for another reason
         }
     }
 

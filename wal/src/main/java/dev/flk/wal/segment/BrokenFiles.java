@@ -92,7 +92,7 @@ public final class BrokenFiles {
                 throws IOException {
             Path opening = directory.resolve(prefix + SegmentNames.OPENING + "repair");
             if (files.list(directory).contains(String.valueOf(opening.getFileName()))) {
-                files.delete(opening); // left by an interrupted write
+                files.delete(opening); // an interrupted write left this file
             }
             try {
                 try (OpenFile file = files.create(opening)) {
@@ -103,7 +103,7 @@ public final class BrokenFiles {
             } catch (IOException e) {
                 try {
                     if (files.status(opening).isPresent()) {
-                        files.delete(opening); // it may be what fills the disk
+                        files.delete(opening); // the unfinished file may be what fills the disk
                     }
                 } catch (IOException left) {
                     e.addSuppressed(left);

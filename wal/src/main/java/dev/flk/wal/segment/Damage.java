@@ -30,8 +30,8 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
     }
 
     /**
-     * Returns the damage of a missing or broken file that leaves no gap in the sequences; {@code next} is the first
-     * sequence after the file.
+     * Returns the damage of a missing or broken file whose loss leaves no gap in the sequences; {@code next} is the
+     * first sequence after the file.
      */
     public static Damage ofUnknown(Kind kind, String segment, long next) {
         return new Damage(kind, segment, 0, next, next - 1);

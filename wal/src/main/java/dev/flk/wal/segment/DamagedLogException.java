@@ -15,7 +15,6 @@ public final class DamagedLogException extends IOException {
         this.damage = damage;
     }
 
-    /** Returns the damage. */
     public Damage damage() {
         return damage;
     }

@@ -28,7 +28,7 @@ import java.util.zip.CRC32C;
  * </pre>
  *
  * <p>A file in any other form, or of another log, declares nothing, so that the losses are reported as damage again.
- * Version 1 has no line {@code log}.
+ * Version 1 has no line {@code log}, and counts for every log.
  */
 public final class DeclaredLosses {
     public static final String NAME = "-lost-";

@@ -11,9 +11,9 @@ import java.util.regex.Pattern;
 
 /**
  * The id of the log in a directory, which distinguishes the segments of this log from the segments of another log. It
- * is stored next to the segments in a file such as {@code inbox.id}, as one line of ASCII: {@code flk-log1}, a space,
- * the id in 16 hex digits, a space, and the CRC32C, in 8 hex digits, of the text before that space. If the file is
- * missing or damaged, the id is read from the segments, which must agree.
+ * is stored next to the segments in a file such as {@code inbox.id}, as a {@link ChecksummedLine} with the text {@code
+ * flk-log1}, a space, and the id in 16 hex digits. If the file is missing or damaged, the id is read from the segments,
+ * which must agree.
  */
 public final class LogId {
     private static final Pattern LINE = Pattern.compile("flk-log1 ([0-9a-f]{16})");

@@ -31,7 +31,7 @@ public final class LogReader implements Closeable {
     private int index;
     private boolean endNoted;
 
-    /** The sequence that must come next. A gap at the end of a segment is found when the next segment begins. */
+    /** The sequence that must come next. A gap between two segments is found when the second one is opened. */
     private long expected;
 
     private @Nullable SegmentCursor cursor;
@@ -41,8 +41,9 @@ public final class LogReader implements Closeable {
      *
      * @param from the first sequence to read; the reader begins with the oldest record if that is later
      * @param end the end of the log, exclusive; {@code Long.MAX_VALUE} if unknown
-     * @param decidedUpTo the sequence up to which the caller has decided all records; 0 for none. If a missing segment
-     *     contained only such records, it is not damage, and {@link #absent} returns the range of the records
+     * @param decidedUpTo the sequence up to which the caller no longer needs records, because it has decided them; 0
+     *     for none. A missing segment that contained only such records is not damage; {@link #absent} returns their
+     *     range
      */
     public LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
         this.list = list;
@@ -141,16 +142,16 @@ public final class LogReader implements Closeable {
     }
 
     /**
-     * Returns the ranges of records that were skipped so far without being damage: each range was in a missing segment
-     * and ends at or before the sequence {@code decidedUpTo} of the constructor.
+     * Returns the ranges of missing records that were skipped so far and do not count as damage. Each range was in a
+     * missing segment and ends at or before the sequence {@code decidedUpTo} of the constructor.
      */
     public List<Damage> absent() {
         return List.copyOf(absent);
     }
 
     /**
-     * Returns the sequence at which this reader begins: the requested sequence, or the first sequence of the log if
-     * that is later. A repair may have declared the first sequence of the log lost.
+     * Returns the sequence at which this reader begins: the requested sequence, or {@link SegmentList#firstKnown} if
+     * that is later. The record with the first known sequence may be lost.
      */
     public long beginning() {
         return Math.max(from, list.firstKnown());

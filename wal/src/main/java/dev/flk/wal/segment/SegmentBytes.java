@@ -124,7 +124,7 @@ public final class SegmentBytes implements Closeable {
         return window;
     }
 
-    /** Returns the index in {@link #array} of the byte at {@code offset}, which must have been loaded last. */
+    /** Returns the index in {@link #array} of the byte at {@code offset}, which must be among the bytes loaded last. */
     int index(long offset) {
         return (int) (offset - start);
     }
@@ -168,7 +168,9 @@ public final class SegmentBytes implements Closeable {
                     content = InputStream.nullInputStream();
                     return -1;
                 }
-                mostAtOnce = 1; // a read that fails does not return the bytes that it decompressed before the damage
+                // a failed read discards the bytes that it decompressed before the damage, so read one byte at a time
+                // from now on
+                mostAtOnce = 1;
                 at = Long.MAX_VALUE;
                 return read(target, position);
             }

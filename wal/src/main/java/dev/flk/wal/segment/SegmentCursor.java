@@ -26,9 +26,9 @@ public final class SegmentCursor implements Closeable {
     private final boolean newest;
 
     /**
-     * The complete records, by sequence, that were found by a search after the next record was not at its expected
-     * offset. Damage may have moved records, for example if the disk wrote a block to the wrong offset. {@link #next}
-     * returns these records in the order of their sequences.
+     * The complete records that a search has found, by sequence. The cursor searches if the next record is not at its
+     * expected offset: damage may have moved records, for example if the disk wrote a block to the wrong offset. {@link
+     * #next} returns these records in the order of their sequences.
      */
     private final NavigableMap<Long, Place> displaced = new TreeMap<>();
 
@@ -50,8 +50,8 @@ public final class SegmentCursor implements Closeable {
     /**
      * Creates a cursor, which owns the scan.
      *
-     * @param copies a method that is called if a record is not where it should begin, because another copy of the
-     *     segment may contain the record
+     * @param copies a method that opens the other copies of the segment. It is called if a record is missing at its
+     *     expected offset, because another copy may contain the record
      * @param header the header of the segment, without carried records that count in another segment
      * @param countedEnd the first sequence that does not count in this segment; {@code Long.MAX_VALUE} in the newest
      *     segment
@@ -110,7 +110,8 @@ public final class SegmentCursor implements Closeable {
         LogRecord record = nextHere();
         Damage before = damage;
         while (record != null && losses.contains(record.sequence())) {
-            // A sequence that a repair declared lost stays lost, even if a record that did not count has that sequence.
+            // Skip the record, because a sequence that a repair declared lost stays lost. The record did not count when
+            // the loss was declared.
             record = nextHere();
             if (before != null) {
                 damage = damage == null ? before : before.withMissing(before.firstMissing(), damage.lastMissing());
@@ -133,8 +134,8 @@ public final class SegmentCursor implements Closeable {
         long lostEnd = expected;
         LogRecord record = nextAppended();
         if (lostFrom < lostEnd) {
-            // the header does not carry these records: they were known to be lost when the segment was opened, and
-            // their sequences are never used again
+            // the header does not carry these records, because they were already known to be lost when the segment was
+            // opened; no new record gets their sequences
             damage = damage == null
                     ? new Damage(scan.segment(), 0, lostFrom, lostEnd - 1)
                     : damage.withMissing(lostFrom, damage.lastMissing());
@@ -185,7 +186,10 @@ public final class SegmentCursor implements Closeable {
         return counted(place.scan().toRecord(framed), offset);
     }
 
-    /** Counts a record; {@code offset} is where damage begins if records before this record are missing. */
+    /**
+     * Returns the record, and expects the next sequence after it. If records before this record are missing, notes
+     * damage that begins at {@code offset}.
+     */
     private LogRecord counted(LogRecord record, long offset) {
         if (record.sequence() > expected) {
             damage = new Damage(scan.segment(), offset, expected, record.sequence() - 1);
@@ -195,15 +199,16 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Finds all complete records that count and begin at or after {@code offset}. Called if the next record should
-     * begin at this offset but does not. Also finds the records that only another copy of the segment contains.
+     * Finds all complete records that count and begin at or after {@code offset}. Called if the expected record does
+     * not begin at this offset. Also finds the records that only another copy of the segment contains.
      */
     private void findDisplaced(long offset) throws IOException {
         addComplete(scan, offset);
         if (newest) {
-            // The writer may have written to a part of the file after the scan had read this part, but before the scan
-            // read the part that follows. Everything that was forced before the last record found is in the file by
-            // now, so the scan reads everything again.
+            // If the writer wrote records while the scan was running, the scan may have found a record but missed
+            // records before it. All records before a found record are in the file by now, so the scan runs again. The
+            // second run can miss records in the same way, but only after the last record of the first run; therefore
+            // drop what follows that record.
             long last = displaced.isEmpty() ? Long.MAX_VALUE : displaced.lastKey();
             displaced.clear();
             scan.seekAfresh(offset);
@@ -228,12 +233,11 @@ public final class SegmentCursor implements Closeable {
     }
 
     /**
-     * Returns whether the records that are missing before the first displaced record were forced, so that their absence
-     * is damage and not a torn tail; true if none are missing. In the newest segment, either of two facts proves that
-     * they were forced. The first is a record of a later group: a group is written only after the previous one was
-     * forced, while the records of one group reach the disk in any order. The second is that a repair declared all of
-     * the missing records lost: the repair had evidence that they were forced, perhaps in files that have left the log
-     * since.
+     * Returns whether the gap before {@code first}, the sequence of the first displaced record, is damage and not a
+     * torn tail; true if there is no gap. Before the newest segment, a gap is always damage. In the newest segment, the
+     * gap is damage if a record of a later group exists: a group is written only after the previous group was forced,
+     * while the records of one group reach the disk in any order. The gap is also damage if a repair declared all of
+     * its records lost: the repair had evidence that they were forced, perhaps in files that have left the log since.
      */
     private boolean wasForced(long first) {
         return first == expected

@@ -150,7 +150,8 @@ public record SegmentHeader(
     /** Returns the smallest length of a body, at least {@code length}, with which the record fills complete blocks. */
     private int paddedLength(int length) {
         for (int total = MIN_BYTES; ; total += BLOCK_BYTES) {
-            // the body's length has as many digits as the total, or one digit fewer
+            // the header line contains the body's length, which has as many digits as the total or one digit fewer; try
+            // both
             int guess = total - 1 - headerLineBytes(total);
             for (int candidate = guess; candidate <= guess + 1; candidate++) {
                 if (candidate >= length && headerLineBytes(candidate) + candidate + 1 == total) {
@@ -178,8 +179,8 @@ public record SegmentHeader(
             return parseOld(framed, lines, bodyAt, bytes, segment);
         }
         if (!version.equals(FORMAT)) {
-            throw new IOException("segment " + segment + " has '" + version + "', this program reads '" + OLD_FORMAT
-                    + "' and '" + FORMAT + "'");
+            throw new IOException("segment " + segment + " has '" + version + "', but this program reads only '"
+                    + OLD_FORMAT + "' and '" + FORMAT + "'");
         }
         Lines own = Lines.read(lines);
         byte[] seed = own.header().seed();
@@ -259,8 +260,9 @@ public record SegmentHeader(
     /**
      * Reads a damaged header of format 2 from an intact copy of its lines, wherever in the file that copy is, with the
      * carried records that match their checksums. A copy may belong to another segment, if the disk wrote a block of
-     * that segment's header here. The appended records therefore decide which copy is used: their checksums are seeded
-     * with the id. If there are no complete appended records, the file's name decides.
+     * that segment's header here. The appended records therefore decide which copy is used: their checksums match only
+     * with the id of their own segment. If there are no complete appended records, the sequence in the file's name
+     * decides.
      *
      * @return null if no copy is intact, or if neither an appended record nor the file's name shows that a copy belongs
      *     to this segment
@@ -306,7 +308,7 @@ public record SegmentHeader(
                     && context != null
                     && header.first() <= record.sequence()
                     && record.sequence() < header.next()) {
-                // the damage may have copied a record
+                // the damage may have duplicated a record; use the first one
                 records.putIfAbsent(record.sequence(), SegmentScan.toRecord(record, context, segment));
             }
         }
@@ -315,9 +317,8 @@ public record SegmentHeader(
     }
 
     /**
-     * Returns a copy of this salvaged header without the carried records before the last missing carried record; all
-     * records up to the missing record then count in the previous segment. Returns this header if no carried record is
-     * missing.
+     * Returns a copy of this salvaged header with only the carried records after the last missing one. Records with
+     * lower sequences then count in earlier segments. Returns this header if no carried record is missing.
      */
     SegmentHeader withoutGaps() {
         long counted = next;
@@ -430,9 +431,9 @@ public record SegmentHeader(
     private record Copy(Lines lines, long end) {
 
         /**
-         * Returns the offset at which the header ends. If this is the second copy, the line feed that ends the record
-         * follows it, so the position of this copy shows how far inserted or removed bytes have moved the end. For the
-         * first copy, or a copy that was moved by whole blocks, the number of blocks in the lines decides.
+         * Returns the offset at which the header ends. Usually, the number of blocks in the lines gives this offset. If
+         * inserted or removed bytes have moved the second copy, the header ends after the line feed that follows this
+         * copy. A copy that was moved by whole blocks does not count as moved.
          */
         long headerEnd(SegmentBytes bytes) throws IOException {
             boolean isSecond = bytes.load(end, 1) == 1 && bytes.array()[bytes.index(end)] == '\n';

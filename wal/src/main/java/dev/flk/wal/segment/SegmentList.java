@@ -25,7 +25,7 @@ public final class SegmentList {
     private final boolean isIdKept;
     private final List<String> foreign;
 
-    /** The files without a readable header that contain no lost record, as the readable segments show. */
+    /** The files without a readable header in which no record is lost, as the readable segments show. */
     private final List<String> strays;
 
     /** The name of the active segment, if it is missing from the directory; else null. */
@@ -106,8 +106,8 @@ public final class SegmentList {
 
     /**
      * Returns this list if it contains the active segment, whose name and header the caller provides. If the active
-     * segment is missing from the directory, returns a copy of the list in which the sequences that were appended to
-     * the active segment do not count in the other segments.
+     * segment is missing from the directory, returns a copy of the list in which the other segments end before the
+     * first sequence that was appended to the active segment.
      */
     public SegmentList endingWith(String name, SegmentHeader newest) {
         String id = newest.id();
@@ -124,8 +124,8 @@ public final class SegmentList {
 
     /**
      * Returns whether a file was opened after a segment, according to the sequence in the file's name; the day in the
-     * name may be wrong. A later file never has a lower sequence. If both have the same sequence, the file counts as
-     * later unless it is the segment's predecessor.
+     * name may be wrong. A later file never has a lower sequence than the segment. A file with the same sequence counts
+     * as later unless it is the segment's predecessor.
      */
     private static boolean isLater(String name, Listed than) {
         long sequence = SegmentNames.sequenceIn(name);
@@ -140,7 +140,7 @@ public final class SegmentList {
      * Returns null if no records are known to be lost there. Losses before the newest segment appear as a gap in the
      * sequences instead.
      *
-     * @param expected the sequence at which the log continues after the newest segment; the first sequence of the range
+     * @param expected the sequence after the last record of the newest segment, at which the range begins
      */
     @Nullable
     public Damage lostAfterNewest(long expected) {
@@ -168,8 +168,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the damage from {@code expected} to {@code first - 1}, before the segment at {@code index}; names the
-     * file without a readable header that contained the records, if there is one.
+     * Returns the damage before the segment at {@code index}: the sequences from {@code expected} to {@code first - 1}.
+     * The damage names the file without a readable header that contained the records, if there is one.
      */
     Damage lostBefore(int index, long expected, long first) {
         for (Damage damage : headless) {
@@ -209,9 +209,10 @@ public final class SegmentList {
 
     /**
      * Returns damage if the predecessor of a segment is missing although an older segment exists. Returns null if the
-     * predecessor exists or its id is unknown, if this segment repeats all of the predecessor's records, or if the loss
-     * of the predecessor is declared or is reported with a broken file. The sequences need not show a gap: the older
-     * segment may contain refused records with the same sequences as acknowledged records in the missing segment.
+     * id of the predecessor is unknown, or if this segment repeats all of its records. Also returns null if a repair
+     * declared the predecessor lost, or if it is reported as a file without a readable header. A missing predecessor
+     * may leave no gap in the sequences: the older segment may contain refused records with the same sequences as
+     * acknowledged records in the predecessor.
      */
     @Nullable
     Damage missingBefore(int index) {
@@ -221,8 +222,8 @@ public final class SegmentList {
                 || next.predecessor() >= 0
                 || previousId.equals(SegmentHeader.NO_ID)
                 || previousId.equals(segments.get(index - 1).header().previousId())) {
-            // if both segments continue the same segment, this segment replaced the older one, which another program
-            // had renamed
+            // the last condition: if this segment and the older one continue the same segment, this segment replaced
+            // the older one, which another program had renamed
             return null;
         }
         String name = next.header().previous();
@@ -268,9 +269,9 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the lowest first sequence of the losses in later files without a readable header; {@link Long#MAX_VALUE}
-     * if there is no such file. Ignores files whose losses begin at or before the first sequence that was to be
-     * appended to this segment.
+     * Returns the lowest sequence that is lost in later files, which were opened after this segment and have no
+     * readable header; {@link Long#MAX_VALUE} if there is no such file. Ignores a file whose losses begin at or before
+     * {@code next}, the first sequence that was to be appended to this segment.
      */
     static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()
@@ -314,9 +315,9 @@ public final class SegmentList {
 
     /**
      * Returns the names of the files that must leave the log before the oldest segment is removed. Without that
-     * segment, these files would be misjudged. A foreign segment would be compared with fewer segments of this log. The
-     * records that show that a stray file contains no lost record would be gone. The records that follow the losses of
-     * an older file without a header would be gone as well, and would be taken for lost.
+     * segment, these files would be misjudged. Foreign segments could make up half of all segments, which is an error.
+     * A stray file could seem to contain lost records, because the records that prove the opposite would be gone. After
+     * an older file without a header, the records of the removed segment would be taken for lost.
      */
     public List<String> leavingWithOldest() {
         List<String> leaving = new ArrayList<>(foreign);

@@ -188,11 +188,11 @@ final class SegmentListing {
     }
 
     /**
-     * Derives a header for a file whose own header is lost. The header of the next segment contains the id of this
-     * file's segment, which seeds the checksums; the file's name contains the first sequence. If the next segment
-     * repeats records, the context of the last repeated record is used. If it repeats none, the context of the next
-     * segment is used, provided that the ordinals show that no other segment was opened between this file and its
-     * neighbours. Returns null if there is no next segment, another file has the id, or the context is not certain.
+     * Derives a header for a file whose own header is lost. The id, which seeds the checksums, is in the header of the
+     * next segment; the first sequence is in the file's name. The context is that of the last record that the next
+     * segment repeats. If the next segment repeats no record, its own context is used, but only if the ordinals show
+     * that no other segment was opened between this file and its neighbours. Returns null if there is no next segment,
+     * another file has the id, or the context is not certain.
      */
     private @Nullable SegmentHeader derivedHeader(String name) {
         String opened = SegmentNames.openedName(name);
@@ -268,9 +268,10 @@ final class SegmentListing {
     }
 
     /**
-     * Returns whether the readable segments have no gap at {@code sequence}, which shows that no segment with records
-     * that count is missing there. In the newest segment, this is certain only if a later group exists: without a later
-     * group, the record with that sequence may have been refused.
+     * Returns whether the readable segments prove that no missing segment contains the record that counts at {@code
+     * sequence}. They prove it if they have no gap at this sequence. At the end of the newest segment, a later group
+     * must follow as well: without a later group, the record in the newest segment may have been refused, and a missing
+     * segment may contain the record that counts.
      */
     private boolean isWithin(long sequence) throws IOException {
         for (int i = 0; i + 1 < found.size(); i++) {
@@ -312,20 +313,20 @@ final class SegmentListing {
         names.remove(SegmentHeader.NO_ID);
         if (names.size() > 1) {
             throw new IOException(directory + " contains segments of several logs, and " + LogId.file(prefix)
-                    + ", which names the right one, is missing or damaged: move the segments of the other logs away. They are "
+                    + ", which names the right one, is missing or damaged: move the segments of the other logs away. Found are "
                     + String.join(
                             "; ",
                             names.entrySet().stream()
                                     .map(entry ->
-                                            "of log " + entry.getKey() + " " + SegmentNames.some(entry.getValue()))
+                                            "log " + entry.getKey() + " with " + SegmentNames.some(entry.getValue()))
                                     .toList()));
         }
         return names.isEmpty() ? SegmentHeader.NO_ID : names.keySet().iterator().next();
     }
 
     /**
-     * Throws if two segments of format 1 have the same ordinal. Such segments have no log id, but a log never gives the
-     * same ordinal twice.
+     * Throws if two segments of format 1 have the same ordinal, and therefore belong to two logs: a log never gives the
+     * same ordinal twice. Segments of format 1 have no log id that would show this.
      */
     private void requireOneLogOfFormat1() throws IOException {
         for (int i = 1; i < found.size(); i++) {
@@ -343,8 +344,9 @@ final class SegmentListing {
     }
 
     /**
-     * Returns whether a segment belongs to another log. Segments of format 1 have no log id and are older than all
-     * other segments of their log.
+     * Returns whether a segment belongs to another log. A segment of format 1 has no log id, but is older than all
+     * segments of its log that have one. It therefore belongs to another log if a segment with this log's id has the
+     * same ordinal or a lower one.
      */
     private boolean isOfAnotherLog(SegmentHeader header) {
         if (!header.logId().equals(SegmentHeader.NO_ID)) {
@@ -367,9 +369,8 @@ final class SegmentListing {
     /**
      * Returns a copy of the listed segment with the index of its predecessor. The predecessor is found by its id or, in
      * format 1, by the beginning of a name, because compression and rotation append to names. Two segments of format 1
-     * may have been opened under the same name, if the first was renamed before any of its records was acknowledged. If
-     * the second segment is missing, the first one is not taken for the predecessor, because the records of the first
-     * one end too early.
+     * may have had the same name, if the first was renamed before any of its records was acknowledged. If the second
+     * segment is missing, the first one is not taken for the predecessor, because its records end too early.
      */
     private Listed withPredecessor(int index, DeclaredLosses losses) throws IOException {
         Listed next = found.get(index);
@@ -400,10 +401,11 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the sequence after the last complete record of a segment. The next segment should continue the segment at
-     * the end of the record that precedes the next segment's first sequence. If it does not, the records of the segment
-     * were refused, and the acknowledged records were in a segment that is missing; this method then returns the first
-     * sequence appended to the segment.
+     * Returns the sequence after the last complete record of a segment. If the records appended to this segment do not
+     * count, returns the first sequence that was appended to it. The header of the next segment shows whether they
+     * count: it names the offset at which the next segment continues its predecessor. If no record of this segment
+     * before {@code next.first()} ends at that offset, the predecessor is another segment, which is missing and
+     * contained the acknowledged records; the records of this segment were refused.
      */
     private long endOf(Listed listed, SegmentHeader next) throws IOException {
         long none = listed.header().next();

@@ -25,8 +25,8 @@ public final class SegmentNames {
     public static final String PART = ".part";
 
     /**
-     * The highest sequence that is accepted without a checksum. A log continues after the highest sequence that it has
-     * evidence of, so damaged bytes must not be able to use up all sequences.
+     * The highest sequence that is accepted without a checksum. A log continues after the highest sequence that it
+     * finds; without this limit, damaged bytes could use up all sequences.
      */
     static final long MAX_UNVERIFIED_SEQUENCE = 999_999_999_999_999_999L;
 

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 /** A forward scan over the records that were appended to one segment. One thread. */
 public final class SegmentScan implements Closeable {
     /**
-     * The maximum distance by which inserted or removed bytes may have moved the end of a header, if no copy of the
-     * header's lines shows the distance.
+     * The maximum number of bytes by which the end of a damaged header may have moved, if no copy of the header's lines
+     * shows this number.
      */
     private static final int MAX_SHIFT = 16;
 
@@ -103,9 +103,10 @@ public final class SegmentScan implements Closeable {
 
     /**
      * Returns the range of records that are lost in a file without a readable header; null if the file is not known to
-     * have been a segment. A segment gets its name only after its header was forced, so such a file was changed or
-     * truncated later. If no record is left in the file, one lost record is assumed. A file with a name that the log
-     * does not give counts only if it contains records, because other programs put notes and checksums next to a log.
+     * have been a segment. A segment gets its name only after its header was forced, so a segment without a readable
+     * header was changed or truncated later. If no record is left in such a segment, one lost record is assumed. A file
+     * whose name does not end like the names that the log gives counts only if it contains records, because other
+     * programs put notes and checksums next to a log.
      */
     public static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
@@ -123,8 +124,8 @@ public final class SegmentScan implements Closeable {
             String name = String.valueOf(file.getFileName());
             long named = SegmentNames.sequenceIn(name);
             if (named < Long.MAX_VALUE && (last >= 0 || SegmentNames.isWrittenByLog(name))) {
-                // The segment began with the sequence in the file's name: everything from there to the first readable
-                // record is lost too. A line with a lower sequence is damaged; its sequence is ignored.
+                // The segment began with the sequence in the file's name, so the records from this sequence on are lost
+                // too. If a line contains a lower sequence, the line is damaged, and its sequence is ignored.
                 first = named;
                 last = Math.max(last, first);
             }
@@ -150,7 +151,7 @@ public final class SegmentScan implements Closeable {
 
     /**
      * Returns whether nothing but zeros follows the header, which may be damaged. If bytes were inserted into the
-     * header or removed from it, its end has moved; two line feeds then mark the end.
+     * header or removed from it, the end of the header has moved, and is recognised by two line feeds.
      */
     boolean endsWithHeader() throws IOException {
         long end = endOfContent(0);

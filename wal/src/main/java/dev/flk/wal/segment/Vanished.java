@@ -7,7 +7,10 @@ import java.nio.file.NoSuchFileException;
 
 /** Retries of steps that fail because a file was removed or replaced after it was listed. */
 public final class Vanished {
-    /** The maximum number of attempts. The owner and logrotate remove or rename only a few files an hour. */
+    /**
+     * The maximum number of attempts of a step. They suffice: the program that owns the log, and logrotate, remove or
+     * rename only a few files an hour.
+     */
     private static final int ATTEMPTS = 10;
 
     private Vanished() {}
