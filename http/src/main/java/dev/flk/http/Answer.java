@@ -46,8 +46,8 @@ public record Answer(int status, String contentType, byte[] body, List<Header> h
     }
 
     /**
-     * Returns the number of bytes that {@link ServerLoad#answerBytes} counts for this answer until the network has
-     * accepted the answer.
+     * Returns the memory that this answer uses, in bytes. {@link ServerLoad#answerBytes} counts these bytes until the
+     * network has accepted the answer.
      */
     public long heldBytes() {
         return (long) HEAD_BYTES + body.length;

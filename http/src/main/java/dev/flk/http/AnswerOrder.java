@@ -89,7 +89,8 @@ final class AnswerOrder {
     }
 
     /**
-     * Drops the answers of all requests after {@code last}, because no answer can follow the answer to {@code last}.
+     * Drops the answers of all requests after {@code last}. The answer to {@code last} is an event stream, after which
+     * no answer can follow.
      */
     void dropAfter(Exchange last) {
         while (waiting.peekLast() != last) {
@@ -108,7 +109,8 @@ final class AnswerOrder {
 
     /**
      * Writes, without flushing, the answers that are next in order, until an answer is missing or the network accepts
-     * no more. A body is copied only when its answer is written, because several waiting answers may share one body.
+     * no more. A body is copied only when its answer is written. Several waiting answers may share one body, so earlier
+     * copies would use memory for each answer.
      *
      * @param isComplete whether no further request will be read; if so, the connection closes after the last answer
      * @param written a listener that is notified of each answer that the network has accepted
@@ -207,7 +209,7 @@ final class AnswerOrder {
         return exchange.isHead() ? bytes : bytes.writeBytes(body);
     }
 
-    /** Encodes a chunk of a stream, which has no framing in HTTP/1.0. */
+    /** Encodes a chunk of a stream. The chunk has no framing if the client uses HTTP/1.0. */
     private static ByteBuf encode(ByteBufAllocator allocator, Exchange exchange, byte[] chunk) {
         ByteBuf bytes = allocator.ioBuffer(chunk.length + CHUNK_FRAME_BYTES);
         if (exchange.isHttp10()) {

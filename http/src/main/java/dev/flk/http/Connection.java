@@ -32,10 +32,10 @@ import org.slf4j.LoggerFactory;
  * A connection that reads requests one after the other and writes their answers in the same order. Used only on its
  * event loop.
  *
- * <p>Reading pauses while too many requests, or requests with too many bytes, wait for answers; while the client does
- * not read its answers; and after {@link #holdRequests}. After a rejection, the rest of the request is read and
- * discarded, up to a limit, because closing a connection with unread bytes could destroy the answer before the client
- * reads it.
+ * <p>No further request is read in three cases: too many requests, or requests with too many bytes in total, wait for
+ * answers; the client does not read its answers; or {@link #holdRequests} was called. After a rejection, the rest of
+ * the request is read and discarded, up to a limit, because closing a connection with unread bytes could destroy the
+ * answer before the client reads it.
  *
  * <pre>
  * state       input                   ends when                                         next state
@@ -201,8 +201,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     /**
-     * Makes an event stream, which answers {@code exchange}, the last answer of this connection. No further request is
-     * read, and later requests that were read already are never answered.
+     * Begins an event stream, which is the answer to {@code exchange} and the last answer of this connection. No
+     * further request is read. Requests that were read after {@code exchange} are never answered.
      */
     void openStream(Exchange exchange, EventStream stream) {
         abortIncoming();
@@ -220,8 +220,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     /**
      * Pauses reading further requests until the matching {@link #resumeRequests}. Called before another thread
-     * processes a long body, so that later requests do not overtake the request with this body or add more work. Also
-     * called for a short pause after an early rejection.
+     * processes a long body, so that later requests do not overtake this request or add more work. Also called for a
+     * short pause after an early rejection.
      */
     void holdRequests() {
         holds++;
@@ -362,7 +362,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         } else if (content instanceof LastHttpContent) {
             incoming = null;
             touch();
-            // clients that have not noticed the stop may send more requests
+            // clients that have not noticed the stop may send more requests, which are discarded
             become(stopping ? State.DISCARDING : current.keepsAlive() ? State.HEAD : State.DRAINED);
             current.serve(quietSinceNanos);
             if (current.isRefusedEarly()) {
@@ -446,7 +446,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
         paused = !wanted;
         if (!inputEnded) {
-            // after the end of input there is nothing to read, and Netty's epoll transport would fail
+            // after the end of the input there is nothing to read, and this call would fail in Netty's epoll transport
             channel().config().setAutoRead(wanted);
         }
         if (wanted) {

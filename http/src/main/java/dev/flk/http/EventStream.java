@@ -15,12 +15,12 @@ import org.slf4j.LoggerFactory;
 
 /**
  * An answer of type {@code text/event-stream} that stays open, so that server-sent events can follow at any time. It is
- * the last answer of its connection. A stream on which nothing is written for {@link
- * HttpServer.HttpOptions#idleTimeout} is closed, so the endpoint must send at least a comment more often than that.
+ * the last answer of its connection. The stream is closed if nothing is written for {@link
+ * HttpServer.HttpOptions#idleTimeout}. An endpoint without events must therefore send comments, at shorter intervals.
  *
- * <p>Bytes that were sent but that the network has not accepted yet are pending. They count against {@link
- * ServerLoad#answerBytes} and against a limit of the stream. Public methods may be called on any thread and do not
- * block.
+ * <p>Pending bytes are bytes that the endpoint has sent, but that the network has not accepted yet. Pending bytes count
+ * against {@link ServerLoad#answerBytes} and against a limit of the stream. Public methods may be called on any thread
+ * and do not block.
  */
 public final class EventStream {
     private static final Logger log = LoggerFactory.getLogger(EventStream.class);
@@ -144,8 +144,9 @@ public final class EventStream {
     }
 
     /**
-     * Runs {@code callback} once, when the stream is closed: on an event loop, where it must not block, or on the
-     * calling thread if the stream is already closed. Afterwards, {@link #send} returns false.
+     * Runs {@code callback} once, after the stream is closed; by then, {@link #send} returns false. The callback must
+     * not block, because it usually runs on an event loop. If the stream is already closed, the callback runs on the
+     * calling thread.
      */
     public void whenClosed(Consumer<CloseReason> callback) {
         closed.thenAccept(why -> {
@@ -178,8 +179,8 @@ public final class EventStream {
     }
 
     /**
-     * Gives back all memory. Called when the connection is closed, or if the stream can't be opened because the server
-     * has been closed.
+     * Closes the stream and gives back all its memory. Called when the connection is closed, or if the stream can't be
+     * opened because the server has been closed or the request has another answer.
      *
      * @param why the reason for closing the stream, if it is not closed yet
      */
@@ -193,7 +194,7 @@ public final class EventStream {
         }
     }
 
-    /** Returns the answer whose head begins the stream, and which has no body. */
+    /** Returns an answer without a body, whose head begins the stream. */
     Answer head() {
         return head;
     }

@@ -67,8 +67,8 @@ public final class Exchange {
     }
 
     /**
-     * Reserves memory for an answer as {@link #reserveAnswer} does, but only if at most half of the budget is in use
-     * afterwards.
+     * Reserves memory for a less important answer, as {@link #reserveAnswer} does, but only if at most half of the
+     * budget is in use afterwards.
      */
     public boolean reserveLesserAnswer(long bytes) {
         return reserved(bytes, load.answerBytes().takeOfHalf(bytes));
@@ -80,7 +80,8 @@ public final class Exchange {
     }
 
     /**
-     * Returns an executor whose tasks run after the event loop has read all its connections in the current iteration.
+     * Returns an executor whose tasks run after the event loop has read all its connections in the current iteration,
+     * so that one task can process several requests.
      */
     public Executor afterReading() {
         return loop.afterReading();
@@ -131,8 +132,8 @@ public final class Exchange {
      * empty. Any thread; only the first answer counts.
      *
      * @param places the bound on the number of open streams; this stream takes 1 until it is closed
-     * @param maxPendingBytes the maximum number of bytes that may be pending before the stream is closed, including an
-     *     overhead for each chunk; more than the longest chunk
+     * @param maxPendingBytes the maximum number of pending bytes, including an overhead for each chunk. The stream is
+     *     closed if more bytes would be pending, so the maximum must exceed the longest chunk
      * @param headers headers besides {@code Content-Type} and {@code Cache-Control}
      */
     public Optional<EventStream> stream(Bound places, long maxPendingBytes, Header... headers) {
@@ -239,8 +240,8 @@ public final class Exchange {
     }
 
     /**
-     * Reserves {@code bytes} more bytes of memory, for processing the body, until the request is answered; returns
-     * false if there is not enough memory.
+     * Reserves {@code bytes} bytes of memory for processing the body, besides the body itself, until the request is
+     * answered. Returns false if there is not enough memory.
      */
     public boolean holdMore(long bytes) {
         if (!load.bodyBytes().take(bytes)) {

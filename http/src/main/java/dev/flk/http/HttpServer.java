@@ -101,7 +101,7 @@ public final class HttpServer implements AutoCloseable {
      *     yet
      * @param where the address as messages show it, such as "127.0.0.1 port 8080"
      * @param settings the settings that a message suggests to change if listening fails, such as "BIND_ADDR or PORT"
-     * @param tooMany the log line for a connection beyond the server's maximum
+     * @param tooMany the log line for a connection that is refused because the server has too many
      * @param tls a function that creates an engine for each connection; null for plain HTTP
      */
     public record Listener(
@@ -183,8 +183,9 @@ public final class HttpServer implements AutoCloseable {
                     }
                 });
         if (!isUnix || epoll) {
-            // a client that has sent its request may shut down its side and still wait for the answer; the JDK's Unix
-            // sockets do not have this option, and if it were set, Netty would log a warning for each connection
+            // keeps the connection open for a client that shuts down its side after its request and still waits for the
+            // answer. The JDK's Unix sockets lack this option; if it were set, Netty would log a warning for each
+            // connection
             bootstrap.childOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
         }
         if (!isUnix) {
@@ -216,7 +217,8 @@ public final class HttpServer implements AutoCloseable {
         bound.channel()
                 .pipeline()
                 .addLast(
-                        // this handler runs after Netty's own handler, which pauses accepting for a second
+                        // if accepting fails, Netty's own handler pauses accepting for a second, then this handler logs
+                        // the failure
                         new ChannelInboundHandlerAdapter() {
                             @Override
                             public void exceptionCaught(ChannelHandlerContext context, Throwable thrown) {
@@ -317,8 +319,8 @@ public final class HttpServer implements AutoCloseable {
      * @param answerBytes the maximum memory for all answers, in bytes
      * @param headerTimeout the time from the first byte of a request to the end of its header
      * @param bodyTimeout the time from the end of the header to the last byte of the body
-     * @param idleTimeout the time for which a connection may be idle between requests, while the client does not read
-     *     an answer, or while nothing is sent on an event stream
+     * @param idleTimeout the time after which a connection is closed if no request arrives, the client does not read an
+     *     answer, or nothing is sent on an event stream
      * @param stopWithin the time that {@link HttpServer#close} gives requests to finish
      */
     public record HttpOptions(

@@ -58,7 +58,7 @@ final class Incoming {
         return incoming;
     }
 
-    /** Returns whether the request is rejected whatever its body contains. The body is then discarded. */
+    /** Returns whether the request is rejected whatever its body contains. If so, the body is discarded. */
     boolean isRefusedEarly() {
         return early != null;
     }
@@ -101,9 +101,9 @@ final class Incoming {
     }
 
     /**
-     * Returns whether the request is answered without waiting for its body, and is therefore the last request of its
-     * connection. True if the endpoint does not get the body, and the body is either too long to be discarded or sent
-     * only after a {@code 100 Continue}.
+     * Returns whether the request is answered without waiting for its body. If so, the request is the last of its
+     * connection. True if the endpoint does not get the body, and the body is too long to be discarded or is sent only
+     * after a {@code 100 Continue}.
      */
     boolean needsNoBody() {
         return !takesBody() && (announcesTooMuch() || head.holdsBodyBack());

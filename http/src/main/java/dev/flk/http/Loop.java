@@ -46,7 +46,7 @@ final class Loop {
      * An exchange whose connection has something to write.
      *
      * @param before an action that runs on this loop before the connection writes
-     * @param instead an action that runs instead if the server has been closed; safe for any thread
+     * @param instead an action that replaces {@code before} if the server has been closed; safe for any thread
      */
     private record Ready(Exchange exchange, Runnable before, Runnable instead) {}
 
@@ -208,8 +208,8 @@ final class Loop {
     }
 
     /**
-     * Checks all connections for timeouts. If a check throws, only that connection is closed; if this method threw the
-     * exception, the event loop would cancel all further checks.
+     * Checks all connections for timeouts. If the check of a connection throws, closes only that connection. This
+     * method must not throw, because the event loop would cancel all further checks.
      */
     private void tick() {
         long now = nanoTicker.getAsLong();

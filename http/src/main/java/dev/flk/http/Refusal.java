@@ -6,8 +6,8 @@ import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 
 /**
- * The answers to requests that fail because of an error in HTTP or a problem of the server, usually before they reach
- * an endpoint.
+ * The answers to requests that fail because of an error in HTTP or a problem of the server. Most of these requests
+ * never reach an endpoint.
  */
 public final class Refusal {
     private Refusal() {}

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A route has the path of a resource, or a pattern for the paths of several resources. In a pattern, {@code *} is
  * one segment of the path, and {@code **} at the end is one or more segments. An exact path comes before all patterns;
  * if several patterns fit a path, the first pattern that was added applies. Paths are compared as clients send them,
- * without decoding. A method for which the path has no route is answered 405.
+ * without decoding. If a path has routes, but none for the method of a request, the request is answered 405.
  */
 public final class Routes {
     private final Map<String, Resource> exact = new HashMap<>();

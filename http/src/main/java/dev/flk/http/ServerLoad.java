@@ -8,8 +8,8 @@ import java.util.concurrent.atomic.AtomicLong;
  * The amounts of resources that all connections of a server use in total, and the limits of these amounts.
  *
  * @param connections the number of open connections
- * @param requests the number of requests that were passed to an endpoint and are unanswered, except requests to
- *     endpoints that answer without waiting (whose {@link Routes.Endpoint#takesPlace} is false)
+ * @param requests the number of requests in progress, which were passed to an endpoint and are unanswered. Requests to
+ *     endpoints whose {@link Routes.Endpoint#takesPlace} is false are not counted
  * @param bodyBytes the bytes of bodies that are being read or whose requests are unanswered, plus the bytes reserved
  *     for processing these bodies
  * @param answerBytes the bytes of answers and event streams that the network has not accepted yet, and reservations for

@@ -24,13 +24,13 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 
 /**
- * TLS on one connection. A client that speaks plain HTTP gets an answer in plain HTTP, with a text as its body. The
- * answer must not look like the backend's rejection of a submission, because an agent would then give up its
+ * TLS on one connection. A client that speaks plain HTTP gets an answer in plain HTTP, with plain text instead of JSON
+ * as its body. If the answer looked like the backend's rejection of a submission, an agent would give up its
  * submissions for good.
  *
  * <p>After a failed handshake, the server's side is shut down, but the connection stays open for a moment. A TLS 1.3
- * client has already sent its request by then, and closing with unread bytes would destroy the alert that states the
- * reason. Used only on the event loop of the connection.
+ * client may have sent its request before the handshake failed. If the connection were closed before these bytes are
+ * read, the alert that states the reason would be lost. Used only on the event loop of the connection.
  *
  * <pre>
  * state      input             ends when                                      next state

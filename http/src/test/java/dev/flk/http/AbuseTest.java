@@ -59,7 +59,7 @@ class AbuseTest {
                 "/%c0%ae%c0%ae",
                 "/\u00ff\u00fe"
             })
-    void pathSpelledDifferently_is404(String target) throws IOException {
+    void pathSpelledDifferently_isNotServed(String target) throws IOException {
         for (String method : List.of("GET", "POST", "OPTIONS", "CONNECT", "BREW")) {
             Reply answer = server.connect()
                     .send(method + " " + target + " HTTP/1.1\nHost: h\nContent-Length: 0\n\n")

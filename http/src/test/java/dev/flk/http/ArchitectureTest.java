@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 /** Tests of the libraries and modules on which this module may depend. */
 class ArchitectureTest {
     @Test
-    void packages_doNotDependOnCertificates() {
+    void module_dependsOnlyOnListedPackages() {
         classes()
                 .should()
                 .onlyDependOnClassesThat()

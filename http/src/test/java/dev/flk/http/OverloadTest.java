@@ -167,7 +167,7 @@ class OverloadTest {
     }
 
     @Test
-    void slowBody_memoryShort_isClosedInFavourOfOthers() throws IOException {
+    void slowBody_memoryShort_isRefusedAndCounted() throws IOException {
         server.memory(1 << 10, 512);
         RawClient slow = server.connect().send(ECHO + "Content-Length: 900\n\n" + "x".repeat(600));
 

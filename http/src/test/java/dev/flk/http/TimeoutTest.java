@@ -11,7 +11,10 @@ import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Tests of the timeouts of heads, bodies and idle connections. They wait by reading from the socket. */
+/**
+ * Tests of the timeouts of heads, bodies and idle connections. They do not sleep: they wait until the server answers or
+ * closes a connection.
+ */
 class TimeoutTest {
     private static final Duration SHORT = Duration.ofMillis(200);
 

@@ -16,7 +16,7 @@ class ArchitectureTest {
             .importPackages("dev.flk.program");
 
     @Test
-    void packages_doNotDependOnCertificates() {
+    void module_dependsOnlyOnListedPackages() {
         classes()
                 .should()
                 .onlyDependOnClassesThat()

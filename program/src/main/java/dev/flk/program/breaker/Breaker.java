@@ -35,7 +35,7 @@ public final class Breaker {
         this.waitMillis = waitMillis;
         long startNanos = nanoTicker.getAsLong();
         this.openUntilNanos = startNanos;
-        // resilience4j uses only differences between instants
+        // resilience4j uses only differences between instants, so this clock may start at the epoch
         InstantSource clock = () -> Instant.EPOCH.plusNanos(nanoTicker.getAsLong() - startNanos);
         this.breaker = CircuitBreaker.of(
                 "breaker",
@@ -86,7 +86,7 @@ public final class Breaker {
 
     private long open(int openings) {
         long millis = Math.max(1, waitMillis.applyAsLong(openings));
-        // resilience4j lets a request through only after this time has passed, not exactly at its end
+        // one millisecond more, because resilience4j still holds back requests at the exact end of the waiting time
         openUntilNanos = nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(millis + 1);
         return millis;
     }

@@ -21,15 +21,15 @@ public final class Paragraph {
 
     private Paragraph() {}
 
-    /** Wraps a text, with 15 columns for labels. */
+    /** Wraps a text like {@link #wrapped(int, String)}, with 15 columns for labels. */
     public static String wrapped(String text) {
         return wrapped(LABEL_COLUMNS, text);
     }
 
     /**
-     * Wraps each line of a text at spaces; breaks a word that is longer than a line. Spaces at the beginning of a line
-     * also indent its continuation. Text before a tab is a label; the text after the tab stays in the columns to the
-     * right of the labels. A no-break space becomes a space at which the line is not broken.
+     * Wraps each line of a text at spaces; breaks a word that is longer than a line. If a line begins with spaces, its
+     * continuation is indented as far. Text before a tab is a label; the text after the tab is wrapped in the columns
+     * to the right of the label. A no-break space is printed as a space, but the line is not broken there.
      *
      * @param labelColumns the width of the labels
      */
@@ -67,8 +67,8 @@ public final class Paragraph {
     }
 
     /**
-     * Returns {@code layout}, which was made from the result of {@link #onlyLetters}, with each letter replaced by the
-     * original character of {@code line}.
+     * Restores what {@link #onlyLetters} replaced: returns {@code layout} with each character, except spaces and line
+     * ends, replaced by the next such character of {@code line}.
      */
     private static String refilled(String layout, String line) {
         StringBuilder text = new StringBuilder(layout);

@@ -19,8 +19,8 @@ public final class ReloadSignal {
 
     /**
      * Installs a handler for SIGHUP. The signal then runs the actions that are {@link #add added}, and no longer ends
-     * the process. The handler is installed by reflection, because the only API of the JDK for signals is an internal
-     * one, and javac's warning about the use of this API can't be suppressed.
+     * the process. The handler is installed by reflection, because the JDK's only API for signals is internal, and
+     * javac's warning about a direct use of this API can't be suppressed.
      */
     public static ReloadSignal listen() {
         ReloadSignal onReloadSignal = new ReloadSignal();
@@ -37,7 +37,7 @@ public final class ReloadSignal {
             Object before = signal.getMethod("handle", signal, handler)
                     .invoke(null, signal.getConstructor(String.class).newInstance("HUP"), acting);
             if (before == handler.getField("SIG_IGN").get(null)) {
-                // the JVM installs no handler for a signal that is ignored
+                // if the process was started with SIGHUP ignored, the JVM does not install the handler
                 onReloadSignal.problem = "SIGHUP is ignored in this process, as in every process that nohup starts";
             }
         } catch (ReflectiveOperationException | IllegalArgumentException e) {

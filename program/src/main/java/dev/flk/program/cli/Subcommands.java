@@ -7,8 +7,8 @@ import java.util.function.Supplier;
 import picocli.CommandLine;
 
 /**
- * The subcommands of a program. They are created only when they are needed, because reading the annotations of all of
- * them takes longer than most commands.
+ * The subcommands of a program. They are created only when they are needed, because reading the annotations of all
+ * subcommands takes longer than running most of them.
  */
 public final class Subcommands {
     private final Map<String, Supplier<?>> byName = new LinkedHashMap<>();
@@ -25,8 +25,8 @@ public final class Subcommands {
     }
 
     /**
-     * Creates and adds the subcommand that the first argument names; creates and adds all subcommands if the argument
-     * names none of them.
+     * Creates and adds the subcommand that the first argument names. If the argument names no subcommand, creates and
+     * adds all of them; without arguments, adds none.
      */
     public void addTo(CommandLine program, String... args) {
         if (args.length == 0 || program.getSubcommands().containsKey(args[0])) {

@@ -32,7 +32,7 @@ public final class Table<R> {
         return left(heading, 0, value);
     }
 
-    /** Adds a column of text with a minimum width, for rows that are printed one at a time. */
+    /** Adds a column of text with a minimum width, so that rows that are printed one at a time are aligned. */
     public Table<R> left(String heading, int width, Function<? super R, ?> value) {
         columns.add(new TableColumn<>(heading, width, false, value));
         return this;
@@ -43,7 +43,7 @@ public final class Table<R> {
         return right(heading, 0, value);
     }
 
-    /** Adds a column of numbers with a minimum width, for rows that are printed one at a time. */
+    /** Adds a column of numbers with a minimum width, so that rows that are printed one at a time are aligned. */
     public Table<R> right(String heading, int width, Function<? super R, ?> value) {
         columns.add(new TableColumn<>(heading, width, true, value));
         return this;

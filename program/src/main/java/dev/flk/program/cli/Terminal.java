@@ -8,8 +8,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Detects whether standard error is a terminal. The JDK only reports whether standard input and standard output both
- * are terminals.
+ * Detects whether standard error is a terminal. The JDK does not report this; it only reports whether standard input
+ * and standard output both are terminals.
  */
 public final class Terminal {
     private static final Path STANDARD_ERROR = Path.of("/proc/self/fd/2");
@@ -51,8 +51,8 @@ public final class Terminal {
         }
 
         /**
-         * Shows a text in place of the previous one. The cursor returns to the left margin, where the next output
-         * begins.
+         * Shows a text in place of the previous one. The cursor returns to the left margin, so that the next output
+         * overwrites the text.
          */
         public void show(String text) {
             if (terminal != null) {

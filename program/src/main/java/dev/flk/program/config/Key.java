@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param sentence the description for the docs
  * @param defaultText the default as a user would write it; null if there is no fixed default
  * @param derived a description of how the default is derived from other settings; null if the default is not derived
- * @param isReloadable whether a changed value takes effect on SIGHUP. The backend reports the change accordingly; the
- *     code that applies the value is elsewhere
+ * @param isReloadable whether a changed value takes effect on SIGHUP. This flag does not apply the value; the program
+ *     must apply the value itself. If the flag is false, the backend reports on SIGHUP that the change needs a restart
  */
 public record Key<T>(
         String name,
@@ -33,11 +33,11 @@ public record Key<T>(
         PLAIN,
         /** The value is not shown, only whether it is set. */
         NEVER,
-        /** The value is shown with its password masked, or not at all. */
+        /** The value may contain a password. It is shown with the password masked, or not at all. */
         REDACTED,
         /**
-         * The value is the name of a file that is read later. The name is shown unchanged. The name may also be given
-         * in the setting {@code NAME_FILE}.
+         * The value is the name of a file that is read later. The name is shown unchanged. The setting {@link
+         * Key#nameOfFile} may contain the name of the file instead.
          */
         FILE_NAME
     }

@@ -66,7 +66,8 @@ public final class Quantities {
         return text -> {
             Duration duration = duration(text);
             if (duration.compareTo(least) < 0 || duration.compareTo(most) > 0) {
-                throw new IllegalArgumentException("not from " + least.toMillis() + "ms to " + most.toMillis() + "ms");
+                throw new IllegalArgumentException(
+                        "not between " + least.toMillis() + "ms and " + most.toMillis() + "ms");
             }
             return duration;
         };
@@ -113,7 +114,7 @@ public final class Quantities {
 
     private static long within(long value, long least, long most) {
         if (value < least || value > most) {
-            throw new IllegalArgumentException("not from " + least + " to " + most);
+            throw new IllegalArgumentException("not between " + least + " and " + most);
         }
         return value;
     }

@@ -30,10 +30,10 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The value of each key and its origin. The environment overrides the properties file, which overrides the default;
- * {@code NAME_FILE} names a file with the value. An empty value counts as not set. A key is evaluated when it is
- * requested. If a key has a problem, the problem is recorded once and reading continues with the key's default; {@link
- * #check} throws an exception with all problems. Not thread-safe.
+ * The value of each key and its origin. The environment overrides the properties file, which overrides the default.
+ * Instead of a setting {@code NAME}, {@code NAME_FILE} may name a file with the value. An empty value counts as not
+ * set. A key is evaluated when it is requested. If a key has a problem, the problem is recorded once and reading
+ * continues with the key's default; {@link #check} throws an exception with all problems. Not thread-safe.
  */
 public final class Settings {
     private static final int MAX_FILE_BYTES = 1 << 20;
@@ -63,8 +63,8 @@ public final class Settings {
     private final Set<Key<?>> broken = new HashSet<>();
     private final List<String> problems = new ArrayList<>();
     /**
-     * Whether the properties file can't be read. If so, only this problem is reported, because other problems may be
-     * its consequences.
+     * Whether the properties file can't be read. If so, only this problem is reported, because it may cause the other
+     * problems, such as missing settings.
      */
     private boolean isFileUnreadable;
 
@@ -392,7 +392,10 @@ public final class Settings {
         return text.toString();
     }
 
-    /** Returns all configured secrets, in the forms in which they may appear elsewhere. */
+    /**
+     * Returns the texts to remove elsewhere: secrets and their comma-separated parts, the passwords in addresses, and
+     * the lines of private keys.
+     */
     public List<String> secrets() {
         Set<String> secrets = new LinkedHashSet<>();
         for (Key<?> key : keys) {

@@ -29,7 +29,7 @@ public final class ShortText {
     public static String read(String name, InputStream in) throws IOException {
         byte[] bytes = in.readNBytes(MAX_BYTES + 1);
         if (bytes.length > MAX_BYTES) {
-            throw new IllegalArgumentException(name + " is too long for a file with keys");
+            throw new IllegalArgumentException(name + " is longer than 64 KiB, so it is not the intended file");
         }
         try {
             return StandardCharsets.UTF_8

@@ -106,8 +106,8 @@ public final class DiagnosticsArchive {
     }
 
     /**
-     * Adds all entries of another archive, in a directory with the name of that archive's file. Secrets are removed
-     * from these entries again, because the other program knows only its own secrets.
+     * Adds all entries of another archive, in a directory with the name of that archive's file. This program's secrets
+     * are removed from these entries too, because the other program could remove only its own secrets.
      *
      * @throws IOException if the other archive can't be read
      */
@@ -206,9 +206,9 @@ public final class DiagnosticsArchive {
     }
 
     /**
-     * Returns the last {@code mostBytes} bytes of a file, without secrets. If the file is longer, the cut may divide a
-     * secret, so a note replaces the rest of the first line. If no line ends within these bytes, the note replaces as
-     * many bytes as the longest secret has.
+     * Returns the last {@code mostBytes} bytes of a file, without secrets. If the file is longer, these bytes may begin
+     * inside a secret, so a note replaces them up to the first line end. If no line ends within these bytes, the note
+     * replaces as many bytes as the longest spelling of a secret has.
      *
      * @throws IOException if the file can't be read or searched for secrets
      */

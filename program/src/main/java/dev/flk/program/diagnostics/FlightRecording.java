@@ -105,8 +105,8 @@ public final class FlightRecording implements Closeable {
     }
 
     /**
-     * Returns whether another recording is running. The events that the other recording enables may contain secrets,
-     * and these events would also appear in a recording made here.
+     * Returns whether another recording is running, such as one that jcmd started. The other recording may enable
+     * events that contain secrets. A recording made here at the same time would contain these events too.
      */
     private static boolean isAnotherRunning() {
         return FlightRecorder.getFlightRecorder().getRecordings().stream()

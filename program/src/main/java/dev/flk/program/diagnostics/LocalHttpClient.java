@@ -24,7 +24,10 @@ public final class LocalHttpClient {
     private final Duration patience;
     private final @Nullable SSLContext tls;
 
-    /** @param patience the longest time from a request to the end of its answer */
+    /**
+     * @param patience the longest time from a request to the end of its answer; for {@link #lines}, to the head of its
+     *     answer
+     */
     public LocalHttpClient(Duration patience) {
         this(patience, null);
     }
@@ -68,8 +71,8 @@ public final class LocalHttpClient {
     }
 
     /**
-     * Returns the answer to a request. The lines of its body are read as they arrive, for as long as it takes; the
-     * caller closes them.
+     * Returns the answer to a request as soon as the head of the answer arrives. The body is a stream of lines without
+     * a time limit; the caller must close the stream.
      *
      * @throws ConnectException if nothing listens at the address
      */

@@ -15,8 +15,9 @@ import java.util.stream.Collectors;
 
 /**
  * Removes secrets from texts. A secret is removed both as it is configured and in base64, even if some of its
- * characters are escaped as in JSON or URLs. If the secret is itself base64 of at least 16 bytes, its content is also
- * removed in hexadecimal and in the variants of base64. Safe for several threads.
+ * characters are escaped as in JSON or URLs. If the secret is itself base64 of at least 16 bytes, these bytes are also
+ * removed in hexadecimal and in the variants of base64: without padding, and with the alphabet for URLs. Safe for
+ * several threads.
  */
 public final class Scrubber {
     private static final String INSTEAD = "***";
@@ -68,7 +69,7 @@ public final class Scrubber {
                 forms.add(Base64.getEncoder().withoutPadding().encodeToString(decoded));
             }
         } catch (IllegalArgumentException e) {
-            // it is not base64
+            // the secret is not base64
         }
     }
 

@@ -45,7 +45,7 @@ public final class UriSecrets {
             try {
                 secrets.add(URLDecoder.decode(written.replace("+", "%2B"), StandardCharsets.UTF_8));
             } catch (IllegalArgumentException e) {
-                // it is not percent-encoded
+                // the password is not percent-encoded
             }
         }
     }

@@ -10,8 +10,9 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Optional;
 
 /**
- * Checks names under which a program is about to write. Opening a FIFO would wait for its other end, and deleting or
- * replacing anything but a regular file would destroy something that these programs did not create.
+ * Checks that a name is free or names a regular file, before a program opens, replaces or deletes the file. Opening a
+ * FIFO would block until another process opens it. Anything else but a regular file was not created by these programs,
+ * so they must not destroy it.
  */
 public final class RegularFile {
     /** The result of {@link #otherKind} for a socket. */

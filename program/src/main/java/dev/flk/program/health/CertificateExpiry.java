@@ -9,7 +9,10 @@ import java.time.Instant;
 import java.util.Collection;
 import java.util.Comparator;
 
-/** Findings about the expiry of TLS certificates, with the limits of the alert {@code TlsCertificateEnding}. */
+/**
+ * Findings about the expiry of TLS certificates. Their grades change at the same remaining times as the severity of the
+ * alert {@code TlsCertificateEnding}.
+ */
 public final class CertificateExpiry {
     /** The subject of all findings. */
     public static final String SUBJECT = "tls";

@@ -24,14 +24,14 @@ final class CheckRun {
     private final Check check;
     private final FutureTask<Boolean> task = new FutureTask<>(this::look, true);
 
-    // guarded by this
+    // the fields below are guarded by this
     private final List<Result> results = new ArrayList<>();
     private long sinceNanos = System.nanoTime();
 
     /**
-     * A finding with the time it took.
+     * A finding with the time that the check took to reach it.
      *
-     * @param millis the time since the beginning of the check or since its previous finding
+     * @param millis the time since the previous finding of the check, or since the check began
      */
     record Result(Grade grade, String subject, long millis, String text) {}
 
@@ -106,7 +106,7 @@ final class CheckRun {
                             + "; look for a disk, network or process that hangs, or a busy machine"));
         }
         List<Result> soFar = results();
-        task.cancel(true); // does nothing if the check has ended
+        task.cancel(true); // this call has no effect if the check has ended
         return soFar;
     }
 

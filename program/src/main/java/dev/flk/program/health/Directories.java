@@ -5,11 +5,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Checks of directories that a program writes to. A missing directory counts as writable if the program can create it. */
+/**
+ * Checks of directories that a program writes to. A missing directory counts as writable if the program can create it.
+ */
 public final class Directories {
     private Directories() {}
 
-    /** Returns whether this user can write to a directory, or create it. */
+    /** Returns a finding that states whether this user can write to a directory, or create it. */
     public static Finding writable(String subject, Path directory) {
         Path there = existing(directory);
         if (!Files.isDirectory(there)) {
@@ -22,7 +24,7 @@ public final class Directories {
         return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be created"));
     }
 
-    /** Returns the free space of the file system that has, or will have, the directory. */
+    /** Returns the free space, in bytes, of the file system that contains the directory, or will contain it. */
     public static long freeBytes(Path directory) throws IOException {
         return Files.getFileStore(existing(directory)).getUsableSpace();
     }

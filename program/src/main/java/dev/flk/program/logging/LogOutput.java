@@ -80,9 +80,9 @@ public final class LogOutput {
 
     /**
      * Writes the same line as {@code logger.info(message)}, but at a fraction of the cost. Writes nothing and returns
-     * false if logging is not configured, if {@code logger} is not the buffered logger or has an appender of its own,
-     * or if the encoded line would not contain the message unchanged. Consecutive lines of one millisecond have the
-     * same time.
+     * false in three cases: logging is not configured; {@code logger} is not the buffered logger, or has an appender of
+     * its own; or the encoder does not keep the message unchanged. Consecutive lines that one thread writes within a
+     * millisecond have the same time.
      *
      * @param logger a logger whose level includes INFO
      * @param message UTF-8 without control characters, quotes or backslashes
@@ -163,7 +163,10 @@ public final class LogOutput {
         private final Thread flusher = new Thread(this::flushNowAndThen, "log-lines");
         private volatile boolean waiting;
 
-        /** The bytes around the message of the line that was encoded last for {@link #writeInfo}. */
+        /**
+         * The part before the message in the line that was encoded last for {@link #writeInfo}; {@link #afterMessage}
+         * is the part after the message.
+         */
         private byte[] beforeMessage = {};
 
         private byte[] afterMessage = {};
@@ -194,12 +197,12 @@ public final class LogOutput {
             }
         }
 
-        /** Appends an event; the base class serializes calls. */
+        /** Appends an event. The base class calls this method on one thread at a time. */
         @Override
         protected void append(ILoggingEvent event) {
             byte[] line = encoder.encode(event);
-            // forces {@link #writeInfo} to encode again, so that its next line does not have an earlier time than this
-            // line
+            // makes writeInfo encode its next line again; the time in the bytes that writeInfo keeps may be earlier
+            // than the time of this line
             framedMillis = -1;
             boolean mayWait = event.getLevel().levelInt <= Level.INFO_INT
                     && event.getLoggerName().equals(bufferedLogger);
@@ -209,7 +212,10 @@ public final class LogOutput {
             }
         }
 
-        /** Flushes the lines unless the last one may wait and there is room; called with the lock. */
+        /**
+         * Flushes the held lines, unless the line added last may wait and there is room for more. Called with the lock
+         * on {@link #held}.
+         */
         private void written(boolean mayWait) {
             if (!mayWait || held.size() >= MOST_HELD_BYTES) {
                 flush();
@@ -239,9 +245,9 @@ public final class LogOutput {
         }
 
         /**
-         * Encodes a template for the lines that this thread writes within one millisecond without another line between
-         * them; these lines differ only in their messages. Returns false if the encoded line does not contain the
-         * message unchanged.
+         * Encodes the parts of a line before and after the message. Further lines that this thread writes in the same
+         * millisecond have the same parts, so they are not encoded again until a different line is written. Returns
+         * false if the encoded line does not contain the message unchanged.
          */
         private boolean frame(Logger logger, long now) {
             LoggingEvent event = new LoggingEvent(LogOutput.class.getName(), logger, Level.INFO, MARK, null, null);

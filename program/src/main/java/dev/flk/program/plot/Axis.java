@@ -15,7 +15,7 @@ import java.util.stream.Stream;
  *
  * @param label what the axis shows, with its unit
  * @param least the value at the beginning of the axis
- * @param most the value at its end, greater than {@code least}
+ * @param most the value at the end of the axis, greater than {@code least}
  * @param ticks the values that are marked
  */
 public record Axis(String label, double least, double most, List<Tick> ticks) {

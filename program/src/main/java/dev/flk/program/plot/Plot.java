@@ -9,9 +9,10 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * A plot with two axes, drawn as SVG in the order of the calls. The colours come from {@link #style}, which is part of
- * the text that {@link #svg} returns, and which a page has in its stylesheet. Values outside the axes are drawn at
- * their ends; NaN interrupts a line. Used by one thread.
+ * A plot with two axes, drawn as SVG in the order of the calls. The colours come from the stylesheet that {@link
+ * #style} returns. The text that {@link #svg} returns includes this stylesheet; a page with an {@link #embedded} plot
+ * must include the stylesheet itself. A value outside an axis is drawn at the end of the axis. A value that is not
+ * finite interrupts a line. Used by one thread.
  */
 public final class Plot {
     private static final int LEFT = 64;
@@ -29,13 +30,12 @@ public final class Plot {
     /** A point in the units of the axes. */
     public record Point(double x, double y) {}
 
-    /** A line, with its colour and dashes. */
+    /** The style of a line: its colour and dashes. */
     public enum Line {
         FIRST,
         SECOND,
         THIRD,
         FOURTH,
-        /** A limit. */
         LIMIT;
 
         private String css() {
@@ -163,7 +163,7 @@ public final class Plot {
     }
 
     /**
-     * Returns the plot for a page, without its own style.
+     * Returns the plot as an element for a page, which must include the stylesheet that {@link #style} returns.
      *
      * @param description the text for readers who can't see it
      */
@@ -183,7 +183,7 @@ public final class Plot {
     }
 
     /**
-     * Returns a small line without axes for a page: of values from left to right, at equal distances.
+     * Returns a small plot without axes for a page: a line through the values, from left to right at equal distances.
      *
      * @param low the value at the bottom, at most the least of the values
      * @param high the value at the top, at least the greatest of the values

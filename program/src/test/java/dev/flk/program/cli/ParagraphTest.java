@@ -32,7 +32,7 @@ class ParagraphTest {
     }
 
     @Test
-    void wrapped_noBreakSpaces_areNotBroken() {
+    void wrapped_wordsJoinedByNoBreakSpaces_areSplitLikeOneLongWord() {
         assertThat(Paragraph.wrapped("\u00a0a".repeat(45))).isEqualTo(" a".repeat(40) + "\n" + " a".repeat(5) + "\n");
     }
 

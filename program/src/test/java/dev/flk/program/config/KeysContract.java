@@ -46,7 +46,7 @@ public abstract class KeysContract<C> {
      * Returns a table with at least one row for each key. The cells are: key | accessors of a value in the
      * configuration | the value without the settings | settings | the value with them | malformed values, each of which
      * is one problem that names the key. Settings and malformed values are separated by semicolons; a value that does
-     * not exist is written as {@code -}, a space as an open box.
+     * not exist is written as {@code -}, and a space as {@code ␣}.
      */
     protected abstract String table();
 

@@ -77,7 +77,7 @@ class SettingsTest {
 
     @Test
     @Timeout(20)
-    void fileOfAValue_emptyPipeOrTooLong_isAProblem() throws Exception {
+    void fileOfAValue_emptyOrFifoOrTooLong_isAProblem() throws Exception {
         Path empty = write("\n");
         Path pipe = directory.resolve("pipe");
         assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())

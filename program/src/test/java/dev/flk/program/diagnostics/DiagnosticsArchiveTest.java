@@ -137,7 +137,7 @@ class DiagnosticsArchiveTest {
                 "postgresql://ann@h/d postgresql://ann@h/d",
                 "redis://:p?w@h redis://:***@h"
             })
-    void passwordsOfAddresses_areFound(String uri, String redacted) {
+    void passwordsOfAddresses_areRedacted(String uri, String redacted) {
         assertThat(UriSecrets.redacted(uri)).isEqualTo(redacted);
     }
 
@@ -171,7 +171,7 @@ class DiagnosticsArchiveTest {
     }
 
     @Test
-    void compressedLog_isOmitted() throws IOException {
+    void compressedLog_isRefused() throws IOException {
         ByteArrayOutputStream packed = new ByteArrayOutputStream();
         try (OutputStream gzip = new GZIPOutputStream(packed)) {
             gzip.write("key".getBytes(StandardCharsets.UTF_8));

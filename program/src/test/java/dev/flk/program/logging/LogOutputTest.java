@@ -54,7 +54,7 @@ class LogOutputTest {
     }
 
     @Test
-    void text_messageWithControlCharacters_isEscaped() {
+    void text_controlCharactersInAMessage_becomeSpaces() {
         assertThat(logged(LogConfig.Format.TEXT, "a\u001b[31mb\u0085c\u2028d\te"))
                 .endsWith("a [31mb c d e" + System.lineSeparator());
     }
@@ -68,7 +68,7 @@ class LogOutputTest {
     }
 
     @Test
-    void lineOfACertificate_isBuffered_andWrittenBeforeLaterLines() {
+    void lineOfACertificate_isWrittenBeforeLaterLines() {
         LogOutput.configure(new LogConfig(Level.INFO, LogConfig.Format.TEXT), STYLE);
         LoggerFactory.getLogger("some.stream").info("PCS 1 accepted");
 
@@ -129,7 +129,7 @@ class LogOutputTest {
     }
 
     @Test
-    void redisClient_warningsOfBrokenConnections_areOmitted() {
+    void loggerWithItsOwnLevel_linesBelowThatLevel_areOmitted() {
         LogOutput.configure(new LogConfig(Level.DEBUG, LogConfig.Format.TEXT), STYLE);
 
         LoggerFactory.getLogger("some.client").warn("Cannot connect");

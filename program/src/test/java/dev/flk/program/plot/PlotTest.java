@@ -79,7 +79,7 @@ class PlotTest {
     }
 
     @Test
-    void timeAxis_showsOnlyTheDifferingParts() {
+    void timeAxis_tickText_dependsOnTheSpan() {
         Instant start = Instant.parse("2026-11-26T10:00:00Z");
         assertThat(Stream.of(1L, 60L, 3_600L, 864_000L)
                         .map(seconds -> Axis.ofTime("received", start, start.plusSeconds(seconds))
@@ -91,7 +91,7 @@ class PlotTest {
     }
 
     @Test
-    void sparkline_oneOrEqualValues_staysInTheBox() {
+    void sparkline_noneOneOrTwoValues_staysInTheBox() {
         assertThat(Plot.sparkline(List.of(), 0, 0, 100, 30, "none")).contains("d=\"\"");
         assertThat(Plot.sparkline(List.of(2.0), 2, 2, 100, 30, "one")).contains("d=\"M1.0 29.0\"");
         assertThat(Plot.sparkline(List.of(1.0, 3.0), 1, 3, 102, 32, "<two>"))
