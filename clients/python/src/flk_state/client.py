@@ -384,8 +384,8 @@ class Transaction:
         left = self._sent_at + _REPEATABLE_SECONDS - now
         if left <= 0:
             raise RuntimeError(
-                "the first commit of this transaction was 14 minutes ago, so another one might apply it twice:"
-                " read the keys to learn whether it was applied"
+                "commit was first called more than 14 minutes ago, and another call might apply the transaction"
+                " twice: read the keys to learn whether it was applied"
             )
         request = pb.ApplyRequest(operations=self._operations, request_id=self._request_id)
         try:

@@ -27,8 +27,8 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     private static final long MAX_BACKOFF_MILLIS = 5_000;
 
     /**
-     * The maximum number of small events that are requested before they are read. Large events are requested one by
-     * one.
+     * The maximum number of small events that the server may send before they are read. Large events are requested one
+     * by one.
      */
     private static final int MAX_WINDOW = 32;
 

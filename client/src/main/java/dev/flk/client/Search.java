@@ -5,9 +5,9 @@ import dev.flk.client.proto.FindRequest;
 import dev.flk.client.proto.FindRequest.Order;
 
 /**
- * A search in the newest values of keys, by an SQL/JSON path as Postgres evaluates it, by a JSON document that values
- * contain, or by both. By default, the search covers all agents, and the results are ordered by agent and key.
- * Immutable.
+ * A search for keys by their newest values. The condition on a value is an SQL/JSON path, which Postgres evaluates, or
+ * a JSON document that the value contains, or both. By default, the search covers all agents, and the results are
+ * ordered by agent and key. Immutable.
  */
 public final class Search {
     private final FindRequest request;

@@ -22,8 +22,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A client of the sessions that a backend serves over HTTP. Each method sends one request, and throws a {@link
- * SessionCallException} if the request is refused or gets no answer in time. Safe for any thread.
+ * A client of the sessions that a backend serves over HTTP. Each method except {@link #retrying} and {@link #subscribe}
+ * sends one request. A method throws a {@link SessionCallException} if its request is refused or gets no answer in
+ * time. Safe for any thread.
  */
 public final class SessionStore {
     private static final int CONFLICT = 412;
@@ -42,7 +43,7 @@ public final class SessionStore {
          * Returns the headers to add to a request.
          *
          * @param target the path and the query as they are sent
-         * @param headers the other headers of the request that a signature must cover
+         * @param headers the headers that the request already has and that a signature must cover
          * @param body the body; may be empty
          */
         Map<String, String> headers(String method, String target, Map<String, String> headers, byte[] body);
@@ -90,7 +91,7 @@ public final class SessionStore {
     }
 
     /**
-     * Returns a client of a backend, with requests of at most ten seconds.
+     * Returns a client of a backend. Each request has a timeout of ten seconds.
      *
      * @param url the base URL, such as {@code http://localhost:8080}
      * @param credentials a token, or a signer with the key of an agent such as {@code (method, target, headers, body)
@@ -104,7 +105,7 @@ public final class SessionStore {
      * Returns a client of a backend.
      *
      * @param timeout the maximum duration of a request
-     * @param http the HTTP client, with the trusted authorities
+     * @param http the HTTP client for all requests; it determines which certificate authorities are trusted
      */
     public static SessionStore connect(String url, Credentials credentials, Duration timeout, HttpClient http) {
         return new SessionStore(url.replaceAll("/+$", ""), credentials, timeout, http);
@@ -159,8 +160,8 @@ public final class SessionStore {
      * meantime. Returns the new version.
      *
      * @param attempts the maximum number of attempts
-     * @param change returns the new JSON object for the current one, which is {@code {}} if the session does not exist;
-     *     may be called several times
+     * @param change computes the new JSON object from the current one, which is {@code {}} if the session does not
+     *     exist; may be called several times
      * @throws ConcurrencyException if the session was changed during each attempt
      */
     public long retrying(int attempts, String id, UnaryOperator<String> change) {

@@ -31,7 +31,7 @@ public final class SessionSubscription implements AutoCloseable {
     private volatile boolean isClosed;
     private volatile @Nullable SessionCallException problem;
 
-    // used by the thread
+    // the next two fields are used only by the thread of this subscription
     private String lastId = "";
     private boolean wasConnected;
 

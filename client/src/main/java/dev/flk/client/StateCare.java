@@ -37,8 +37,9 @@ public final class StateCare {
     public record Dump(String historyId, long floor, Instant floorAt, Stream<StateEvent> events) {}
 
     /**
-     * Reads all retained state of a namespace and an agent. If older history is removed during the dump, the stream
-     * throws {@link StateCallException.Compacted} or {@link IllegalStateException}; in this case, dump again.
+     * Reads all retained state of an agent in a namespace, or of all agents or namespaces. If older history is removed
+     * during the dump, the stream throws {@link StateCallException.Compacted} or {@link IllegalStateException}; in this
+     * case, dump again.
      *
      * @param namespace the namespace; empty for all namespaces
      * @param agentId the agent; empty for all agents
@@ -52,8 +53,8 @@ public final class StateCare {
                 })
                 .flatMap(page -> page.getEntriesList().stream())
                 .map(StateCare::event);
-        // The oldest retained revision of a namespace may be later than the floor, so the replay of a namespace has no
-        // explicit start.
+        // The replay of a namespace has no explicit start, because a start at the floor would fail if the oldest
+        // retained revision of the namespace is later.
         Replay later = (namespace.isEmpty() ? Replay.ofAll().from(first.getFloor() + 1) : Replay.of(namespace, agentId))
                 .to(client.info().newestRevision() + 1);
         return new Dump(
@@ -66,8 +67,9 @@ public final class StateCare {
     }
 
     /**
-     * Returns an empty stream, or throws if the floor has moved. The replay of a namespace begins with the oldest
-     * revision that is kept. Without this check, a removal of history during the dump would therefore go unnoticed.
+     * Throws if history was removed during the dump: the floor, the revision up to which history is removed, has then
+     * moved. Otherwise, returns an empty stream, which is appended to the events so that the check comes last. The
+     * replay of a namespace does not notice a removal, because it begins with the oldest revision that is kept.
      */
     private Stream<StateEvent> requireSameFloor(StandingResponse first, String namespace, String agentId) {
         requireSameFloor(first, page(namespace, agentId, ""));

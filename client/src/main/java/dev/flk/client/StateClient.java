@@ -489,7 +489,8 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Returns the namespaces whose names begin with a prefix, that have keys and that this client may see, in order.
+     * Returns the namespaces that have keys and whose names begin with a prefix, in order. Leaves out namespaces that
+     * this client may not see.
      */
     public List<String> namespaces(String prefix) {
         ListNamespacesRequest.Builder request =

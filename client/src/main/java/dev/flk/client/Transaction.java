@@ -19,8 +19,8 @@ import java.util.UUID;
  */
 public final class Transaction implements AutoCloseable {
     /**
-     * The time for which a commit may be repeated. It is one minute shorter than the time for which a backend remembers
-     * a request id, because a call may still be in progress for up to a minute after its deadline.
+     * The time after the first call within which a commit may be repeated. It ends one minute before the backend
+     * forgets the request id, because a call may still be in progress for up to a minute after its deadline.
      */
     private static final Duration REPEATABLE = Duration.ofMinutes(14);
 
@@ -167,9 +167,9 @@ public final class Transaction implements AutoCloseable {
         }
         Duration left = REPEATABLE.minusNanos(System.nanoTime() - shared.sentNanos);
         if (left.isNegative() || left.isZero()) {
-            throw new IllegalStateException(
-                    "the first commit of this transaction was " + REPEATABLE.toMinutes()
-                            + " minutes ago, so another one might apply it twice: read the keys to learn whether it was applied");
+            throw new IllegalStateException("commit was first called more than " + REPEATABLE.toMinutes()
+                    + " minutes ago, and another call might apply the transaction twice: read the keys to learn"
+                    + " whether it was applied");
         }
         try {
             Commit commit = client.commit(shared.operations, shared.requestId, left);

@@ -41,15 +41,16 @@ final class BatchDecision {
      * Creates a decision without commits.
      *
      * @param nowMicros the time of the commits by the wall clock
-     * @param expiryMicros the time with which the ends of lifetimes are compared. If the storage has a clock that all
-     *     processes share, a lifetime ends only when both this time and the shared clock have reached its end, and a
-     *     new lifetime begins at the later of {@code nowMicros} and the shared time, so that no wrong clock ends a
-     *     lifetime early
+     * @param expiryMicros the time that is compared with the ends of lifetimes. If the storage has a clock that all
+     *     processes share, two rules ensure that a wrong clock ends no lifetime early. A lifetime ends only after both
+     *     {@code expiryMicros} and the shared clock have reached the end. A new lifetime begins at {@code nowMicros} or
+     *     at the time of the shared clock, whichever is later
      * @param elapsedMicros the elapsed time of the engine, which decides whether a remembered answer has expired; jumps
      *     of the wall clock do not affect this time
      * @param rememberedMicros the time for which an answer is remembered
-     * @param selected a function that reads the keys that a removal deletes, at the head of {@code existing}; throws
-     *     TX_TOO_LARGE if the keys exceed the limits of a transaction. A removal must be the only commit of its batch
+     * @param selected a function that returns the keys that a removal must delete; throws TX_TOO_LARGE if the keys
+     *     exceed the limits of a transaction. The function reads the keys at the head of {@code existing} and does not
+     *     see other commits of the batch, so a removal must be the only commit of its batch
      */
     BatchDecision(
             Existing existing,
@@ -117,7 +118,8 @@ final class BatchDecision {
                                 "expected", Long.toString(removal.ifRevision()),
                                 "actual", Long.toString(found.revision())));
             }
-            // it is not known here whether the key has a lifetime; assume that it has one, so that the deletion ends it
+            // it is not known here whether the key has a lifetime; assume that the key has one, so that the deletion
+            // ends the lifetime
             newest.put(key, new Newest(found.version(), true, Long.MAX_VALUE));
             deletions.add(new Operation.Delete(key, Operation.ANY_VERSION));
         }

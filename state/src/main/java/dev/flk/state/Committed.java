@@ -8,8 +8,8 @@ import java.util.List;
  *
  * @param revision 0 if the transaction changed nothing
  * @param committedAtMicros microseconds since the epoch; 0 if the transaction changed nothing
- * @param versions one version for each operation, in order: the version that the operation created. A check, or the
- *     deletion of a missing key, creates no version; its entry is the newest version of the key, or 0 if the key has no
- *     version
+ * @param versions one version for each operation, in order: the version that the operation created. A check, a touch,
+ *     or the deletion of a missing key creates no version. The entry of such an operation is the newest version of the
+ *     key, or 0 if the key has no version
  */
 public record Committed(long revision, long committedAtMicros, List<Long> versions) {}

@@ -46,8 +46,8 @@ public final class EventReader {
 
     /**
      * @param namespace the namespace of the changes; empty for all namespaces
-     * @param agentId the agent if {@code wanted} selects changes of only this agent; otherwise empty. Ignored if {@code
-     *     namespace} is empty
+     * @param agentId the only agent whose changes {@code wanted} selects; empty if {@code wanted} selects changes of
+     *     several agents. Ignored if {@code namespace} is empty
      * @param wanted selects changes by their keys
      */
     EventReader(
@@ -98,7 +98,7 @@ public final class EventReader {
                 : engine.reading(reads -> reads.events(namespace, agentId, revisions, maxBytes));
         boolean isAll = read.size() == revisions.length && afterLast == indexOf(end);
         List<Event> upToNewest = isAll ? engine.reading(reads -> reads.events(end - 1, 0)) : read;
-        // throws COMPACTED after a removal, which is the usual cause of missing events
+        // if events are missing because a removal deleted them, this call throws COMPACTED
         history.requireReplayable(historyId, from, namespace);
         if (!isBeginning(read, revisions) || upToNewest.isEmpty()) {
             throw Reason.STORE_DOWN.because("the state is damaged: an event of agent " + agentId + " between revision "

@@ -28,8 +28,8 @@ public final class History {
     /**
      * A position in a history. A replay with the token begins after this position.
      *
-     * @param committedAtMicros the commit time of the revision, which shows whether another commit now has the same
-     *     revision number; null in a token of version 0.1, which lacks the time
+     * @param committedAtMicros the commit time of the revision. If the history has a different time for this revision,
+     *     the number now belongs to another commit. Null in a token of version 0.1, which lacks the time
      */
     public record Token(
             String historyId, long revision, @Nullable Long committedAtMicros) {
@@ -70,7 +70,8 @@ public final class History {
      * @param wanted selects changes
      * @param maxBytes the maximum size of the events that are read, unless the first event alone is larger; events that
      *     the filter leaves out count as well
-     * @return one page; {@code next} of the last page is {@code to} or, if that is lower, the revision after the newest
+     * @return one page; in the last page, {@code next} is {@code to} or the revision after the newest, whichever is
+     *     lower
      * @throws StateException COMPACTED if {@code from} is no longer retained, or was trimmed in the given namespace;
      *     HISTORY_CHANGED if the history was replaced
      */
@@ -136,8 +137,9 @@ public final class History {
     }
 
     /**
-     * Returns the revision after which a replay with a token continues: the revision of the token, or the floor if
-     * revisions after the token are no longer retained and the replay selects no change in these revisions.
+     * Returns the revision after which a replay with a token continues. This is usually the revision of the token. If
+     * later revisions were compacted or trimmed, but the replay selects no change in them, this is the last of those
+     * revisions.
      *
      * @param namespace the namespace; empty for all
      * @param agentId the agent; empty for all
@@ -316,7 +318,8 @@ public final class History {
      * Returns a page of the values that existed at the floor; see {@link Storage.Reads#existing}.
      *
      * @param head a head that the caller has read; its floor is the revision of the values
-     * @throws StateException COMPACTED if the floor has been raised since; HISTORY_CHANGED if the history was replaced
+     * @throws StateException COMPACTED if the floor was raised after {@code head} was read; HISTORY_CHANGED if the
+     *     history was replaced
      */
     public List<Document> existing(Head head, String namespace, String agentId, @Nullable StateKey after) {
         List<Document> page = engine.reading(reads -> reads.existing(

@@ -31,8 +31,7 @@ public final class MemoryStorage implements Storage, Storage.Reads {
 
     private final Map<String, Long> trimmed = new HashMap<>();
     /**
-     * A map from each agent to the revision of its newest removed change that {@link #isChanged} can no longer find in
-     * the versions.
+     * The newest revision, by agent, of the removed changes that {@link #isChanged} can no longer find in the versions.
      */
     private final Map<Agent, Long> removed = new HashMap<>();
 

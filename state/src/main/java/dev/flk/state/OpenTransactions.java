@@ -181,8 +181,8 @@ final class OpenTransactions {
     }
 
     /**
-     * If a commit of the transaction by this caller is in progress, returns a future that completes with the revision
-     * of the commit. Otherwise returns null.
+     * Returns a future that completes with the revision of the commit, if this caller's commit of the transaction is in
+     * progress; otherwise null.
      */
     synchronized @Nullable CompletableFuture<Long> underWay(String caller, String txId) {
         End end = ends.get(txId);

@@ -18,11 +18,11 @@ import org.jspecify.annotations.Nullable;
  * @param removal the keys to delete, which are selected when the transaction is decided; null if the transaction is not
  *     a removal
  * @param request the request under which the answer is remembered; null if the answer is not remembered
- * @param content a text that identifies the content of the transaction, so that another transaction with the same
- *     request is detected: a digest of the operations, the id of a staged transaction, or the text of a removal; unused
- *     without a request
- * @param otherwise the error with which the commit is rejected if no answer to its request is remembered; null if the
- *     operations must be decided in this case
+ * @param content a text that reveals whether a caller uses the same request id for another transaction: a digest of the
+ *     operations, the id of a staged transaction, or the text of a removal; unused if {@code request} is null
+ * @param otherwise an error that was found before the commit was queued; null for none. The commit is queued all the
+ *     same, because an answer to its request may be remembered. If no answer is remembered, the commit is rejected with
+ *     this error
  * @param answer completes when the transaction is durable or rejected
  */
 record PendingCommit(

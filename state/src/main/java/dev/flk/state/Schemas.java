@@ -16,10 +16,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The JSON Schemas of namespaces. A schema is the value of a key in the namespace {@code flk.schema}: the agent of the
- * key is the namespace to which the schema applies, and the name of the key is {@code schema}. The values that a commit
- * writes to a namespace are valid by the schema that is in force when the commit is decided, on any backend: the commit
- * is checked against a known version of the schema, and takes effect only if that version is still the newest. Safe for
- * any thread.
+ * key is the namespace to which the schema applies, and the name of the key is {@code schema}. A commit takes effect
+ * only if its values are valid by the schema that is in force when the commit is decided, even if another backend has
+ * just changed the schema. To ensure this, the values are first checked against the version of the schema that this
+ * backend knows. The commit then takes effect only if that version is still the newest. Safe for any thread.
  */
 public final class Schemas {
     /** The namespace of all schemas. */
@@ -213,7 +213,7 @@ public final class Schemas {
         engine.requireUp();
         Compiled schema = json.isEmpty() ? read(namespace).schema() : compiler.compile(json);
         if (schema == null) {
-            throw Reason.INVALID.because("namespace " + namespace + " has no schema; name one to check");
+            throw Reason.INVALID.because("namespace " + namespace + " has no schema; send the schema to check");
         }
         List<Violating> violating = new ArrayList<>();
         List<Document> page = engine.reads().values(namespace, "", after);

@@ -213,9 +213,9 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Sets the origin of elapsed time. If the storage remembers answers of a previous process, elapsed time continues
-     * at the time of the newest answer, so that a jump of the wall clock between the processes does not expire answers
-     * early. Otherwise, elapsed time begins at the wall clock's time.
+     * Sets the beginning of elapsed time, by which remembered answers expire. If the storage remembers answers of a
+     * previous process, elapsed time continues at the time of the newest answer, so that a jump of the wall clock
+     * between the two processes does not expire answers early. Otherwise, elapsed time begins at the wall clock's time.
      */
     private void beginElapsedTime() {
         if (elapsedOffsetMicros == null) {
@@ -259,7 +259,7 @@ public final class StateEngine implements AutoCloseable {
         if (met != null && met.reason() != Reason.STARTING) {
             later(this::open);
         } else if (met == null && watches.count() > 0) {
-            later(() -> noticed(storage.head())); // wakes waiting replays if the history was replaced
+            later(() -> noticed(storage.head())); // this wakes waiting replays if the history was replaced
         }
         if (met == null) {
             later(this::expireKeys);
@@ -536,7 +536,7 @@ public final class StateEngine implements AutoCloseable {
         StateKey.requireNamespace(namespace);
         StateKey.requireAgentId(agentId);
         if (!prefix.isEmpty()) {
-            // the constructor checks the prefix, because a nonempty prefix of a valid key is itself a valid key
+            // the constructor rejects an invalid prefix; any nonempty prefix of a valid name is itself a valid name
             StateKey unused = new StateKey(namespace, agentId, prefix);
         }
         if (ifRevision.isPresent() && ifRevision.getAsLong() < 0) {

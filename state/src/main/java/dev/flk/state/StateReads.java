@@ -93,8 +93,8 @@ public final class StateReads {
         List<Version> upTo = engine.reading(reads -> reads.history(key, above, 1, 0));
         Found found;
         if (upTo.isEmpty()) {
-            // if the key has versions, all of them are newer than the requested version, so the requested version was
-            // compacted
+            // no version at or below the requested one exists; if the key has newer versions, the requested version was
+            // removed
             List<Version> newest = engine.reading(reads -> reads.history(key, Long.MAX_VALUE, 1, 0));
             found = newest.isEmpty() ? new Found.Absent() : new Found.Compacted();
         } else {
@@ -153,8 +153,8 @@ public final class StateReads {
     }
 
     /**
-     * Reads at a point in history. If a compaction removes the newest revision while it is read, reads the revision
-     * that has become the newest.
+     * Reads at a point in history. If the newest revision is compacted while it is read, because later revisions were
+     * committed, reads the revision that is the newest by then.
      */
     private <T> T readingAt(At at, LongFunction<T> read) {
         while (true) {

@@ -186,7 +186,7 @@ public interface Storage extends AutoCloseable {
 
         /**
          * Returns, for each key that currently has a lifetime, the end of the lifetime in microseconds since the epoch,
-         * by the clock of lifetimes.
+         * by the clock with which {@link StateEngine} ends lifetimes.
          */
         Map<StateKey, Long> expiries(List<StateKey> keys);
     }
@@ -250,9 +250,9 @@ public interface Storage extends AutoCloseable {
 
     /**
      * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. A new process
-     * begins its elapsed time according to this value and thus continues the elapsed time of the previous process,
-     * regardless of the wall clock. A storage that several processes share returns 0, because the processes have only
-     * the wall clock in common.
+     * derives its elapsed time from this value, not from the wall clock, and thus continues the elapsed time of the
+     * previous process. A storage that several processes share returns 0, so that all of them begin at the wall clock's
+     * time, the only time that they have in common.
      */
     default long lastExpiryMicros() {
         return 0;
@@ -298,8 +298,8 @@ public interface Storage extends AutoCloseable {
     /**
      * The remembered answer to a request.
      *
-     * @param content a text that identifies the content of the transaction, so that another transaction with the same
-     *     request is detected: a digest of the operations, the id of a staged transaction, or the text of a removal
+     * @param content a text that reveals whether a caller uses the same request id for another transaction: a digest of
+     *     the operations, the id of a staged transaction, or the text of a removal
      * @param expiresAtMicros the expiry in elapsed time of the engine, see {@link #lastExpiryMicros}
      */
     record Answered(String content, Committed committed, long expiresAtMicros) {}
@@ -307,7 +307,7 @@ public interface Storage extends AutoCloseable {
     /**
      * The newest version of a key, which may be a deletion.
      *
-     * @param expiresAtMicros the end of the key's lifetime by the clock of lifetimes; 0 if the key has no lifetime
+     * @param expiresAtMicros the end of the key's lifetime, as in {@link Reads#expiries}; 0 if the key has no lifetime
      */
     record Newest(long version, boolean exists, long expiresAtMicros) {
         /** The state of a key that was never written. */
@@ -327,9 +327,9 @@ public interface Storage extends AutoCloseable {
      * The changes to store.
      *
      * @param events events that follow the current head without gaps
-     * @param expiries the ends of lifetimes, in microseconds since the epoch, of the keys whose lifetimes begin or end
-     *     with this batch; 0 for a key that no longer has a lifetime. A changed key without an entry had no lifetime
-     *     before and has none now
+     * @param expiries the new end of the lifetime, in microseconds since the epoch, of each key whose lifetime begins
+     *     or ends with this batch; 0 if the key no longer has a lifetime. A changed key that is missing here had no
+     *     lifetime before and has none now
      */
     record Batch(List<Event> events, Map<RequestKey, Answered> answered, Map<StateKey, Long> expiries) {
         public boolean isEmpty() {

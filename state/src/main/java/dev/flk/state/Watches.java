@@ -14,7 +14,8 @@ final class Watches {
     private record Published(String historyId, long revision) {}
 
     /**
-     * A callback and the revision above which it is called. Two watches are never equal, even with the same callback.
+     * A callback and the revision above which it is called. Watches with the same callback are not equal, so that each
+     * can be removed alone.
      */
     private static final class Watch {
         private final String historyId;
@@ -80,7 +81,10 @@ final class Watches {
         return before.historyId();
     }
 
-    /** Calls a watch. The callback's exception goes to the thread's handler, because it must not end the thread. */
+    /**
+     * Calls a watch. Passes an exception of the callback to the thread's handler, so that the exception does not end
+     * the thread.
+     */
     private static void call(Watch watch) {
         try {
             watch.callback.run();

@@ -30,8 +30,8 @@ final class Writer {
     private static final int MOST_COMMITS_A_BATCH = 1_000;
     private static final long MOST_BYTES_A_BATCH = 8L << 20;
     /**
-     * The maximum time for which a rejected batch is split further. Ten splits find one bad commit among a thousand; if
-     * each split costs a time-out of three seconds, they take this time.
+     * The maximum time for which a rejected batch is split further. The time suffices for the ten splits that find one
+     * bad commit among a thousand, even if each split costs a time-out of three seconds.
      */
     private static final long MOST_SPLITTING_MICROS = 30_000_000;
 
@@ -184,8 +184,9 @@ final class Writer {
 
     /**
      * Commits a batch. If the storage rejects the batch with an error that may be due to a single commit, the two
-     * halves of the batch are decided again and committed separately, so that one commit can't fail the others. If that
-     * takes too long, because the storage rejects every part after a time-out, the rest of the batch is rejected, too.
+     * halves of the batch are decided again and committed separately, so that one commit can't fail the others.
+     * Splitting ends after a limited time, because the storage may reject each part only after a time-out. A part that
+     * is rejected later is not split, and all its commits are rejected.
      *
      * @param splitUntilMicros the elapsed time after which the batch is not split any more
      */
@@ -264,8 +265,8 @@ final class Writer {
         }
 
         /**
-         * Reads the keys of a removal. No other commit can come in between: the storage keeps its head until this
-         * decision is made.
+         * Reads the keys that a removal deletes. The keys can't change between the pages, because the storage commits
+         * nothing else until this decision is made.
          */
         private List<KeyAt> selected(Removal removal, Head head) {
             List<KeyAt> all = new ArrayList<>();

@@ -17,7 +17,7 @@ final class ArchitectureTest {
             .importPackages("dev.flk.state");
 
     @Test
-    void engine_dependsOnNoParticularStorageAndNoNetwork() {
+    void engine_dependsOnNoStorage_andStoragesOnlyOnTheirLibraries() {
         classes()
                 .that()
                 .resideInAPackage("dev.flk.state")

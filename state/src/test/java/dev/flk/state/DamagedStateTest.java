@@ -150,7 +150,7 @@ class DamagedStateTest {
     }
 
     @Test
-    void log_damagedInTheMiddle_stops_andAfterARepairTheRestIsReportedMissing() throws IOException {
+    void log_damagedInTheMiddle_isRefused_andAfterARepairTheRestIsReportedMissing() throws IOException {
         Path segment = newestSegment(killed);
         flip(segment, firstByteOf(segment, "\"n\":55}"), 1);
         try (EngineHarness state = open(killed)) {
@@ -212,7 +212,7 @@ class DamagedStateTest {
 
     @Test
     @Tag("thorough")
-    void flippedBit_anywhere_manyRuns() throws IOException {
+    void flippedBit_anywhere_manyTimes_neverGivesAWrongAnswer() throws IOException {
         flipAnywhere(new Random(2), 3_000);
     }
 

@@ -27,7 +27,7 @@ class LostLockTest {
     }
 
     @Test
-    void lockRemoved_secondProcessOpens_firstStopsAnswering() throws Exception {
+    void lockRemoved_stopsAnsweringCommits_andAnotherEngineCanOpenAfterClose() throws Exception {
         Path state = directory.resolve("state");
         try (EngineHarness first = new EngineHarness(this::open)) {
             first.apply(first.write("a", "k", "1"));

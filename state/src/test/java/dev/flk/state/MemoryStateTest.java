@@ -39,7 +39,7 @@ class MemoryStateTest extends StateContract {
 
     /** Checks that the second call waits for the result of the first. */
     @Test
-    void secondEnd_duringTheFirst_getsTheSameResult() {
+    void secondEnd_duringTheFirst_waitsForItsResult() {
         CountDownLatch held = new CountDownLatch(1);
         AtomicReference<@Nullable StateException> failure = new AtomicReference<>();
         Storage slow = (Storage) Proxy.newProxyInstance(

@@ -389,7 +389,7 @@ abstract class StateContract {
     }
 
     @Test
-    void transactionThatExpired_clockSetBack_isExpired() {
+    void transaction_clockSetBack_expiresByElapsedTime() {
         String expired = begin(state.write("a", "k", "1"));
         state.setClock(Duration.ofDays(-20));
         state.pass(Duration.ofSeconds(30));
@@ -418,14 +418,16 @@ abstract class StateContract {
         assertThat(reasonOf(() -> state.commit(begin(), "r"))).isEqualTo(Reason.INVALID);
     }
 
-    /** Repeats requests that changed nothing after a write in between; the repetition must change nothing either. */
+    /** Repeats a request that changed nothing, with a write in between; the repetition must change nothing either. */
     @Test
     void requestThatChangedNothing_getsTheFirstAnswer_alsoAfterARestart() {
         Committed first = state.apply("r", delete("a", "k"));
-        Committed empty = state.commit(begin(), "e");
+        String transaction = begin();
+        Committed empty = state.commit(transaction, "e");
         state.apply(state.write("a", "k", "1"));
 
         assertThat(state.apply("r", delete("a", "k"))).isEqualTo(first);
+        assertThat(state.commit(transaction, "e")).isEqualTo(empty);
         state.restart();
         assertThat(state.apply("r", delete("a", "k"))).isEqualTo(first);
         assertThat(state.json("a", "k")).isEqualTo("1");
@@ -576,7 +578,7 @@ abstract class StateContract {
     }
 
     @Test
-    void replay_filtered_returnsMatchesAndTheirNumber() {
+    void replay_filtered_returnsMatchesAndTheNumberOfAllOperations() {
         state.apply(state.write("a", "k", "1"), state.write("b", "k", "1"));
         state.apply(state.write("b", "k", "2"));
         state.apply(state.write("a", "k", "3"));
@@ -590,7 +592,7 @@ abstract class StateContract {
     }
 
     @Test
-    void watcher_isNotifiedOfEachCommitAfterItsRevision() throws InterruptedException {
+    void watcher_historyBeyondItsRevision_isNotifiedOnce() throws InterruptedException {
         CountDownLatch reported = new CountDownLatch(2);
         Runnable unused = state.engine.history().whenBeyond(historyId(), 1, reported::countDown);
         state.engine
@@ -767,7 +769,7 @@ abstract class StateContract {
     }
 
     @Test
-    void keysWithManyVersions_areCompactedToTheCurrentOne() {
+    void keysWithManyVersions_compacted_keepTheVersionAtTheFloorAndLaterOnes() {
         for (String name : List.of("deleted", "k", "later")) {
             state.apply(IntStream.rangeClosed(1, 2_500)
                     .mapToObj(i -> state.write("a", name, "" + i))
@@ -790,7 +792,7 @@ abstract class StateContract {
     }
 
     @Test
-    void trimmedNamespace_isRefusedWithTheFloor_andOthersStay() {
+    void trimmedNamespace_earlierRevisionsAreRefused_andOtherNamespacesStay() {
         StateKey existing = new StateKey("flk.x", "a", "k");
         state.apply(state.engine.write(existing, "1", -1), state.write("a", "k", "1"));
         state.apply(state.engine.write(existing, "2", -1));
@@ -881,7 +883,7 @@ abstract class StateContract {
     }
 
     @Test
-    void lifetime_expired_deletesTheKeysInOneEvent() {
+    void lifetime_expired_deletesOnlyThatKeyInAnEvent() {
         state.apply(write("b", "1", Duration.ofSeconds(20)), write("c", "1", Duration.ofSeconds(10)));
         state.apply(write("longer", "1", Duration.ofSeconds(21)), state.write("a", "ever", "1"));
         state.pass(Duration.ofSeconds(20).minusNanos(1_000));

@@ -70,7 +70,7 @@ class ValueTextTest {
     }
 
     @Test
-    void limits() {
+    void compact_beyondALimit_isRefused() {
         assertThat(ValueText.compact("[".repeat(128) + "]".repeat(128), MAX)).hasSize(256);
         assertThat(reasonOf(() -> ValueText.compact("[".repeat(129) + "]".repeat(129), MAX)))
                 .isEqualTo(Reason.INVALID);
@@ -83,7 +83,7 @@ class ValueTextTest {
 
     /** Checks that compacting a random value removes only its white space. */
     @Test
-    void randomValues_areReturnedUnchanged() {
+    void randomValues_loseOnlyTheirWhiteSpace() {
         for (long seed = 0; seed < 10_000; seed++) {
             StringBuilder spaced = new StringBuilder();
             StringBuilder plain = new StringBuilder();

@@ -18,10 +18,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The file {@code answered} in the directory of the state. It contains the id of the history and the revision up to
- * which commits were answered. If the newest part of the log or of RocksDB is missing, the log and RocksDB can't always
- * detect this; a comparison with this file detects it. The file is written after a batch is on disk and before the
- * batch is answered. The write is not forced: it survives a kill of the process, but after a power failure, the file
- * may be older than the database, though never newer.
+ * which commits were answered. The log and RocksDB can't always detect that the newest part of their files is missing;
+ * a comparison with this file detects this. The file is written after a batch is on disk and before the batch is
+ * answered. The write is not forced: it survives a kill of the process, but after a power failure, the file may be
+ * older than the database, though never newer.
  *
  * <pre>
  * 4 bytes     "FLKA"

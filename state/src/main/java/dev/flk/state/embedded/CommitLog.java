@@ -38,9 +38,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The log of the commits. Each record is a batch of commits. A record is on disk before its commits are answered and
- * before RocksDB gets the batch. The key id of a record is the id of the history. A body has the parts below; integers
- * are big-endian, and each change, request and answer is encoded as in {@link StateLayout} and preceded by its length
- * in 4 bytes.
+ * before RocksDB gets the batch. The key id of a record, a field that every log record has, contains the id of the
+ * history. The body of a record has the parts below. Integers are big-endian. Each change, request and answer is
+ * encoded as in {@link StateLayout}, after its length in 4 bytes.
  *
  * <pre>
  * 4              number of events, then for each of them
@@ -49,13 +49,13 @@ import org.jspecify.annotations.Nullable;
  *   4, changes   number of changes; the changes
  * 4              number of answers, then for each of them
  *   request, answer
- * 4              number of lifetimes that begin or end, then for each of them; missing in format 2
+ * 4 number of lifetimes that begin or end, then for each of them (format 2 ends before this number)
  *   4, key       the key as in {@code latest}
  *   8            end of the lifetime in microseconds since the epoch; 0 for none
  * </pre>
  *
- * <p>The thread that commits writes the log itself. If the log writes zeros ahead, the first commit starts another
- * thread, which writes the zeros and checks whether the active segment was moved.
+ * <p>The thread that commits writes the log itself. If the log writes zeros ahead of its records, the first commit
+ * starts another thread, which writes the zeros and checks whether another program moved the active segment.
  */
 final class CommitLog implements Closeable {
     private static final char BATCH = 'b';

@@ -79,7 +79,8 @@ final class Database implements AutoCloseable {
                 .setCreateIfMissing(true)
                 .setCreateMissingColumnFamilies(true)
                 .setParanoidChecks(true)
-                // version 0.1 used RocksDB's log; the default mode would drop commits after a damaged byte
+                // this mode matters only for a database of version 0.1, whose commits may still be in RocksDB's own
+                // log; in the default mode, RocksDB would drop all commits after a damaged byte of that log
                 .setWalRecoveryMode(WALRecoveryMode.TolerateCorruptedTailRecords)
                 // after a flush, all families on disk are complete up to the same write
                 .setAtomicFlush(true)

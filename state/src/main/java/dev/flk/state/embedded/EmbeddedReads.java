@@ -131,9 +131,9 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     /**
-     * Returns the key at which to begin reading the versions below {@code below}, newest first. The first versions that
-     * the caller reads from this key may still be {@code below} or higher; the caller must skip these versions.
-     * Versions rise with revisions, so this method finds the key with a binary search over revisions.
+     * Returns the RocksDB key at which to begin reading the versions below {@code below}, newest first. The first
+     * versions from this RocksDB key on may still be {@code below} or higher; the caller must skip them. Version
+     * numbers rise with revisions, so a binary search over revisions finds the RocksDB key.
      */
     private static byte[] firstBelow(Scan versions, StateKey key, long below) {
         byte[] newestFirst = prefixOf(key);
@@ -302,7 +302,8 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             if (header == null && middle > head.get().floor()) {
                 throw new IllegalArgumentException("revision " + middle + " is missing");
             }
-            // a missing header was removed during this call, after the floor rose; the caller reads the floor again
+            // a compaction removed a missing header during this call, so the revision counts as early enough; the
+            // caller then checks the new floor
             if (header == null || Header.decode(header).committedAtMicros() <= micros) {
                 atOrBefore = middle;
             } else {
@@ -434,7 +435,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                     stored.json(),
                     stored.ttlMicros());
         }
-        // the change is missing because the key was written again and its earlier version was removed
+        // the change was removed after the key had been written or deleted again, or because its namespace was trimmed
         Pointer now = newest(key, Long.MAX_VALUE);
         return now == null || !now.exists() ? null : version(key, now, Long.MAX_VALUE);
     }

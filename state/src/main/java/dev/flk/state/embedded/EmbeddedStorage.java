@@ -179,7 +179,7 @@ public final class EmbeddedStorage implements Storage {
         }
         long atMicros = revision == floorRevision ? floorAtMicros : db.committedAt(revision);
         readTrimmed(db);
-        if (db.get(db.meta(), StateLayout.REMOVED_KEY) == null) { // written by version 0.1
+        if (db.get(db.meta(), StateLayout.REMOVED_KEY) == null) { // only a database of version 0.1 lacks this key
             long removed = Math.max(
                     floorRevision,
                     trimmed.values().stream().mapToLong(upTo -> upTo).max().orElse(0));
@@ -196,8 +196,9 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Migrates a database of an earlier format, which lacks only what later formats add. Version 0.1 used RocksDB's own
-     * log, which RocksDB has already read while it opened the database.
+     * Marks a database of an earlier format as current. Nothing must be converted, because an earlier format only lacks
+     * what later formats add. If version 0.1 left commits in RocksDB's own log, RocksDB has read them when it opened
+     * the database.
      */
     private static void migrate(Database db) throws RocksDBException {
         db.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
@@ -373,8 +374,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Replaces the entries that order keys by the ends of their lifetimes. Also writes the new ends into {@code latest}
-     * for the keys that {@code events} do not change.
+     * Replaces the entries that order keys by the ends of their lifetimes. Also writes the new ends into {@code
+     * latest}, except for keys that {@code events} change: {@code put} writes the ends for these keys.
      */
     private static void putExpiries(Database db, WriteBatch writes, Map<StateKey, Long> expiries, List<Event> events)
             throws RocksDBException {
@@ -515,7 +516,7 @@ public final class EmbeddedStorage implements Storage {
                 Files.move(unfinished, copy, StandardCopyOption.ATOMIC_MOVE);
             } catch (RocksDBException | IOException e) {
                 throw Reason.INVALID.because(
-                        "the backup failed; remove the incomplete " + unfinished + ": " + e.getMessage());
+                        "the backup failed: " + e.getMessage() + "; remove the incomplete copy " + unfinished);
             }
             return copy;
         });
@@ -581,7 +582,7 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public boolean forgetAnswers(long nowMicros) {
         return using(db -> {
-            // detects that the log's lock is lost, even if nothing is committed
+            // this call detects that the log's lock is lost, even if nothing is committed
             Objects.requireNonNull(log, "open").requireOwned();
             try (Scan expiries = new Scan(db, db.requests(), StateLayout.expiriesPrefix());
                     WriteBatch removed = new WriteBatch()) {
@@ -687,9 +688,7 @@ public final class EmbeddedStorage implements Storage {
         boolean isFinal = true;
         if (e instanceof LockLostException) {
             what = Reason.STORE_DOWN.because(
-                    "the state in " + directory + " has stopped: " + e.getMessage()
-                            + ". Find out which directory is the right one, and start the backend again",
-                    Map.of("cause", "LOCK_LOST"));
+                    "the state in " + directory + " has stopped: " + e.getMessage(), Map.of("cause", "LOCK_LOST"));
         } else if (e instanceof DamagedLogException) {
             what = StateException.down(
                     "the log of the state in " + logDirectory() + " is damaged: " + e.getMessage()

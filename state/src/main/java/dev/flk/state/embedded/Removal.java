@@ -26,9 +26,9 @@ interface Removal {
 
     /**
      * Removes a part of the versions that a compaction to {@code floor} does not retain, with their changes. For each
-     * key, a compaction retains the newest version at or below the floor and removes all earlier versions. If that
-     * version is a deletion, the compaction removes it as well, but only after the earlier versions, so that no deleted
-     * value ever reappears.
+     * key, a compaction retains the newest version at or below the floor and removes all earlier versions. If the
+     * retained version is a deletion, the compaction finally removes the deletion as well, after the earlier versions,
+     * so that no deleted value ever reappears.
      *
      * @return the key at which to continue; empty at the end
      */

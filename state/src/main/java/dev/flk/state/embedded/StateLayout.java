@@ -305,7 +305,7 @@ final class StateLayout {
                 .array();
     }
 
-    /** Returns the prefix of all expiries. */
+    /** Returns the common prefix of all {@link #expiry} keys. */
     static byte[] expiriesPrefix() {
         return new byte[] {EXPIRY};
     }
@@ -315,8 +315,8 @@ final class StateLayout {
     }
 
     /**
-     * Returns the key to which an expiry belongs: the key of a request whose answer expires, or the key in {@code
-     * latest} whose lifetime ends.
+     * Returns the key at the end of an {@link #expiry} or {@link #lifetime} entry: the key of the request whose answer
+     * expires, or the key in {@code latest} whose lifetime ends.
      */
     static byte[] expiring(byte[] expiry) {
         return Arrays.copyOfRange(expiry, 1 + Long.BYTES, expiry.length);

@@ -53,8 +53,7 @@ final class DocumentIndex implements AutoCloseable {
                 connection.setNetworkTimeout(Runnable::run, MOST_MILLIS);
                 Jdbc.execute(connection, Sql.MOVE_PENDING);
             } catch (SQLException | RuntimeException e) {
-                // the thread tries again after more commits, unless autovacuum or a commit has moved the entries by
-                // then
+                // the thread tries again after more commits; by then, autovacuum or a commit may have moved the entries
                 break;
             } finally {
                 begin(null);

@@ -22,10 +22,11 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The newest revision that this backend has committed or read, remembered outside the database, because a database
- * that was restored from a dump, or a standby that was promoted too early, does not show that revisions are missing. A
- * revision is written to the file before any caller receives an answer that contains the revision. The file survives a
- * kill of the backend; after a power failure of the machine, its content may be half a minute old. Safe for any thread.
+ * The newest revision that this backend has committed or read, remembered outside the database. The database itself
+ * does not show that revisions are missing if it was restored from a dump, or if it is a standby that was promoted too
+ * early. A revision is written to the file before any caller receives an answer that contains the revision. The file
+ * survives a kill of the backend; after a power failure of the machine, its content may be half a minute old. Safe for
+ * any thread.
  *
  * <p>The file is one line of UTF-8, padded with spaces to 512 bytes: one sector, which a write replaces completely.
  *
@@ -98,8 +99,8 @@ final class KnownHistory implements AutoCloseable {
          * Compares the database with the known state.
          *
          * @param head the head of the database
-         * @param committedAtMicros the time of the known revision according to the database; null if the head is not
-         *     after the known revision, or if the database has no event with the known revision
+         * @param committedAtMicros the commit time that the database has for the known revision; null if the head is at
+         *     or before the known revision, or if the database has no event with this revision
          * @return why the history must not keep its id; empty if it may keep its id
          */
         Optional<String> contradiction(Head head, @Nullable Long committedAtMicros) {
@@ -240,9 +241,9 @@ final class KnownHistory implements AutoCloseable {
     }
 
     /**
-     * Durably replaces the known history with the history of {@code head}. Does nothing if this is the known history
-     * already, or if another thread has replaced the known history after {@code since} was read, because that thread's
-     * history is newer.
+     * Durably replaces the known history with the history of {@code head}. Does nothing if the known history already
+     * has the id of {@code head}. Also does nothing if another thread has replaced the known history after {@code
+     * since} was read, because the other thread has seen a newer history.
      *
      * @param since the known state before the database was read
      * @return whether this call replaced the history

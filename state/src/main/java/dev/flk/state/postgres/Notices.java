@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Notices by which the backends that share a database learn of each other's commits. A notice may be lost without harm:
- * every backend reads the newest revision from the table about once a second, and a notice only makes a backend read it
- * earlier. Notices use a connection of their own, because Postgres takes a server-wide lock to commit a notice; commits
- * in quick succession share one notice.
+ * every backend reads the newest revision from the table about once a second anyway, and a notice only makes this read
+ * happen earlier. Notices use a connection of their own, because Postgres takes a server-wide lock to commit a notice;
+ * commits in quick succession share one notice.
  */
 final class Notices implements AutoCloseable {
     private static final String CHANNEL = "flk_state";

@@ -70,8 +70,9 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     /**
      * The head of the history in the database.
      *
-     * @param contradiction how the database contradicts the known state; empty if it does not. If the head was locked,
-     *     {@code head} then has a new history id; otherwise, it still needs one
+     * @param contradiction how the database contradicts the known state; empty if it does not. After a contradiction,
+     *     the history gets a new id. If the head was read with a lock, {@code head} has the new id already; otherwise,
+     *     {@code head} still has the old id
      * @param since the known state before the database was read
      * @param clockMicros the server's time
      */
@@ -235,7 +236,10 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         }
     }
 
-    /** If a read has returned a revision above the known revision, reads and records the current head. */
+    /**
+     * Reads and records the current head if a read has returned a revision above the known revision, so that no caller
+     * receives an unrecorded revision.
+     */
     private void settleRead(Stream<Version> read) {
         long newest = read.mapToLong(Version::revision).max().orElse(0);
         if (newest > known.known().revision()) {
@@ -344,8 +348,9 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     /**
-     * @param placesTaken -1 to number the changes of each event from 1; otherwise, the changes of all events are
-     *     numbered consecutively from this value plus 1, because several events may have the same revision
+     * @param placesTaken -1 to number the changes of each event from 1. Any other value is the number of changes that
+     *     earlier calls have numbered; the changes of all events are then numbered consecutively from there, because
+     *     several events may have the same revision
      */
     private static void insertVersions(Connection connection, List<Event> events, int placesTaken) throws SQLException {
         List<Change> changes = new ArrayList<>();
@@ -589,8 +594,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             Jdbc.each(connection, Sql.EVENTS, reading::add, from, from + REVISIONS_AT_ONCE);
             List<Event> page = reading.end();
             long missing = from + page.size();
-            // a gap is no damage if a removal has raised the floor since the caller read the floor; the caller then
-            // reads the floor again
+            // a gap at or below the floor is no damage: a removal raised the floor after the caller had read it; the
+            // caller detects this when it reads the floor again
             if (reading.isGap && missing > head(connection, Sql.HEAD).floor()) {
                 throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + missing
                         + " is missing; restore a dump into an empty database");
@@ -958,7 +963,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             List<Event> existing = new ArrayList<>();
             List<Event> some = new ArrayList<>();
             long bytes = 0;
-            int stood = 0;
+            int numbered = 0;
             while (events.hasNext()) {
                 Event event = events.next();
                 if (event.revision() > floor) {
@@ -970,8 +975,10 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                 }
                 bytes += event.bytes();
                 if (bytes >= RESTORED_BYTES_AT_ONCE || !events.hasNext()) {
-                    insertVersions(connection, existing, stood);
-                    stood += existing.size();
+                    insertVersions(connection, existing, numbered);
+                    numbered += existing.stream()
+                            .mapToInt(each -> each.changes().size())
+                            .sum();
                     insertEvents(connection, some);
                     insertVersions(connection, some, -1);
                     existing.clear();

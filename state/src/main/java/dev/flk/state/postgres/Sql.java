@@ -144,7 +144,7 @@ final class Sql {
 
     /**
      * A query that returns whether a path is a predicate. A predicate has one boolean result (true, false or unknown)
-     * for any value, so the path is tried on an empty object. Any other path selects nothing in the empty object,
+     * for any value, so the path is tried on an empty object. Any other path has no such result for the empty object,
      * unless the path is a constant.
      */
     static final String IS_PREDICATE = """
@@ -185,8 +185,9 @@ final class Sql {
             WHERE floor < ?""";
 
     /**
-     * A query for the last revision of the next part of a removal. The part ends before the revision to which the
-     * version at a given offset belongs, but includes at least the next revision that has versions.
+     * A query for the last revision of the next part of a removal. The part ends before the revision of the version at
+     * a given offset, which limits the number of versions. The part always includes the next revision that has
+     * versions, even if it exceeds the limit.
      */
     static final String PART = """
             SELECT greatest(revision - 1, (SELECT min(revision) FROM flk_state_versions WHERE revision > ?))

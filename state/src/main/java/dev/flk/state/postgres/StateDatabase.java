@@ -33,8 +33,8 @@ public interface StateDatabase extends AutoCloseable {
      * Returns a connection from a bounded pool; waits for a free one, for a limited time. Closing the connection
      * returns it to the pool.
      *
-     * @param sinceNanos the {@link System#nanoTime} at which the caller began to wait for a connection; only used to
-     *     measure the wait, does not affect the time limit
+     * @param sinceNanos the {@link System#nanoTime} at which the caller began to wait for a connection. It is used only
+     *     to measure the wait, and does not affect the time limit
      */
     Connection connection(long sinceNanos) throws SQLException;
 

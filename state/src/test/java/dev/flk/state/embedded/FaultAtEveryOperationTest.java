@@ -52,7 +52,7 @@ class FaultAtEveryOperationTest {
     @ParameterizedTest
     @EnumSource(Fault.class)
     @Tag("thorough")
-    void operation_fails_answeredCommitsAreKept_each(Fault fault) throws IOException {
+    void eachOperation_fails_answeredCommitsAreKept(Fault fault) throws IOException {
         failEach(fault, 1);
     }
 
