@@ -14,14 +14,14 @@ public final class CanonicalDouble {
     private static final int DECIMALS = 9;
 
     /**
-     * The magnitude from which rounding changes nothing: neighbouring doubles are then at least 2^-29 apart, which is
-     * more than 1e-9.
+     * The magnitude from which rounding to 9 decimals changes nothing, because neighbouring doubles are at least 2^-29
+     * apart, which is more than 1e-9.
      */
     private static final double ALREADY_ROUNDED_FROM = 0x1p23;
 
     /**
-     * The magnitude below which {@link #nearestUnits} is exact: the product with 1e9 is then below 2^51, where
-     * neighbouring doubles are at most 0.25 apart.
+     * The magnitude below which {@link #nearestUnits} is exact. The product of such a number with 1e9 is below 2^51,
+     * and doubles below 2^51 are at most 0.25 apart.
      */
     private static final double FAST_ROUND_LIMIT = 0x1p21;
 
@@ -34,9 +34,9 @@ public final class CanonicalDouble {
     private CanonicalDouble() {}
 
     /**
-     * Rounds {@code x} to 9 decimals: returns the double nearest to the multiple of 1e-9 that is nearest to the exact
-     * value of {@code x}; ties go to the even multiple. The sign of a zero is kept, and infinities and NaN are returned
-     * unchanged.
+     * Rounds {@code x} to 9 decimals. The exact value of {@code x} is rounded to the nearest multiple of 1e-9, ties to
+     * the even multiple; returns the double nearest to that multiple. The sign of a zero is kept, and infinities and
+     * NaN are returned unchanged.
      */
     public static double round9(double x) {
         double magnitude = Math.abs(x);
@@ -98,9 +98,9 @@ public final class CanonicalDouble {
         }
         double magnitude = Math.abs(x);
         double units = Math.rint(magnitude * UNITS_PER_ONE);
-        // If the division, which is one correct rounding, yields x, the decimal units * 1e-9 reads back as x. This
-        // decimal has at most 15 digits. No shorter decimal also reads back as x, because no two decimals of at most 15
-        // digits read as the same double.
+        // If the division, which rounds only once and correctly, yields |x|, the decimal units * 1e-9 reads back as
+        // |x|. This decimal has at most 15 digits, and no two decimals of at most 15 digits read as the same double.
+        // Therefore, no shorter decimal reads back as |x|.
         if (units < FIFTEEN_DIGITS && units / UNITS_PER_ONE == magnitude) {
             return DecimalText.append(out, (long) units, -DECIMALS);
         }
@@ -144,15 +144,16 @@ public final class CanonicalDouble {
         private ShortestDecimal() {}
 
         /**
-         * Returns the decimal with the fewest digits that reads back as {@code x}, which is finite and above 0; if
-         * several have equally few digits, returns the one nearest to {@code x}.
+         * Returns the decimal with the fewest digits that reads back as {@code x}. If several have equally few digits,
+         * returns the decimal nearest to {@code x}. {@code x} must be finite and above 0.
          */
         static BigDecimal of(double x) {
             BigDecimal exact = new BigDecimal(x);
-            // Trying 15 digits first also finds shorter decimals, as the same number with trailing zeros.
+            // For a normal double, the search begins with 15 digits: it finds a shorter decimal as 15 digits with
+            // trailing zeros.
             for (int digits = x < Double.MIN_NORMAL ? 1 : UNIQUE_DIGITS; digits < ENOUGH_DIGITS; digits++) {
-                // Both neighbours are tried: at a power of two, the nearer neighbour may not read back as x although
-                // the farther one does.
+                // Both neighbouring decimals are tried: at a power of two, the nearer decimal may not read back as x
+                // although the farther decimal does.
                 BigDecimal below = exact.round(new MathContext(digits, RoundingMode.DOWN));
                 BigDecimal above = exact.round(new MathContext(digits, RoundingMode.UP));
                 boolean belowReadsBack = below.doubleValue() == x;

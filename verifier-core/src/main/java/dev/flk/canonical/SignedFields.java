@@ -2,9 +2,9 @@
 package dev.flk.canonical;
 
 /**
- * The eight fields that a signature covers, and their canonical form. The signature covers the four reals rounded to 9
- * decimals, so this record rounds them and never exposes the original values. The reader of certificates checks the
- * other rules.
+ * The eight fields that a signature covers, and their canonical form. This record rounds the four reals to 9 decimals,
+ * as the signature requires, and never exposes the original values. The reader of certificates checks all other rules
+ * for these fields.
  *
  * @param epoch the epoch as sent; may be negative, in which case the reader of certificates rejects the certificate
  *     later

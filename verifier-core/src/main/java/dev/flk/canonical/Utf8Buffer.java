@@ -6,8 +6,8 @@ import java.security.MessageDigest;
 import java.util.Arrays;
 
 /**
- * A text in UTF-8 that grows at its end. Most texts of a certificate are copied from its body or made of digits, so
- * they are written as bytes and not as strings that are encoded later. Not thread-safe.
+ * A text in UTF-8 that grows at its end. Texts are appended as bytes, not as strings that must be encoded later,
+ * because most texts of a certificate are digits or are copied from its body. Not thread-safe.
  */
 public final class Utf8Buffer {
     /**

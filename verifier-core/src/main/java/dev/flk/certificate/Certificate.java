@@ -68,8 +68,8 @@ public record Certificate(
      *     nearest 64-bit number
      * @param degraded whether the agent had to use a fallback, which escalates the certificate
      * @param fallbacks the names of the fallbacks that the agent used
-     * @param clockSkewMillis the offset of the agent's clock that the agent corrected for, if given; clamped like
-     *     {@code outboxSeq}
+     * @param clockSkewMillis the error of the agent's clock that the agent has corrected, if given; limited to 64 bits
+     *     like {@code outboxSeq}
      * @param window the time of the measurements; null unless both of its times are given, valid and in order
      */
     public record FaultTolerance(
@@ -96,10 +96,10 @@ public record Certificate(
         MIXED("mixed"),
         NON_STICKY("non_sticky");
 
-        /** The least coh★ of a sticky set. */
+        /** The least coh★ of the regime sticky. */
         public static final double STICKY_MIN_COH_STAR = 0.70;
 
-        /** The greatest D̂ of a sticky set. */
+        /** The greatest D̂ of the regime sticky. */
         public static final double STICKY_MAX_D_HAT = 1.5;
 
         /** The least D̂ of a non-sticky set. A set that is neither sticky nor non-sticky is mixed. */

@@ -64,7 +64,10 @@ public final class CertificateReader {
         }
     }
 
-    /** Reads a body with one of the readers, which differ only in the messages of their exceptions. */
+    /**
+     * Reads a body with {@code in}. Both implementations of {@link JsonText} give the same result, except for the
+     * messages of exceptions.
+     */
     static ParsedCertificate parse(JsonText in) throws MalformedCertificate {
         return new CertificateReader(in).read();
     }
@@ -79,7 +82,8 @@ public final class CertificateReader {
             if (field == null) {
                 unsigned.readUnknown(name, in);
             } else if (!seen.add(field)) {
-                in.next(); // a value that is malformed is reported first
+                // if the value is malformed, this call throws, so that the answer reports the value first
+                in.next();
                 throw MalformedCertificate.repeatedKey(name);
             } else if (Field.SIGNED.contains(field)) {
                 in.next();
@@ -220,7 +224,10 @@ public final class CertificateReader {
             return check(Instant.EPOCH, Duration.ZERO);
         }
 
-        /** Records the problems of the signed fields' values; returns the id that the fields require. */
+        /**
+         * Records the problems of the signed fields' values. Returns the id that follows from the fields, even if
+         * {@code pcs_id} differs.
+         */
         private PcsId checkSigned(Problems problems, MessageDigest sha256) {
             PcsId id = PcsId.of(sha256, signed.merkleRoot(), signed.epoch(), signed.shardId());
             if (!signed.pcsId().equals(id.toString())) {

@@ -12,10 +12,11 @@ import java.util.HexFormat;
 import java.util.List;
 
 /**
- * The digest by which two bodies under one id are compared: the SHA-256 of a certificate's content, in a form in which
- * key order, white space, escaping and the spelling of numbers in known fields do not matter. The content is everything
- * except {@code attempt}, {@code sent_at}, {@code sig} and {@code ft}. The digests are stored, so the form of the
- * preimage is fixed. A preimage has three lines in UTF-8, each ended by a line feed:
+ * The digest by which two bodies under one id are compared. It is the SHA-256 of the preimage, a normal form of the
+ * certificate's content. The content is everything except {@code attempt}, {@code sent_at}, {@code sig} and {@code ft}.
+ * The preimage does not depend on key order, white space, escaping, or the spelling of numbers in known fields. Because
+ * digests are stored, the form of the preimage must never change. It has three lines in UTF-8, each ended by a line
+ * feed:
  *
  * <table>
  * <caption>Preimage</caption>
@@ -91,8 +92,8 @@ public final class ContentDigest {
 
     /**
      * A writer of a JSON object in the normal form of line 2 of the preimage. The writer also detects repeated keys.
-     * The members of an object are sorted when the object ends, so that memory stays within a small multiple
-     * of the body. Not thread-safe.
+     * The writer appends members in the order of the body, and sorts them when the object ends, so that memory stays
+     * within a small multiple of the body. Not thread-safe.
      */
     static final class NormalObject {
         private final Utf8Buffer out;

@@ -36,10 +36,13 @@ enum Field {
     SIG("sig"),
     FT("ft");
 
-    /** The fields that the signature covers. Never changed; a set that forbids changes would be slower. */
+    /**
+     * The fields that the signature covers. Must never be changed. It is not an unmodifiable set, because such a set
+     * would be slower.
+     */
     static final Set<Field> SIGNED = EnumSet.of(PCS_ID, SHARD_ID, EPOCH, COH_STAR, D_HAT, R, BUDGET, MERKLE_ROOT);
 
-    /** The unsigned fields that a certificate must have. Never changed, like {@link #SIGNED}. */
+    /** The unsigned fields that a certificate must have. Must never be changed, like {@link #SIGNED}. */
     static final Set<Field> REQUIRED = EnumSet.of(SCHEMA, VERSION, SENT_AT, SCALES, N_J, REGIME);
 
     private static final Map<String, Field> BY_NAME = new HashMap<>(

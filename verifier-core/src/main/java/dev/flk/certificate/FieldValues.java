@@ -12,8 +12,9 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reader of single values of known fields. The input is positioned at the last token of the value, which is the only
- * token of a scalar. If the value has the wrong type, a method adds a problem and returns null or 0. Not thread-safe.
+ * A reader of single values of known fields. When a method is called, the input is positioned at the last token of the
+ * value; a scalar has only one token. If the value has the wrong type, a method adds a problem and returns null or 0.
+ * Not thread-safe.
  */
 final class FieldValues {
     private final Problems problems;
@@ -82,9 +83,9 @@ final class FieldValues {
 
         /**
          * Returns the double nearest to {@code literal}, ties to even, or an infinity if the literal is out of range. A
-         * literal with few digits and without an exponent is an integer divided by a power of ten. Both are exact
-         * doubles. Therefore, one correctly rounded division yields the same result as parsing the text (W. D. Clinger,
-         * How to Read Floating Point Numbers Accurately, 1990).
+         * literal with few digits and without an exponent is an integer divided by a power of ten. The integer and the
+         * power are exact doubles. Therefore, one correctly rounded division yields the same result as parsing the text
+         * (W. D. Clinger, How to Read Floating Point Numbers Accurately, 1990).
          *
          * @param ascii a text that contains the literal of a JSON number, from the index {@code from} to before
          *     {@code to}

@@ -14,9 +14,9 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A reader that scans the bytes of a body once. For a name or a value that is only checked or copied, and that is ASCII
- * without escapes, it creates neither characters nor objects. A token is a range of the body. The grammar is that of
- * RFC 8259, without extensions:
+ * A reader that scans the bytes of a body once. For a name or value in ASCII without escapes, the reader creates no
+ * objects as long as the text is only checked or copied. A token is a range of the body. The grammar is that of RFC
+ * 8259, without extensions:
  *
  * <table>
  * <caption>Grammar</caption>
@@ -35,13 +35,13 @@ import org.jspecify.annotations.Nullable;
  * The exceptions have no details, because {@link JacksonText} says what is wrong. Not thread-safe.
  */
 final class JsonBytes implements JsonText {
-    /** The number of characters up to which every integer fits into 64 bits. */
+    /** The length in characters up to which every integer literal fits into 64 bits. */
     private static final int SAFE_CHARS = 18;
 
     private final byte[] body;
     private int at;
 
-    /** The last token, which also determines what may follow. */
+    /** The last token, which also determines which tokens may follow it. */
     private JsonToken token = JsonToken.NOT_AVAILABLE;
 
     /** The range of the last token's text, without quotes. */

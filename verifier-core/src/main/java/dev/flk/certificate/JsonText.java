@@ -7,9 +7,9 @@ import java.math.BigInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tokens of one body, which is valid UTF-8 without a byte order mark, nested at most 32 deep, and without a lone
- * surrogate in any string. {@link JsonBytes} reads every certificate; if it rejects the body, {@link JacksonText} reads
- * the body again to find the message. Both must accept the same bodies.
+ * The tokens of one body. A reader rejects a body that is not valid UTF-8, begins with a byte order mark, is nested
+ * more than 32 deep, or has a string with a lone surrogate. {@link JsonBytes} reads every certificate. If it rejects
+ * the body, {@link JacksonText} reads the body again to find the error message. Both must accept the same bodies.
  */
 interface JsonText {
     int MAX_NESTING = 32;
@@ -40,7 +40,7 @@ interface JsonText {
      */
     void appendNormalTo(Utf8Buffer out);
 
-    /** Returns whether the current token is an integer of 64 bits. */
+    /** Returns whether the current token is an integer that fits into 64 bits. */
     default boolean isInt64() {
         return token() == JsonToken.VALUE_NUMBER_INT
                 && text().length() <= MAX_INT64_CHARS

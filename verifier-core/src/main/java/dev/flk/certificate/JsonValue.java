@@ -24,7 +24,6 @@ public sealed interface JsonValue {
     /** {@code true}, {@code false} or {@code null}. */
     record Literal(String name) implements JsonValue {}
 
-    /** An array. */
     record Array(List<JsonValue> elements) implements JsonValue {
         public Array {
             elements = List.copyOf(elements);
@@ -38,7 +37,6 @@ public sealed interface JsonValue {
         }
     }
 
-    /** A member of an object. */
     record Member(String name, JsonValue value) {}
 
     /**

@@ -29,8 +29,8 @@ public final class PcsId implements Comparable<PcsId> {
     }
 
     /**
-     * Returns the id that belongs to these three signed fields, computed with {@code sha256}, which must have no input
-     * and has none afterwards.
+     * Returns the id that belongs to these three signed fields. Computes the id with {@code sha256}, a digest that has
+     * no input before and after the call.
      */
     static PcsId of(MessageDigest sha256, String merkleRoot, long epoch, String shardId) {
         Utf8Buffer text = new Utf8Buffer(LENGTH + 22 + shardId.length());

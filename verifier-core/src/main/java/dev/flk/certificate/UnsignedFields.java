@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The fields that the signature does not cover. The fields are read while the body is parsed; their problems are
- * reported after the signature check, by {@link CertificateReader.ParsedCertificate#check}. Not thread-safe while they
- * are read; immutable afterwards.
+ * reported after the signature check, by {@link CertificateReader.ParsedCertificate#check}. This object is not
+ * thread-safe while the fields are read, and immutable afterwards.
  */
 final class UnsignedFields {
     static final String SCHEMA = "fractal-lba-kakeya";

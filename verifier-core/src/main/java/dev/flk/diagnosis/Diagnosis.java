@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * The result of examining a signature.
  *
  * @param keyId the id of the key that made the signature; null if the key is not known
- * @param keyName the name under which that key was given; null if signatures are checked with the key, or no key is
+ * @param keyName the name of a key from elsewhere; null if the key belongs to the check or to the keys file, or is not
  *     known
  * @param differences if the signature is explained, all mistakes of the signer; otherwise the possible causes that
  *     remain

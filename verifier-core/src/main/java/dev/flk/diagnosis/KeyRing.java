@@ -98,7 +98,6 @@ public final class KeyRing {
         }
     }
 
-    /** Returns all keys. */
     public List<NamedKey> keys() {
         return List.copyOf(keys);
     }

@@ -78,7 +78,7 @@ enum Mistake {
         return new Difference(cause, what, advice);
     }
 
-    /** Returns the difference with texts that depend on the keys, in place of the general texts. */
+    /** Returns the difference with texts for the keys at hand, in place of the general texts of this mistake. */
     Difference difference(String specificWhat, String specificAdvice) {
         return new Difference(cause, specificWhat, specificAdvice);
     }

@@ -27,15 +27,15 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A search for the mistakes that a signer made, if a signature does not verify. The search tries each of the fifteen
- * {@link Mistake}s, every pair of mistakes, and all combinations of the mistakes that change the signed text. The
+ * A search for the mistakes that explain why a signature does not verify. The search tries each of the fifteen {@link
+ * Mistake}s, almost every pair of mistakes, and all combinations of the mistakes that change the signed text. The
  * number of keys is limited by {@link #MAX_KEYS}. A search takes up to two seconds. Searches never run on the request
  * path, where clients could use them for denial of service.
  */
 public final class SignatureDiagnosis {
     /**
-     * The maximum number of keys that are tried. The keys with which signatures are checked and all other keys are
-     * counted separately.
+     * The maximum number of keys that are tried. The limit applies separately to the keys of the check or keys file,
+     * and to the keys from elsewhere.
      */
     public static final int MAX_KEYS = 64;
 
@@ -223,12 +223,14 @@ public final class SignatureDiagnosis {
                 keys.size() > MAX_KEYS ? "Only the first " + MAX_KEYS + " keys were tried." : null);
     }
 
-    /** Returns the diagnosis if exactly these mistakes produce the signature; otherwise null. */
+    /** Returns the diagnosis if a signer who makes exactly these mistakes produces the signature; otherwise null. */
     private @Nullable Diagnosis explain(byte[] signature, byte[] text, byte[] canonical, Set<Mistake> mistakes) {
         boolean isOther = mistakes.contains(Mistake.OTHER_KEY);
         boolean isOtherAlgorithm = mistakes.contains(Mistake.OTHER_ALGORITHM);
         if (isOther == isOtherAlgorithm && isOther) {
-            return null; // the mistake OTHER_ALGORITHM already implies that another key was used
+            // OTHER_KEY and OTHER_ALGORITHM are not combined: without a keys file, OTHER_ALGORITHM alone also tries the
+            // keys from elsewhere
+            return null;
         }
         KeyForm form = mistakes.contains(Mistake.DECODED_SECRET)
                 ? KeyForm.DECODED

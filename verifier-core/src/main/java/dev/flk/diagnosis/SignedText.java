@@ -12,7 +12,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 
-/** The text that a signer who makes certain mistakes signs instead of the canonical form. */
+/** The wrong text that is signed instead of the canonical form if a signer makes certain mistakes. */
 final class SignedText {
     private static final Set<String> SIGNED =
             Set.of("pcs_id", "shard_id", "epoch", "coh_star", "D_hat", "r", "budget", "merkle_root");
@@ -117,7 +117,8 @@ final class SignedText {
         if (x == 0) {
             return "0";
         }
-        // ECMA-262, Number::toString: plain from 1e-6 up to 1e21, otherwise an exponent without a leading zero
+        // ECMA-262, Number::toString: numbers from 1e-6 to below 1e21 are plain; others have an exponent without a
+        // leading zero
         BigDecimal shortest = new BigDecimal(CanonicalDouble.print(x)).stripTrailingZeros();
         int exponent = shortest.precision() - shortest.scale() - 1;
         if (exponent >= -7 + 1 && exponent < 21) {

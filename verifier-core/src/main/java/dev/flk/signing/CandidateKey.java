@@ -14,7 +14,7 @@ import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
 /**
- * A key that a diagnosis tests if a signature does not verify. The key may have made the signature nevertheless, for
+ * A key that a diagnosis tests if a signature does not verify. The key may have made this signature after all, for
  * example if the signer used the key in a wrong way. No method discloses the key.
  */
 public final class CandidateKey {
@@ -32,13 +32,13 @@ public final class CandidateKey {
         OTHER_WHITE_SPACE
     }
 
-    /** The bytes that a signature of a text covers: the text itself, or its digest. */
+    /** The way in which the signed bytes are derived from a text: the text itself, its digest, or its digest in hex. */
     public enum Message {
         TEXT,
         SHA256,
         SHA256_IN_HEX;
 
-        /** Returns the message that a correct signature covers if it is made with this algorithm. */
+        /** Returns the message that a correct signature of a certificate covers if this algorithm is used. */
         public static Message ofCertificates(SigningAlgorithm algorithm) {
             return algorithm == SigningAlgorithm.HMAC ? TEXT : SHA256;
         }
@@ -107,9 +107,9 @@ public final class CandidateKey {
     }
 
     /**
-     * Returns whether the key, used with this algorithm, key form and message, made exactly this signature of {@code
-     * text}. If {@code with} is HMAC and this is an Ed25519 key, its base64 texts are tried as secrets. If {@code with}
-     * is Ed25519, an HMAC secret never matches.
+     * Returns whether the key made exactly this signature of {@code text} if it is used with this algorithm, form and
+     * message. An Ed25519 key can be used with HMAC: its base64 texts are then tried as secrets. An HMAC secret used
+     * with Ed25519 never matches.
      */
     public boolean made(byte[] signature, byte[] text, SigningAlgorithm with, KeyForm form, Message message) {
         byte[] signed = message.of(text);

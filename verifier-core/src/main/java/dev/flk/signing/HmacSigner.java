@@ -90,6 +90,7 @@ public final class HmacSigner implements SigningKey, SignatureCheck.Key {
 
     @Override
     public boolean verifiesMessage(byte[] message, String sig) {
-        return StrictBase64.isOf(sig, mac(message)); // the MAC has no other spelling, so nothing need be decoded
+        // only one spelling of the MAC is valid, so the texts are compared without decoding
+        return StrictBase64.isOf(sig, mac(message));
     }
 }

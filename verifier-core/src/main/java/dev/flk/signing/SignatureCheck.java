@@ -148,8 +148,8 @@ public final class SignatureCheck {
     }
 
     /**
-     * Base64 in a single spelling: standard alphabet, padded, unused bits zero, no white space. If other spellings were
-     * accepted, anyone could change a signature's spelling and make one certificate look like two.
+     * Base64 in a single spelling: standard alphabet, padded, unused bits zero, no white space. Otherwise, anyone could
+     * respell a signature, so that copies of one certificate would look like different certificates.
      */
     static final class StrictBase64 {
         private StrictBase64() {}

@@ -9,8 +9,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The numbers that a decision depends on, in addition to the certificate. Each number is finite and rounded to 9
- * decimals. {@link #text} prints each number in full, and is therefore the complete policy.
+ * The numbers on which a decision depends, in addition to the certificate. Each number is finite and rounded to 9
+ * decimals. {@link #text} prints all numbers in full.
  *
  * @param tolD the greatest accepted difference between the claimed and the recomputed D̂, at least 0
  * @param tolCoh the greatest accepted excess of coh★ over 1, at least 0
@@ -40,7 +40,6 @@ public record Policy(
         d0 = finite("d0", d0);
     }
 
-    /** Returns the default policy. */
     public static Policy defaults() {
         return new Policy(0.15, 0.05, 0.01, 0.10, 0.30, 0.50, 0.20, 2.2);
     }
@@ -140,8 +139,8 @@ public record Policy(
         /** Returns the sum, clamped to [0, 1] and rounded to 9 decimals. */
         public double budget() {
             double sum = sum();
-            // The sum is NaN if terms overflow in opposite directions. In this case, r or coh★ is far out of bounds,
-            // and the verifier rejects the certificate for that reason.
+            // The sum is NaN if terms overflow in opposite directions. This happens only if r or coh★ is far out of
+            // bounds, and then the verifier rejects the certificate anyway.
             double defined = Double.isNaN(sum) ? 0.0 : sum;
             return CanonicalDouble.round9(Math.max(0.0, Math.min(1.0, defined)));
         }

@@ -27,8 +27,8 @@ public sealed interface Step {
     Optional<Reason> objection();
 
     /**
-     * Calls the method of {@code cases} for this kind of step. If a new kind is added, no implementation of {@link
-     * Cases} compiles until it handles that kind.
+     * Calls the method of {@code cases} for this kind of step. Each implementation of {@link Cases} must handle all
+     * kinds: it does not compile if a new kind is added and not handled.
      */
     <R> R match(Cases<R> cases);
 
@@ -257,7 +257,7 @@ public sealed interface Step {
         }
     }
 
-    /** The rule that the agent does not report that it used a fallback. */
+    /** The rule that the certificate does not report a fallback of the agent. */
     record NoDegradation(FaultTolerance faultTolerance) implements Step {
         @Override
         public Rule rule() {

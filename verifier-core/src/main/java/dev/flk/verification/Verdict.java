@@ -75,7 +75,6 @@ public record Verdict(
         return text.append(POLICY).append(policyHash).append("\"}").toBytes();
     }
 
-    /** The kinds of verdicts. */
     public enum Kind {
         /** No step objected. */
         ACCEPTED,

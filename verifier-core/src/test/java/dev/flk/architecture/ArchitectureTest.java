@@ -109,7 +109,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void logarithms_areTheSameEverywhere() {
+    void platformDependentMathFunctions_areNotCalled() {
         noClasses()
                 .should()
                 .callMethodWhere(describe(

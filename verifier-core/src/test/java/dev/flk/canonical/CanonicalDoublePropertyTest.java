@@ -23,12 +23,12 @@ class CanonicalDoublePropertyTest {
 
     @Tag("thorough")
     @Test
-    void allOfThese_manyMore_agree() {
+    void randomValues_manyMoreCases_agree() {
         cases = 100_000;
         casesOfManyDigits = 20_000;
         randomBits_agree();
         valuesAsCertificatesHaveThem_agree();
-        everyMagnitude_agrees();
+        usualMagnitudes_agree();
         exactTiesAndTheirNeighbours_agree();
         nearlyTies_agree();
         subnormals_agree();
@@ -56,7 +56,7 @@ class CanonicalDoublePropertyTest {
     }
 
     @Test
-    void everyMagnitude_agrees() {
+    void usualMagnitudes_agree() {
         SplittableRandom random = new SplittableRandom(3);
         for (int i = 0; i < cases; i++) {
             assertAgrees(Math.scalb(random.nextDouble(-1, 1), random.nextInt(-40, 60)));
@@ -67,7 +67,7 @@ class CanonicalDoublePropertyTest {
     void exactTiesAndTheirNeighbours_agree() {
         SplittableRandom random = new SplittableRandom(4);
         for (int i = 0; i < cases / 4; i++) {
-            // up to 2^32 / 1024 = 2^22, beyond the limits of the fast paths
+            // up to 2^32 / 1024 = 2^22, beyond the limit of the fast rounding, 2^21
             forNeighbours((random.nextLong(1L << 32) | 1) / 1024.0, CanonicalDoublePropertyTest::assertAgrees);
         }
     }

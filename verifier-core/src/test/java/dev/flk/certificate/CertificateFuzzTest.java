@@ -19,8 +19,8 @@ import java.util.Optional;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
- * Arbitrary bytes, read like an unauthenticated client's body. They are either rejected with a message, or read in the
- * same way by every reader and decided.
+ * Arbitrary bytes, read like an unauthenticated client's body. They are either rejected with a message, or decided; a
+ * second reading gives the same result and allocates little.
  */
 class CertificateFuzzTest {
     private static final SignatureCheck HMAC = SignatureCheck.hmac(List.of("golden-outcomes-key"));
@@ -90,7 +90,7 @@ class CertificateFuzzTest {
         return new Read("", canonical, certificate.contentDigest().hex(), ascii(outcome));
     }
 
-    /** Verifies that neither check throws or accepts a signature over a different text. */
+    /** Verifies that neither check throws, or accepts one signature for two different texts. */
     private static void checkSignature(ParsedCertificate parsed) {
         byte[] canonical = parsed.canonicalForm();
         byte[] other = Arrays.copyOf(canonical, canonical.length + 1);

@@ -81,7 +81,7 @@ class CertificateRulesTest {
             strings = {
                 "schema", "version", "sent_at", "scales", "N_j", "regime", "attempt", "seed", "v_star", "ft", "sig"
             })
-    void check_null_isNoValue(String field) {
+    void check_null_isRefused(String field) {
         assertRefused(CertificateText.valid().with(field, "null"), field + " must ");
     }
 
@@ -167,7 +167,7 @@ class CertificateRulesTest {
     }
 
     @Test
-    void check_64Scales_passes_65_doNot() throws MalformedCertificate {
+    void check_64Scales_pass_65_doNot() throws MalformedCertificate {
         assertThat(CertificateText.valid().with("scales", integers(64)).check().scales())
                 .hasSize(64);
         assertRefused(CertificateText.valid().with("scales", integers(65)), "scales must have at most 64 elements");
@@ -219,10 +219,13 @@ class CertificateRulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "abc", "g"})
-    void check_merkleRootNotHex_isRefused(String root) {
+    void check_merkleRootNot64LowerCaseHexDigits_isRefused(String root) {
         assertRefused(CertificateText.valid().merkleRoot(root), "merkle_root must be 64 lower-case hex digits");
-        assertRefused(
-                CertificateText.valid().merkleRoot("AB".repeat(32)), "merkle_root must be 64 lower-case hex digits");
+        for (String digits : List.of("AB", "0g")) {
+            assertRefused(
+                    CertificateText.valid().merkleRoot(digits.repeat(32)),
+                    "merkle_root must be 64 lower-case hex digits");
+        }
     }
 
     @Test

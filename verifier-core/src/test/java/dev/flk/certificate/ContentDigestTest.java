@@ -62,7 +62,8 @@ class ContentDigestTest {
                 "schema | \"\\u0066ractal-lba-kakeya\"",
                 "unknown | {\"a\":true,\"B\":0,\"b\":[1.50,\"é\\/\",null]}",
             })
-    void digest_sameContentSpelledOtherwise_isTheSame(String field, String json) throws MalformedCertificate {
+    void digest_otherSpellingOrFieldsOutsideTheContent_isTheSame(String field, String json)
+            throws MalformedCertificate {
         assertThat(digest(CertificateText.valid().with("unknown", UNKNOWN).with(field, json)))
                 .isEqualTo(digest(CertificateText.valid().with("unknown", UNKNOWN)));
     }

@@ -37,7 +37,7 @@ class JsonValueTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "[]", "7", "{", "{} {}", "{\"a\":}", "{\"a\":\"\\ud800\"}"})
-    void parse_notACertificate_isRefused(String text) {
+    void parse_notAWellFormedObject_isRefused(String text) {
         assertThatExceptionOfType(MalformedCertificate.class).isThrownBy(() -> parse(text));
     }
 

@@ -233,7 +233,7 @@ class MalformedJsonTest {
     private static byte[] withString(byte[] content) {
         String[] around =
                 CertificateText.valid().with("unknown", "\"|\"").json().split("\\|\"", 2);
-        // The preimage of the id contains bars, but never a bar followed by a quote.
+        // The value of the unknown field is the only bar that is followed by a quote.
         byte[] before = around[0].getBytes(StandardCharsets.UTF_8);
         byte[] after = ("\"" + around[1]).getBytes(StandardCharsets.UTF_8);
         return ByteBuffer.allocate(before.length + content.length + after.length)

@@ -91,18 +91,18 @@ final class ReadersAgreeTest {
             .toList();
 
     @Test
-    void mutatedBodies() {
+    void readers_mutatedBodies_agree() {
         compare(100_000);
     }
 
     @Test
     @Tag("thorough")
-    void manyMutatedBodies() {
+    void readers_manyMutatedBodies_agree() {
         compare(10_000_000);
     }
 
     @Test
-    void eachBodyCutAnywhere() {
+    void readers_bodyCutAnywhere_agree() {
         for (byte[] body : BODIES) {
             for (int length = 0; length <= body.length; length++) {
                 requireSame(Arrays.copyOf(body, length));

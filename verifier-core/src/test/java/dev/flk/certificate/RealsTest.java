@@ -39,12 +39,12 @@ class RealsTest {
                 "-1e400",
                 "0.1000000000000000055511151231257827021181583404541015625"
             })
-    void edges(String literal) {
+    void parse_edgeCase_isThePlatformsDouble(String literal) {
         assertSame(literal);
     }
 
     @Test
-    void randomDecimals() {
+    void parse_randomDecimals_areThePlatformsDoubles() {
         Random random = new Random(9);
         for (int i = 0; i < 200_000; i++) {
             BigInteger digits = new BigInteger(1 + random.nextInt(60), random);

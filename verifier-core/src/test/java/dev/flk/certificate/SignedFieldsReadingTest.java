@@ -89,7 +89,7 @@ class SignedFieldsReadingTest {
     }
 
     @Test
-    void parse_onlyUnsignedFieldsWrong_isLeftToTheSecondPhase() throws MalformedCertificate {
+    void parse_onlyRulesOfTheSecondPhaseBroken_passes() throws MalformedCertificate {
         ParsedCertificate parsed = CertificateText.valid()
                 .without("regime")
                 .with("scales", "\"x\"")

@@ -175,13 +175,13 @@ final class SignatureDiagnosisTest {
         assertMistakes(diagnose(url, ED25519), Mistake.SPELLING);
     }
 
-    /** Tests each pair of mistakes that can be distinguished. */
+    /** Tests each mistake in a signature that is also spelled in another way. */
     @ParameterizedTest
     @EnumSource(
             value = Mistake.class,
             mode = EnumSource.Mode.MATCH_ALL,
             names = "^(?!OTHER_ALGORITHM|OTHER_KEY|SPELLING).*")
-    void pairs_areFound(Mistake mistake) throws MalformedCertificate {
+    void eachMistake_withAnotherSpelling_bothAreFound(Mistake mistake) throws MalformedCertificate {
         byte[] text =
                 mistake.changesText() ? SignedText.write(JsonValue.parse(certificate("")), EnumSet.of(mistake)) : TEXT;
         byte[] message = mistake == Mistake.OTHER_MESSAGE
@@ -241,7 +241,7 @@ final class SignatureDiagnosisTest {
     }
 
     @Test
-    void unknownKeyOfAnotherAlgorithm_isNamedByItsLength() throws MalformedCertificate {
+    void signatureOfAnotherAlgorithm_unknownKey_isRecognizedByItsLength() throws MalformedCertificate {
         Diagnosis ed25519 = diagnose(SIGNER.sign(TEXT), HMAC);
         assertThat(ed25519.verdict()).isEqualTo(Verdict.OTHER_ALGORITHM);
         assertThat(ed25519.text()).isEqualTo("""
@@ -253,7 +253,7 @@ final class SignatureDiagnosisTest {
     }
 
     @Test
-    void good_missing_unreadable_andNotChecked() throws MalformedCertificate {
+    void signature_goodMissingOrNotChecked_isReportedAsSuch() throws MalformedCertificate {
         assertThat(diagnose(new HmacSigner(SECRET).sign(TEXT), HMAC).text())
                 .isEqualTo("signature good, key " + new HmacSigner(SECRET).keyId() + "\n");
         assertThat(diagnose("", HMAC).verdict()).isEqualTo(Verdict.MISSING);

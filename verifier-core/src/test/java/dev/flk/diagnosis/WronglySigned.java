@@ -13,8 +13,8 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * A certificate, and the texts that other programs print and people sign instead of its canonical form. The numbers of
- * the certificate (an integer, an exponent, more than nine decimals, a tie) make all these texts different.
+ * A certificate with its canonical form, for tests in which another text was signed instead. The numbers of the
+ * certificate (an integer, an exponent, more than nine decimals, a tie) make all these texts different.
  */
 final class WronglySigned {
     static final String SECRET = "a shared secret";

@@ -55,7 +55,7 @@ class GoldenOutcomesTest {
     }
 
     @Test
-    void explain_allGolden_meetEveryRuleAndObjectByEachAtLeastOnce() throws MalformedCertificate {
+    void explain_allGolden_hasAStepForEachRule_andEachObjectsAtLeastOnce() throws MalformedCertificate {
         Set<Rule> objecting = EnumSet.noneOf(Rule.class);
         for (JsonNode outcome : outcomes()) {
             Explanation explanation = VERIFIER.explain(

@@ -17,12 +17,12 @@ class BudgetTest {
         // Both would yield 0.517730998.
         "2.112800913, 0.907536646, 0.212587769, 0.517730999",
     })
-    void of_tieOfTheTenthDecimal_addsDoublesFromLeftToRight(double dHat, double cohStar, double r, double budget) {
+    void budget_tieOfTheTenthDecimal_addsDoublesFromLeftToRight(double dHat, double cohStar, double r, double budget) {
         assertThat(Policy.defaults().budget(dHat, cohStar, r)).isEqualTo(budget);
     }
 
     @Test
-    void of_claimsOutOfAllBounds_isStillANumber() {
+    void budget_claimsOutOfAllBounds_isStillFrom0To1() {
         Policy steep = new Policy(0.15, 0.05, 0.01, 0.1, 100, 0.5, 100, 2.2);
 
         assertThat(steep.budget(1, Double.MAX_VALUE, Double.MAX_VALUE)).isBetween(0.0, 1.0);

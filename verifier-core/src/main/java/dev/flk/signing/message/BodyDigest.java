@@ -28,8 +28,8 @@ final class BodyDigest {
     }
 
     /**
-     * Checks that the header has at least one digest of a known algorithm, and that every such digest is the digest of
-     * the body.
+     * Checks that the header has at least one digest of a known algorithm, and that all digests of known algorithms are
+     * digests of the body.
      */
     static void check(String header, byte[] body) throws UnacceptableRequest {
         Set<String> algorithms = new HashSet<>();

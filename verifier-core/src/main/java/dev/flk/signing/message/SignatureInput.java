@@ -16,12 +16,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The value of the header {@code Signature-Input} with exactly one signature. The value must be spelled as RFC 8941
- * serializes it, so that its text can become part of the signature base unchanged: one space between components, no
- * other white space, and no leading zeros. Strings may not contain escaped characters.
+ * serializes it: one space between components, no other white space, and no leading zeros. The text can then become
+ * part of the signature base unchanged. Strings may not contain escaped characters.
  *
  * @param label the name by which the header {@code Signature} refers to the signature
  * @param components the names of the covered components, each once, in the order of the signature base
- * @param signatureParams the text of the value after the label, which is itself covered
+ * @param signatureParams the text of the value after the label; the signature also covers this text
  * @param expires the last instant at which the signature is valid; null for no limit
  * @param algorithm the name of the algorithm; null if the key determines it
  */

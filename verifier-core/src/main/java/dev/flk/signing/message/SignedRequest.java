@@ -53,8 +53,8 @@ public final class SignedRequest {
     }
 
     /**
-     * Parses the signature of a request, and checks that the signature covers what it must, and that the body has its
-     * digest.
+     * Parses the signature of a request. Checks that the signature covers every component that the profile requires,
+     * and that {@code Content-Digest}, if it is covered, matches the body.
      *
      * @param rawTarget the path and the query exactly as they were received
      * @param headers returns the values of a header, one for each line that has the header, or an empty list; called
@@ -149,8 +149,8 @@ public final class SignedRequest {
     }
 
     /**
-     * Returns whether the key with the id {@link #keyId} is one of the keys of {@code check} and made the signature.
-     * Every key is tried, with a comparison in constant time, so that the duration does not reveal which ids exist.
+     * Returns whether {@code check} has a key with the id {@link #keyId} that made the signature. Every key is tried,
+     * with a comparison in constant time, so that the duration does not reveal which ids exist.
      */
     public boolean verifiedBy(SignatureCheck check) {
         return check.verifyMessage(signatureBase, signature, keyId());
