@@ -75,7 +75,7 @@ class ArchitectureTest {
     }
 
     @Test
-    void log_isUsedOnlyByTheOutbox() {
+    void wal_isUsedOnlyByTheOutbox() {
         noClasses()
                 .that()
                 .resideOutsideOfPackage("dev.flk.agent.outbox..")

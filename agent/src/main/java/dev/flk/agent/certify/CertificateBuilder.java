@@ -8,9 +8,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A builder of a certificate from measurements in memory. The certificate is identical, byte for byte, to the
- * certificate that {@code flk agent certify} computes if the same numbers are a complete window of a CSV file. For one
- * thread.
+ * A builder of a certificate from measurements in memory. The certificate has the same bytes as the certificate that
+ * {@code flk agent certify} computes for a complete window of a CSV file with the same numbers. For one thread.
  */
 public final class CertificateBuilder {
     private final String shardId;

@@ -41,15 +41,18 @@ import java.util.function.Consumer;
  * same results. The {@code pcs_id} depends only on the rows, the epoch and the shard. Not safe for several threads.
  */
 public final class Certifier {
-    /** The setting of the shard. */
+    /** The setting that names the shard. */
     public static final Key<String> SHARD_ID =
             Key.of("SHARD_ID", Quantities::text, "The shard that `certify` writes into certificates.");
 
-    /** The entry of {@code fallbacks} for a window that has fewer rows than requested, or too few rows to measure. */
+    /**
+     * The entry in a certificate's {@code ft.fallbacks} for a window that has fewer rows than requested, or too few
+     * rows to measure.
+     */
     static final String SHORT_WINDOW = "short_window";
     /**
-     * The entry of {@code fallbacks} for a window whose points are all equal; such a window has no measurable
-     * dimension.
+     * The entry in a certificate's {@code ft.fallbacks} for a window whose points are all equal; the dimension of such
+     * a window can't be measured.
      */
     static final String SINGLE_POINT = "single_point";
 
@@ -129,8 +132,9 @@ public final class Certifier {
     }
 
     /**
-     * A stream that records whether its end was reached. A window that is passed on after the end may be incomplete,
-     * and is therefore not certified.
+     * A stream that records whether its end was reached. At the end, {@link Windows#cut} passes on the last window,
+     * even if it is incomplete. {@link Certifier#follow} recognises this window by the recorded end, and does not
+     * certify it.
      */
     private static final class EndNoticed extends FilterInputStream {
         private boolean ended;

@@ -27,12 +27,12 @@ import java.util.zip.GZIPInputStream;
 /**
  * The properties of a CSV file that cannot be inferred from its content.
  *
- * @param hasHeader whether the first line that is not skipped names the columns
+ * @param hasHeader whether the first line after the skipped lines names the columns
  * @param skippedLines the number of lines to skip at the beginning of the file
  * @param encoding the encoding of the text; empty for UTF-8. A byte order mark of UTF-16 takes precedence
- * @param decimal the decimal separator, a point or a comma. If empty, both are accepted, except that a comma is not
- *     accepted if commas separate the cells
- * @param missing the texts that mean that a cell is empty, besides blank text
+ * @param decimal the decimal separator, a point or a comma. If empty, a point is accepted, and also a comma unless
+ *     commas separate the cells
+ * @param missing the texts that count as an empty cell, in addition to blank text
  * @param timeFormat the format of times; empty if times are numbers or in ISO 8601
  * @param zone the zone that applies to times without a zone
  * @param isSorted whether to sort the rows by time; sorting keeps all rows in memory

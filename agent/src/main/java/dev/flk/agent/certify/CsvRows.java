@@ -87,13 +87,13 @@ public final class CsvRows {
     /**
      * The columns to read. A column is given by its name or, if no column has that name, by its number, from 1.
      *
-     * @param time the column of the times. If empty, the first rule that applies decides: the column named {@code
-     *     timestamp}; no times if the file has only one column; the first column if the file has no header. Otherwise,
-     *     the file is rejected
+     * @param time the column of the times. If empty, the column named {@code timestamp} is used. Without this column, a
+     *     file with only one column has no times, and any other file without a header has the times in its first
+     *     column. A file with a header, several columns and no {@code timestamp} is rejected
      * @param values one to three columns of values; a text may name several columns, separated by commas. If the list
-     *     is empty, the first rule that applies decides: the only column if the file has no times; the first three
-     *     columns apart from the time if the file has no header; otherwise the columns {@code x}, {@code y} and {@code
-     *     z}, of which at least one must exist
+     *     is empty, a file with a header and times has its values in the columns {@code x}, {@code y} and {@code z}, of
+     *     which at least one must exist. A file without a header has them in the first three columns apart from the
+     *     time. A file without times has them in its only column
      */
     public record Columns(Optional<String> time, List<String> values) {
         /** The default columns. */

@@ -90,8 +90,8 @@ public sealed interface Windows {
                 open.add(row);
             }
             if (!open.isEmpty()) {
-                // does not mark the last window as cut, because it is unknown whether more rows of this window would
-                // follow. Whether this window is short depends only on its number of rows
+                // the last window is not marked as cut, because the data does not show whether rows of this window are
+                // missing. It is short only if it has too few rows to measure
                 each.accept(new Window(number, open, rows.hasTimes(), false));
             }
         }

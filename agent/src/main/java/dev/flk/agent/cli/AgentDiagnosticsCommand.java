@@ -33,8 +33,8 @@ import picocli.CommandLine.Command;
         })
 final class AgentDiagnosticsCommand extends DiagnosticsCommand {
     /**
-     * The largest number of distinct reasons in the archive; dead letters with further reasons are counted together.
-     * There is a limit because backends may return any text as a reason.
+     * The maximum number of distinct reasons that the archive lists; dead letters with any further reason are counted
+     * together as {@code others}. There is a limit because backends may return any text as a reason.
      */
     private static final int MOST_REASONS = 100;
 
@@ -89,7 +89,10 @@ final class AgentDiagnosticsCommand extends DiagnosticsCommand {
         return printed.toString(StandardCharsets.UTF_8);
     }
 
-    /** Returns the number of dead letters for each status and reason, as text. The text contains no certificates. */
+    /**
+     * Returns the number of dead letters for each status and reason, as text. Reasons end before their first colon or
+     * comma. The text contains no certificates.
+     */
     private static String deadLetters(Path file) throws IOException {
         Map<String, Long> counts = new TreeMap<>();
         DeadLetterFile.letters(file, letter -> {

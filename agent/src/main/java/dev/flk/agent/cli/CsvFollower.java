@@ -54,8 +54,8 @@ final class CsvFollower {
     }
 
     /**
-     * Follows the file until following ends. Returns the number of windows of the file whose certificates were added to
-     * the outbox, in this run and earlier runs.
+     * Certifies windows until {@link #stop} is called, or the file is replaced or removed. Returns the number of
+     * windows of the file whose certificates were added to the outbox, in this run and in earlier runs.
      */
     long run(Certifier certifier, Columns columns, CsvFormat format, Windows windows) throws IOException, MalformedCsv {
         identity = identity();
@@ -171,8 +171,8 @@ final class CsvFollower {
     }
 
     /**
-     * Requests the end of following. Following ends when the certificates of all complete windows in the file are in
-     * the outbox, or the outbox is full. Does not block. Any thread.
+     * Requests the end of following. The follower still adds the certificates of all windows that are complete in the
+     * file, and then ends. It ends earlier if the outbox is full. Does not block. Any thread.
      */
     void stop() {
         stop.countDown();

@@ -246,9 +246,7 @@ final class DlqCommand implements Runnable {
 
     /** The completion of abbreviated ids. Users may give only the beginning of a dead letter's id. */
     private static final class LetterIds {
-        /**
-         * The minimum length of the beginning of an id, in characters; a shorter beginning would often be ambiguous.
-         */
+        /** The minimum length of an abbreviated id, in characters; a shorter text would often match several ids. */
         static final int MIN_BEGINNING = 8;
 
         private static final int ID_LENGTH = 64;
@@ -259,11 +257,11 @@ final class DlqCommand implements Runnable {
         private LetterIds() {}
 
         /**
-         * Replaces each beginning of an id by the complete id, and returns the results in the given order. Complete
-         * ids, outbox sequences of dead letters in the file, and texts that match no id are not replaced. A {@link
-         * #CUT} at the end of a beginning is ignored.
+         * Replaces each abbreviated id by the complete id that begins with it, and returns the results in the given
+         * order. Complete ids, outbox sequences of dead letters in the file, and texts that match no id are not
+         * replaced. A {@link #CUT} at the end of an abbreviated id is ignored.
          *
-         * @throws IOException if a beginning matches several ids; the message names some of these ids
+         * @throws IOException if an abbreviated id matches several ids; the message names some of these ids
          */
         static List<String> complete(Path file, List<String> given) throws IOException {
             List<String> complete = new ArrayList<>();

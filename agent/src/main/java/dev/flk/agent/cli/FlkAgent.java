@@ -67,7 +67,7 @@ public final class FlkAgent implements Runnable {
     private CommandLine commandLine(Consumer<CommandLine> addSubcommands) {
         CommandLine commands = new CommandLine(this);
         addSubcommands.accept(commands);
-        // set here and not in the annotation, from which subcommands would inherit the footer
+        // sets the footer here, because subcommands would inherit a footer from the annotation
         commands.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
         return commands.setOut(writer(context.out()))

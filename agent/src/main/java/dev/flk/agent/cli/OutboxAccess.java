@@ -66,8 +66,8 @@ final class OutboxAccess {
      */
     static <T> T either(AgentConfig config, Operation<Outbox, T> alone, Operation<RunningAgent, T> throughAgent)
             throws IOException {
-        // only opening the outbox or reaching the agent is repeated: the operation runs once, because it may read
-        // standard input
+        // repeats only the opening of the outbox or the connection to the agent; the operation runs only once, because
+        // it may read standard input
         Access access = retrying(() -> access(config));
         Outbox outbox = access.outbox();
         if (outbox == null) {
@@ -82,7 +82,7 @@ final class OutboxAccess {
      * The outbox, or the running agent that owns the outbox.
      *
      * @param outbox the outbox; null if {@code agent} owns it
-     * @param agent the agent at CONTROL_SOCKET; if {@code outbox} is not null, no agent answers there
+     * @param agent a client of the agent at CONTROL_SOCKET; used only if {@code outbox} is null
      */
     private record Access(@Nullable Outbox outbox, RunningAgent agent) {}
 

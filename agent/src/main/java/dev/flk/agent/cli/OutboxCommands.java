@@ -62,8 +62,8 @@ final class OutboxCommands {
     }
 
     /**
-     * An entry to print. {@code fate} is {@code waits} if the entry is pending, otherwise the word for the settlement
-     * of the entry; see {@link SettledAs#word}.
+     * An entry to print. {@code fate} is {@code waits} if the entry is pending; otherwise it says how the entry was
+     * settled, as {@link SettledAs#word} does.
      */
     private record CatEntry(long outboxSeq, String added, String pcsId, String fate, RawValue certificate) {
         private static final String NO_ID = "(no id)";

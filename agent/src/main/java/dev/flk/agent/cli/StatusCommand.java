@@ -170,8 +170,8 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     /**
-     * Describes when the backend last answered. If a backend has never answered, the agent may not have contacted it
-     * yet: the agent sends nothing while no certificate is waiting.
+     * Describes when the backend last answered. A backend without an answer and without an error is described as not
+     * contacted yet, because the agent sends nothing while no certificate is waiting.
      */
     private static String lastAnswer(StatusReport.Backend backend, Instant now) {
         if (backend.lastAnsweredAt() == null) {

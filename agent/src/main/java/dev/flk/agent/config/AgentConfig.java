@@ -72,7 +72,7 @@ public record AgentConfig(
             .<Key<?>>flatMap(List::stream)
             .toList();
 
-    /** The settings that a command requires in addition to valid values. */
+    /** The settings without which a command cannot run. */
     public enum Need {
         ENDPOINT,
         SIGNING
@@ -100,8 +100,8 @@ public record AgentConfig(
     }
 
     /**
-     * Reads the configuration as {@link #load} does with all needs, but returns the problems instead of throwing an
-     * exception.
+     * Reads the configuration as {@link #load} does with all of {@link Need} required, but returns the problems instead
+     * of throwing an exception.
      */
     public static Diagnosed<AgentConfig> diagnose(Map<String, String> environment, @Nullable Path file) {
         return Diagnosed.read(
@@ -176,7 +176,8 @@ public record AgentConfig(
     }
 
     /**
-     * Requires that the agent creates no file at a path where the intake of the spool directory would submit that file.
+     * Requires that no file that the agent creates is in the spool directory under a name by which it would be
+     * submitted.
      */
     private void requireNotSpooled(Settings settings) {
         spoolDirectory.ifPresent(spool -> createdFiles()
@@ -207,8 +208,8 @@ public record AgentConfig(
     }
 
     /**
-     * Returns the names of settings that have other values in another configuration and take effect only after a
-     * restart. Each text names either one setting, or several settings of which at least one has another value.
+     * Compares the settings that take effect only after a restart, and returns the names of those that have other
+     * values in {@code other}. A text may name several settings; then at least one of these has another value.
      */
     public List<String> neededRestart(AgentConfig other) {
         List<String> changed = new ArrayList<>();

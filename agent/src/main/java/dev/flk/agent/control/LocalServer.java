@@ -110,8 +110,8 @@ public final class LocalServer implements Closeable {
         public static final List<Key<?>> KEYS = List.of(CONTROL_SOCKET, INTAKE_SOCKET, INTAKE_PORT);
 
         /**
-         * Reads the addresses from settings. By default, the operators' socket is in the outbox's directory, which is
-         * {@code outbox}.
+         * Reads the addresses from settings. By default, the operators' socket is in {@code outbox}, the directory of
+         * the outbox.
          */
         public static Addresses read(Settings settings, Path outbox) {
             return new Addresses(
@@ -204,7 +204,8 @@ public final class LocalServer implements Closeable {
             throw new InvalidConfig(
                     List.of(setting + ": " + socket + " is " + kind + ", not a socket; name another path"));
         }
-        // the socket of a killed agent may accept connections for a moment after the lock of the outbox is released
+        // looks several times, because the socket of a killed agent may accept connections for a moment after the lock
+        // of the outbox is released
         for (int look = 0; isListening(socket); look++) {
             if (look == MOST_LOOKS) {
                 throw new InvalidConfig(List.of(setting + ": " + socket
@@ -252,9 +253,9 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Returns the visitor for a connection to the loopback port; null, which closes the connection, if only connections
-     * for operators are left. The visitor rejects requests that a web page may have sent, because a page in a local
-     * browser can reach this port.
+     * Returns the visitor that checks the requests of a connection to the loopback port. The visitor rejects requests
+     * that a web page may have sent, because a page in a local browser can reach this port. If only the connections
+     * reserved for operators are left, returns null, which closes the connection.
      */
     private @Nullable Visitor connectByPort(@Nullable SocketAddress remote) {
         return !hasRoomForPrograms()
@@ -272,8 +273,8 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * If an operation that an operator has requested is running, waits until the operation has ended. Then closes all
-     * sockets and connections.
+     * Waits until the operation that is running for an operator, if any, has ended. Then closes all sockets and
+     * connections.
      */
     @Override
     public void close() {
@@ -290,8 +291,8 @@ public final class LocalServer implements Closeable {
         StatusReport status() throws IOException;
 
         /**
-         * Frees the disk space of settled certificates in segments that were closed longer ago than {@code horizon}, or
-         * only returns what would be freed, depending on {@code mode}.
+         * Frees the disk space of settled certificates in segments that were closed longer ago than {@code horizon}.
+         * With the mode {@code DRY_RUN}, only returns what would be freed.
          */
         OutboxCompaction.Report compact(Duration horizon, OutboxCompaction.Mode mode) throws IOException;
 

@@ -86,13 +86,13 @@ public final class RunningAgent implements CertificateSink, Operations {
         int added = JSON.readTree(require(answered, 202)).path("added").asInt();
         if (added != certificates.size()) {
             throw new IOException("the agent accepted " + added + " of " + certificates.size()
-                    + " certificates; it has a different version: use the flk-agent of that version");
+                    + " certificates; its version differs from this command's: use the flk-agent of the running agent");
         }
     }
 
     /**
-     * Returns a size that fits into one request. The running agent checks whether the outbox has room for the
-     * certificates.
+     * Returns half the maximum size of a request, so that certificates of this size fit into one request. The running
+     * agent checks whether the outbox has room.
      */
     @Override
     public long maxBytes() {

@@ -35,7 +35,8 @@ import org.jspecify.annotations.Nullable;
 final class BackendChecks {
     /**
      * The difference between the agent's clock and the backend's clock above which the backend's clock is reported as
-     * doubtful. This threshold is lower than the tolerance of every backend rule that depends on time.
+     * doubtful. This threshold is lower than the tolerance of every backend rule that depends on time, so that every
+     * harmful difference is reported.
      */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 

@@ -9,9 +9,11 @@ import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxInspector;
 import dev.flk.agent.source.SpoolIntake;
 import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.cli.IoMessages;
 import dev.flk.program.health.Check;
 import dev.flk.program.health.Directories;
 import dev.flk.program.health.Finding;
+import dev.flk.program.health.Finding.Grade;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,7 +57,8 @@ public final class Doctor {
     }
 
     /**
-     * Returns the checks of directories, the disk and the running agent. They do not read the records of the outbox.
+     * Returns the checks of directories, the disk and the running agent. These checks do not look for damaged records.
+     * If no agent runs, the check {@code agent} reads the whole outbox to count the waiting certificates.
      */
     public static List<Check> local(AgentConfig config) {
         return List.of(
@@ -85,7 +88,10 @@ public final class Doctor {
                     .map(objection -> Finding.bad("dead letters", objection))
                     .orElseGet(() -> Directories.writable("dead letters", parent(file)));
         } catch (IOException e) {
-            return Directories.writable("dead letters", parent(file)); // names the obstacle in the path
+            Finding directory = Directories.writable("dead letters", parent(file));
+            return directory.grade() == Grade.BAD
+                    ? directory // this finding names the part of the path that is a file or is not writable
+                    : Finding.bad("dead letters", file + " can't be read: " + IoMessages.reason(e));
         }
     }
 

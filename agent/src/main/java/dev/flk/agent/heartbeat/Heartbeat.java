@@ -64,7 +64,7 @@ public final class Heartbeat implements Closeable {
     private volatile boolean isAwaited;
     /** The offset of the backend's clock from this machine's, according to the last answer. */
     private volatile Duration clockAhead = Duration.ZERO;
-    /** The last problem that was logged since the last stored heartbeat; null if there was none. */
+    /** The problem that was logged last; null if none was logged after the last heartbeat that a backend has stored. */
     private volatile @Nullable String problem;
 
     /** A source of the agent's state. */
@@ -92,7 +92,7 @@ public final class Heartbeat implements Closeable {
      *
      * @param oldestPendingSeconds how long the oldest waiting certificate has waited
      * @param lastAnswerAt the last time at which a backend answered a request with certificates
-     * @param shards the shards with certificates in the outbox since the start, at most 64
+     * @param shards the shards that have had certificates in the outbox since the start, at most 64
      * @param clockAheadMs the offset of the backend's clock from the agent's
      * @param heldShards the number of shards that are held because a signature was rejected
      * @param breakerOpen whether no backend answers
@@ -136,7 +136,7 @@ public final class Heartbeat implements Closeable {
      * endpoint.
      *
      * @param version the version of the agent
-     * @param shards returns the names of shards with certificates in the outbox
+     * @param shards a supplier of the names of the shards that have had certificates in the outbox since the start
      */
     public static Heartbeat start(
             HeartbeatConfig config,
@@ -192,8 +192,8 @@ public final class Heartbeat implements Closeable {
         Map<String, String> signature = MessageSigner.of(key)
                 .sign(
                         "PUT",
-                        // signs the path without the path of the base URL, because a proxy that serves the base URL
-                        // removes that path
+                        // signs the path without the path of the base URL, which a proxy removes before the backend
+                        // gets the request
                         path,
                         Map.of(),
                         body,
@@ -213,8 +213,8 @@ public final class Heartbeat implements Closeable {
     }
 
     /**
-     * Returns the client of the first backend that answers certificates; if no backend answers, returns the client of
-     * the preferred backend.
+     * Returns the client of the first backend without an outage, as observed by the sender. If all backends have an
+     * outage, returns the client of the preferred backend.
      */
     private static BackendClient client(Target now, List<Backend> backends) {
         List<BackendClient> inOrder = now.sending().endpoints().stream()
@@ -293,7 +293,7 @@ public final class Heartbeat implements Closeable {
         return ahead.abs().compareTo(Duration.ofSeconds(2)) < 0 ? Duration.ZERO : ahead;
     }
 
-    /** Logs a problem, unless the last logged problem was the same and no heartbeat has been stored since. */
+    /** Logs a problem, unless it is the same as {@link #problem}, which is already logged. */
     private void failed(String what) {
         if (!what.equals(problem)) {
             problem = what;

@@ -34,7 +34,6 @@ public record HeartbeatConfig(Duration every, Optional<String> agentId, Optional
     private static final Duration LONGEST = Duration.ofDays(1);
     private static final int MAX_ID_CHARS = 128;
 
-    /** Reads the settings. */
     public static HeartbeatConfig read(Settings settings, Optional<SigningKey> key) {
         Duration every = settings.get(HEARTBEAT);
         settings.unused("HEARTBEAT is 0", every.isZero() ? List.of(AGENT_ID) : List.of());

@@ -54,9 +54,8 @@ final class BackgroundAppends {
         limit.say(
                 "append",
                 leftOut -> LOG.error(
-                        "outbox append error: {}; the agent tries again to save which certificates were sent and"
-                                + " settled; if the agent crashes before this is on disk, some certificates may be sent"
-                                + " twice{}",
+                        "outbox append error: {}; the agent retries. If it crashes before the disk shows which"
+                                + " certificates were sent and settled, some may be sent twice{}",
                         failure.getMessage(),
                         leftOut));
     }

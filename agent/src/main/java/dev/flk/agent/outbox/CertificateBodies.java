@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class CertificateBodies implements Closeable {
     /**
-     * The smallest distance from the read position to a wanted record, in sequences, at which a new search for the
-     * record begins. For a shorter distance, it is cheaper to read all records up to the wanted record.
+     * The distance, in sequences, within which a wanted record is reached by reading all records before it. A record
+     * further ahead is reached faster by a new search.
      */
     private static final long READ_ON = 4096;
 
@@ -107,8 +107,8 @@ final class CertificateBodies implements Closeable {
     }
 
     /**
-     * Returns the certificates in the records with these sequences, by sequence. The map has no value for a certificate
-     * that the disk has lost.
+     * Returns the certificates at these locations, by location. A location is the sequence of the record that contains
+     * the certificate. The map has no value for a certificate that the disk has lost.
      */
     synchronized Map<Long, byte[]> read(Iterable<Long> locations) throws IOException {
         NavigableSet<Long> wanted = new TreeSet<>();

@@ -105,16 +105,14 @@ public record DeadLetter(
     /**
      * A filter of dead letters. The filter selects the dead letters that satisfy all of the conditions below.
      *
-     * @param reason a text that the dead letter's reason must contain; case is ignored; if empty, every reason
-     *     satisfies the condition
-     * @param since the certificate must have been given up at this time or later; if empty, every time satisfies the
-     *     condition
-     * @param ids {@code pcs_id}s and outbox sequences; one of these must belong to the dead letter; if the list is
-     *     empty, every dead letter satisfies the condition
+     * @param reason a text that the reason of the dead letter must contain, in upper or lower case; empty to allow any
+     *     reason
+     * @param since the earliest time at which the certificate may have been given up; empty to allow any time
+     * @param ids {@code pcs_id}s and outbox sequences, one of which must be that of the dead letter; empty to allow any
+     *     dead letter
      */
     public record DeadLetterFilter(Optional<String> reason, Optional<Instant> since, List<String> ids)
             implements Predicate<DeadLetter> {
-        /** Copies the list. */
         public DeadLetterFilter {
             ids = List.copyOf(ids);
         }

@@ -23,9 +23,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A reader that reads the file of dead letters line by line, even while an agent writes the file. If the first line is
- * neither a dead letter nor what a crash may have left of a dead letter, the reader throws {@link NotDeadLetters},
- * because no agent has written the file; the agent then does not change the file. For one thread.
+ * A reader that reads the file of dead letters line by line, even while an agent writes the file. A first line that is
+ * neither a dead letter nor a dead letter damaged by a crash shows that no agent has written the file. The reader then
+ * throws {@link NotDeadLetters}, and the agent does not change the file. For one thread.
  */
 public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
@@ -164,8 +164,8 @@ public final class DeadLetterFile {
      * Returns the next complete line that is not blank, without its leading white space and without its line end; null
      * if the file has no further complete line.
      *
-     * @throws NotDeadLetters if the first line is neither a dead letter nor what a crash may have left of a dead
-     *     letter, or if the line to return is longer than any dead letter
+     * @throws NotDeadLetters if the first line is neither a dead letter nor a dead letter damaged by a crash, or if the
+     *     line to return is longer than any dead letter
      */
     byte @Nullable [] nextLine() throws IOException {
         line.reset();
@@ -217,7 +217,7 @@ public final class DeadLetterFile {
     }
 
     /**
-     * Returns whether this line may be what a crash has left of a dead letter: a crash may have truncated the line, or
+     * Returns whether this line may be a dead letter that a crash has damaged. A crash may have truncated the line, or
      * replaced some or all of its bytes by zeros. The text before the first zero must be the beginning of a dead
      * letter. Also returns true for an empty line.
      */

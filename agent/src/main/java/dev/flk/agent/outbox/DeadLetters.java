@@ -29,9 +29,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The file of the certificates that the agent has given up. Each line is a {@link DeadLetter}; the lines are in the
  * order in which the certificates were given up. When {@link #add} returns, the new line is on disk; the caller must
- * not settle the entry of the outbox before that. The process that owns the outbox also owns this file. Safe for
- * several threads; while dead letters are requeued or purged, all calls except {@link #count} and {@link #countInFile}
- * wait.
+ * not settle the entry of the outbox before {@link #add} has returned. The process that owns the outbox also owns this
+ * file. Safe for several threads; while dead letters are requeued or purged, all calls except {@link #count} and {@link
+ * #countInFile} wait.
  */
 public final class DeadLetters implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
@@ -153,8 +153,8 @@ public final class DeadLetters implements Closeable {
 
     /**
      * Follows changes by other programs. If the file was moved away, for example by logrotate, opens the new file at
-     * the path, or creates a new file. Otherwise, removes an incomplete line of a failed write, and if the length of
-     * the file has changed, checks and repairs the file again.
+     * the path, or creates it. Otherwise, removes the incomplete line that a failed write of this object may have left.
+     * If another program has changed the length of the file, checks and repairs the file again.
      */
     private void followChanges() throws IOException {
         if (!known.isSameFile(files.status(path))) {
@@ -215,8 +215,8 @@ public final class DeadLetters implements Closeable {
 
     /**
      * Adds the certificates of the selected dead letters to the outbox again, and removes these dead letters from the
-     * file. Dead letters that were requeued before, but are still in the file, are only removed from the file, whether
-     * or not they are selected.
+     * file. Dead letters that were requeued earlier, but are still in the file, are not requeued again; they are
+     * removed from the file even if they are not selected.
      *
      * @return the number of requeued dead letters
      * @throws OutboxFull if the outbox has no room for all selected dead letters. The dead letters for which the outbox

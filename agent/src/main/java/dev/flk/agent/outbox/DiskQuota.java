@@ -14,8 +14,8 @@ import java.util.function.LongSupplier;
 /**
  * The two limits on new certificates: the outbox's files, without the {@link Reserve}, may have at most {@code
  * OUTBOX_MAX_BYTES}, and at least {@code OUTBOX_MIN_FREE_BYTES} of the disk must stay free. Sizes that are older than
- * one second are read from the file system again; between two readings, the bytes of new certificates are added to the
- * sizes. Safe for several threads.
+ * one second are read from the file system again; between two readings, the sizes are adjusted for the bytes of new
+ * certificates. Safe for several threads.
  */
 final class DiskQuota {
     /**
@@ -54,14 +54,14 @@ final class DiskQuota {
         refreshIfOld();
         long needed = bytes + (long) certificates * OVERHEAD_BYTES;
         if (usedBytes + needed > options.maxBytes()) {
-            throw new OutboxFull("the outbox " + options.directory() + " is full: its files have " + usedBytes + " of "
-                    + options.maxBytes() + " bytes, and certificates of " + waitingBytes
-                    + " bytes wait to be sent; let flk-agent run send them, or raise OUTBOX_MAX_BYTES");
+            throw new OutboxFull("the outbox " + options.directory() + " is full: its files use " + usedBytes + " of "
+                    + options.maxBytes() + " bytes, and " + waitingBytes
+                    + " bytes of certificates wait to be sent; let flk-agent run send them, or raise OUTBOX_MAX_BYTES");
         }
         if (freeBytes - needed < options.minFreeBytes()) {
             throw new OutboxFull("the file system of " + options.directory() + " has " + freeBytes
-                    + " bytes left, and certificates of " + needed
-                    + " bytes would leave less than OUTBOX_MIN_FREE_BYTES ("
+                    + " bytes left, and " + needed
+                    + " bytes of certificates would leave less than OUTBOX_MIN_FREE_BYTES ("
                     + options.minFreeBytes() + "); free space");
         }
         usedBytes += needed;

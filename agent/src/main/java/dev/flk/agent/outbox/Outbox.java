@@ -138,8 +138,9 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Writes the file that contains the log's range. The next start compares the log with this range to find missing
-     * segments. A failure is only logged, because the outbox must also work on a full disk.
+     * Writes the file with the log's range: which oldest records were removed, and which record is the last. The next
+     * start compares the log with this range to find missing segments. A failure is only logged, because the outbox
+     * must also work on a full disk.
      */
     private void keepRange(RangeWrite write) {
         try {
@@ -242,8 +243,8 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /**
      * Adds dead letters as new entries. After the future has completed, the caller must remove these dead letters from
-     * their file. If a crash prevents the removal, the next start finds the names of the former entries in the new
-     * records of the log, and removes the dead letters.
+     * their file. The new records of the log contain the names of the former entries. If a crash prevents the removal,
+     * the next start uses these names to remove the dead letters.
      */
     CompletableFuture<Void> requeue(List<DeadLetter> letters) throws IOException {
         List<byte[]> plain = letters.stream().map(DeadLetter::certificate).toList();
@@ -495,7 +496,8 @@ public final class Outbox implements CertificateSink, Closeable {
             if (moved.isEmpty()) {
                 return CompletableFuture.completedFuture(null);
             }
-            // repeats the record of the last sending, because its segment may be one that compaction is about to remove
+            // repeats the record of the last sending, because compaction may be about to remove the segment with that
+            // record
             contents.lastSending().ifPresent(last -> records.add(OutboxRecords.beingSent(last, List.of())));
             return ForcedAppend.to(log, records, first -> {
                 long location = first;
@@ -521,7 +523,6 @@ public final class Outbox implements CertificateSink, Closeable {
         return compaction.run(horizon, mode);
     }
 
-    /** Returns the directory of the outbox. */
     public Path directory() {
         return options.directory();
     }

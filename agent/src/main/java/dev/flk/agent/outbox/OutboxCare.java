@@ -22,8 +22,8 @@ import org.slf4j.LoggerFactory;
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
     /**
-     * The wait after a compaction that removed nothing. The next compaction does not wait that long if many more
-     * entries are settled in the meantime.
+     * The minimum time between a compaction that removed nothing and the next compaction. The next compaction may come
+     * earlier if many more entries have been settled since.
      */
     private static final long FRUITLESS_NANOS = Duration.ofMinutes(1).toNanos();
 
@@ -88,7 +88,7 @@ final class OutboxCare implements Closeable {
 
     /**
      * Compacts the outbox if more than an eighth of its bytes belong to settled entries. After a compaction that
-     * removed nothing, waits as described at {@link #FRUITLESS_NANOS} before the next compaction. Concurrent calls run
+     * removed nothing, does nothing until the time described at {@link #FRUITLESS_NANOS} is over. Concurrent calls run
      * one after the other; a call that had to wait usually finds nothing to remove.
      */
     synchronized void makeRoom() throws IOException {

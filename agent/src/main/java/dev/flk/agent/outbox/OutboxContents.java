@@ -74,7 +74,6 @@ final class OutboxContents {
         return last;
     }
 
-    /** Returns the pending entries. */
     Pending pending() {
         return pending;
     }

@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A tool that reads, checks and repairs an outbox on disk. All methods except {@link #repair} also work while an agent
- * runs, and change nothing, with one exception: if no process holds the lock file of the outbox, {@link #requireFree}
- * writes the name of this process into it. A missing directory counts as an empty outbox.
+ * runs. They change nothing, except that {@link #requireFree} writes the name of this process into the lock file if no
+ * process holds the lock. A missing directory counts as an empty outbox.
  */
 public final class OutboxInspector {
     private static final int PAGE = 4096;
@@ -88,7 +88,7 @@ public final class OutboxInspector {
 
     /**
      * Passes all pending and settled entries that are still in the log to a consumer, in the order of the log. An entry
-     * that compaction has moved is passed where its last record is in the log; the entries are therefore not always in
+     * that compaction has moved is passed at the position of its last record; the entries are therefore not always in
      * the order of their sequences. Needs about four bytes of memory per entry, and more memory for each entry that
      * compaction has moved.
      */
@@ -207,8 +207,8 @@ public final class OutboxInspector {
                     .run().setAside().stream()
                             .map(file -> file.segment() + " to " + file.as())
                             .toList();
-            // deletes the recorded range of the log, so that the next start accepts segments missing at its beginning
-            // or end
+            // deletes the recorded range of the log, so that the next start does not report segments that are missing
+            // at the beginning or end of the log
             range.forget();
             return setAside;
         } catch (LogLockedException e) {

@@ -31,7 +31,6 @@ public record OutboxOptions(Path directory, long maxBytes, long minFreeBytes) {
     /** The settings of an outbox. */
     public static final List<Key<?>> KEYS = List.of(PATH, MAX_BYTES, MIN_FREE_BYTES);
 
-    /** Checks the bounds. */
     public OutboxOptions {
         if (maxBytes < 1 || minFreeBytes < 0) {
             throw new IllegalArgumentException("need maxBytes >= 1 and minFreeBytes >= 0");

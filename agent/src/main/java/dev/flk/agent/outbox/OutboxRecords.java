@@ -150,7 +150,7 @@ final class OutboxRecords {
     /** Returns the error for a record of a kind that this version does not know. */
     static IOException unknown(LogRecord record) {
         return new IOException("the outbox has a record of the unknown kind " + record.kind() + " at sequence "
-                + record.sequence() + "; it was written by a newer version, use that one");
+                + record.sequence() + "; a newer version wrote it: use that version");
     }
 
     private static int headBytes(LogRecord record) {

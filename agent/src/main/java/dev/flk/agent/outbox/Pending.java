@@ -45,7 +45,10 @@ final class Pending {
         boolean wantsMoreAfter(Chunk chunk, int index);
     }
 
-    /** Adds an entry of a shard. Until the entry is moved, its certificate is in the record with the same sequence. */
+    /**
+     * Adds an entry of a shard. The certificate is in the log's record with the sequence of the entry, until a
+     * compaction moves it.
+     */
     synchronized void add(OutboxEntry entry, String shard) {
         Chunk before = chunkOf(entry.sequence());
         if (before != null && before.lastSequence() > entry.sequence()) {
@@ -153,8 +156,8 @@ final class Pending {
     }
 
     /**
-     * Returns the backlogs by shard name: one for each name to which {@link Shards} has assigned its own number, and
-     * one under {@link Shards#OTHERS} for all other shards. Visits every entry in the worst case.
+     * Returns the backlogs by shard name. Each name that has its own number in {@link Shards} has its own backlog. The
+     * backlog under {@link Shards#OTHERS} combines all other shards. Visits every entry in the worst case.
      */
     synchronized Map<String, ShardBacklog> byShard() {
         long[] oldest = new long[Shards.MOST_NAMED + 1];

@@ -11,10 +11,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A table that gives each shard name a number of two bytes, and counts the pending entries under each number. Because
- * names come from untrusted certificates, only the first 64 names have their own numbers; all later names share the
- * number of the name {@link #OTHERS}. While the outbox is read at a start, a new name may replace a name without
- * pending entries. After the start, names are no longer replaced, so that certificates can't create an unlimited number
- * of names in a monitoring system. Not safe for several threads.
+ * names come from untrusted certificates, at most 64 names have their own numbers; all other names share the number of
+ * the name {@link #OTHERS}. While the outbox is read at a start, a new name may replace a name without pending entries.
+ * After the start, names are no longer replaced, so that certificates can't create an unlimited number of names in a
+ * monitoring system. Not safe for several threads.
  */
 final class Shards {
     /** The name under which the entries of all shards without a number of their own are counted. */

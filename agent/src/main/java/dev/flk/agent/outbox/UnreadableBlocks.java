@@ -13,11 +13,10 @@ import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
  * File operations that survive unreadable blocks. If the disk fails to read a block, these operations return bytes that
- * can't belong to a record; the log then counts the records in the block as damaged and continues after the block. The
- * first block of a file is not replaced, because it contains the header, which is needed to check the records. Blocks
- * are replaced only in files that are open just for reading. In a file that is open for writing, a failed read still
- * throws; otherwise a start could cut off records at the end of the log only because the disk failed to read them. Safe
- * for several threads.
+ * can't belong to a record; the log then counts the records in the block as damaged and continues after the block. A
+ * failed read of the first block of a file still throws, because this block contains the header, which is needed to
+ * check the records. A failed read of a file that is open for writing also throws; otherwise a start could cut off
+ * records at the end of the log only because the disk failed to read them. Safe for several threads.
  */
 final class UnreadableBlocks extends ForwardingFiles {
     private static final int BLOCK_BYTES = 4096;

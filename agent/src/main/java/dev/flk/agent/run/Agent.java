@@ -211,8 +211,8 @@ public final class Agent implements Closeable {
                 .forEach(setting -> LOG.warn("{} was changed; restart the agent to apply it", setting));
         sender.reconfigure(next.sending());
         heartbeat.reconfigure(next.heartbeat(), next.sending());
-        LOG.info("the configuration was read again; settings that need no restart are in force, also for waiting"
-                + " certificates");
+        LOG.info(
+                "the configuration was read again; settings that need no restart now apply, also to waiting certificates");
     }
 
     /**
@@ -297,8 +297,8 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Sends until the outbox and the spool directory have no more certificates to send, or until {@link #stop} or
-     * {@link #close} is called, or until this agent no longer owns the outbox.
+     * Sends until the outbox and the spool directory have no more certificates to send. Returns earlier if {@link
+     * #stop} or {@link #close} is called, or if this agent no longer owns the outbox.
      */
     public void runUntilEmpty() throws InterruptedException {
         loop(true);
@@ -388,7 +388,7 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Makes {@link #run} stop sending and return. Before it returns, {@link #run} waits at most eight seconds for
+     * Makes {@link #run} stop sending and return. Before {@link #run} returns, it waits at most eight seconds for
      * answers to certificates in flight, and then at most one second for the intake of the spool directory. This method
      * does not block.
      */
@@ -408,8 +408,9 @@ public final class Agent implements Closeable {
     }
 
     /**
-     * Makes {@link #run} return, which may first wait for answers to certificates in flight, and then closes all parts
-     * of the agent. Returns or throws within twelve seconds, even if the disk or a backend hangs.
+     * Makes {@link #run} return, and then closes all parts of the agent. Before {@link #run} returns, it may wait for
+     * answers to certificates in flight. This method returns or throws within twelve seconds, even if the disk or a
+     * backend hangs.
      *
      * @throws IOException if a part of the agent could not be closed, or if closing took too long; in either case,
      *     pending certificates remain on disk

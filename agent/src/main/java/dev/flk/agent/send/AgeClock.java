@@ -13,11 +13,11 @@ import org.jspecify.annotations.Nullable;
  * The clock on which {@code MAX_AGE} is measured. It continues from the last reading that the outbox has recorded;
  * without such a reading, the clock starts with the backend's time or, if that time is unknown, with the agent's time.
  * The clock advances with elapsed time, which does not include the time during which the machine slept or the agent did
- * not run. If the agent's clock and the backend's clock are both ahead of elapsed time, the smaller of the two
- * differences is added. A difference of up to a minute is added at once, a larger difference only after both clocks
- * have stayed ahead for {@link #CONFIRMED_AFTER}. A jump of one clock, or a temporary jump of both clocks, therefore
- * does not make a certificate old. If the backend's clock was never measured, only elapsed time counts. Owned by the
- * sender's thread.
+ * not run. The missing time is added if the agent's clock and the backend's clock are both ahead of elapsed time; the
+ * smaller of the two differences counts. A difference of up to a minute is added at once. A larger difference is added
+ * only after both clocks have stayed ahead for {@link #CONFIRMED_AFTER}, so that a jump of one clock, or a temporary
+ * jump of both clocks, does not make a certificate old. If the backend's clock was never measured, only elapsed time
+ * counts. Owned by the sender's thread.
  */
 final class AgeClock {
     /** The duration for which both clocks must stay ahead of elapsed time before the difference is added. */
@@ -44,9 +44,9 @@ final class AgeClock {
     /**
      * A reading of this clock.
      *
-     * @param certain the time if an unconfirmed jump of both clocks is not counted
-     * @param possible the time if an unconfirmed jump of both clocks is counted; equal to {@code certain} if there is
-     *     no unconfirmed jump
+     * @param certain the time without an unconfirmed jump of both clocks
+     * @param possible the time including an unconfirmed jump of both clocks; equal to {@code certain} if there is no
+     *     such jump
      * @param own the time on the agent's clock, minus an unconfirmed jump
      */
     record Age(Instant certain, Instant possible, Instant own) {

@@ -37,10 +37,9 @@ final class AnswerHandler {
     private static final long AGE_CHECK_NANOS = Duration.ofMinutes(1).toNanos();
     private static final int LONGEST_REASON = 300;
     /**
-     * The error text of a 503 that means that the certificate is in the log of the backend but not decided yet. The
-     * backend will decide the certificate even if the agent does not send the certificate again. After a 500, the
-     * certificate may be in the log, too; after a 408, a 429, or a 503 with any other text, the certificate is not in
-     * the log.
+     * The error text of a 503 for a certificate that is in the backend's log but not decided yet. The backend will
+     * decide this certificate even if the agent does not send it again. After a 503 with any other text, a 408 or a
+     * 429, the certificate is not in the log. After a 500, the certificate may be in the log.
      */
     private static final String IN_LOG_BUT_UNDECIDED = "dedup store unavailable";
 
@@ -182,8 +181,8 @@ final class AnswerHandler {
     }
 
     /**
-     * Defers an entry for a minute, because the age of the entry is uncertain: if a recent jump of the agent's clock
-     * and the backend's clock is real, the entry is older than {@code MAX_AGE}; otherwise, the entry is younger.
+     * Defers an entry for a minute, because its age is uncertain: the entry is older than {@code MAX_AGE} only if a
+     * recent jump of the agent's clock and the backend's clock is real.
      */
     void ageNotCertain(Queued queued) {
         limit.say(
@@ -279,7 +278,10 @@ final class AnswerHandler {
     private void badSignature(Item item, String shardId) {
         noteNotArrived(item.queued());
         if (hold.refused(item.queued(), shardId, nanoTicker.getAsLong())) {
-            giveUp(item, 401, "Signature verification failed, although others of this key and shard are accepted");
+            giveUp(
+                    item,
+                    401,
+                    "Signature verification failed, although the backend accepts other certificates of this shard with the same key");
             return;
         }
         limit.say(

@@ -61,8 +61,8 @@ final class BackendLink {
          */
         ASK,
         /**
-         * Nothing may be sent before the next answer arrives, because the window is full, or because that answer may
-         * contain the backend's time.
+         * Nothing may be sent before the next answer arrives, because the window is full, or because the backend's time
+         * is unknown and the next answer may contain it.
          */
         FULL,
         /** Nothing may be sent for some time, because sending is paused, or because the backend does not answer. */
@@ -179,8 +179,8 @@ final class BackendLink {
     }
 
     /**
-     * Notes that the backend serves, and has answered the request for its time. This request does not use up the
-     * permission of the breaker; the next request may use the permission.
+     * Notes that the backend serves, and has answered the request for its time. The breaker's permission for this
+     * request remains valid: the next request to the backend uses it.
      */
     void serves(Reply reply, long sentNanos) {
         measuring = false;

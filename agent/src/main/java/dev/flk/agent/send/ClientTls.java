@@ -45,7 +45,6 @@ public record ClientTls(SSLContext context, List<X509Certificate> ownChain, List
     /** The settings of TLS connections to the backend. The value of each setting is PEM text. */
     public static final List<Key<?>> KEYS = List.of(CA, CERT, KEY);
 
-    /** Copies the lists. */
     public ClientTls {
         ownChain = List.copyOf(ownChain);
         authorities = List.copyOf(authorities);
@@ -90,7 +89,7 @@ public record ClientTls(SSLContext context, List<X509Certificate> ownChain, List
             builder.trustManager(pem(authorities));
             return true;
         } catch (IllegalArgumentException e) {
-            settings.problem("TLS_CA: can't be used: " + why(e) + "; it must be certificates in PEM");
+            settings.problem("TLS_CA: can't be used: " + why(e) + "; it must contain certificates in PEM");
             return false;
         }
     }

@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
  * The offset of the backend's clock from the agent's (positive if the backend is ahead), measured from the {@code Date}
  * of the backend's answers. Owned by the sender's thread.
  *
- * <p>A {@code Date} that agrees with the last measurement is accepted at once. It agrees if the offset is nearly the
- * same, or if the backend's clock has advanced by the elapsed time. Any other {@code Date} may be wrong, for example
- * because a proxy has set it; it is accepted only when {@value #AGREEING} consecutive answers agree with each other.
- * Before the first measurement, the agent's clock is assumed to be right.
+ * <p>A {@code Date} that agrees with the last measurement is accepted at once. A {@code Date} agrees if the offset is
+ * nearly the same, or if the backend's clock has advanced by about the elapsed time. Any other {@code Date} may be
+ * wrong, for example because a proxy has set it; it is accepted only when {@value #AGREEING} consecutive answers agree
+ * with each other. Before the first measurement, the agent's clock is assumed to be right.
  *
  * <p>{@code Date} has whole seconds, and is therefore half a second behind the backend's clock on average. An offset
  * that may be due only to this rounding and to the duration of the request counts as zero. The duration of a request is
@@ -33,8 +33,8 @@ final class ClockOffset {
 
     private static final int AGREEING = 3;
     /**
-     * The number of refused measurements after which the last accepted measurement is used again if the offset is still
-     * unknown; see {@link #keep}.
+     * The number of refused measurements after which an unknown offset no longer prevents sending. The last accepted
+     * measurement is then used again; see {@link #keep}.
      */
     private static final int MOST_DOUBTED = 6;
 

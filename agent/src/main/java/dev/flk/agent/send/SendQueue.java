@@ -60,8 +60,8 @@ final class SendQueue {
         /** The number of answers of 408 and 500; only these answers count towards {@code MAX_ATTEMPTS}. */
         int attemptsSpent;
         /**
-         * Whether it is known that no sending before the last one has arrived. If the last sending did not arrive
-         * either, the certificate is not at the backend.
+         * Whether no sending before the last sending can have arrived at the backend. If the last sending did not
+         * arrive either, the backend does not have the certificate.
          */
         boolean neverArrivedBefore;
         /**

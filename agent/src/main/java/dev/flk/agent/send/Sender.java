@@ -168,8 +168,8 @@ public final class Sender {
         runTasks();
         int requests = 0;
         while (!stopping && inFlight.get() < configured.options.maxInFlight() && sendOne()) {
-            // handles answers between the attempts to send, because an attempt may only take entries of held shards
-            // from the queue and send no request
+            // handles answers after each attempt, because many attempts in a row may send nothing, for example if all
+            // entries that they take from the queue belong to held shards
             runTasks();
             if (++requests >= MOST_REQUESTS_A_STEP) {
                 return 0;
@@ -439,8 +439,8 @@ public final class Sender {
     }
 
     /**
-     * If an entry got no answer, limits the next batch with this entry to half the size of the current batch. The
-     * current batch may have been too large, or may have contained a certificate that makes the backend fail.
+     * Limits the next batch of an entry that got no answer to half the size of the batch that was sent. The batch that
+     * was sent may have been too large, or may have contained a certificate that makes the backend fail.
      */
     private static void sendFewerTogether(Queued queued, int together, SubmitResult result) {
         if (together > 1 && result.kind() == SubmitResult.Kind.NO_ANSWER) {
@@ -461,8 +461,8 @@ public final class Sender {
                 .min()
                 .orElse(now + IDLE_NANOS);
         long dueNanos = Math.min(due.orElse(Long.MAX_VALUE), probe.orElse(Long.MAX_VALUE));
-        // an entry that is due waits until a backend is ready; if no entry is due, the wait lasts until the first entry
-        // or probe is due
+        // if an entry or a probe is due, waits until a backend may be ready; otherwise, waits until the first entry or
+        // probe is due
         long wait = (dueNanos > now ? dueNanos : ready) - now;
         return Math.max(SHORTEST_WAIT_NANOS, Math.min(wait, IDLE_NANOS));
     }

@@ -65,7 +65,6 @@ public record SenderConfig(
     public static final List<Key<?>> OPTIONS =
             List.of(BASE_DELAY, MAX_DELAY, MAX_ATTEMPTS, MAX_AGE, REQUEST_TIMEOUT, MAX_IN_FLIGHT, BATCH_SIZE);
 
-    /** Copies the list of endpoints. */
     public SenderConfig {
         endpoints = List.copyOf(endpoints);
     }

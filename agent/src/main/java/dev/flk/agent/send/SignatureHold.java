@@ -38,8 +38,8 @@ final class SignatureHold {
 
     private static final class Shard {
         /**
-         * The highest value of {@link SignatureHold#mark} at which an entry was sent that the backend accepted; -1 if
-         * no entry was accepted since the first rejection.
+         * The highest {@code sentAtMark} of all entries of the shard that the backend has accepted since the first
+         * rejection; -1 if it has accepted none.
          */
         private long acceptedOfMark = -1;
 
@@ -205,7 +205,6 @@ final class SignatureHold {
         shards.clear();
     }
 
-    /** Returns the number of held shards. */
     long heldShards() {
         return shards.values().stream().filter(shard -> shard.held).count();
     }

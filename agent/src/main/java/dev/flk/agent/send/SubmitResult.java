@@ -4,9 +4,10 @@ package dev.flk.agent.send;
 /**
  * The result of submitting one certificate, with the parts of the answer that determine the agent's next action.
  *
- * @param status the status of the backend's answer; 0 if no answer came, or an answer that is not the backend's
- * @param text the backend's error, or what happened instead of an answer; for a recorded certificate, the reason of the
- *     outcome; empty for a conflict and for a rejected signature
+ * @param status the status of the backend's answer; 0 if no answer came, or if the answer is not the backend's
+ * @param text the reason of the outcome for a recorded certificate; a description of what happened if no answer came or
+ *     the answer is not the backend's; empty for a conflict or a rejected signature; otherwise, the error in the
+ *     backend's answer
  * @param retryAfterSeconds the {@code Retry-After} of the answer, at most an hour; 0 if the kind is not {@link
  *     Kind#LATER}, or the answer has no valid {@code Retry-After}
  */
@@ -32,7 +33,7 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         LATER,
         /** No connection was made: the certificate did not arrive. */
         NOT_SENT,
-        /** No answer came, or an answer that is not the backend's: the certificate may have arrived. */
+        /** No answer came, or the answer is not the backend's: the certificate may have arrived. */
         NO_ANSWER
     }
 

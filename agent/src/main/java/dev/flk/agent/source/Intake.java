@@ -67,8 +67,8 @@ public final class Intake {
      * failure, the caller can retry with the same queue.
      */
     void addFrom(Deque<byte[]> certificates) throws IOException {
-        // also limited by the capacity of the outbox, because a small outbox accepts many certificates only in small
-        // portions
+        // an append is also limited to an eighth of the outbox's capacity, because a small outbox accepts many
+        // certificates only in small portions
         long maxBytes = Math.min(MAX_APPEND_BYTES, outbox.maxBytes() / 8);
         while (!certificates.isEmpty()) {
             List<byte[]> append = new ArrayList<>();
@@ -88,8 +88,8 @@ public final class Intake {
     }
 
     /**
-     * Adds the certificate of a source that contains just one certificate, on any number of lines. If the certificate
-     * is invalid, adds nothing and passes a {@link Refused} to {@code refused}.
+     * Adds the only certificate of a source. The certificate may extend over several lines. If the certificate is
+     * invalid, adds nothing and passes a {@link Refused} to {@code refused}.
      */
     public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
         byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);

@@ -26,8 +26,8 @@ final class Lines {
     }
 
     /**
-     * Creates a reader of an untrusted source. The reader ends after the first line that is too long, or after the line
-     * in which the number of bytes read reaches {@code stopsAfter}, whichever line comes first.
+     * Creates a reader of an untrusted source. The reader returns no further line after a line that is too long, or
+     * once it has read {@code stopsAfter} bytes.
      */
     Lines(InputStream stream, int maxBytes, long stopsAfter) {
         this.stopsAfter = stopsAfter;
@@ -75,7 +75,9 @@ final class Lines {
         return b;
     }
 
-    /** Returns whether this reader of an untrusted source has ended within a line that is too long. */
+    /**
+     * Returns whether reading has ended within a line that is too long; always false unless the source is untrusted.
+     */
     boolean isCut() {
         return cut;
     }
@@ -86,8 +88,8 @@ final class Lines {
     }
 
     /**
-     * Returns the number of bytes up to the end of the last line that was read, including its line end; if that line is
-     * {@link #isCut cut}, the number of bytes read from the source so far.
+     * Returns the number of bytes consumed from the source. These bytes end with the line end of the last line that was
+     * read, unless this line is {@link #isCut cut} or has no line end.
      */
     long bytesRead() {
         return bytesRead;

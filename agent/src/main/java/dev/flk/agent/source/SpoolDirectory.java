@@ -52,7 +52,7 @@ final class SpoolDirectory {
     private final Intake intake;
     private final InstantSource clock;
     private final LineLimit limit;
-    /** The files of the current round that are still to be read. */
+    /** The files of which a portion is still to be read in the current round. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
     /** Whether a file that was read in the current step has a further portion, which is added in the next round. */
     private boolean more;
@@ -77,8 +77,9 @@ final class SpoolDirectory {
     }
 
     /**
-     * Adds at most {@link #PORTIONS} portions to the outbox, one portion per file and round, in the order of the files'
-     * names. Stops when the outbox is full; a later step continues with the same file.
+     * Adds at most {@link #PORTIONS} portions to the outbox. A round, which may take several steps, adds one portion of
+     * each file, in the order of the files' names. Stops when the outbox is full; a later step continues with the same
+     * file.
      *
      * @return whether another step can add more immediately
      */
@@ -189,7 +190,7 @@ final class SpoolDirectory {
         round.remove();
     }
 
-    /** Logs a problem if the problem has not been logged yet, or if it did not occur in the previous round. */
+    /** Logs a problem, unless it was already logged and has occurred in each round since then. */
     private void report(String problem, String outlook) {
         problems.add(problem);
         if (reported.add(problem)) {

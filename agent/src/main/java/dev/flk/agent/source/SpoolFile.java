@@ -41,7 +41,9 @@ final class SpoolFile {
     enum Progress {
         /** All valid certificates are on disk in the outbox, and the file was removed or renamed. */
         DONE,
-        /** The file has more to read. */
+        /**
+         * The path must be read again: the file has more to read, or was replaced by another file before its removal.
+         */
         MORE,
         /** A producer may still be writing the file. */
         NOT_YET
@@ -52,9 +54,8 @@ final class SpoolFile {
     /** The prefix of the names of files that are being removed. Producers must not use it. */
     private static final String TAKEN = ".taken-";
     /**
-     * The maximum number of code points that a new, unique name of a file keeps from the beginning of the old name.
-     * With this limit, the new name has fewer than 255 bytes, including a UUID; 255 bytes are the usual maximum of a
-     * file system.
+     * The maximum number of code points that a new, unique name keeps from the beginning of a file's old name. With
+     * this limit, the new name, including its UUID, has fewer than 255 bytes, the usual maximum of a file system.
      */
     private static final int KEPT = 50;
     /**
@@ -154,10 +155,10 @@ final class SpoolFile {
     }
 
     /**
-     * Renames the file at the path to a temporary name, because another program could put another file there at any
-     * time, and then removes it and returns true. If a certificate in the file is too long, keeps the file under a name
-     * with {@code .rejected}. If the renamed file is not the file that was read, or has more to read, gives it a unique
-     * name, under which it is read later, and returns false.
+     * Removes the file and returns true. If a certificate in the file is too long, keeps the file under a name with
+     * {@code .rejected} instead. The file is first renamed to a temporary name, because another program could put
+     * another file at the path at any time. If the renamed file is not the file that was read, or has more to read, it
+     * gets a unique name under which it is read later, and the method returns false.
      */
     private boolean remove() throws IOException {
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);

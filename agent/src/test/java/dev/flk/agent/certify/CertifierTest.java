@@ -153,7 +153,7 @@ class CertifierTest {
     }
 
     @Test
-    void certify_anyWindow_isNotRejectedAndItsClaimsAreExact() throws Exception {
+    void certify_anyWindow_isNotRejected_andIsEscalatedOnlyIfDegraded() throws Exception {
         Random random = new Random(42);
         for (int i = 0; i < 300; i++) {
             Window window = new Window(i, Rows.random(random, 1 + random.nextInt(200)), true, false);
@@ -213,7 +213,7 @@ class CertifierTest {
     }
 
     private static Certificate read(byte[] json) throws Exception {
-        // the only field that a certificate lacks until it is sent
+        // sent_at is the only required field that a certificate lacks until it is sent
         String sent =
                 new String(json, StandardCharsets.UTF_8).replaceFirst("\\{", "{\"sent_at\":\"2026-01-19T10:30:45Z\",");
         return CertificateReader.parse(sent.getBytes(StandardCharsets.UTF_8)).checkIgnoringClock();

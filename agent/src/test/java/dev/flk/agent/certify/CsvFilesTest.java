@@ -31,6 +31,8 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests of realistic CSV files: each is certified and accepted by the verifier, or refused with a remedy. */
 class CsvFilesTest {
@@ -254,17 +256,18 @@ class CsvFilesTest {
         assertBegins(accepted(file, TIME_AND_TEMP, format), "2018-01-31T01:00:00Z");
     }
 
-    @Test
-    void americanTimes_noonAndMidnight_areRead() throws Exception {
+    @ParameterizedTest
+    @CsvSource({"2:%02d pm, 14", "12:%02d am, 00", "12:%02d pm, 12"})
+    void americanTimes_areRead(String time, String hour) throws Exception {
         Format format = new Format();
         format.timeFormat = Optional.of("M/d/yyyy h:mm a");
 
         assertBegins(
                 accepted(
-                        lines("time,temp\n", i -> "1/31/2018 2:%02d pm,%s".formatted(i, point(i))),
+                        lines("time,temp\n", i -> ("1/31/2018 " + time + ",%s").formatted(i, point(i))),
                         TIME_AND_TEMP,
                         format),
-                "2018-01-31T14:00:00Z");
+                "2018-01-31T" + hour + ":00:00Z");
     }
 
     @Test
@@ -278,7 +281,7 @@ class CsvFilesTest {
     }
 
     @Test
-    void hourRepeatedByDaylightSaving_repeatsTimes() {
+    void hourRepeatedByDaylightSaving_isRefused() {
         Format format = new Format();
         format.zone = ZoneId.of("Europe/Berlin");
 

@@ -17,7 +17,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests of box counts, coherence and compressibility against slow but obviously correct implementations. */
+/**
+ * Tests of box counts against a slow but obviously correct implementation, and of properties of the unit cube,
+ * coherence and compressibility.
+ */
 class MeasuresTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 17, 100, 1000})
@@ -50,7 +53,7 @@ class MeasuresTest {
     }
 
     @Test
-    void boxCounts_fullGrid_fillEveryBox() {
+    void boxCounts_cornersOfTheCube_areEightAtEachScale() {
         List<Row> rows = IntStream.range(0, 8)
                 .mapToObj(i -> new Row(0, i & 1, i >> 1 & 1, i >> 2))
                 .toList();
@@ -75,7 +78,7 @@ class MeasuresTest {
 
     @ParameterizedTest
     @ValueSource(ints = {2, 3, 50, 1000})
-    void coherence_randomPoints_isTheShareOfItsDirection(int count) {
+    void coherence_randomPoints_hasAUnitDirectionAndAShareOfWholePoints(int count) {
         UnitCube points = UnitCube.of(Rows.random(new Random(count), count));
 
         Coherence coherence = Coherence.of(points);

@@ -55,7 +55,7 @@ class WindowsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"-1", "1e300"})
-    void byTime_noTime_isRefused(String timestamp) {
+    void byTime_negativeOrHugeTime_isRefused(String timestamp) {
         assertThatExceptionOfType(MalformedCsv.class)
                 .isThrownBy(() ->
                         Rows.cut(Windows.byTime(Duration.ofSeconds(10)), "timestamp,x,y,z\n" + timestamp + ",0,0,0\n"))

@@ -55,7 +55,7 @@ class AgentHealthCommandTest extends CommandTest {
     }
 
     @Test
-    void certificatesPendingAndNoBackendAnswers_bothAreNamed() throws Exception {
+    void certificatePendingAndBackendDown_agentAndBackendAreBad() throws Exception {
         backend.close();
         cli.startAgent();
         cli.submit(certificate(1));

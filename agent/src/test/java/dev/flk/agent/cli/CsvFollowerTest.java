@@ -119,7 +119,7 @@ class CsvFollowerTest {
     }
 
     @Test
-    void fileReplaced_ends() throws Exception {
+    void fileMovedAway_ends() throws Exception {
         grow(1, 12);
         CompletableFuture<Long> run = start(new CsvFollower(config, csv, context));
         await().until(() -> waiting() == 1);

@@ -131,7 +131,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void show_abbreviatedIdTooShort_exits1WithTheLeastLength() {
+    void show_abbreviatedIdTooShort_exits1AndNamesTheMinimumLength() {
         Ended ended = cli.run("dlq", "show", "abcdef0");
 
         assertThat(ended.exitCode()).isEqualTo(1);
@@ -171,7 +171,7 @@ class DlqCommandTest extends CommandTest {
     }
 
     @Test
-    void outboxSequence_alsoAnAbbreviatedId_isTheSequence() throws Exception {
+    void show_sequenceThatIsAlsoAnAbbreviatedId_findsTheSequence() throws Exception {
         String letter = letters().get(0);
         Files.write(
                 cli.deadLetters(),
@@ -228,7 +228,7 @@ class DlqCommandTest extends CommandTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"requeue", "purge", "requeue --all --id 1", "purge --reason x --all", "requeue --dry-run"})
-    void change_nothingSelected_exits2(String command) throws Exception {
+    void requeueOrPurge_nothingSelectedOrAllWithAFilter_exits2(String command) throws Exception {
         Ended ended = cli.run(("dlq " + command).split(" "));
 
         assertThat(ended.exitCode()).isEqualTo(2);

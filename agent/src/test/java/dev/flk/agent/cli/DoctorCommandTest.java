@@ -88,7 +88,7 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void keyOfTheShard_isCheckedForTheConfiguredShard() {
+    void key_shardConfigured_isCheckedForThatShard() {
         cli.with("SHARD_ID", "north-7");
 
         assertThat(findings(0)).contains("ok  key: ");
@@ -169,6 +169,15 @@ class DoctorCommandTest extends CommandTest {
         assertThat(findings(1))
                 .contains("BAD dead letters: " + file + " is a file, but must be a directory")
                 .contains("BAD spool: SPOOL_DIR: ", "does not exist; create it");
+    }
+
+    @Test
+    void unreadableDeadLetters_areBad() throws Exception {
+        Path file = directory.resolve("dlq.jsonl");
+        Files.createSymbolicLink(file, Path.of("/proc/self/mem")); // fails with EIO at its first byte, even for root
+        cli.with("DLQ_PATH", file.toString());
+
+        assertThat(findings(1)).contains("BAD dead letters: " + file + " can't be read: ");
     }
 
     @Test

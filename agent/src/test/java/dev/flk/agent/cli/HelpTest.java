@@ -70,7 +70,7 @@ class HelpTest {
 
     @ParameterizedTest
     @MethodSource("commands")
-    void versionAndUnknownOption_workForEachCommand(List<String> command) {
+    void eachCommand_printsTheVersionAndRefusesAnUnknownOption(List<String> command) {
         assertThat(new Cli(directory)
                         .run(concat(command, "--version").toArray(String[]::new))
                         .out())

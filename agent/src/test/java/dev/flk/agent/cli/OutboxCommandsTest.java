@@ -29,8 +29,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class OutboxCommandsTest extends CommandTest {
     /**
-     * Adds {@code settled} certificates that were settled {@code ago}, and {@code waiting} certificates that still
-     * wait.
+     * Adds {@code settled + waiting} certificates and settles the first {@code settled} of them, with a clock that is
+     * behind by {@code ago}.
      */
     private void fill(Cli cli, Duration ago, int settled, int waiting) throws Exception {
         try (Outbox outbox = cli.own(InstantSource.offset(InstantSource.system(), ago.negated()))) {
@@ -176,7 +176,8 @@ class OutboxCommandsTest extends CommandTest {
     @Test
     void fsck_segmentRemovedByHand_isNamed() throws Exception {
         withThree();
-        // each fills its own blocks; otherwise the next segment would repeat it
+        // each certificate fills blocks of its own; otherwise, the header of the next segment would repeat it, and it
+        // would not be lost
         byte[] large = ("{\"pad\":\"" + "x".repeat(9_000) + "\","
                         + new String(certificate(4), StandardCharsets.UTF_8).substring(1))
                 .getBytes(StandardCharsets.UTF_8);
@@ -201,7 +202,7 @@ class OutboxCommandsTest extends CommandTest {
 
     @ParameterizedTest
     @CsvSource({"3, false, at least 3 records", "3, true, 3 records", "1, true, 1 record"})
-    void check_countsOnlyWhatIsKnown(long missingRecords, boolean isCountKnown, String count) {
+    void missingCount_notCompletelyKnown_saysAtLeast(long missingRecords, boolean isCountKnown, String count) {
         Check check = new Check(
                 9, List.of("segment x is missing"), missingRecords, isCountKnown, List.of(), 0, List.of(), List.of());
 

@@ -151,7 +151,7 @@ class VerifyCommandTest {
 
         assertThat(verify(Pcs.number(1).json(), "--key", write("long", "x".repeat(70_000))))
                 .isEqualTo(2);
-        assertThat(unwrapped(err())).contains("too long for a file with keys");
+        assertThat(unwrapped(err())).contains("is longer than 64 KiB");
 
         Path binary = Files.write(directory.resolve("binary"), new byte[] {(byte) 0xff, (byte) 0xfe});
         assertThat(verify(Pcs.number(1).json(), "--key", binary.toString())).isEqualTo(2);

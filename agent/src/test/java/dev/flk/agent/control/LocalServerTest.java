@@ -80,7 +80,7 @@ class LocalServerTest {
         outbox.close();
     }
 
-    /** Checks that a file that no agent left behind is not deleted. */
+    /** Checks that a file is not deleted unless it is a socket that an agent left behind. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -174,7 +174,7 @@ class LocalServerTest {
     }
 
     @Test
-    void post_oneCertificate_is202OnceItIsOnDisk() throws Exception {
+    void post_oneCertificate_is202AndPending() throws Exception {
         try (LogCapture log = new LogCapture("io.netty", Level.WARN)) {
             for (Path door : List.of(control, programs)) {
                 Answer answered = post(door, "/v1/pcs", "application/json", GOOD.replace(",", ",\n"));
@@ -206,7 +206,7 @@ class LocalServerTest {
     }
 
     @Test
-    void post_outboxFull_is503WithRetryAfterAndAddsNothing() throws Exception {
+    void post_outboxFull_is503WithTheReasonAndAddsNothing() throws Exception {
         String large = GOOD.replace("\"p\"", "\"" + "p".repeat(1_500_000) + "\"");
         assertThat(post(programs, "/v1/pcs", "application/json", large).status())
                 .isEqualTo(202);

@@ -326,7 +326,7 @@ class DeadLettersTest {
     @ParameterizedTest
     @ValueSource(strings = {"", ".next"})
     @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
-    void change_fifo_isNotOpenedAndLeftAlone(String suffix) throws Exception {
+    void change_fileOrItsReplacementIsAFifo_failsAndLeavesItAlone(String suffix) throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
             Path fifo = file.resolveSibling(file.getFileName() + suffix);

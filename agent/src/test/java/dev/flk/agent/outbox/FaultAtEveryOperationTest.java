@@ -25,8 +25,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Tests in which each file operation of an outbox fails in turn, during the same sequence of steps: certificates are
- * added, sent, settled, given up, compacted and requeued; after a restart, the steps are repeated. A kill or a loss of
- * power, another restart and an audit follow.
+ * added, sent, settled, given up, compacted and requeued; if the process survives the fault, it is killed, and repeats
+ * the steps after a restart. Then a kill or a loss of power, another restart and an audit follow.
  */
 class FaultAtEveryOperationTest {
     private static final Path DIRECTORY = Path.of("outbox");

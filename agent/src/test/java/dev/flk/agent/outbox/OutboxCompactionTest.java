@@ -89,7 +89,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void settledAfterTheHorizon_stays() throws Exception {
+    void settledEntries_withinTheHorizon_stay_afterIt_areRemoved() throws Exception {
         add(1, 10);
         outbox.settle(SettledAs.ACCEPTED, waiting());
         outbox.compact(HORIZON, Mode.RUN);
@@ -255,7 +255,7 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void move_answeredAfterThePlan_keepsTheAnswer() throws Exception {
+    void move_notArrivedAfterThePlan_isNotUnansweredAfterARestart() throws Exception {
         add(1, 1);
         outbox.beingSent(waiting(), new LastSending(Instant.ofEpochMilli(1234), Instant.ofEpochMilli(1234)), () -> {});
         OutboxEntry planned = waiting().get(0);

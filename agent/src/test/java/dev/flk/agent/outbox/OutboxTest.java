@@ -160,7 +160,7 @@ class OutboxTest {
     }
 
     @Test
-    void rangeMissingDamagedOrForeign_outboxIsAccepted() throws Exception {
+    void rangeEmptyDamagedOrForeign_missingOldestSegmentIsNotReported() throws Exception {
         writeThreeSegments();
         Path range = directory.resolve("outbox.range");
         Path ours = directory;
@@ -211,8 +211,8 @@ class OutboxTest {
     @Test
     void append_fullOfSettledEntries_makesRoom() throws Exception {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 200_000, 0), CLOCK)) {
-            // so large that the segment's header causes no fruitless compaction, which would delay the next one by a
-            // minute
+            // the entry is so large that compaction is worthwhile despite the segment's header; a fruitless compaction
+            // would delay the next one by a minute
             outbox.append(List.of(new byte[150_000], body(2)));
             outbox.settle(SettledAs.ACCEPTED, all(outbox).subList(0, 1));
 
@@ -313,7 +313,7 @@ class OutboxTest {
 
         try (Outbox outbox = open()) {
             assertThat(outbox.pendingEntries()).isZero();
-            // the file that a clean close creates after the others may have held a record, too
+            // a clean close creates one more file; that file may have held a record, too
             assertThat(outbox.lostRecords()).isEqualTo(41);
             assertThat(outbox.losses()).singleElement().asString().contains("records 1 to 41 can't be read");
         }

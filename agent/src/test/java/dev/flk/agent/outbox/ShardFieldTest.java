@@ -25,7 +25,7 @@ class ShardFieldTest {
                 "{\"shard_id\":\"a\"} and what stands behind it | a",
                 "{\"n\":NUMBER,\"shard_id\":\"a\"} | a",
             })
-    void of_certificate_isItsShard(String json, String shard) {
+    void nameIn_certificate_isItsShard(String json, String shard) {
         assertThat(of(json.replace("NUMBER", "1".repeat(2_000)))).isEqualTo(shard);
     }
 
@@ -48,12 +48,12 @@ class ShardFieldTest {
                 "{\"x\":{\"shard_id\":\"a\"}}",
                 "{\"x\":NaN,\"shard_id\":\"a\"}",
             })
-    void of_invalidShard_isOthers(String text) {
+    void nameIn_invalidShard_isOthers(String text) {
         assertThat(of(text)).isEqualTo("(others)");
     }
 
     @Test
-    void of_nameTooLong_isOthers() {
+    void nameIn_nameTooLong_isOthers() {
         String longest = "\ud83e\udd80".repeat(256);
 
         assertThat(of("{\"shard_id\":\"" + longest + "\"}")).isEqualTo(longest);
@@ -62,7 +62,7 @@ class ShardFieldTest {
     }
 
     @Test
-    void of_bodyAfterAHeader_readsFromItsBeginning() {
+    void nameIn_bodyAfterAHeader_readsFromItsBeginning() {
         byte[] bytes = "7 1795161600000\n{\"shard_id\":\"a\"}".getBytes(StandardCharsets.UTF_8);
 
         assertThat(Shards.nameIn(bytes, 16)).isEqualTo("a");
@@ -70,7 +70,7 @@ class ShardFieldTest {
     }
 
     @Test
-    void of_certificateCutAnywhere_isItsShardOrOthers() {
+    void nameIn_certificateCutAnywhere_isItsShardOrOthers() {
         int lengthOfName = "rack 7 \u00fc\"".getBytes(StandardCharsets.UTF_8).length;
         int end = new String(CERTIFICATE, StandardCharsets.ISO_8859_1).indexOf("rack 7") + lengthOfName;
         for (int length = 0; length <= CERTIFICATE.length; length++) {

@@ -86,7 +86,7 @@ class AnswerReaderTest {
         "500, log append failed, LATER",
         "503, starting, LATER"
     })
-    void read_errorOfTheBackend_isRead(int status, String error, Kind kind) {
+    void read_errorOfTheBackend_hasItsKindReasonAndDelay(int status, String error, Kind kind) {
         Reply reply = new Reply(status, false, Optional.of("7"), Optional.empty(), utf8(error(error)));
         assertThat(AnswerReader.read(reply, ID))
                 .isEqualTo(new SubmitResult(kind, status, error, kind == Kind.LATER ? 7 : 0));
@@ -102,7 +102,7 @@ class AnswerReaderTest {
     @ParameterizedTest
     @CsvSource({"'', 0", "-1, 0", "1.5, 0", "'Wed, 21 Oct 2026 07:28:00 GMT', 0", "99999999, 3600", "99999999999999, 0"
     })
-    void read_unusualRetryAfter_isBounded(String header, long seconds) {
+    void read_unusualRetryAfter_isIgnoredOrBounded(String header, long seconds) {
         Reply reply = new Reply(503, false, Optional.of(header), Optional.empty(), utf8(error("starting")));
         assertThat(AnswerReader.read(reply, ID)).isEqualTo(new SubmitResult(Kind.LATER, 503, "starting", seconds));
     }

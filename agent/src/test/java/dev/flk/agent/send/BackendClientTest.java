@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 
 class BackendClientTest {
     @Test
-    void submit_endlessBody_timesOut() throws Exception {
+    void submit_bodyNeverCompletes_timesOut() throws Exception {
         try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             CompletableFuture<Void> serving = CompletableFuture.runAsync(() -> serveBeginning(server));
             URI endpoint = URI.create("http://127.0.0.1:" + server.getLocalPort());

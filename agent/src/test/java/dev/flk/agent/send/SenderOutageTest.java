@@ -59,7 +59,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void outbox_temporarilyUnreadable_sendsOnceReadable() throws Exception {
+    void outbox_temporarilyUnreadable_isSentWhenReadableAgain() throws Exception {
         try (Outbox earlier =
                 Outbox.open(new OutboxOptions(directory.resolve("outbox"), 64 << 20, 0), InstantSource.system())) {
             earlier.append(List.of(certificate(1), certificate(2)));
@@ -130,7 +130,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void outage_longerThanMaxAge_deadLettersPossiblyArrived() throws Exception {
+    void outage_longerThanMaxAge_unansweredCertificateBecomesADeadLetter() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = ScriptedBackend.first(Said.nothing());
         rig.add(certificate(1));
@@ -167,7 +167,7 @@ class SenderOutageTest extends SendingTest {
 
     @ParameterizedTest
     @ValueSource(longs = {-20, 20})
-    void date_wrongAtTheStart_isRequestedAgain(long days) throws Exception {
+    void date_wrongAtTheStart_agesNoCertificateAndIsNotSent(long days) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(Duration.ofDays(days)));
         rig.backend.submit = ScriptedBackend.first(Said.nothing());
@@ -245,7 +245,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void machine_suspendedLongerThanMaxAge_deadLettersPossiblyArrived() throws Exception {
+    void machine_suspendedLongerThanMaxAge_unansweredCertificateBecomesADeadLetter() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = ScriptedBackend.first(Said.nothing());
         rig.add(certificate(1));
@@ -258,7 +258,7 @@ class SenderOutageTest extends SendingTest {
         assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
     }
 
-    /** Simulates a machine or a time server that sets the clocks of both the agent and the backend. */
+    /** Simulates clocks that are wrong together, because the agent and the backend share a machine or a time server. */
     @ParameterizedTest
     @ValueSource(longs = {5, 500})
     void bothClocks_brieflyAhead_ageNoCertificate(long seconds) throws Exception {
@@ -313,7 +313,7 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void request_endlessAnswer_isCutOff() throws Exception {
+    void submit_answerTooLong_isSentAgain() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = ScriptedBackend.first(Said.of(200, "x".repeat(1 << 20)));
         rig.add(certificate(1));

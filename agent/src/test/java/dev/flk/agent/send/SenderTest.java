@@ -116,7 +116,7 @@ class SenderTest extends SendingTest {
 
     @ParameterizedTest
     @CsvSource({"408, slow body", "429, Too many requests", "500, log append failed", "503, dedup store unavailable"})
-    void answer_temporary_retriesAfterTheMinimumDelay(int status, String error) throws Exception {
+    void answer_temporary_retriesNotBeforeRetryAfter(int status, String error) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         rig.backend.submit = ScriptedBackend.first(Said.error(status, error).with("Retry-After", "30"));
         rig.add(certificate(1));
@@ -137,10 +137,10 @@ class SenderTest extends SendingTest {
         rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
         rig.add(certificate(2));
 
-        rig.untilEmpty();
-
+        rig.until(() -> rig.backend.received.size() == 2);
         assertThat(rig.nanos.get())
                 .isGreaterThanOrEqualTo(Duration.ofSeconds(30).toNanos());
+        rig.untilEmpty();
     }
 
     @Test
@@ -174,12 +174,12 @@ class SenderTest extends SendingTest {
     }
 
     /**
-     * Checks that if the certificate that probes a held shard is refused permanently, only that certificate becomes a
-     * dead letter.
+     * Checks that a probe of a held shard becomes a dead letter if it is refused permanently, and that no other
+     * certificate does.
      */
     @ParameterizedTest
     @CsvSource({"400, schema not understood", "413, body too long"})
-    void answer_permanentRefusalOfTheProbe_releasesTheOthers(int status, String error) throws Exception {
+    void answer_permanentRefusalOfTheProbe_deadLettersOnlyTheProbe(int status, String error) throws Exception {
         SendingRig rig = rig(SendingRig.singles());
         AtomicInteger answers = new AtomicInteger();
         rig.backend.submit = c -> answers.getAndIncrement() == 0

@@ -105,7 +105,7 @@ class SendingFormTest {
     }
 
     @Test
-    void signed_notACertificate_isRefusedWithTheField() {
+    void signed_notACertificate_isRefused() {
         assertThatExceptionOfType(MalformedCertificate.class)
                 .isThrownBy(() -> SendingForm.signed("{}".getBytes(StandardCharsets.UTF_8), SIGNER, NOW));
     }

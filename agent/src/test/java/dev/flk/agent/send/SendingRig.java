@@ -26,7 +26,7 @@ import java.util.function.BooleanSupplier;
 
 /**
  * A sender with a real outbox and a {@link ScriptedBackend}, stepped by the test. Simulated time passes only while no
- * answer is pending, and without waiting.
+ * answer is pending; the test does not wait for it.
  */
 final class SendingRig implements Closeable {
     final Instant start = Instant.now();

@@ -98,7 +98,7 @@ class SignatureHoldTest {
 
     /** Simulates a key change on the backend: the acceptance was sent before the refusal, but took longer to arrive. */
     @Test
-    void refused_againAfterAnAnswerToAnEarlierAttempt_isHeld() {
+    void refused_againAfterAnotherSentBeforeTheRefusalWasAccepted_isHeld() {
         Queued other = send(0);
         Queued queued = send(0);
         hold.refused(queued, SHARD, 0);
@@ -148,19 +148,23 @@ class SignatureHoldTest {
 
     @Test
     void refused_firstAfterAnotherWasAccepted_isHeld() {
-        hold.accepted(take(0), SHARD);
+        hold.accepted(send(0), SHARD);
 
-        assertThat(hold.refused(take(0), SHARD, 0)).isFalse();
+        assertThat(hold.refused(send(0), SHARD, 0)).isFalse();
     }
 
     @Test
-    void refused_anotherShardAccepted_isHeld() {
-        Queued queued = take(0);
+    void refused_againAfterAnotherShardWasAccepted_isHeld() {
+        Queued queued = send(0);
         hold.refused(queued, SHARD, 0);
+        Queued other = take(0);
+        assertThat(hold.admits(other, "t")).isTrue();
 
-        hold.accepted(take(0), "t");
+        hold.accepted(other, "t");
 
-        assertThat(hold.refused(queued, SHARD, 0)).isFalse();
+        hold.step(LATER);
+        assertThat(send(LATER)).isSameAs(queued);
+        assertThat(hold.refused(queued, SHARD, LATER)).isFalse();
     }
 
     @Test
@@ -194,26 +198,33 @@ class SignatureHoldTest {
     }
 
     @Test
-    void held_probeNotAnswered_sendsAnotherProbe() {
-        Queued refused = take(0);
+    void held_probeNotAnswered_isHeldAndBecomesTheProbeAgain() {
+        Queued refused = send(0);
         hold.refused(refused, SHARD, 0);
         hold.step(LATER);
+        assertThat(send(LATER)).isSameAs(refused);
 
         hold.unanswered(refused, SHARD);
 
-        assertThat(refused.probe).isFalse();
         assertThat(hold.heldShards()).isEqualTo(1);
+        assertThat(hold.admits(refused, SHARD)).isFalse();
+        hold.step(LATER);
+        assertThat(refused.probe).isTrue();
     }
 
     @Test
-    void forget_newKey_releasesAllAndRemembersNothing() {
-        Queued refused = take(0);
+    void reset_newKey_releasesAllAndGivesNothingUp() {
+        Queued refused = send(0);
         hold.refused(refused, SHARD, 0);
-        hold.accepted(take(0), SHARD);
+        queue.take(0, 1, 1_000).forEach(next -> hold.admits(next, SHARD));
+        hold.step(0);
+        hold.accepted(send(0), SHARD);
 
         forget();
 
         assertThat(hold.heldShards()).isZero();
+        List<Queued> sent = queue.take(0, 4, 1_000);
+        assertThat(sent).contains(refused).allMatch(next -> hold.admits(next, SHARD));
         assertThat(hold.refused(refused, SHARD, 0))
                 .as("the first refusal of this key")
                 .isFalse();

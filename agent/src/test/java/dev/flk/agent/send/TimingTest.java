@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Tests of backoff, breaker, clock offset and the hold on refused signatures, with injected time and randomness. */
+/** Tests of backoff, breaker and clock offset, with injected time and randomness. */
 class TimingTest {
     private static final Instant NOW = Instant.parse("2026-11-20T08:00:00Z");
 
@@ -59,7 +59,7 @@ class TimingTest {
     }
 
     @Test
-    void breaker_fourOutages_opens_probesAlone_andClosesWithAnAnswer() {
+    void breaker_fourOutages_opens_allowsOneProbe_andClosesWithAnAnswer() {
         AtomicLong nanos = new AtomicLong();
         Breaker breaker = breaker(nanos);
         for (int i = 0; i < 4; i++) {
@@ -103,7 +103,7 @@ class TimingTest {
 
     @ParameterizedTest
     @CsvSource({"0, 0", "1, 0", "-1, 0", "2, 2500", "10, 10500", "-10, -9500", "3600, 3600500"})
-    void offset_dateHeader_isHalfASecondOldOnAverage(long aheadSeconds, long offsetMillis) {
+    void offset_dateHeader_countsAsHalfASecondBehindAndSmallOffsetsAsZero(long aheadSeconds, long offsetMillis) {
         ClockOffset offset = new ClockOffset(() -> NOW.plusMillis(300), () -> 0);
 
         for (int answer = 0; answer < 3; answer++) {

@@ -26,7 +26,7 @@ class TlsMessagesTest {
             Unsupported or unrecognized SSL message                                  | does not speak TLS
             something new                                                            | check TLS_CA, TLS_CERT and TLS_KEY
             """)
-    void of_tlsFailure_hasAdviceAndAQuotation(String said, String meant) {
+    void what_tlsFailure_givesAdviceAndQuotesTheMessage(String said, String meant) {
         assertThat(TlsMessages.what(new CompletionException(new SSLHandshakeException(said))))
                 .get()
                 .asString()
@@ -36,13 +36,13 @@ class TlsMessagesTest {
     }
 
     @Test
-    void of_otherFailure_isEmpty() {
+    void what_otherFailure_isEmpty() {
         assertThat(TlsMessages.what(new IOException("bad_certificate"))).isEmpty();
         assertThat(TlsMessages.what(null)).isEmpty();
     }
 
     @Test
-    void of_longMessage_quotesItsBeginning() {
+    void what_longMessage_isShortened() {
         assertThat(TlsMessages.what(new SSLException("x".repeat(5_000))))
                 .get()
                 .asString()

@@ -340,7 +340,7 @@ class SpoolDirectoryTest {
 
     @Test
     @Timeout(60)
-    void step_sparseFile_isAbandonedAtItsFirstLine_othersAreAdded() throws Exception {
+    void step_sparseFile_isAbandonedAtItsEndlessLine_othersAreAdded() throws Exception {
         write("a.ndjson", GOOD + "\n");
         try (RandomAccessFile sparse =
                 new RandomAccessFile(spool.resolve("a.ndjson").toFile(), "rw")) {

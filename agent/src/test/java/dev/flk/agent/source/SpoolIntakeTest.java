@@ -34,7 +34,7 @@ class SpoolIntakeTest {
     }
 
     @Test
-    void pass_filesThenNone_returnsWhetherAnythingWasAdded() throws Exception {
+    void pass_noFileToAdd_returnsFalse() throws Exception {
         try (SpoolIntake intake = start(certificates -> {})) {
             assertThat(intake.pass().get()).isFalse();
 
