@@ -305,7 +305,7 @@ public final class Backend implements AutoCloseable {
                     "the dedup store is not ready yet; submissions are written to the inbox and decided once the store is"
                             + " complete");
         }
-        ready.whenReady(() -> LOG.info("ready: submissions are taken"));
+        ready.whenReady(() -> LOG.info("ready: submissions are accepted"));
     }
 
     /**
@@ -411,7 +411,9 @@ public final class Backend implements AutoCloseable {
     }
 
     private static void readAgain(ReloadSignal reloadSignal, Runnable action) {
-        reloadSignal.problem().ifPresent(problem -> LOG.warn("{}; changed files are detected nevertheless", problem));
+        reloadSignal
+                .problem()
+                .ifPresent(problem -> LOG.warn("{}; changed files are detected without the signal", problem));
         reloadSignal.add(action);
     }
 

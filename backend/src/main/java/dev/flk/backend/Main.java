@@ -24,7 +24,6 @@ public final class Main {
 
     private Main() {}
 
-    /** Runs the command line. */
     public static void main(String[] args) {
         SLF4JBridgeHandler.removeHandlersForRootLogger();
         SLF4JBridgeHandler.install();

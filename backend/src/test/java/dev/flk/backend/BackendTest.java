@@ -19,7 +19,7 @@ final class BackendTest {
     private Path directory;
 
     @Test
-    void started_acceptsNothingUntilItServes() throws Exception {
+    void started_isNotReadyUntilItServes() throws Exception {
         Map<String, String> settings = Map.of(
                 "PORT", "0",
                 "BIND_ADDR", "127.0.0.1",

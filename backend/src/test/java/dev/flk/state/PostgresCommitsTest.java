@@ -33,7 +33,10 @@ import org.junit.jupiter.api.Test;
 
 /** Tests of commits in Postgres that are large, are slow or have to wait. */
 class PostgresCommitsTest {
-    /** The statement timeout in tests that exceed it; long enough for all other statements on a busy machine. */
+    /**
+     * The statement timeout of tests in which one statement exceeds it. All other statements are faster, even on a busy
+     * machine.
+     */
     private static final Duration STATEMENT_TIMEOUT = Duration.ofSeconds(1);
 
     private static final int NUMBERS = 148_000; // seven characters each, just below 1 MiB in total

@@ -162,7 +162,9 @@ class PostgresStateTest extends StateContract {
         return new EngineHarness(() -> storage(server, main.name));
     }
 
-    /** If few of many documents match, a search uses the index of documents; Postgres counts how often. */
+    /**
+     * If few of many documents match, a search uses the index of documents. Postgres counts the scans of each index.
+     */
     @Test
     void find_usesItsIndex() {
         String database = server.newDatabase();
@@ -220,12 +222,16 @@ class PostgresStateTest extends StateContract {
 
     /** Repeats a read until Postgres reports a use of the index; a connection reports its statistics with a delay. */
     private static void awaitUse(String database, String index, Runnable read) {
+        long before = scans(database, index);
         await().atMost(PostgresServer.PATIENCE).until(() -> {
             read.run();
-            return server.number(
-                            database, "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '" + index + "'")
-                    > 0;
+            return scans(database, index) > before;
         });
+    }
+
+    private static long scans(String database, String index) {
+        return server.number(
+                database, "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '" + index + "'");
     }
 
     /** Writes that bypass the engine can't exceed its limits. */

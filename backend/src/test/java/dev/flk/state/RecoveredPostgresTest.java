@@ -60,18 +60,18 @@ class RecoveredPostgresTest {
             commit(connected, 1, 3);
             Consumer<String> recovery = server.baseBackup();
             commit(restarted, 4, 5);
-            Follower upToDate = new Follower(connected);
-            Follower beyondTarget = new Follower(restarted);
-            upToDate.read();
+            Follower beyondTarget = new Follower(connected);
+            Follower beforeTarget = new Follower(restarted);
             beyondTarget.read();
+            beforeTarget.read();
             commit(connected, 6, 7);
             createRestorePoint();
             commit(connected, 8, 10);
             commit(restarted, 11, 12);
-            upToDate.read();
-            String before = upToDate.historyId;
-            assertThat(upToDate.values()).isEqualTo(values(1, 12));
-            assertThat(beyondTarget.values()).isEqualTo(values(1, 5));
+            beyondTarget.read();
+            String before = beyondTarget.historyId;
+            assertThat(beyondTarget.values()).isEqualTo(values(1, 12));
+            assertThat(beforeTarget.values()).isEqualTo(values(1, 5));
             Semaphore woken = new Semaphore(0);
             connected.engine.history().whenBeyond(before, 12, woken::release);
 
@@ -95,7 +95,7 @@ class RecoveredPostgresTest {
             assertThat(restarted.engine.missing()).get().asString().contains("(the server was ");
             commit(restarted, 101, 103);
             commit(connected, 104, 109);
-            for (Follower follower : List.of(upToDate, beyondTarget)) {
+            for (Follower follower : List.of(beyondTarget, beforeTarget)) {
                 assertThat(RandomStates.reasonOf(follower::read)).isEqualTo(Reason.HISTORY_CHANGED);
                 assertThat(RandomStates.reasonOf(follower::resume)).isEqualTo(Reason.HISTORY_CHANGED);
             }
@@ -117,31 +117,31 @@ class RecoveredPostgresTest {
         try (EngineHarness backend = backend("b")) {
             commit(backend, 1, 3);
             Consumer<String> recovery = server.baseBackup();
+            Follower beforeTarget = new Follower(backend);
             Follower beyondTarget = new Follower(backend);
-            Follower upToDate = new Follower(backend);
-            beyondTarget.read();
+            beforeTarget.read();
             commit(backend, 4, 5);
             createRestorePoint();
             commit(backend, 6, 8);
-            upToDate.read();
+            beyondTarget.read();
             backend.engine.close();
 
             recovery.accept(database);
 
             try (EngineHarness unaware = backend("unaware")) {
                 unaware.pass(Duration.ofMinutes(1));
+                beforeTarget.backend = unaware;
                 beyondTarget.backend = unaware;
-                upToDate.backend = unaware;
-                assertThat(RandomStates.reasonOf(upToDate::resume)).isEqualTo(Reason.HISTORY_CHANGED);
+                assertThat(RandomStates.reasonOf(beyondTarget::resume)).isEqualTo(Reason.HISTORY_CHANGED);
                 commit(unaware, 101, 105);
-                assertThat(RandomStates.reasonOf(upToDate::resume)).isEqualTo(Reason.HISTORY_CHANGED);
-                assertThat(beyondTarget.resume()).isEqualTo(3);
-                beyondTarget.read();
-                assertThat(beyondTarget.values()).isEqualTo(valuesAfterRecovery(5, 105));
+                assertThat(RandomStates.reasonOf(beyondTarget::resume)).isEqualTo(Reason.HISTORY_CHANGED);
+                assertThat(beforeTarget.resume()).isEqualTo(3);
+                beforeTarget.read();
+                assertThat(beforeTarget.values()).isEqualTo(valuesAfterRecovery(5, 105));
 
                 backend.restart();
-                assertThat(historyId(backend)).isNotEqualTo(beyondTarget.historyId);
-                assertThat(RandomStates.reasonOf(beyondTarget::read)).isEqualTo(Reason.HISTORY_CHANGED);
+                assertThat(historyId(backend)).isNotEqualTo(beforeTarget.historyId);
+                assertThat(RandomStates.reasonOf(beforeTarget::read)).isEqualTo(Reason.HISTORY_CHANGED);
             }
         }
     }

@@ -213,7 +213,7 @@ class RewoundPostgresTest {
         }
     }
 
-    /** A dump restores the id that was abandoned. */
+    /** The second restore brings back the first history id, which the backend abandoned after the first restore. */
     @Test
     void sameDumpRestoredTwice_newHistoryEachTime() {
         try (EngineHarness backend = backend("b")) {

@@ -24,7 +24,7 @@ final class CallLoad implements Closeable {
     private volatile long toNanos = Long.MAX_VALUE;
     private volatile @Nullable Throwable failure;
 
-    /** A kind of call. */
+    /** A function that makes calls of one kind. */
     public interface Call {
         /**
          * Makes a call and passes the response to the observer.

@@ -198,8 +198,8 @@ final class HttpSuites {
 
     /**
      * Measures the cost of the heartbeats of 10,000 agents, stored in the state or in Redis. Certificates are sent at a
-     * fixed rate, and the cost is the additional processor time of the backend. A closed loop would be misleading: its
-     * throughput would also drop because of the processor time of the client that sends the heartbeats.
+     * fixed rate, and the cost is the additional processor time of the backend. The throughput of a closed loop would
+     * be misleading: it would also drop because the client that sends the heartbeats needs processor time.
      */
     static Results heartbeats(Workbench bench) throws IOException, InterruptedException {
         Server redis = bench.keep(Server.redis(bench.directory("redis-server")));
@@ -228,7 +228,10 @@ final class HttpSuites {
         return share("heartbeats in " + store, results, store + ", alone", store + ", heartbeats");
     }
 
-    /** Returns the target for the additional processor time of the backend, as a share of all cores. */
+    /**
+     * Returns the target for an additional load: in the subject {@code with}, the backend uses at most 5 percent of all
+     * cores more processor time than in the subject {@code alone}.
+     */
     private static Target share(String what, Results results, String alone, String with) {
         double micros =
                 results.of(with).median(Sample::cpuMicros) - results.of(alone).median(Sample::cpuMicros);
@@ -338,7 +341,10 @@ final class HttpSuites {
         }
     }
 
-    /** Five pages for operators that follow a backend, as browsers do: each event makes a page load its view again. */
+    /**
+     * Simulates five browsers, each with an open page for operators. A page follows the events of the backend, and
+     * loads its view again after each event.
+     */
     private static final class OpenPages implements AutoCloseable {
         private static final List<String> VIEWS =
                 List.of("", "/agents", "/shards", "/shard?name=" + Certificates.SHARD, "/review");

@@ -281,7 +281,7 @@ final class LoadClient implements AutoCloseable {
     }
 
     /**
-     * A response of HTTP: a status, headers with a length, and a body. Chunked bodies are not supported; the measured
+     * An HTTP response: a status, headers with a length, and a body. Chunked bodies are not supported; the measured
      * servers do not send them here.
      */
     private static final class HttpReply extends Reply {

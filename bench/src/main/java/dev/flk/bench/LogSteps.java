@@ -43,7 +43,6 @@ public class LogSteps {
         }
     }
 
-    /** Closes the log. */
     @TearDown
     public void close() throws IOException {
         log.close();

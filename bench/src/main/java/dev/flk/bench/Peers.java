@@ -20,8 +20,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The suite that compares the backend with servers that only store: each makes the same certificate durable under a new
- * id before it answers. A server that is not installed is left out, with a message.
+ * The suite that compares the backend with servers that only store certificates. Each request to such a server contains
+ * a certificate with a new id; the server makes the certificate durable before answering. A server that is not
+ * installed is left out, with a message.
  */
 final class Peers {
     private static final int[] CONNECTIONS = {1, 64, 256};
@@ -94,7 +95,7 @@ final class Peers {
         return Stock.of(() -> request.apply(certificates.next()));
     }
 
-    /** Returns the id of a certificate of {@link Certificates}, whose first member is the id. */
+    /** Returns the id of a certificate from {@link Certificates}. The id is the first member of such a certificate. */
     private static byte[] id(byte[] certificate) {
         return new String(certificate, StandardCharsets.US_ASCII)
                 .substring(11, 75)
@@ -164,7 +165,7 @@ final class Peers {
                 joined(
                         message("P", out -> {
                             out.writeBytes("insert\0insert into certificates (id, body) values ($1, $2)\0");
-                            out.writeShort(0); // no types of parameters
+                            out.writeShort(0); // the number of declared parameter types; Postgres infers the types
                         }),
                         message("S", out -> {})));
 
@@ -222,7 +223,10 @@ final class Peers {
                     message("S", out -> {}));
         }
 
-        /** The messages with which Postgres answers a query, up to the message that it is ready for the next query. */
+        /**
+         * The messages with which Postgres answers a query. The last of these messages says that Postgres is ready for
+         * the next query.
+         */
         private static final class Reply extends LoadClient.Reply {
             private static final int HEADER = 5;
 

@@ -78,7 +78,7 @@ record Server(Program program, int port) implements Closeable {
         environment.putAll(settings);
         Program program = Program.jar("backend", directory, environment, jvmOptions);
         int port = port(program);
-        program.awaitLine(line -> line.contains("ready: submissions are taken"));
+        program.awaitLine(line -> line.contains("ready: submissions are accepted"));
         return new Server(program, port);
     }
 
@@ -130,8 +130,9 @@ record Server(Program program, int port) implements Closeable {
     }
 
     /**
-     * Starts Postgres with its default settings, under which each commit is on disk before its answer, for up to 300
-     * connections without passwords. Postgres refuses to run as root; for root, it runs as the user nobody.
+     * Starts Postgres for up to 300 connections without passwords. The settings for durability are the defaults: each
+     * commit is on disk before Postgres answers it. Postgres refuses to run as root; for root, it runs as the user
+     * nobody.
      */
     static Server postgres(Path directory) throws IOException, InterruptedException {
         Path data = directory.resolve("data");

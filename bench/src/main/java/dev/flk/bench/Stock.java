@@ -37,7 +37,7 @@ final class Stock {
         this.repeats = repeats;
     }
 
-    /** Creates an empty stock for requests with one certificate each, which {@code maker} makes. */
+    /** Creates an empty stock whose requests {@code maker} makes. Each request contains one certificate. */
     static Stock of(Supplier<byte[]> maker) {
         return new Stock(maker, 1, false);
     }

@@ -40,7 +40,10 @@ final class Workbench implements Closeable {
     /** The number of requests prepared for a round, relative to the number that is expected to be sent. */
     private static final double STOCK_FACTOR = 1.5;
 
-    /** The requests that may be in flight at the end of a round. */
+    /**
+     * The maximum number of connections of a subject. The stock of a closed loop has this many additional requests,
+     * because one request per connection may be in flight at the end of a round.
+     */
     private static final int MOST_CONNECTIONS = 1_024;
 
     private static final int WARM_UPS = 6;

@@ -147,7 +147,7 @@ final class AgentTlsIT {
                         + CLIENT_CLOSES,
                 "plain HTTP|400|no tls"
             })
-    void wrongCertificate_isReportedAndNothingIsLost_untilItIsReplaced(String wrong, String reported, String counted)
+    void wrongTlsSettings_areReportedAndNothingIsLost_untilCorrected(String wrong, String reported, String counted)
             throws Exception {
         if (wrong.equals("expired backend")) {
             AUTHORITY.issueEnded("ended", "localhost").writeTo(etc, "backend");
@@ -168,7 +168,7 @@ final class AgentTlsIT {
      * into a dead letter.
      */
     @Test
-    void backendSwitchesToTls_agentConfiguredForHttp_saysSo() throws Exception {
+    void backendSwitchesToTls_agentConfiguredForHttp_makesNoDeadLetters() throws Exception {
         int port = FreePort.choose();
         Path settings = configure("http://127.0.0.1:" + port);
         try (Program agent = home.start(Map.of(), "run", "--config", settings.toString())) {

@@ -33,7 +33,7 @@ final class BackendProcess implements AutoCloseable {
     }
 
     private static boolean isReady(String line) {
-        return line.contains("ready: submissions are taken");
+        return line.contains("ready: submissions are accepted");
     }
 
     /**

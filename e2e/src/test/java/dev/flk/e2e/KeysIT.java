@@ -23,8 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests of {@code KEYS_FILE} with both jars: a rotation under traffic, a revocation, keys that are not permitted to
- * sign, and an invalid file.
+ * Tests of {@code KEYS_FILE} with both jars: a rotation under traffic, which ends with the revocation of the old key.
  */
 final class KeysIT {
     private static final int BATCH = 5;

@@ -64,12 +64,12 @@ final class OverloadIT {
     private long nextEpoch;
 
     @Test
-    void tenTimesTheLoad_mostlyAccepted_isDecidedNearlyAsFast() throws Exception {
+    void tenTimesTheLoad_mostlyAccepted_throughputDoesNotCollapse() throws Exception {
         compare("MAX_REQUESTS as by default", Map.of());
     }
 
     @Test
-    void tenTimesTheLoad_mostlyRefused_isDecidedNearlyAsFast() throws Exception {
+    void tenTimesTheLoad_mostlyRefused_throughputDoesNotCollapse() throws Exception {
         compare("MAX_REQUESTS=1024", Map.of("MAX_REQUESTS", Integer.toString(CONNECTIONS * DEPTH)));
     }
 

@@ -67,7 +67,7 @@ class PackagesIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"agent", "backend"})
-    void installUpgradeRemoveAndPurge_keepSettingsAndCertificates(String program) throws Exception {
+    void installUpgradeRemoveAndPurge_keepCertificates_onlyPurgeDeletesSettings(String program) throws Exception {
         assumeTrue(System.getProperty("user.name").equals("root"), "not tried out: dpkg needs root");
         HostProgram.orSkip("systemd-sysusers", "systemd", directory);
         String name = "flk-" + program;

@@ -81,7 +81,7 @@ final class ReadinessIT {
      * it, the next submission is decided.
      */
     @Test
-    void ready_isLoggedOnceTheNextSubmissionIsDecided() throws Exception {
+    void ready_isLogged_whenTheNextSubmissionWillBeDecided() throws Exception {
         try (RedisServer redis = RedisServer.startDurable(directory.resolve("redis"))) {
             try (BackendProcess backend = BackendProcess.start(directory, redis.configuration())) {
                 assertThat(new Client(backend.url()).submit(Pcs.number(1)).status())
@@ -94,7 +94,7 @@ final class ReadinessIT {
                         .isEqualTo("dedup store unavailable");
                 assertThat(backend.program().allLines()).doesNotContain("ready: ");
                 redis.restart();
-                backend.program().awaitLine(line -> line.contains("ready: submissions are taken"));
+                backend.program().awaitLine(line -> line.contains("ready: submissions are accepted"));
                 assertThat(new Client(backend.url()).submit(Pcs.number(3)).status())
                         .isEqualTo(200);
             }

@@ -204,7 +204,7 @@ class RecordIT {
     }
 
     @Test
-    void outcomes_canBeQueriedOnTheCommandLine() throws Exception {
+    void outcomes_canBeQueried_overHttpAndOnTheCommandLine() throws Exception {
         try (BackendProcess backend = start(Map.of())) {
             Client client = Client.comparing(backend.url());
             submit(client, 200);

@@ -115,11 +115,11 @@ final class RotatedLogIT {
     }
 
     /**
-     * Checks that the backend promptly reports an error when logrotate's {@code copytruncate} truncates the current
-     * segment, which loses records.
+     * Checks that the backend reports an error when logrotate's {@code copytruncate} truncates the current segment,
+     * which loses records.
      */
     @Test
-    void copytruncate_isReportedWithinAboutASecond() throws Exception {
+    void copytruncate_isReportedAsAnError() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory);
                 Traffic traffic = new Traffic(backend.url(), 1, 50)) {
             await().atMost(Client.PATIENCE).until(() -> traffic.answered().size() > 20);

@@ -66,7 +66,7 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
         return process;
     }
 
-    /** Returns a certificate that no other test of the class uses. Number 0 is never used. */
+    /** Returns a certificate that no other test of the class uses. Never returns number 0. */
     Pcs next() {
         return Pcs.number(numbers.incrementAndGet());
     }

@@ -291,7 +291,7 @@ final class SecretsIT {
     }
 
     @Test
-    void createdFiles_anyUmask_arePrivate() {
+    void createdFiles_umask0_arePrivate() {
         Set<String> wrong = new TreeSet<>();
         PERMISSIONS.forEach((path, permissions) -> {
             boolean ours = path.startsWith("data")

@@ -70,7 +70,7 @@ final class SessionsIT {
     }
 
     @Test
-    void heartbeats_surviveAKilledBackend() throws Exception {
+    void reportedSession_isShownByTheCommand_andSurvivesAKilledBackend() throws Exception {
         try (BackendProcess backend = startBackend();
                 Program running = startAgent(backend.url(), Map.of())) {
             Client client = new Client(backend.url());
@@ -150,7 +150,7 @@ final class SessionsIT {
     }
 
     @Test
-    void agentWithAnotherKey_isRefusedWithAdvice_itsCertificatesStayPending() throws Exception {
+    void agentWithAnotherKey_heartbeatsAreRefused_andTheAgentWarns() throws Exception {
         try (BackendProcess backend = startBackend();
                 Program running = startAgent(backend.url(), Map.of("PCS_HMAC_KEY", "another key"))) {
             running.awaitLine(line -> line.contains(" WARN  " + backend.url()

@@ -88,7 +88,7 @@ final class ShardsIT {
     }
 
     @Test
-    void shards_beyondTheLimit_addNoLabelsAndNoMemory() throws Exception {
+    void shards_beyondTheLimit_shareOneLabel() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of(), List.of("-Xmx96m"))) {
             Client client = new Client(backend.url());
             for (int from = 0; from < MANY; from += 500) {

@@ -129,8 +129,8 @@ final class StoreFaultsIT {
     }
 
     /**
-     * Checks that a store that can't be rebuilt, because a log segment is missing, never answers 404. Every answer is a
-     * 503 until the operator puts the segment back.
+     * Checks that a store that can't be rebuilt, because a log segment is missing, never answers 404. As soon as the
+     * backend reports the gap, every answer is a 503 until the operator puts the segment back.
      */
     @Test
     void storeLostAndLogTooShort_everythingIs503UntilTheSegmentIsBack() throws Exception {

@@ -93,23 +93,23 @@ abstract class StoreOutages {
 
     @Test
     @Tag("thorough")
-    void killedAndRestarted_underTraffic() throws Exception {
+    void killedAndRestarted_underTraffic_losesAndDoublesNothing() throws Exception {
         assertWithstood(store::kill, store::restart);
     }
 
     @Test
-    void pausedAndResumed_underTraffic() throws Exception {
+    void pausedAndResumed_underTraffic_losesAndDoublesNothing() throws Exception {
         assertWithstood(store::pause, store::resume);
     }
 
     @Test
-    void killedAndRestartedEmpty_underTraffic() throws Exception {
+    void killedAndRestartedEmpty_underTraffic_losesAndDoublesNothing() throws Exception {
         assertWithstood(store::kill, store::restartEmpty);
     }
 
     @Test
     @Tag("thorough")
-    void restoredFromAnOlderCopy_underTraffic() throws Exception {
+    void restoredFromAnOlderCopy_underTraffic_losesAndDoublesNothing() throws Exception {
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();
@@ -137,7 +137,7 @@ abstract class StoreOutages {
     }
 
     @Test
-    void restart_reassertsAlmostNothing() throws Exception {
+    void restart_reassertsNothing() throws Exception {
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();

@@ -133,8 +133,8 @@ final class BackendConnection {
 
     /**
      * Returns the error message in an answer. If the answer contains the actual version of a session, appends this
-     * version to the message. Returns the answer unchanged if it contains no error message, because it then does not
-     * come from a backend.
+     * version to the message. An answer without an error message does not come from a backend, and is returned
+     * unchanged.
      */
     static String error(String answer) {
         try {

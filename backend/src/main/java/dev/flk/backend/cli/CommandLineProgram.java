@@ -46,7 +46,7 @@ public final class CommandLineProgram {
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(
                     "io.netty", Level.WARN,
-                    // any caller can make io.grpc log at levels below ERROR, and SerializingExecutor at any level, so
+                    // any client can cause log lines of io.grpc below ERROR, and of SerializingExecutor at any level;
                     // these lines are suppressed
                     "io.grpc", Level.ERROR,
                     "io.grpc.internal.SerializingExecutor", Level.OFF,
@@ -100,8 +100,7 @@ public final class CommandLineProgram {
                 .setErr(err)
                 .setParameterExceptionHandler((mistake, arguments) -> refuse(mistake))
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
-        // set after the subcommands were added, because a subcommand that is added after the footer is set inherits the
-        // footer
+        // the subcommands are added before the footer is set; otherwise, each of them would inherit the footer
         commands.getCommandSpec()
                 .usageMessage()
                 .footer("Without a command, it serves. It reads the environment and the --config file.");

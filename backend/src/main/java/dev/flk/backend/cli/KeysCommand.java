@@ -306,7 +306,6 @@ final class KeysCommand {
             }
         }
 
-        /** Returns the report. */
         String text() {
             String missing = isComplete
                     ? ""

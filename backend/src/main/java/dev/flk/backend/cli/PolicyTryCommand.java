@@ -315,9 +315,9 @@ final class PolicyTryCommand implements Callable<Integer> {
     }
 
     /**
-     * Returns the sequence of the first record to read: the first record of the newest segment that was opened at least
-     * {@link #CLOCK_SLACK} before {@code start}, or 1 if there is no such segment. All records of older segments
-     * arrived before that segment was opened.
+     * Returns the sequence of the first record to read. Reading begins with the newest segment that was opened at least
+     * {@link #CLOCK_SLACK} before {@code start}, because all records of older segments arrived before it was opened.
+     * Returns 1 if there is no such segment.
      */
     private static long firstToRead(List<SegmentSummary> segments, Instant start) {
         long from = 1;

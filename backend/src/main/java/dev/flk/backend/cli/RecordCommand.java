@@ -344,7 +344,7 @@ final class RecordCommand implements Callable<Integer> {
     /**
      * Merges the answers of all backends and passes at most {@code limit} lines to a printer. Each answer must already
      * be in {@code order}. If several answers contain a line with the same {@code name}, only the first of these lines
-     * is passed. The printer is made after the first part of each answer has arrived.
+     * is passed. The printer is made, and prints its headings, only after the first part of each answer has arrived.
      *
      * @throws IOException if a backend does not answer, or no backend knows the shard
      */

@@ -72,7 +72,8 @@ final class RunningBackend {
 
     private static void requireKnown(String name, int port) {
         if (port == 0) {
-            throw new InvalidConfig(List.of(name + ": is 0, a free port that only the backend's log names; use --url"));
+            throw new InvalidConfig(
+                    List.of(name + ": is 0, so the backend chose a free port; its log names the port; use --url"));
         }
     }
 

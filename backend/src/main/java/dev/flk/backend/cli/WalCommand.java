@@ -384,7 +384,8 @@ final class WalCommand {
 
     /**
      * Escapes control and format characters other than newlines and tabs, so that a body can't control the terminal.
-     * Apart from carriage returns, JSON has these characters only in strings, where an escape is equivalent.
+     * JSON allows these characters only in strings, where the escape has the same meaning. The exception is the
+     * carriage return.
      */
     private static String forTerminal(String body) {
         StringBuilder shown = new StringBuilder(body.length());

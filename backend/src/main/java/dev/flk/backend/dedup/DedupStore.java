@@ -34,17 +34,17 @@ public interface DedupStore extends AutoCloseable {
     CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo);
 
     /**
-     * Returns whether {@link #noteEvidence} has stored a note that the log contains content with this digest as
-     * evidence for this id. A note that has expired does not count.
+     * Returns whether the log contains evidence with this id and content digest, according to a note of {@link
+     * #noteEvidence} that has not expired.
      */
     default CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
         return CompletableFuture.completedFuture(false);
     }
 
     /**
-     * Notes that the log contains content with this digest as evidence for this id. The note expires at
-     * {@code expiresAtMillis}, in milliseconds since the epoch. Returns false if the store keeps no such notes because
-     * it is rebuilt from the entire log at each start.
+     * Notes that the log contains evidence with this id and content digest. The note expires at {@code
+     * expiresAtMillis}, in milliseconds since the epoch. Returns false if the store keeps no such notes because it is
+     * rebuilt from the entire log at each start.
      */
     default CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return CompletableFuture.completedFuture(false);
@@ -55,10 +55,11 @@ public interface DedupStore extends AutoCloseable {
      * an earlier connection fail, now or at their own time-outs ({@link GuardedStore} does not wait for them).
      *
      * <p>A store that other processes can change keeps a position for this log: the sequence up to which the store is
-     * complete, together with a value that is different for each write. This call reads the position. From now on, each
-     * put fails without writing unless the position is still the one that this connection read or wrote last. This
-     * check detects a store that was emptied or restored from an older copy. If a put of an earlier connection arrives
-     * late, either that put or the next put of this connection is refused.
+     * complete, together with a value that differs for each write. This call reads the position. From now on, a put
+     * first compares the stored position with the position that this connection last read or wrote. If the two
+     * positions differ, the put fails and writes nothing. This check detects that the store was emptied or restored
+     * from an older copy. It also detects a put of an earlier connection that arrives late: either the late put fails,
+     * or the next put of this connection.
      *
      * @return the sequence up to which the store is complete for this log; empty if the store knows no such sequence,
      *     for example because it is new

@@ -301,7 +301,8 @@ public final class GuardedStore implements DedupStore {
      * line.
      */
     private void report(Throwable cause, String otherReason) {
-        String what = String.valueOf(cause.getMessage());
+        String what =
+                cause instanceof StoreUnavailableException ? String.valueOf(cause.getMessage()) : cause.toString();
         if (closing || what.equals(problem)) {
             return; // failures caused by closing the store are not logged
         }

@@ -10,16 +10,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The single clock of arrivals, expiry and retention: wall time that is protected within a process from jumps of the
- * system clock. While the wall clock keeps pace with the monotonic clock, this clock shows the wall time. When the wall
- * clock jumps, it is unknown whether the time before or after the jump is right. This clock then continues in elapsed
- * time, and trusts the wall clock again once the wall clock has kept pace for an hour. Every further jump restarts the
- * hour.
+ * The source of time for arrivals, expiry and retention: wall time that is protected from jumps of the system clock
+ * while the process runs. While the wall clock keeps pace with the monotonic clock, this clock shows the wall time.
+ * When the wall clock jumps, it is unknown whether the time before or after the jump is right. This clock then
+ * continues in elapsed time, and trusts the wall clock again once the wall clock has kept pace for an hour. Every
+ * further jump restarts the hour.
  *
  * <p>An outcome must remain valid for its whole life, measured in elapsed time, even if this clock adopts another wall
- * time meanwhile. Expiry therefore has a clock of its own, {@link #expiry}. If this clock steps back, {@code expiry}
- * steps back at once. If this clock steps forward, {@code expiry} follows only after the longest life of an outcome,
- * when everything that arrived before the step has expired. Safe for any thread.
+ * time meanwhile. Expiry and retention therefore use a second clock, {@link #expiry}. If this clock steps back, {@code
+ * expiry} steps back at once. If this clock steps forward, {@code expiry} follows only after the longest life of an
+ * outcome, when everything that arrived before the step has expired. Safe for any thread.
  */
 public final class SteadyClock implements InstantSource {
     private static final Logger LOG = LoggerFactory.getLogger(SteadyClock.class);
@@ -49,12 +49,18 @@ public final class SteadyClock implements InstantSource {
     /** The time that {@link #expiry} shows while the wall clock is in doubt. */
     private long heldExpiryMillis;
 
-    /** The lowest offset of this clock since the arrival of the oldest outcome that may still be valid. */
+    /**
+     * The lowest offset of this clock since the oldest outcome that may still be valid arrived. {@link #expiry} uses it
+     * while this clock is ahead.
+     */
     private long lowestOffset;
 
     private long lowestUntilNanos;
 
-    /** The lowest offset of this clock since it stepped ahead of {@link #lowestOffset}. */
+    /**
+     * The lowest offset of this clock since it stepped ahead of {@link #lowestOffset}; later the new {@code
+     * lowestOffset}.
+     */
     private long lowestSinceStep = Long.MAX_VALUE;
 
     /**

@@ -59,7 +59,7 @@ public sealed interface StoreConfig {
         POSTGRES
     }
 
-    /** A RocksDB store in a directory, which survives a restart. */
+    /** A RocksDB store in a directory; the outcomes in it survive a restart. */
     record Embedded(Path dir) implements StoreConfig {}
 
     /**

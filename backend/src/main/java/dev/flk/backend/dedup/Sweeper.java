@@ -41,7 +41,6 @@ public final class Sweeper implements AutoCloseable {
         this.stretch = stretch;
     }
 
-    /** Starts sweeping. */
     public static Sweeper start(Stretch stretch) {
         Sweeper sweeper = new Sweeper(stretch);
         sweeper.timer.scheduleWithFixedDelay(sweeper::sweep, 1, 1, TimeUnit.SECONDS);

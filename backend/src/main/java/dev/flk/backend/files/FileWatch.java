@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A thread that checks files once a second and on request. Its tasks must not throw, because an exception ends the
- * regular checks; {@link #secondsSinceLook} then grows without end. Safe for any thread.
+ * A thread that checks files once a second and on request. The task of {@link #every} must not throw, because an
+ * exception ends the regular checks; {@link #secondsSinceLook} then grows without end. Safe for any thread.
  */
 public final class FileWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.files");

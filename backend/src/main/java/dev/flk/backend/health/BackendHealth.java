@@ -42,7 +42,7 @@ public final class BackendHealth {
     /** The remaining lifetime below which a key is reported, as for TLS certificates. */
     private static final Duration KEY_ENDS_SOON = Duration.ofDays(21);
 
-    /** The checks of {@code postgres check} without which a backend can't work; the others are advice. */
+    /** The checks of {@code postgres check} that must succeed for a backend to work; the others are advice. */
     private static final Set<String> NEEDED_POINTS = Set.of("migrations", "writable");
 
     private static final String CLOCK = "clock";
@@ -63,8 +63,8 @@ public final class BackendHealth {
     /**
      * Returns the checks.
      *
-     * @param probes the URL of the probes of the running backend; empty if the configured port is 0, because only the
-     *     log of the backend then names the actual port
+     * @param probes the URL of the probes of the running backend; empty if the configured port is 0: the backend then
+     *     chose a port, which only its log names
      * @param state a URL with the host and the port of the state of the running backend; empty if the state is off, or
      *     its configured port is 0
      * @param requestTimeout the longest time of a request to the running backend
@@ -197,8 +197,8 @@ public final class BackendHealth {
     }
 
     /**
-     * Compares the clock with the times of the files in the log's directory: a file that is newer than now was written
-     * before the clock was set back.
+     * Compares the clock with the times of the files in the log's directory: if a file is newer than the clock's time,
+     * the clock was set back after the file was written.
      */
     private void clock(Consumer<Finding> found) throws IOException {
         Path directory = config.inbox().walDir();

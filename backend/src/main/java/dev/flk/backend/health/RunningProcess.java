@@ -111,7 +111,8 @@ final class RunningProcess {
         } else {
             try (StateClient client =
                     StateClient.to(text(address)).timeout(timeout).connect()) {
-                found.accept(info(client, text(address))); // report first: closing may wait for a server that hangs
+                // reported before closing, which may wait for a server that hangs
+                found.accept(info(client, text(address)));
             }
         }
     }

@@ -36,19 +36,21 @@ import org.jspecify.annotations.Nullable;
  */
 public final class BackendServer implements AutoCloseable {
     /**
-     * The divisors of the heap size that limit the memory for bodies to a quarter of the heap, and the memory for
-     * answers to an eighth.
+     * The heap size divided by these numbers is the limit of memory for bodies (a quarter of the heap) and for answers
+     * (an eighth).
      */
     private static final int BODIES_OF_HEAP = 4;
 
     private static final int ANSWERS_OF_HEAP = 8;
-    /** The divisor of the heap size that limits the memory for the objects that parsing long bodies creates. */
+    /** The heap size divided by this number is the limit of memory for the objects that parsing long bodies creates. */
     private static final int PARSING_OF_HEAP = 2;
-    /** The connection limit of the operators' port: enough for a few scrapers and probes, and a few that hang. */
+    /**
+     * The connection limit of the operators' port: enough for a few scrapers and probes, even if some connections hang.
+     */
     private static final int MAX_OPS_CONNECTIONS = 64;
     /**
-     * The divisor of the heap size for the operators' port. Of the resulting share, bodies on that port may take a
-     * quarter and answers an eighth.
+     * The heap size divided by this number is the share of the operators' port. Bodies on the operators' port may take
+     * a quarter of this share, answers an eighth.
      */
     private static final int OPS_OF_HEAP = 8;
 
@@ -170,7 +172,7 @@ public final class BackendServer implements AutoCloseable {
                 parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP);
     }
 
-    /** Returns the handler of the page; null if the page is off or anyone could read it. */
+    /** Returns the handler of the page for operators; null if the page is off or would be open to strangers. */
     private static @Nullable PageHandler page(Parts parts, OperatorGuard guard) {
         return parts.config().ui() && guard.isSafe() ? new PageHandler(parts, guard) : null;
     }
@@ -219,7 +221,7 @@ public final class BackendServer implements AutoCloseable {
         }
     }
 
-    /** Returns the listener, for callers that accept connections themselves and pass them to the server. */
+    /** Returns the listener, so that a test can pass its own connections to the server. */
     Listener door() {
         return door;
     }

@@ -122,7 +122,7 @@ final class BatchHandler implements Endpoint.Handler {
         }
 
         /**
-         * Stores the first outcome of a line and ignores later ones. Returns true if this outcome completes the answer.
+         * Stores an outcome, unless the line already has one. Returns true if the stored outcome completes the answer.
          */
         boolean take(int line, Outcome outcome) {
             return outcomes.compareAndSet(line, null, outcome) && open.decrementAndGet() == 0;

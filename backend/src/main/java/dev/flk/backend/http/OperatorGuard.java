@@ -17,7 +17,10 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Decides who may see the metrics, the record, the page and the debug pages, and who may review certificates. */
+/**
+ * The rules that decide which requests may see the metrics, the record, the page and the debug pages, and may review
+ * certificates.
+ */
 final class OperatorGuard {
     static final Answer UNAUTHORIZED = Answer.error(
             401, "login needed", new Header("WWW-Authenticate", "Basic realm=\"metrics\", charset=\"UTF-8\""));
@@ -25,7 +28,10 @@ final class OperatorGuard {
     private static final String SCHEME = "Basic ";
     private static final Pattern LOCAL =
             Pattern.compile("(localhost|127(\\.[0-9]{1,3}){3}|\\[::1])(:[0-9]+)?", Pattern.CASE_INSENSITIVE);
-    /** The values that a browser sends for a request that the user or a page of this server made. */
+    /**
+     * The values of {@code Sec-Fetch-Site} for requests that do not come from another site: a page of this server
+     * ({@code same-origin}) or the user ({@code none}) made the request.
+     */
     private static final Set<String> OWN_SITES = Set.of("same-origin", "none");
 
     private final @Nullable Login login;
@@ -69,8 +75,9 @@ final class OperatorGuard {
 
     /**
      * Returns the refusal of a request that is not allowed to see the page; empty if the request is allowed. Without a
-     * login, a request must come from this machine and name this machine in its {@code Host} header: a malicious page
-     * can make another host name resolve to this machine (DNS rebinding), and could then read the answer.
+     * login, the server must listen on a loopback address, and the {@code Host} header must name this machine. The
+     * check of {@code Host} stops DNS rebinding: a malicious page could otherwise make its own host name resolve to
+     * this machine, and read the answer.
      */
     Optional<Answer> refusal(Request request) {
         if (!admits(request)) {
@@ -90,7 +97,7 @@ final class OperatorGuard {
         String site = request.header("Sec-Fetch-Site");
         String origin = request.header(HttpHeaderNames.ORIGIN);
         String host = String.valueOf(request.header(HttpHeaderNames.HOST));
-        // a proxy may change Host, so Origin is compared with it only if the browser sends no Sec-Fetch-Site
+        // Sec-Fetch-Site is preferred: comparing Origin with Host fails if a proxy has changed Host
         boolean isForged = site != null
                 ? !OWN_SITES.contains(site)
                 : origin != null && !origin.equals("http://" + host) && !origin.equals("https://" + host);

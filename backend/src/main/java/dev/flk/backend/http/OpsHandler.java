@@ -31,9 +31,9 @@ final class OpsHandler {
     }
 
     /**
-     * Adds the routes {@code /readyz} and {@code /metrics}. The caller adds {@code /health}, which the public port
-     * always has, because agents request it there; the public port has the other two routes only if there is no port
-     * for operators.
+     * Adds the routes {@code /readyz} and {@code /metrics}. If there is a port for operators, the public port does not
+     * have these two routes. The caller adds {@code /health}, which the public port always has, because agents request
+     * it there.
      */
     Routes addTo(Routes routes) {
         return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));

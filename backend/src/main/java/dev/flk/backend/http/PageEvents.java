@@ -15,12 +15,12 @@ import java.util.stream.DoubleStream;
  * Streams of server-sent events that tell open pages to reload. Safe for any thread, except for {@link #notifyPages}.
  */
 final class PageEvents {
-    /** The time between two calls of {@link #notifyPages}. */
+    /** The interval at which {@link #notifyPages} must be called. */
     static final long NOTIFY_EVERY_SECONDS = 10;
 
     private static final int MOST_STREAMS = 32;
     private static final int MAX_PENDING_BYTES = 4 << 10;
-    /** After this number of calls of {@link #notifyPages}, pages reload although nothing has changed. */
+    /** Pages reload at least once in this number of calls of {@link #notifyPages}, even if nothing has changed. */
     private static final int MOST_SILENT = 2;
 
     private static final byte[] CHANGED = "event: changed\ndata:\n\n".getBytes(StandardCharsets.US_ASCII);
@@ -40,7 +40,7 @@ final class PageEvents {
         });
     }
 
-    /** Makes the pages reload if something has changed. Called by one thread at a time. */
+    /** Makes the pages reload if something has changed or a reload is overdue. Called by one thread at a time. */
     void notifyPages(Supplier<Samples> metrics) {
         if (streams.isEmpty()) {
             return;
@@ -57,8 +57,8 @@ final class PageEvents {
     }
 
     /**
-     * Returns a number that changes with each answer to a certificate, each report of an agent and each change of a
-     * component.
+     * Returns a number that changes with each admitted or refused certificate, with each report of an agent, and when
+     * the dedup store fails or recovers.
      */
     private static double counted(Samples samples) {
         return DoubleStream.of(

@@ -66,7 +66,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The handler of the page for operators: {@code /ui} and the paths below it, and {@code /}, which redirects to it. The
- * page loads nothing from elsewhere. It changes nothing but reviews.
+ * page loads nothing from other servers. Reviews are the only data that the page can change.
  */
 final class PageHandler implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PageHandler.class);
@@ -85,7 +85,8 @@ final class PageHandler implements AutoCloseable {
                     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:;"
                             + " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
             new Header("X-Content-Type-Options", "nosniff"),
-            new Header("Referrer-Policy", "same-origin"), // no-referrer would make the Origin of forms null
+            // with no-referrer, browsers would send Origin: null with forms
+            new Header("Referrer-Policy", "same-origin"),
             new Header("Cache-Control", "no-store"));
     private static final Map<String, Order> ORDERS =
             Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));
@@ -113,8 +114,8 @@ final class PageHandler implements AutoCloseable {
     private final ScheduledThreadPoolExecutor thread =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page-care"));
     /**
-     * A secret that each form contains. A page of another site does not know the secret, so the forms that it submits
-     * can be rejected.
+     * A secret that each form contains. A page of another site does not know the secret, so forms from such a page can
+     * be rejected.
      */
     private final String token = newToken();
 
@@ -432,7 +433,7 @@ final class PageHandler implements AutoCloseable {
         try {
             return text.indexOf('/') < 0 && store.get(text) instanceof SessionStorage.Found.Present;
         } catch (IllegalArgumentException e) {
-            return false; // no session can have such an id
+            return false; // not a valid id of a session, so no agent has it
         }
     }
 
@@ -440,7 +441,7 @@ final class PageHandler implements AutoCloseable {
         return new Answer(302, "text/plain", new byte[0], List.of(new Header("Location", target)));
     }
 
-    /** Redirects after a form. */
+    /** Redirects with status 303 after a form was submitted. */
     private static Answer seeOther(String target) {
         return new Answer(303, "text/plain", new byte[0], List.of(new Header("Location", target)));
     }

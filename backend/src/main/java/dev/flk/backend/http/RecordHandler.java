@@ -179,7 +179,7 @@ final class RecordHandler implements AutoCloseable {
         }));
     }
 
-    /** A function that answers an exchange with the outcome of the certificate with this id. */
+    /** A function that looks up the outcome of a certificate by its id, and answers the exchange. */
     interface LookUp {
         void answer(String pcsId, Exchange exchange);
     }
@@ -223,7 +223,10 @@ final class RecordHandler implements AutoCloseable {
         run(exchange, () -> question.accept(found.get()));
     }
 
-    /** Runs {@code work}, which answers the exchange, on another thread, or answers that the server is overloaded. */
+    /**
+     * Runs {@code work}, which answers the exchange, on another thread. If no thread or memory is free, answers that
+     * the server is overloaded.
+     */
     void run(Exchange exchange, Runnable work) {
         if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
             exchange.answer(Refusal.overloaded());

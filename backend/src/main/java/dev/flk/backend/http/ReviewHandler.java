@@ -62,7 +62,10 @@ final class ReviewHandler {
     private final RecordHandler record;
     private final InstantSource clock;
 
-    /** The body of a PUT: either ids, or a shard with a reason and the time up to which certificates are reviewed. */
+    /**
+     * The body of a PUT. It names the reviewed certificates either by ids, or as a group by shard, reason and time of
+     * arrival.
+     */
     record Body(
             @Nullable List<String> ids,
             @Nullable String shard,

@@ -21,9 +21,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A renderer of metrics on a separate thread that ends when idle. All requests that arrive while the thread is busy
- * share the next rendering in their format. That rendering begins after the requests arrived, so each answer includes
- * everything that happened before its request. Safe for any thread.
+ * A renderer of metrics on a separate thread that ends when idle. Requests that arrive while the thread is busy wait
+ * for the next rendering, which is done once per format. A rendering begins after its requests arrived, so each answer
+ * includes everything that happened before its request. Safe for any thread.
  */
 final class Scrapes implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Scrapes.class);

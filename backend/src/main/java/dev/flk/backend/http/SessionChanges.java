@@ -37,9 +37,12 @@ final class SessionChanges implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
     private static final int MOST_STREAMS = 256;
     private static final int THREADS = 2;
-    /** The maximum number of pending bytes of a stream; larger than any page of changes. */
+    /**
+     * The maximum number of pending bytes of a stream. It leaves room for any page of changes beyond {@link
+     * #ENOUGH_PENDING_BYTES}.
+     */
     private static final long MAX_PENDING_BYTES = 16 << 20;
-    /** The number of pending bytes above which a stream waits for its client. */
+    /** The number of pending bytes above which a stream reads no more changes until its client has caught up. */
     private static final long ENOUGH_PENDING_BYTES = 1 << 20;
 
     private static final long WAIT_MILLIS = 100;
@@ -64,7 +67,8 @@ final class SessionChanges implements AutoCloseable {
      * Answers an exchange with a stream.
      *
      * @param after the id of the last event that the client has; null to begin with the next change
-     * @param isAllowed whether the client may still see the changes; checked now and then
+     * @param isAllowed returns whether the client may still see the changes; called every {@value #KEEP_ALIVE_SECONDS}
+     *     seconds; if it returns false, the stream is closed
      * @throws StateException if the store can't be read, or {@code after} is not the id of an event
      */
     void open(
@@ -144,7 +148,7 @@ final class SessionChanges implements AutoCloseable {
                     later(0);
                 }
             } catch (StateException e) {
-                to.close(); // the client connects again and then learns the reason
+                to.close(); // when the client connects again, it gets the reason as an error or a reset
             } catch (RuntimeException e) {
                 LOG.error("a stream of session changes failed and was closed", e);
                 to.close();

@@ -50,7 +50,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The handler of {@code /v1/sessions} and the paths below it. Every request needs credentials, even from this machine.
- * Updates only queue a commit and run on the event loop; reads take time and run on separate threads.
+ * Updates run on the event loop, because they only queue a commit. Reads take time, so they run on separate threads.
  */
 final class SessionHandler implements AutoCloseable {
     /** The header with the time of a session's last update. */
@@ -94,7 +94,7 @@ final class SessionHandler implements AutoCloseable {
             @Nullable Instant updatedAt,
             @Nullable Long expiresIn) {}
 
-    /** The answer to a failed condition. */
+    /** The answer to a request whose condition on the version does not hold. */
     private record Conflict(String error, long expected, long actual) {}
 
     /** The answer for a session that does not exist. */

@@ -18,9 +18,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The handler of {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}, which passes submissions to ingest. In
- * each turn, an event loop reads every connection that has input. The submissions that arrive in one turn are handed
- * over as one list, by a task that the loop runs at the end of the turn.
+ * The handler of {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}, which passes submissions to ingest. An
+ * event loop works in turns: in each turn, it reads every connection that has input. The submissions that arrive in one
+ * turn are passed to ingest as one list at the end of the turn.
  */
 final class SubmissionBatcher {
     private static final Logger LOG = LoggerFactory.getLogger(SubmissionBatcher.class);
@@ -121,7 +121,7 @@ final class SubmissionBatcher {
             lines.say(
                     "memory",
                     leftOut -> LOG.error(
-                            "not enough memory to read a certificate of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
+                            "a request is refused: not enough memory to read a certificate of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
                             longest,
                             leftOut));
             exchange.refuseEarly();
@@ -151,7 +151,8 @@ final class SubmissionBatcher {
                     e);
             for (Submission submission : turn) {
                 metrics.refused.internalErrors
-                        .increment(); // also counts submissions that ingest had answered before it failed
+                        // this number may be too high: it includes submissions that ingest had already answered
+                        .increment();
                 submission.answer().accept(Outcome.Refused.BROKEN);
             }
         }

@@ -81,8 +81,8 @@ final class Checkpoint {
             throws IOException {
         if (files.list(directory).contains(FILE)) {
             LOG.warn(
-                    "{} is damaged and is replaced: the entire log is verified again; outcomes in the dedup store do"
-                            + " not change",
+                    "{} is damaged and is replaced: all certificates in the log are decided again, and outcomes in the"
+                            + " dedup store do not change",
                     directory.resolve(FILE));
         }
         String logId = knownId.orElseGet(() -> "%016x%016x".formatted(random.nextLong(), random.nextLong()));

@@ -211,11 +211,11 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Throws if the log no longer has records that the store lacks. Without this check, these records would be skipped
-     * silently.
+     * Throws if records are missing from the log and the store lacks, but needs, their outcomes. Without this check,
+     * the missing records would be skipped silently.
      *
      * @param beginning the sequence of the first existing record that is not before {@code from}
-     * @param from the first sequence that the store lacks
+     * @param from the first sequence whose outcome the store lacks
      * @param nowMillis the current time; a record may be missing if its outcome has expired by this time
      * @throws IOException if a record from {@code from} on is missing and needed
      */
@@ -233,8 +233,9 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns the sequence up to which no record is needed any more: each record was removed after its retention, or is
-     * so old that its outcome has expired, even by the longest {@code DEDUP_TTL} of any segment.
+     * Returns the sequence up to which no record is needed any more. A record is not needed if it was removed after its
+     * retention, or if its outcome has expired. To be safe, an outcome counts as expired only after the longest {@code
+     * DEDUP_TTL} of all segments plus {@link #CLOCKS_APART}.
      */
     private long needlessUpTo(long nowMillis) throws IOException {
         List<Log.Opening> openings = log.openings();
@@ -365,9 +366,9 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns a reader of the records that a store lacks, from a sequence on. The reader skips a missing segment only
-     * if all outcomes in that segment have expired, or if the retention removed it (an older segment that was put back
-     * may come before the gap). Any other missing segment is an error, even if its records were decided.
+     * Returns a reader of the records that a store lacks, from a sequence on. A missing segment is an error, even if
+     * its records were decided. Exception: the reader skips a missing segment if all its outcomes have expired, or if
+     * the retention removed it. Such a gap is in the middle of the log if older segments were put back.
      */
     public LogReader readToAssert(long from, long nowMillis) throws IOException {
         return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));

@@ -53,10 +53,10 @@ public final class LogCare implements AutoCloseable {
     }
 
     /**
-     * Sets a limit for the removal: while the disk has room, records after the limit are kept, because another reader
-     * still needs them.
+     * Makes the removal wait for another reader of the log: while the disk has room, the records that the reader still
+     * needs are kept.
      *
-     * @param upTo a supplier of the last sequence that the reader no longer needs
+     * @param upTo a supplier of the sequence up to which the reader needs no record any more
      */
     public void waitFor(LongSupplier upTo) {
         needlessUpTo = upTo;

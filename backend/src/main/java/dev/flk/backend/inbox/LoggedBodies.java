@@ -19,7 +19,9 @@ import org.jspecify.annotations.Nullable;
  * under the same id that arrived soon afterwards. Safe for any thread.
  */
 public final class LoggedBodies {
-    /** The length at which a range of records is no longer halved by the binary search but read record by record. */
+    /**
+     * The number of records at which the binary search stops halving a range; the range is then read record by record.
+     */
     private static final long FEW = 20_000;
 
     private static final long MOST_READ = 100_000;

@@ -22,10 +22,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The exact answers to the submissions in the log. Each submission is decided again by the rules that it was logged
- * with, unless an overruled record contains the outcome that had been recorded first for the id of the submission. One
- * thread first notes all overruled records; afterwards any thread may query. Memory holds only the outcomes in
- * overruled records, of which there are few.
+ * The exact answers to the submissions in the log. If an overruled record names a submission, the answer is the outcome
+ * in that record, which had been recorded first for the id. Any other submission is decided again by the rules that it
+ * was logged with. One thread first notes all overruled records; afterwards any thread may query. Memory holds only the
+ * outcomes in overruled records, of which there are few.
  */
 public final class LoggedOutcomes {
     private static final JsonMapper JSON = new JsonMapper();
@@ -39,8 +39,8 @@ public final class LoggedOutcomes {
      * @param status the status of the answer, 200 or 202
      * @param body the body of the answer, one JSON object in ASCII
      * @param reason the reason in the body; empty if the body has none
-     * @param isOverruled whether the submission was overruled, so that this outcome is the one that had already been
-     *     recorded for the submission's id
+     * @param isOverruled whether the submission was overruled; status, body and reason are then those of the outcome
+     *     that was recorded first for the submission's id
      */
     public record ReplayedOutcome(
             PcsId id, String shard, int status, String body, Verdict.Kind kind, String reason, boolean isOverruled) {}
@@ -49,7 +49,7 @@ public final class LoggedOutcomes {
      * The outcome with which a submission was answered, next to the outcome under other rules.
      *
      * @param given the outcome with which the submission was answered
-     * @param isOfOtherContent whether {@code given} had been decided for different content under the same id
+     * @param isOfOtherContent whether {@code given} was decided for content that differs from this submission's content
      * @param underOther the outcome under the other rules; null if no other rules were given
      */
     public record Compared(

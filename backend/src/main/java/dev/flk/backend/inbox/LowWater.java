@@ -5,11 +5,11 @@ import java.util.ArrayDeque;
 import java.util.OptionalLong;
 
 /**
- * The low-water mark: every record in the log up to it is finished. A submission is finished once it is decided and
- * recorded; another record is finished once the work that follows its append is done. With several groups in flight,
- * the mark is the last record before the oldest unfinished group, not the position of the writer or of the group that
- * finished last. While a store is catching up with the log, the mark does not exceed the record up to which the store
- * has caught up. Safe for any thread; {@link #opened} is called in log order.
+ * The low-water mark: the sequence up to which every record in the log is finished. A submission is finished once it is
+ * decided and recorded; another record is finished once the work that follows its append is done. The mark is the last
+ * record before the oldest unfinished group, even if later groups are already finished. While a store is catching up
+ * with the log, the mark does not exceed the record up to which the store has caught up. Safe for any thread; {@link
+ * #opened} is called in log order.
  */
 public final class LowWater {
     private final ArrayDeque<Group> open = new ArrayDeque<>();

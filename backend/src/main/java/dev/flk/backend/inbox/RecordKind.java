@@ -15,8 +15,8 @@ import java.util.stream.Stream;
 /** The kinds of records in the inbox log. The log stores a letter; commands and messages show a name. */
 public final class RecordKind {
     /**
-     * The raw body of a certificate that must be decided. The rules for the decision ({@link DecisionRules}) are the
-     * context of the segment in which the record was logged.
+     * The raw body of a certificate that must be decided. The rules for the decision ({@link DecisionRules}) are in the
+     * header of the record's segment, as the context of the segment.
      */
     public static final char SUBMISSION = 's';
 
@@ -103,7 +103,7 @@ public final class RecordKind {
             }
             String line = new String(bytes, 0, lineEnd, StandardCharsets.US_ASCII);
             if (lineEnd == bytes.length || !line.startsWith(NAME)) {
-                throw new IllegalArgumentException("not the body of an overruled record: " + line);
+                throw new IllegalArgumentException("not the body of a record of kind overruled: " + line);
             }
             return new Overruled(
                     Long.parseLong(line.substring(NAME.length())),

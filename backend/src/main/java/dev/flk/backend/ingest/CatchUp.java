@@ -31,11 +31,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The catch-up of a store that was just connected. It decides every submission after the store's position again, by the
- * rules with which the submission was logged, and puts the outcomes into the store (<i>asserts</i> them), oldest first.
- * It ends with the last record that was in the log when the store was connected. Overruled records are read first,
- * because an overruled record comes after the submission that it overrules, and this submission must not be asserted.
- * The steps run on the recorder's thread, interleaved with live traffic.
+ * The catch-up of a store that was just connected. It decides again all submissions after the store's position, up to
+ * the last record that the log had when the store was connected. Each submission is decided by the rules with which it
+ * was logged. The outcomes are put into the store (<i>asserted</i>), oldest first. An overruled submission must not be
+ * asserted, but its overruled record comes later in the log. Therefore, a first pass reads all overruled records and
+ * asserts the outcomes in them. The steps run on the recorder's thread, interleaved with live traffic.
  */
 final class CatchUp {
     private static final int BATCH = 512;
@@ -83,8 +83,9 @@ final class CatchUp {
     }
 
     /**
-     * Counts a submission whose id has another outcome in the store; does nothing if the submission was counted before.
-     * If the two outcomes give different answers, logs that the outcome of the submission was lost.
+     * Counts a submission for whose id the store has another outcome. The submission counts as overruled if both
+     * outcomes give the same answer. Otherwise, its outcome counts as lost, and this is logged. Does nothing if the
+     * submission was counted before.
      */
     private void reportLost(Submitted ours, StoredOutcome winner) {
         if (!reportedLost.add(ours.sequence())) {
@@ -288,8 +289,8 @@ final class CatchUp {
         }
 
         /**
-         * Runs a continuation, unless the run has ended. Passes an exception to {@code then}; otherwise the run would
-         * stop silently.
+         * Runs a continuation, unless the run has ended. If the continuation throws, passes the exception to {@code
+         * then}, so that the run does not stop silently.
          */
         private void unlessEnded(Runnable continuation) {
             if (ended) {
@@ -331,9 +332,9 @@ final class CatchUp {
         }
 
         /**
-         * Logs an overruled record for each submission of the batch for which the store has another outcome. Once these
-         * records are on disk, runs {@code afterwards}, which moves the position past the batch. Skips submissions that
-         * are in flight, because {@link OutcomeWriter} handles them.
+         * Logs an overruled record for each submission of the batch whose id has another outcome in the store. Once
+         * these records are on disk, runs {@code afterwards}, which moves the position past the batch. Skips
+         * submissions that are in flight, because {@link OutcomeWriter} handles them.
          */
         private void keepLosers(List<Submitted> batch, List<StoredOutcome> existing, Runnable afterwards) {
             List<Overruled> losers = new ArrayList<>();

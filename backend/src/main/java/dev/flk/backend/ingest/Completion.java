@@ -18,8 +18,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The end of an id in flight: settles the id, which means to answer all submissions that wait for it and to count the
- * outcome. Safe for any thread; never throws.
+ * The last steps for an id in flight. To settle an id means to answer all submissions that wait for the id, and to
+ * count the outcome. Safe for any thread; never throws.
  */
 final class Completion {
     private final InFlightIds inFlightIds;
@@ -44,7 +44,7 @@ final class Completion {
         this.log = log;
     }
 
-    /** Returns whether this entry is still in flight; false if its id is in flight again in another entry. */
+    /** Returns whether this entry is still in flight; false also if its id is in flight again, but in another entry. */
     boolean isUnderWay(InFlight inFlight) {
         return inFlightIds.isUnderWay(inFlight);
     }
@@ -165,8 +165,9 @@ final class Completion {
     }
 
     /**
-     * Notes the submission as finished, which may advance the low-water mark. Called before the answers, and after the
-     * id was removed from the ids in flight, so that no id is in flight when nothing is pending.
+     * Notes the submission as finished, which may advance the low-water mark. Called after the id was removed from the
+     * ids in flight, so that a logged submission whose id is in flight always counts as pending. The submissions are
+     * answered after this call.
      */
     private void finished(InFlight inFlight) {
         LowWater.Group group = inFlight.group();

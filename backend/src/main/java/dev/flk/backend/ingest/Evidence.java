@@ -26,9 +26,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The evidence of conflicts: content that arrives under a known id but differs from the content that was decided. Each
- * different content is logged once, and never decided. A bounded index in memory and, across restarts, notes in the
- * store show which content was logged. The index and the notes only ensure that no content is logged twice; an index
- * entry or a note is dropped once it has expired. Safe for any thread.
+ * different content is logged once, and never decided. A bounded index in memory lists the content that was logged;
+ * notes in the store list it across restarts. The index and the notes only prevent content from being logged twice, so
+ * an index entry or a note is dropped once it has expired. Safe for any thread.
  */
 final class Evidence {
     private final Inbox inbox;
@@ -177,9 +177,9 @@ final class Evidence {
 
     /**
      * A rate limit on the bytes of evidence that are logged. Only part of a certificate is signed, so anyone with a
-     * copy of a certificate can make any number of different contents without a key. One bucket of bytes for all
-     * evidence bounds the share of the disk that evidence takes; this limit also delays honest conflicts. Safe for any
-     * thread.
+     * copy of a certificate can make any number of different contents without a key. All evidence shares one bucket of
+     * bytes, which bounds the share of the disk that evidence takes. A flood of different contents therefore also
+     * delays the evidence of honest conflicts. Safe for any thread.
      */
     static final class EvidenceBudget {
         /** The size of the bucket: the longest body that can be configured. */

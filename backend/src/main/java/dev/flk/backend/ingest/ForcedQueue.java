@@ -19,10 +19,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The queue of work for {@link OutcomeWriter}, in log order. All work that follows one fsync is added as one group; the
- * log's writer itself only writes and forces. Answers of the store are queued as well. Adding never blocks; the number
- * of ids that may be in flight bounds the queue. This class is also the listener of the log's writer, for metrics and
- * log lines.
+ * The queue of work for {@link OutcomeWriter}, in log order, so that the log's writer itself only writes and forces.
+ * All work that follows one fsync is added as one group. The work that follows an answer of the store is queued as
+ * well. Adding never blocks; the number of ids that may be in flight bounds the queue. This class is also the listener
+ * of the log's writer, for metrics and log lines.
  */
 public final class ForcedQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -57,7 +57,9 @@ public final class ForcedQueue implements LogListener {
         this.metrics = metrics;
     }
 
-    /** Sets the action to run when the active segment was moved away, before the log continues in a new segment. */
+    /**
+     * Sets the action that runs after the active segment was moved away and before the log continues in a new segment.
+     */
     void whenVanished(Flush toDo) {
         flush = toDo;
     }
@@ -73,8 +75,9 @@ public final class ForcedQueue implements LogListener {
     }
 
     /**
-     * Returns a callback that must be called on the thread of the log's writer. The callback adds a task to the
-     * collected group: the recorder's thread then runs {@code then} with the value that was passed to the callback.
+     * Returns a callback that hands a value to the recorder's thread: the callback adds a task to the group that is
+     * being collected, and this task runs {@code then} with the value. The callback must be called on the thread of the
+     * log's writer.
      */
     <T> Consumer<T> later(Consumer<T> then) {
         return value -> together.others().add(() -> then.accept(value));

@@ -34,8 +34,8 @@ final class InFlightIds {
         /** The submission is answered together with the submission in flight. */
         SHARES,
         /**
-         * The submission in flight is in the log, but its outcome can't be recorded until the store is back, and the
-         * waiting list of the id is closed. The caller answers the new submission with an error.
+         * The waiting list of the id is closed: the submission in flight is in the log, but its outcome can't be
+         * recorded until the store is back. The caller answers the new submission with an error.
          */
         LEFT_WAITING,
         /** There is no room for another id. */
@@ -110,7 +110,7 @@ final class InFlightIds {
         return ids.get(inFlight.id()) == inFlight;
     }
 
-    /** Returns whether an id is in flight with exactly this outcome. */
+    /** Returns whether the outcome's id is in flight, in an entry that has exactly this outcome. */
     boolean isInFlight(StoredOutcome outcome) {
         InFlight inFlight = ids.get(outcome.id());
         return inFlight != null && inFlight.outcome().equals(outcome);

@@ -24,22 +24,23 @@ public interface Ingest {
 
     /**
      * Submits certificates that arrived together (in one turn of an event loop, or as the lines of a batch), in the
-     * order of the list. The callback of each submission is called exactly once. An outcome which promises that the
-     * body is on disk is passed on only when the body is on disk.
+     * order of the list. The callback of each submission is called exactly once. If an outcome promises that the body
+     * is on disk, the callback is called only after the body is on disk.
      */
     void submit(List<Submission> turn);
 
     /**
      * Looks up the stored outcome of one certificate.
      *
-     * @param answer called exactly once, on any thread: with the stored outcome, with a refusal if the id waits for its
-     *     decision or can't be looked up at the moment, or with an empty value if the store does not contain the id
+     * @param answer called exactly once, on any thread: with the stored outcome; with a refusal if the id is still
+     *     waiting for its decision, or if look-ups are not possible at the moment; with an empty value if the id is
+     *     unknown
      */
     void lookUp(PcsId id, Consumer<Optional<Outcome>> answer);
 
     /**
-     * A gate that answers {@code starting} until it is opened, which happens once the log has been read. From then on,
-     * it forwards everything. Safe for any thread.
+     * A gate in front of ingest. It answers with the refusal {@code starting} until the log has been read and the gate
+     * is opened. From then on, it forwards everything. Safe for any thread.
      */
     final class Gate implements Ingest {
         private static final Refused STARTING = new Refused(Refusal.STARTING, 1);

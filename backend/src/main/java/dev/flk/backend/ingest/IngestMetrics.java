@@ -28,11 +28,11 @@ import java.util.stream.Stream;
 /**
  * The metrics of ingest. Safe for any thread.
  *
- * <p>Every admitted certificate is counted. When nothing is in flight, {@code flk_ingest_total} is the sum of
- * {@code flk_accepted}, {@code flk_escalated}, {@code flk_dedup_hits}, {@code flk_wal_errors},
- * {@code flk_internal_errors_total}, {@code flk_rejected_total} for the reasons malformed, clock and signature,
- * {@code flk_rate_limited_late_total}, and {@code flk_unavailable_total} for all causes except starting, less the sum
- * of {@code flk_decided_late_total} and {@code flk_refused_early_total}.
+ * <p>Every admitted certificate is counted. When nothing is in flight, {@code flk_ingest_total} + {@code
+ * flk_decided_late_total} + {@code flk_refused_early_total} equals the following sum: {@code flk_accepted} + {@code
+ * flk_escalated} + {@code flk_dedup_hits} + {@code flk_wal_errors} + {@code flk_internal_errors_total} + {@code
+ * flk_rejected_total} (only the reasons malformed, clock and signature) + {@code flk_rate_limited_late_total} + {@code
+ * flk_unavailable_total} (all causes except starting).
  */
 public final class IngestMetrics extends Metrics.Feature {
     public static final Key<Integer> SHARD_METRICS = Key.of(

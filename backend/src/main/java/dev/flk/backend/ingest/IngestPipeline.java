@@ -262,8 +262,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     /**
      * Checks the rules that parsing does not check. {@code sent_at} counts as too far in the future only if it is too
-     * far ahead of both the wall clock and the steady clock. After a jump of the wall clock, a sender may follow the
-     * backend's {@code Date}, which shows the wall clock, or its own clock, which may agree with the steady clock.
+     * far ahead of both the wall clock and the steady clock. The two clocks differ after a jump of the wall clock, and
+     * a sender may agree with either: with the wall clock if it follows the backend's {@code Date} header, or with the
+     * steady clock if it follows its own clock.
      */
     private Certificate checked(ParsedCertificate parsed, Submitter sender, long arrivalMillis) throws Objection {
         Instant wall = clock.wall().instant();
@@ -296,8 +297,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Registers the id of a candidate as in flight. If the id is already in flight or there is no room for it, returns
-     * empty; the submission then shares the outcome of the id in flight or is answered here.
+     * Registers the id of a candidate as in flight, and returns its new entry. Returns empty if the caller has nothing
+     * more to do: the id was already in flight and the candidate shares its outcome, or the candidate was answered with
+     * an error here.
      */
     private Optional<InFlight> join(Candidate candidate) {
         if (inFlightIds.has(candidate.id())) {
@@ -325,7 +327,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     /**
      * Logs the submissions without a stored outcome, and answers the others. If the look-up failed ({@code existing} is
-     * null), logs all submissions; the later put then finds the outcomes that already exist.
+     * null), logs all submissions; the put that follows the append then finds the outcomes that already exist.
      */
     private void logUnknown(List<InFlight> opened, @Nullable List<Optional<StoredOutcome>> existing) {
         try {

@@ -95,7 +95,8 @@ final class OutcomeLog {
                 .append(") (shard=")
                 .append(shard)
                 .append(')');
-        boolean isPlain = shard.indexOf('\\') < 0; // no quote either, because a quote would be escaped
+        // without a backslash, the text has no quote either, because a quote would be escaped
+        boolean isPlain = shard.indexOf('\\') < 0;
         if (!isPlain || !LogOutput.writeInfo(LOG, line.array(), line.length())) {
             LOG.info("{}", line);
         }
@@ -188,7 +189,7 @@ final class OutcomeLog {
      */
     void lost(StoredOutcome ours, StoredOutcome existing) {
         LOG.error(
-                "PCS {} outcome lost: its sender may have been answered {} {}, but the dedup store no longer has that outcome. It has another one instead, {} {}, which was decided for {}",
+                "PCS {} outcome lost: its sender may have been answered {} {}, but the dedup store no longer has this outcome. The store now has {} {}, which was decided for {}",
                 existing.id(),
                 ours.status(),
                 text(ours),
@@ -208,9 +209,7 @@ final class OutcomeLog {
     void overruled(StoredOutcome ours, StoredOutcome existing) {
         if (ours.digest().equals(existing.digest())) {
             LOG.info(
-                    "PCS {} duplicate: the dedup store already had an outcome for the same content when the outcome of this"
-                            + " submission was about to be recorded; the earlier outcome is the answer, and this submission stays"
-                            + " in the log",
+                    "PCS {} duplicate: another outcome was recorded first for the same content, and is the answer",
                     existing.id());
         } else {
             LOG.warn("PCS {} overruled: another outcome was recorded first, for different content", existing.id());

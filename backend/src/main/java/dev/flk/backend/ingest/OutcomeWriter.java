@@ -300,8 +300,8 @@ final class OutcomeWriter {
     }
 
     /**
-     * Answers the submissions that wait for the outcome of this id with an error, and then moves the id to the backlog.
-     * An id in the backlog can be settled at any moment, so the answers come first.
+     * Sends an error to the submissions that wait for the outcome of this id, and then moves the id to the backlog. The
+     * answers come first, because an id in the backlog can be settled at any moment.
      */
     private void leaveWaiting(InFlight inFlight, Refused error) {
         completion.leftWaiting(inFlight, error);

@@ -25,16 +25,16 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The link between the recorder and the store. A start is handled like a reconnect. A store that was just connected
- * still counts as down until its position has been read and {@link CatchUp} has put the outcomes of all later records
- * into it (has <i>asserted</i> them); only then are new outcomes recorded. Owned by the recorder's thread; other
- * threads may call only the methods that are documented as safe for any thread.
+ * counts as down until it has caught up: first, its position is read; then, {@link CatchUp} puts the outcomes of all
+ * later records into it (<i>asserts</i> them). Only then are new outcomes recorded. Owned by the recorder's thread;
+ * other threads may call only the methods that are documented as safe for any thread.
  */
 final class StoreLink {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     /**
-     * The number of missing records above which catching up counts as a rebuild. A crash of the embedded store loses
-     * far fewer records, because the embedded store buffers fewer.
+     * The number of log records missing from the store above which catching up counts as a rebuild. A crash costs the
+     * embedded store far fewer records, because it buffers fewer in memory.
      */
     private static final long MAX_RECORDS_BEHIND = 500_000;
 
@@ -149,11 +149,11 @@ final class StoreLink {
     }
 
     /**
-     * Ends the catch-up. If the catch-up failed, gives up the store. Otherwise opens the store: the outcomes of all
-     * records that the log had when the store was connected are now in the store, and the submissions in later records
-     * are in flight. If the store's position was beyond the end of the log, first makes the new position durable;
-     * otherwise, a crash could bring back the old position after new records have received the sequences of the missing
-     * records.
+     * Ends the catch-up. If the catch-up failed, gives up the store. Otherwise opens the store: it now has the outcomes
+     * of all records that the log had when the store was connected, and the submissions in later records are in flight.
+     * If the store's position was beyond the end of the log, first makes the new, lower position durable. Without this
+     * step, a crash could bring back the old position, and new records that reuse the sequences of the missing records
+     * would count as recorded.
      */
     private void asserted(@Nullable Throwable failure) {
         if (failure != null) {
@@ -227,8 +227,9 @@ final class StoreLink {
     }
 
     /**
-     * Returns the reason why the last attempt to connect the store or to bring it up to date failed; null if no attempt
-     * has failed since the store was last up. A start that requires the store reports this reason.
+     * Returns the reason why connecting the store or catching it up failed most recently; null if neither has failed
+     * since the store was last up. A call to the store that fails during the catch-up is not included. A start that
+     * requires the store reports this reason.
      */
     @Nullable
     Throwable lastFailure() {
@@ -302,9 +303,10 @@ final class StoreLink {
     }
 
     /**
-     * The time after which senders should retry while the store is down: the time until the next connection attempt or
-     * a quarter of the outage so far, whichever is longer, plus the time to record the backlog at the measured rate.
-     * The result is at least 1 and at most {@value #MOST_SECONDS} seconds. Safe for any thread.
+     * The time after which senders should retry while the store is down. It is the sum of two times: first, the time
+     * until the next connection attempt or a quarter of the outage so far, whichever is longer; second, the time to
+     * record all pending records of the log at the measured rate. The result is at least 1 and at most {@value
+     * #MOST_SECONDS} seconds. Safe for any thread.
      */
     static final class RetryAdvice {
         private static final long MOST_SECONDS = 30;

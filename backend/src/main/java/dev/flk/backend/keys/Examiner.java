@@ -13,11 +13,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A thread that tries all keys, of which there may be thousands, to find the key that made a refused signature. After
- * each certificate, the thread rests 19 times as long as it worked, but at most a second; this limits the load that
- * senders without a key can cause. At most {@value #MAX_WAITING} certificates wait for the thread. A certificate that
- * arrives when no more certificates may wait, or whose signed text has more than {@value #MAX_BYTES} bytes, is not
- * examined; the reported reason is then {@link SignatureRefusal#NOT_EXAMINED}.
+ * A thread that finds the key that made a refused signature. It tries all keys of the signature's algorithm, which may
+ * be thousands. After each certificate, it rests 19 times as long as it worked, but at most a second, to limit the load
+ * that senders without a key can cause. At most {@value #MAX_WAITING} certificates wait for the thread. A further
+ * certificate, or one whose signed text has more than {@value #MAX_BYTES} bytes, is not examined; the reported reason
+ * is {@link SignatureRefusal#NOT_EXAMINED}.
  */
 final class Examiner implements AutoCloseable {
     /**
@@ -84,6 +84,6 @@ final class Examiner implements AutoCloseable {
 
     @Override
     public void close() {
-        thread.shutdownNow(); // safe, because the thread touches no file
+        thread.shutdownNow(); // interrupting the thread is safe, because it has no file open
     }
 }

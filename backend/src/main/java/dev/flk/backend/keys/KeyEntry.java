@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param shards the full names of shards that the key may sign for
  * @param shardPrefixes prefixes of the names of further shards that the key may sign for; an empty prefix means every
  *     shard
- * @param agents the names of the agents for whose sessions the key may sign requests; null for every agent that has the
- *     same name as a shard that the key may sign for
+ * @param agents the names of the agents for whose sessions the key may sign requests; if null, the key may do so for
+ *     every agent that has the name of a shard for which the key may sign
  * @param validFrom the first instant at which the key may sign; null for no limit
  * @param validUntil the first instant at which the key may no longer sign; null for no limit
  * @param rate the new certificates per second that the key may sign; null for no limit

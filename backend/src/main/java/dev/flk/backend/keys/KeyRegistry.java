@@ -21,11 +21,10 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys that were read from the file at one time. They are indexed by the shards that they may sign for, and by the
- * short ids that are derived from the keys. A certificate does not name the key that signed it. Therefore, a check
- * tries each key that may sign for the certificate's shard and has the algorithm of the signature, which is known from
- * the length of the signature. There are at most {@link #MAX_KEYS_OF_A_SHARD} such keys. A request names its key by the
- * derived id. Immutable.
+ * The keys that were read from the file at one time, indexed for two kinds of checks. A certificate does not name the
+ * key that signed it. Therefore, a check of a certificate tries each key that may sign for its shard and has the
+ * algorithm of the signature; the length of the signature shows the algorithm. There are at most {@link
+ * #MAX_KEYS_OF_A_SHARD} such keys. A request names its key by a short id that is derived from the key. Immutable.
  */
 final class KeyRegistry {
     /**
@@ -35,14 +34,14 @@ final class KeyRegistry {
     static final int MAX_KEYS_OF_A_SHARD = 16;
 
     /**
-     * The decoys: random keys that are tried if no key in the file may sign for a shard, so that the check takes as
-     * long as for a shard with one key.
+     * The decoys: random keys, one of which is tried if no key in the file comes into question, so that the duration
+     * does not reveal this.
      */
     private static final Map<SigningAlgorithm, SignatureCheck> DECOYS = decoys();
 
     private final List<Usable> keys;
     private final Map<SigningAlgorithm, Index> indices = new EnumMap<>(SigningAlgorithm.class);
-    /** The keys by the ids that are derived from them. Several keys may have the same id, because it is short. */
+    /** The keys by their derived ids. Derived ids are short, so several keys may have the same id. */
     private final Map<KeyId, List<Usable>> byKeyId = new HashMap<>();
 
     KeyRegistry(List<Usable> keys) {
@@ -138,9 +137,10 @@ final class KeyRegistry {
                 .findFirst();
     }
 
-    /** Returns the reason why a signature by this key is refused. */
+    /** Returns the reason why a signature by this key was refused. */
     static SignatureRefusal why(KeyEntry signer, String shard, long nowMillis) {
-        // if there is no objection, the key has become usable since the refusal, and the real reason is no longer known
+        // without an objection, the key has become usable since the refusal; the real reason is no longer known, and
+        // EXPIRED is a guess
         return signer.objections(shard, nowMillis).stream().findFirst().orElse(SignatureRefusal.EXPIRED);
     }
 

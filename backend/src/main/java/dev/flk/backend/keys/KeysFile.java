@@ -134,8 +134,8 @@ public final class KeysFile {
     }
 
     /**
-     * Adds a problem for each key that is already listed under another id, because a signature by this key would not
-     * show which of the two ids to record in the log.
+     * Adds a problem for each key that is listed a second time under another id. If this were allowed, a signature by
+     * the key would not show which of the two ids to record in the log.
      */
     private static void refuseTwins(List<Usable> keys, List<String> problems) {
         Map<String, String> idsByKey = new HashMap<>();
@@ -164,8 +164,8 @@ public final class KeysFile {
     }
 
     /**
-     * Returns at most {@code max} of the keys that {@code which} selects, in the order of the file. For a diagnosis,
-     * each key is named by its id in the file. Leaves out keys whose secret can't be read.
+     * Returns the keys that a diagnosis tries: the first {@code max} keys of the file that {@code which} selects, named
+     * by their ids in the file. Leaves out keys whose secret can't be read.
      */
     public List<NamedKey> candidates(int max, Predicate<KeyEntry> which) {
         List<NamedKey> candidates = new ArrayList<>();

@@ -300,7 +300,7 @@ final class KeysJson {
                 return instant;
             }
         } catch (DateTimeException e) {
-            // the problem is added below, as for an instant that is out of bounds
+            // the statement below adds the problem, for this case and for an instant that is out of bounds
         }
         problems.add(
                 key + ": " + member + " is not an instant between 1970 and 9999; write it like 2026-11-20T10:00:00Z");

@@ -107,7 +107,8 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     private void lookAgain(boolean readAnyway) {
         try {
-            // makes the key clock remember the current time, at which it stops if the wall time comes into doubt
+            // keeps the key clock up to date: if the wall time comes into doubt, the key clock stops at the time of its
+            // last call
             clock.millis();
             if (readAnyway || fingerprints.haveChanged()) {
                 readAgain();
@@ -304,9 +305,9 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     }
 
     /**
-     * The time that decides whether keys are valid. This time follows the backend's clock, but stops while the
+     * The time that decides whether keys are valid. This time is the time of the backend's clock. It stops while the
      * backend's clock is in doubt, so that setting the machine's clock neither invalidates a valid key nor revives an
-     * expired key. When the doubt is over, the time of the backend's clock applies again. Safe for any thread.
+     * expired key. Safe for any thread.
      */
     private static final class KeyClock implements InstantSource {
         private final InstantSource clock;

@@ -38,8 +38,8 @@ public interface Signatures {
 
     /**
      * Checks that the key that a request names signed the request, and that the key may sign for a session now. Does
-     * not check when the request was signed, or whether its nonce was used before. If signatures are not checked, every
-     * request is refused, because there is then no key to sign a request with.
+     * not check when the request was signed, or whether its nonce was used before. If the backend does not check
+     * signatures, it has no keys, and every request is refused.
      *
      * @param sessionId the name of an agent, optionally followed by a slash and further text
      */

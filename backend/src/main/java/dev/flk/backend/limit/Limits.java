@@ -29,12 +29,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The rate limits of submissions. They apply in this order: the bucket of the sender's address, for everything that
- * needs no key (bad signatures, malformed bodies, duplicates); the global bucket; and, for a new signed certificate,
- * the bucket of its key or, if the key has no rate, of its shard. Each 429 response is counted under the limit that
- * caused it, and each limit logs at most one line in ten seconds. At most {@value #MAX_BUCKETS} addresses and {@value
- * #MAX_BUCKETS} shards have a bucket. If there are more, buckets that are seldom used are dropped; an address or shard
- * whose bucket was dropped gets a full bucket when it is seen again. Safe for any thread.
+ * The rate limits of submissions. They apply in this order. First, the bucket of the sender's address: its tokens are
+ * taken by failures, which need no key, such as bad signatures, malformed bodies and duplicates. Second, the global
+ * bucket: each certificate takes a token. Third, the bucket of the key or, if the key has no rate, of the shard: each
+ * new signed certificate takes a token. Each 429 response is counted under the limit that caused it, and each limit
+ * logs at most one line in ten seconds. At most {@value #MAX_BUCKETS} addresses and {@value #MAX_BUCKETS} shards have a
+ * bucket. If there are more, buckets that are seldom used are dropped; an address or shard whose bucket was dropped
+ * gets a full bucket when it is seen again. Safe for any thread.
  */
 public final class Limits {
     static final int MAX_BUCKETS = 65_536;
@@ -190,8 +191,8 @@ public final class Limits {
     }
 
     /**
-     * Applies the global rate, the burst of certificates and the shard rate of {@code next}. The global bucket keeps
-     * its fill level in proportion, and the buckets of shards start full.
+     * Applies the global rate, the burst of certificates and the shard rate of {@code next}. The global bucket stays
+     * full to the same proportion, and the buckets of shards start full.
      */
     public void change(Sizes next) {
         sizes = sizes.withRatesOf(next);
@@ -263,10 +264,10 @@ public final class Limits {
     }
 
     /**
-     * Takes a token for an admitted certificate that is new and signed, from the bucket of its key or, if the key has
-     * no rate, of its shard. Returns empty if a token was available, or if neither the key nor the shards have a rate.
-     * If no token was available, puts the token that {@link #admit} took back into the global bucket, and returns the
-     * refusal.
+     * Takes a token for an admitted certificate that is new and signed. The token comes from the bucket of the key or,
+     * if the key has no rate, from the bucket of the shard. Returns empty if the certificate may proceed: a token was
+     * available, or neither the key nor the shards have a rate. Otherwise, returns the refusal, and puts the token that
+     * {@link #admit} took back into the global bucket.
      *
      * @param keyRate the bucket of the key that signed; null if the key has no rate
      */
@@ -317,7 +318,7 @@ public final class Limits {
     }
 
     /**
-     * Counts an admitted submission that is answered 429 because its content differs from the recorded content and
+     * Counts an admitted submission that conflicts with a recorded certificate and is answered 429, because its content
      * can't be kept as evidence at present.
      */
     public void evidenceThrottled() {
@@ -351,7 +352,7 @@ public final class Limits {
         /** The failure rate of the address. */
         ADDRESS("address"),
         /**
-         * The limit on evidence: a certificate whose content differs from the recorded content can't be kept at
+         * The limit on evidence: a certificate that conflicts with a recorded certificate can't be kept as evidence at
          * present.
          */
         EVIDENCE("evidence");
@@ -377,8 +378,8 @@ public final class Limits {
     public record Throttled(LimitedBy limit, long waitNanos) {
 
         /**
-         * Returns the wait in whole seconds for {@code Retry-After}: at least 1, rounded up, but ignoring fractions of
-         * a millisecond.
+         * Returns the wait in whole seconds for {@code Retry-After}: at least 1. The wait is first rounded down to
+         * milliseconds, then up to seconds.
          */
         public long waitSeconds() {
             long millis = TimeUnit.NANOSECONDS.toMillis(waitNanos);

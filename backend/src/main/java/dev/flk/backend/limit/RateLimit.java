@@ -39,7 +39,7 @@ public final class RateLimit {
     }
 
     private static Bandwidth bandwidth(BigDecimal tokensPerSecond, long burstTokens) {
-        // a fraction of a token per second is expressed as a whole number of tokens in a longer period
+        // the bucket needs whole numbers, so the rate is expressed as the tokens in 1000 seconds
         long tokensPerPeriod = tokensPerSecond.movePointRight(RATE_DECIMALS).longValueExact();
         Duration period = Duration.ofSeconds(BigDecimal.TEN.pow(RATE_DECIMALS).longValueExact());
         return Bandwidth.builder()
@@ -48,7 +48,7 @@ public final class RateLimit {
                 .build();
     }
 
-    /** Changes the rate and the capacity; the fill level stays the same in proportion. */
+    /** Changes the rate and the capacity. The bucket stays full to the same proportion. */
     void change(BigDecimal tokensPerSecond, long burstTokens) {
         bucket.replaceConfiguration(
                 BucketConfiguration.builder()

@@ -11,9 +11,8 @@ import java.nio.ByteBuffer;
  */
 public final class Submitter {
     /**
-     * The upper half of the long that encodes an IPv4 address. At the beginning of an IPv6 address, these bits would be
-     * a multicast prefix, which no sender has. Therefore, an IPv4 address and an IPv6 network never have the same
-     * encoding.
+     * The upper half of the long that encodes an IPv4 address. An IPv6 network with these bits would be for multicast,
+     * which no sender has. Therefore, an IPv4 address and an IPv6 network never have the same encoding.
      */
     private static final long IPV4 = 0xFFFF_FFFF_0000_0000L;
 
@@ -39,8 +38,9 @@ public final class Submitter {
     }
 
     /**
-     * Returns the network that counts as one sender, encoded as a long: an IPv4 address, which may be mapped to IPv6,
-     * or the first 64 bits of an IPv6 address, because these usually belong to one subscriber.
+     * Returns the network that counts as one sender, encoded as a long. For IPv4, including IPv4 mapped to IPv6, the
+     * network is the address. For IPv6, it is the first 64 bits of the address, because a network of this size usually
+     * belongs to one subscriber.
      */
     private static long network(InetAddress address) {
         ByteBuffer bytes = ByteBuffer.wrap(address.getAddress());

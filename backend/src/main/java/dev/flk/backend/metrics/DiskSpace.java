@@ -52,7 +52,6 @@ public final class DiskSpace implements AutoCloseable {
         return freeBytes;
     }
 
-    /** Measures once. */
     void look() {
         usedBytes = used();
         freeBytes = free();

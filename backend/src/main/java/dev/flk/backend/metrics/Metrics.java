@@ -20,8 +20,8 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
- * The registry of the backend's metrics, in which each {@link Feature} declares its families. A family appears in every
- * scrape after its declaration, so features declare their families before the first scrape. Safe for any thread.
+ * The registry of the backend's metrics, in which each {@link Feature} declares its families. Features declare their
+ * families before the first scrape, so that every scrape shows all families. Safe for any thread.
  */
 public final class Metrics {
     private final CollectorRegistry registry = new CollectorRegistry(true);
@@ -72,8 +72,8 @@ public final class Metrics {
 
         /**
          * Declares a counter whose sample has exactly this name. The client library appends {@code _total} to the name
-         * of every counter, which would rename {@code flk_accepted}. Therefore, this family is declared with the type
-         * unknown: the library leaves the names of such families unchanged in both text formats.
+         * of every counter, which would rename {@code flk_accepted}. Therefore, this counter is declared as a family of
+         * unknown type, whose name the library leaves unchanged in both text formats.
          */
         protected final Count bareCounter(String name, String help) {
             return counted(name, help, Collector.Type.UNKNOWN);
@@ -246,7 +246,6 @@ public final class Metrics {
             this.seconds = seconds;
         }
 
-        /** Records one duration. */
         public void observeNanos(long nanos) {
             seconds.accept(nanos / NANOS_PER_SECOND);
         }

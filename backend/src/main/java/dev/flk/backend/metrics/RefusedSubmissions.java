@@ -15,7 +15,10 @@ public final class RefusedSubmissions extends Metrics.Feature {
             List.of(RejectReason.values()),
             RejectReason::label);
 
-    /** The counters of submissions that were answered 503. The label {@code cause} is the error in the answer. */
+    /**
+     * The counters of submissions that were answered 503, except because of a full disk. The label {@code cause} is the
+     * error in the answer.
+     */
     public final Counts<String> unavailable = counter(
             "flk_unavailable_total",
             "Submissions answered 503, by cause; those refused because of a full disk are in flk_wal_errors.",
@@ -37,11 +40,11 @@ public final class RefusedSubmissions extends Metrics.Feature {
     public enum RejectReason {
         /** Answered 400: the body is not a certificate, or breaks a rule of the format. */
         MALFORMED("malformed"),
-        /** Answered 400: {@code sent_at} too far in the future. */
+        /** Answered 400: {@code sent_at} is too far in the future. */
         CLOCK("clock"),
-        /** Answered 401. */
+        /** Answered 401: the signature is missing or wrong. */
         SIGNATURE("signature"),
-        /** Answered 413. */
+        /** Answered 413: the certificate or the batch is too large. */
         TOO_LARGE("too_large"),
         /** Answered 408: the body came too slowly. */
         SLOW("slow"),

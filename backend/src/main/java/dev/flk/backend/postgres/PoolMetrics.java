@@ -30,7 +30,6 @@ public final class PoolMetrics extends Metrics.Feature {
         STATE,
         SESSIONS;
 
-        /** Returns the label of the pool. */
         public String label() {
             return name().toLowerCase(Locale.ROOT);
         }
@@ -45,7 +44,6 @@ public final class PoolMetrics extends Metrics.Feature {
         COMMIT,
         OTHER;
 
-        /** Returns the label of the kind. */
         public String label() {
             return name().toLowerCase(Locale.ROOT);
         }
@@ -116,7 +114,6 @@ public final class PoolMetrics extends Metrics.Feature {
         gauges.put(pool, values);
     }
 
-    /** Returns the observer of a pool. */
     public Observer of(Pool pool) {
         return new Observer(pool);
     }
@@ -141,7 +138,6 @@ public final class PoolMetrics extends Metrics.Feature {
             return statements.apply(List.of(pool.label(), kind.label()));
         }
 
-        /** Returns the pool. */
         Pool pool() {
             return pool;
         }

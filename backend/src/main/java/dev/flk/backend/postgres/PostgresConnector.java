@@ -15,9 +15,9 @@ import org.postgresql.ds.PGSimpleDataSource;
 
 /**
  * A factory of connections and connection pools with time-outs. The server stops a statement at its time-out. The
- * time-out of the socket is slightly longer, so that a slow server can report its own time-out first, while a
- * connection to a vanished server is given up. The driver's query time-out is off: the driver would cancel a statement
- * at this time-out, but a commit that is cancelled while it waits for a standby takes effect nevertheless.
+ * time-out of the socket gives up a connection to a vanished server; it is slightly longer, so that a slow server can
+ * report its own time-out first. The driver's query time-out is off, because the driver would cancel statements, and a
+ * commit that is cancelled while it waits for a standby takes effect nevertheless.
  */
 public final class PostgresConnector {
     /** The beginning of the name of each connection. */
@@ -51,12 +51,10 @@ public final class PostgresConnector {
         return config.server();
     }
 
-    /** Returns the settings. */
     PostgresConfig config() {
         return config;
     }
 
-    /** Returns the observer of the pool. */
     PoolMetrics.Observer observer() {
         return observer;
     }

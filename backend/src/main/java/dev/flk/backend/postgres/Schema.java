@@ -81,9 +81,9 @@ public record Schema(String history, String migrations, long turn) {
     }
 
     /**
-     * Migrates the tables, unless their version is this backend's version or a newer one. An advisory lock serialises
-     * backends, because Flyway takes its own lock only after it has decided whether the tables in the schema belong to
-     * others.
+     * Migrates the tables, unless their version is this backend's version or a newer one. An advisory lock admits one
+     * backend at a time. Flyway's own lock comes too late: Flyway takes it only after it has decided whether the tables
+     * in the schema belong to others.
      *
      * @throws FlywayException if a migration failed; each migration is applied completely or not at all
      */

@@ -61,7 +61,7 @@ public final class RecordFollower implements AutoCloseable {
     private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
     private static final int INDEX_STEPS = 8;
     /**
-     * The size at which a chunk ends: the total number of bytes in the bodies of its log records. The values that are
+     * The number of bytes at which a chunk ends, counted over the bodies of its log records. The values that are
      * written for a chunk may be three times as large and still fit into one transaction.
      */
     private static final long CHUNK_BYTES = 512 << 10;
@@ -112,9 +112,9 @@ public final class RecordFollower implements AutoCloseable {
     private @Nullable String aheadSegment;
     private long lookedUpTo;
     /**
-     * The sequence up to which the follower currently records: an earlier value of {@link DecidedLog#decidedUpTo}. This
-     * field is set to the present value when the position has reached this sequence, or when the present value is lower
-     * because the store was lost.
+     * The sequence up to which the follower currently records, which is an earlier value of {@link
+     * DecidedLog#decidedUpTo}. The follower reads a new value when its position has reached this sequence. A lower
+     * value, which occurs when the store was lost, takes effect at once.
      */
     private long upTo;
     /** The sequence of the last log record that was on disk when {@link #upTo} was set. */
@@ -163,8 +163,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Returns the sequence up to which this follower no longer needs the log: each submission up to it is in the record
-     * of outcomes, or was missing when the log was read.
+     * Returns the sequence up to which this follower no longer needs the log. Each submission up to this sequence is in
+     * the record of outcomes, or was missing when the log was read.
      */
     public long position() {
         return position;
@@ -185,7 +185,9 @@ public final class RecordFollower implements AutoCloseable {
             } catch (IOException | StateException | CompletionException e) {
                 Reason reason = reason(e);
                 boolean isOvertaken = reason == Reason.VERSION_CONFLICT; // another backend has written the same key
-                reportFailure(isOvertaken || reason == Reason.STARTING ? null : e);
+                if (!isOvertaken && reason != Reason.STARTING) {
+                    reportFailure(e);
+                }
                 forget();
                 restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
@@ -217,8 +219,8 @@ public final class RecordFollower implements AutoCloseable {
 
     /**
      * Logs the failure of a step, unless the previous step failed with the same message. Null means that the step
-     * succeeded; if the previous step failed, logs that the record continues. If the state has failed, the line about
-     * the failure is only a warning, because {@link ServedState} logs the error.
+     * succeeded; if a failure was logged before, logs that the record continues. If the state has failed, the line
+     * about the failure is only a warning, because {@link ServedState} logs the error.
      */
     private void reportFailure(@Nullable Exception failure) {
         String message = failure == null ? null : String.valueOf(failure.getMessage());
@@ -291,8 +293,8 @@ public final class RecordFollower implements AutoCloseable {
         if (!knowsPosition) {
             long known = readPosition();
             if (!hasPosition || known < position) {
-                // reads ahead again from this position; if the position has not decreased, the outcomes that were
-                // already noted remain valid
+                // reads ahead again from the position, at the start and after the position has decreased; otherwise,
+                // the outcomes that were already noted remain valid
                 lookedUpTo = known;
             }
             position = known;
@@ -339,7 +341,8 @@ public final class RecordFollower implements AutoCloseable {
         for (int i = 0; i < INDEX_STEPS && isIndexIncomplete; i++) {
             isIndexIncomplete = index.step();
         }
-        // set after indexing, so that the outcomes up to this position can be searched, unless the index is behind
+        // set only after indexing, so that the outcomes up to this position can usually be searched; the index may
+        // still lag behind
         position = last;
         if (position >= decided) {
             upToDateNanos = beginNanos;
@@ -508,7 +511,7 @@ public final class RecordFollower implements AutoCloseable {
             }
             endLookingAhead(); // the walk has no further record up to lookUpTo
             if (isNew) {
-                // a new walk found no such record either, so the log lacks these records; see missing()
+                // even a new walk found no further record, so the log lacks the records up to lookUpTo; see missing()
                 lookedUpTo = lookUpTo;
             }
         }
@@ -516,7 +519,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private List<LogRecord> read() throws IOException {
-        // the segments that exist now contain all records up to upTo, because upTo was set before
+        // upTo was set earlier, so the segments that exist now contain all records up to upTo
         String newest = log.newestSegment();
         if (walk != null && !newest.equals(walkedSegment)) {
             endWalk();
@@ -532,7 +535,8 @@ public final class RecordFollower implements AutoCloseable {
         long last = position;
         while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < upTo) {
             LogRecord record = open.next();
-            if (record == null || record.sequence() > upTo) { // the end of the walk, or the expected record is missing
+            // the walk has ended, or the next record up to upTo is missing
+            if (record == null || record.sequence() > upTo) {
                 endWalk();
                 break;
             }

@@ -141,8 +141,8 @@ public final class RecordIndex implements AutoCloseable {
             String message = String.valueOf(e.getMessage());
             if (!message.equals(reportedFailure)) {
                 LOG.error(
-                        "the index of the record of outcomes has failed; outcomes can't be searched until the index"
-                                + " is opened again: {}",
+                        "the index of the record of outcomes has failed; outcomes can't be searched until it can be"
+                                + " opened again, which is retried: {}",
                         message);
                 reportedFailure = message;
             }

@@ -80,8 +80,8 @@ public final class RecordedOutcomes {
     /** The order of an answer. */
     public enum Order {
         /**
-         * The order of epochs. It applies only if the query has a shard; all conditions except the shard are then
-         * ignored.
+         * The order of epochs; the conditions of the query except the shard are ignored. For a query without a shard,
+         * the order is {@link #OLDEST} instead.
          */
         EPOCH,
         OLDEST,
@@ -162,7 +162,7 @@ public final class RecordedOutcomes {
         return new StateKey(namespace, RecordedOutcome.agentId(shard), RecordedOutcome.keyName(epoch, pcsId));
     }
 
-    /** Returns the cursor of the part of {@link #shards} that begins after a shard. */
+    /** Returns the cursor with which {@link #shards} begins after a shard. */
     public static String afterShard(String shard) {
         return RecordedOutcome.agentId(shard);
     }
@@ -256,7 +256,7 @@ public final class RecordedOutcomes {
         while (true) {
             Range range = new Range(
                     millis(span.from(), Long.MIN_VALUE, 0),
-                    millis(span.to(), Long.MAX_VALUE, 1), // rounded up; passes() compares exactly
+                    millis(span.to(), Long.MAX_VALUE, 1), // rounded up to a millisecond; passes() is exact
                     wanted.order() == Order.NEWEST,
                     place);
             Entries part =

@@ -26,11 +26,11 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A replay: decides a range of the log again, and changes nothing. A record that overrules a submission comes after
- * that submission. Therefore {@link #run}, which reports outcomes in log order, reads the log twice. {@link
- * #runAtOnce}, which is sufficient for counting outcomes, reads the log once; if submissions were overruled, it then
- * reads the log again from the first overruled submission on. Only one thread may use a replay; {@link ReplayWorkers}
- * starts threads of its own.
+ * A replay: decides a range of the log again, and changes nothing. An overruled record comes after the submission that
+ * it names. Therefore {@link #run}, which reports outcomes in log order, reads the log twice. {@link #runAtOnce}, which
+ * is sufficient for counting outcomes, reads the log once; if submissions were overruled, it then reads the log again
+ * from the first overruled submission on. Only one thread may use a replay; {@link ReplayWorkers} starts threads of its
+ * own.
  */
 public final class LogReplay {
     private final LogInspector inspector;
@@ -82,9 +82,9 @@ public final class LogReplay {
 
     /**
      * Decides the records from {@code from} to {@code to}, both inclusive. First reads the log to its end, and reports
-     * each submission to {@code onDecided} as if it were not overruled. If submissions were overruled, then reads the
-     * log again from the first of these submissions on, and reports the overruled submissions of the range to {@code
-     * overruled}.
+     * each submission of the range that {@code wanted} selects to {@code onDecided}, as if it were not overruled. If
+     * submissions were overruled, then reads the log again from the first overruled submission on, and reports the
+     * overruled submissions of the range to {@code overruled}.
      *
      * @param overruled a callback for each overruled submission, whether or not {@code wanted} selects it; receives the
      *     outcome as if it were not overruled, and the outcome that applies instead

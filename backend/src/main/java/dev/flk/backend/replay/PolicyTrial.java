@@ -86,7 +86,6 @@ public final class PolicyTrial {
             String reasonBefore,
             String reasonAfter) {}
 
-    /** The totals. */
     public record Summary(
             String policy,
             String policyHash,
@@ -231,7 +230,6 @@ public final class PolicyTrial {
                 .toList();
     }
 
-    /** Returns the totals. */
     public Summary summary() {
         return new Summary(policy.text(), policy.hash(), since, decided, overruled, different, differentReason);
     }

@@ -128,9 +128,9 @@ public final class Reviews implements AutoCloseable {
          * The certificates of a shard that have no review yet.
          *
          * @param cause see {@link Waiting#cause}
-         * @param from the arrival of the first of them
-         * @param until the arrival of the last of them, so that the review does not include certificates that its
-         *     author has not seen
+         * @param from the arrival of the first of these certificates
+         * @param until the arrival of the last of these certificates; later ones are not reviewed, because the author
+         *     has not seen them
          */
         record Group(String shard, String cause, Instant from, Instant until) implements Reviewed {}
     }

@@ -5,9 +5,9 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * The nonces of recent signatures, so that each signature is accepted once. A signature is only accepted while its
- * {@code created} is at most a fixed time away from now, so older nonces can be forgotten. Bounded; safe for any
- * thread.
+ * The nonces of recent signatures, so that each signature is accepted once. A signature is accepted only if its {@code
+ * created} differs from the current time by at most a fixed time, so the nonces of older signatures can be forgotten.
+ * Bounded; safe for any thread.
  */
 final class Nonces {
     private final long maxAgeSeconds;
@@ -28,7 +28,7 @@ final class Nonces {
          * was used before.
          */
         OUTSIDE_WINDOW,
-        /** Too many nonces are remembered. */
+        /** The current generation of nonces is full. */
         FULL
     }
 
@@ -36,9 +36,10 @@ final class Nonces {
 
     /**
      * @param maxAgeSeconds the greatest distance of {@code created} from now
-     * @param nowSecond the current time in seconds since the epoch; earlier signatures may have been used before this
-     *     process started, so they are not accepted
-     * @param most the maximum number of nonces in each half of the window
+     * @param nowSecond the time of the start in seconds since the epoch. Signatures that were made earlier are not
+     *     accepted, because they may have been used before this process started
+     * @param most the maximum number of nonces in a generation, which is a period of time; the nonces of the current
+     *     and the previous generation are remembered
      */
     Nonces(long maxAgeSeconds, long nowSecond, int most) {
         this.maxAgeSeconds = maxAgeSeconds;

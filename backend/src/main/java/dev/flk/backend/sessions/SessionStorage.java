@@ -32,7 +32,7 @@ public interface SessionStorage {
     /**
      * A version that an update created.
      *
-     * @param at null if there was no session to delete, so that nothing changed
+     * @param at the time of the update; null if there was no session to delete
      */
     record Updated(long version, @Nullable Instant at) {}
 
@@ -69,7 +69,7 @@ public interface SessionStorage {
         }
     }
 
-    /** The maximum number of characters of JSON in a page, apart from its first session. */
+    /** The maximum number of characters of JSON in a page, unless its first session alone is longer. */
     int MAX_PAGE_CHARS = 1 << 20;
 
     /**
@@ -113,7 +113,8 @@ public interface SessionStorage {
     }
 
     /**
-     * Returns a page of sessions. It ends early if its JSON would exceed {@link #MAX_PAGE_CHARS}.
+     * Returns a page of sessions. The page has fewer than {@code limit} sessions if its JSON would otherwise exceed
+     * {@link #MAX_PAGE_CHARS}.
      *
      * @param prefix the beginning of the ids
      * @param silentFor only sessions that were not updated for this time; zero for all
@@ -161,6 +162,6 @@ public interface SessionStorage {
      */
     Changes changes(String prefix, @Nullable String after);
 
-    /** Counts all sessions, and those that were not updated for {@code silentFor}. */
+    /** Counts all sessions, and separately the sessions that were not updated for {@code silentFor}. */
     Counts count(Duration silentFor);
 }

@@ -8,8 +8,9 @@ import java.util.Locale;
 /**
  * A version of a session, as Redis and Postgres store it. Times are in milliseconds since the epoch, by Redis' clock.
  *
- * @param changedAt the time of the update, of the deletion or of the removal after the session had expired
- * @param expiresAt the end of the lifetime; 0 for a session that has ended
+ * @param changedAt the time of the update or deletion; for an expired session, the time of its removal or the end of
+ *     its lifetime
+ * @param expiresAt the end of the lifetime; not used for a session that has ended
  * @param json the state of the session; empty for a session that has ended
  */
 public record StoredSession(String id, long version, Kind kind, long changedAt, long expiresAt, String json) {

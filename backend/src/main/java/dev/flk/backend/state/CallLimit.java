@@ -42,14 +42,14 @@ import org.slf4j.LoggerFactory;
  * The calls of strangers, which are callers without a valid token, are counted separately up to a smaller maximum, and
  * their requests must be complete in time. The bytes of a request count as soon as they arrive, so that requests that
  * never become complete are limited too. A server with this limit must serve only services that {@link #bound} has
- * returned, must first run the interceptor that sets {@link Caller#CURRENT}, and must have this limit as a tracer
- * factory.
+ * returned. It must also use this limit as a tracer factory, and must run the interceptor that sets {@link
+ * Caller#CURRENT} before this one.
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /**
      * The limit on the bytes of all requests together, as a multiple of {@link #maxBytes}. A request that would exceed
-     * this limit is cut off while it arrives. While all requests together have more than {@code maxBytes}, each request
-     * that becomes complete is refused with a reason.
+     * this limit is cut off while it arrives. While the total exceeds {@code maxBytes} itself, each request is refused
+     * with a reason as soon as it is complete.
      */
     private static final int PARTIAL = 4;
 
@@ -106,8 +106,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final ConcurrentHashMap<String, Integer> callsOf = new ConcurrentHashMap<>();
     private final Bound strangers;
     /**
-     * The calls of strangers whose requests are incomplete or, unless the answer is a stream, whose answers the clients
-     * have not received yet.
+     * The calls of strangers whose time limit still applies. A call with a streamed answer is removed once its request
+     * is complete. Any other call is removed once the client has received the answer.
      */
     private final Set<Requests<?>> timed = ConcurrentHashMap.newKeySet();
 
@@ -192,7 +192,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
                 : refused("calls", "too many calls", "");
     }
 
-    /** @param who the caller, for the log only: strangers may read the result of {@link #refusing} */
+    /**
+     * @param who the caller, or empty; appears only in the log, because strangers may read the result of {@link
+     *     #refusing}
+     */
     private String refused(String cause, String what, String who) {
         metrics.callsRefused.increment(cause);
         refusals.report(
@@ -405,8 +408,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
         /**
          * Ends the call if it began at or before {@code nanos}. If its request is incomplete, the call ends with
-         * DEADLINE_EXCEEDED. If its request is complete, the answer was handed to the network, but the client does not
-         * read it, so the connection is closed. Safe for any thread, because the handler does nothing with a call until
+         * DEADLINE_EXCEEDED. If its request is complete, the client does not read the answer that was handed to the
+         * network, so the connection is closed. Safe for any thread, because the handler does nothing with a call until
          * the request is complete.
          */
         void endIfSince(long nanos) {

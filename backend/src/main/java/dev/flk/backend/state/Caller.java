@@ -149,7 +149,9 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
         }
     }
 
-    /** @throws StatusRuntimeException PERMISSION_DENIED if the caller may not write to all agents of all namespaces */
+    /**
+     * @throws StatusRuntimeException PERMISSION_DENIED unless the caller may write to every agent of every namespace
+     */
     void requireWriteOfAll() {
         if (grants.stream().noneMatch(grant -> grant.writes() && grant.covers("", ""))) {
             throw Status.PERMISSION_DENIED

@@ -39,9 +39,9 @@ final class CareService extends CareImplBase {
                     .setFloor(head.floor())
                     .setFloorAt(Messages.time(head.floorAtMicros()));
             List<Document> page = engine.history().existing(head, namespace, agentId, after(request.getPageToken()));
-            page.forEach(stood -> response.addEntriesBuilder()
-                    .setKey(Messages.key(stood.key()))
-                    .setVersion(Messages.version(stood.version())));
+            page.forEach(entry -> response.addEntriesBuilder()
+                    .setKey(Messages.key(entry.key()))
+                    .setVersion(Messages.version(entry.version())));
             if (!page.isEmpty()) {
                 StateKey last = page.get(page.size() - 1).key();
                 response.setNextPageToken(

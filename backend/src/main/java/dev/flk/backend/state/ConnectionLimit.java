@@ -137,7 +137,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     }
 
     private synchronized void remove(SocketAddress address, Channel connection) {
-        // the address may already belong to a newer connection
+        // removes only this connection: its address may already belong to a newer one
         if (!withoutToken.remove(address, connection)) {
             known.remove(address, connection);
         }

@@ -39,7 +39,8 @@ final class CorrectedKeywords {
                 .keyword(new UniqueItems())
                 .keywords(COUNTS.stream().map(Count::new).toList())
                 // The library rejects every value, even one that is not an array, if minContains exceeds maxContains.
-                // Its contains observes both limits.
+                // The library's keyword "contains" already applies both limits, so these two keywords need no check of
+                // their own.
                 .keyword(new NonValidationKeyword(KeywordType.MIN_CONTAINS.getValue()))
                 .keyword(new NonValidationKeyword(KeywordType.MAX_CONTAINS.getValue()))
                 .build();

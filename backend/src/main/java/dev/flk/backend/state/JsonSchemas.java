@@ -125,9 +125,10 @@ final class JsonSchemas {
     }
 
     /**
-     * Replaces the numbers in a value so that the validator compares them exactly, as it does only for integers and for
-     * short fractions. A number such as {@code 1e3} becomes an integer. A number with more than {@value #MOST_DIGITS}
-     * digits before or after the point becomes a shorter number that is on the same side of every limit of usual size.
+     * Replaces the numbers in a value that the validator would round before it compares them. The validator is exact
+     * only for integers and short fractions. A number such as {@code 1e3} becomes an integer. A number with more than
+     * {@value #MOST_DIGITS} digits before or after the point becomes a shorter number that is on the same side of every
+     * limit of usual size.
      */
     private static JsonNode comparable(JsonNode node) {
         if (node instanceof ArrayNode array) {

@@ -58,8 +58,8 @@ final class ReplayStream {
     private volatile @Nullable Runnable endWatch;
 
     /**
-     * The requested range. An event must satisfy both the bounds in revisions and the bounds in time, because a time in
-     * the future has no revision yet.
+     * The requested range. An event must be within the bounds in revisions and within the bounds in time. A revision
+     * can't replace a bound in time, because a time in the future has no revision yet.
      *
      * @param from the first revision
      * @param to the first excluded revision

@@ -201,7 +201,8 @@ final class StatePort implements AutoCloseable {
         try {
             if (!server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS)) {
                 server.shutdownNow();
-                // interrupted streams end their watches on the executor
+                // waits again before the executor is shut down, because interrupted streams use the executor to end
+                // their watches
                 server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS);
             }
         } catch (InterruptedException e) {

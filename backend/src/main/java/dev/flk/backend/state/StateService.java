@@ -509,7 +509,8 @@ final class StateService extends StateImplBase {
             }
             Predicate<StateKey> wanted = key -> (agentId.isEmpty() || agentId.equals(key.agentId()))
                     && caller.mayRead(key.namespace(), key.agentId());
-            String historyId = engine.head().historyId(); // read before any revision of this history is looked up
+            // read before the revisions of the span, so that the stream notices if the history is replaced in between
+            String historyId = engine.head().historyId();
             ReplayStream stream = new ReplayStream(
                     engine,
                     executor,

@@ -54,7 +54,7 @@ public final class StoppedState implements AutoCloseable {
                 ServedState.storage(config),
                 config.engine(),
                 InstantSource.system(),
-                () -> Instant.EPOCH, // a command deletes no key whose lifetime is over
+                () -> Instant.EPOCH, // the year 1970, so that a command deletes no key whose lifetime is over
                 System::nanoTime,
                 new SecureRandom(),
                 directory

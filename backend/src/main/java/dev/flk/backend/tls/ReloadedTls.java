@@ -18,9 +18,9 @@ import org.slf4j.LoggerFactory;
 /**
  * TLS from files that are read again when they change. New connections use the identity in force; open connections
  * continue unchanged. If the files have a mistake, the previous identity stays in force, and a log line and a metric
- * report the mistake. A check for changes reports a mistake only if the next check still finds it, because certificate
- * and key seldom change at the same moment; after a reload signal, a mistake is reported at once. One thread calls
- * {@link #step}; all other methods are safe for any thread.
+ * report the mistake. Certificate and key are seldom replaced at the same moment. Therefore, a mistake is reported only
+ * if the next check, a second later, finds a mistake, too. After a reload signal, a mistake is reported at once. One
+ * thread calls {@link #step}; all other methods are safe for any thread.
  */
 public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.tls");
@@ -36,8 +36,8 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private FileFingerprints fingerprints = new FileFingerprints();
     private boolean isDoubtful;
     /**
-     * The identity that was read last, if its certificate is not valid at present and another identity is in force;
-     * null otherwise.
+     * The identity that was read last, if it is not used yet because its certificate was not valid; null otherwise. The
+     * identity before it is still in force.
      */
     private @Nullable TlsIdentity notNowValid;
 

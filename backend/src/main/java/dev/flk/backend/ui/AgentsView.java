@@ -69,7 +69,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
      * The last report of an agent.
      *
      * @param ageSeconds the time since the report
-     * @param isSilent whether the report is older than the configured time
+     * @param isSilent whether the report is at least as old as the configured time
      * @param clockAheadMs how far the backend's clock is ahead of the agent's; negative if it is behind
      */
     public record Agent(
@@ -120,7 +120,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
         }
     }
 
-    /** Reads the sessions whose ids have no slash: the reports of agents about themselves. */
+    /** Reads the reports of agents about themselves, which are the sessions whose ids have no slash. */
     public static AgentsView read(SessionStorage store, String prefix, Order order, Duration silentAfter, Instant now) {
         List<Session> found = new ArrayList<>();
         int read = 0;
@@ -138,7 +138,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
         Instant silentBefore = now.minus(silentAfter);
         found.sort(Comparator.comparing((Session session) -> session.updatedAt().isAfter(silentBefore))
                 .thenComparing(Session::id));
-        // in the order of names, only the agents on the page are parsed
+        // if the agents are sorted by name, only the sessions on the page are parsed
         List<Session> parsed = order == Order.NAME ? found.subList(0, Math.min(MOST_ROWS, found.size())) : found;
         List<Agent> agents = parsed.stream()
                 .map(session -> Agent.of(session, now, silentAfter))

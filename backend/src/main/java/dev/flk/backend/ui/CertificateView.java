@@ -29,7 +29,8 @@ import org.slf4j.LoggerFactory;
  * @param facts the members of the certificate, and what the backend recorded about it
  * @param compared the claims next to the recomputed values
  * @param points the occupied boxes at each scale; empty if the record does not have them
- * @param plot the points and a line with the recomputed D̂ as its slope, as SVG; empty without both
+ * @param plot the points and a line with the recomputed D̂ as its slope, as SVG; empty if there are no points or D̂
+ *     could not be recomputed
  * @param reviews the versions of its review, the newest first
  * @param token the secret of the form
  * @param logged the records of the certificate in the log; null if the log can't be read
@@ -61,8 +62,9 @@ public record CertificateView(
     /**
      * The records of a certificate in the log.
      *
-     * @param steps the rules with their numbers, in the order in which they are tried; empty without a submission
-     * @param note why there are no steps, or how they differ from the decision; may be empty
+     * @param steps the rules with their numbers, in the order in which they are tried; empty if the log has no readable
+     *     submission
+     * @param note why there are no steps, or which other policy the decision followed; may be empty
      * @param bodies the bodies of the submission and of other content under its id
      */
     public record Logged(List<ExplainedStep> steps, String note, List<LoggedBodies.Body> bodies) {
@@ -75,7 +77,7 @@ public record CertificateView(
             try {
                 bodies = log.find(PcsId.parse(outcome.id()).orElseThrow(), outcome.receivedAt());
             } catch (IOException e) {
-                LOG.warn("the log can't be read for the page: {}", e.getMessage());
+                LOG.warn("the inbox log can't be read, so the page shows no steps of the decision: {}", e.getMessage());
                 return null;
             }
             Optional<LoggedBodies.Body> decided = bodies.stream()
@@ -106,7 +108,7 @@ public record CertificateView(
         }
     }
 
-    /** Creates the view of the outcome in a line of the record. Reads the log. */
+    /** Creates the view of a certificate from its line in the record, and reads the log. */
     public static CertificateView of(
             String recorded, Reviews reviews, String token, @Nullable LoggedBodies log, Policy policy, Instant now) {
         JsonNode json = Outcome.parsed(recorded);

@@ -14,7 +14,7 @@ import java.util.Locale;
  * The view <i>Now</i>: problems, components, answers and service levels.
  *
  * @param problems the current problems, the most urgent first
- * @param rows a row for each way to answer a certificate
+ * @param rows a row for each kind of answer in {@code Rates.Counted.ANSWERS}
  * @param promises the service levels
  * @param minutes the number of minutes that the rows and service levels cover
  */
@@ -86,7 +86,6 @@ public record NowView(
         }
     }
 
-    /** A named number. */
     public record Figure(String name, String value) {}
 
     /** Creates the view from the components and the metrics of the backend. */

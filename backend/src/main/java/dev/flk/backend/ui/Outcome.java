@@ -63,7 +63,7 @@ public record Outcome(
                 json.has("window_end") ? Instant.parse(json.path("window_end").asText()) : null);
     }
 
-    /** Returns the query of the view of its shard. */
+    /** Returns the query in the URL of the shard's view. */
     public String shardQuery() {
         return "name=" + Pages.encoded(shard);
     }

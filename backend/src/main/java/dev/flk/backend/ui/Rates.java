@@ -16,7 +16,7 @@ public final class Rates {
     private final Deque<Map<Counted, Double>> minutes = new ArrayDeque<>();
     private Map<Counted, Double> totals;
 
-    /** The kinds of answers that are counted. */
+    /** The numbers that are counted for each minute. */
     public enum Counted {
         ACCEPTED("accepted"),
         ESCALATED("escalated"),
@@ -33,7 +33,7 @@ public final class Rates {
         /** Submissions whose time to the answer was measured. */
         TIMED("timed");
 
-        /** The ways to answer a certificate. */
+        /** The numbers that the view <i>Now</i> shows, one in each row. */
         static final List<Counted> ANSWERS = List.of(ACCEPTED, ESCALATED, REJECTED, REFUSED, THROTTLED);
 
         private final String text;
@@ -84,7 +84,7 @@ public final class Rates {
         return totals;
     }
 
-    /** Ends a minute. */
+    /** Ends a minute. {@code samples} are the metrics at its end. */
     public synchronized void endMinute(Samples samples) {
         Map<Counted, Double> now = totals(samples);
         Map<Counted, Double> minute = new EnumMap<>(Counted.class);
@@ -103,7 +103,7 @@ public final class Rates {
         return values;
     }
 
-    /** Returns the sum over the newest minutes. */
+    /** Returns the sum over the last {@code newest} minutes. */
     synchronized double sum(Counted counted, int newest) {
         List<Double> values = perMinute(counted);
         return values.subList(Math.max(0, values.size() - newest), values.size()).stream()

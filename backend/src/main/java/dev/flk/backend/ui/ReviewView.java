@@ -69,7 +69,7 @@ public record ReviewView(
         }
     }
 
-    /** The members of a group. */
+    /** The values that all certificates of a group have in common. */
     private record Key(String shard, String verdict, String cause) {}
 
     /** Reads the certificates that wait for a review; the group with the newest certificate comes first. */
@@ -90,7 +90,7 @@ public record ReviewView(
                 token);
     }
 
-    /** Returns a sentence about the review that was just recorded; empty if none was. */
+    /** Returns a sentence about the review that was just recorded; empty if no review was recorded. */
     public String doneText() {
         return done == null
                 ? ""
@@ -99,7 +99,7 @@ public record ReviewView(
                         : done == 1 ? "1 certificate was reviewed." : done + " certificates were reviewed.";
     }
 
-    /** Returns the number of certificates that wait in a sentence. */
+    /** Returns a sentence with the number of certificates that wait. */
     public String summary() {
         return waiting == 1
                 ? "1 certificate waits for a review."

@@ -29,7 +29,7 @@ final class ShardPlots {
     private final Policy policy;
     private final Axis time;
 
-    /** @param outcomes at least one outcome, in the order of the clock of {@code range} */
+    /** @param outcomes at least one outcome; sorted by arrival or by measurement, as the clock of {@code range} says */
     ShardPlots(List<Outcome> outcomes, Range range, Policy policy) {
         this.outcomes = outcomes;
         this.range = range;

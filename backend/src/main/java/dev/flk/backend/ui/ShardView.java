@@ -113,8 +113,8 @@ public record ShardView(
     /**
      * Reads the newest outcomes in a range; a shard that the record does not have gets a view without outcomes.
      *
-     * @param clock the clock of the range; if null, the time of measurement is used if all outcomes have it, and
-     *     otherwise the arrival
+     * @param clock the clock of the range. If null, the range selects by arrival. The plots then show the time of
+     *     measurement, or the arrival if a selected outcome has no time of measurement
      */
     public static ShardView read(
             RecordedOutcomes record, String name, Span span, @Nullable Clock clock, Policy policy, Instant now) {

@@ -33,8 +33,8 @@ public record ShardsView(
 
     private static final int NAMES_AT_ONCE = 1_000;
     /**
-     * The maximum number of names that are read for a page. Together with {@link #MOST_NEWEST}, the maximum number of
-     * shards whose newest outcome is read, this limits the work for a page.
+     * The maximum number of names that are read for a page. The work for a page is also limited by {@link
+     * #MOST_NEWEST}, the maximum number of shards whose newest outcome is read.
      */
     private static final int MOST_NAMES = 50_000;
 
@@ -140,7 +140,8 @@ public record ShardsView(
         int newest = 0;
         String at = cursor;
         do {
-            // without conditions, every name becomes a row
+            // if the names and outcomes need not meet a condition, every name becomes a row, so only as many names as
+            // rows are read
             int limit = wanted.text().isEmpty() && !wanted.isOfNewest() ? MOST_ROWS - shards.size() : NAMES_AT_ONCE;
             RecordedOutcomes.Part page = record.shards(wanted.prefix(), at, limit);
             List<String> found = page.lines().stream()
@@ -156,7 +157,8 @@ public record ShardsView(
                 newest++;
                 if (!wanted.isOfNewest() || newest(record, name, 1).stream().anyMatch(wanted::passes)) {
                     List<Outcome> outcomes = newest(record, name, LINE_OUTCOMES);
-                    if (!outcomes.isEmpty()) { // otherwise, retention has just removed its last outcome
+                    // if there are no outcomes, retention has just removed the shard's last one
+                    if (!outcomes.isEmpty()) {
                         shards.add(Shard.of(outcomes, now));
                     }
                 }

@@ -83,9 +83,9 @@ public record StateView(
     public record Change(long revision, Instant at, Link key, String namespace, String agent, String value) {}
 
     /**
-     * A place in the state. An empty text means that this level is not chosen.
+     * A place in the state. The texts of levels that are not chosen are empty.
      *
-     * @param version a version of the key; 0 for the newest
+     * @param version a version of the key or, for events, the revision before which the events end; 0 for the newest
      * @param showsEvents whether the newest events are shown instead of the places below
      * @param after where a page begins; null for the first page
      */
@@ -133,7 +133,6 @@ public record StateView(
         }
     }
 
-    /** Reads a place. */
     public static StateView read(StateEngine engine, Place place, Instant now) {
         if (place.showsEvents()) {
             return events(engine, place, now);
@@ -266,7 +265,8 @@ public record StateView(
             List<Event> some = new ArrayList<>();
             long from = begin;
             long read = -1;
-            while (from < to && from != read) { // without progress, history was just removed
+            // a read that makes no progress ends the loop: its revisions were just removed from the history
+            while (from < to && from != read) {
                 read = from;
                 History.Events page = engine.history()
                         .events(head.historyId(), from, to, "", key -> isAt(place, key), StateEngine.MAX_PAGE_BYTES);

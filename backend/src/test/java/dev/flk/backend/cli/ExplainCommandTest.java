@@ -187,7 +187,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void nothingConfigured_saysSoAndExplainsTheRest() throws IOException {
+    void noKeyConfigured_saysSoAndExplainsTheRest() throws IOException {
         assertThat(explain(
                         Map.of("PORT", "x", "WAL_RETENTION", "1d"),
                         Pcs.number(1).without("sig").json()))
@@ -238,7 +238,7 @@ class ExplainCommandTest {
     }
 
     @Test
-    void hugeClaims_areShown() throws IOException {
+    void hugeClaims_infiniteTerm_isShownAndIsNullInJson() throws IOException {
         Pcs pcs = Pcs.number(1).with("r", "-1e308").with("coh_star", "1e308").with("budget", "1e308");
 
         assertThat(explain(Map.of("BUDGET_ALPHA", "1000"), pcs.json())).isEqualTo(1);

@@ -95,7 +95,7 @@ final class ExplainWithKeysFileTest {
     }
 
     @Test
-    void keyNotAllowed_isNamedWithEachReasonAndTheAllowedKeys() throws Exception {
+    void keyNotAllowed_isNamedWithEachReasonAndTheKeysOfTheShard() throws Exception {
         keys.write(
                 KeyText.ed25519("stolen", 1).shards("line-7", "line 8").state("revoked"),
                 KeyText.ed25519("over", 2).with("valid_until", "\"2026-01-01T00:00:00Z\""),
@@ -150,7 +150,7 @@ final class ExplainWithKeysFileTest {
     }
 
     @Test
-    void unknownKey_namesTheAllowedKeysAndThoseNotTried() throws Exception {
+    void unknownKey_namesTheKeysOfTheShardAndThoseNotTried() throws Exception {
         keys.write(
                 KeyText.ed25519("a", 1).shards("elsewhere"),
                 KeyText.hmac("gone", "no.secret").state("revoked"));

@@ -140,7 +140,7 @@ class PolicyTryCommandTest {
     }
 
     @Test
-    void set_changesTheConfiguredPolicy() {
+    void withoutSet_triesTheConfiguredPolicyDespiteAnInvalidPort() {
         assertThat(cli.run(
                         Map.of("TOL_D", "0.20", "PORT", "eighty"), "policy", "try", "--json", "--dir", wal.toString()))
                 .isZero();

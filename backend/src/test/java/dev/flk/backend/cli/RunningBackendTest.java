@@ -55,9 +55,11 @@ class RunningBackendTest {
         Map<String, String> free = Map.of("PCS_SIGN_ALG", "none", "STATE_PORT", "0", "PORT", "0");
 
         assertThat(run(free, "state info")).isEqualTo(2);
-        assertThat(cli.err()).contains("STATE_PORT: is 0, a free port that only the backend's log names; use --url");
+        assertThat(cli.err())
+                .contains("STATE_PORT: is 0, so the backend chose a free port; its log names the port; use --url");
         assertThat(run(free, "record")).isEqualTo(2);
-        assertThat(cli.err()).contains("PORT: is 0, a free port that only the backend's log names; use --url");
+        assertThat(cli.err())
+                .contains("PORT: is 0, so the backend chose a free port; its log names the port; use --url");
     }
 
     @Test

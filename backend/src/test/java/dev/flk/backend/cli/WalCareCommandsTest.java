@@ -33,8 +33,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Tests of {@code wal repair}, {@code wal compact} and {@code wal replay} on a log of three segments that was closed
- * long ago.
+ * Tests of {@code wal repair}, {@code wal compact} and {@code wal replay} on a log that was closed long ago: three
+ * segments with two records each and an empty newest segment.
  */
 class WalCareCommandsTest {
     private static final Instant LONG_AGO = Instant.parse("2020-01-01T12:00:00Z");
@@ -106,7 +106,7 @@ class WalCareCommandsTest {
     }
 
     @Test
-    void verify_endMovedAway_comparesWithTheLowWaterMark() throws IOException {
+    void verify_newestSegmentsDeleted_comparesWithTheLowWaterMark() throws IOException {
         Files.delete(wal.resolve(THIRD));
         Files.delete(wal.resolve("inbox-20200101-0000000000000007.wal"));
 

@@ -234,7 +234,7 @@ class WalCommandsTest {
     }
 
     @Test
-    void withoutDir_usesOnlyTheConfiguredDirectory() {
+    void withoutDir_usesWalDirAndIgnoresOtherSettings() {
         var environment = Map.of("WAL_DIR", wal.toString(), "PORT", "eighty", "PCS_HMAC_KEY_FILE", "/nobody/may/read");
 
         assertThat(cli.run(environment, "wal", "ls")).isZero();

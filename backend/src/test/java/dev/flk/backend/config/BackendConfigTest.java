@@ -47,8 +47,7 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;SESSION_STORE=redis | REDIS_URI, REDIS_ADDR: none is set, and SESSION_STORE=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
             """)
-    void load_errorInTheEnvironment_isTheOnlyProblemAndShowsNoSecret(String settings, String problem)
-            throws IOException {
+    void load_errorInTheEnvironment_isTheOnlyProblem(String settings, String problem) throws IOException {
         TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
         Map<String, String> environment = new HashMap<>();
         for (String setting : settings == null ? new String[0] : settings.split(";", -1)) {
@@ -65,7 +64,7 @@ class BackendConfigTest {
     }
 
     @Test
-    void load_tlsFiles_agentsNamesAreAccepted() throws IOException {
+    void load_tlsFiles_settingNamesOfTheAgentAreAccepted() throws IOException {
         TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
         Path file = write(
                 "flk.properties",
@@ -135,7 +134,7 @@ class BackendConfigTest {
     }
 
     @Test
-    void load_stateInPostgres_requiresStateDir() {
+    void load_stateInPostgres_usesStateDir_whichMustDifferFromWalDir() {
         var environment = new HashMap<>(Map.of(
                 "PCS_SIGN_ALG",
                 "none",
@@ -184,7 +183,7 @@ class BackendConfigTest {
     }
 
     @Test
-    void keysFile_withOtherKeysOrWithoutAny_isAProblem(@TempDir Path keysDirectory) throws Exception {
+    void keysFile_contradictedByAnotherSetting_isAProblem(@TempDir Path keysDirectory) throws Exception {
         Path keys = new KeysFixture(keysDirectory)
                 .write(KeysFixture.KeyText.ed25519("a", 1))
                 .file();

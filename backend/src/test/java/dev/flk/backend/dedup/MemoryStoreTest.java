@@ -12,7 +12,7 @@ final class MemoryStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void full_refusesUntilAnOutcomeExpires() {
+    void full_hasNoRoomUntilAnOutcomeExpires() {
         for (int i = 0; i < 100; i++) {
             put(recorded(i, "body", nowMillis + 1 + i));
         }

@@ -329,7 +329,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void paused_callsTimeOutAndTheirEffectIsVisibleAfterAConnect() {
+    void paused_callsTimeOut_andThePositionMatchesTheirEffectAfterAConnect() {
         RedisServer server = server();
         DedupStore store = store(server.uri(), IMPATIENT);
         now(store.connect());
@@ -363,7 +363,7 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void connect_serverWithoutPersistence_warnsOnce() {
+    void connect_serverThatMayLoseOutcomes_warnsOnceOfEachSetting() {
         try (LogCapture log = new LogCapture("dev.flk.backend.dedup", Level.WARN)) {
             RedisServer server = server("--maxmemory-policy", "allkeys-lru", "--appendonly", "no");
             DedupStore store = connected(server);

@@ -117,7 +117,7 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void connect_positionOfAnotherType_saysWhatToDo() {
+    void connect_unreadablePosition_saysWhatToDo() {
         server.send("SET", POSITION_KEY, "41");
         assertThatThrownBy(this::connect)
                 .hasCauseInstanceOf(StoreUnavailableException.class)
@@ -133,7 +133,7 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void refused_namesBothPositions() {
+    void put_positionChangedByAnother_isRefusedAndNamesBothPositions() {
         put(41, recorded(1, "first"));
         server.send("SET", POSITION_KEY, "7 0123456789abcdef 3");
         assertThatThrownBy(() -> put(42, recorded(2, "second")))

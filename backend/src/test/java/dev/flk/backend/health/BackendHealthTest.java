@@ -169,7 +169,7 @@ final class BackendHealthTest {
     }
 
     @Test
-    void backendWithTls_anyHostName_isChecked_andAnotherCertificateIsNamed() throws Exception {
+    void backendWithTls_certificateOfAnyHostNameIsGood_anotherCertificateIsNamed() throws Exception {
         AUTHORITY.issue("own", "backend.example.com").writeTo(directory, "own");
         AUTHORITY.issue("other", "backend.example.com").writeTo(directory, "other");
         settings.put("DEDUP_BACKEND", "memory");
@@ -181,8 +181,8 @@ final class BackendHealthTest {
 
         useTls("other");
 
-        assertThat(only("backend")).contains("BAD backend: ", "the certificate of CN=own", "not the one in TLS_CERT");
-        assertThat(only("state")).contains("BAD state: ", "the certificate of CN=own", "not the one in TLS_CERT");
+        assertThat(only("backend")).contains("BAD backend: ", "a certificate of CN=own", "not the one in TLS_CERT");
+        assertThat(only("state")).contains("BAD state: ", "a certificate of CN=own", "not the one in TLS_CERT");
     }
 
     @Test
@@ -402,7 +402,7 @@ final class BackendHealthTest {
                 "-30 |  22 | GOOD tls: TLS_CERT F is valid until ",
                 "  1 |  30 | BAD tls: TLS_CERT F is not valid before "
             })
-    void tlsCertificate_isNamed(int fromDays, int untilDays, String expected) throws Exception {
+    void tlsCertificate_isGradedByItsValidity(int fromDays, int untilDays, String expected) throws Exception {
         Instant now = Instant.now();
         AUTHORITY
                 .issue("own", now.plus(Duration.ofDays(fromDays)), now.plus(Duration.ofDays(untilDays)))

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests of health, readiness, metrics and the look-up of an outcome. */
+/** Tests of readiness, of the login for metrics, and of the look-up of an outcome while ingest is not available. */
 class OpsTest {
     private static final String ID = "ab".repeat(32);
 

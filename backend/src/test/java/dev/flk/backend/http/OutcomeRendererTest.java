@@ -64,7 +64,8 @@ class OutcomeRendererTest {
 
     @ParameterizedTest
     @MethodSource("outcomes")
-    void outcome_rendersAnswerAndLogLine(Outcome outcome, int status, String body, String headers, String members) {
+    void outcome_isRenderedAsAnswerAndAsBatchLine(
+            Outcome outcome, int status, String body, String headers, String members) {
         Answer answer = OutcomeRenderer.answer(outcome);
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         OutcomeRenderer.appendLine(line, outcome);

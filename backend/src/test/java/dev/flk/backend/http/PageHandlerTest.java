@@ -226,7 +226,7 @@ final class PageHandlerTest {
 
     @Test
     @Timeout(60)
-    void events_notifyOpenPagesOfAChange() throws Exception {
+    void events_openPage_isNotified() throws Exception {
         HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/ui/events"))
                 .build();
         try (Stream<String> lines = client.send(request, BodyHandlers.ofLines()).body()) {

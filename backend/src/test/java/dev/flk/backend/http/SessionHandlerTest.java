@@ -130,7 +130,7 @@ final class SessionHandlerTest {
     }
 
     @Test
-    void delete_ifNoneMatch_createsNothing() throws Exception {
+    void delete_missingSessionWithIfNoneMatch_is200() throws Exception {
         assertThat(asOperator("DELETE", "/v1/sessions/pump-7", "", "If-None-Match", "*")
                         .statusCode())
                 .isEqualTo(200);
@@ -337,7 +337,10 @@ final class SessionHandlerTest {
                 .isEqualTo(403);
     }
 
-    /** Returns the time of a revision; commits are at least a microsecond apart. */
+    /**
+     * Returns the time of a revision. The clock stands still, so each commit is dated a microsecond after the one
+     * before it.
+     */
     private Instant at(long revision) {
         return now.plusNanos((revision - 1) * 1_000);
     }

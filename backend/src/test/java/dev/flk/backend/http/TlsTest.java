@@ -142,7 +142,7 @@ class TlsTest {
     }
 
     @Test
-    void onlySuitesWithoutForwardSecrecy_isRefused() throws Exception {
+    void onlyWeakCipherSuites_isRefused() throws Exception {
         start(Optional.empty());
         SSLSocket socket = connect(AUTHORITY.context(), "TLSv1.2");
         socket.setEnabledCipherSuites(

@@ -93,7 +93,9 @@ final class EvidenceTest {
                 rules.decide(certificate, world.nowMillis()));
     }
 
-    /** Checks that content that could not be logged does not occupy the index for as long as logged content. */
+    /**
+     * Checks that content that could not be logged leaves the index at once, so that failures do not fill the index.
+     */
     @Test
     void keepFailsOften_laterEvidenceIsKept() throws Exception {
         SimulatedDisk disk = new SimulatedDisk(new Random(1));

@@ -81,7 +81,7 @@ final class IngestRestartTest {
     }
 
     @Test
-    void restart_embeddedStore_readsOnlyMissingRecords() throws IOException {
+    void restart_embeddedStore_keepsItsPositionAndOutcomes() throws IOException {
         Outcome first;
         try (IngestHarness harness = embedded()) {
             first = harness.submit(Pcs.number(1));

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests of submissions with a keys file: all refusals look the same to the sender, differ in the log and the metrics,
- * and leave nothing on disk.
+ * Tests of submissions with a keys file: all refusals look the same to the sender, differ in the metrics, and leave
+ * nothing in the log of submissions; a key's rate is observed; and each record names its key.
  */
 final class KeysPipelineTest {
     @TempDir

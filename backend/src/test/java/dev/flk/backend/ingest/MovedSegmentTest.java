@@ -38,7 +38,7 @@ final class MovedSegmentTest {
     }
 
     @Test
-    void undecidedSegmentMoved_startFails() throws IOException {
+    void segmentMovedAndMarkRemoved_startFails() throws IOException {
         String second = segmentsOfThreeDays().get(1);
         simulation.disk.remove("inbox.mark");
         simulation.disk.moveAway(second, "moved");
@@ -154,7 +154,7 @@ final class MovedSegmentTest {
      * records.
      */
     @Test
-    void newestSegmentRemovedUnnoticed_recordsLoggedAgainAreKept() throws IOException {
+    void newestSegmentRemovedUnnoticed_newRecordsWithItsSequencesAreKept() throws IOException {
         simulation.start();
         for (int i = 1; i <= 3; i++) {
             simulation.submit(Pcs.number(i));

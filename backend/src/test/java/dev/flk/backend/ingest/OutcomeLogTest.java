@@ -64,7 +64,7 @@ class OutcomeLogTest {
     @Test
     void accepted_line_hasClaimAndShard() {
         Verdict verdict = new Verdict(
-                ID, 1.414, Verdict.Kind.ACCEPTED, new Recomputed(1.41, 0.4, Regime.MIXED), null, "0".repeat(12));
+                ID, 1.414, Verdict.Kind.ACCEPTED, new Recomputed(1.38, 0.4, Regime.MIXED), null, "0".repeat(12));
         for (String shard : List.of("pump-1", "a \"quoted\" shard")) {
             lines.list.clear();
             new OutcomeLog(Audit.none()).decided(new Decision(verdict, shard, 0.725, outcome(200)));

@@ -215,7 +215,7 @@ final class KeysFileTest {
     }
 
     @Test
-    void read_secondAlgorithm_isAProblem() throws IOException {
+    void read_keyOfAnotherAlgorithmThanConfigured_isAProblem() throws IOException {
         keys.write(KeyText.ed25519("a", 1), KeyText.hmac("b", "a.secret"));
         var thrown = catchThrowableOfType(
                 InvalidFileException.class, () -> KeysFile.read(keys.file(), SigningAlgorithm.ED25519));

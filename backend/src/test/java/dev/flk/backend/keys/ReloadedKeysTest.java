@@ -101,7 +101,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void verify_exactNameOrPrefix_isAcceptedForNoOtherShard() throws Exception {
+    void verify_shardByNameOrPrefix_isAccepted_otherShardsAreRefused() throws Exception {
         open(
                 KeyText.ed25519("named", 1),
                 KeyText.ed25519("begins", 2).prefixes("shard-", "line/"),
@@ -133,7 +133,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void verify_shardFarTooLong_isRefusedAndNotRemembered() throws Exception {
+    void verify_shardFarTooLong_isRefusedAndNotExamined() throws Exception {
         open(KeyText.ed25519("a", 1).prefixes("s"));
         assertThat(why(signed(9).ofShard("s".repeat(Examiner.MAX_BYTES))))
                 .isEqualTo(Map.entry(SignatureRefusal.NOT_EXAMINED, "null"));
@@ -175,7 +175,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void verify_clockSetBack_revivesAndExpiresNoKey() throws Exception {
+    void verify_clockSetBack_neitherRevivesNorDisablesAKey() throws Exception {
         open(
                 KeyText.ed25519("old", 1).with("valid_until", "\"2026-11-20T00:00:00Z\""),
                 KeyText.ed25519("new", 2).with("valid_from", "\"2026-11-20T00:00:00Z\""));
@@ -366,7 +366,7 @@ final class ReloadedKeysTest {
     }
 
     @Test
-    void examine_flood_isNotRemembered() throws Exception {
+    void examine_flood_isMostlyNotExamined() throws Exception {
         open(KeyText.ed25519("a", 1));
         ParsedCertificate refused = parsed(signed(9));
         Queue<SignatureRefusal> reported =

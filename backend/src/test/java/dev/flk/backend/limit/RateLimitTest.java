@@ -23,7 +23,7 @@ class RateLimitTest {
     }
 
     @Test
-    void tryTake_rateBelowOne_refillsAfterSeconds() {
+    void tryTake_rateBelowOne_reportsAWaitOfSeconds() {
         RateLimit limit = limit("0.5", 1);
         admitted(limit, 1);
 

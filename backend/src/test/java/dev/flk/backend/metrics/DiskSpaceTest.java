@@ -25,7 +25,7 @@ class DiskSpaceTest {
     }
 
     @Test
-    void measure_moreWasWritten_isCounted() throws IOException {
+    void look_moreWasWritten_isCounted() throws IOException {
         try (DiskSpace space = DiskSpace.watch(directory)) {
             Files.write(directory.resolve("a"), new byte[10]);
 

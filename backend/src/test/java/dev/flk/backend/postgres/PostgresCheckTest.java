@@ -34,6 +34,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.postgresql.PGConnection;
 
 /** Tests each point of the checklist on a server that has the problem which the point detects. */
 class PostgresCheckTest {
@@ -90,7 +91,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void missingMigration_isNamed() {
+    void missingMigration_isCounted() {
         server.execute(database, "DELETE FROM flk_state_schema_history WHERE version = '4'");
         assertBad("migrations", "state: 1 migration missing");
     }
@@ -104,7 +105,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void readOnlyServer_isNamed() {
+    void readOnlyServer_isReported() {
         server.execute(database, "ALTER DATABASE " + database + " SET default_transaction_read_only = on");
         assertBad("writable", "the server refuses writes");
     }
@@ -116,7 +117,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void connectionsOfAllBackends_exceedTheServer_areNamed() throws SQLException {
+    void connections_backendsNeedMoreThanTheServerHas_areCounted() throws SQLException {
         try (Connection one = named("flk-backend dedup 1@a");
                 Connection same = named("flk-backend state 1@a");
                 Connection two = named("flk-backend dedup 1@b");
@@ -142,7 +143,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void slowServer_isNamed() {
+    void slowServer_isReported() {
         server.execute(database, """
                 ALTER TABLE flk_state RENAME TO flk_state_hidden;
                 CREATE VIEW flk_state AS SELECT revision FROM flk_state_hidden, pg_sleep(0.11)""");
@@ -150,7 +151,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void coldCache_isNamed() {
+    void coldCache_isReported() {
         server.execute(database, "ALTER TABLE flk_positions ALTER token SET STORAGE PLAIN");
         server.execute(database, """
                 INSERT INTO flk_positions SELECT i::text, 1, repeat('x', 3000) FROM generate_series(1, 16000) AS i""");
@@ -213,12 +214,13 @@ class PostgresCheckTest {
     }
 
     @Test
-    void longHeldLock_isNamedWithItsHolder() throws Exception {
+    void lockHeldByAnIdleTransaction_waiterAndTransactionAreReported() throws Exception {
         try (Connection holder = server.connect(database);
                 Connection waiter = server.connect(database);
                 Statement holding = holder.createStatement()) {
             holder.setAutoCommit(false);
             holding.execute("LOCK TABLE flk_evidence");
+            int pid = holder.unwrap(PGConnection.class).getBackendPID();
             CompletableFuture<Void> waits = CompletableFuture.runAsync(() -> {
                 try (Statement statement = waiter.createStatement()) {
                     statement.execute("SELECT count(*) FROM flk_evidence");
@@ -228,8 +230,9 @@ class PostgresCheckTest {
             });
             Limits soon = new Limits(
                     Optional.empty(), Duration.ZERO, OptionalLong.empty(), Duration.ofMillis(1), Duration.ofMillis(1));
-            await().atMost(PostgresServer.PATIENCE).untilAsserted(() -> assertBad("lock_waits", " waits for ", soon));
-            assertBad("idle_transactions", "process ", soon);
+            await().atMost(PostgresServer.PATIENCE)
+                    .untilAsserted(() -> assertBad("lock_waits", " waits for " + pid + ",", soon));
+            assertBad("idle_transactions", "process " + pid + ",", soon);
             holder.rollback();
             waits.join();
         }
@@ -246,7 +249,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void laggingStandby_isNamed() {
+    void replicationSlot_withoutAStandby_isNamed() {
         server.execute(database, "SELECT pg_create_physical_replication_slot('gone', true)");
         server.execute(database, "CREATE TABLE filler AS SELECT repeat('x', 1000) FROM generate_series(1, 80000)");
         assertBad("replication", "slot gone is behind by ");
@@ -254,7 +257,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void wrongClock_isNamed() {
+    void wrongClock_isReportedWithTheDifference() {
         PostgresCheck early = check(USUAL, () -> Instant.now().minusSeconds(3_600));
         assertBad("clock", "the clock of the server is 3600.0 s fast", early);
     }
@@ -276,7 +279,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void roleWithoutRights_seesItsOwnSessions() throws IOException {
+    void roleWithoutPgMonitor_isToldThatOtherSessionsAreHidden() throws IOException {
         server.execute(database, "CREATE ROLE plain LOGIN PASSWORD 'plain'");
         PostgresConfig plain = PostgresStores.config(
                 "jdbc:postgresql://127.0.0.1:" + server.port() + "/" + database,
@@ -313,7 +316,7 @@ class PostgresCheckTest {
     }
 
     @Test
-    void unreachableServer_isAnError() {
+    void refusedLogin_isAnError() {
         PostgresConfig wrong = PostgresStores.config(
                 "jdbc:postgresql://127.0.0.1:" + server.port() + "/none",
                 "postgres",

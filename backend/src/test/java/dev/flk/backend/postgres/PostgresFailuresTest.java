@@ -49,7 +49,7 @@ final class PostgresFailuresTest {
     }
 
     @Test
-    void of_tls_namesWhatToCheck() {
+    void of_failedTlsHandshake_namesWhatToCheck() {
         assertThat(message(new PSQLException("no", null, new SSLHandshakeException("unable to find valid path"))))
                 .contains("TLS failed: unable to find valid path", "sslmode", "sslrootcert");
     }

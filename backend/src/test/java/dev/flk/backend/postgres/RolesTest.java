@@ -49,6 +49,13 @@ class RolesTest {
             assertThat(statement.executeUpdate("INSERT INTO flk_positions VALUES ('log', 1, 't')"))
                     .isOne();
             assertThat(statement.executeUpdate("DELETE FROM flk_positions")).isOne();
+            assertThat(server.number(database, """
+                    SELECT count(*) FROM pg_tables,
+                        LATERAL unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS right_to
+                    WHERE schemaname = 'flk' AND tablename LIKE 'flk@_%' ESCAPE '@'
+                        AND NOT has_table_privilege('flk_backend', 'flk.' || tablename, right_to)"""))
+                    .as("rights that the backend lacks")
+                    .isZero();
             for (String forbidden : new String[] {
                 "DROP TABLE flk_positions", "TRUNCATE flk_positions", "CREATE TABLE other (a int)", "CREATE ROLE more"
             }) {

@@ -207,7 +207,7 @@ class RecordIndexTest {
     }
 
     @Test
-    void queries_builtOrFollowedIndex_findTheRecord() {
+    void queries_indexBuiltAndThenUpdated_findTheSameAsAList() {
         recordSome(0, 1_500);
         catchUp();
         compare(100);
@@ -218,7 +218,7 @@ class RecordIndexTest {
     }
 
     @Test
-    void directory_isReused_orRebuiltIfDamagedOrOfAnotherHistory() throws IOException {
+    void directory_reopenedOrDamagedOrOfAnotherEngine_answersCorrectly() throws IOException {
         index = new RecordIndex(engine, directory);
         recordSome(0, 500);
         catchUp();

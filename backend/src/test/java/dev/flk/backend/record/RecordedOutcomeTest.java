@@ -42,7 +42,7 @@ class RecordedOutcomeTest {
 
     /** The stored outcome belongs to other content, with another signer and other claims. */
     @Test
-    void storedOtherContent_isNotMixedWithTheSubmission() throws IOException {
+    void outcomeOfOtherContent_isNotMixedWithTheSubmission() throws IOException {
         byte[] body = ("{\"pcs_id\":\"" + pcs.id()
                         + "\",\"accepted\":false,\"escalated\":true,\"D_hat\":1.9,\"policy\":\"p\"}")
                 .getBytes(StandardCharsets.US_ASCII);

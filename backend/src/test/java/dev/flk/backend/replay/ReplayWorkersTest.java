@@ -28,7 +28,7 @@ class ReplayWorkersTest {
     private final List<Long> reported = new ArrayList<>();
 
     @Test
-    void undecidable_earlierRecordsAreReported_laterOnesAreNot() throws IOException {
+    void undecidableRecord_onlyEarlierRecordsAreReported() throws IOException {
         try (ReplayWorkers workers = workers()) {
             assertThatThrownBy(() -> {
                         for (long sequence = 1; sequence <= MANY; sequence++) {

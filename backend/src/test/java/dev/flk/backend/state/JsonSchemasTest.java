@@ -117,7 +117,7 @@ class JsonSchemasTest {
                 "{\"$ref\":\"#\"}",
                 "{\"items\":{\"$ref\":\"#\"},\"pattern\":\"^(a|aa)+$\"}"
             })
-    void recursiveSchemas_terminate(String text) {
+    void violation_slowPatternOrRecursiveSchema_terminates(String text) {
         String value = '"' + "a".repeat(100) + "b\"";
         try {
             Compiled schema = JsonSchemas.compile(text);

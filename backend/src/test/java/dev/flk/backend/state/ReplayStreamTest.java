@@ -192,7 +192,7 @@ class ReplayStreamTest {
     }
 
     @Test
-    void tokenOfAnAgent_someOfItsEventsRemoved_isCompacted() {
+    void tokenOfAnAgent_laterEventsOfItCompacted_isRefusedForThatAgentOnly() {
         write("a");
         String token;
         try (Follower follower = new Follower(client, Replay.ofAgent("a"))) {

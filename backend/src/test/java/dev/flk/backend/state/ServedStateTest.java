@@ -6,12 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.audit.Audit.AuditMetrics;
 import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.ScrapedText;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.state.Caller.Grant;
-import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.canonical.Sha256;
 import dev.flk.client.Replay;
 import dev.flk.client.StateCallException;
@@ -55,10 +55,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests of the state as the backend serves it: authentication, transports and outages. */
+/** Tests of the state as the backend serves it without TLS: tokens, removal of old data, and outages. */
 class ServedStateTest {
     private final Metrics metrics = new Metrics("test");
     private final StateMetrics stateMetrics = new StateMetrics(metrics);
@@ -68,10 +69,16 @@ class ServedStateTest {
     private Path directory;
 
     private ServedState served;
+    private Audit audit;
 
     private Instant now = Instant.now();
 
     private final List<ManagedChannel> channels = new ArrayList<>();
+
+    @BeforeEach
+    void openAudit() {
+        audit = Audit.open(directory.resolve("audit"), () -> now, System::nanoTime, new AuditMetrics(metrics));
+    }
 
     @AfterEach
     void close() {
@@ -79,6 +86,7 @@ class ServedStateTest {
         if (served != null) {
             served.close();
         }
+        audit.close();
     }
 
     private StateConfig config(Optional<Path> tokens) {
@@ -107,8 +115,8 @@ class ServedStateTest {
                 Duration.ofDays(1));
     }
 
-    private void open(Optional<Path> tokens, ReloadedTls tls) throws IOException {
-        served = ServedState.open(config(tokens), () -> now, () -> now, tls, Audit.none(), stateMetrics, pool);
+    private void open(Optional<Path> tokens) throws IOException {
+        served = ServedState.open(config(tokens), () -> now, () -> now, null, audit, stateMetrics, pool);
         await().until(() -> served.problem().isEmpty());
     }
 
@@ -154,7 +162,7 @@ class ServedStateTest {
 
     @Test
     void recordAndHistory_areRemovedWhenOld_andCurrentValuesStay() throws Exception {
-        open(Optional.empty(), null);
+        open(Optional.empty());
         StateKey recorded = new StateKey("flk.record", "shard", "epoch/1");
         StateKey kept = new StateKey("default", "agent", "k");
         apply(served.engine().write(recorded, "1", Operation.ANY_VERSION));
@@ -188,11 +196,9 @@ class ServedStateTest {
 
     @Test
     void token_grantsOnlyTheRightsInTheFile() throws Exception {
-        open(
-                Optional.of(tokens(
-                        token("planner", "p-secret", "\"read\":[\"*/\"],\"write\":[\"default/planner-\"]"),
-                        token("viewer", "v-secret", "\"read\":[\"default/planner-\"]"))),
-                null);
+        open(Optional.of(tokens(
+                token("planner", "p-secret", "\"read\":[\"*/\"],\"write\":[\"default/planner-\"]"),
+                token("viewer", "v-secret", "\"read\":[\"default/planner-\"]"))));
         try (StateClient stranger = to().connect();
                 StateClient forger = to().token("p-secret2").connect();
                 StateClient planner = to().token("p-secret").connect();
@@ -240,7 +246,7 @@ class ServedStateTest {
     @Test
     void commit_rightWithdrawn_isRefusedAndEndsTheTransaction() throws Exception {
         String all = "\"write\":[\"default/planner-\",\"default/other-\"]";
-        open(Optional.of(tokens(token("a", "a-secret", all))), null);
+        open(Optional.of(tokens(token("a", "a-secret", all))));
         ManagedChannel channel = channel();
         StateBlockingStub state = state(channel, "a-secret");
         String withdrawn = state.begin(BeginRequest.getDefaultInstance()).getTxId();
@@ -269,11 +275,13 @@ class ServedStateTest {
         }
     }
 
-    /** The headers of a commit arrive before the token is revoked, and the rest of its request after that. */
+    /**
+     * The headers of a call that commits arrive before the token is revoked; the end of its request arrives after that.
+     */
     @Test
     void request_tokenRevokedBeforeItsEnd_isRefused() throws Exception {
         Path file = tokens(token("a", "a-secret", "\"write\":[\"*/\"]"));
-        open(Optional.of(file), null);
+        open(Optional.of(file));
         ManagedChannel channel = channel();
         Metadata headers = new Metadata();
         headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer a-secret");
@@ -303,7 +311,7 @@ class ServedStateTest {
 
     @Test
     void callsWithoutAToken_useNoPlaceOfTokenHolders() throws Exception {
-        open(Optional.of(tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"))), null);
+        open(Optional.of(tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"))));
         try (StateClient client = to().token("a-secret").connect()) {
             for (int connection = 0; connection < 10; connection++) {
                 ManagedChannel channel = channel();
@@ -338,15 +346,10 @@ class ServedStateTest {
 
     @Test
     void lists_containOnlyReadableEntriesInOrder() throws Exception {
-        open(
-                Optional.of(tokens(
-                        token(
-                                "some",
-                                "s-secret",
-                                "\"read\":[\"default/b\",\"default/ab\",\"default/a\",\"x/\",\"y/\"]"),
-                        token("all", "a-secret", "\"read\":[\"*/\"]"),
-                        token("none", "n-secret", "\"write\":[\"*/\"]"))),
-                null);
+        open(Optional.of(tokens(
+                token("some", "s-secret", "\"read\":[\"default/b\",\"default/ab\",\"default/a\",\"x/\",\"y/\"]"),
+                token("all", "a-secret", "\"read\":[\"*/\"]"),
+                token("none", "n-secret", "\"write\":[\"*/\"]"))));
         for (String agentId : List.of("c", "b1", "ab1", "a1", "B", "b", "aa")) {
             apply(served.engine().write(new StateKey("default", agentId, "k"), "1", Operation.ANY_VERSION));
             apply(served.engine().write(new StateKey("x", agentId, "k"), "1", Operation.ANY_VERSION));
@@ -369,11 +372,13 @@ class ServedStateTest {
     @Test
     void revokedToken_endsItsReplays_invalidFileChangesNothing() throws Exception {
         Path file = tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"));
-        open(Optional.of(file), null);
+        open(Optional.of(file));
         try (StateClient client = to().token("a-secret").connect()) {
             write(client, "agent");
             Files.writeString(file, "{\"version\":1,\"tokens\":[{}]}");
             served.onReloadSignal();
+            await().until(() -> Files.readString(directory.resolve("audit").resolve("audit.jsonl"))
+                    .contains("state_tokens_refused"));
             var seen = new CompletableFuture<Boolean>();
             var ended = CompletableFuture.runAsync(
                     () -> client.replay(Replay.ofAll().follow()).forEach(event -> seen.complete(true)));
@@ -389,7 +394,7 @@ class ServedStateTest {
 
     @Test
     void missingDirectory_isAnOutageUntilItIsBack() throws Exception {
-        open(Optional.empty(), null);
+        open(Optional.empty());
         try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
             write(client, "agent");
             Path away = Files.move(directory.resolve("state"), directory.resolve("away"));
@@ -409,7 +414,7 @@ class ServedStateTest {
 
     @Test
     void missingLog_isCountedAndNamedAndStartsANewHistory() throws Exception {
-        open(Optional.empty(), null);
+        open(Optional.empty());
         assertThat(served.detail()).isEqualTo("up");
         try (StateClient client = to().connect()) {
             write(client, "agent");
@@ -422,7 +427,7 @@ class ServedStateTest {
             }
         }
 
-        open(Optional.empty(), null);
+        open(Optional.empty());
 
         assertThat(served.engine().head().historyId()).isNotEqualTo(historyId);
         assertThat(served.detail()).isEqualTo("ANSWERED_COMMITS_MISSING");
@@ -432,7 +437,7 @@ class ServedStateTest {
 
     @Test
     void lockRemoved_isNamedAndNothingIsAnsweredAnyMore() throws Exception {
-        open(Optional.empty(), null);
+        open(Optional.empty());
         try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
             write(client, "agent");
             Files.delete(directory.resolve("state/log/lock"));
@@ -451,7 +456,7 @@ class ServedStateTest {
     void directoryThatCannotBeCreated_isRefusedWithTheReason() throws Exception {
         var unused = Files.writeString(directory.resolve("state"), "a file");
 
-        assertThatThrownBy(() -> open(Optional.empty(), null))
+        assertThatThrownBy(() -> open(Optional.empty()))
                 .isInstanceOf(InvalidConfig.class)
                 .hasMessageContaining(
                         "STATE_DIR: " + directory.resolve("state") + " can't be created, or is not writable");

@@ -159,7 +159,7 @@ class StatePortTest {
     }
 
     @Test
-    void contradictoryRequest_isInvalid() {
+    void requestWithABadValue_isInvalid() {
         String longText = "x".repeat(100_000);
         Write one = Write.newBuilder().setKey(key("a", "k")).setJson("1").build();
         assertInvalid(() -> apply(write("a", "k", "{")));
@@ -226,8 +226,8 @@ class StatePortTest {
     }
 
     /**
-     * While the watcher does not read, more is committed and delivered to others than the network and the server buffer
-     * for it.
+     * While the slow watcher reads nothing, the other one receives more than the network and the server buffer for the
+     * slow one.
      */
     @Test
     void slowWatcher_delaysNobodyAndMissesNothing() {
@@ -258,7 +258,9 @@ class StatePortTest {
         }
     }
 
-    /** A time in the future limits the events that are committed later. */
+    /**
+     * Both times are in the future when the replay begins; they select among the events that are committed after that.
+     */
     @Test
     void replay_betweenTimes_returnsTheEventsBetween() {
         At from = at(now.plusSeconds(1));

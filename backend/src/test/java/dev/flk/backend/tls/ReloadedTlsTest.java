@@ -102,7 +102,7 @@ final class ReloadedTlsTest {
     }
 
     @Test
-    void hangUp_readsAndReportsErrorsAtOnce() throws IOException {
+    void reloadSignal_readsAndReportsErrorsAtOnce() throws IOException {
         Files.writeString(live.resolve("own.key"), "x");
         tls.onReloadSignal();
         await().until(() -> sample(metrics, "flk_tls_files_bad") == 1);
@@ -123,7 +123,7 @@ final class ReloadedTlsTest {
     }
 
     @Test
-    void expiredCertificate_isAcceptedAtAStartAndInPlaceOfAnExpiredOne() throws Exception {
+    void expiredCertificate_isAcceptedAtStartAndInPlaceOfAnExpiredOne() throws Exception {
         publish(AUTHORITY.issueEnded("ended", "localhost"));
         tls.close();
         open();

@@ -151,7 +151,7 @@ final class TlsFilesTest {
     }
 
     @Test
-    void certificateFile_emptyOrBroken_isReported() throws IOException {
+    void certificateFile_withoutACertificateOrWithABrokenOne_isReported() throws IOException {
         Files.writeString(certificate, RIGHT.keyPem());
         assertProblem("TLS_CERT: " + certificate + ": it has no CERTIFICATE");
         Files.writeString(certificate, pem("CERTIFICATE", new byte[] {48, 3, 1}));

@@ -52,7 +52,7 @@ final class NowViewTest {
     }
 
     @Test
-    void answersAndServiceLevels_coverAnHourAndADay() {
+    void answersAndServiceLevels_coverTheLastHourAndAllMinutes() {
         minute(90, 10, 0);
         for (int i = 0; i < 60; i++) {
             minute(99, 1, 0);

@@ -11,8 +11,9 @@ import org.rocksdb.Status;
 
 /**
  * The failures of the embedded store, and their meaning for its files. The first failure ends a connection; later
- * failures of that connection are ignored. If reads fail in two connections, at least two seconds and less than a
- * minute apart, the files count as spoiled: they must no longer be used. Safe for any thread.
+ * failures of that connection are ignored. The files count as spoiled, so that they must no longer be used, if they are
+ * damaged. They also count as spoiled if reads fail in two connections, at least two seconds and less than a minute
+ * apart. Safe for any thread.
  */
 final class EmbeddedFailures {
     private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);

@@ -48,9 +48,9 @@ import org.slf4j.LoggerFactory;
  * After a crash, the data is therefore complete up to the stored position, and the next start decides all later
  * submissions in the inbox log again.
  *
- * <p>After any failure, every call fails until {@link #connect}, which opens the files again. If the store is damaged,
- * if reading it failed twice within a minute, or if it belongs to another log, {@code connect} sets it aside
- * ({@link StoreDirectory}) and opens an empty store, which is rebuilt from the log.
+ * <p>After any failure, every call fails until {@link #connect}, which opens the files again. In three cases, {@code
+ * connect} sets the store aside ({@link StoreDirectory}) and opens an empty store, which is then rebuilt from the log:
+ * the store is damaged, reading it failed twice within a minute, or it belongs to another log.
  *
  * <p>An expired outcome is ignored when it is read; {@link #sweep} removes it. Reads may run on any thread; writes
  * exclude each other.
@@ -222,12 +222,12 @@ public final class EmbeddedStore implements DedupStore {
         whenSetAside.run();
         failures.setAside();
         LOG.error(
-                "the embedded store in {} can't be used any more: {}; it was set aside{}. A new store is built from the log",
+                "the embedded store in {} can't be used any more: {}. {} A new store is built from the log",
                 directory.path(),
                 why,
                 kept
-                        ? " to " + directory.setAsidePath()
-                        : ", but this copy was then deleted, because the disk has no room for it");
+                        ? "It was moved to " + directory.setAsidePath() + "."
+                        : "It was deleted, because the disk has no room to keep it.");
     }
 
     @Override
@@ -515,7 +515,7 @@ public final class EmbeddedStore implements DedupStore {
 
     /**
      * The ids for which a look-up found nothing in the store. The put that usually follows need not read these ids
-     * again. The result of a look-up counts only if nothing was written for its id since the look-up began: a put
+     * again. A look-up adds an id only if no put has written the id since the look-up began. To ensure this, a put
      * forgets the id before it writes, and again afterwards. Bounded; it is always safe to forget an id. Safe for any
      * thread.
      */

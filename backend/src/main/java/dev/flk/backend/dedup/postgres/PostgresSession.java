@@ -23,11 +23,11 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state between two calls of {@link PostgresStore#connect}: a pool of connections and the token of the position.
- * All calls fail after a failed put. All calls also fail after a look-up that did not find a valid token. A token is
- * valid if it was written by a put of this session that is not earlier than the last put that was acknowledged when the
- * look-up began. If no put was acknowledged by then, the token that the session read when it connected is valid, too.
- * One thread calls {@link #put}, in log order; any thread may call the other methods.
+ * The state between two calls of {@link PostgresStore#connect}: a pool of connections and the token of the position,
+ * which each put replaces. After a put has failed, or a look-up has found no valid token, all calls fail. A token is
+ * valid if a put of this session wrote it, and no earlier put than the last one that was acknowledged when the look-up
+ * began. If no put was acknowledged by then, the token that the session read when it connected is valid, too. One
+ * thread calls {@link #put}, in log order; any thread may call the other methods.
  */
 final class PostgresSession {
     /**
@@ -173,8 +173,9 @@ final class PostgresSession {
     }
 
     private StoreUnavailableException positionLost() {
-        return failures.unavailable("the position is not the one last written: the store was emptied or restored from "
-                + "an older copy, or another process uses the same log");
+        return failures.unavailable(
+                "the stored position is not the position that this backend wrote last: the store was emptied or restored from "
+                        + "an older copy, or another process uses the same log");
     }
 
     /** Makes all further calls fail. Returns the first failure of the session. */
@@ -209,8 +210,8 @@ final class PostgresSession {
     }
 
     /**
-     * Aborts the connections in use without waiting for the server, so that the calls that use them fail, and closes
-     * the pool. All later calls fail, too.
+     * Aborts the connections in use without waiting for the server, and closes the pool. The calls that use these
+     * connections fail. All later calls fail, too.
      */
     void end(String why) {
         failed(failures.unavailable(why));

@@ -35,13 +35,13 @@ import org.slf4j.LoggerFactory;
 /**
  * A store of outcomes in PostgreSQL. A put is one transaction, which also writes the position. Once the stage of a put
  * has completed, the put is as durable as the server's {@code synchronous_commit} promises. A put that fails with a
- * serialization failure or a deadlock is retried a few times. If the last retry fails, or if the put fails for another
- * reason, every call fails until {@link #connect}.
+ * serialization failure or a deadlock is retried a few times. Once a put has failed for good, or a look-up has found an
+ * unexpected position, every call fails until {@link #connect}.
  *
- * <p>JDBC blocks, so the store has its own threads, on which the stages complete: one thread for the puts, in their
- * order, one for connecting, and {@code POSTGRES_POOL_MAX - 1} threads for all other calls, named <i>reads</i> here.
- * Only {@link #removeStretch} and {@link #close} wait for the server. The queues of puts and reads are bounded, and a
- * read that waited in its queue for longer than {@code POSTGRES_ACQUIRE_TIMEOUT} fails.
+ * <p>JDBC blocks, so the store has its own threads, on which the stages complete. One thread executes the puts in their
+ * order, and one thread connects. {@code POSTGRES_POOL_MAX - 1} threads execute all other calls, named <i>reads</i>
+ * here. Only {@link #removeStretch} and {@link #close} make their caller wait for the server. The queues of puts and
+ * reads are bounded, and a read that waited in its queue for longer than {@code POSTGRES_ACQUIRE_TIMEOUT} fails.
  */
 public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");

@@ -24,8 +24,8 @@ final class Keys {
     private Keys() {}
 
     /**
-     * Returns {@code key} and two other keys, which are never written. A Redis Cluster refuses to read these keys
-     * together, because they belong to different slots.
+     * Returns {@code key} and two other keys, which are never written. Reading the three keys in one call detects a
+     * Redis Cluster, which refuses the call because the keys belong to different slots.
      */
     static String[] withProbes(String key) {
         return new String[] {key, "flk:outcome:a", "flk:outcome:b"};

@@ -23,9 +23,9 @@ import java.util.Optional;
  *        or 0 and the existing entry, if it is not the expected one: nothing was written
  * </pre>
  *
- * <p>The script is sent as text each time, not as a hash. A server that had dropped the script (SCRIPT FLUSH) would
- * refuse its hash in some of several pipelined calls, and their order would be lost. The script calls {@code GET} after
- * {@code SET} because Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
+ * <p>The script is sent as text each time, not as a hash. If the server had dropped the script (SCRIPT FLUSH), it could
+ * refuse the hash in some pipelined calls and still run later calls, so the order of the calls would be lost. The
+ * script calls {@code GET} after {@code SET} because Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
  */
 final class PutCall {
     private static final byte[] SCRIPT = """

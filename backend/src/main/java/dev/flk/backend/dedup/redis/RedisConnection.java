@@ -271,8 +271,8 @@ final class RedisConnection {
     }
 
     /**
-     * Reads keys together with the position entry. The entry shows whether the server has lost data, which would
-     * otherwise look like an absent key.
+     * Reads keys together with the position entry. The entry shows whether the server has lost data. Without the entry,
+     * a lost value would look like a key that was never written.
      */
     private synchronized <T> CompletionStage<T> read(List<String> keys, Function<List<byte @Nullable []>, T> read) {
         Position least = acknowledged;
@@ -296,14 +296,16 @@ final class RedisConnection {
         });
     }
 
-    /** Fails the session like {@link #fail(StoreUnavailableException)}, for a reason that the store itself detected. */
+    /**
+     * Ends this connection like {@link #fail(StoreUnavailableException)}, for a reason that the store itself detected.
+     */
     StoreUnavailableException fail(String what) {
         return fail(connector.unavailable(what));
     }
 
     /**
-     * Fails all further calls, and closes the connection, which fails the outstanding calls. Does nothing if the
-     * session has already failed. Returns the reason of the first failure.
+     * Ends this connection: fails all further calls, and closes the network connection, which fails the outstanding
+     * calls. Does nothing if this connection has already ended. Returns the reason of the first failure.
      */
     private StoreUnavailableException fail(StoreUnavailableException reason) {
         synchronized (this) {

@@ -157,10 +157,10 @@ public final class RedisConnector implements AutoCloseable {
     }
 
     /**
-     * Returns the longest time that a connect may take. It is the sum of four call time-outs (opening the network
-     * connection; greeting and password; reading the position; writing the position), two more call time-outs for each
-     * Sentinel, and {@link #LOOK_UP_AND_START} for the steps that no call time-out bounds (the look-up of the host name
-     * and Lettuce's startup).
+     * Returns the longest time that a connect may take. A connect has four steps that a call time-out bounds: it opens
+     * the network connection, sends the greeting and the password, reads the position, and writes the position. Each
+     * Sentinel adds two call time-outs. {@link #LOOK_UP_AND_START} is added for the look-up of the host name and
+     * Lettuce's startup, which no call time-out bounds.
      */
     public Duration connectWithin() {
         return LOOK_UP_AND_START.plus(

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class RedisFailures {
     /** The description of a connection that was lost for an unknown reason. */
-    static final String DISCONNECTED = "closed the connection, or ended; if it is down, start it";
+    static final String DISCONNECTED = "closed the connection or stopped; if it is down, start it";
 
     private static final String IS_CLUSTER = "is a Redis Cluster, which can't be used; a single primary is needed";
 

@@ -23,8 +23,8 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
  * entry of this backend is still the entry that the backend wrote last. A look-up checks that entry as well. The
  * server's settings determine how durable an acknowledged call is.
  *
- * <p>After any failure, every call fails with the same reason until {@link #connect}. The only exception is a stored
- * value that is invalid: it fails only the call that reads it. Nothing is sent twice. The stage of every call except
+ * <p>After any failure, every call fails with the same reason until {@link #connect}. The only exception is a look-up
+ * that reads an invalid stored value: only this look-up fails. Nothing is sent twice. The stage of every call except
  * {@code connect} completes within the time-out of a call. The stages of answered calls all complete on one thread,
  * {@code redis-answers}; a callback there may call the store again, but all other answers wait while it runs.
  */
@@ -97,7 +97,7 @@ public final class RedisStore implements DedupStore {
 
     /**
      * Records outcomes; expired outcomes are not sent. A long list becomes several script calls with the same low-water
-     * mark; this is safe, because the mark already applies before the first call.
+     * mark; this is safe, because the mark covers only outcomes that were recorded before.
      */
     @Override
     public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {

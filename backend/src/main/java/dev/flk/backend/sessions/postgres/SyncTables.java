@@ -165,7 +165,7 @@ public final class SyncTables {
         }
     }
 
-    /** A connection for writing, used by one thread. The caller closes it after a failure. */
+    /** A connection for writing, used by one thread. After a failure, the caller must close the writer. */
     public final class Writer implements AutoCloseable {
         private final Connection connection;
 
@@ -202,7 +202,10 @@ public final class SyncTables {
             }
         }
 
-        /** Removes some of the changes that are older than a time, and of the sessions that ended longer ago. */
+        /**
+         * Removes some of the changes that are older than {@code events}, and some of the sessions that ended longer
+         * than {@code sessions} ago. Removes at most {@value SyncTables#REMOVED_AT_ONCE} rows of each table.
+         */
         public void removeOlder(Duration events, Duration sessions) {
             remove(REMOVE_EVENTS, events);
             remove(REMOVE_SESSIONS, sessions);

@@ -48,7 +48,10 @@ final class LocalCopy {
         return changes.get();
     }
 
-    /** Calls a listener once, as soon as the number of published versions exceeds {@code seen}. */
+    /**
+     * Calls a listener once, as soon as the number of published versions differs from {@code seen} or the link ends.
+     * Returns a function that removes the listener.
+     */
     Runnable whenBeyond(long seen, Runnable listener) {
         listeners.add(listener);
         if (changes.get() != seen && listeners.remove(listener)) {
@@ -61,7 +64,10 @@ final class LocalCopy {
         return Optional.ofNullable(sessions.get(id));
     }
 
-    /** Returns the sessions in the order of their agents, then of their ids, after an id; null for all sessions. */
+    /**
+     * Returns the sessions after the session {@code id}, or all sessions if {@code id} is null. The sessions are in the
+     * order of their agents, then of their ids.
+     */
     Collection<StoredSession> after(@Nullable String id) {
         return (id == null ? sessions : sessions.tailMap(id, false)).values();
     }

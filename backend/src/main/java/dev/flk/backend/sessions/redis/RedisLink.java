@@ -97,11 +97,12 @@ final class RedisLink implements AutoCloseable {
     }
 
     /**
-     * Opens a link and fills its copy. Blocks for a few time-outs of a call, and until the sessions are restored.
+     * Opens a link and fills its copy. Blocks until the sessions are restored and copied; each call may take until its
+     * time-out.
      *
      * @param keep the time for which a version outlives its session
      * @param durable the durable copy of the sessions; may be null
-     * @throws RuntimeException if that fails
+     * @throws RuntimeException if the link can't be opened
      */
     static RedisLink open(RedisConnector connector, Duration keep, @Nullable SyncTables durable, SecureRandom random) {
         RedisLink link = new RedisLink(connector, keep);
@@ -124,7 +125,7 @@ final class RedisLink implements AutoCloseable {
             connection.addListener(new RedisConnectionStateListener() {
                 @Override
                 public void onRedisDisconnected(RedisChannelHandler<?, ?> gone) {
-                    end(connector.unavailable("closed the connection, or ended; if it is down, start it"));
+                    end(connector.unavailable("closed the connection or stopped; if it is down, start it"));
                 }
             });
         }
@@ -155,7 +156,7 @@ final class RedisLink implements AutoCloseable {
                 durable.restorable(serverMillis(), Long.parseLong(keepMillis), rows -> restore(runId, rows));
             }
         }
-        epoch = runId; // the epoch of the operation "finish"
+        epoch = runId; // "finish" expects the run id as its epoch
         epoch = (String)
                 joined(call("finish", Long.toHexString(random.nextLong()), durable == null ? "" : SessionScript.GROUP))
                         .get(1);
@@ -222,7 +223,7 @@ final class RedisLink implements AutoCloseable {
         } while (!cursor.isFinished());
     }
 
-    /** Reads the newest versions of sessions; leaves out those that Redis does not know. */
+    /** Reads the newest versions of the sessions with these ids; leaves out the sessions that Redis does not know. */
     CompletionStage<List<StoredSession>> load(List<String> ids) {
         return call("load", ids.toArray(String[]::new)).thenApply(reply -> {
             List<StoredSession> found = new ArrayList<>();
@@ -288,7 +289,10 @@ final class RedisLink implements AutoCloseable {
         });
     }
 
-    /** Returns the exception for a failed call. If the failure is not an answer of Redis, ends the link. */
+    /**
+     * Returns the exception for a failed call. Ends the link, unless the script reported the failure or Redis lacks
+     * memory.
+     */
     private RuntimeException failed(Throwable thrown) {
         Throwable failure =
                 thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
@@ -309,7 +313,7 @@ final class RedisLink implements AutoCloseable {
     }
 
     /**
-     * Does the regular work: removes expired sessions and unneeded changes, and checks both connections.
+     * Removes expired sessions and unneeded changes, and checks both connections. Called at regular intervals.
      *
      * @return the number of changes that wait for Postgres, the number of changes that are being written, and the age
      *     in milliseconds of the oldest of all these changes

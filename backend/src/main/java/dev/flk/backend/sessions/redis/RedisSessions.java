@@ -41,8 +41,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Sessions in Redis, shared by several backends. Reads are answered from a copy in memory, which is updated by changes
- * that Redis publishes. A thread keeps the connections open: after a failure it drops the copy and connects again, and
- * until then every call fails.
+ * that Redis publishes. A thread keeps the connections open: after a failure, the thread drops the copy and connects
+ * again, and every call fails until it is connected.
  */
 public final class RedisSessions implements SessionStorage, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");
@@ -140,7 +140,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         return cause == null ? "the connection has ended" : String.valueOf(cause.getMessage());
     }
 
-    /** Does the regular work until the link ends. */
+    /** Sweeps Redis and measures the stream of changes, at regular intervals, until the link ends. */
     private void serve(RedisLink opened) throws InterruptedException {
         CompletableFuture<Boolean> ended = new CompletableFuture<>();
         opened.whenEnded(reason -> ended.complete(true));
@@ -162,7 +162,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         }
     }
 
-    /** Waits until the link ends, or until it is time for the regular work. */
+    /** Waits until the link ends, or until it is time for the next sweep. */
     private static boolean isEnded(CompletableFuture<Boolean> ended) throws InterruptedException {
         try {
             return ended.get(SWEEP_EVERY.toMillis(), TimeUnit.MILLISECONDS);

@@ -17,15 +17,18 @@ import java.util.HexFormat;
  * <tr><td>{@code session-version:ID}</td><td>{@code VERSION KIND MILLIS}: the newest version; KIND is {@code live}
  * (until MILLIS), {@code deleted} or {@code expired} (at MILLIS). It outlives the session, so that a session that is
  * created again continues the count</td></tr>
- * <tr><td>{@code session-nonce:KEY-ID NONCE}</td><td>empty: a signed request that was made, for ten minutes</td></tr>
+ * <tr><td>{@code session-nonce:KEY-ID NONCE}</td><td>empty; marks the nonce of a signed request as used, for ten
+ * minutes</td></tr>
  * <tr><td>{@code session-expiries}</td><td>sorted set: the ids of live sessions by the end of their lifetime</td></tr>
  * <tr><td>{@code session-changes}</td><td>stream: every change</td></tr>
  * <tr><td>{@code session-changes-count}</td><td>the number of changes so far</td></tr>
- * <tr><td>{@code session-changes-trimmed}</td><td>the entry of the stream below which entries were removed</td></tr>
+ * <tr><td>{@code session-changes-trimmed}</td><td>an id; the entries of the stream with lower ids were
+ * removed</td></tr>
  * <tr><td>{@code session-changes-dead}</td><td>stream: changes that Postgres refused</td></tr>
- * <tr><td>{@code session-epoch}</td><td>{@code RUN-ID:RANDOM}: the run id of the server process in which the sessions
- * were made complete, and a random number that identifies this event. After a restart, a failover or the loss of all
- * keys it does not match, and the sessions are restored from Postgres first</td></tr> </table>
+ * <tr><td>{@code session-epoch}</td><td>{@code RUN-ID:RANDOM}: the run id of the Redis process whose sessions a backend
+ * has completed, and a random number for this completion. After a restart or a failover, the run id differs; after the
+ * loss of all keys, the epoch is missing. In both cases, the sessions are first restored from Postgres, if it is
+ * configured</td></tr> </table>
  *
  * <p>The arguments are an operation, the epoch, the time in milliseconds for which a version outlives its session, and
  * the operation's own arguments. The first element of the reply is {@code OK}, {@code CONFLICT},

@@ -34,11 +34,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The thread that writes the changes of sessions from Redis to Postgres. The threads of all backends are one consumer
- * group of the stream, so Redis delivers each change to one thread, which acknowledges the change once it is committed
- * to Postgres. A thread that fails to write its changes keeps them and tries again; the changes of a thread that has
- * vanished are claimed by another thread. Writing a change twice has no effect. A change that Postgres refuses goes to
- * the dead stream.
+ * The thread that writes the changes of sessions from Redis to Postgres. The threads of all backends form one consumer
+ * group of the stream, so Redis delivers each change to only one thread. This thread acknowledges the change once it is
+ * committed to Postgres. A thread that fails to write its changes keeps them and tries again; the changes of a thread
+ * that has vanished are claimed by another thread. Writing a change twice has no effect. A change that Postgres refuses
+ * goes to the dead stream.
  */
 final class WriteBehind implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");
@@ -48,8 +48,8 @@ final class WriteBehind implements AutoCloseable {
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
     private static final Duration CARE_EVERY = Duration.ofSeconds(5);
     /**
-     * The time after which the changes of another thread are claimed. It exceeds the longest pause plus a time-out, so
-     * that the changes of a working thread are seldom claimed.
+     * The time after which this thread claims changes that another thread has received but not acknowledged. It exceeds
+     * the longest pause plus a time-out, so that the changes of a working thread are seldom claimed.
      */
     private static final Duration CLAIM_AFTER = Duration.ofSeconds(10);
 
@@ -160,7 +160,7 @@ final class WriteBehind implements AutoCloseable {
                                 XGroupCreateArgs.Builder.mkstream()));
             } catch (CompletionException e) {
                 if (!(e.getCause() instanceof RedisBusyException)) {
-                    throw e; // otherwise, the group exists
+                    throw e; // RedisBusyException means that the group already exists
                 }
             }
             // this thread may have received changes over an earlier connection without writing them to Postgres
@@ -220,7 +220,7 @@ final class WriteBehind implements AutoCloseable {
         return read(redis(), StreamOffset.from(SessionScript.STREAM, "0"));
     }
 
-    @SuppressWarnings("unchecked") // an array of one offset
+    @SuppressWarnings("unchecked") // the generic varargs array contains a single offset
     private List<StreamMessage<String, String>> read(
             RedisAsyncCommands<String, String> calls, StreamOffset<String> from) {
         return joined(calls.xreadgroup(consumer, XReadArgs.Builder.count(AT_ONCE), from));

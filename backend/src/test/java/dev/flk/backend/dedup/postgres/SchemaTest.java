@@ -69,6 +69,8 @@ final class SchemaTest {
                 FROM flk_schema_history WHERE version = '1'""");
         migrate(server, database);
         assertThat(applied()).isOne();
+        assertThat(server.number(database, "SELECT count(*) FROM flk_schema_history WHERE version = '99'"))
+                .isOne();
     }
 
     static void migrate(PostgresServer on, String database) {
