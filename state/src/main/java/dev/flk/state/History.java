@@ -13,8 +13,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Access to the events of a {@link StateEngine}: replay, tokens, points in history, and the removal of old events. Safe
- * for any thread.
+ * Access to the events of a {@link StateEngine}: replay, the tokens with which a replay resumes, points in history, and
+ * the removal of old events. Safe for any thread.
  */
 public final class History {
     private final StateEngine engine;

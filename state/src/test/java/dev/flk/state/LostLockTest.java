@@ -66,7 +66,7 @@ class LostLockTest {
         assertThatThrownBy(() -> state.apply(state.write("a", "k", "2")))
                 .isInstanceOfSatisfying(
                         StateException.class, e -> assertThat(e.reason()).isEqualTo(Reason.STORE_DOWN))
-                .hasMessageContainingAll(directory.resolve("log/lock").toString(), "start the backend again");
+                .hasMessageContainingAll(directory.resolve("log/lock").toString(), "restart this process");
         assertThat(state.engine.problem()).isPresent();
     }
 }

@@ -206,7 +206,10 @@ final class Recovery {
             ends.add(end);
         }
 
-        /** Drops the records that end before the block that contains {@code offset}, the beginning of a group. */
+        /**
+         * Forgets the records that need not be repeated: they end before the block of the file in which a group begins.
+         * {@code offset} is the beginning of the group.
+         */
         void dropBefore(long offset) {
             long block = offset / SegmentHeader.BLOCK_BYTES * SegmentHeader.BLOCK_BYTES;
             int kept = 0;

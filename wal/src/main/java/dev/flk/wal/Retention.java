@@ -48,7 +48,7 @@ public final class Retention {
      */
     public record Due(String segment, long first, long last, Done what) {}
 
-    /** The effect of a step. */
+    /** The effect of {@link #step} on a segment; in a plan, the effect that the step would have. */
     public enum Done {
         NOTHING,
         COMPRESSED,

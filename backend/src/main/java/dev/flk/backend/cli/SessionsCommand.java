@@ -252,8 +252,8 @@ final class SessionsCommand {
                     .filter(line -> line.startsWith(name))
                     .findFirst()
                     .map(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
-                    .orElseThrow(() -> new IOException(
-                            "the metrics have no " + name + "}; does the URL name a backend, and is it up to date?"));
+                    .orElseThrow(() -> new IOException("the metrics lack " + (name.contains("{") ? name + "}" : name)
+                            + "; check that the URL is that of a backend of this version"));
         }
     }
 

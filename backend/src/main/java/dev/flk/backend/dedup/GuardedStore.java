@@ -113,7 +113,7 @@ public final class GuardedStore implements DedupStore {
         }
         started(store::connect).whenComplete((position, failure) -> {
             if (failure != null) {
-                fail(begun, failure, "");
+                fail(begun, failure, false);
                 result.completeExceptionally(cause(failure));
             } else if (nowConnected(begun)) {
                 result.complete(position);
@@ -151,7 +151,7 @@ public final class GuardedStore implements DedupStore {
      * {@link #whenLost} is not run.
      */
     public void giveUp(Throwable cause) {
-        fail(connection(), cause, " can't be used: ");
+        fail(connection(), cause, true);
     }
 
     @Override
@@ -226,7 +226,7 @@ public final class GuardedStore implements DedupStore {
         started(call).whenComplete((value, failure) -> {
             timing.observeNanos(nanoTicker.getAsLong() - startedNanos);
             if (failure != null) {
-                if (fail(usedConnection, failure, "")) {
+                if (fail(usedConnection, failure, false)) {
                     whenLost.accept(usedConnection);
                 }
             } else if (isOutstanding(number)) { // otherwise, the result has already failed
@@ -270,7 +270,7 @@ public final class GuardedStore implements DedupStore {
      * connection has already ended, because a late failure of an earlier connection must not end the current
      * connection.
      */
-    private boolean fail(long failedConnection, Throwable failure, String otherReason) {
+    private boolean fail(long failedConnection, Throwable failure, boolean isGivenUp) {
         Throwable cause = cause(failure);
         List<CompletableFuture<?>> failed;
         synchronized (this) {
@@ -284,7 +284,7 @@ public final class GuardedStore implements DedupStore {
             state = State.LOST;
             failed = List.copyOf(outstanding.values());
             outstanding.clear();
-            report(cause, otherReason);
+            report(cause, isGivenUp);
         }
         breaker.failed();
         failed.forEach(result -> result.completeExceptionally(cause));
@@ -300,19 +300,18 @@ public final class GuardedStore implements DedupStore {
      * Logs a problem, unless it equals the problem that was logged last, so that repeated attempts do not repeat the
      * line.
      */
-    private void report(Throwable cause, String otherReason) {
-        String what =
-                cause instanceof StoreUnavailableException ? String.valueOf(cause.getMessage()) : cause.toString();
+    private void report(Throwable cause, boolean isGivenUp) {
+        String what = String.valueOf(cause.getMessage());
         if (closing || what.equals(problem)) {
             return; // failures caused by closing the store are not logged
         }
         problem = what;
-        if (!otherReason.isEmpty()) {
-            LOG.error("{}{}{}", name, otherReason, what);
+        if (isGivenUp) {
+            LOG.error("{} can't be used: {}", name, what);
         } else if (cause instanceof StoreUnavailableException) {
             LOG.error("Error reaching {}: {}", name, what);
         } else {
-            LOG.error("Error reaching {}: {}", name, what, cause);
+            LOG.error("Error reaching {}: {}", name, cause.toString(), cause);
         }
     }
 

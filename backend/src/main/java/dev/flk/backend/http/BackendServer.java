@@ -92,7 +92,7 @@ public final class BackendServer implements AutoCloseable {
             Duration stopWithin) {}
 
     /**
-     * Creates a server for the port of {@code config}; acquires no resources yet.
+     * Creates a server for the configured port; acquires no resources yet.
      *
      * @param hasOps whether {@link #forOperations another server} serves metrics, readiness and the record
      * @param tls a function that creates the engine of each connection; null for plain HTTP

@@ -90,9 +90,8 @@ final class SubmissionBatcher {
     }
 
     /**
-     * Hands over the submissions of a request to ingest. If their bodies exceed {@link #LONG_BYTES} in total, another
-     * thread hands over the submissions. Otherwise, the submissions are handed over together with all other submissions
-     * that arrive in this turn of the event loop.
+     * Passes the submissions of one request to {@link Ingest}: on another thread if their bodies exceed {@link
+     * #LONG_BYTES} in total; otherwise together with all other submissions that arrive in this turn of the event loop.
      */
     void handOver(List<Submission> submissions, Exchange exchange) {
         long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();

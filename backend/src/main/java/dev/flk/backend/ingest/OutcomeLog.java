@@ -209,7 +209,7 @@ final class OutcomeLog {
     void overruled(StoredOutcome ours, StoredOutcome existing) {
         if (ours.digest().equals(existing.digest())) {
             LOG.info(
-                    "PCS {} duplicate: another outcome was recorded first for the same content, and is the answer",
+                    "PCS {} duplicate: the same content already has a recorded outcome, which is the answer",
                     existing.id());
         } else {
             LOG.warn("PCS {} overruled: another outcome was recorded first, for different content", existing.id());

@@ -82,9 +82,10 @@ public final class PostgresConnector {
     }
 
     /**
-     * Returns a connection from a pool. If no connection is free, waits for one, up to the time-out.
+     * Returns a connection from a pool. If no connection is free, waits for one, up to the time-out of the pool.
      *
-     * @param sinceNanos when the call began to wait, from {@link System#nanoTime}
+     * @param sinceNanos when the caller began to wait, from {@link System#nanoTime}; used only for the metric of
+     *     waiting times, not for the time-out
      */
     public Connection connection(HikariDataSource pool, long sinceNanos) throws SQLException {
         try {

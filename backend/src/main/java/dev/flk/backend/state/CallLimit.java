@@ -124,10 +124,11 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     /**
      * Creates a limit without calls.
      *
-     * @param maxCalls the maximum number of calls of all callers that are not strangers
-     * @param maxStrangers the maximum number of calls of all strangers
-     * @param maxBytes a limit in bytes that applies separately to all requests together, to all plain answers together,
-     *     and to all answers that streams have sent and the network has not accepted
+     * @param maxCalls the maximum number of concurrent calls of callers with a valid token, or of all callers if the
+     *     port needs no token
+     * @param maxStrangers the maximum number of concurrent calls of callers without a valid token
+     * @param maxBytes the limit of three sums, in bytes: of all requests (see {@link #PARTIAL}), of all plain answers,
+     *     and of all answers that streams have sent and the network has not accepted
      * @param nanoTicker monotonic time
      * @param connectionCloser closes the connection from an address, even while the client does not read
      */

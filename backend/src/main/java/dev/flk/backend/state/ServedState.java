@@ -367,7 +367,7 @@ public final class ServedState implements AutoCloseable {
             try {
                 parts.pop().close();
             } catch (Exception e) {
-                LOG.error("a part of the state of agents could not be closed", e);
+                LOG.error("a component of the state of agents could not be closed", e);
             }
         }
     }

@@ -42,7 +42,10 @@ final class StoreFormat {
         private static final int LOG_ID_BYTES = 16;
         private static final int LENGTH = Long.BYTES + LOG_ID_BYTES + 2 * Long.BYTES;
 
-        /** Returns the position that the next write of this incarnation writes. */
+        /**
+         * Returns the position to store with the write after this one: complete up to {@code nowCompleteUpTo}, with the
+         * same log and incarnation, and the next counter.
+         */
         Position next(long nowCompleteUpTo) {
             return new Position(nowCompleteUpTo, logId, incarnation, counter + 1);
         }

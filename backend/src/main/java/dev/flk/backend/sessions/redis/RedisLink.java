@@ -339,7 +339,10 @@ final class RedisLink implements AutoCloseable {
         return copy;
     }
 
-    /** Returns the time of Redis' clock. A jump of this machine's clock does not affect it. */
+    /**
+     * Returns the time of Redis' clock without a call: the time that was read when the link was opened, plus the
+     * elapsed time. A jump of this machine's clock does not affect it.
+     */
     long serverMillis() {
         return timeMillis + TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - timeNanos);
     }
