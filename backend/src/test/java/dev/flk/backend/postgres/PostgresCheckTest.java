@@ -232,7 +232,7 @@ class PostgresCheckTest {
                     Optional.empty(), Duration.ZERO, OptionalLong.empty(), Duration.ofMillis(1), Duration.ofMillis(1));
             await().atMost(PostgresServer.PATIENCE)
                     .untilAsserted(() -> assertBad("lock_waits", " waits for " + pid + ",", soon));
-            assertBad("idle_transactions", "process " + pid + ",", soon);
+            assertBad("idle_transactions", "process " + pid + " of ", soon);
             holder.rollback();
             waits.join();
         }
