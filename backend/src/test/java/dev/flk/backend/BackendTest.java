@@ -8,8 +8,11 @@ import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -19,7 +22,7 @@ final class BackendTest {
     private Path directory;
 
     @Test
-    void started_isNotReadyUntilItServes() throws Exception {
+    void started_answersStartingUntilItServes() throws Exception {
         Map<String, String> settings = Map.of(
                 "PORT", "0",
                 "BIND_ADDR", "127.0.0.1",
@@ -30,17 +33,42 @@ final class BackendTest {
                 "WAL_DIR", directory.resolve("wal").toString());
         try (Backend backend =
                 Backend.start(BackendConfig.load(settings, null), "test", () -> BackendConfig.load(settings, null))) {
-            assertThat(readiness(backend)).isEqualTo(503);
+            HttpResponse<String> ready = get(backend, "/readyz");
+            assertThat(ready.statusCode()).isEqualTo(503);
+            assertThat(ready.body()).contains("\"ready\":false").contains("starting");
+            for (HttpResponse<String> answer :
+                    List.of(post(backend, "/v1/pcs/submit"), get(backend, "/v1/pcs/" + "ab".repeat(32)))) {
+                assertThat(answer.statusCode()).isEqualTo(503);
+                assertThat(answer.body()).isEqualTo("{\"error\":\"starting\"}");
+                assertThat(answer.headers().firstValueAsLong("Retry-After").orElse(0))
+                        .isPositive();
+            }
+            assertThat(post(backend, "/v1/pcs/batch").body())
+                    .matches("\\{\"status\":503,\"body\":\\{\"error\":\"starting\"},\"retry_after\":[1-9][0-9]*}\n");
+            assertThat(get(backend, "/health").statusCode()).isEqualTo(200);
+            assertThat(get(backend, "/metrics").body()).contains("\nflk_ingest_total 0");
+
             backend.serve();
-            assertThat(readiness(backend)).isEqualTo(200);
+
+            assertThat(get(backend, "/readyz").statusCode()).isEqualTo(200);
+            assertThat(post(backend, "/v1/pcs/submit").statusCode()).isEqualTo(400);
         }
     }
 
-    private static int readiness(Backend backend) throws IOException, InterruptedException {
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + backend.port() + "/readyz"))
-                .build();
-        return HttpClient.newHttpClient()
-                .send(request, BodyHandlers.discarding())
-                .statusCode();
+    private static HttpResponse<String> get(Backend backend, String path) throws IOException, InterruptedException {
+        return send(request(backend, path));
+    }
+
+    /** Sends a body that is not a certificate. */
+    private static HttpResponse<String> post(Backend backend, String path) throws IOException, InterruptedException {
+        return send(request(backend, path).POST(BodyPublishers.ofString("{}")));
+    }
+
+    private static HttpRequest.Builder request(Backend backend, String path) {
+        return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + backend.port() + path));
+    }
+
+    private static HttpResponse<String> send(HttpRequest.Builder request) throws IOException, InterruptedException {
+        return HttpClient.newHttpClient().send(request.build(), BodyHandlers.ofString());
     }
 }

@@ -5,16 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests of refusals caused by the state of the backend: rate limits, a full store, startup and failed writes. */
+/** Tests of refusals caused by the state of the backend: rate limits, a full store, and failed writes. */
 final class ContractRefusalsIT {
     @TempDir
     private Path directory;
@@ -52,33 +49,6 @@ final class ContractRefusalsIT {
     }
 
     @Test
-    void starting_logBeingRead_is503AndHealthy() throws Exception {
-        Path segment = directory.resolve("data/wal/inbox-20260101-0000000000000001.wal");
-        Files.createDirectories(segment.getParent());
-        makePipe(segment);
-        Map<String, String> environment = BackendProcess.environment();
-        // the backend blocks when it opens the pipe, until a writer opens it too
-        try (Program program = Program.java("flk-backend", directory, environment, List.of())) {
-            String line = program.awaitLine(text -> text.contains("listening on "));
-            Client client = Client.comparing("http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1));
-            for (Answer answer : List.of(
-                    client.submit(Pcs.number(1)),
-                    client.get("/v1/pcs/" + Pcs.number(1).id()))) {
-                assertThat(answer.status()).isEqualTo(503);
-                assertThat(answer.error()).isEqualTo("starting");
-                assertThat(retryAfter(answer)).isPositive();
-            }
-            assertThat(client.batch(Pcs.number(1).json()).body())
-                    .matches("\\{\"status\":503,\"body\":\\{\"error\":\"starting\"},\"retry_after\":[1-9][0-9]*}\n");
-            Answer ready = client.get("/readyz");
-            assertThat(ready.status()).isEqualTo(503);
-            assertThat(ready.body()).contains("\"ready\":false").contains("starting");
-            assertThat(client.get("/health").status()).isEqualTo(200);
-            assertThat(client.metric("flk_ingest_total")).isZero();
-        }
-    }
-
-    @Test
     void log_writeFails_is500AndTheNextSegmentTakesOver() throws Exception {
         Map<String, String> environment = BackendProcess.environment();
         // the native library of the embedded store exceeds the file size limit
@@ -112,11 +82,5 @@ final class ContractRefusalsIT {
 
     private static long retryAfter(Answer answer) {
         return Long.parseLong(answer.header("Retry-After"));
-    }
-
-    private static void makePipe(Path file) throws IOException, InterruptedException {
-        Process mkfifo =
-                new ProcessBuilder("mkfifo", file.toString()).inheritIO().start();
-        assertThat(mkfifo.waitFor()).isZero();
     }
 }
