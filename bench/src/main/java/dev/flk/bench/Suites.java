@@ -18,7 +18,8 @@ final class Suites {
     private static final List<Suite> DEFAULT = List.of(
             new Suite(
                     OVER_CONNECTIONS,
-                    "one certificate per request at 1, 16, 64 and 256 connections, next to a bare Netty server and the disk",
+                    "one certificate per request at 1, 16, 64 and 256 connections, next to a bare Netty server and"
+                            + " the disk",
                     HttpSuites::singles),
             new Suite(
                     "rates", "singles at 1,000 to 20,000 per second over 64 connections, open loop", HttpSuites::rates),

@@ -237,7 +237,8 @@ final class OpenTransactions {
         if (transaction == null && end == null && isOver(txId)) {
             throw expired(
                     txId,
-                    "if you sent Commit before, it may have taken effect: read the current state; otherwise, nothing was committed");
+                    "if you sent Commit before, it may have taken effect: read the current state; otherwise, nothing"
+                            + " was committed");
         }
         throw Reason.TX_NOT_FOUND.because("this instance has no transaction " + txId
                 + ": the transaction ended long ago, or another instance opened it");

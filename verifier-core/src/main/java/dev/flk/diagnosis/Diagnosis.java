@@ -101,7 +101,8 @@ public record Diagnosis(
             case GOOD, NOT_CHECKED -> heading;
             case MISSING ->
                 heading
-                        + "\nsig is missing, empty or not a string. 'flk-agent sign' signs a certificate; the agent signs"
+                        + "\nsig is missing, empty or not a string. 'flk-agent sign' signs a certificate; the agent"
+                        + " signs"
                         + " every certificate that it sends.\n";
             case UNREADABLE -> heading + "\n" + hint + "\n";
             case EXPLAINED ->

@@ -93,7 +93,8 @@ public final class Ed25519Signer implements SigningKey {
             // that may also be a placeholder.
             if (!Ed25519.validatePublicKeyFull(raw, 0)) {
                 throw new IllegalArgumentException(
-                        "this Ed25519 public key has the right length but is invalid: is it another kind of key, or a placeholder?");
+                        "this Ed25519 public key has the right length but is invalid: is it another kind of key, or"
+                                + " a placeholder?");
             }
             return new PublicKey(new Ed25519PublicKeyParameters(raw, 0));
         }

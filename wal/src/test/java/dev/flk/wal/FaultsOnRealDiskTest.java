@@ -43,7 +43,7 @@ final class FaultsOnRealDiskTest {
             await().dontCatchUncaughtExceptions().until(failed.end()::isDone);
             await().dontCatchUncaughtExceptions().until(files::hasThrownOnList);
             Waiting next = Waiting.append(log, "three");
-            await().dontCatchUncaughtExceptions().atMost(Duration.ofSeconds(3)).until(next.end()::isDone);
+            await().dontCatchUncaughtExceptions().until(next.end()::isDone);
             assertThat(next.end()).isCompletedWithValue(2L);
         }
     }

@@ -224,7 +224,8 @@ final class CertifyCommand implements Callable<Integer> {
     private int follow(AgentConfig config) throws IOException, MalformedCsv {
         if (file.equals("-")) {
             throw new UsageError(
-                    "--follow needs a file, not standard input, because after a restart the file is read again from its beginning");
+                    "--follow needs a file, not standard input, because after a restart the file is read again from"
+                            + " its beginning");
         }
         if (isSorted) {
             throw new UsageError("--sort needs a complete file and can't be combined with --follow");

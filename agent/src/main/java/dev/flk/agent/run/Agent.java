@@ -211,8 +211,8 @@ public final class Agent implements Closeable {
                 .forEach(setting -> LOG.warn("{} was changed; restart the agent to apply it", setting));
         sender.reconfigure(next.sending());
         heartbeat.reconfigure(next.heartbeat(), next.sending());
-        LOG.info(
-                "the configuration was read again; settings that need no restart now apply, also to waiting certificates");
+        LOG.info("the configuration was read again; settings that need no restart now apply, also to waiting"
+                + " certificates");
     }
 
     /**
@@ -257,7 +257,8 @@ public final class Agent implements Closeable {
         if (state.heldShards() > 0) {
             return Optional.of(
                     "the backend refuses the signatures of " + ErrorMessages.count(state.heldShards(), "shard")
-                            + ": it does not know this key, or does not accept it for that shard; check PCS_SIGN_ALG and the key");
+                            + ": it does not know this key, or does not accept it for that shard; check PCS_SIGN_ALG"
+                            + " and the key");
         }
         return state.backends().stream().anyMatch(SendingState.Backend::answering)
                 ? Optional.empty()

@@ -140,7 +140,8 @@ final class AnswerHandler {
             limit.say(
                     "dead letter",
                     leftOut -> LOG.error(
-                            "cannot write the dead letter of {}: {}; the certificate stays in the outbox and this will be"
+                            "cannot write the dead letter of {}: {}; the certificate stays in the outbox and this"
+                                    + " will be"
                                     + " retried{}",
                             idForLog(pcsId),
                             describe(e),
@@ -281,7 +282,8 @@ final class AnswerHandler {
             giveUp(
                     item,
                     401,
-                    "Signature verification failed, although the backend accepts other certificates of this shard with the same key");
+                    "Signature verification failed, although the backend accepts other certificates of this shard"
+                            + " with the same key");
             return;
         }
         limit.say(

@@ -240,7 +240,8 @@ final class BackendLink {
             limit.say(
                     "open",
                     leftOut -> LOG.warn(
-                            "no valid answer from {}; sending to this backend pauses until one arrives; nothing is lost{}",
+                            "no valid answer from {}; sending to this backend pauses until one arrives; nothing is"
+                                    + " lost{}",
                             client.base(),
                             leftOut));
         }

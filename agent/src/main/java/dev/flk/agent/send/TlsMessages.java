@@ -19,7 +19,8 @@ public final class TlsMessages {
      */
     private enum Sign {
         UNTRUSTED(
-                "its certificate was issued by an authority that the agent does not trust; set TLS_CA_FILE to the certificate of that authority",
+                "its certificate was issued by an authority that the agent does not trust; set TLS_CA_FILE to the"
+                        + " certificate of that authority",
                 "unable to find valid certification path",
                 "path building failed",
                 "trustanchors"),
@@ -29,7 +30,8 @@ public final class TlsMessages {
                 "no subject alternative",
                 "no name matching"),
         NOT_VALID_NOW(
-                "its certificate has expired, or is not valid yet; renew TLS_CERT of the backend, or correct this machine's clock",
+                "its certificate has expired, or is not valid yet; renew TLS_CERT of the backend, or correct this"
+                        + " machine's clock",
                 "validity check failed",
                 "notafter:",
                 "notbefore:"),

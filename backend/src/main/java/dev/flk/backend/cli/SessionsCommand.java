@@ -239,21 +239,22 @@ final class SessionsCommand {
     private record Queue(long waiting, long active, long delayed, long completed, long failed, double oldestSeconds) {
         static Queue of(String metrics) throws IOException {
             return new Queue(
-                    (long) sample(metrics, "flk_session_writes_pending{state=\"waiting\""),
-                    (long) sample(metrics, "flk_session_writes_pending{state=\"active\""),
-                    (long) sample(metrics, "flk_session_writes_pending{state=\"delayed\""),
-                    (long) sample(metrics, "flk_session_writes_total{result=\"completed\""),
-                    (long) sample(metrics, "flk_session_writes_total{result=\"failed\""),
-                    sample(metrics, "flk_session_writes_oldest_seconds"));
+                    (long) sample(metrics, "flk_session_writes_pending", "{state=\"waiting\""),
+                    (long) sample(metrics, "flk_session_writes_pending", "{state=\"active\""),
+                    (long) sample(metrics, "flk_session_writes_pending", "{state=\"delayed\""),
+                    (long) sample(metrics, "flk_session_writes_total", "{result=\"completed\""),
+                    (long) sample(metrics, "flk_session_writes_total", "{result=\"failed\""),
+                    sample(metrics, "flk_session_writes_oldest_seconds", ""));
         }
 
-        private static double sample(String metrics, String name) throws IOException {
+        /** @param label the beginning of the labels; empty if the sample has none */
+        private static double sample(String metrics, String name, String label) throws IOException {
             return metrics.lines()
-                    .filter(line -> line.startsWith(name))
+                    .filter(line -> line.startsWith(name + label))
                     .findFirst()
                     .map(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
-                    .orElseThrow(() -> new IOException("the metrics lack " + (name.contains("{") ? name + "}" : name)
-                            + "; check that the URL is that of a backend of this version"));
+                    .orElseThrow(() -> new IOException(
+                            "the metrics lack " + name + "; check that the URL is that of a backend of this version"));
         }
     }
 

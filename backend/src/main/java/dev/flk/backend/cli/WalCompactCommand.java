@@ -129,9 +129,8 @@ final class WalCompactCommand implements Callable<Integer> {
         for (Due due : plan) {
             long before = bytes(due.segment());
             if (!dryRun && !compaction.step()) {
-                throw new IOException(
-                        "segment " + due.segment()
-                                + " needs no work any more, because another process has changed the log; run the command again");
+                throw new IOException("the log has changed, and segment " + due.segment()
+                        + " needs no work any more; run the command again");
             }
             boolean isRemoved = due.what() == Done.REMOVED;
             long left = dryRun || isRemoved ? 0 : bytes(due.segment() + ".gz");

@@ -29,11 +29,11 @@ final class PinnedCertificate extends X509ExtendedTrustManager {
 
     private void check(X509Certificate[] chain) throws CertificateException {
         if (!chain[0].equals(expected)) {
-            throw new CertificateException(
-                    "the server presents a certificate of "
-                            + chain[0].getSubjectX500Principal() + ", valid until "
-                            + chain[0].getNotAfter().toInstant()
-                            + ", which is not the one in TLS_CERT; look in the log of the backend for problems with the TLS files");
+            throw new CertificateException("the server presents a certificate of "
+                    + chain[0].getSubjectX500Principal() + ", valid until "
+                    + chain[0].getNotAfter().toInstant()
+                    + ", which is not the one in TLS_CERT; look in the log of the backend for problems with"
+                    + " the TLS files");
         }
     }
 

@@ -64,7 +64,8 @@ public record HttpConfig(
     private static final Key<Boolean> DEBUG = Key.of(
                     "DEBUG",
                     Quantities::onOrOff,
-                    "`on`: `OPS_PORT` serves threads, memory and recordings of the JVM. Needs `METRICS_USER` and `METRICS_PASS`.")
+                    "`on`: `OPS_PORT` serves threads, memory and recordings of the JVM. Needs `METRICS_USER` and"
+                            + " `METRICS_PASS`.")
             .or("off");
     public static final Key<Integer> MAX_BODY_BYTES = Key.of(
                     "MAX_BODY_BYTES", bytes(1, 64 << 20), "The largest size of a certificate.")
@@ -83,7 +84,8 @@ public record HttpConfig(
     private static final Key<Integer> MAX_REQUESTS = Key.of(
                     "MAX_REQUESTS",
                     count(1, MANY),
-                    "The largest number of submissions (a batch is one) and look-ups in flight; further ones get 503 overloaded.")
+                    "The largest number of submissions (a batch is one) and look-ups in flight; further ones get 503"
+                            + " overloaded.")
             .or("10000");
     private static final Key<Duration> HEADER_TIMEOUT = Key.of(
                     "HEADER_TIMEOUT",
@@ -110,7 +112,8 @@ public record HttpConfig(
     private static final Key<Boolean> UI = Key.of(
                     "UI",
                     Quantities::onOrOff,
-                    "`on`: the page for operators is at `/ui`, on the same port as `/metrics`; on another address than loopback it needs `METRICS_USER`.")
+                    "`on`: the page for operators is at `/ui`, on the same port as `/metrics`; on another address"
+                            + " than loopback it needs `METRICS_USER`.")
             .or("on");
 
     /** The settings of the server, in the order of the docs. */

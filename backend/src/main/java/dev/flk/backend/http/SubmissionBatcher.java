@@ -120,7 +120,7 @@ final class SubmissionBatcher {
             lines.say(
                     "memory",
                     leftOut -> LOG.error(
-                            "a request is refused: not enough memory to read a certificate of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
+                            "not enough memory to read a certificate of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
                             longest,
                             leftOut));
             exchange.refuseEarly();
@@ -144,7 +144,8 @@ final class SubmissionBatcher {
             ingest.submit(turn);
         } catch (RuntimeException | Error e) {
             LOG.error(
-                    "an unexpected exception ended the processing of {} submissions; those that were not answered before are"
+                    "an unexpected exception ended the processing of {} submissions; those that were not answered"
+                            + " before are"
                             + " answered 500 internal error",
                     turn.size(),
                     e);

@@ -108,7 +108,8 @@ public final class Inbox implements AutoCloseable {
             long known = kept.decided();
             if (kept.endsWith(log.forcedEnd() - 1)) {
                 LOG.error(
-                        "the log ends at record {}, but it once extended at least to record {}: the end of the log is missing",
+                        "the log ends at record {}, but it once extended at least to record {}: the end of the log"
+                                + " is missing",
                         log.forcedEnd() - 1,
                         known);
             }
@@ -142,7 +143,8 @@ public final class Inbox implements AutoCloseable {
             long removed = reader.beginning() - 1;
             if (removed > 0) {
                 LOG.warn(
-                        "the log begins with record {}; {} is missing or damaged, so it is unknown whether the earlier records"
+                        "the log begins with record {}; {} is missing or damaged, so it is unknown whether the"
+                                + " earlier records"
                                 + " are lost or were removed after WAL_RETENTION; they are treated as removed",
                         removed + 1,
                         Checkpoint.FILE);
@@ -200,7 +202,8 @@ public final class Inbox implements AutoCloseable {
     private void warnOf(Damage absent) {
         if (warned.add(absent)) {
             LOG.warn(
-                    "{}; it was moved away or removed. All its records are decided, so the log continues without it; but the"
+                    "{}; it was moved away or removed. All its records are decided, so the log continues without it;"
+                            + " but the"
                             + " dedup store can't be rebuilt without it: put it back if you have it",
                     absent.describe());
         }

@@ -154,8 +154,10 @@ public final class ForcedQueue implements LogListener {
     public void vanished(String segment, @Nullable String renamedTo) throws IOException {
         if (renamedTo == null) {
             LOG.error(
-                    "log segment {} was removed, emptied or moved out of the log's directory while it was written to; the log"
-                            + " continues in a new segment. If it was moved, put it back. logrotate is allowed to rename"
+                    "log segment {} was removed, emptied or moved out of the log's directory while it was written"
+                            + " to; the log"
+                            + " continues in a new segment. If it was moved, put it back. logrotate is allowed to"
+                            + " rename"
                             + " segments within the directory, but 'copytruncate' destroys them",
                     segment);
             flush.run();

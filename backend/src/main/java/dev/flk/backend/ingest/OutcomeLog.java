@@ -130,7 +130,8 @@ final class OutcomeLog {
         many.say(
                 "conflict",
                 leftOut -> LOG.warn(
-                        "PCS {} conflict: different content under this id, signed by key {}, from {}; {}; the first outcome remains{}",
+                        "PCS {} conflict: different content under this id, signed by key {}, from {}; {}; the first"
+                                + " outcome remains{}",
                         existing.id(),
                         keyId,
                         sender.address(),
@@ -189,7 +190,8 @@ final class OutcomeLog {
      */
     void lost(StoredOutcome ours, StoredOutcome existing) {
         LOG.error(
-                "PCS {} outcome lost: its sender may have been answered {} {}, but the dedup store no longer has this outcome. The store now has {} {}, which was decided for {}",
+                "PCS {} outcome lost: its sender may have been answered {} {}, but the dedup store no longer has"
+                        + " this outcome. The store now has {} {}, which was decided for {}",
                 existing.id(),
                 ours.status(),
                 text(ours),

@@ -20,7 +20,7 @@ public final class Samples {
                 .sum();
     }
 
-    /** Returns the sum of the samples with a name and a value of a label: NaN if one of them is NaN, 0 without samples. */
+    /** Returns the sum of the samples with a name and a label: NaN if one of them is NaN, 0 without samples. */
     public double sum(String name, String label, String value) {
         return all.stream()
                 .filter(sample -> sample.name.equals(name))

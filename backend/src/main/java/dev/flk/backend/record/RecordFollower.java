@@ -192,7 +192,8 @@ public final class RecordFollower implements AutoCloseable {
                 restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
                 LOG.error(
-                        "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a second",
+                        "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a"
+                                + " second",
                         position,
                         e);
                 forget();
@@ -227,7 +228,8 @@ public final class RecordFollower implements AutoCloseable {
         if (message != null && !message.equals(reportedFailure)) {
             if (failure instanceof IOException) {
                 LOG.error(
-                        "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a second: {}",
+                        "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a"
+                                + " second: {}",
                         position,
                         message);
             } else {
@@ -433,16 +435,20 @@ public final class RecordFollower implements AutoCloseable {
         long end = hasPosition ? log.last() : log.lastAtStart();
         if (known > end) {
             LOG.error(
-                    "the record of outcomes is based on the log up to sequence {}, but the log ended at sequence {}: the log was"
-                            + " restored from an older copy, or lost its end. The log is now read again from its oldest segment",
+                    "the record of outcomes is based on the log up to sequence {}, but the log ended at sequence {}:"
+                            + " the log was"
+                            + " restored from an older copy, or lost its end. The log is now read again from its"
+                            + " oldest segment",
                     known,
                     end);
             return 0;
         }
         if (!digest.isEmpty() && !isRecordAt(known, digest)) {
             LOG.error(
-                    "the record of outcomes is based on the log up to sequence {}, but the log now has different content at this"
-                            + " sequence: it was restored from an older copy, or lost its end. The log is now read again"
+                    "the record of outcomes is based on the log up to sequence {}, but the log now has different"
+                            + " content at this"
+                            + " sequence: it was restored from an older copy, or lost its end. The log is now read"
+                            + " again"
                             + " from its oldest segment",
                     known);
             return 0;

@@ -74,7 +74,8 @@ public final class Reviews implements AutoCloseable {
                 "Escalated and rejected certificates without a review; NaN while they can't be counted.");
         private final Gauge overdue = gauge(
                 "flk_review_overdue",
-                "Certificates that have waited for a review longer than REVIEW_AFTER; NaN while they can't be counted.");
+                "Certificates that have waited for a review longer than REVIEW_AFTER; NaN while they can't be"
+                        + " counted.");
         private volatile double waitingNow = Double.NaN;
         private volatile double overdueNow = Double.NaN;
 
@@ -278,11 +279,9 @@ public final class Reviews implements AutoCloseable {
 
     /** Returns the versions of the review of an outcome, the newest first, at most 100. */
     public List<Made> versions(String shard, long epoch, String pcsId) {
-        return engine
-                .reads()
-                .history(RecordedOutcomes.key(NAMESPACE, shard, epoch, pcsId), Long.MAX_VALUE, 100)
-                .stream()
-                .flatMap(version -> made(version).stream())
+        StateKey key = RecordedOutcomes.key(NAMESPACE, shard, epoch, pcsId);
+        return engine.reads().history(key, Long.MAX_VALUE, 100).stream()
+                .flatMap(version -> made(key, version).stream())
                 .toList();
     }
 
@@ -297,18 +296,23 @@ public final class Reviews implements AutoCloseable {
                 .map(each -> new Listed(
                         each.key(),
                         record.shardOf(each.key().agentId()),
-                        made(each.version()).orElse(null)))
+                        made(each.key(), each.version()).orElse(null)))
                 .toList();
     }
 
-    private static Optional<Made> made(Version version) {
+    private static Optional<Made> made(StateKey key, Version version) {
         String json = version.json();
         try {
             return json == null
                     ? Optional.empty()
                     : Optional.of(new Made(version.version(), JSON.readValue(json, Review.class)));
         } catch (JsonProcessingException e) {
-            LOG.warn("a value in {} is not a review and is left out: {}", NAMESPACE, e.getOriginalMessage());
+            LOG.warn(
+                    "the value of key {} of agent {} in {} is not a review and is left out: {}",
+                    key.name(),
+                    key.agentId(),
+                    NAMESPACE,
+                    e.getOriginalMessage());
             return Optional.empty();
         }
     }

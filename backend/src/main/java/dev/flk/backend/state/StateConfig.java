@@ -52,7 +52,8 @@ public record StateConfig(
     private static final Key<Optional<Integer>> STATE_PORT = Key.of(
                     "STATE_PORT",
                     StateConfig::portOrOff,
-                    "The port for the state of agents, on loopback unless `STATE_TOKENS_FILE` is set; 0: any free port; `off`: no port.")
+                    "The port for the state of agents, on loopback unless `STATE_TOKENS_FILE` is set; 0: any free"
+                            + " port; `off`: no port.")
             .or("50051");
     public static final Key<Path> STATE_TOKENS_FILE = Key.of(
                     "STATE_TOKENS_FILE",
@@ -67,7 +68,8 @@ public record StateConfig(
     private static final Key<Path> STATE_DIR = Key.of(
                     "STATE_DIR",
                     Quantities::path,
-                    "Directory of the embedded state; with `postgres`, directory of a file that stores its last known revision.")
+                    "Directory of the embedded state; with `postgres`, directory of a file that stores its last"
+                            + " known revision.")
             .or("data/state");
     private static final Key<Integer> STATE_CACHE_BYTES = Key.of(
                     "STATE_CACHE_BYTES",

@@ -63,7 +63,8 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         metrics.filesBad.watch(() -> isBad ? 1 : 0);
         if (!inForce.isValidAt(clock.instant())) {
             LOG.warn(
-                    "TLS_CERT: {}: the certificate is not valid now and clients will refuse it; replace it, or correct the clock of this host. It is the certificate of {}",
+                    "TLS_CERT: {}: the certificate is not valid now and clients will refuse it; replace it, or"
+                            + " correct the clock of this host. It is the certificate of {}",
                     files.certificate(),
                     inForce);
         }

@@ -24,8 +24,7 @@ public final class Rates {
         /** Refused without a decision: malformed, wrongly signed, too large or too slow. */
         REFUSED("refused before verification"),
         THROTTLED("throttled (rate limits)"),
-        /** Submissions that were answered 500 or 503. */
-        FAILED("failed"),
+        FAILED("failed (500 or 503)"),
         /** All submissions for which the backend promises an answer. */
         SUBMITTED("submitted"),
         /** Submissions that were answered later than promised. */
@@ -34,7 +33,7 @@ public final class Rates {
         TIMED("timed");
 
         /** The numbers that the view <i>Now</i> shows, one in each row. */
-        static final List<Counted> ANSWERS = List.of(ACCEPTED, ESCALATED, REJECTED, REFUSED, THROTTLED);
+        static final List<Counted> ANSWERS = List.of(ACCEPTED, ESCALATED, REJECTED, REFUSED, THROTTLED, FAILED);
 
         private final String text;
 

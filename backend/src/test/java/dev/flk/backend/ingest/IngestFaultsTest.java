@@ -11,7 +11,6 @@ import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
@@ -59,6 +58,9 @@ final class IngestFaultsTest {
             CompletableFuture<Outcome> again = harness.send(Pcs.number(1));
             CompletableFuture<Outcome> other = harness.send(Pcs.number(2));
             await().dontCatchUncaughtExceptions().until(() -> other.isDone() && again.isDone());
+            // the store reconnects after a fault
+            await().until(() -> harness.submit(Pcs.number(1)) instanceof Outcome.Decided
+                    && harness.submit(Pcs.number(2)) instanceof Outcome.Decided);
         }
     }
 
@@ -98,7 +100,8 @@ final class IngestFaultsTest {
                         throw new IllegalStateException("an answer that throws");
                     }),
                     new Submission(Pcs.number(2).bytes(), harness.sender, second::complete)));
-            await().atMost(Duration.ofSeconds(3)).until(second::isDone);
+            await().until(second::isDone);
+            assertThat(second.join()).isInstanceOf(Outcome.Decided.class);
         }
     }
 }

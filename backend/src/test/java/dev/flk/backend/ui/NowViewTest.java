@@ -53,7 +53,7 @@ final class NowViewTest {
 
     @Test
     void answersAndServiceLevels_coverTheLastHourAndAllMinutes() {
-        minute(90, 10, 0);
+        minute(90, 10, 2);
         for (int i = 0; i < 60; i++) {
             minute(99, 1, 0);
         }
@@ -62,12 +62,27 @@ final class NowViewTest {
 
         assertThat(view.rows())
                 .extracting(Row::answer, Row::lastMinute, Row::lastHour, Row::all)
-                .startsWith(tuple("accepted", "99", "5,940", "6,030"), tuple("escalated", "1", "60", "70"));
+                .startsWith(tuple("accepted", "99", "5,940", "6,030"), tuple("escalated", "1", "60", "70"))
+                .endsWith(tuple("failed (500 or 503)", "0", "0", "2"));
         Promise escalations = view.promises().get(0);
         assertThat(escalations.lastHour()).isEqualTo("1.00 %");
         assertThat(escalations.all()).isEqualTo("1.15 %");
         assertThat(escalations.leftText()).isEqualTo("43 %");
-        assertThat(view.promises().get(1).leftText()).isEqualTo("100 %");
+    }
+
+    @Test
+    void minutesBeforeTheLast24Hours_areForgotten() {
+        minute(1, 0, 0);
+        for (int i = 0; i < 24 * 60; i++) {
+            minute(0, 1, 0);
+        }
+
+        NowView view = view();
+
+        assertThat(view.minutes()).isEqualTo(1_440);
+        assertThat(view.rows())
+                .extracting(Row::answer, Row::all)
+                .startsWith(tuple("accepted", "0"), tuple("escalated", "1,440"));
     }
 
     @Test

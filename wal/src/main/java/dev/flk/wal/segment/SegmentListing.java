@@ -313,7 +313,8 @@ final class SegmentListing {
         names.remove(SegmentHeader.NO_ID);
         if (names.size() > 1) {
             throw new IOException(directory + " contains segments of several logs, and " + LogId.file(prefix)
-                    + ", which names the right one, is missing or damaged: move the segments of the other logs away. Found are "
+                    + ", which names the right one, is missing or damaged: move the segments of the other logs away."
+                    + " Found are "
                     + String.join(
                             "; ",
                             names.entrySet().stream()

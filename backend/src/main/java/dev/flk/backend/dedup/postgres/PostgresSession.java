@@ -174,7 +174,8 @@ final class PostgresSession {
 
     private StoreUnavailableException positionLost() {
         return failures.unavailable(
-                "the stored position is not the position that this backend wrote last: the store was emptied or restored from "
+                "the stored position is not the position that this backend wrote last: the store was emptied or"
+                        + " restored from "
                         + "an older copy, or another process uses the same log");
     }
 

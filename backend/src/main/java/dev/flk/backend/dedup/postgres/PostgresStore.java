@@ -356,8 +356,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     private static void awaitEnd(ThreadPoolExecutor threads, Duration longest) {
         try {
             if (!threads.awaitTermination(longest.toMillis(), TimeUnit.MILLISECONDS)) {
-                LOG.warn(
-                        "Postgres did not finish the writes in flight in time for the shutdown; the inbox log contains their submissions");
+                LOG.warn("Postgres did not finish the writes in flight in time for the shutdown; the inbox log"
+                        + " contains their submissions");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

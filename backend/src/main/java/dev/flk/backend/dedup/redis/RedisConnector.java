@@ -216,7 +216,8 @@ public final class RedisConnector implements AutoCloseable {
     private void warn(String policy, String appendonly, String appendfsync) {
         if (!policy.isEmpty() && !policy.equals("noeviction")) {
             LOG.warn(
-                    "Redis at {} runs with maxmemory-policy {}: when its memory is full, it may drop answered outcomes; set maxmemory-policy noeviction",
+                    "Redis at {} runs with maxmemory-policy {}: when its memory is full, it may drop answered"
+                            + " outcomes; set maxmemory-policy noeviction",
                     failures.where(),
                     policy);
         }
