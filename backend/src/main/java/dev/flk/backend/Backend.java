@@ -302,8 +302,7 @@ public final class Backend implements AutoCloseable {
         gate.open(ready);
         if (ready.storeProblem().isPresent()) {
             LOG.info("the dedup store is not ready yet; submissions are written to the inbox and decided once the"
-                    + " store is"
-                    + " complete");
+                    + " store is complete");
         }
         ready.whenReady(() -> LOG.info("ready: submissions are accepted"));
     }

@@ -102,8 +102,7 @@ public record Diagnosis(
             case MISSING ->
                 heading
                         + "\nsig is missing, empty or not a string. 'flk-agent sign' signs a certificate; the agent"
-                        + " signs"
-                        + " every certificate that it sends.\n";
+                        + " signs every certificate that it sends.\n";
             case UNREADABLE -> heading + "\n" + hint + "\n";
             case EXPLAINED ->
                 heading + "\n" + causes() + "\n" + comparison() + "\nkey " + keyId

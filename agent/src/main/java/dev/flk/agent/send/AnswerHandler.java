@@ -141,8 +141,7 @@ final class AnswerHandler {
                     "dead letter",
                     leftOut -> LOG.error(
                             "cannot write the dead letter of {}: {}; the certificate stays in the outbox and this"
-                                    + " will be"
-                                    + " retried{}",
+                                    + " will be retried{}",
                             idForLog(pcsId),
                             describe(e),
                             leftOut));

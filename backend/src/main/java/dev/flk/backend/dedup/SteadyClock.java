@@ -138,8 +138,7 @@ public final class SteadyClock implements InstantSource {
         if (Math.abs(jump) > maxStepMillis) {
             LOG.warn(
                     "the system's clock jumped by {} s: it is not trusted until it has kept pace with elapsed time"
-                            + " for an"
-                            + " hour; until then nothing expires and nothing is removed from the log",
+                            + " for an hour; until then nothing expires and nothing is removed from the log",
                     TimeUnit.MILLISECONDS.toSeconds(jump));
             if (!inDoubt) {
                 heldExpiryMillis = expiryMillis(nanos);

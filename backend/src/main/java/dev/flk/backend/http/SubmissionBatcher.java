@@ -145,8 +145,7 @@ final class SubmissionBatcher {
         } catch (RuntimeException | Error e) {
             LOG.error(
                     "an unexpected exception ended the processing of {} submissions; those that were not answered"
-                            + " before are"
-                            + " answered 500 internal error",
+                            + " before are answered 500 internal error",
                     turn.size(),
                     e);
             for (Submission submission : turn) {

@@ -144,8 +144,8 @@ public final class Inbox implements AutoCloseable {
             if (removed > 0) {
                 LOG.warn(
                         "the log begins with record {}; {} is missing or damaged, so it is unknown whether the"
-                                + " earlier records"
-                                + " are lost or were removed after WAL_RETENTION; they are treated as removed",
+                                + " earlier records are lost or were removed after WAL_RETENTION; they are treated as"
+                                + " removed",
                         removed + 1,
                         Checkpoint.FILE);
             }
@@ -203,8 +203,7 @@ public final class Inbox implements AutoCloseable {
         if (warned.add(absent)) {
             LOG.warn(
                     "{}; it was moved away or removed. All its records are decided, so the log continues without it;"
-                            + " but the"
-                            + " dedup store can't be rebuilt without it: put it back if you have it",
+                            + " but the dedup store can't be rebuilt without it: put it back if you have it",
                     absent.describe());
         }
     }

@@ -155,10 +155,8 @@ public final class ForcedQueue implements LogListener {
         if (renamedTo == null) {
             LOG.error(
                     "log segment {} was removed, emptied or moved out of the log's directory while it was written"
-                            + " to; the log"
-                            + " continues in a new segment. If it was moved, put it back. logrotate is allowed to"
-                            + " rename"
-                            + " segments within the directory, but 'copytruncate' destroys them",
+                            + " to; the log continues in a new segment. If it was moved, put it back. logrotate is"
+                            + " allowed to rename segments within the directory, but 'copytruncate' destroys them",
                     segment);
             flush.run();
             return;

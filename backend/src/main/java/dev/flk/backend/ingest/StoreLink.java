@@ -214,8 +214,7 @@ final class StoreLink {
         return new IOException(
                 "the log lacks records that the dedup store needs: " + damage.describe()
                         + "; put the segment back if it was moved away; if it is gone for good, stop the backend and"
-                        + " run"
-                        + " 'flk-backend wal repair'",
+                        + " run 'flk-backend wal repair'",
                 damaged);
     }
 

@@ -436,9 +436,8 @@ public final class RecordFollower implements AutoCloseable {
         if (known > end) {
             LOG.error(
                     "the record of outcomes is based on the log up to sequence {}, but the log ended at sequence {}:"
-                            + " the log was"
-                            + " restored from an older copy, or lost its end. The log is now read again from its"
-                            + " oldest segment",
+                            + " the log was restored from an older copy, or lost its end. The log is now read again"
+                            + " from its oldest segment",
                     known,
                     end);
             return 0;
@@ -446,10 +445,8 @@ public final class RecordFollower implements AutoCloseable {
         if (!digest.isEmpty() && !isRecordAt(known, digest)) {
             LOG.error(
                     "the record of outcomes is based on the log up to sequence {}, but the log now has different"
-                            + " content at this"
-                            + " sequence: it was restored from an older copy, or lost its end. The log is now read"
-                            + " again"
-                            + " from its oldest segment",
+                            + " content at this sequence: it was restored from an older copy, or lost its end. The log"
+                            + " is now read again from its oldest segment",
                     known);
             return 0;
         }

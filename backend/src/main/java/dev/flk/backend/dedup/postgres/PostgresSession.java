@@ -175,8 +175,7 @@ final class PostgresSession {
     private StoreUnavailableException positionLost() {
         return failures.unavailable(
                 "the stored position is not the position that this backend wrote last: the store was emptied or"
-                        + " restored from "
-                        + "an older copy, or another process uses the same log");
+                        + " restored from an older copy, or another process uses the same log");
     }
 
     /** Makes all further calls fail. Returns the first failure of the session. */
