@@ -63,8 +63,10 @@ final class AgentSetClockIT {
                 assertThat(metrics.metric("flk_agent_oldest_pending_seconds")).isZero();
                 assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
             }
-            assertThat(home.succeed(home.sendingTo(backend.url()), "run", "--until-empty"))
-                    .contains("0 certificates wait in the outbox, and 0 are dead letters");
+            try (Program agent = home.start(home.sendingTo(backend.url()), "run", "--until-empty")) {
+                assertThat(agent.awaitExit()).isZero();
+                assertThat(agent.allLines()).contains("0 certificates wait in the outbox, and 0 are dead letters");
+            }
             assertThat(home.deadLetters()).isEmpty();
             assertThat(LogFiles.inbox(directory.resolve("data/wal")).entries()).hasSize((int) taken);
         }

@@ -43,7 +43,7 @@ final class AgentShardsIT {
             try (Program agent = home.start(environment, "run")) {
                 Client metrics = AgentHome.metrics(agent);
                 Client.awaitUntil(() -> value(metrics, "dead_letters_total", "b") == 1);
-                home.succeed(environment, "dlq", "requeue", "--all");
+                AgentHome.succeed(environment, "dlq", "requeue", "--all");
                 Client.awaitUntil(() -> value(metrics, "dead_letters_total", "b") == 2);
                 Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == 0);
                 assertThat(value(metrics, "dead_letters_total", "a")).isZero();

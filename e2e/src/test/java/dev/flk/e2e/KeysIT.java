@@ -39,7 +39,8 @@ final class KeysIT {
     }
 
     private Map<String, String> environment() {
-        return Map.of("KEYS_FILE", keysFile.toString(), "PCS_SIGN_ALG", "ed25519", "PCS_HMAC_KEY", "");
+        String log = directory.resolve("data/wal").toString();
+        return Map.of("KEYS_FILE", keysFile.toString(), "PCS_SIGN_ALG", "ed25519", "PCS_HMAC_KEY", "", "WAL_DIR", log);
     }
 
     private BackendProcess start() throws IOException {
@@ -47,14 +48,12 @@ final class KeysIT {
     }
 
     /** Runs a {@code keys} command, which must succeed, and returns its output. */
-    private String keys(String... args) throws IOException {
+    private String keys(String... args) {
         List<String> all = new ArrayList<>(List.of("keys"));
         all.addAll(List.of(args));
-        try (Program program = Program.java(
-                "flk-backend", directory, environment(), Program.QUICK_START, all.toArray(String[]::new))) {
-            assertThat(program.awaitExit()).as(program.allLines()).isZero();
-            return program.allLines();
-        }
+        return Command.ofBackend(environment(), all.toArray(String[]::new))
+                .exits(0)
+                .all();
     }
 
     /** Replaces the keys file, as an operator's editor does. Each key is given as {@code id=state}. */

@@ -103,13 +103,15 @@ final class LogRepairIT {
                 + " to " + line.get("last_lost");
     }
 
-    /** Runs a {@code wal} command, which must succeed, in the backend's directory, and returns its JSON lines. */
-    private List<JsonNode> wal(String command) throws IOException {
-        try (Program program =
-                Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, "wal", command, "--json")) {
-            assertThat(program.awaitExit()).as(program.allLines()).isZero();
-            return program.out().lines().map(StrictJson::read).toList();
-        }
+    /** Runs a {@code wal} command on the backend's log, which must succeed, and returns its JSON lines. */
+    private List<JsonNode> wal(String command) {
+        Map<String, String> environment = Map.of("WAL_DIR", log().toString());
+        return Command.ofBackend(environment, "wal", command, "--json")
+                .exits(0)
+                .out()
+                .lines()
+                .map(StrictJson::read)
+                .toList();
     }
 
     private static JsonNode last(List<JsonNode> lines) {

@@ -185,21 +185,16 @@ class RecordIT {
 
     private Map<String, List<String>> replayed() throws Exception {
         Map<String, List<String>> replayed = new HashMap<>();
-        try (Program program = Program.java(
-                "flk-backend",
-                directory,
-                BackendProcess.environment(),
-                Program.QUICK_START,
-                "wal",
-                "replay",
-                "--outcomes")) {
-            assertThat(program.awaitExit()).isZero();
-            program.out().lines().filter(line -> line.startsWith("{\"seq\"")).forEach(line -> {
-                String id = StrictJson.read(line).get("pcs_id").textValue();
-                String body = line.substring(line.indexOf("\"D_hat\""), line.length() - 2);
-                add(replayed, id, body);
-            });
-        }
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("WAL_DIR", directory.resolve("data/wal").toString());
+        String printed = Command.ofBackend(environment, "wal", "replay", "--outcomes")
+                .exits(0)
+                .out();
+        printed.lines().filter(line -> line.startsWith("{\"seq\"")).forEach(line -> {
+            String id = StrictJson.read(line).get("pcs_id").textValue();
+            String body = line.substring(line.indexOf("\"D_hat\""), line.length() - 2);
+            add(replayed, id, body);
+        });
         return replayed;
     }
 
@@ -291,13 +286,9 @@ class RecordIT {
         }
     }
 
-    private String printed(BackendProcess backend, String... arguments) throws IOException {
+    private static String printed(BackendProcess backend, String... arguments) {
         List<String> all = new ArrayList<>(List.of(arguments));
         all.addAll(List.of("--url", backend.url()));
-        try (Program program =
-                Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, all.toArray(String[]::new))) {
-            assertThat(program.awaitExit()).as(program.allLines()).isZero();
-            return program.out();
-        }
+        return Command.ofBackend(Map.of(), all.toArray(String[]::new)).exits(0).out();
     }
 }

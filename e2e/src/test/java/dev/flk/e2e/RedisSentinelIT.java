@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Tag("thorough")
 final class RedisSentinelIT {
-    /** The backend's user, which has only the permissions listed in docs/redis.md. Other users are not restricted. */
+    /** The backend's user, with the permissions that docs/redis.md requires. Other users are not restricted. */
     private static final String USER = "--user flk on >secret ~flk:* resetchannels -@all +get +set +mget +eval"
             + " +config|get +hello +auth +ping +select +client|setname";
 

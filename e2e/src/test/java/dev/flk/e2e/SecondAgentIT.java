@@ -28,11 +28,11 @@ final class SecondAgentIT {
                 directory.resolve("second.json"), Pcs.number(2).json());
         try (Program running = home.start(environment, "run")) {
             running.awaitLine(line -> line.contains("certificates wait in the outbox"));
-            home.succeed(environment, "submit", first.toString());
+            AgentHome.succeed(environment, "submit", first.toString());
             Files.delete(home.outbox().resolve("lock"));
             Files.delete(home.control());
 
-            home.succeed(environment, "submit", second.toString());
+            AgentHome.succeed(environment, "submit", second.toString());
 
             assertThat(running.awaitExit()).as(running.allLines()).isEqualTo(1);
             assertThat(running.allLines()).contains("lock or its directory was removed or replaced");

@@ -58,15 +58,14 @@ final class SessionsIT {
     }
 
     /** Runs {@code flk-backend sessions}, checks its exit code, and returns its output. */
-    private String sessions(BackendProcess backend, int exitCode, String token, String... args) throws IOException {
+    private String sessions(BackendProcess backend, int exitCode, String token, String... args) {
         List<String> all = new ArrayList<>(List.of("sessions"));
         all.addAll(List.of(args));
-        all.addAll(List.of("--url", backend.url(), "--token-file", token));
-        try (Program command =
-                Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, all.toArray(String[]::new))) {
-            assertThat(command.awaitExit()).as(command.allLines()).isEqualTo(exitCode);
-            return exitCode == 0 ? command.out() : command.allLines();
-        }
+        all.addAll(List.of(
+                "--url", backend.url(), "--token-file", directory.resolve(token).toString()));
+        return Command.ofBackend(Map.of(), all.toArray(String[]::new))
+                .exits(exitCode)
+                .all();
     }
 
     @Test

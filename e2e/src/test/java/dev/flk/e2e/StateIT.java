@@ -286,15 +286,15 @@ class StateIT {
             write(client, "2");
             write(client, odd);
             write(client.namespace("other"), "\"x\"");
-            assertThat(run(1, null, "info", "--offline")).contains("is used by another process");
+            assertThat(runOn("data/state", 1, "info", "--offline")).contains("is used by another process");
             assertThat(run(0, url, "compact", "--before", "3")).isEqualTo("replayable from revision 3");
-            assertThat(run(0, url, "dump", "-o", "all")).isEqualTo("3 events in all");
-            assertThat(run(1, url, "dump", "-o", "all"))
+            assertThat(run(0, url, "dump", "-o", file("all"))).isEqualTo("3 events in all");
+            assertThat(run(1, url, "dump", "-o", file("all")))
                     .isEqualTo("flk-backend: all exists already; name another file");
-            assertThat(run(0, url, "dump", "agent-1", "-o", "one")).isEqualTo("2 events in one");
-            assertThat(run(0, url, "dump", "--namespace", "other", "-o", "other"))
+            assertThat(run(0, url, "dump", "agent-1", "-o", file("one"))).isEqualTo("2 events in one");
+            assertThat(run(0, url, "dump", "--namespace", "other", "-o", file("other")))
                     .isEqualTo("1 events in other");
-            assertThat(run(0, url, "dump", "--namespace", "default", "-o", "default"))
+            assertThat(run(0, url, "dump", "--namespace", "default", "-o", file("default")))
                     .isEqualTo("2 events in default");
             String made = run(0, url, "backup");
             assertThat(made).endsWith("data/state-backup-4, at revision 4");
@@ -303,16 +303,14 @@ class StateIT {
             events = client.replay(Replay.ofAll()).toList();
             backend.program().kill();
         }
-        assertThat(run(1, null, "restore", "all"))
+        assertThat(runOn("data/state", 1, "restore", file("all")))
                 .contains("the state is not empty, it is at revision 4: restore into another STATE_DIR");
         Path cut = directory.resolve("cut");
         Files.write(cut, Files.readAllLines(directory.resolve("all")).subList(0, 3));
-        assertThat(run(1, null, Map.of("STATE_DIR", "nothing"), "restore", "cut"))
+        assertThat(runOn("nothing", 1, "restore", file("cut")))
                 .contains("cut: line 4: the last line, with the number of events, is missing");
-        assertThat(run(0, null, Map.of("STATE_DIR", "all-again"), "restore", "all"))
-                .startsWith("restored up to revision 4");
-        assertThat(run(0, null, Map.of("STATE_DIR", "one-again"), "restore", "one"))
-                .startsWith("restored up to revision 3");
+        assertThat(runOn("all-again", 0, "restore", file("all"))).startsWith("restored up to revision 4");
+        assertThat(runOn("one-again", 0, "restore", file("one"))).startsWith("restored up to revision 3");
         try (BackendProcess backend = restarted("all-again");
                 StateClient client = connect(backend)) {
             assertThat(client.info().historyId()).isNotEqualTo(historyId);
@@ -353,23 +351,29 @@ class StateIT {
         return line.replaceFirst(".*port ([0-9]+).*", "http://127.0.0.1:$1");
     }
 
-    private String run(int exitCode, String url, String... command) throws IOException {
-        return run(exitCode, url, Map.of(), command);
+    /** Runs a {@code state} command on the running backend and returns its output without the directory's name. */
+    private String run(int exitCode, String url, String... command) {
+        List<String> arguments = new ArrayList<>(List.of(command));
+        arguments.addAll(List.of("--url", url));
+        return run(exitCode, Map.of(), arguments);
     }
 
-    private String run(int exitCode, String url, Map<String, String> more, String... command) throws IOException {
+    /** Runs a {@code state} command on a directory that no backend uses, and returns its output as {@link #run} does. */
+    private String runOn(String state, int exitCode, String... command) {
+        String stateDirectory = directory.resolve(state).toString();
+        return run(exitCode, Map.of("PCS_SIGN_ALG", "none", "STATE_DIR", stateDirectory), List.of(command));
+    }
+
+    private String run(int exitCode, Map<String, String> environment, List<String> command) {
         List<String> arguments = new ArrayList<>(List.of("state"));
-        arguments.addAll(List.of(command));
-        Map<String, String> environment = new HashMap<>(more);
-        if (url == null) {
-            environment.put("PCS_SIGN_ALG", "none");
-        } else {
-            arguments.addAll(List.of("--url", url));
-        }
-        try (Program program = Program.java(
-                "flk-backend", directory, environment, Program.QUICK_START, arguments.toArray(String[]::new))) {
-            assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(exitCode);
-            return program.allLines();
-        }
+        arguments.addAll(command);
+        return Command.ofBackend(environment, arguments.toArray(String[]::new))
+                .exits(exitCode)
+                .all()
+                .replace(directory + "/", "");
+    }
+
+    private String file(String name) {
+        return directory.resolve(name).toString();
     }
 }

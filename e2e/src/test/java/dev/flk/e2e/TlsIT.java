@@ -71,26 +71,33 @@ final class TlsIT {
             String url = StateIT.url(backend).replace("http://127.0.0.1", "https://localhost");
             assertThat(submitOnce(backend, AUTHORITY.context(CLIENTS.issue("agent")), Pcs.number(1)))
                     .isEqualTo(200);
-            List<String> health = List.of("state", "health", "--url", url, "--ca", "etc/authority.crt");
+            List<String> health = List.of(
+                    "state",
+                    "health",
+                    "--url",
+                    url,
+                    "--ca",
+                    etc.resolve("authority.crt").toString());
             assertThat(run(1, health)).contains("UNAVAILABLE");
             List<String> shown = new ArrayList<>(health);
-            shown.addAll(List.of("--cert", "etc/operator.crt", "--key", "etc/operator.key"));
+            String certificate = etc.resolve("operator.crt").toString();
+            String none = etc.resolve("none.key").toString();
+            shown.addAll(List.of(
+                    "--cert", certificate, "--key", etc.resolve("operator.key").toString()));
             assertThat(run(0, shown)).startsWith("serving, at revision ");
-            shown.set(shown.size() - 1, "etc/operator.crt");
+            shown.set(shown.size() - 1, certificate);
             assertThat(run(1, shown))
                     .startsWith("flk-backend: --ca, --cert or --key: ")
                     .doesNotContain("\tat ");
-            shown.set(shown.size() - 1, "etc/none.key");
-            assertThat(run(1, shown)).startsWith("flk-backend: --ca, --cert or --key: etc/none.key (No such");
+            shown.set(shown.size() - 1, none);
+            assertThat(run(1, shown)).startsWith("flk-backend: --ca, --cert or --key: " + none + " (No such");
         }
     }
 
-    private String run(int exitCode, List<String> arguments) throws IOException {
-        try (Program program = Program.java(
-                "flk-backend", directory, Map.of(), Program.QUICK_START, arguments.toArray(String[]::new))) {
-            assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(exitCode);
-            return program.allLines();
-        }
+    private static String run(int exitCode, List<String> arguments) {
+        return Command.ofBackend(Map.of(), arguments.toArray(String[]::new))
+                .exits(exitCode)
+                .all();
     }
 
     /** A sender of one submission at a time, alternately on a persistent connection and on a new connection. */

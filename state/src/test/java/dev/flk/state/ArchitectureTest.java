@@ -42,6 +42,15 @@ final class ArchitectureTest {
     }
 
     @Test
+    void network_isReachedOnlyThroughJdbc() {
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("java.net..")
+                .check(CLASSES);
+    }
+
+    @Test
     void wallClock_isInjected() {
         noClasses().should().callMethod(Instant.class, "now").check(CLASSES);
         noClasses().should().callMethod(System.class, "currentTimeMillis").check(CLASSES);

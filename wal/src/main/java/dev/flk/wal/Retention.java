@@ -135,7 +135,7 @@ public final class Retention {
                 files.move(directory.resolve(leaving), directory.resolve(name));
             }
             for (String copy : segments.get(0).copies()) {
-                // otherwise the copy would count as the segment after the removal
+                // otherwise the copy would take the place of the removed segment
                 files.delete(directory.resolve(copy));
             }
             files.delete(directory.resolve(segments.get(0).name()));

@@ -142,7 +142,7 @@ final class CatchUp {
             return last - from + 1;
         }
 
-        /** Returns the number of outcomes asserted so far. */
+        /** Returns the number of submissions whose outcomes were asserted so far. */
         long asserted() {
             return asserted;
         }

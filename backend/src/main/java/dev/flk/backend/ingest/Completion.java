@@ -54,7 +54,7 @@ final class Completion {
         inFlightIds.end(inFlight).forEach(candidate -> answerKnown(candidate, existing));
     }
 
-    /** Settles an id after the decision of its entry was recorded as the outcome. */
+    /** Settles an id whose decision was recorded as the outcome, or expired before it could be recorded. */
     void recorded(InFlight inFlight) {
         Decision decision = inFlight.decision();
         count(decision);

@@ -237,7 +237,7 @@ final class Simulation {
 
     /** Submits certificates that arrive in one turn; each answer is checked when it arrives. */
     List<AtomicReference<Outcome>> submit(Pcs... turn) {
-        // two submissions with the same arrival time would both be the first
+        // a resubmission of a certificate with the same arrival time would be answered as its first submission
         world.advance(Duration.ofMillis(1));
         List<AtomicReference<Outcome>> outcomes = new ArrayList<>();
         List<Submission> submissions = new ArrayList<>();

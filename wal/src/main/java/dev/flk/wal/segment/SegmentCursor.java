@@ -110,8 +110,8 @@ public final class SegmentCursor implements Closeable {
         LogRecord record = nextHere();
         Damage before = damage;
         while (record != null && losses.contains(record.sequence())) {
-            // Skip the record, because a sequence that a repair declared lost stays lost. The record did not count when
-            // the loss was declared.
+            // Skip the record, because a sequence that a repair declared lost stays lost, even if its record is
+            // readable again.
             record = nextHere();
             if (before != null) {
                 damage = damage == null ? before : before.withMissing(before.firstMissing(), damage.lastMissing());

@@ -215,12 +215,13 @@ final class RedisOutageTest {
                 own.kill();
             }
             String json = "{\"n\":\"" + (i == 20 ? 666 : i) + "\"}";
-            String bad = i == 20 ? "bad" : "";
-            IntStream.range(0, bad.isEmpty() ? sessions : 1)
-                    .forEach(n -> newest.put(
-                            bad + "s" + n,
-                            now((n % 2 == 0 ? one : other).storage.put(bad + "s" + n, json, ANY))
-                                    .version()));
+            String name = i == 20 ? "bads" : "s";
+            // concurrently, because an update waits for others to be stored with it
+            List<CompletionStage<Updated>> updates = IntStream.range(0, i == 20 ? 1 : sessions)
+                    .mapToObj(n -> (n % 2 == 0 ? one : other).storage.put(name + n, json, ANY))
+                    .toList();
+            IntStream.range(0, updates.size())
+                    .forEach(n -> newest.put(name + n, now(updates.get(n)).version()));
         }
         await().atMost(RedisFixture.PATIENCE).until(() -> one.metrics.delayed > 0 || other.metrics.delayed > 0);
         one.close();

@@ -1,36 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.e2e;
+package dev.flk.agent.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.sample.Pcs;
-import java.io.IOException;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verdict.Kind;
+import dev.flk.verification.Verifier;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.function.IntFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests that the backend accepts certificates that {@code certify} creates from typical CSV files. {@code CsvRowsTest}
+ * Tests that the verifier accepts certificates that {@code certify} creates from typical CSV files. {@code CsvRowsTest}
  * tests unreadable files.
  */
-final class OwnDataIT {
+class OwnCsvFilesTest {
     private static final int ROWS = 200;
-
-    @RegisterExtension
-    static final RunningBackend backend = RunningBackend.with(Map.of());
 
     @TempDir
     private Path directory;
@@ -72,43 +69,28 @@ final class OwnDataIT {
         return String.format(Locale.ROOT, "%.3f", 20 + Math.sin(row * 0.7) + 0.1 * Math.cos(row * row));
     }
 
-    @ParameterizedTest
+    @ParameterizedTest(name = "{0}")
     @MethodSource("csvFiles")
     void ownCsvFile_isCertified(String header, String csv, List<String> options) throws Exception {
-        double before = backend.client().metric("flk_accepted");
-
-        Ended ended = certify(csv, options);
-        assertThat(ended.exitCode()).as(ended.text()).isZero();
-        List<String> certificates =
-                ended.text().lines().filter(line -> line.startsWith("{")).toList();
-        assertThat(certificates).hasSize(ROWS / 100);
-        for (String certificate : certificates) {
-            Path unsigned = Files.writeString(directory.resolve("pcs.json"), certificate);
-            Ended signed = run(List.of("sign", unsigned.toString()));
-            Client.Answer answer = backend.client().submit(signed.text().getBytes(StandardCharsets.UTF_8));
-            assertThat(answer.status()).as(answer.body()).isEqualTo(200);
-        }
-        assertThat(backend.client().metric("flk_accepted")).isEqualTo(before + 2);
-    }
-
-    /** The exit code and the output of a run. */
-    private record Ended(int exitCode, String text) {}
-
-    private Ended certify(String csv, List<String> options) throws Exception {
         Path file = Files.writeString(directory.resolve("own.csv"), csv);
-        List<String> args = new ArrayList<>(
-                List.of("certify", "--shard=" + csv.lines().findFirst().orElseThrow(), "--print"));
+        List<String> args = new ArrayList<>(List.of("certify", "--shard=own", "--print"));
         args.addAll(options);
-        Collections.addAll(args, file.toString());
-        return run(args);
+        args.add(file.toString());
+
+        Cli.Ended ended = new Cli(directory).unwatched().run(args.toArray(String[]::new));
+
+        assertThat(ended.exitCode()).as(ended.err()).isZero();
+        assertThat(ended.out().lines())
+                .hasSize(ROWS / 100)
+                .allSatisfy(
+                        certificate -> assertThat(verdict(certificate).kind()).isEqualTo(Kind.ACCEPTED));
     }
 
-    private Ended run(List<String> args) throws IOException {
-        Map<String, String> key = Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY", Pcs.KEY);
-        try (Program agent =
-                Program.java("flk-agent", directory, key, Program.QUICK_START, args.toArray(String[]::new))) {
-            int exitCode = agent.awaitExit();
-            return new Ended(exitCode, exitCode == 0 ? agent.out() : agent.allLines());
-        }
+    private static Verdict verdict(String certificate) throws Exception {
+        // a certificate has no time of sending until it is sent
+        String sent = certificate.replaceFirst("\\{", "{\"sent_at\":\"2026-01-19T10:30:45Z\",");
+        return new Verifier(Policy.defaults())
+                .verify(CertificateReader.parse(sent.getBytes(StandardCharsets.UTF_8))
+                        .checkIgnoringClock());
     }
 }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.cli.FlkAgent;
+import dev.flk.backend.cli.CommandLineProgram;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * A command that has ended. It ran in this JVM, because the start of a process takes most of a command's time, so its
+ * relative paths are relative to the directory of the tests. {@link CommandLineIT} runs commands as processes.
+ */
+record Command(int exitCode, String out, String err) {
+    /** Runs a command of the backend that does not serve. */
+    static Command ofBackend(Map<String, String> environment, String... args) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        CommandLineProgram program = new CommandLineProgram(
+                environment,
+                (config, again) -> {
+                    throw new AssertionError("the command must not serve");
+                },
+                new PrintWriter(out),
+                new PrintWriter(err));
+        return new Command(program.run(args), out.toString(), err.toString());
+    }
+
+    /** Runs a command of the agent, which logs errors only and has no standard input. */
+    static Command ofAgent(Map<String, String> environment, String... args) {
+        Map<String, String> quiet = new HashMap<>(environment);
+        quiet.put("LOG_LEVEL", "ERROR");
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        FlkAgent program = new FlkAgent(
+                quiet,
+                InputStream.nullInputStream(),
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8));
+        int exitCode = program.run(args);
+        return new Command(exitCode, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    }
+
+    /** Checks the exit code and returns this command. */
+    Command exits(int expected) {
+        assertThat(exitCode).as(all()).isEqualTo(expected);
+        return this;
+    }
+
+    /** Returns standard output, then standard error. */
+    String all() {
+        return (out + err).strip();
+    }
+}
