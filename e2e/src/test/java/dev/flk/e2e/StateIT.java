@@ -358,7 +358,7 @@ class StateIT {
         return run(exitCode, Map.of(), arguments);
     }
 
-    /** Runs a {@code state} command on a directory that no backend uses, and returns its output as {@link #run} does. */
+    /** Runs a {@code state} command that contacts no backend, and returns its output as {@link #run} does. */
     private String runOn(String state, int exitCode, String... command) {
         String stateDirectory = directory.resolve(state).toString();
         return run(exitCode, Map.of("PCS_SIGN_ALG", "none", "STATE_DIR", stateDirectory), List.of(command));

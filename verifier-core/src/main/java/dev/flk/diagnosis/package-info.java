@@ -1,6 +1,6 @@
 /**
- * The diagnosis of rejected signatures. A diagnosis serialises the certificate in each wrong way that signers are known
- * to use, until the signature matches one of the texts. Commands that explain a rejection use {@link
+ * The diagnosis of rejected signatures. A diagnosis tries the known mistakes of signers with the text, key, algorithm
+ * and encoding, until they explain the signature. Commands that explain a rejection use {@link
  * dev.flk.diagnosis.SignatureDiagnosis}; submissions never do. Time and memory are bounded, and no key is ever
  * disclosed.
  */

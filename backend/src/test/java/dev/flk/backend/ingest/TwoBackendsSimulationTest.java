@@ -78,8 +78,8 @@ final class TwoBackendsSimulationTest {
         private enum Losses {
             NONE,
             /**
-             * The store loses outcomes at any time. Each id is sent to one backend only, because nothing more can be
-             * promised.
+             * The store loses outcomes at any time. Each id is sent to one backend only, because nothing is promised
+             * for an id that both receive.
              */
             OF_IDS_APART,
             /**

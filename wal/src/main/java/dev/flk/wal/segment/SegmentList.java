@@ -10,9 +10,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The segments of a directory in the order in which they were opened. A segment is recognised by its header, so
- * logrotate may rename or compress it. An empty file is not a segment. A file with the name of a segment is damaged if
- * it has content but no complete header.
+ * The segments of a directory in the order in which they were opened. Logrotate may compress a segment or add to its
+ * name; the header identifies it. Of the files with such a name, an empty one is not a segment, and one with content
+ * but no complete header is damaged.
  */
 public final class SegmentList {
     private final Path directory;
