@@ -109,8 +109,8 @@ class RecoveredPostgresTest {
     }
 
     /**
-     * A backend without its own file continues the history with the same id. The time in a token shows whether a
-     * follower has read commits that were lost.
+     * A backend without a file of the newest known revision keeps the history's id after the recovery. The time in a
+     * token shows whether a follower has read commits that were lost.
      */
     @Test
     void recoveredToRestorePoint_newBackend_refusesFollowersBeyondTheTarget() {

@@ -249,7 +249,7 @@ class RewoundPostgresTest {
         }
     }
 
-    /** No commit that this backend knows is missing. */
+    /** The standby has every commit that this backend knows. */
     @Test
     void upToDateStandbyPromoted_historyStays() {
         try (EngineHarness backend = backend("b")) {

@@ -37,7 +37,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Tests of the agent's real jar in which the n-th system call of one kind on its files fails or kills the agent. A run
  * without faults follows, and then an audit: every acknowledged certificate is recorded once, and only certificates
  * that the backend refuses permanently are dead letters. {@code -Dflk.faults=all} tries every n that occurs in a short
- * run.
+ * run, {@code some} fewer.
  */
 final class AgentInjectedFaultsIT {
     @RegisterExtension
@@ -93,7 +93,7 @@ final class AgentInjectedFaultsIT {
     /**
      * A kind of call that fails. Calls are counted separately for each thread.
      *
-     * @param usual the number of the call that fails, unless {@link InjectedFault#ALL} is set
+     * @param usual the number of the call that fails, unless {@code flk.faults} is set
      */
     private record Kind(String calls, String what, Target target, int usual) {
         InjectedFault at(int n) {
@@ -149,7 +149,7 @@ final class AgentInjectedFaultsIT {
     }
 
     private static Stream<Kind> orAll(Kind... usual) {
-        if (!InjectedFault.ALL) {
+        if (InjectedFault.ONLY_USUAL) {
             return Stream.of(usual);
         }
         Stream<Kind> segments = Stream.of("pwrite64", "fdatasync").flatMap(calls -> all(calls, Target.SEGMENTS));

@@ -15,8 +15,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * A command that has ended. It ran in this JVM, because the start of a process takes most of a command's time, so its
- * relative paths are relative to the directory of the tests. {@link CommandLineIT} runs commands as processes.
+ * A command that has ended. It ran in this JVM, because the start of a process takes most of a command's time. Its
+ * relative paths are therefore relative to the directory of the tests. {@link CommandLineIT} runs commands as
+ * processes.
  */
 record Command(int exitCode, String out, String err) {
     /** Runs a command of the backend that does not serve. */

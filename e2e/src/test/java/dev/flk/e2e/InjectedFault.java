@@ -20,8 +20,10 @@ import java.util.stream.Stream;
  * @param when {@code 3} for the third call of a thread, {@code 2+3} for the second call and every third call after it
  */
 record InjectedFault(String calls, String what, String when) {
-    /** Whether to try every n that occurs in a short run, as set by {@code -Dflk.faults=all}. */
-    static final boolean ALL = "all".equals(System.getProperty("flk.faults"));
+    /** Which n to try: by default the usual ones, otherwise {@code some} or {@code all} that occur in a short run. */
+    private static final String TRIED = System.getProperty("flk.faults", "usual");
+
+    static final boolean ONLY_USUAL = TRIED.equals("usual");
 
     static final String RENAMES = "?rename,?renameat,?renameat2";
     static final String REMOVALS = "?unlink,?unlinkat";
@@ -155,23 +157,25 @@ record InjectedFault(String calls, String what, String when) {
     }
 
     /**
-     * Runs the trial for the given n, or for every n if {@link #ALL} is set.
+     * Runs the trial for the usual n, or for n from {@code first} until the run makes fewer than n calls. With {@code
+     * -Dflk.faults=some}, the distance from {@code first} doubles each time.
      *
-     * @param first the first n to try if {@link #ALL} is set
-     * @param usual the n to try otherwise; each must make the fault occur
+     * @param usual the n to try unless {@code flk.faults} is set; each must make the fault occur
      */
     static void tryEach(String name, int first, List<Integer> usual, Trial trial) throws Exception {
-        if (!ALL) {
+        if (ONLY_USUAL) {
             for (int n : usual) {
                 assertThat(trial.passes(n)).as("%s, n=%d, is met", name, n).isTrue();
             }
             return;
         }
-        int n = first;
-        while (trial.passes(n)) {
-            n++;
+        int met = 0;
+        int after = 0;
+        while (trial.passes(first + after)) {
+            met++;
+            after = TRIED.equals("all") ? after + 1 : Math.max(after + 1, 2 * after);
         }
-        System.out.printf("%s: n from %d to %d%n", name, first, n - 1);
-        assertThat(n).as("the first n of %s that is not met", name).isGreaterThan(first);
+        System.out.printf("%s: %d values of n from %d%n", name, met, first);
+        assertThat(met).as("values of n of %s that are met", name).isPositive();
     }
 }

@@ -71,7 +71,7 @@ final class OutageUnderTraffic implements AutoCloseable {
 
     /**
      * Ends the outage. Blocks until every pending submission is decided and the backend has answered another second's
-     * worth of submissions.
+     * worth of submissions. Then ends the traffic, and blocks until nothing is pending.
      */
     void ends(Runnable end) {
         end.run();

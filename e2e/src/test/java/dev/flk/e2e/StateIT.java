@@ -45,7 +45,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests, with the real jar, that the state of agents survives a kill, and that its failures never delay certificates.
+ * Tests of the state of agents with the real jar: kills, failures that must not prevent certificates from being
+ * accepted, two backends on one Postgres, content that must not be logged, dumps and backups.
  */
 class StateIT {
     @TempDir

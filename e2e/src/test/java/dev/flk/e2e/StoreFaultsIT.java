@@ -91,7 +91,7 @@ final class StoreFaultsIT {
             submitTo(backend, 1, OUTCOMES, answered);
             assertThat(backend.program().terminate()).isEqualTo(143);
         }
-        for (String when : InjectedFault.ALL ? List.of("2+3", "9+7", "25+11") : List.of("9+7")) {
+        for (String when : InjectedFault.ONLY_USUAL ? List.of("9+7") : List.of("2+3", "9+7", "25+11")) {
             List<String> strace = new ArrayList<>(List.of(
                     "strace", "-D", "-ff", "-qq", "--seccomp-bpf", "-e", "signal=none", "-e", "trace=pread64", "-o"));
             strace.add(Files.createDirectories(directory.resolve("traces" + when))

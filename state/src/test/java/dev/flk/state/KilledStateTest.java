@@ -103,11 +103,11 @@ class KilledStateTest {
     @Test
     @Tag("thorough")
     void killed_manyTimes_answeredCommitsAreKept() throws Exception {
-        kill(200, new Random());
+        kill(100, new Random());
     }
 
     /**
-     * Repeats until a system call has failed in 200 runs, or in the number of runs that {@code -Dflk.failedCalls} sets.
+     * Repeats until a system call has failed in 100 runs, or in the number of runs that {@code -Dflk.failedCalls} sets.
      */
     @Test
     @Tag("thorough")
@@ -117,7 +117,7 @@ class KilledStateTest {
         long revision = 0;
         int failed = 0;
         Path trace = temporary.resolve("trace");
-        int runs = Integer.getInteger("flk.failedCalls", 200);
+        int runs = Integer.getInteger("flk.failedCalls", 100);
         for (int tried = 0; failed < runs; tried++) {
             assertThat(tried).as("runs for %d failures", failed).isLessThan(10 * runs);
             if (tried % RUNS_OF_ONE_HISTORY == 0) {

@@ -82,7 +82,7 @@ public final class CertificateReader {
             if (field == null) {
                 unsigned.readUnknown(name, in);
             } else if (!seen.add(field)) {
-                // if the value is malformed, this call throws, so that the answer reports the value first
+                // if the value's first token is malformed, this call throws, and the answer reports that instead
                 in.next();
                 throw MalformedCertificate.repeatedKey(name);
             } else if (Field.SIGNED.contains(field)) {

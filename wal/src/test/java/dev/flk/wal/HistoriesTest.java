@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Tests of histories that broke earlier drafts of the log's rules. Each history runs with several outcomes of the power
- * loss, and must fail when the rule that prevents it is switched off.
+ * loss. If a rule that a history needs is switched off, at least one of its runs must fail.
  */
 final class HistoriesTest {
     private static final String HERE = "dev.flk.wal.";

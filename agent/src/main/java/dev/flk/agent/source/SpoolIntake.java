@@ -115,10 +115,7 @@ public final class SpoolIntake implements Closeable {
         }
     }
 
-    /**
-     * Returns a sentence for each problem that kept files in the directory at the end of the last step; see {@link
-     * SpoolDirectory#leftBehind}.
-     */
+    /** Returns the result of {@link SpoolDirectory#leftBehind} at the end of the last step. */
     public List<String> leftBehind() {
         return leftBehind;
     }

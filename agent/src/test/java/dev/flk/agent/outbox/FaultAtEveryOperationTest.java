@@ -244,8 +244,8 @@ class FaultAtEveryOperationTest {
     }
 
     /**
-     * Fails each operation of a life of two rounds, followed by a kill, and by losses of power that keep different
-     * parts of the unforced data.
+     * Fails each operation of a life of two rounds, once for each ending: a kill, or one of several losses of power,
+     * which keep different parts of the unforced data.
      */
     @Tag("thorough")
     @ParameterizedTest

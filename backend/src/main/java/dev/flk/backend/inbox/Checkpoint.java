@@ -20,7 +20,8 @@ import org.slf4j.LoggerFactory;
  * <pre>
  * flk-mark1 log_id mark decided removed crc32c
  *
- * log_id   32 hex digits, drawn when the file is created; a shared store keeps its position under this id
+ * log_id   32 hex digits: the id that the embedded store contains, otherwise drawn when the file is created; a shared
+ *          store keeps its position under this id
  * mark     everything in the log up to this sequence is decided and recorded in the store
  * decided  the highest mark so far: everything up to it was decided, whatever the store has lost since
  * removed  records up to this sequence may be missing: they were removed after they were decided and their retention
@@ -28,8 +29,8 @@ import org.slf4j.LoggerFactory;
  * crc32c   8 hex digits, of the text before the preceding space
  * </pre>
  *
- * The saved mark may be lower than the current mark; the next start then decides more records again. If the file is
- * missing or damaged, the next start decides the entire log again. Safe for any thread.
+ * The saved mark may be lower than the current mark; the next start then decides the records between the two again.
+ * If the file is missing or damaged, the next start decides the entire log again. Safe for any thread.
  */
 final class Checkpoint {
     /** The name of the file in the directory of the log. */

@@ -164,8 +164,8 @@ public final class KeysFile {
     }
 
     /**
-     * Returns the keys that a diagnosis tries: the first {@code max} keys of the file that {@code which} selects, named
-     * by their ids in the file. Leaves out keys whose secret can't be read.
+     * Returns the keys that a diagnosis tries, named by their ids in the file: of the keys that pass {@code which} and
+     * whose secret can be read, the first {@code max}.
      */
     public List<NamedKey> candidates(int max, Predicate<KeyEntry> which) {
         List<NamedKey> candidates = new ArrayList<>();

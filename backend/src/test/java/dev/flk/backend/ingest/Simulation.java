@@ -432,7 +432,10 @@ final class Simulation {
         return running.ingest().pending();
     }
 
-    /** Returns the contents that were answered with a conflict; each is in the log of a backend that uses the store. */
+    /**
+     * Returns the contents that were answered with a conflict. Each must be in the log of at least one of the backends
+     * that share the store, unless it was removed there.
+     */
     Set<String> conflicts() {
         return conflicts;
     }

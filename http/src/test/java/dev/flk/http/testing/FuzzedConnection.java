@@ -120,7 +120,7 @@ public final class FuzzedConnection {
         return answers;
     }
 
-    /** A handler between the decoder and the connection that counts requests. */
+    /** A handler that counts the requests that the decoder passes to the connection. */
     private final class Counting extends ChannelInboundHandlerAdapter {
         @Override
         public void channelRead(ChannelHandlerContext context, Object message) {

@@ -166,7 +166,7 @@ final class CommitLog implements Closeable {
         }
     }
 
-    /** Returns a reader of the records from a sequence number on. The reader stops at damage. */
+    /** Returns a reader of the records from a sequence number on, which throws an exception at damage. */
     LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP);
     }

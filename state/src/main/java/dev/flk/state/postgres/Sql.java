@@ -185,9 +185,9 @@ final class Sql {
             WHERE floor < ?""";
 
     /**
-     * A query for the last revision of the next part of a removal. The part ends before the revision of the version at
-     * a given offset, which limits the number of versions. The part always includes the next revision that has
-     * versions, even if it exceeds the limit.
+     * A query for the last revision of the next part of a removal. The part has at most a given number of versions, but
+     * always includes the next revision that has versions, even if that revision alone has more. Returns no row if no
+     * more than that number of versions is left.
      */
     static final String PART = """
             SELECT greatest(revision - 1, (SELECT min(revision) FROM flk_state_versions WHERE revision > ?))
