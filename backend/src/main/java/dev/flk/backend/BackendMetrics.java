@@ -17,8 +17,9 @@ import dev.flk.backend.state.StateMetrics;
 import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
 
 /**
- * The metrics of all features, declared before any feature starts, so that each family is exposed from the first scrape
- * on. If a family appeared only with its first event, a rate over the family would miss that event.
+ * The metrics of all features except {@code Limits}, which declares its own. They are declared before any feature
+ * starts, so that each family is exposed from the first scrape on. If a family appeared only with its first event, a
+ * rate over the family would miss that event.
  */
 final class BackendMetrics {
     final Metrics all;

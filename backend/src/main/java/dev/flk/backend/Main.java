@@ -75,7 +75,7 @@ public final class Main {
      * in the kernel for a disk.
      */
     private static final class StopWatchdog extends Thread {
-        /** The time limit for stopping: 10 s for submissions in flight, and the rest to close the store and the log. */
+        /** The time limit for stopping: 5 s for the requests of each server, and the rest to close store and log. */
         private static final long LONGEST_STOP_SECONDS = 15;
 
         private static final int ENDED_BY_SIGTERM = 143;

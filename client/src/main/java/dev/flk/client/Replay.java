@@ -64,7 +64,10 @@ public final class Replay {
                 request.toBuilder().clearFrom().setResumeToken(resumeToken).build());
     }
 
-    /** Makes the replay wait for new commits, and continue after lost connections, until its stream is closed. */
+    /**
+     * Makes the replay wait for new commits, and continue after lost connections, until its stream is closed or the
+     * revision or time of {@link #to} is reached.
+     */
     public Replay follow() {
         return new Replay(request.toBuilder().setFollow(true).setProgress(true).build());
     }

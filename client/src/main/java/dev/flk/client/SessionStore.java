@@ -57,7 +57,7 @@ public final class SessionStore {
     /**
      * A session.
      *
-     * @param version 1, 2, 3 … for each update
+     * @param version 1, 2, 3 … for each update, deletion or expiry
      * @param json the JSON object
      * @param remaining the time until the session expires unless it is updated
      */
@@ -91,11 +91,11 @@ public final class SessionStore {
     }
 
     /**
-     * Returns a client of a backend. Each request has a timeout of ten seconds.
+     * Returns a client of a backend. Each request, except those of {@link #subscribe}, has a timeout of ten seconds.
      *
      * @param url the base URL, such as {@code http://localhost:8080}
-     * @param credentials a token, or a signer with the key of an agent such as {@code (method, target, headers, body)
-     *     -> MessageSigner.of(key).sign(method, target, headers, body, Instant.now(), nonce())}
+     * @param credentials a token, or a signer with the key of an agent. An example of a signer is {@code (method,
+     *     target, headers, body) -> MessageSigner.of(key).sign(method, target, headers, body, Instant.now(), nonce())}
      */
     public static SessionStore connect(String url, Credentials credentials) {
         return connect(url, credentials, Duration.ofSeconds(10), HttpClient.newHttpClient());
@@ -104,7 +104,7 @@ public final class SessionStore {
     /**
      * Returns a client of a backend.
      *
-     * @param timeout the maximum duration of a request
+     * @param timeout the maximum duration of a request, except of the requests of {@link #subscribe}
      * @param http the HTTP client for all requests; it determines which certificate authorities are trusted
      */
     public static SessionStore connect(String url, Credentials credentials, Duration timeout, HttpClient http) {
@@ -180,8 +180,8 @@ public final class SessionStore {
 
     /**
      * Calls a listener for each change from now on, on a thread of its own, until the subscription is closed. If the
-     * connection is lost, the subscription reconnects and resumes after the last change that it received. Only
-     * operators may subscribe.
+     * connection is lost, the subscription reconnects and resumes after the last commit that it received completely.
+     * Only operators may subscribe.
      *
      * @param prefix the beginning of the session ids; empty for all
      */

@@ -49,8 +49,8 @@ public final class SessionSubscription implements AutoCloseable {
     }
 
     /**
-     * Returns why no changes arrive at present; empty while the stream is open or is being opened. If the listener has
-     * thrown an exception, the subscription has ended, and the problem says so.
+     * Returns why the stream broke or could not be opened; empty if neither has happened since the stream was last
+     * opened. If the listener has thrown an exception, the subscription has ended, and the problem says so.
      */
     public Optional<SessionCallException> problem() {
         return Optional.ofNullable(problem);

@@ -141,7 +141,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The transaction expired; nothing was committed. */
+    /** The transaction has timed out. If its commit was sent before, the commit may have taken effect. */
     public static final class Expired extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -191,8 +191,8 @@ public class StateCallException extends RuntimeException {
         }
 
         /**
-         * Returns the version that the condition required, or 0 if the key had to be missing. If the condition was on a
-         * revision, returns this revision.
+         * Returns the version that the condition required; 0 if the key had to be missing; -1 if a {@link
+         * Transaction#touch} required that the key exists. If the condition was on a revision, returns this revision.
          */
         public long expected() {
             return number("expected");
@@ -243,7 +243,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The request concerns history that has been removed by compaction. */
+    /** The request concerns history that is no longer retained. */
     public static final class Compacted extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -258,8 +258,8 @@ public class StateCallException extends RuntimeException {
     }
 
     /**
-     * The server's state was restored from a copy or replaced by another state. A replay or a listing must start again
-     * from the beginning.
+     * The server's state was restored from a copy or replaced by another state, so a replay or a listing must start
+     * again from the beginning; or the requested revision does not exist.
      */
     public static final class HistoryChanged extends StateCallException {
         private static final long serialVersionUID = 1;

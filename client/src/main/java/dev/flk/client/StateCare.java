@@ -37,7 +37,7 @@ public final class StateCare {
     public record Dump(String historyId, long floor, Instant floorAt, Stream<StateEvent> events) {}
 
     /**
-     * Reads all retained state of an agent in a namespace, or of all agents or namespaces. If older history is removed
+     * Reads all retained state of an agent in a namespace, or of all agents or namespaces. If the history is compacted
      * during the dump, the stream throws {@link StateCallException.Compacted} or {@link IllegalStateException}; in this
      * case, dump again.
      *
@@ -67,9 +67,10 @@ public final class StateCare {
     }
 
     /**
-     * Throws if history was removed during the dump: the floor, the revision up to which history is removed, has then
-     * moved. Otherwise, returns an empty stream, which is appended to the events so that the check comes last. The
-     * replay of a namespace does not notice a removal, because it begins with the oldest revision that is kept.
+     * Throws if the history was compacted during the dump: the floor, the revision up to which the history was
+     * compacted, has then moved. Otherwise, returns an empty stream, which is appended to the events so that the check
+     * comes last. The replay of a namespace does not notice a compaction, because it begins with the oldest revision
+     * that is kept.
      */
     private Stream<StateEvent> requireSameFloor(StandingResponse first, String namespace, String agentId) {
         requireSameFloor(first, page(namespace, agentId, ""));

@@ -18,7 +18,8 @@ public interface Admission {
     /**
      * Creates the {@link Visitor} for a connection that was just accepted.
      *
-     * @param remote the client's address; null for a Unix socket, or if the client has already disconnected
+     * @param remote the client's address; null if the client has already disconnected. For a Unix socket, it
+     *     may be null or have an empty path
      * @return the visitor; null if the connection must be closed at once
      */
     @Nullable
@@ -35,7 +36,10 @@ public interface Admission {
             return Optional.empty();
         }
 
-        /** Records that a request was answered 400 before it reached an endpoint. Must not block. */
+        /**
+         * Records that a request was answered 400. The server calls this method if the request reached no endpoint; an
+         * endpoint may call it for an answer of its own. Must not block.
+         */
         default void badRequest(Answer answer) {}
 
         /** Records that the connection is closed. */

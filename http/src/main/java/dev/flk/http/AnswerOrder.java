@@ -113,7 +113,8 @@ final class AnswerOrder {
      * copies would use memory for each answer.
      *
      * @param isComplete whether no further request will be read; if so, the connection closes after the last answer
-     * @param written a listener that is notified of each answer that the network has accepted
+     * @param written a listener that is notified when the network has accepted an answer or a chunk, or the write has
+     *     failed
      * @return the write of the connection's last answer; empty if the last answer was not written
      */
     Optional<ChannelFuture> write(ChannelHandlerContext context, boolean isComplete, ChannelFutureListener written) {
@@ -185,7 +186,8 @@ final class AnswerOrder {
 
     /**
      * Encodes an answer, including the headers that the server adds. Head and body share one buffer, so that one system
-     * call sends both. All header names and values come from this program, never from a client, and are ASCII.
+     * call sends both. All header names and values are ASCII without line ends: an endpoint must encode any text of a
+     * client in them.
      */
     private ByteBuf encode(ByteBufAllocator allocator, Exchange exchange, Answer answer, boolean isLast) {
         byte[] body = answer.body();

@@ -30,10 +30,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A connection that reads requests one after the other and writes their answers in the same order. Used only on its
- * event loop.
+ * event loop, except {@link #refusedEarly}.
  *
- * <p>No further request is read in three cases: too many requests, or requests with too many bytes in total, wait for
- * answers; the client does not read its answers; or {@link #holdRequests} was called. After a rejection, the rest of
+ * <p>Reading further requests pauses while too many requests, or requests with too many bytes in total, wait for
+ * answers, while the client does not read its answers, and after {@link #holdRequests}. After a rejection, the rest of
  * the request is read and discarded, up to a limit, because closing a connection with unread bytes could destroy the
  * answer before the client reads it.
  *
@@ -52,9 +52,10 @@ import org.slf4j.LoggerFactory;
  * DISCARDING  is discarded            the rejected request or the input is complete     DRAINED
  *                                     the last answer is written                        LINGERING
  * DRAINED     is not expected         the last answer is written                        CLOSED
- * LINGERING   is discarded            the input is complete, or nothing has happened    CLOSED
- *                                     for some time
- * any                                 the connection is lost, or too much is discarded  CLOSED
+ * LINGERING   is discarded            the input is complete, too much is discarded, or  CLOSED
+ *                                     nothing has happened for some time
+ * any                                 the connection is lost or idle, or its client     CLOSED
+ *                                     reads slowly while memory is short
  * </pre>
  */
 final class Connection extends ChannelInboundHandlerAdapter {
@@ -147,7 +148,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
             inputEnded = true;
             endInputIfRead();
         } else if (event instanceof ChannelOutputShutdownEvent && state != State.LINGERING) {
-            // Netty shuts down the output after a write that failed because the client had disconnected
+            // Netty shuts down the output after a write that failed for another reason than a lost connection
             close();
         }
     }

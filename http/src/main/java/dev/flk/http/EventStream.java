@@ -53,7 +53,10 @@ public final class EventStream {
     public enum CloseReason {
         /** The endpoint closed the stream, the request was a {@code HEAD}, or the request has another answer. */
         ENDED,
-        /** The client disconnected or shut down its side, or the connection failed. */
+        /**
+         * The client disconnected or shut down its side, the connection failed, or an earlier request of the connection
+         * is answered with a stream.
+         */
         DISCONNECTED,
         /**
          * The client read too slowly: the pending bytes exceeded the limit of the stream, the client read nothing for
@@ -179,8 +182,9 @@ public final class EventStream {
     }
 
     /**
-     * Closes the stream and gives back all its memory. Called when the connection is closed, or if the stream can't be
-     * opened because the server has been closed or the request has another answer.
+     * Closes the stream and gives back all its memory. Called when the connection is closed, if an earlier request of
+     * the connection is answered with a stream, or if the stream can't be opened because the server has been closed or
+     * the request has another answer.
      *
      * @param why the reason for closing the stream, if it is not closed yet
      */

@@ -185,8 +185,8 @@ public final class Exchange {
     }
 
     /**
-     * Gives the memory of the answer back to the budget. Called when the network has accepted the answer, or the
-     * connection is closed.
+     * Gives the memory of the answer back to the budget. Called when the network has accepted the answer, or the answer
+     * is dropped.
      */
     void answerTaken() {
         load.answerBytes().giveBack(answerBytes);
@@ -194,8 +194,8 @@ public final class Exchange {
     }
 
     /**
-     * Drops the answer because the connection is closed. If there is no answer yet, a later answer is dropped as soon
-     * as it is given.
+     * Drops the answer because the connection is closed, or an earlier request is answered with an event stream. If
+     * there is no answer yet, a later answer is dropped as soon as it is given.
      */
     void discard() {
         discarded = true;

@@ -18,7 +18,10 @@ public interface HttpEvents {
      */
     default void slowClient() {}
 
-    /** Records that a request with a body was answered 503 because there were too few resources. */
+    /**
+     * Records that a request was answered 503 because there were too few resources. If the request did not reach its
+     * endpoint, this is recorded only if the endpoint reads bodies.
+     */
     default void refusedEarly() {}
 
     /** Records that a request to an endpoint that reads bodies was answered 413 because its body was too long. */

@@ -70,7 +70,7 @@ public final class HttpServer implements AutoCloseable {
 
     /**
      * The maximum number of bytes that the kernel buffers for a connection and has not sent yet. Without this limit,
-     * the kernel would keep megabytes for a client that does not read.
+     * the kernel would fill its whole send buffer for a client that does not read.
      */
     private static final int UNSENT_KERNEL_BYTES = 64 << 10;
 
@@ -217,8 +217,8 @@ public final class HttpServer implements AutoCloseable {
         bound.channel()
                 .pipeline()
                 .addLast(
-                        // if accepting fails, Netty's own handler pauses accepting for a second, then this handler logs
-                        // the failure
+                        // if accepting fails, Netty's own handler stops accepting for a second, and at once passes the
+                        // exception on to this handler
                         new ChannelInboundHandlerAdapter() {
                             @Override
                             public void exceptionCaught(ChannelHandlerContext context, Throwable thrown) {
@@ -248,8 +248,8 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /**
-     * Serves an accepted connection according to the settings of {@code door}. Must be called on the event loop of the
-     * channel. Public for callers that accept connections themselves.
+     * Serves an accepted connection with the routes, the admission and the TLS engine of {@code door}. Must be called
+     * on the event loop of the channel. Public for callers that accept connections themselves.
      */
     public void serve(Channel channel, Listener door) {
         if (!load.connections().take(1)) {
@@ -314,11 +314,13 @@ public final class HttpServer implements AutoCloseable {
      * @param maxConnections the maximum number of open connections
      * @param maxRequests the maximum number of requests in progress, not counting requests to endpoints that answer at
      *     once
-     * @param maxSkippedBytes the maximum length in bytes of a body that is read and discarded
+     * @param maxSkippedBytes the maximum length in bytes of a body that is discarded because its endpoint reads no body
      * @param bodyBytes the maximum memory for all bodies, in bytes
      * @param answerBytes the maximum memory for all answers, in bytes
-     * @param headerTimeout the time from the first byte of a request to the end of its header
-     * @param bodyTimeout the time from the end of the header to the last byte of the body
+     * @param headerTimeout the time from the first byte of a request to the end of its header; also the time for a TLS
+     *     handshake
+     * @param bodyTimeout the time from the end of the header to the last byte of the body; also the time that a client
+     *     has to end its side after a rejection
      * @param idleTimeout the time after which a connection is closed if no request arrives, the client does not read an
      *     answer, or nothing is sent on an event stream
      * @param stopWithin the time that {@link HttpServer#close} gives requests to finish

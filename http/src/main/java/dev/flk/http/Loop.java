@@ -36,7 +36,7 @@ final class Loop {
     private final DateHeader date;
     private final Set<Connection> connections = new LinkedHashSet<>();
     private final CompletableFuture<Void> finished = new CompletableFuture<>();
-    /** The answers and streams that other threads have handed over; safe for any thread. */
+    /** The answers, streams and notices of new chunks that any thread has handed over. */
     private final Queue<Ready> ready = new ConcurrentLinkedQueue<>();
 
     private final AtomicBoolean deliveryScheduled = new AtomicBoolean();
@@ -143,8 +143,7 @@ final class Loop {
     }
 
     /**
-     * Runs {@code task} on this loop in a later iteration; on the calling thread if the server has been closed. Safe
-     * for any thread.
+     * Runs {@code task} on this loop later; on the calling thread if the server has been closed. Safe for any thread.
      */
     void run(Runnable task) {
         try {

@@ -161,8 +161,8 @@ public final class Routes {
          * @param target the target exactly as the client sent it; not decoded, and possibly an absolute URI
          * @param body the body; empty if the endpoint reads no body. The bytes of the body count against the budget
          *     until the request is answered
-         * @param arrivedNanos the time at which the last byte of the request arrived, in nanoseconds of the server's
-         *     ticker
+         * @param arrivedNanos the time at which the request was passed to its endpoint, after any pause in reading, in
+         *     nanoseconds of the server's ticker
          */
         public record Request(
                 HttpMethod method, String target, HttpHeaders headers, BodyBuffer body, long arrivedNanos) {

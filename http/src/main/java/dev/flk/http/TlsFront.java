@@ -36,6 +36,8 @@ import javax.net.ssl.SSLException;
  * state      input             ends when                                      next state
  * WAITING    has not arrived   the first byte is the type of a TLS record     HANDSHAKE
  *                              the first byte is anything else                OVER
+ *                              the client leaves                              OVER
+ *                              the handshake times out                        REFUSED
  * HANDSHAKE  goes to TLS       the handshake succeeds, or the client leaves   OVER
  *                              the handshake fails with a TLS error           REFUSED
  * OVER       is passed on

@@ -5,7 +5,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A committed transaction that changed something.
+ * A committed transaction that created versions.
  *
  * @param revision 1, 2, 3 … without gaps; the order of commits and of replay
  * @param committedAtMicros microseconds since the epoch; always later than the time of the previous revision

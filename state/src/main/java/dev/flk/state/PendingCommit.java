@@ -78,7 +78,7 @@ record PendingCommit(
         return bytes() + operations.size() * HELD_BYTES;
     }
 
-    /** Returns the approximate number of bytes that the transaction adds to the storage. */
+    /** Returns the approximate number of bytes that the operations add to the storage; 0 for a removal. */
     long bytes() {
         return bytes(operations);
     }

@@ -70,7 +70,7 @@ public final class Schemas {
     /**
      * The result of checking one page of existing values.
      *
-     * @param next the last key that was checked, after which the next page begins; null if no key was left to check
+     * @param next the last key that was checked, after which the next page begins; null if this page is empty
      */
     public record Checked(
             List<Violating> violating,

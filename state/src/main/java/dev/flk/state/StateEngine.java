@@ -29,8 +29,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The state of agents on a {@link Storage}: transactions, reads at any retained revision, and replay. A commit is
- * answered when it is on disk; a read that begins afterwards sees it. Safe for any thread; every rejection is a {@link
- * StateException}.
+ * answered when it is on disk; a read that begins afterwards sees it. Safe for any thread; every rejection by the
+ * engine itself is a {@link StateException}.
  *
  * <p>One thread, the writer's, opens the storage and commits. Another thread expires transactions and, if the storage
  * has failed, makes the writer's thread open the storage again. Reads run on the threads of their callers.
@@ -270,8 +270,9 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Submits the deletion of keys whose lifetimes are over, unless an earlier such deletion is not decided yet or the
-     * disk is full. Other processes may submit the same deletions; the decision deletes each key once.
+     * Submits the deletion of keys whose lifetimes are over. Does nothing while an earlier such deletion waits for its
+     * answer, or while the disk is full. Other processes may submit the same deletions; the decision deletes each key
+     * once.
      */
     void expireKeys() {
         if (isExpiring.get() || full().isPresent()) {

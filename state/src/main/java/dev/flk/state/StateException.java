@@ -18,7 +18,7 @@ public final class StateException extends RuntimeException {
         TX_EXPIRED,
         /** The transaction was already committed; details: {@code revision}. */
         TX_COMMITTED,
-        /** The transaction was already aborted. */
+        /** The transaction was already aborted, or its commit failed. */
         TX_ABORTED,
         /** This instance has no such transaction. */
         TX_NOT_FOUND,
@@ -27,11 +27,11 @@ public final class StateException extends RuntimeException {
          * {@code actual}.
          */
         VERSION_CONFLICT,
-        /** A name, value or request is invalid. */
+        /** A name, value or request is invalid; details: {@code path} if a value violates a schema. */
         INVALID,
         VALUE_TOO_LARGE,
         TX_TOO_LARGE,
-        /** Too many transactions are open, or too much is staged or queued for commit. */
+        /** Too many transactions are open, too much is staged or queued for commit, or a read got no connection. */
         TOO_MANY_TX,
         /** The requested history is no longer retained; details: {@code oldest_revision}. */
         COMPACTED,
@@ -40,7 +40,10 @@ public final class StateException extends RuntimeException {
          * history_id}.
          */
         HISTORY_CHANGED,
-        /** The free disk space would fall below the configured minimum, or a storage in memory is full. */
+        /**
+         * The free disk space would fall below the configured minimum, or the disk of Postgres or a storage in memory
+         * is full.
+         */
         DISK_FULL,
         /**
          * The storage failed or abandoned the call. A commit that fails with this reason may nevertheless have taken

@@ -31,7 +31,10 @@ public final class StateReads {
 
     /** The result of reading a key. */
     public sealed interface Found {
-        /** The key or the requested version was never written, or a removal left no trace of the key. */
+        /**
+         * The key or version was not written up to the revision that is read, or a compaction or trim left no trace of
+         * the key.
+         */
         record Absent() implements Found {}
 
         record Deleted(Version version) implements Found {}
@@ -153,8 +156,8 @@ public final class StateReads {
     }
 
     /**
-     * Reads at a point in history. If the newest revision is compacted while it is read, because later revisions were
-     * committed, reads the revision that is the newest by then.
+     * Reads at a point in history. If later revisions are committed and the newest revision is compacted while it is
+     * read, reads the revision that is the newest by then.
      */
     private <T> T readingAt(At at, LongFunction<T> read) {
         while (true) {

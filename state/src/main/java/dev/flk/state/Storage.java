@@ -17,8 +17,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A durable store of commits. One thread commits, any thread reads. If the storage fails, all methods throw a {@link
- * StateException} with STORE_DOWN until {@link #open} succeeds again.
+ * A durable store of commits. One thread commits, any thread reads. If the storage fails, methods throw a {@link
+ * StateException} with STORE_DOWN; some storages then reject all calls until {@link #open} succeeds again.
  */
 public interface Storage extends AutoCloseable {
     /**

@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The loop of the single thread that commits. The loop takes queued commits, decides them in order, and answers them
- * once the storage has made them durable. The queue is bounded. {@link #submit} may be called by any thread.
+ * once the storage has made them durable. The total size of the queued operations is bounded. {@link #submit} may be
+ * called by any thread.
  */
 final class Writer {
     private static final int MOST_COMMITS_A_BATCH = 1_000;

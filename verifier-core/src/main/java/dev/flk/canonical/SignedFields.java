@@ -3,8 +3,8 @@ package dev.flk.canonical;
 
 /**
  * The eight fields that a signature covers, and their canonical form. This record rounds the four reals to 9 decimals,
- * as the signature requires, and never exposes the original values. The reader of certificates checks all other rules
- * for these fields.
+ * as the signature requires, and never exposes the original values. It rejects texts with an unpaired surrogate and
+ * reals that are not finite; the reader of certificates checks the other rules for these fields.
  *
  * @param epoch the epoch as sent; may be negative, in which case the reader of certificates rejects the certificate
  *     later

@@ -57,7 +57,7 @@ public final class CertificateReader {
         try {
             return parse(new JsonBytes(body));
         } catch (MalformedCertificate e) {
-            // JacksonText reads the body again, because only its exceptions tell the client what is wrong.
+            // JacksonText reads the body again, because JsonBytes does not say how the JSON is malformed.
             try (JacksonText in = JacksonText.of(body)) {
                 return parse(in);
             }
@@ -216,10 +216,7 @@ public final class CertificateReader {
                     ContentDigest.ofPreimage(signedText, unsigned.content(), bits(vStar)));
         }
 
-        /**
-         * Checks a body that was accepted before, like {@link #check} but without comparing {@code sent_at} with a
-         * clock.
-         */
+        /** Checks the same rules as {@link #check}, but does not compare {@code sent_at} with a clock. */
         public Certificate checkIgnoringClock() throws MalformedCertificate {
             return check(Instant.EPOCH, Duration.ZERO);
         }

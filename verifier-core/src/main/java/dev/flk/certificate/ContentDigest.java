@@ -124,8 +124,8 @@ public final class ContentDigest {
             Child IGNORED = name -> {};
 
             /**
-             * Handles the element or member that was just appended. The input is positioned at the last token of the
-             * value.
+             * Handles the element or member that was just appended. The input is positioned at the last token of that
+             * element, or of that member's value.
              *
              * @param name the name of the member; empty in an array
              */

@@ -14,7 +14,11 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** The known fields of a certificate. If several fields break a rule, the first in this order is reported. */
+/**
+ * The known fields of a certificate. If {@link CertificateReader#parse} or the later {@link
+ * CertificateReader.ParsedCertificate#check} finds several fields that break a rule, the first in this order is
+ * reported.
+ */
 enum Field {
     PCS_ID("pcs_id"),
     SCHEMA("schema"),

@@ -82,13 +82,13 @@ final class FieldValues {
         private Reals() {}
 
         /**
-         * Returns the double nearest to {@code literal}, ties to even, or an infinity if the literal is out of range. A
+         * Returns the double nearest to the literal, ties to even, or an infinity if the literal is out of range. A
          * literal with few digits and without an exponent is an integer divided by a power of ten. The integer and the
          * power are exact doubles. Therefore, one correctly rounded division yields the same result as parsing the text
          * (W. D. Clinger, How to Read Floating Point Numbers Accurately, 1990).
          *
-         * @param ascii a text that contains the literal of a JSON number, from the index {@code from} to before
-         *     {@code to}
+         * @param ascii a text that contains the literal of a JSON number, from index {@code from}, inclusive, to index
+         *     {@code to}, exclusive
          */
         static double parse(byte[] ascii, int from, int to) {
             boolean negative = ascii[from] == '-';
@@ -115,7 +115,8 @@ final class FieldValues {
     /**
      * A strict parser of times by RFC 3339, section 5.6, which rejects the other forms of ISO 8601. Digits beyond
      * nanoseconds are dropped. A leap second, which is possible only at the end of a UTC day, counts as the second
-     * after it. The JDK's parsers support neither leap seconds nor offsets beyond 18 hours.
+     * after it. The JDK's parsers reject a leap second or count it as the second before it, and reject offsets beyond
+     * 18 hours.
      */
     static final class Rfc3339 {
         /** The shape of a time without its fraction and zone; each 0 matches any digit. */

@@ -49,7 +49,7 @@ final class JsonBytes implements JsonText {
 
     private int end;
 
-    /** The last token with its escapes decoded; null unless it is a name or string that contains an escape. */
+    /** The last name or scalar value with its escapes decoded; null if it contains no escape. */
     private @Nullable String unescaped;
 
     /** Whether the last token is ASCII. */

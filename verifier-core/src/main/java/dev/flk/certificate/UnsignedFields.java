@@ -85,7 +85,7 @@ final class UnsignedFields {
         }
     }
 
-    /** Reads a member with an unknown name. The member is part of the content; no rules apply to its value. */
+    /** Adds a member to the content. Checks no rules for the value; {@link #readScalar} does so for known scalars. */
     void readUnknown(String name, JsonText in) throws MalformedCertificate {
         content.name(in);
         content.value(name, in);

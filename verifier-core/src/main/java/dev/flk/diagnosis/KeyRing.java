@@ -104,7 +104,7 @@ public final class KeyRing {
 
     /**
      * Returns a check that accepts the signatures of all keys for one algorithm. The algorithm is {@code PCS_SIGN_ALG}
-     * if the file sets it, otherwise the only algorithm for which the file has keys.
+     * if the file sets it to {@code hmac} or {@code ed25519}, otherwise the only algorithm for which the file has keys.
      *
      * @throws IllegalArgumentException if the file does not determine the algorithm, or has no key for it
      */

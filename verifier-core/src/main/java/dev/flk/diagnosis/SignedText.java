@@ -12,7 +12,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 
-/** The wrong text that is signed instead of the canonical form if a signer makes certain mistakes. */
+/** The text that a signer with certain mistakes signs; the canonical form if none of the mistakes changes the text. */
 final class SignedText {
     private static final Set<String> SIGNED =
             Set.of("pcs_id", "shard_id", "epoch", "coh_star", "D_hat", "r", "budget", "merkle_root");

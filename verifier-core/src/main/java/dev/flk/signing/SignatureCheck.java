@@ -173,7 +173,10 @@ public final class SignatureCheck {
             return Base64.getEncoder().encodeToString(bytes);
         }
 
-        /** Returns whether a text is the base64 of some bytes, in a time that does not depend on where it differs. */
+        /**
+         * Returns whether {@code text} is the base64 of {@code bytes}, in a time that does not depend on where {@code
+         * text} differs from this base64.
+         */
         static boolean isOf(String text, byte[] bytes) {
             return MessageDigest.isEqual(Base64.getEncoder().encode(bytes), text.getBytes(StandardCharsets.US_ASCII));
         }

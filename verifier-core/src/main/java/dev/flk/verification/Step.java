@@ -257,7 +257,7 @@ public sealed interface Step {
         }
     }
 
-    /** The rule that the certificate does not report a fallback of the agent. */
+    /** The rule that the certificate is not marked as {@code degraded}. */
     record NoDegradation(FaultTolerance faultTolerance) implements Step {
         @Override
         public Rule rule() {

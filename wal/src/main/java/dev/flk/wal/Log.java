@@ -91,7 +91,7 @@ public final class Log implements Closeable {
      * When this method returns, the header of the new segment is on disk; only then may the caller act on records of
      * the log. No thread runs before {@link #start}; a simulation calls {@link #step} instead.
      *
-     * @throws LogLockedException if another process owns the directory
+     * @throws LogLockedException if this or another process owns the directory
      * @throws DamagedLogException if records that had been forced are missing and {@link LogOptions#onDamage} is {@code
      *     STOP}
      */
@@ -143,8 +143,8 @@ public final class Log implements Closeable {
 
     /**
      * If records were appended to the active segment, closes that segment and opens the next one, so that {@link
-     * Retention} covers every record that was forced before the call. The returned future completes on the writer's
-     * thread. The future fails if the disk fails or the lock is lost; it fails at once if the log is closed.
+     * Retention} covers these records. The returned future completes on the writer's thread. The future fails if the
+     * disk fails or the lock is lost; it fails at once if the log is closed.
      */
     public CompletableFuture<Void> seal() {
         CompletableFuture<Void> sealed = commit.seal();

@@ -197,17 +197,14 @@ public final class LogInspector {
             /** A segment of another log; its records do not count. */
             OTHER_LOG,
             /**
-             * A file that has a segment's name but is not listed as a segment, and that is not known to have contained
-             * lost records: an empty file, a file without a readable header whose records, if any, are in other
-             * segments, or a copy of a segment.
+             * A file whose name ends with {@code .wal} but that is not listed as a segment, and that is not known to
+             * have contained lost records: an empty file, a file without a readable header whose records, if any, are
+             * in other segments, or a copy of a segment.
              */
             NO_SEGMENT,
-            /**
-             * A file that is kept for inspection: a torn tail, a damaged file, or a file whose name was needed for a
-             * new segment.
-             */
+            /** A file that is kept for inspection, such as a torn tail or a damaged file. */
             SET_ASIDE,
-            /** A segment that is being opened, or was being opened when its process ended. */
+            /** A new file, usually a segment, that is being written or was being written when its process ended. */
             OPENING,
             /** A file in which a repair declared records lost. */
             LOSSES,
@@ -225,7 +222,7 @@ public final class LogInspector {
      * @param damages the ranges of forced records that are missing, oldest first
      * @param givenUp the ranges of missing records that a repair declared lost; these ranges do not count as damage
      * @param tornTail the torn tail; null if the log ends cleanly
-     * @param brokenHeaders segments with a damaged header and readable records
+     * @param brokenHeaders segments whose damaged header was salvaged or derived
      * @param foreign files that are segments of other logs
      */
     public record Verification(
@@ -246,7 +243,10 @@ public final class LogInspector {
             foreign = List.copyOf(foreign);
         }
 
-        /** Returns whether no forced records are missing. A torn tail does not count as missing. */
+        /**
+         * Returns whether no forced records are missing, except those that repairs declared lost. A torn tail does not
+         * count as missing.
+         */
         public boolean isComplete() {
             return damages.isEmpty();
         }
@@ -312,7 +312,8 @@ public final class LogInspector {
             /** A segment that was truncated to its records, forced, and continued by the next segment. */
             COMPLETE,
             /**
-             * A segment in which a write or an fsync failed; the bytes after the last record that counts are ignored.
+             * A segment that was not truncated to its records, for example because a write failed or another program
+             * moved the file; the bytes after the last record that counts are ignored.
              */
             FAILED,
             /** A segment without records that count: later segments repeat or replace them. */

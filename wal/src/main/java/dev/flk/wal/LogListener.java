@@ -37,8 +37,8 @@ public interface LogListener {
      *
      * @param renamedTo the name of the file in the directory that now contains the segment, for example after a rename
      *     by logrotate; null if no such file is known
-     * @throws IOException if the listener failed; the log calls this method again before each following group, and the
-     *     groups fail until a call succeeds
+     * @throws IOException if the listener failed; the log calls this method again at each attempt to open a segment,
+     *     and the groups fail until a call succeeds
      */
     default void vanished(String segment, @Nullable String renamedTo) throws IOException {}
 

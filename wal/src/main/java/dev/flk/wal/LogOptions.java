@@ -54,7 +54,7 @@ public record LogOptions(
      * The sizes of a log.
      *
      * @param segmentBytes the size at which a segment is closed
-     * @param segmentAge the age at which a segment with records is closed
+     * @param segmentAge the age from which on the next append closes a segment with records
      * @param maxQueuedBytes the maximum number of bytes that wait for the writer, unless a single append has more;
      *     {@link Log#append} returns false for an append that would exceed it
      * @param maxGroupBytes the maximum number of bytes that share one fsync, unless a single append has more

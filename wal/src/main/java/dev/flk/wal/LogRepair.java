@@ -202,7 +202,7 @@ public final class LogRepair {
         String target =
                 name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
         if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
-            // the file with the target's name is another copy of the segment, and does not have more complete records
+            // the file with the target's name is another copy of the segment, which the listing did not choose
             files.move(
                     directory.resolve(target),
                     directory.resolve(SegmentNames.freeBrokenName(files, directory, target)));

@@ -127,7 +127,7 @@ final class Recovery {
         }
     }
 
-    /** Removes segments whose opening was interrupted: nothing was ever appended to them or read from them. */
+    /** Removes temporary files that a crash left: segments that were never used, and other new files. */
     private static void removeUnopened(FileOps files, LogOptions options) throws IOException {
         for (String name : files.list(options.directory())) {
             if (name.startsWith(options.prefix() + SegmentNames.OPENING)) {

@@ -77,7 +77,7 @@ final class Segment implements Closeable {
         return identity;
     }
 
-    /** Returns the first bytes of the file, which no other file has. */
+    /** Returns the first bytes of the file, which no other segment has. */
     byte[] beginning() {
         return beginning;
     }
@@ -153,7 +153,7 @@ final class Segment implements Closeable {
             try {
                 wait();
             } catch (InterruptedException e) {
-                interrupted = true; // an interrupted thread would close the file at its next write
+                interrupted = true; // wait on, and set the interrupt again at the end
             }
         }
         if (interrupted) {

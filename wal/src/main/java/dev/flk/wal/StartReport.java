@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param damages the damage that was skipped, in the newest segment or after it
  * @param cutTail the torn tail that was cut off; null if there was no torn tail
- * @param brokenHeaders segments with a damaged header and readable records
+ * @param brokenHeaders segments whose damaged header was salvaged or derived
  * @param foreign files in the directory that are segments of other logs
  */
 public record StartReport(

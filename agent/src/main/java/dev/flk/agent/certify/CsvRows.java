@@ -5,6 +5,7 @@ import de.siegmar.fastcsv.reader.CsvParseException;
 import de.siegmar.fastcsv.reader.CsvReader;
 import de.siegmar.fastcsv.reader.CsvRecord;
 import dev.flk.canonical.CanonicalDouble;
+import dev.flk.program.cli.Printable;
 import java.io.BufferedReader;
 import java.io.EOFException;
 import java.io.IOException;
@@ -34,8 +35,8 @@ import org.jspecify.annotations.Nullable;
  *
  * The separator is a comma, a semicolon or a tab, whichever is most frequent in the first line. If the file begins with
  * a line such as {@code sep=;}, as Excel writes it, that line determines the separator instead. By default, numbers may
- * have a decimal comma if the separator is a semicolon or a tab. A time is a number or a text in ISO 8601 (in UTC if
- * the text has no zone). A time whose absolute value is below 1e11 is in seconds since 1970; a time whose absolute
+ * have a decimal comma if the separator is a semicolon or a tab, and a time is a number or a text in ISO 8601 (in UTC
+ * if the text has no zone). A time whose absolute value is below 1e11 is in seconds since 1970; a time whose absolute
  * value is below 1e14 is in milliseconds; any larger number is an error. Times must increase, unless the format sorts
  * the rows. A file with one column has no times; row numbers replace them. Rows in which the time or a value is empty
  * are skipped and counted. {@code NaN}, {@code Infinity} and numbers that overflow a double are errors: replacing them
@@ -129,8 +130,11 @@ public final class CsvRows {
             names = firstLine(text);
             given = EXCEL_SEPARATOR.matcher(names);
             if (given.matches()) {
-                text.readLine();
-                before++;
+                String line = "";
+                while (line != null && line.isBlank()) { // up to and including the line of the separator
+                    line = text.readLine();
+                    before++;
+                }
             }
         } catch (EOFException | ZipException e) {
             throw damaged(e);
@@ -448,9 +452,12 @@ public final class CsvRows {
         return NUMBER.matcher(withPoint(text)).matches();
     }
 
-    /** Returns the error for a mistake in the line that was read last. */
+    /**
+     * Returns the error for a mistake in the row that was returned last. Names the line, unless the rows are sorted:
+     * all lines were read before the first row is returned.
+     */
     MalformedCsv malformed(String what) {
-        return new MalformedCsv("line " + line + ": " + what);
+        return new MalformedCsv(sorted == null ? "line " + line + ": " + what : what);
     }
 
     /** Returns the number of rows that were read so far, without skipped rows. */
@@ -497,11 +504,11 @@ public final class CsvRows {
     }
 
     /**
-     * Returns a text from the file as it is shown on a terminal: truncated, without control characters, and in quotes
-     * unless it looks like a name.
+     * Returns a text from the file as it is shown on a terminal: truncated, {@link Printable}, and in quotes unless it
+     * looks like a name.
      */
     private static String shown(String text) {
-        String clean = text.replaceAll("\\p{Cntrl}", "?");
+        String clean = Printable.of(text.replace('\t', '?'));
         String cut = clean.length() > 40 ? clean.substring(0, 40) + "…" : clean;
         return cut.matches("[\\p{L}\\p{N}_.-]+") && !NUMBER.matcher(cut).matches() ? cut : "\"" + cut + "\"";
     }
@@ -530,8 +537,9 @@ public final class CsvRows {
 
         /**
          * Returns the row as {@code timestamp,x,y,z}, or with fewer values if the row has fewer. Each number is the
-         * shortest text that parses to the same value. The certificate is computed from this text, not from the text in
-         * the file, because {@code 1.50} and {@code 1.5} are the same measurement.
+         * shortest text that parses to the same value. The {@code merkle_root} and {@code r} of a certificate are
+         * computed from this text, not from the text in the file, because {@code 1.50} and {@code 1.5} are the same
+         * measurement.
          */
         String text() {
             StringBuilder text = new StringBuilder(CanonicalDouble.print(timestampSeconds));

@@ -18,7 +18,8 @@ import java.util.stream.Collectors;
 /**
  * A preview of the columns, rows and windows of a CSV.
  *
- * @param text the preview for a terminal, in lines of at most 80 columns; lines with long names may be longer
+ * @param text the preview for a terminal, in lines of at most 80 columns; lines with long names or numbers may be
+ *     longer
  */
 public record Preview(String text) {
     private static final int SHOWN_ROWS = 5;

@@ -29,8 +29,8 @@ public sealed interface Windows {
     }
 
     /**
-     * Passes each window to {@code each}, in order, as soon as the window is complete. Windows without rows are
-     * skipped.
+     * Passes each window to {@code each}, in order, as soon as the window is complete. After the last row, passes the
+     * last window even if it is incomplete. Windows without rows are skipped.
      */
     void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv;
 

@@ -33,8 +33,9 @@ import picocli.CommandLine.Command;
         })
 final class AgentDiagnosticsCommand extends DiagnosticsCommand {
     /**
-     * The maximum number of distinct reasons that the archive lists; dead letters with any further reason are counted
-     * together as {@code others}. There is a limit because backends may return any text as a reason.
+     * The maximum number of combinations of status and reason that the archive lists; dead letters with any other
+     * combination are counted together as {@code others}. There is a limit because backends may return any text as a
+     * reason.
      */
     private static final int MOST_REASONS = 100;
 

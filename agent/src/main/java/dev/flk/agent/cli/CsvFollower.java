@@ -29,9 +29,9 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * The follower of a growing CSV. It adds a certificate to the outbox for every complete window. The number of certified
- * windows is stored durably in a file next to the CSV, and a restart skips these windows. If a crash comes between
- * adding a certificate and storing the number, the certificate is added twice with the same {@code pcs_id}, and the
- * backend records it once. Following ends when {@link #stop} is called, or when the CSV is replaced or removed.
+ * windows is stored in a file next to the CSV, and a restart skips these windows. If a crash comes before the number is
+ * on disk, the last certificates are added again with the same {@code pcs_id}, and the backend records each of them
+ * once. Following ends when {@link #stop} is called, or when the CSV is replaced or removed.
  */
 final class CsvFollower {
     private static final long LOOK_EVERY_MILLIS = 500;

@@ -244,7 +244,7 @@ final class DlqCommand implements Runnable {
         return new String(utf8, StandardCharsets.UTF_8);
     }
 
-    /** The completion of abbreviated ids. Users may give only the beginning of a dead letter's id. */
+    /** The completion of abbreviated ids. Users may abbreviate the id of a dead letter to its beginning. */
     private static final class LetterIds {
         /** The minimum length of an abbreviated id, in characters; a shorter text would often match several ids. */
         static final int MIN_BEGINNING = 8;

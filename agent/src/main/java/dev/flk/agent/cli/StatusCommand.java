@@ -171,7 +171,7 @@ final class StatusCommand implements Callable<Integer> {
 
     /**
      * Describes when the backend last answered. A backend without an answer and without an error is described as not
-     * contacted yet, because the agent sends nothing while no certificate is waiting.
+     * contacted yet, because the sender contacts no backend while no certificate is waiting.
      */
     private static String lastAnswer(StatusReport.Backend backend, Instant now) {
         if (backend.lastAnsweredAt() == null) {

@@ -122,8 +122,8 @@ final class VerifyCommand implements Callable<Integer> {
     }
 
     /**
-     * Returns the signature check for one key: for the key of {@code --public-key} if the option is given, otherwise
-     * for the key in the first {@code --key} file, otherwise for the configured key.
+     * Returns the signature check for the key of {@code --public-key} if the option is given, otherwise for the keys of
+     * one algorithm in the first {@code --key} file, otherwise for the configured key.
      */
     private SignatureCheck check(List<KeyRing> rings) throws Exception {
         if (publicKey != null) {

@@ -42,8 +42,7 @@ import org.jspecify.annotations.Nullable;
  * @param local the addresses for operators and programs on the same machine
  * @param metricsPort the port for metrics; 0 for any free port; empty if metrics are not served
  * @param heartbeat the settings of the heartbeat; contains a key only if {@link Need#SIGNING} was requested
- * @param warnings sentences about settings without effect and about suspicious secrets; each sentence says what to do,
- *     and no sentence quotes a secret
+ * @param warnings sentences about settings without effect and about suspicious secrets; no sentence quotes a secret
  */
 public record AgentConfig(
         SenderConfig sending,

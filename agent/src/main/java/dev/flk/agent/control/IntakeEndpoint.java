@@ -36,7 +36,7 @@ final class IntakeEndpoint {
 
     /**
      * Adds the certificates of a request to the outbox, and answers the request once the certificates are on disk.
-     * Returns without waiting for the disk.
+     * Returns without waiting for this write.
      */
     void take(Request request, Exchange exchange) {
         byte[] body = request.body().exact();

@@ -43,10 +43,10 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The HTTP server for operators and for programs on the same machine. A Unix socket, by default in the outbox's
- * directory and accessible only to its owner, accepts certificates and operators' commands. Two optional addresses
- * accept only certificates: a second Unix socket, which is also accessible to the group of its file, and a loopback
- * port. One event loop serves all addresses.
+ * The HTTP server for operators and for programs on the same machine. A Unix socket that only its owner can access, by
+ * default in the outbox's directory, accepts certificates and operators' commands. Two optional addresses accept only
+ * certificates: a second Unix socket, which is also accessible to the group of its file, and a loopback port. One event
+ * loop serves all addresses.
  */
 public final class LocalServer implements Closeable {
     static final int MAX_BODY_BYTES = 8 << 20;

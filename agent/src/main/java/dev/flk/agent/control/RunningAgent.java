@@ -31,8 +31,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A client of an agent that runs in another process on the same machine. The client makes a new connection to the
- * socket for operators for each request. Safe for any thread.
+ * A client of an agent that runs in another process on the same machine. For each request, the client makes a new
+ * connection to the operators' socket. Safe for any thread.
  */
 public final class RunningAgent implements CertificateSink, Operations {
     private static final JsonMapper JSON = JsonMapper.builder()

@@ -78,10 +78,10 @@ public record StatusReport(
     /**
      * The state of a backend, as observed by the agent.
      *
-     * @param answering false during an outage of the backend. The agent finds out that an outage is over only when it
-     *     has certificates to send; until then the value remains false
-     * @param lastAnsweredAt the time of the backend's last answer; null if the backend has not answered since the
-     *     agent's start or the last reload
+     * @param answering false while the breaker of the backend is open. The agent finds out that an outage is over only
+     *     when it has certificates to send; until then the value remains false
+     * @param lastAnsweredAt the time of the backend's last answer, except answers to heartbeats; null if the backend
+     *     has not answered since the agent's start or the last reload
      * @param pausedSeconds the remaining seconds of a pause in sending to the backend; 0 if there is no pause
      * @param window the maximum number of certificates that may now be in flight to the backend
      * @param clockAheadMs the offset of the backend's clock from the agent's; negative if the backend's clock is behind

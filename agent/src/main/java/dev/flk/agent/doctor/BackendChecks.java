@@ -35,15 +35,15 @@ import org.jspecify.annotations.Nullable;
 final class BackendChecks {
     /**
      * The difference between the agent's clock and the backend's clock above which the backend's clock is reported as
-     * doubtful. This threshold is lower than the tolerance of every backend rule that depends on time, so that every
-     * harmful difference is reported.
+     * doubtful. This threshold is lower than the default tolerance of every backend rule that depends on time, so that
+     * every difference that is harmful by default is reported.
      */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
     /**
-     * A certificate with all signed fields and an invalid schema. A backend that accepts the key for the shard answers
-     * 400 because of the schema; a backend that rejects the key answers 401. With either answer, the backend stores
-     * nothing.
+     * A certificate with all signed fields, but with an invalid id and other faults. A backend that accepts the key for
+     * the shard answers 400 because of these faults; a backend that rejects the key answers 401. With either answer,
+     * the backend stores nothing.
      */
     private static final String PROBE =
             "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":\"%s\","

@@ -91,7 +91,8 @@ public final class Heartbeat implements Closeable {
      * omitted.
      *
      * @param oldestPendingSeconds how long the oldest waiting certificate has waited
-     * @param lastAnswerAt the last time at which a backend answered a request with certificates
+     * @param lastAnswerAt the last time at which a backend answered a request with certificates or a request for its
+     *     time
      * @param shards the shards that have had certificates in the outbox since the start, at most 64
      * @param clockAheadMs the offset of the backend's clock from the agent's
      * @param heldShards the number of shards that are held because a signature was rejected

@@ -13,7 +13,8 @@ import java.util.function.DoubleSupplier;
 import java.util.function.Supplier;
 
 /**
- * The agent's metrics. Counters are exposed even before their first event, with the value 0. Safe for several threads.
+ * The agent's metrics. Counters are exposed with the value 0 even before their first event, except for unusual values
+ * of the label {@code status}. Safe for several threads.
  */
 public final class AgentMeters {
     private static final List<String> STATUSES =

@@ -21,8 +21,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The certificates of the outbox's entries. New certificates are kept in memory, up to a limit; the other certificates
- * are read from the log. Each read continues where the previous read ended; a backlog that is sent in order is
- * therefore read only once. Safe for several threads; a lookup in memory never waits for the disk.
+ * are read from the log. A read continues where the previous read ended if the wanted record follows closely; a backlog
+ * that is sent in order is therefore read only once. Safe for several threads; a lookup in memory never waits for the
+ * disk.
  */
 final class CertificateBodies implements Closeable {
     /**

@@ -60,7 +60,7 @@ public final class DeadLetters implements Closeable {
         this.files = files;
         // uses the target of a link, because a rewrite would replace the link itself
         this.path = Files.isSymbolicLink(path) ? path.toRealPath() : path;
-        this.directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
+        this.directory = Objects.requireNonNullElse(this.path.getParent(), Path.of("."));
         this.outbox = outbox;
         files.createDirectories(directory);
         file = openExisting();
@@ -100,8 +100,8 @@ public final class DeadLetters implements Closeable {
 
     /**
      * Repairs the end of a file after a crash or an edit by hand, and forces the file to disk. Removes an incomplete
-     * dead letter at the end; its certificate is still in the outbox, because the entry of the certificate was not
-     * settled yet. Adds the line end to a complete dead letter that lacks it.
+     * dead letter at the end; if a crash interrupted its writing, its certificate is still in the outbox, because the
+     * entry was not settled yet. Adds the line end to a complete dead letter that lacks it.
      */
     private Known completed(OpenFile opened) throws IOException {
         DeadLetterFile lines = new DeadLetterFile(path, opened);

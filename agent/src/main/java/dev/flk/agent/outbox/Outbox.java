@@ -80,6 +80,7 @@ public final class Outbox implements CertificateSink, Closeable {
     private final OutboxCompaction compaction;
     private final OutboxCare care;
     private boolean started;
+    private volatile boolean closed;
     private volatile Runnable arrival = () -> {};
 
     private Outbox(OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, UnreadableBlocks files, Log log)
@@ -226,6 +227,9 @@ public final class Outbox implements CertificateSink, Closeable {
         try {
             await(add(OutboxRecords.CERTIFICATE, added, added, onFirst));
         } catch (OutboxFull e) {
+            if (closed) {
+                throw e; // the outbox may already belong to another process
+            }
             care.makeRoom();
             await(add(OutboxRecords.CERTIFICATE, added, added, onFirst));
         }
@@ -540,7 +544,7 @@ public final class Outbox implements CertificateSink, Closeable {
     /**
      * The disk space of the outbox.
      *
-     * @param usedBytes the bytes of the outbox's files
+     * @param usedBytes the bytes of the outbox's files, without the {@link DiskQuota.Reserve}
      * @param freeBytes the bytes of the file system that this process can still use
      */
     public record Space(long usedBytes, long freeBytes) {}
@@ -605,6 +609,7 @@ public final class Outbox implements CertificateSink, Closeable {
     /** Rejects further appends, finishes the appends in progress, and unlocks the outbox. */
     @Override
     public void close() throws IOException {
+        closed = true;
         care.close();
         try {
             bodies.close();

@@ -25,15 +25,17 @@ import java.util.OptionalLong;
  * The compaction of the outbox, which frees the space of settled entries. A run closes the active segment, removes
  * entire segments, oldest first, and compresses segments that were closed at least a day ago. If the oldest segments
  * contain only a few pending entries, the run first appends these entries again and waits until they are on disk; no
- * pending entry is lost. In the same way, the run appends entries that were settled as lost but have become readable. A
- * crash at any point loses nothing. Senders and producers continue during a run. Only one run takes place at a time.
+ * pending entry is lost, unless the disk can't read its certificate. In the same way, the run appends entries that were
+ * settled as lost but have become readable. A crash at any point loses nothing. Senders and producers continue during a
+ * run. Only one run takes place at a time.
  */
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final int PORTION_BYTES = 1 << 20;
     /**
-     * The maximum size of the certificates that are moved in one portion on a full disk: a quarter of the released
-     * reserve. The remaining three quarters are kept for the other writes of a compaction.
+     * The size at which a portion of moved certificates ends on a full disk: a quarter of the released reserve. The
+     * last certificate of a portion may exceed this size. The rest of the reserve is kept for the other writes of a
+     * compaction.
      */
     private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
 
@@ -63,7 +65,7 @@ public final class OutboxCompaction {
      * The result of a run, or the expected result of a dry run.
      *
      * @param removedSegments the number of removed segments
-     * @param freedBytes the number of bytes by which the total size of the files decreased
+     * @param freedBytes the decrease of the total uncompressed size of the segments, in bytes
      * @param movedEntries the number of entries that were appended again
      * @param compressedSegments the number of compressed segments
      * @param pending the number of pending entries, which a run does not change
@@ -74,7 +76,7 @@ public final class OutboxCompaction {
      * A plan to remove the oldest segments after moving the pending entries in them.
      *
      * @param segments the number of segments
-     * @param bytes the total size of the segments' files
+     * @param bytes the total uncompressed size of the segments
      * @param lastLocation the sequence of the last record in these segments
      * @param moved the entries to move
      */
@@ -170,9 +172,9 @@ public final class OutboxCompaction {
     }
 
     /**
-     * Returns the segments as they would be after a run has closed the active segment and begun an empty segment. If
-     * the active segment has no records, returns the segments unchanged, because a run does not close an active segment
-     * without records.
+     * Returns the segments as they would be after a run has closed the active segment and begun an empty segment. If no
+     * records were appended to the active segment, returns the segments unchanged, because a run does not close such a
+     * segment.
      */
     private List<SegmentSummary> asSealed(List<SegmentSummary> segments) {
         SegmentSummary newest = segments.get(segments.size() - 1);

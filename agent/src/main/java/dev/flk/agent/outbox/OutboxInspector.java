@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A tool that reads, checks and repairs an outbox on disk. All methods except {@link #repair} also work while an agent
- * runs. They change nothing, except that {@link #requireFree} writes the name of this process into the lock file if no
- * process holds the lock. A missing directory counts as an empty outbox.
+ * runs, and treat a missing directory as an empty outbox. They change nothing, except that {@link #requireFree} writes
+ * the name of this process into the lock file if no process holds the lock.
  */
 public final class OutboxInspector {
     private static final int PAGE = 4096;
@@ -141,8 +141,8 @@ public final class OutboxInspector {
      * @param isCountKnown whether {@code missingRecords} counts all records in the missing ranges; false if the length
      *     of a range is unknown
      * @param givenUp a sentence for each range of records that an earlier repair has declared lost
-     * @param tornBytes the number of bytes that follow the last complete record of the log, for example after a crash;
-     *     the next start moves these bytes to another file
+     * @param tornBytes the number of bytes at the end of the log from its first incomplete record on, for example after
+     *     a crash; the next start moves these bytes to another file
      * @param brokenHeaders a sentence for each file with a damaged header and readable records
      * @param foreign a sentence for each file that belongs to another outbox
      */

@@ -26,9 +26,9 @@ import java.util.stream.Stream;
  *        line feed, the certificate
  * s      settled entries: the settlement (200, 202 or dead; in old logs also lost), and the sequences of the entries
  * b      entries about to be sent: the time on the clock that measures MAX_AGE (the record itself has the time of
- *        the agent's clock), and the sequences of the entries. An entry may have arrived at the backend until a later
- *        record s or n contains its sequence. A record without sequences repeats the time of the last sending; it is
- *        written before the segment with the earlier record is removed
+ *        the agent's clock), and the sequences of the entries. Until a later record s or n contains the sequence of an
+ *        entry, the entry may have arrived at the backend. A record without sequences follows records m and repeats the
+ *        time of the last sending, because the segment with the earlier record may then be removed
  * n      entries that were sent but have not arrived: the sequences of the entries
  * q      requeued dead letters that may still be in the file of dead letters: sequence and time of each former entry.
  *        The record is written before the segments with earlier records r or q of these dead letters are removed

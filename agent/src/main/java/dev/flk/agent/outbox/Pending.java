@@ -52,8 +52,8 @@ final class Pending {
     synchronized void add(OutboxEntry entry, String shard) {
         Chunk before = chunkOf(entry.sequence());
         if (before != null && before.lastSequence() > entry.sequence()) {
-            // the entry belongs in the middle of the chunk. This happens when the disk has lost the entry's original
-            // record: at a start, the entry is then read from the later record that compaction has written
+            // the entry belongs in the middle of the chunk. This happens at a start if the entry's original record was
+            // removed or lost: the entry is then read from the later record that compaction has written
             Chunk tail = before.splitAfter(entry.sequence());
             if (tail.live > 0) {
                 chunks.put(tail.from, tail);

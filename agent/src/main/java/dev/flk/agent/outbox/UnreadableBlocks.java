@@ -13,16 +13,17 @@ import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
  * File operations that survive unreadable blocks. If the disk fails to read a block, these operations return bytes that
- * can't belong to a record; the log then counts the records in the block as damaged and continues after the block. A
- * failed read of the first block of a file still throws, because this block contains the header, which is needed to
- * check the records. A failed read of a file that is open for writing also throws; otherwise a start could cut off
- * records at the end of the log only because the disk failed to read them. Safe for several threads.
+ * can't belong to a record; the log then counts the records in the block as damaged and continues after the block, or
+ * after the segment if the segment is compressed. A failed read of the first block of a file still throws, because this
+ * block contains the header, which is needed to check the records. A failed read of a file that is open for writing
+ * also throws; otherwise a start could cut off records at the end of the log only because the disk failed to read them.
+ * Safe for several threads.
  */
 final class UnreadableBlocks extends ForwardingFiles {
     private static final int BLOCK_BYTES = 4096;
     /**
      * The replacement for each unreadable byte. It differs from zero, which marks the end of a segment, and from all
-     * bytes that the log writes.
+     * bytes of a record, which is text in UTF-8.
      */
     private static final byte FILL = (byte) 0xff;
 

@@ -220,9 +220,9 @@ public final class Agent implements Closeable {
      * this method returns.
      *
      * @return a future that completes with the settlement of the certificate, on a thread of the common pool. If the
-     *     agent is closed or an unexpected error ends its sending thread before the certificate is settled, the future
-     *     fails with an {@link IOException}; the certificate then remains in the outbox, and is sent after the outbox
-     *     is opened again
+     *     agent is closed, loses its outbox, or stops sending because of an unexpected error before the certificate is
+     *     settled, the future fails with an {@link IOException}; the certificate then remains in the outbox, and is
+     *     sent after the outbox is opened again
      * @throws IllegalArgumentException if the certificate is invalid; the certificate was not added, and the message
      *     says what is wrong with it
      * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox accepts no certificate now, because it is
@@ -282,6 +282,7 @@ public final class Agent implements Closeable {
     private void runAlone() {
         try {
             loop(false);
+            lockLost().ifPresent(cause -> abandon("sending has stopped: " + cause.getMessage()));
         } catch (InterruptedException | RuntimeException e) {
             LOG.error("sending has failed; waiting certificates stay in the outbox", e);
             abandon("sending has failed: " + e);

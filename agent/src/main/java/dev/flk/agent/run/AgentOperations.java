@@ -20,7 +20,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The operations that operators request from a running agent. The local server calls these operations on its thread for
- * operators' requests.
+ * operators' requests; the heartbeat calls {@link #status} on its own thread.
  */
 final class AgentOperations implements Operations {
     private static final Logger LOG = LoggerFactory.getLogger(AgentOperations.class);

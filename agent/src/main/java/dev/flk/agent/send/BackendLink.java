@@ -32,8 +32,8 @@ final class BackendLink {
     private final int maxInFlight;
     /**
      * The number of certificates that may be in flight, from 1 to {@code maxInFlight}. The window begins with one
-     * batch, and shrinks to 1 after an outage. Each answer that records a certificate doubles the window; each answer
-     * with a 429 or 503 halves the window. Agents that resume at the same time after an outage therefore do not
+     * batch, and shrinks to 1 after an outage. Each answer with a 429 or 503 halves the window; any other answer that
+     * records a certificate doubles the window. Agents that resume at the same time after an outage therefore do not
      * overload their backend.
      */
     private int window;

@@ -27,7 +27,7 @@ final class ClockOffset {
 
     /**
      * The difference above which a clock counts as having jumped. This threshold is larger than the drift of a clock
-     * between two answers, and smaller than the tolerance of every backend rule that depends on time.
+     * between two answers, and smaller than the default tolerance of every backend rule that depends on time.
      */
     private static final Duration JUMP = Duration.ofSeconds(5);
 

@@ -60,8 +60,8 @@ final class SendQueue {
         /** The number of answers of 408 and 500; only these answers count towards {@code MAX_ATTEMPTS}. */
         int attemptsSpent;
         /**
-         * Whether no sending before the last sending can have arrived at the backend. If the last sending did not
-         * arrive either, the backend does not have the certificate.
+         * Whether it is known that none of the sendings before the last sending arrived at the backend. If the last
+         * sending did not arrive either, the backend does not have the certificate.
          */
         boolean neverArrivedBefore;
         /**

@@ -38,8 +38,8 @@ import org.slf4j.LoggerFactory;
  * The sender of the certificates in the outbox. One thread, the sender's thread, calls {@link #step} and {@link #await}
  * in a loop and does all the work; other threads only add tasks for that thread. Up to {@code maxInFlight} certificates
  * wait for an answer at the same time; all other certificates wait in the outbox. Before a certificate is sent, the
- * outbox records the sending on disk, because the certificate may have arrived even if no answer comes. Durations are
- * measured on a ticker that starts near 0.
+ * outbox records the sending on disk (unless the disk fails), because the certificate may have arrived even if no
+ * answer comes. Durations are measured on a ticker that starts near 0.
  */
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
@@ -268,9 +268,10 @@ public final class Sender {
     }
 
     /**
-     * Takes due entries from the queue, and sends them in one request to the first backend that is ready. Returns false
-     * if no entry is due, too many bytes are in flight, or no backend is ready; returns true even if none of the taken
-     * entries could be sent.
+     * Takes due entries from the queue, and sends them in one request to the first backend that is ready. Does not try
+     * the backends after one that is {@code FULL}, or that is asked for its time while its breaker is closed. Returns
+     * false if no entry is due, too many bytes are in flight, or no ready backend was found; returns true even if none
+     * of the taken entries could be sent.
      */
     private boolean sendOne() {
         long now = nanoTicker.getAsLong();

@@ -17,7 +17,8 @@ import java.util.function.Consumer;
 /**
  * A certificate as it is sent. An agent signs and stamps a certificate only when sending it: a new key therefore
  * applies to waiting certificates, too, and the stamp contains values that are known only then, such as the number of
- * the attempt. All members other than the stamp and the signature keep their bytes. Pure.
+ * the attempt. All members other than the stamp and the signature keep their bytes, except that spaces replace line
+ * breaks. Pure.
  *
  * @param signed the signed fields
  * @param line the complete certificate in UTF-8, without a line break

@@ -57,7 +57,7 @@ public record Settlement(Kind kind, String pcsId, String reason) {
 
         /**
          * Adds a future for a certificate. The future completes on a thread of the common pool when the certificate is
-         * settled. The future fails if this process will no longer settle the certificate.
+         * settled. The future fails if {@link #abandon} is called before that.
          */
         public void add(long sequence, CompletableFuture<Settlement> stage) {
             stages.put(sequence, stage);

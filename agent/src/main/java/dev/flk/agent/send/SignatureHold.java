@@ -21,18 +21,18 @@ import org.jspecify.annotations.Nullable;
 final class SignatureHold {
     private final SendQueue queue;
     private Backoff backoff;
-    /** The shards with at least one rejected signature since the last change of the key, by shard id. */
+    /** The shards with at least one rejected signature since the last change of the configuration, by shard id. */
     private final Map<String, Shard> shards = new HashMap<>();
 
     /**
-     * A counter that shows which sendings came before which rejections. It grows with every rejection and every change
-     * of the key.
+     * A counter that shows which sendings came before which rejections. It grows with every change of the
+     * configuration, and with every rejection of an entry that was sent after the last such change.
      */
     private long mark;
 
     /**
-     * The value of {@link #mark} at the last change of the key. Entries that were sent at this value or a lower value
-     * were signed with an old key.
+     * The value of {@link #mark} at the last change of the configuration. Entries that were sent at this value or a
+     * lower value may have been signed with an old key.
      */
     private long resetAt = -1;
 
@@ -119,7 +119,7 @@ final class SignatureHold {
         boolean wasProbe = queued.probe;
         queued.probe = false;
         if (queued.sentAtMark <= resetAt) {
-            // the entry was signed with an old key; the rejection says nothing about the new key
+            // the entry may have been signed with an old key; the rejection then says nothing about the new key
             queued.dueNanos = nowNanos;
             queue.retry(queued);
             return false;

@@ -21,7 +21,7 @@ import java.util.function.LongConsumer;
  * here; when the certificate is sent, the backend rejects it, and it becomes a dead letter. For one thread.
  */
 public final class Intake {
-    /** The maximum length of a certificate; no backend accepts a longer certificate, even in a batch. */
+    /** The maximum length of a certificate. The default of {@code MAX_BODY_BYTES} in a backend is lower. */
     public static final int MAX_CERTIFICATE_BYTES = 8 << 20;
 
     private static final long MAX_APPEND_BYTES = 1 << 20;
@@ -103,7 +103,7 @@ public final class Intake {
 
     /**
      * Returns the lines of a source that are valid certificates. Skips blank lines, and passes a {@link Refused} for
-     * each other line to {@code refused}. Adds nothing to the outbox.
+     * each invalid line to {@code refused}. Adds nothing to the outbox.
      */
     public List<byte[]> goodLines(InputStream in, Consumer<Refused> refused) throws IOException {
         List<byte[]> good = new ArrayList<>();

@@ -8,8 +8,8 @@ import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The lines of a stream as bytes, without line ends. A line that is longer than the maximum is truncated to the maximum
- * plus one byte; by this length, the caller recognises a line that is too long.
+ * The lines of a stream as bytes, without line feeds. A line that is longer than the maximum is truncated to the
+ * maximum plus one byte; by this length, the caller recognises a line that is too long.
  */
 final class Lines {
     private final InputStream in;
@@ -95,7 +95,10 @@ final class Lines {
         return bytesRead;
     }
 
-    /** Returns whether the last line that was read had a line end; false if the stream ended without a line end. */
+    /**
+     * Returns whether the last line that was read had a line end; false if the stream ended without a line end. Not
+     * valid if this line is {@link #isCut cut}.
+     */
     boolean ended() {
         return ended;
     }

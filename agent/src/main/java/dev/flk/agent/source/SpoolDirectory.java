@@ -54,7 +54,7 @@ final class SpoolDirectory {
     private final LineLimit limit;
     /** The files of which a portion is still to be read in the current round. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
-    /** Whether a file that was read in the current step has a further portion, which is added in the next round. */
+    /** Whether a file that was read in the current round has a further portion, which is added in the next round. */
     private boolean more;
 
     /** The read positions of the files that were read in part or could not be removed, by the path of the file. */
@@ -66,7 +66,7 @@ final class SpoolDirectory {
     private Optional<String> full = Optional.empty();
 
     /**
-     * Creates an intake of an existing directory. The intake compares the modification times of the files with the
+     * Creates the object for an existing directory. The object compares the modification times of the files with the
      * clock.
      */
     SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
@@ -88,7 +88,6 @@ final class SpoolDirectory {
             if (round.isEmpty()) {
                 beginRound();
             }
-            more = false;
             for (int i = 0; i < PORTIONS && !round.isEmpty(); i++) {
                 addPortion(round.element());
             }
@@ -133,6 +132,7 @@ final class SpoolDirectory {
         reported.retainAll(problems);
         problems.clear();
         taken.forEach(this::giveBack);
+        more = false;
         round.addAll(found);
     }
 

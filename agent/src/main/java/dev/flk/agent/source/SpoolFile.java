@@ -42,7 +42,8 @@ final class SpoolFile {
         /** All valid certificates are on disk in the outbox, and the file was removed or renamed. */
         DONE,
         /**
-         * The path must be read again: the file has more to read, or was replaced by another file before its removal.
+         * The directory must be read again: the file has more to read, or was replaced by another file before its
+         * removal.
          */
         MORE,
         /** A producer may still be writing the file. */

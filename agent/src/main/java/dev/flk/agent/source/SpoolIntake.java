@@ -17,8 +17,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The intake of a spool directory on its own thread. No other thread uses the directory, so that sending continues and
- * the process can still end if the file system of the directory hangs.
+ * The intake of a spool directory on its own thread, so that sending continues and the process can still end if the
+ * file system of the directory hangs.
  */
 public final class SpoolIntake implements Closeable {
     /** The setting that names the spool directory. */
@@ -99,7 +99,7 @@ public final class SpoolIntake implements Closeable {
     /**
      * Requests a pass, which repeats {@link SpoolDirectory#step} until a step can add nothing more for the moment. The
      * future completes on the thread of the intake, with true if the pass added a certificate. If the intake is stopped
-     * before the pass begins, the future never completes.
+     * before the pass begins, or fails, the future never completes.
      */
     public CompletableFuture<Boolean> pass() {
         CompletableFuture<Boolean> pass = new CompletableFuture<>();

@@ -172,6 +172,7 @@ class CsvFilesTest {
     void europeanExcel_semicolonsAndDecimalCommas_areRead() throws Exception {
         accepted(lines("\uFEFFtime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
         accepted(lines("sep=;\r\ntime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
+        accepted(lines("\r\n\r\nsep=;\r\ntime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
     }
 
     @Test

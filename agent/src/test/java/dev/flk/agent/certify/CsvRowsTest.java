@@ -173,5 +173,8 @@ class CsvRowsTest {
         assertThatExceptionOfType(MalformedCsv.class)
                 .isThrownBy(() -> Rows.read("timestamp,x,y,z\n1,2,3,\u001b[31m\n"))
                 .withMessageContaining("\"?[31m\"");
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> Rows.read("timestamp,x,y,z\n1,2,3,\u009b31m\u202e\n"))
+                .withMessageContaining("\"?31m?\"");
     }
 }

@@ -279,8 +279,10 @@ class DeadLettersTest {
 
     @Test
     void purge_pathIsALink_rewritesItsFile() throws Exception {
-        Path real = Files.createFile(Files.createDirectories(file.getParent()).resolve("real.jsonl"));
+        Path elsewhere = Files.createDirectories(file.resolveSibling("elsewhere"));
+        Path real = Files.createFile(elsewhere.resolve("real.jsonl"));
         Files.createSymbolicLink(file, real);
+        Files.createDirectory(file.resolveSibling("real.jsonl.next")); // a copy next to the link would fail
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(letter(0, "no"));
             letters.purge(any -> true);

@@ -4,6 +4,7 @@ package dev.flk.agent.outbox;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DiskQuota.Reserve;
 import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
@@ -99,6 +100,23 @@ class OutboxCompactionTest {
         now = now.plus(Duration.ofDays(1));
         assertThat(outbox.compact(HORIZON, Mode.RUN).removedSegments()).isPositive();
         assertThat(outbox.pendingEntries()).isZero();
+    }
+
+    @Test
+    void closed_removesNothingOfTheNextOwner() throws Exception {
+        add(1, 10);
+        outbox.settle(SettledAs.ACCEPTED, waiting());
+        outbox.close();
+        try (Outbox next = open()) {
+            next.append(List.of(body(11), body(12)));
+            next.compact(HORIZON, Mode.RUN); // closes the segment
+            assertThatExceptionOfType(OutboxFull.class).isThrownBy(() -> add(13, 13));
+            assertThatExceptionOfType(IOException.class)
+                    .isThrownBy(() -> outbox.compact(Duration.ZERO, Mode.RUN))
+                    .withMessageContaining("was already released");
+        }
+        outbox = open();
+        assertThat(names()).containsExactly("certificate 11", "certificate 12");
     }
 
     @Test

@@ -2,6 +2,7 @@
 package dev.flk.agent.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsServer;
@@ -13,8 +14,10 @@ import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.send.Certificates;
 import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.Sender.Surroundings;
+import dev.flk.agent.send.Settlement;
 import dev.flk.agent.testing.TestKeys;
 import dev.flk.program.logging.LogCapture;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -29,7 +32,10 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -201,6 +207,22 @@ class AgentTest {
             assertThat(running.get()).isTrue();
         } finally {
             server.stop(0);
+        }
+    }
+
+    @Test
+    void lockLost_awaitedSettlementsFail() throws Exception {
+        backend.close();
+        try (Agent agent = Agent.open(AgentConfig.of(settings()))) {
+            CompletableFuture<Settlement> awaited =
+                    agent.submit(Certificates.certificate(1)).toCompletableFuture();
+            Files.delete(directory.resolve("outbox/lock"));
+
+            assertThatExceptionOfType(IOException.class).isThrownBy(() -> agent.submit(Certificates.certificate(2)));
+
+            assertThatExceptionOfType(ExecutionException.class)
+                    .isThrownBy(() -> awaited.get(30, TimeUnit.SECONDS))
+                    .withMessageContaining("sending has stopped");
         }
     }
 

@@ -375,6 +375,22 @@ class SpoolDirectoryTest {
     }
 
     @Test
+    void step_roundOfSeveralSteps_rememberedThatAFileHasMore() throws Exception {
+        write("a.ndjson", "\n".repeat(2 << 20) + GOOD);
+        for (int i = 0; i < 20; i++) {
+            write("b" + i + ".json", GOOD);
+        }
+        SpoolDirectory directory = directory();
+
+        for (int steps = 0; directory.step(); steps++) {
+            assertThat(steps).isLessThan(20);
+        }
+
+        assertThat(files()).isEmpty();
+        assertThat(outbox.pendingEntries()).isEqualTo(21);
+    }
+
+    @Test
     void step_fileThatCannotBeRemoved_isRenamedBackAndNotAddedAgain() throws Exception {
         String tooLong = " ".repeat(Intake.MAX_CERTIFICATE_BYTES) + GOOD;
         String name = "a".repeat(240) + ".ndjson"; // with ".rejected", the name would be too long

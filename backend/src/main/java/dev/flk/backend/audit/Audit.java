@@ -89,7 +89,7 @@ public final class Audit implements AutoCloseable {
 
     /**
      * Opens the file in {@code directory}. Creates the directory and the file if they are missing, with access only for
-     * their owner. Other problems with files are only logged and counted.
+     * their owner. If they can't be created or opened, the failure is only logged and counted.
      *
      * @throws InvalidConfig if the file exists but is not a regular file
      */

@@ -36,7 +36,10 @@ import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** The program {@code flk-backend}. Exit codes: 0 success, 1 failure, 2 wrong usage or configuration. */
+/**
+ * The program {@code flk-backend}. Exit codes, unless the help of a command says otherwise: 0 success, 1 failure, 2
+ * wrong usage or configuration.
+ */
 public final class CommandLineProgram {
     /**
      * The form of log lines. Lettuce and Hikari warn about each broken connection, and Flyway warns about each failed

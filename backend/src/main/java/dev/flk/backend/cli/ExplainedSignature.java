@@ -24,12 +24,12 @@ import org.jspecify.annotations.Nullable;
  * whether that key may sign for the shard now. JSON leaves out members that are null.
  *
  * @param signature a {@link Diagnosis}, or {@link Verified} if the signature verifies with a key of the keys file
- * @param key the key of the file that made the signature; null if no key of the file did, or without a keys file
+ * @param key the key that made the signature; null if it is not in the keys file, or without a keys file
  * @param objections the reasons why {@code key} may not sign, empty if there are none; null without a keys file
  * @param shardKeys the keys of the file for the shard of the certificate, in any state; keys that may sign now come
  *     first. Null without a keys file
  * @param shard the shard of the certificate; empty without a keys file
- * @param lost the ids of revoked keys of the file whose secret no longer exists
+ * @param lost the ids of the revoked keys whose secret can't be read; empty without a keys file
  */
 record ExplainedSignature(
         Object signature,

@@ -119,8 +119,8 @@ final class RunningBackend {
     }
 
     /**
-     * Returns the operators' login for Basic authentication from a configuration that may have other problems; empty if
-     * none is configured.
+     * Returns the operators' login for Basic authentication, ignoring invalid values of other settings; empty if none
+     * is configured.
      *
      * @throws InvalidConfig if the login can't be read
      */

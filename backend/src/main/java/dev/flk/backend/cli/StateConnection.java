@@ -25,7 +25,10 @@ import picocli.CommandLine.Spec;
 final class StateConnection {
     private static final int MAX_TOKEN_BYTES = 8_192;
 
-    /** The time limit of a call, including its retries. It is short, because a person waits for the call. */
+    /**
+     * The time limit of a call, including its retries. It is short, because a person waits for the call. It does not
+     * apply to replays and to the calls of {@code StateCare}.
+     */
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private final Map<String, String> environment;

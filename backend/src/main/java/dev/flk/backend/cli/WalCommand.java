@@ -371,7 +371,8 @@ final class WalCommand {
                     of.position().segment(),
                     of.position().offset(),
                     of.context(),
-                    // the body is valid UTF-8, because a certificate is parsed strictly before it is logged
+                    // in the inbox log, the body is valid UTF-8, because a certificate is parsed strictly before it is
+                    // logged; in the log of the state, the body is binary
                     withBody ? new String(of.body(), StandardCharsets.UTF_8) : null);
         }
     }
@@ -384,8 +385,8 @@ final class WalCommand {
 
     /**
      * Escapes control and format characters other than newlines and tabs, so that a body can't control the terminal.
-     * JSON allows these characters only in strings, where the escape has the same meaning. The exception is the
-     * carriage return.
+     * Outside strings, JSON allows none of these characters except the carriage return; in strings, the escape has the
+     * same meaning.
      */
     private static String forTerminal(String body) {
         StringBuilder shown = new StringBuilder(body.length());

@@ -137,7 +137,7 @@ final class WalReplayCommand implements Callable<Integer> {
             counts.merge(RecordKind.nameOf(record.kind()), 1L, Long::sum);
         }
 
-        /** Adds {@code change} to the counts of an outcome: 1 counts it, -1 takes it back because another one replaces it. */
+        /** Adds {@code change} to the counts of an outcome: 1 counts it; -1 removes it if another outcome applies. */
         void given(ReplayedOutcome given, long change) {
             counts.merge(given.kind().name(), change, Long::sum);
             byAnEarlierOne += given.isOverruled() ? change : 0;

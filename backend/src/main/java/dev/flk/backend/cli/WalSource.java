@@ -93,7 +93,7 @@ final class WalSource {
         }
     }
 
-    /** Returns an error that names the process that holds the log and ends with {@code advice}. */
+    /** Returns an error that ends with {@code advice} and names the process that holds the log. */
     IOException inUse(LogLockedException locked, String advice) {
         return new IOException(directory() + " is in use by " + locked.holder() + "; " + advice, locked);
     }
@@ -105,13 +105,13 @@ final class WalSource {
         }
     }
 
-    /** Returns the part of the configuration on which decisions depend. */
+    /** Returns the policy, {@code DEDUP_TTL} and {@code WAL_RETENTION} of the configuration. */
     LogRules rules() {
         return BackendConfig.logRules(environment, config.file, List.of());
     }
 
     /**
-     * Returns the part of the configuration on which decisions depend, after replacing numbers of the policy.
+     * Returns the same settings as {@link #rules()}, after replacing numbers of the policy.
      *
      * @param tried the replacements, such as {@code TOL_D=0.20}
      */

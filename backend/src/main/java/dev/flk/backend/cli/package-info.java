@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The command line. Only the entry point uses {@link dev.flk.backend.cli.CommandLineProgram}. Each top-level command
- * has its own class, which reads the configuration and calls the feature that does the work.
+ * The command line. Outside this package, only the entry point and {@code deploy/deb} use {@link
+ * dev.flk.backend.cli.CommandLineProgram}. Each top-level command has its own class, which reads the configuration and
+ * calls the feature that does the work.
  */
 @NullMarked
 package dev.flk.backend.cli;

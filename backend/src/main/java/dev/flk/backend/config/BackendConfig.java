@@ -197,7 +197,7 @@ public record BackendConfig(
         return text.toString();
     }
 
-    /** Returns the parts of the backend that use Postgres; empty if no part does. */
+    /** Returns the parts of the backend that use the server in {@code POSTGRES_CONN}; empty if no part does. */
     public Optional<InPostgres> inPostgres() {
         Optional<PostgresConfig> dedup =
                 store instanceof StoreConfig.Postgres postgres ? Optional.of(postgres.server()) : Optional.empty();
@@ -334,8 +334,8 @@ public record BackendConfig(
     }
 
     /**
-     * Returns the settings that determine the outcomes of logged certificates, ignoring invalid values of other
-     * settings.
+     * Returns the settings that determine the outcomes of logged certificates, and {@code WAL_RETENTION}, ignoring
+     * invalid values of other settings.
      *
      * @param tried replacements for numbers of the policy, such as {@code TOL_D=0.20}
      * @throws InvalidConfig with all problems of these settings, or if the file can't be used

@@ -18,7 +18,7 @@ import java.util.concurrent.CompletionStage;
 /**
  * Outcomes in a bounded map. The store has no position: a start rebuilds it from the entire log. When the map is full,
  * ingest rejects new submissions. Submissions that are already in the log are still recorded; the map may therefore
- * exceed its bound by the number of submissions in flight.
+ * exceed its bound.
  */
 public final class MemoryStore implements DedupStore {
     private final long maxEntries;

@@ -51,7 +51,7 @@ public final class SteadyClock implements InstantSource {
 
     /**
      * The lowest offset of this clock since the oldest outcome that may still be valid arrived. {@link #expiry} uses it
-     * while this clock is ahead.
+     * while the offset of this clock is more than {@code maxStepMillis} above it.
      */
     private long lowestOffset;
 

@@ -83,8 +83,8 @@ public sealed interface StoreConfig {
     record Postgres(PostgresConfig server) implements StoreConfig {}
 
     /**
-     * Reads the settings of every store, so that a mistake is reported even if it is in the settings of a store that is
-     * not used.
+     * Reads the settings of the stores, also of those that are not used, so that a mistake in them is reported. If the
+     * store is not Redis, {@code REDIS_URI} and {@code REDIS_ADDR} are read by {@link #reportUnused} instead.
      *
      * @param walDir the directory of the log, in which the embedded store must not be
      */
@@ -132,7 +132,10 @@ public sealed interface StoreConfig {
                 settings.get(DEDUP_TIMEOUT));
     }
 
-    /** Reports the settings of the Redis server as unused if no part of the backend uses the server. */
+    /**
+     * Reads the settings of the Redis server, and reports them as unused if no part of the backend uses the server. If
+     * the store is not Postgres either, also reports {@code DEDUP_TIMEOUT} as unused.
+     */
     static void reportUnused(Settings settings, StoreConfig store, boolean hasSessionsInRedis) {
         settings.find(REDIS_URI);
         settings.find(REDIS_ADDR);

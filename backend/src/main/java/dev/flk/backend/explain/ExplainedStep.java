@@ -23,9 +23,9 @@ import org.jspecify.annotations.Nullable;
 /** The numeric values of one step of the verification, as indented lines and as members of a JSON object. */
 public final class ExplainedStep implements Step.Cases<ExplainedStep> {
     /**
-     * The maximum number of slopes for which every slope is shown. With 8 scales, there is this number of slopes, one
-     * for each pair of scales. If there are more slopes, only the smallest slope, the middle one or two, and the
-     * greatest slope are shown.
+     * The maximum number of slopes for which the text shows every slope. With 8 scales, there is this number of slopes,
+     * one for each pair of scales. If there are more slopes, the text shows only the smallest slope, the middle one or
+     * two, and the greatest slope; the JSON object still has all.
      */
     private static final int MAX_SLOPES = 28;
 

@@ -67,8 +67,8 @@ public final class ConfiguredFile {
     }
 
     /**
-     * Throws {@link Unusable} with the message {@code why} if the file has this permission. Does nothing if the file
-     * system does not support POSIX permissions.
+     * Throws {@link Unusable} with the message {@code why} if the file has this permission, and with another message if
+     * the permissions can't be read. Does nothing if the file system does not support POSIX permissions.
      */
     public static void forbid(Path file, PosixFilePermission permission, String why) throws Unusable {
         Set<PosixFilePermission> permissions;

@@ -10,9 +10,9 @@ import java.util.Map;
 
 /**
  * Fingerprints of files, to be taken before the files are read. A fingerprint consists of the size, the inode, the time
- * of the last change of the content and, on Unix, the time of the last change of the metadata, which can't be set back.
- * Links are followed, so that the swap of a link in the path, as in a Kubernetes volume, is detected. Only one thread
- * may use an object of this class.
+ * of the last change of the content and, on Unix, the device and the time of the last change of the metadata; this last
+ * time can't be set back. Links are followed, so that the swap of a link in the path, as in a Kubernetes volume, is
+ * detected. Only one thread at a time may use an object of this class.
  */
 public final class FileFingerprints {
     private final Map<Path, String> looks = new LinkedHashMap<>();

@@ -36,13 +36,16 @@ import java.util.stream.Stream;
 
 /** The list of checks for a configuration, and the implementation of the checks that need no running backend. */
 public final class BackendHealth {
-    /** The smallest difference between two clocks that is reported as a finding, as in {@code postgres check}. */
+    /** The largest difference between two clocks that is not reported as bad, as in {@code postgres check}. */
     private static final Duration NOTEWORTHY = Duration.ofSeconds(5);
 
     /** The remaining lifetime below which a key is reported, as for TLS certificates. */
     private static final Duration KEY_ENDS_SOON = Duration.ofDays(21);
 
-    /** The checks of {@code postgres check} that must succeed for a backend to work; the others are advice. */
+    /**
+     * The checks of {@code postgres check} that must succeed for a backend to work. The others are advice, except the
+     * check of the clock.
+     */
     private static final Set<String> NEEDED_POINTS = Set.of("migrations", "writable");
 
     private static final String CLOCK = "clock";

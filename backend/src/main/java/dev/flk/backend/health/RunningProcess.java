@@ -100,7 +100,7 @@ final class RunningProcess {
                                 + "readiness is not known; set OPS_PORT"));
     }
 
-    /** Asks the port of the state whether the state can be used. */
+    /** Asks the port of the state whether the state can be used; with TLS, makes only a handshake. */
     void askState(URI address, Consumer<Finding> found)
             throws IOException, GeneralSecurityException, InvalidFileException {
         Optional<Finding> problem = connect(address, STATE);

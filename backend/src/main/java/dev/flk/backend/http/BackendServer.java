@@ -31,7 +31,7 @@ import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An HTTP server of the backend: its port, routes and limits. Only one thread may call {@link #start} and
+ * An HTTP server of the backend: its port, routes and limits. Only one thread at a time may call {@link #start} and
  * {@link #close}.
  */
 public final class BackendServer implements AutoCloseable {
@@ -69,7 +69,8 @@ public final class BackendServer implements AutoCloseable {
      *     has not opened the record yet
      * @param reviews a supplier of the reviews, which exist if the record exists
      * @param bodies a supplier of the log's bodies, which exist if the record exists
-     * @param state a supplier of the state of agents; the supplier returns empty if the state is off
+     * @param state a supplier of the state of agents; the supplier returns empty if the state is off, or before it is
+     *     opened
      * @param sessions a supplier of the sessions; the supplier returns empty if sessions are off, or before they are
      *     opened
      * @param policy the policy by which certificates are decided now
@@ -92,7 +93,7 @@ public final class BackendServer implements AutoCloseable {
             Duration stopWithin) {}
 
     /**
-     * Creates a server for the configured port; acquires no resources yet.
+     * Creates a server for the configured port; does not bind the port yet.
      *
      * @param hasOps whether {@link #forOperations another server} serves metrics, readiness and the record
      * @param tls a function that creates the engine of each connection; null for plain HTTP
@@ -136,8 +137,9 @@ public final class BackendServer implements AutoCloseable {
     }
 
     /**
-     * Returns a server for metrics, probes, the record and debugging, in plain HTTP. The server has its own port,
-     * threads and limits, so that load on the public port does not affect this server. Acquires no resources yet.
+     * Returns a server for metrics, probes, the record, reviews, the page and debugging, in plain HTTP. The server has
+     * its own port, threads and limits, so that load on the public port does not affect this server. Does not bind the
+     * port yet.
      */
     public static BackendServer forOperations(Parts parts, OpsConfig ops) {
         return new BackendServer(parts, ops);
@@ -247,7 +249,7 @@ public final class BackendServer implements AutoCloseable {
         }
     }
 
-    /** The state that {@code /readyz} shows. The method is called on an event loop and must not block. */
+    /** The state that {@code /readyz} and the page show. The method is called on any thread and must not block. */
     @FunctionalInterface
     public interface Readiness {
         /** Returns the current state of every component. The backend is ready if all needed components are ready. */

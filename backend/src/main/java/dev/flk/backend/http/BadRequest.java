@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 
-/** A mistake in the path, the query or the headers of a request; the message is sent to the client with status 400. */
+/** A mistake in the path, query, headers or body of a request; the message is sent to the client with status 400. */
 final class BadRequest extends RuntimeException {
     private static final long serialVersionUID = 1;
     private static final char REPLACEMENT = '\uFFFD';

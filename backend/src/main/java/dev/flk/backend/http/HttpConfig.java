@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * The settings of the HTTP server.
  *
  * @param port the port to listen on; 0 for any free port
- * @param bindAddress the address or name of the interface to listen on
+ * @param bindAddress the address to listen on, or a host name with this address
  * @param maxBodyBytes the largest size of a certificate
  * @param maxBatchLines the largest number of certificates in a batch
  * @param maxBatchBytes the largest size of a batch
@@ -169,7 +169,7 @@ public record HttpConfig(
      * A separate port for metrics, probes and the record.
      *
      * @param port the port to listen on; 0 for any free port
-     * @param bindAddress the address or name of the interface to listen on
+     * @param bindAddress the address to listen on, or a host name with this address
      * @param debug whether the port also serves threads, memory and flight recordings of the JVM
      */
     public record OpsConfig(int port, String bindAddress, boolean debug) {

@@ -114,8 +114,8 @@ final class PageHandler implements AutoCloseable {
     private final ScheduledThreadPoolExecutor thread =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page-care"));
     /**
-     * A secret that each form contains. A page of another site does not know the secret, so forms from such a page can
-     * be rejected.
+     * A secret in each form for a review. A page of another site does not know the secret, so forms from such a page
+     * can be rejected.
      */
     private final String token = newToken();
 

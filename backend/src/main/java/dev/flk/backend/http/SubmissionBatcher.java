@@ -18,9 +18,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The handler of {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}, which passes submissions to ingest. An
- * event loop works in turns: in each turn, it reads every connection that has input. The submissions that arrive in one
- * turn are passed to ingest as one list at the end of the turn.
+ * The handler of {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}. It passes submissions to ingest, also
+ * those of batches. An event loop works in turns: in each turn, it reads every connection that has input. The
+ * submissions that arrive in one turn are passed to ingest as one list at the end of the turn, except those of long
+ * requests.
  */
 final class SubmissionBatcher {
     private static final Logger LOG = LoggerFactory.getLogger(SubmissionBatcher.class);

@@ -11,10 +11,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A lower limit (floor) of the free disk space. While the free space is below the floor, new submissions are rejected,
- * so that the disk has room to finish the accepted submissions. The file system is queried again only if the last query
- * is at least a second old, or if callers have asked to write at least an eighth of the floor since the last query.
- * Logs one line when the free space falls below the floor, and one line when it is no longer below the floor. Safe for
- * any thread.
+ * so that the disk has room to finish the accepted submissions. {@link #isBelow} queries the file system again only if
+ * its last query is at least a second old, or if callers have asked to write at least an eighth of the floor since
+ * then. Logs one line when the free space falls below the floor, and one line when it is no longer below the floor.
+ * Safe for any thread.
  */
 final class DiskFloor {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");

@@ -84,7 +84,7 @@ public final class Inbox implements AutoCloseable {
      * @param options the options of the log; their context comes from the {@link DecisionRules} in force
      * @param minFreeBytes the free disk space below which new submissions are rejected
      * @param nanoTicker monotonic time
-     * @param random a source for the ids of segments
+     * @param random a source for the ids of segments and of the log
      * @param idInStore a supplier that returns the id of the log for which the store was written; called only if the
      *     checkpoint, which normally provides the id of the log, is missing or damaged
      * @param listener the listener of the log's writer
@@ -213,13 +213,13 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Throws if records are missing from the log and the store lacks, but needs, their outcomes. Without this check,
-     * the missing records would be skipped silently.
+     * Checks that no record whose outcome the store needs is missing at the beginning of the log. Without this check,
+     * such records would be skipped silently.
      *
      * @param beginning the sequence of the first existing record that is not before {@code from}
      * @param from the first sequence whose outcome the store lacks
      * @param nowMillis the current time; a record may be missing if its outcome has expired by this time
-     * @throws IOException if a record from {@code from} on is missing and needed
+     * @throws IOException if a needed record before {@code beginning} is missing
      */
     public void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
         if (beginning > Math.max(from, needlessUpTo(nowMillis) + 1)) {

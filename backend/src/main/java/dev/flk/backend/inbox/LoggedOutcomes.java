@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The exact answers to the submissions in the log. If an overruled record names a submission, the answer is the outcome
  * in that record, which had been recorded first for the id. Any other submission is decided again by the rules that it
- * was logged with. One thread first notes all overruled records; afterwards any thread may query. Memory holds only the
- * outcomes in overruled records, of which there are few.
+ * was logged with. Only one thread may note and forget; while it does neither, any thread may query. Memory holds only
+ * the outcomes in overruled records, of which there are few.
  */
 public final class LoggedOutcomes {
     private static final JsonMapper JSON = new JsonMapper();

@@ -22,7 +22,8 @@ import org.slf4j.LoggerFactory;
  * The queue of work for {@link OutcomeWriter}, in log order, so that the log's writer itself only writes and forces.
  * All work that follows one fsync is added as one group. The work that follows an answer of the store is queued as
  * well. Adding never blocks; the number of ids that may be in flight bounds the queue. This class is also the listener
- * of the log's writer, for metrics and log lines.
+ * of the log's writer: it updates metrics, writes log lines, runs the action for vanished segments, and reports the
+ * loss of the lock.
  */
 public final class ForcedQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");

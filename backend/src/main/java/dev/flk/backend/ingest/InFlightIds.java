@@ -34,8 +34,8 @@ final class InFlightIds {
         /** The submission is answered together with the submission in flight. */
         SHARES,
         /**
-         * The waiting list of the id is closed: the submission in flight is in the log, but its outcome can't be
-         * recorded until the store is back. The caller answers the new submission with an error.
+         * The waiting list of the id is closed: the submission in flight is in the log, but the id could not be
+         * settled yet. The caller answers the new submission with an error.
          */
         LEFT_WAITING,
         /** There is no room for another id. */

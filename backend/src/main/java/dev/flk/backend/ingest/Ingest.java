@@ -19,7 +19,11 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** The interface of ingest for the HTTP side. Safe to call from several event loops at once; never blocks. */
+/**
+ * The interface of ingest for the HTTP side. Safe to call from several event loops at once. A call does not wait for
+ * the log's writer or for the network, but it may wait for a look-up in RocksDB, for a query of the free disk space, or
+ * for a line of the audit log.
+ */
 public interface Ingest {
 
     /**
@@ -106,7 +110,7 @@ public interface Ingest {
             MALFORMED("malformed"),
             /** The signature is missing or wrong (401). */
             BAD_SIGNATURE("Signature verification failed"),
-            /** A write or fsync of the log failed (500). */
+            /** The append to the log failed for a reason other than a full disk (500). */
             LOG_FAILED("log append failed"),
             /**
              * An unexpected exception, because of a bug or a lack of memory (500); the program's log has the details.
@@ -119,7 +123,7 @@ public interface Ingest {
              * (503).
              */
             DISK_FULL("disk full"),
-            /** The limit on memory or the limit on work in flight is reached (503). */
+            /** A limit on memory, on work in flight or on entries kept in memory is reached (503). */
             OVERLOADED("overloaded"),
             /** The log is being read after a start (503). */
             STARTING("starting"),
@@ -149,7 +153,7 @@ public interface Ingest {
         record RateLimited(Throttled throttled) implements Outcome {}
 
         /**
-         * A refusal: the submission or look-up gets no outcome.
+         * A refusal: the answer contains no outcome.
          *
          * @param error the text for the sender
          * @param retryAfterSeconds the seconds after which the sender may try again; 0 if the answer names no time

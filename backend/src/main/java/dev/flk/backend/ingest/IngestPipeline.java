@@ -72,8 +72,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private static final long MAX_APPEND_BYTES = 8L << 20;
 
     /**
-     * The maximum number of concurrent look-ups. Look-ups need no key, so without this limit anyone could fill the
-     * store's bounded queue of reads, and a store whose queue is full counts as down.
+     * The maximum number of concurrent calls of {@link #lookUp}. They need no key, so without this limit anyone could
+     * fill the store's bounded queue of reads, and a store whose queue is full counts as down.
      */
     static final int MAX_LOOK_UPS = 256;
 
@@ -326,8 +326,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Logs the submissions without a stored outcome, and answers the others. If the look-up failed ({@code existing} is
-     * null), logs all submissions; the put that follows the append then finds the outcomes that already exist.
+     * Answers the submissions that have a stored outcome or exceed the limit of their key or shard, and logs the
+     * others. If the look-up failed ({@code existing} is null), no stored outcome is known here; the put that follows
+     * the append then finds the outcomes that already exist.
      */
     private void logUnknown(List<InFlight> opened, @Nullable List<Optional<StoredOutcome>> existing) {
         try {

@@ -45,8 +45,8 @@ final class OutcomeLog {
     private static final int MANY_PER_SECOND = 10;
 
     /**
-     * The limit of the other lines that a sender can cause: a burst of 20, then one a second. It applies to each kind
-     * of line separately, so that a flood of one kind hides no other kind.
+     * The limit of the other lines that an unauthenticated sender can cause: a burst of 20, then one a second. It
+     * applies to each kind of line separately, so that a flood of one kind hides no other kind.
      */
     private final LineLimit limit = new LineLimit(20, Duration.ofSeconds(1), System::nanoTime);
 

@@ -85,7 +85,7 @@ final class OutcomeWriter {
         link.step();
         while (!link.isUp()) {
             if (mayBeLost && (link.isRebuilding() || (link.isLost() && !(link.lastFailure() instanceof IOException)))) {
-                return; // the timer continues the catch-up later
+                return; // the recorder's thread continues this work after the start
             }
             Throwable failure = link.lastFailure();
             if (link.isLost() && failure instanceof IOException cause) {
@@ -299,10 +299,7 @@ final class OutcomeWriter {
         }
     }
 
-    /**
-     * Sends an error to the submissions that wait for the outcome of this id, and then moves the id to the backlog. The
-     * answers come first, because an id in the backlog can be settled at any moment.
-     */
+    /** Sends an error to the submissions that wait for the outcome of this id, and then moves the id to the backlog. */
     private void leaveWaiting(InFlight inFlight, Refused error) {
         completion.leftWaiting(inFlight, error);
         backlog.add(inFlight);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The path of a submission from parsing to its answer; {@code IngestPipeline} lists the steps in order. {@code http}
- * calls this package through {@code Ingest}; only the bootstrap constructs anything here.
+ * The path of a submission from the rate limits to its answer; {@code IngestPipeline} lists the steps in order. {@code
+ * http} calls this package through {@code Ingest}; only the bootstrap constructs the pipeline.
  */
 @NullMarked
 package dev.flk.backend.ingest;

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The token buckets of the keys that have a rate. The capacity of a bucket is the number of tokens that it gains in two
  * seconds, but at least one. When the file is read again, each key whose rate is unchanged keeps its bucket, so that
- * reloading refills no bucket. Immutable except for the buckets.
+ * reloading does not refill this bucket. Immutable except for the buckets.
  */
 final class KeyRates {
     private final Map<String, Rate> rates;

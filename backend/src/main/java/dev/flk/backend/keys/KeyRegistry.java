@@ -34,8 +34,8 @@ final class KeyRegistry {
     static final int MAX_KEYS_OF_A_SHARD = 16;
 
     /**
-     * The decoys: random keys, one of which is tried if no key in the file comes into question, so that the duration
-     * does not reveal this.
+     * The decoys: random keys, one of which is tried if no key in the file is a candidate, so that the duration does
+     * not reveal this.
      */
     private static final Map<SigningAlgorithm, SignatureCheck> DECOYS = decoys();
 

@@ -164,8 +164,8 @@ public final class KeysFile {
     }
 
     /**
-     * Returns the keys that a diagnosis tries, named by their ids in the file: of the keys that pass {@code which} and
-     * whose secret can be read, the first {@code max}.
+     * Returns the first {@code max} keys that pass {@code which} and whose secret can be read, for a diagnosis. Each
+     * key is named by its id in the file.
      */
     public List<NamedKey> candidates(int max, Predicate<KeyEntry> which) {
         List<NamedKey> candidates = new ArrayList<>();

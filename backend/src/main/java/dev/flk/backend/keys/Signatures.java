@@ -31,8 +31,9 @@ public interface Signatures {
 
     /**
      * Finds out why {@link #verify} returned empty for a certificate, and then calls {@code consumer} once, on any
-     * thread. If the search fails because of a bug, {@code consumer} is not called. Expensive work is done later on
-     * another thread, so that the response time does not reveal the reason to the client.
+     * thread. If the search fails because of a bug, or the backend stops before the search begins, {@code consumer} is
+     * not called. Expensive work is done later on another thread, so that the response time does not reveal the reason
+     * to the client.
      */
     void examine(ParsedCertificate refused, ReasonConsumer consumer);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The check of signatures. The keys come from the configuration or from a keys file; a keys file limits each key to
- * certain shards and to a period of time. Ingest calls {@link dev.flk.backend.keys.Signatures}; the command line and
- * the configuration call {@link dev.flk.backend.keys.KeysFile}. No message contains a secret.
+ * certain shards and to a period of time. The packages {@code ingest} and {@code sessions} call {@link
+ * dev.flk.backend.keys.Signatures}; the commands and the configuration call {@link dev.flk.backend.keys.KeysFile}. No
+ * message contains a secret.
  */
 @NullMarked
 package dev.flk.backend.keys;

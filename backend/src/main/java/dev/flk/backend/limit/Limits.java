@@ -29,13 +29,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The rate limits of submissions. They apply in this order. First, the bucket of the sender's address: its tokens are
- * taken by failures, which need no key, such as bad signatures, malformed bodies and duplicates. Second, the global
- * bucket: each certificate takes a token. Third, the bucket of the key or, if the key has no rate, of the shard: each
- * new signed certificate takes a token. Each 429 response is counted under the limit that caused it, and each limit
- * logs at most one line in ten seconds. At most {@value #MAX_BUCKETS} addresses and {@value #MAX_BUCKETS} shards have a
- * bucket. If there are more, buckets that are seldom used are dropped; an address or shard whose bucket was dropped
- * gets a full bucket when it is seen again. Safe for any thread.
+ * The rate limits of submissions. They apply in this order. First, the bucket of the sender's address: failures, such
+ * as bad signatures, malformed bodies and duplicates, take its tokens. Second, the global bucket: each certificate
+ * takes a token. Third, the bucket of the key or, if the key has no rate, of the shard: each new signed certificate
+ * takes a token. Each 429 response is counted under the limit that caused it, and each limit logs at most one line in
+ * ten seconds. At most {@value #MAX_BUCKETS} addresses and {@value #MAX_BUCKETS} shards have a bucket. If there are
+ * more, buckets that are seldom used are dropped; an address or shard whose bucket was dropped gets a full bucket when
+ * it is seen again. Safe for any thread.
  */
 public final class Limits {
     static final int MAX_BUCKETS = 65_536;
@@ -121,7 +121,10 @@ public final class Limits {
                 ADDRESS_FAILURE_BURST,
                 MAX_CONNECTIONS_PER_ADDRESS);
 
-        /** Reads the sizes; sizes that are not set are derived from other sizes or from {@code maxConnections}. */
+        /**
+         * Reads the sizes. Bursts, the failure rate and the number of connections are derived from other sizes or from
+         * {@code maxConnections} if they are not set.
+         */
         public static Sizes read(Settings settings, int maxConnections) {
             BigDecimal rate = settings.get(TOKEN_RATE);
             BigDecimal failures = settings.find(ADDRESS_FAILURE_RATE)

@@ -23,7 +23,7 @@ public final class Submitter {
 
     /**
      * Whether the sender has sent a new certificate with a good signature since its last failure. Duplicates do not
-     * change this.
+     * change this, unless the look-up in the store fails.
      */
     private volatile boolean showedKey;
 

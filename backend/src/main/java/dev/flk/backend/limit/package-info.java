@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The rate limits of senders. {@code http} calls {@link dev.flk.backend.limit.Limits} before it reads a request, and
- * {@code ingest} calls it for each certificate; only the bootstrap creates the object. This package does not depend on
- * HTTP.
+ * The rate limits of senders. {@code http} calls {@link dev.flk.backend.limit.Limits} for each connection and before it
+ * reads a body, and {@code ingest} calls it for each certificate; only the bootstrap creates the object. This package
+ * does not depend on HTTP.
  */
 @NullMarked
 package dev.flk.backend.limit;

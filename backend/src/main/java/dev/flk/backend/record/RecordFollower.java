@@ -289,7 +289,8 @@ public final class RecordFollower implements AutoCloseable {
      *
      * @return whether there is more to record or to index now
      * @throws IOException if the log can't be read, or contains a record that this version can't decide
-     * @throws StateException if the state can't be read or written
+     * @throws StateException if the state can't be read
+     * @throws CompletionException if a commit fails; the cause is the StateException
      */
     boolean step() throws IOException {
         if (!knowsPosition) {
@@ -314,6 +315,9 @@ public final class RecordFollower implements AutoCloseable {
             return true;
         }
         List<LogRecord> chunk = position < upTo ? read() : List.of();
+        if (chunk.isEmpty()) {
+            upTo = position; // if all records up to upTo are missing, only a record after them can show the gap
+        }
         long last = position;
         if (!chunk.isEmpty()) {
             last = chunk.get(chunk.size() - 1).sequence();
@@ -538,7 +542,7 @@ public final class RecordFollower implements AutoCloseable {
         long last = position;
         while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < upTo) {
             LogRecord record = open.next();
-            // the walk has ended, or the next record up to upTo is missing
+            // the walk has ended, or the records up to upTo are missing
             if (record == null || record.sequence() > upTo) {
                 endWalk();
                 break;

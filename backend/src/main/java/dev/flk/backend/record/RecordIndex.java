@@ -89,7 +89,7 @@ public final class RecordIndex implements AutoCloseable {
     /**
      * The point of the history up to which the record is indexed.
      *
-     * @param isBuilding true while the values that existed at this revision are being indexed, false after that
+     * @param isBuilding true while the current values are being indexed, false after that
      * @param after the key of the last value that was indexed while building; null before the first value, and when
      *     building is over
      */

@@ -34,8 +34,8 @@ import java.util.Locale;
  * received_at, key_id  the arrival and the key of the submission
  * </pre>
  *
- * <p>If the outcome was decided for other content than the submission has under the same id, the value has the member
- * {@code other_content} in place of the claims and the key of the submission.
+ * <p>If the outcome was decided for the same id but other content than that of the submission, the value has the member
+ * {@code other_content}, but neither the claims nor the {@code key_id}.
  *
  * @param json the value
  */

@@ -147,7 +147,8 @@ public final class LogReplay {
             /**
              * Receives one submission.
              *
-             * @param given the outcome that was answered
+             * @param given the outcome that was answered; in {@link LogReplay#runAtOnce}, the outcome as if the
+             *     submission were not overruled
              * @param underOther the outcome under the other rules; null without other rules
              */
             void submission(LogRecord record, ReplayedOutcome given, @Nullable ReplayedOutcome underOther);

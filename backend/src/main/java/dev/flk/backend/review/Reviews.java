@@ -42,10 +42,7 @@ public final class Reviews implements AutoCloseable {
     /** The namespace of the reviews. */
     public static final String NAMESPACE = "flk.review";
 
-    /**
-     * The maximum number of outcomes of each verdict that are examined for an answer; the answer therefore has at most
-     * this number of outcomes of each verdict.
-     */
+    /** The number of outcomes without a review after which no more outcomes of the same verdict are read. */
     private static final int MOST_WAITING = 2_000;
 
     private static final int MOST_EXAMINED = 20_000;

@@ -9,7 +9,7 @@ import java.time.Instant;
  * The newest version of a session.
  *
  * @param id the agent, or the agent, a slash and further text
- * @param version 1, 2, 3 … for each update; a session that is created again continues the count
+ * @param version 1, 2, 3 … for each update, deletion or expiry; a session that is created again continues the count
  * @param json a JSON object, without white space between its tokens
  * @param remaining the time until the session expires unless it is updated; never negative
  */

@@ -38,8 +38,8 @@ public final class SessionAccess {
     @FunctionalInterface
     public interface Tokens {
         /**
-         * Returns whether a token may read or write the agents of a namespace whose ids begin with a prefix; empty if
-         * there is no such token.
+         * Returns whether a token may read, in a namespace, all agents with ids that begin with a prefix, or may write
+         * to them if {@code writes} is true; empty if there is no such token.
          */
         Optional<Boolean> allows(String token, String namespace, String agentPrefix, boolean writes);
     }

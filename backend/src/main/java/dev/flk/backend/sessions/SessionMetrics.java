@@ -16,7 +16,7 @@ public final class SessionMetrics extends Metrics.Feature {
     public enum Refused {
         /** The request has neither a signature nor a token, or the signature or the token is not valid. */
         CREDENTIALS,
-        /** The signature is valid but was made too long ago, or by a clock that is ahead. */
+        /** The signature is valid but has expired, was made too long ago, or was made by a clock that is ahead. */
         AGE,
         /** The signature was used before. */
         REPLAYED,
@@ -30,7 +30,7 @@ public final class SessionMetrics extends Metrics.Feature {
         TOO_LARGE,
         /** The condition of the request does not hold. */
         CONFLICT,
-        /** The store is down, or too many requests are waiting. */
+        /** The store is down or full, or there are too many requests. */
         UNAVAILABLE;
 
         String label() {
@@ -54,7 +54,7 @@ public final class SessionMetrics extends Metrics.Feature {
     /** The results of writing a change to Postgres. */
     public enum Written {
         COMPLETED,
-        /** Postgres refused the change; it is in the dead stream. */
+        /** The change can't be written to Postgres; it is in the dead stream. */
         FAILED;
 
         String label() {

@@ -93,7 +93,7 @@ public interface SessionStorage {
      * @param nonce identifies a signed request; empty for none. A storage that remembers nonces for all backends
      *     accepts only the first update with a nonce; the stages of later updates with the same nonce fail with a
      *     {@link ReplayedException}
-     * @return a stage that completes when the update is durable
+     * @return a stage that completes when the store has the update
      */
     CompletionStage<Updated> put(String id, String json, long ifVersion, String nonce);
 

@@ -88,7 +88,7 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
                 .toList());
     }
 
-    /** Returns whether the caller may read anything in a namespace. */
+    /** Returns whether the caller may read something in a namespace. */
     boolean maySee(String namespace) {
         return grants.stream().anyMatch(grant -> grant.reads() && grant.isOf(namespace));
     }
@@ -136,8 +136,8 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * Requires the right to an operation: for a write or a deletion, the right to write; for a check, the right to
-     * read, because a check reveals whether a version exists.
+     * Requires the right to an operation: for a write, a touch or a deletion, the right to write; for a check, the
+     * right to read, because a check reveals whether a version exists.
      *
      * @throws StatusRuntimeException PERMISSION_DENIED if the caller lacks this right
      */

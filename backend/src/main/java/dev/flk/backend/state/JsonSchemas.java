@@ -35,8 +35,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A compiler of JSON Schemas of draft 2020-12. A schema can't load other documents: each reference leads into the
  * schema itself or to a meta-schema that the library contains. Values are not checked against {@code format}, because
- * formats are only annotations by default in this draft. Regular expressions have the syntax of Java. For one value,
- * matching all regular expressions of a schema may take at most one second in total.
+ * formats are only annotations by default in this draft. Regular expressions have the syntax of Java. If the check of a
+ * value still matches regular expressions one second after its start, the check fails.
  */
 final class JsonSchemas {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -125,7 +125,7 @@ final class JsonSchemas {
     }
 
     /**
-     * Replaces the numbers in a value that the validator would round before it compares them. The validator is exact
+     * Replaces, in a value, the numbers that the validator would round before it compares them. The validator is exact
      * only for integers and short fractions. A number such as {@code 1e3} becomes an integer. A number with more than
      * {@value #MOST_DIGITS} digits before or after the point becomes a shorter number that is on the same side of every
      * limit of usual size.

@@ -24,7 +24,7 @@ import java.util.stream.Stream;
  * The settings of the state of agents.
  *
  * @param port the port to listen on; 0 picks any free port
- * @param bindAddress the address or name of the interface to listen on
+ * @param bindAddress the address or host name to listen on
  * @param tokensFile the file of tokens and their rights; empty if everyone who can reach the port may do everything
  * @param engine the limits of the engine
  * @param cacheBytes the size of the read cache; if the state is in memory, the maximum size of all data

@@ -106,9 +106,9 @@ public final class Tokens implements ServerInterceptor, AutoCloseable {
     }
 
     /**
-     * Returns whether a token may read or write the agents of a namespace whose ids begin with a prefix; empty if the
-     * token is not in the file. The namespace need not exist in the state. For example, {@code sessions} occurs only in
-     * the tokens file, in rights to sessions.
+     * Returns whether a token may read, in a namespace, all agents with ids that begin with a prefix, or may write to
+     * them if {@code writes} is true; empty if the token is not in the file. The namespace need not exist in the state.
+     * For example, {@code sessions} occurs only in the tokens file, in rights to sessions.
      */
     public Optional<Boolean> allows(String token, String namespace, String agentPrefix, boolean writes) {
         return caller(token)

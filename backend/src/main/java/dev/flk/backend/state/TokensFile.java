@@ -77,7 +77,7 @@ public final class TokensFile {
         return read(file, new FileFingerprints());
     }
 
-    /** Reads a file, after adding it to {@code fingerprints} even if it can't be read. */
+    /** Adds a file to {@code fingerprints}, even if it can't be read, and then reads it. */
     static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidFileException {
         List<String> problems = new ArrayList<>();
         Map<String, Caller> byDigest = new HashMap<>();

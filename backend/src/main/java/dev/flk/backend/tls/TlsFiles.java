@@ -39,8 +39,8 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
     public static final List<Key<?>> KEYS = List.of(TLS_CERT, TLS_KEY, TLS_CLIENT_CA);
 
     /**
-     * Returns the files that the settings name; empty for plain HTTP, or if a setting is missing or invalid. Adds all
-     * problems of the settings and of the files to {@code settings}.
+     * Returns the files that the settings name; empty for plain HTTP, or if {@code TLS_CERT} or {@code TLS_KEY} is
+     * missing or invalid. Adds all problems of the settings and of the files to {@code settings}.
      */
     public static Optional<TlsFiles> read(Settings settings) {
         Optional<Path> certificate = settings.find(TLS_CERT);

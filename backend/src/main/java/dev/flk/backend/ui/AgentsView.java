@@ -120,7 +120,7 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
         }
     }
 
-    /** Reads the reports of agents about themselves, which are the sessions whose ids have no slash. */
+    /** Reads the agents' reports about themselves: the sessions whose ids have no slash. */
     public static AgentsView read(SessionStorage store, String prefix, Order order, Duration silentAfter, Instant now) {
         List<Session> found = new ArrayList<>();
         int read = 0;

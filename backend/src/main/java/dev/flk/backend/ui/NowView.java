@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The view <i>Now</i>: problems, components, answers and service levels.
+ * The view <i>Now</i>: problems, answers, service levels and current numbers.
  *
  * @param problems the current problems, the most urgent first
  * @param rows a row for each kind of answer in {@code Rates.Counted.ANSWERS}

@@ -15,7 +15,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.List;
 
-/** The HTML of the views. The templates escape all text. Safe for any thread. */
+/** The HTML of the views. The templates escape all text except the SVG of plots. Safe for any thread. */
 public final class Pages {
     /** The views that every page links to. */
     public static final List<Link> VIEWS = List.of(

@@ -21,11 +21,11 @@ public final class Rates {
         ACCEPTED("accepted"),
         ESCALATED("escalated"),
         REJECTED("rejected by verification"),
-        /** Refused without a decision: malformed, wrongly signed, too large or too slow. */
+        /** Refused without a decision: malformed, sent too far in the future, wrongly signed, too large or too slow. */
         REFUSED("refused before verification"),
         THROTTLED("throttled (rate limits)"),
         FAILED("failed (500 or 503)"),
-        /** All submissions for which the backend promises an answer. */
+        /** Submissions that the limits admitted, and those that were answered 503 before the limits were checked. */
         SUBMITTED("submitted"),
         /** Submissions that were answered later than promised. */
         SLOW("slow"),

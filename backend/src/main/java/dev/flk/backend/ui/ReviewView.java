@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The view of the certificates that wait for a review.
  *
- * @param done the number of certificates that were reviewed just now; null if none were
+ * @param done the number of certificates that the form sent just now reviewed; null if no form was sent
  * @param waiting the number of certificates that wait, including those of groups that are not shown
  * @param isCut whether older certificates were not examined, so that more may wait
  * @param otherGroups the number of groups that are not shown
@@ -90,7 +90,7 @@ public record ReviewView(
                 token);
     }
 
-    /** Returns a sentence about the review that was just recorded; empty if no review was recorded. */
+    /** Returns a sentence about the form that was sent just now; empty if no form was sent. */
     public String doneText() {
         return done == null
                 ? ""

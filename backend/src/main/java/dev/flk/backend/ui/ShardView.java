@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param drawn the number of outcomes in the plots
  * @param isCut whether the range has older outcomes, which are not drawn
  * @param plots the plots as SVG; empty without outcomes
- * @param range the range of time of the plots; null without outcomes
+ * @param range the range of time of the plots; null if there are no outcomes and not both bounds of the range are given
  */
 public record ShardView(
         Instant at,

@@ -46,7 +46,7 @@ public record ShardsView(
      * The shards to show. Empty texts set no condition.
      *
      * @param prefix the beginning of the name
-     * @param text a part of the name, in upper or lower case
+     * @param text a part of the name; the case of letters is ignored
      * @param verdict the verdict of the newest outcome
      * @param regime the regime of the newest outcome
      */

@@ -200,6 +200,30 @@ class FollowedLogTest {
         }
     }
 
+    @Test
+    void everythingDecidedWasRemoved_recordContinuesWithTheNextSubmission() throws IOException {
+        try (IngestHarness harness = open();
+                RecordFollower follower = follow(harness)) {
+            submit(harness, 1, 3);
+            await().until(() -> follower.position() == 3);
+        }
+        try (IngestHarness harness = open()) {
+            submit(harness, 4, 6);
+        }
+        try (IngestHarness harness = open()) {
+            Files.delete(segments().get(1));
+            try (RecordFollower follower = follow(harness)) {
+                await().until(FollowedLogTest::isFollowerResting);
+
+                submit(harness, 7, 9);
+                await().until(() -> follower.position() == 9);
+                assertThat(harness.metric("flk_record_missed_total")).isEqualTo(3);
+            }
+
+            assertThat(keys(ServedState.RECORD, "shard-1", "")).isEqualTo(names(IntStream.of(1, 2, 3, 7, 8, 9)));
+        }
+    }
+
     /**
      * Restores a log without its last records, and lets it grow beyond the follower's position before the follower
      * reads it.

@@ -71,7 +71,7 @@ public final class Breaker {
         breaker.releasePermission();
     }
 
-    /** Returns whether the breaker holds back requests, including while a probe is in progress. */
+    /** Returns whether the breaker has opened and no probe has succeeded since then. */
     public boolean isOpen() {
         return breaker.getState() != CircuitBreaker.State.CLOSED;
     }

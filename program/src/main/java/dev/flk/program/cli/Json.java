@@ -15,6 +15,8 @@ import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import com.fasterxml.jackson.databind.util.RawValue;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.Locale;
+import java.util.stream.Collectors;
 
 /**
  * Formats the output of commands with {@code --json}: each result, usually a Java record, as one JSON object on one
@@ -38,10 +40,19 @@ public final class Json {
     /** Returns a record, map or list as one line of JSON that ends with a line feed. */
     public static String line(Object result) {
         try {
-            return MAPPER.writeValueAsString(result) + "\n";
+            return ascii(MAPPER.writeValueAsString(result)) + "\n";
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException("the result can't be written as JSON: " + result, e);
         }
+    }
+
+    /** Escapes what the mapper leaves unescaped: characters in {@link #raw} JSON, which only its strings may contain. */
+    private static String ascii(String json) {
+        return json.chars().allMatch(c -> c < 128)
+                ? json
+                : json.chars()
+                        .mapToObj(c -> c < 128 ? Character.toString(c) : String.format(Locale.ROOT, "\\u%04x", c))
+                        .collect(Collectors.joining());
     }
 
     /** Returns a record as one line, with a first member {@code type} that distinguishes the line from other lines. */

@@ -72,7 +72,7 @@ public abstract class DiagnosticsCommand implements Callable<Integer> {
      * Writes the archive.
      *
      * @param secrets the secrets to remove
-     * @param filler adds all entries except the log files
+     * @param filler adds all entries except the log files and those of the archive that {@code --add} names
      * @return a summary for people
      */
     protected final String write(Instant now, Collection<String> secrets, Filler filler) throws IOException {

@@ -11,8 +11,8 @@ import java.util.Optional;
 
 /**
  * Checks that a name is free or names a regular file, before a program opens, replaces or deletes the file. Opening a
- * FIFO would block until another process opens it. Anything else but a regular file was not created by these programs,
- * so they must not destroy it.
+ * FIFO would block until another process opens it. The programs keep data only in regular files, so they must not
+ * destroy a file of another kind.
  */
 public final class RegularFile {
     /** The result of {@link #otherKind} for a socket. */

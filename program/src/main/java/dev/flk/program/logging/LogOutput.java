@@ -80,9 +80,9 @@ public final class LogOutput {
 
     /**
      * Writes the same line as {@code logger.info(message)}, but at a fraction of the cost. Writes nothing and returns
-     * false in three cases: logging is not configured; {@code logger} is not the buffered logger, or has an appender of
-     * its own; or the encoder does not keep the message unchanged. Consecutive lines that one thread writes within a
-     * millisecond have the same time.
+     * false in three cases: logging is not configured or is being configured again; {@code logger} is not the buffered
+     * logger, or has an appender of its own; or the encoder does not keep the message unchanged. Consecutive lines that
+     * one thread writes within a millisecond have the same time.
      *
      * @param logger a logger whose level includes INFO
      * @param message UTF-8 without control characters, quotes or backslashes

@@ -65,4 +65,12 @@ class OutputTest {
                 {"shard_id":"c","count":3}
                 """);
     }
+
+    @Test
+    void json_rawValues_areEscapedToAscii() {
+        record Wrapped(Object state) {}
+
+        assertThat(Json.line(new Wrapped(Json.raw("{\"city\":\"Zürich \uD83D\uDE00\"}"))))
+                .isEqualTo("{\"state\":{\"city\":\"Z\\u00fcrich \\ud83d\\ude00\"}}\n");
+    }
 }

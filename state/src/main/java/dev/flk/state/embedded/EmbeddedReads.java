@@ -302,8 +302,8 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
             if (header == null && middle > head.get().floor()) {
                 throw new IllegalArgumentException("revision " + middle + " is missing");
             }
-            // a compaction removed a missing header during this call, so the revision counts as early enough; the
-            // caller then checks the new floor
+            // if the header is missing, a compaction has removed it during this call; the revision then counts as early
+            // enough, and the caller checks the new floor
             if (header == null || Header.decode(header).committedAtMicros() <= micros) {
                 atOrBefore = middle;
             } else {

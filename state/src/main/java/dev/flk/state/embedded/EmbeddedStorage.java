@@ -47,10 +47,10 @@ import org.rocksdb.WriteBatch;
 
 /**
  * State in a log and RocksDB. A batch is on disk in the {@link CommitLog} before it is answered. RocksDB is a view of
- * this log and writes no log of its own. Each write to RocksDB includes the position in the log up to which RocksDB is
- * complete; a start replays the records after this position. A segment of the log is removed once RocksDB has the
- * segment's batches on disk. A failure closes the storage. The next {@link #open} reopens the files, unless an operator
- * must first look at them.
+ * this log and writes no log of its own. RocksDB gets each batch together with the position in the log up to which
+ * RocksDB is complete; a start replays the records after this position. A segment of the log is removed once RocksDB
+ * has the segment's batches on disk. A failure closes the storage. The next {@link #open} reopens the files, unless an
+ * operator must first look at them.
  */
 public final class EmbeddedStorage implements Storage {
     /** The name of the directory of the log, inside the directory of the state. */
@@ -196,7 +196,7 @@ public final class EmbeddedStorage implements Storage {
     }
 
     /**
-     * Marks a database of an earlier format as current. Nothing must be converted, because an earlier format only lacks
+     * Marks a database of an earlier format as current. No conversion is needed, because an earlier format only lacks
      * what later formats add. If version 0.1 left commits in RocksDB's own log, RocksDB has read them when it opened
      * the database.
      */
@@ -291,8 +291,12 @@ public final class EmbeddedStorage implements Storage {
 
     /** Makes all batches durable in RocksDB, because a segment of the log has vanished. */
     private void flushOpen() throws IOException {
+        Database db = open;
+        if (db == null) {
+            return; // the storage is being closed, and RocksDB was flushed when it was closed
+        }
         try {
-            Objects.requireNonNull(open, "open").flush();
+            db.flush();
         } catch (RocksDBException e) {
             throw new IOException("a segment of the log has vanished, and RocksDB can't be flushed: " + e, e);
         }
@@ -433,7 +437,7 @@ public final class EmbeddedStorage implements Storage {
             return; // close() interrupted the trim; the next trim continues it
         }
         using(db -> {
-            db.put(db.meta(), StateLayout.trimmed(namespace), StateLayout.longs(upTo, upTo));
+            db.put(db.meta(), StateLayout.trimmed(namespace), StateLayout.longs(trimmedTo(namespace), upTo));
             return db;
         });
         freeSpace(done, upTo);
@@ -447,16 +451,22 @@ public final class EmbeddedStorage implements Storage {
         byte[] stored = db.get(db.meta(), StateLayout.trimmed(namespace));
         long done = stored == null ? 0 : ByteBuffer.wrap(stored).getLong(Long.BYTES);
         if (done < upTo) {
-            db.put(db.meta(), StateLayout.trimmed(namespace), StateLayout.longs(upTo, done));
+            // an interrupted trim may have removed events up to a later revision
+            long raised = Math.max(upTo, trimmedTo(namespace));
+            db.put(db.meta(), StateLayout.trimmed(namespace), StateLayout.longs(raised, done));
             db.flush();
-            trimmed.put(namespace, upTo);
+            trimmed.put(namespace, raised);
         }
         return done;
     }
 
+    private long trimmedTo(String namespace) {
+        return trimmed.getOrDefault(namespace, 0L);
+    }
+
     @Override
     public long trimmedUpTo(String namespace) {
-        return using(db -> trimmed.getOrDefault(namespace, 0L));
+        return using(db -> trimmedTo(namespace));
     }
 
     /** Runs a removal in parts; returns whether it finished before {@link #close}. */

@@ -9,8 +9,8 @@ import java.util.stream.Stream;
 import org.rocksdb.NativeLibraryLoader;
 
 /**
- * The loader of RocksDB's native library. The library is unpacked into a directory of our own, not into the system's
- * temporary directory, and the unpacked file is removed as soon as the library is loaded.
+ * The loader of RocksDB's native library. The library is unpacked into a directory that the caller chooses, and the
+ * unpacked file is removed as soon as the library is loaded.
  */
 public final class NativeLibrary {
     /** The name of the directory for unpacking, inside the directory of a database. */

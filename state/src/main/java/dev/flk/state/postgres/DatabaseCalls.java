@@ -158,8 +158,8 @@ final class DatabaseCalls implements AutoCloseable {
     }
 
     /**
-     * Translates an error into the exception that the caller receives. An error that concerns only one statement
-     * affects only the call that ran the statement; any other error is an outage for all callers.
+     * Translates an error into the exception that the caller receives. An error that concerns only one statement, or a
+     * full disk, affects only the call that ran the statement; any other error is an outage for all callers.
      */
     private StateException failed(SQLException e) {
         String state = String.valueOf(e.getSQLState());

@@ -186,8 +186,8 @@ final class Sql {
 
     /**
      * A query for the last revision of the next part of a removal. The part has at most a given number of versions, but
-     * always includes the next revision that has versions, even if that revision alone has more. Returns no row if no
-     * more than that number of versions is left.
+     * always includes the next revision that has versions, even if that revision alone has more. Returns no row if at
+     * most that number of versions is left.
      */
     static final String PART = """
             SELECT greatest(revision - 1, (SELECT min(revision) FROM flk_state_versions WHERE revision > ?))

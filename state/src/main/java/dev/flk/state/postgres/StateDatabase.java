@@ -13,7 +13,7 @@ public interface StateDatabase extends AutoCloseable {
     /**
      * Brings the tables up to date; must be called before a connection or a read is requested.
      *
-     * @throws RuntimeException if the tables can't be created or changed
+     * @throws RuntimeException if a migration of the tables fails
      */
     void prepare() throws SQLException;
 

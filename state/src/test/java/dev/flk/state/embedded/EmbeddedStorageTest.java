@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.rocksdb.WriteBatch;
@@ -116,6 +117,49 @@ class EmbeddedStorageTest {
                                 .toList());
                 commit(storage, commits + 1);
             }
+        }
+    }
+
+    /** Simulates a trim that was interrupted after it had removed events up to revision 3. */
+    @Test
+    void trim_earlierThanAnInterruptedOne_doesNotLowerThePosition() throws Exception {
+        try (EmbeddedStorage storage = open()) {
+            storage.open();
+            for (long revision = 1; revision <= 4; revision++) {
+                commit(storage, revision);
+            }
+        }
+        try (Database database = new Database(directory.resolve("state"), 1 << 20)) {
+            database.put(database.meta(), StateLayout.trimmed("default"), StateLayout.longs(3, 0));
+            database.flush();
+        }
+
+        for (int i = 0; i < 2; i++) {
+            try (EmbeddedStorage storage = open()) {
+                storage.open();
+                storage.trim("default", 2);
+                assertThat(storage.trimmedUpTo("default")).isEqualTo(3);
+            }
+        }
+    }
+
+    @Test
+    void close_activeSegmentMoved_commitsAreKept() throws Exception {
+        try (EmbeddedStorage storage = open()) {
+            storage.open();
+            commit(storage, 1);
+            try (Stream<Path> files = Files.list(directory.resolve("state/log"))) {
+                Path segment = files.filter(file -> file.toString().endsWith(".wal"))
+                        .findFirst()
+                        .orElseThrow();
+                Files.move(segment, directory.resolve("moved"));
+            }
+        }
+
+        try (EmbeddedStorage storage = open()) {
+            storage.open();
+            assertThat(storage.head().historyId()).isEqualTo("history");
+            assertThat(storage.head().revision()).isEqualTo(1);
         }
     }
 

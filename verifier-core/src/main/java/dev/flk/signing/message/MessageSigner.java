@@ -36,7 +36,8 @@ public final class MessageSigner {
      * @param headers the other headers to cover, by name; must include {@code If-Match}, {@code If-None-Match} and
      *     {@code Last-Event-ID} if the request has them
      * @param body the body as it is sent; empty if there is none
-     * @param nonce a text of 1 to 64 printable ASCII characters that the signer never uses again
+     * @param nonce a text that the signer never uses again: 1 to 64 printable ASCII characters without double quotes
+     *     and backslashes
      * @throws IllegalArgumentException if the server would reject an argument as malformed
      */
     public Map<String, String> sign(

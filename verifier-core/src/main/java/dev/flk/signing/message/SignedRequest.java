@@ -150,7 +150,7 @@ public final class SignedRequest {
 
     /**
      * Returns whether {@code check} has a key with the id {@link #keyId} that made the signature. Every key is tried,
-     * with a comparison in constant time, so that the duration does not reveal which ids exist.
+     * so that the duration does not reveal which ids exist.
      */
     public boolean verifiedBy(SignatureCheck check) {
         return check.verifyMessage(signatureBase, signature, keyId());

@@ -12,9 +12,12 @@ public final class UnacceptableRequest extends Exception {
     public enum Reason {
         /** The request has no signature. */
         MISSING,
-        /** The signature, the target or a header is malformed, too long, or occurs more than once. */
+        /** The method, the target, the signature or a header is malformed, too long, or occurs more than once. */
         MALFORMED,
-        /** The signature has a component or parameter that may be valid elsewhere, but not in this profile. */
+        /**
+         * The signature has a component or parameter that may be valid elsewhere, but not in this profile, or {@code
+         * Content-Digest} has no digest of a known algorithm.
+         */
         UNSUPPORTED,
         /** The signature does not cover a component that it must cover. */
         NOT_COVERED,

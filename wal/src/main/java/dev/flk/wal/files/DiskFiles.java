@@ -183,6 +183,9 @@ public final class DiskFiles implements FileOps {
     private record HeldLock(Path file, Path real, FileChannel channel, Object identity) implements Lock {
         @Override
         public void requireHeld() throws IOException {
+            if (!channel.isOpen()) {
+                throw new IOException("the lock " + file + " was already released");
+            }
             if (!identity.equals(DiskFiles.identity(file))) {
                 throw new LockLostException(file);
             }

@@ -66,8 +66,8 @@ public interface FileOps {
          * Checks that the locked file still has its name; if so, no other process can have locked a file with that name
          * before this call.
          *
-         * @throws LockLostException if the file or its directory was removed or replaced
-         * @throws IOException if the check fails, for example because the directory is missing
+         * @throws LockLostException if the file was removed or replaced, or its directory was replaced
+         * @throws IOException if the check fails, for example because the directory is missing, or the lock is closed
          */
         void requireHeld() throws IOException;
     }

@@ -4,7 +4,7 @@ package dev.flk.wal.files;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** Another process owns the log directory. */
+/** This or another process owns the log directory. */
 public final class LogLockedException extends IOException {
     private static final long serialVersionUID = 1;
 

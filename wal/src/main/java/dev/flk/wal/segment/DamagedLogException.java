@@ -3,7 +3,7 @@ package dev.flk.wal.segment;
 
 import java.io.IOException;
 
-/** Forced records are missing or were changed; the log must be repaired before it can be opened. */
+/** Forced records are missing or were changed, and the log or its reader was opened with {@code OnDamage.STOP}. */
 public final class DamagedLogException extends IOException {
     private static final long serialVersionUID = 1;
 

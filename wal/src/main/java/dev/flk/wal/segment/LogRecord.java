@@ -9,7 +9,7 @@ package dev.flk.wal.segment;
  * @param arrivalMillis the wall time of arrival, in milliseconds since the epoch
  * @param kind the kind of the appended entry
  * @param keyId the key id of the appended entry
- * @param context the log's context when the record was appended (see {@link LogOptions#context})
+ * @param context the log's context when the record was appended (see {@code LogOptions.context})
  * @param body the body of the appended entry
  * @param position the position of the record on disk
  */

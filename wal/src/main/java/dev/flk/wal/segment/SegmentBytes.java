@@ -106,7 +106,7 @@ public final class SegmentBytes implements Closeable {
         while (filled < wanted) {
             int n = file.read(target, start + filled);
             if (n <= 0) {
-                break; // the file was truncated
+                break; // the file was truncated, or a compressed file ends
             }
             filled += n;
         }

@@ -134,8 +134,8 @@ public final class SegmentCursor implements Closeable {
         long lostEnd = expected;
         LogRecord record = nextAppended();
         if (lostFrom < lostEnd) {
-            // the header does not carry these records, because they were already known to be lost when the segment was
-            // opened; no new record gets their sequences
+            // the header does not carry these records: they were known to be lost when the segment was opened, or the
+            // header was damaged later; no new record gets their sequences
             damage = damage == null
                     ? new Damage(scan.segment(), 0, lostFrom, lostEnd - 1)
                     : damage.withMissing(lostFrom, damage.lastMissing());
@@ -234,10 +234,10 @@ public final class SegmentCursor implements Closeable {
 
     /**
      * Returns whether the gap before {@code first}, the sequence of the first displaced record, is damage and not a
-     * torn tail; true if there is no gap. Before the newest segment, a gap is always damage. In the newest segment, the
-     * gap is damage if a record of a later group exists: a group is written only after the previous group was forced,
-     * while the records of one group reach the disk in any order. The gap is also damage if a repair declared all of
-     * its records lost: the repair had evidence that they were forced, perhaps in files that have left the log since.
+     * torn tail; true if there is no gap. In an older segment, a gap is always damage. In the newest segment, the gap
+     * is damage if a record of a later group exists: a group is written only after the previous group was forced, but
+     * the records of one group reach the disk in any order. The gap is also damage if a repair declared all of its
+     * records lost: the repair had evidence that they were forced, perhaps in files that have left the log since.
      */
     private boolean wasForced(long first) {
         return first == expected

@@ -87,7 +87,7 @@ public record SegmentHeader(
         return id.getBytes(StandardCharsets.US_ASCII);
     }
 
-    /** Returns the first bytes of the header record, which no other file has. */
+    /** Returns the first bytes of the header record, which no other segment has. */
     public byte[] firstBytes() {
         byte[] bytes = new byte[RecordFormat.CHECKSUM_END];
         encode().get(bytes);
@@ -432,8 +432,8 @@ public record SegmentHeader(
 
         /**
          * Returns the offset at which the header ends. Usually, the number of blocks in the lines gives this offset. If
-         * inserted or removed bytes have moved the second copy, the header ends after the line feed that follows this
-         * copy. A copy that was moved by whole blocks does not count as moved.
+         * this is the second copy, and inserted or removed bytes have moved it, the header ends after the line feed
+         * that follows the copy. A copy that was moved by whole blocks does not count as moved.
          */
         long headerEnd(SegmentBytes bytes) throws IOException {
             boolean isSecond = bytes.load(end, 1) == 1 && bytes.array()[bytes.index(end)] == '\n';

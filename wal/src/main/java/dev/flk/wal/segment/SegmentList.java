@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The segments of a directory in the order in which they were opened. Logrotate may compress a segment or add to its
- * name; the header identifies it. Of the files with such a name, an empty one is not a segment, and one with content
- * but no complete header is damaged.
+ * name; the header identifies it. An empty file with the name of a segment is not a segment. A file with content but no
+ * readable header may be a damaged segment.
  */
 public final class SegmentList {
     private final Path directory;
@@ -25,7 +25,7 @@ public final class SegmentList {
     private final boolean isIdKept;
     private final List<String> foreign;
 
-    /** The files without a readable header in which no record is lost, as the readable segments show. */
+    /** The files without a readable header. The readable segments show that no record of these files is lost. */
     private final List<String> strays;
 
     /** The name of the active segment, if it is missing from the directory; else null. */
@@ -37,8 +37,8 @@ public final class SegmentList {
      * @param isHeaderBroken whether the header was salvaged from a damaged record, or derived from the next segment
      * @param countedEnd the first sequence that does not count in this segment any more
      * @param copies other files with the same header, such as the unfinished output of a compression
-     * @param predecessor the index of the segment that this segment continues; this segment's own index if this segment
-     *     replaced another one with the same name; -1 if the predecessor is missing
+     * @param predecessor the index of the segment that this segment continues; this segment's own index if it replaced
+     *     another one with the same name and its header names no predecessor's id; -1 if the predecessor is missing
      * @param missingFrom the first sequence that was in the missing predecessor and is in no earlier segment; unused if
      *     the predecessor exists
      */
@@ -209,10 +209,10 @@ public final class SegmentList {
 
     /**
      * Returns damage if the predecessor of a segment is missing although an older segment exists. Returns null if the
-     * id of the predecessor is unknown, or if this segment repeats all of its records. Also returns null if a repair
-     * declared the predecessor lost, or if it is reported as a file without a readable header. A missing predecessor
-     * may leave no gap in the sequences: the older segment may contain refused records with the same sequences as
-     * acknowledged records in the predecessor.
+     * id of the predecessor is unknown, or if this segment repeats all records of the predecessor. Also returns null if
+     * a repair declared the predecessor lost, or if the predecessor is reported as a file without a readable header. A
+     * missing predecessor may leave no gap in the sequences: the older segment may contain refused records with the
+     * same sequences as acknowledged records in the predecessor.
      */
     @Nullable
     Damage missingBefore(int index) {
@@ -230,7 +230,7 @@ public final class SegmentList {
         Listed before = segments.get(index - 1);
         if (next.header().ordinal() - before.header().ordinal() == 2
                 && next.header().first() <= SegmentNames.sequenceIn(name)) {
-            return null; // only the predecessor is missing, and this segment repeats all of its appended records
+            return null; // only the predecessor is missing, and this segment repeats all records appended to it
         }
         boolean isBroken = headless.stream().anyMatch(damage -> damage.segment().startsWith(name));
         return isBroken || losses.names(name)
@@ -292,7 +292,8 @@ public final class SegmentList {
     }
 
     /**
-     * Returns the files without a readable header that may contain lost records, each with the range of these records.
+     * Returns the files without a readable header that may contain lost records, and the newest segment if records may
+     * have been lost with its damaged header; each with the range of these records.
      */
     public List<Damage> headless() {
         return headless;

@@ -27,15 +27,18 @@ final class SegmentListing {
     private final String prefix;
 
     /**
-     * The files with a readable header, by the id and the ordinal in the header. Copies of a segment have the same
-     * header.
+     * The files with a readable header, by the id and the ordinal in the header, and the files with a derived header,
+     * by the id in it. Copies of a segment have the same header.
      */
     private final Map<String, List<Listed>> byId = new LinkedHashMap<>();
 
     /** Files that have the name of a segment and content, but no readable header. */
     private final List<String> withoutHeader = new ArrayList<>();
 
-    /** The files without a readable header that may contain lost records, each with the range of these records. */
+    /**
+     * The files without a readable header that may contain lost records, and the newest segment if records may have
+     * been lost with its damaged header; each with the range of these records.
+     */
     private final List<Damage> headless = new ArrayList<>();
 
     private final List<String> foreign = new ArrayList<>();
@@ -426,8 +429,8 @@ final class SegmentListing {
 
     /**
      * Returns the best of several files with the same header: a file whose own header is intact is preferred, then the
-     * file with the most complete records. The other files may be partly compressed or truncated; a cursor reads from
-     * them the records that the returned file lacks.
+     * file with the greatest number of complete records. The other files may be partly compressed or truncated; a
+     * cursor reads from them the records that the returned file lacks.
      */
     private Listed fullest(List<Listed> copies) throws IOException {
         Listed fullest = copies.get(0);

@@ -7,8 +7,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The names of a log's files: {@code <prefix>-<day>-<first sequence>.wal} for a segment. Other programs may add to such
- * a name, so the name only shows that a file may be a segment; the header decides.
+ * The names of a log's files: {@code <prefix>-<day>-<first appended sequence>.wal} for a segment. Other programs may
+ * add to such a name, so the name only shows that a file may be a segment; the header decides.
  */
 public final class SegmentNames {
     public static final String SUFFIX = ".wal";
@@ -16,7 +16,7 @@ public final class SegmentNames {
     /** The text after the prefix in the name of a temporary file. */
     public static final String OPENING = "-opening-";
 
-    /** The suffix of a copy that is kept for inspection. */
+    /** The suffix of a file that is kept for inspection: a copy, or the file itself. */
     public static final String BROKEN = ".broken";
 
     public static final String GZIP = ".gz";

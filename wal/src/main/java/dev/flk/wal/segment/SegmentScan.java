@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 /** A forward scan over the records that were appended to one segment. One thread. */
 public final class SegmentScan implements Closeable {
     /**
-     * The maximum number of bytes by which the end of a damaged header may have moved, if no copy of the header's lines
-     * shows this number.
+     * The maximum number of bytes by which the end of a damaged header may have moved, if the second copy of its lines
+     * does not show where the header ends.
      */
     private static final int MAX_SHIFT = 16;
 
@@ -53,8 +53,8 @@ public final class SegmentScan implements Closeable {
     /**
      * Opens a segment.
      *
-     * @param derived a header that was derived from other segments, to use if the file's own header can't be salvaged;
-     *     null if there is none
+     * @param derived a header to use if the file's own header can't be salvaged, for example one that was derived from
+     *     other segments; null if there is none
      * @return null if the file has no header that can be salvaged, and no record that belongs to {@code derived}
      */
     public static @Nullable SegmentScan open(FileOps files, Path file, @Nullable SegmentHeader derived)

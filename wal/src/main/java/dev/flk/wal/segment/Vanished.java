@@ -8,8 +8,8 @@ import java.nio.file.NoSuchFileException;
 /** Retries of steps that fail because a file was removed or replaced after it was listed. */
 public final class Vanished {
     /**
-     * The maximum number of attempts of a step. An attempt takes milliseconds, and the program that owns the log and
-     * logrotate remove or rename only a few files an hour; so ten failures in a row have another cause.
+     * The maximum number of attempts of a step. An attempt takes milliseconds, and logrotate and the owner of the log
+     * remove or rename only a few files an hour; so ten failures in a row have another cause.
      */
     private static final int ATTEMPTS = 10;
 

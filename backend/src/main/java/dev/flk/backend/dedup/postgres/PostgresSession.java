@@ -25,9 +25,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The state between two calls of {@link PostgresStore#connect}: a pool of connections and the token of the position,
  * which each put replaces. After a put has failed, or a look-up has found no valid token, all calls fail. A token is
- * valid if a put of this session wrote it, and no earlier put than the last one that was acknowledged when the look-up
- * began. If no put was acknowledged by then, the token that the session read when it connected is valid, too. One
- * thread calls {@link #put}, in log order; any thread may call the other methods.
+ * valid if it was written by the last put of this session that was acknowledged when the look-up began, or by a later
+ * put of this session. If no put was acknowledged by then, the token that the session read when it connected is valid,
+ * too. One thread calls {@link #put}, in log order; any thread may call the other methods.
  */
 final class PostgresSession {
     /**
@@ -243,7 +243,7 @@ final class PostgresSession {
             return new Token(incarnation, counter + 1);
         }
 
-        /** Parses the output of {@link #toString}; returns empty for any other text. */
+        /** Parses the output of {@link #toString}; returns empty if the text has no dot followed by a number. */
         static Optional<Token> parse(String text) {
             int dot = text.indexOf('.');
             try {

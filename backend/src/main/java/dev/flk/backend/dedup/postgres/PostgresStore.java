@@ -98,8 +98,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     /**
-     * Creates a store for one log. Only {@link #connect} contacts the server, so that a server that is down causes an
-     * outage instead of a failed start.
+     * Creates a store for one log, without contacting the server, so that a server that is down causes an outage
+     * instead of a failed start.
      *
      * @param logId the id under which the position is stored; no other process may use it
      */

@@ -19,7 +19,7 @@ import java.util.Optional;
  * KEYS   the position entry, then one key for each outcome
  * ARGV   the expected entry (empty: none), the next one, the wall time in milliseconds,
  *        then for each outcome its bytes and its milliseconds to live
- * reply  1, then for each key with a different valid outcome, its index among the outcomes and the stored bytes;
+ * reply  1, then for each key that keeps a different value, its index among the outcomes and the kept bytes;
  *        or 0 and the existing entry, if it is not the expected one: nothing was written
  * </pre>
  *

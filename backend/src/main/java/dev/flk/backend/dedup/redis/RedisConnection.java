@@ -49,7 +49,7 @@ final class RedisConnection {
     private @Nullable Position sent;
     private @Nullable Position acknowledged;
 
-    /** @param answers the one thread on which every stage completes */
+    /** @param answers the one thread on which the stages of answered calls complete */
     RedisConnection(RedisConnector connector, String logId, InstantSource clock, ScheduledExecutorService answers) {
         this.connector = connector;
         this.positionKey = Keys.position(logId);
@@ -135,7 +135,7 @@ final class RedisConnection {
             connection = connected;
         }
         if (failure != null) {
-            disconnect(); // the session failed before the connection was made, for example at the deadline
+            disconnect(); // this object failed before Lettuce had connected, for example at the deadline
         }
         return connected.async();
     }
@@ -146,7 +146,7 @@ final class RedisConnection {
         }
     }
 
-    /** Waits, for a bounded time, until the connection of a failed session is closed. */
+    /** If this connection has ended, waits for a bounded time until its network connection is closed. */
     void awaitDisconnected() {
         CompletableFuture<Void> closing;
         synchronized (this) {

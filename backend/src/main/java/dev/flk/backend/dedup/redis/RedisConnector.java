@@ -143,7 +143,7 @@ public final class RedisConnector implements AutoCloseable {
         return opened(() -> client.connectAsync(codec, uri));
     }
 
-    /** Opens a connection for channels like {@link #connect()}. */
+    /** Opens a connection like {@link #connect()}, for channels. */
     public <K, V> CompletableFuture<StatefulRedisPubSubConnection<K, V>> connectPubSub(RedisCodec<K, V> codec) {
         return opened(() -> client.connectPubSubAsync(codec, uri));
     }

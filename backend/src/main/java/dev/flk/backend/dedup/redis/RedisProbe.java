@@ -65,8 +65,8 @@ public final class RedisProbe implements AutoCloseable {
     }
 
     /**
-     * Returns the difference between the server's clock and the given clock, which is positive if the server's clock is
-     * ahead; empty if the server's ACL does not permit the query.
+     * Returns by how much the server's clock is ahead of the given clock, negative if it is behind; empty if the query
+     * fails, for example because the server's ACL does not permit it.
      */
     public Optional<Duration> clockAhead(InstantSource clock) throws InterruptedException {
         Instant before = clock.instant();

@@ -223,7 +223,10 @@ final class RedisLink implements AutoCloseable {
         } while (!cursor.isFinished());
     }
 
-    /** Reads the newest versions of the sessions with these ids; leaves out the sessions that Redis does not know. */
+    /**
+     * Reads the newest versions of the sessions with these ids. Leaves out the sessions that Redis does not know, and
+     * the sessions whose lifetime is over but which were not swept yet.
+     */
     CompletionStage<List<StoredSession>> load(List<String> ids) {
         return call("load", ids.toArray(String[]::new)).thenApply(reply -> {
             List<StoredSession> found = new ArrayList<>();

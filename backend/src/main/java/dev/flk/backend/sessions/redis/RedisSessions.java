@@ -40,9 +40,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Sessions in Redis, shared by several backends. Reads are answered from a copy in memory, which is updated by changes
- * that Redis publishes. A thread keeps the connections open: after a failure, the thread drops the copy and connects
- * again, and every call fails until it is connected.
+ * Sessions in Redis, shared by several backends. Live sessions are read from a copy in memory, which is updated by
+ * changes that Redis publishes; other sessions and streams of changes are read from Redis. A thread keeps the
+ * connections open: after a failure, the thread drops the copy and connects again, and every call fails until the
+ * thread is connected.
  */
 public final class RedisSessions implements SessionStorage, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");

@@ -52,8 +52,8 @@ final class SessionScript {
      * delete   id, condition, nonce or "" -> version, now (0: there was no session)
      * sweep    the time for which the stream keeps entries that are not needed -> the number of changes that wait for
      *          Postgres, the number of changes that are being written, the age of the oldest of both
-     * load     ids -> for each id: version, kind, millis, updated_at, state
-     * head     -> the newest entry of the stream
+     * load     ids -> for each id: id, version, kind, millis, updated_at, state
+     * head     -> the id of the newest entry of the stream
      * read     entry, count -> whether entries after it were removed, then the entries after it
      * dead     entry, error -> 1 if the entry was moved to the dead stream, 0 if it was no longer pending; no epoch
      * restore  versions; epoch is the run id. Does nothing once the sessions are complete

@@ -49,7 +49,7 @@ final class WriteBehind implements AutoCloseable {
     private static final Duration CARE_EVERY = Duration.ofSeconds(5);
     /**
      * The time after which this thread claims changes that another thread has received but not acknowledged. It exceeds
-     * the longest pause plus a time-out, so that the changes of a working thread are seldom claimed.
+     * the longest pause, so that the changes of a working thread are seldom claimed.
      */
     private static final Duration CLAIM_AFTER = Duration.ofSeconds(10);
 
