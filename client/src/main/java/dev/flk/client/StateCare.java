@@ -42,9 +42,12 @@ public final class StateCare {
      * case, dump again.
      *
      * @param namespace the namespace; empty for all namespaces
-     * @param agentId the agent; empty for all agents
+     * @param agentId the agent; empty for all agents, and required to be empty for all namespaces
      */
     public Dump dump(String namespace, String agentId) {
+        if (namespace.isEmpty() && !agentId.isEmpty()) {
+            throw new IllegalArgumentException("an agent can be dumped only from one namespace; name the namespace");
+        }
         StandingResponse first = page(namespace, agentId, "");
         Stream<StateEvent> atFloor = Stream.iterate(first, page -> page.getEntriesCount() > 0, page -> {
                     StandingResponse next = page(namespace, agentId, page.getNextPageToken());

@@ -576,12 +576,14 @@ public final class StateEngine implements AutoCloseable {
         } catch (StateException e) {
             invalid = e; // the caller receives this error, unless an answer to this request is remembered
         }
+        boolean isChecked = !conditions.isEmpty();
         CompletableFuture<Committed> decided = new CompletableFuture<>();
         var unused = submit(new PendingCommit(operations, conditions, request, content, invalid, decided))
                 .whenComplete((committed, failure) -> {
                     if (failure == null) {
                         answer.complete(committed);
-                    } else if (failure instanceof StateException refused
+                    } else if (isChecked // otherwise, the operations themselves may change a schema
+                            && failure instanceof StateException refused
                             && Schemas.isOutdated(refused)
                             && checksLeft > 1) {
                         schemas.forget(operations);

@@ -247,10 +247,15 @@ final class GroupCommit {
     }
 
     private boolean sealAsAsked() {
-        CompletableFuture<Void> seal = seals.poll();
-        if (seal == null) {
-            return false;
+        boolean isAsked = false;
+        for (CompletableFuture<Void> seal = seals.poll(); seal != null; seal = seals.poll()) {
+            seal(seal);
+            isAsked = true;
         }
+        return isAsked;
+    }
+
+    private void seal(CompletableFuture<Void> seal) {
         try {
             requireLock();
             if (nextPredecessor == null && hasRecords()) {
@@ -264,7 +269,6 @@ final class GroupCommit {
             giveUpSegment();
             seal.completeExceptionally(e);
         }
-        return true;
     }
 
     /**

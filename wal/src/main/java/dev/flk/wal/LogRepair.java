@@ -26,9 +26,11 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -102,13 +104,14 @@ public final class LogRepair {
         }
         String declaredIn = lost.isEmpty() ? null : declare(lost, list.logId());
         List<SetAside> setAside = new ArrayList<>();
+        Set<String> replaced = new HashSet<>();
         for (Map.Entry<String, String> copy : copies.entrySet()) {
             String name = copy.getKey();
             long kept = damaged.getOrDefault(name, -1L);
             if (kept >= 0) {
-                replace(list, name, kept);
+                replaced.add(replace(list, name, kept, broken));
             }
-            if (kept < 0 || name.endsWith(SegmentNames.GZIP)) {
+            if ((kept < 0 && !replaced.contains(name)) || name.endsWith(SegmentNames.GZIP)) {
                 // the file itself replaces its copy
                 files.move(directory.resolve(name), directory.resolve(copy.getValue()));
                 files.forceDirectory(directory);
@@ -195,18 +198,15 @@ public final class LogRepair {
     }
 
     /**
-     * Replaces a segment by a segment with only its complete records. The replacement of a compressed segment is not
-     * compressed.
+     * Replaces a segment by a segment with only its complete records, and returns the name of the replacement. The
+     * replacement of a compressed segment is not compressed.
      */
-    private void replace(SegmentList list, String name, long kept) throws IOException {
+    private String replace(SegmentList list, String name, long kept, BrokenFiles broken) throws IOException {
         String target =
                 name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
         if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
-            // the file with the target's name is another copy of the segment, which the listing did not choose
-            files.move(
-                    directory.resolve(target),
-                    directory.resolve(SegmentNames.freeBrokenName(files, directory, target)));
-            files.forceDirectory(directory);
+            // another copy of the segment, from which the cursor below may read records that this file lacks
+            String unused = broken.copy(target);
         }
         try (SegmentCursor cursor = list.open(list.indexOf(name))) {
             NewFile.write(files, directory, prefix, target, file -> {
@@ -214,6 +214,7 @@ public final class LogRepair {
                 requireSame(cursor, file, kept);
             });
         }
+        return target;
     }
 
     private static void requireSame(SegmentCursor original, OpenFile replacement, long kept) throws IOException {

@@ -178,6 +178,41 @@ final class LogRepairTest {
     }
 
     @Test
+    void compressedCopyBesideTheSegment_damagedInDifferentPlaces_losesNothing() throws IOException {
+        List<LogRecord> before = readAll(disk);
+        byte[] one = disk.content(varied.oldest);
+        byte[] other = one.clone();
+        one[(int) offsetOf(2) + 45] ^= 1;
+        one[(int) offsetOf(3) + 45] ^= 1;
+        other[(int) offsetOf(5) + 45] ^= 1;
+        disk.put(varied.oldest, one);
+        disk.put(varied.oldest + ".gz", gzipped(other));
+
+        assertThat(repair(disk).run().lost()).isEmpty();
+
+        assertThat(readAll(disk)).zipSatisfy(before, LogRepairTest::assertSame);
+        assertThat(disk.content(varied.oldest + ".broken")).isEqualTo(one);
+        assertThat(disk.content(varied.oldest + ".gz.broken")).isEqualTo(gzipped(other));
+        assertThat(repair(disk).run().isNeeded()).isFalse();
+    }
+
+    @Test
+    void compressedCopyBesideASegmentWithoutHeader_theReplacementStays() throws IOException {
+        disk.remove(varied.newest);
+        disk.remove(varied.failed);
+        List<LogRecord> before = readAll(disk);
+        byte[] other = disk.content(varied.oldest);
+        other[(int) offsetOf(2) + 45] ^= 1;
+        disk.put(varied.oldest + ".gz", gzipped(other));
+        destroyHeader(disk, varied.oldest);
+
+        assertThat(repair(disk).run().missing()).isEqualTo(1);
+
+        assertThat(readAll(disk)).hasSize(before.size() - 1);
+        assertThat(repair(disk).run().isNeeded()).isFalse();
+    }
+
+    @Test
     void twoCopiesOfASegment_headersDamagedInDifferentPlaces_oneRepairSuffices() throws IOException {
         List<LogRecord> before = readAll(disk);
         List<Integer> carried = before.stream()

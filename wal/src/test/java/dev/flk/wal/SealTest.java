@@ -71,6 +71,16 @@ final class SealTest {
     }
 
     @Test
+    void seal_askedTwiceBeforeAStep_completesBoth() throws IOException {
+        SimulatedLog log = open();
+        log.append(entry("one"));
+        CompletableFuture<Void> first = log.log.seal();
+        assertThat(seal(log)).isCompleted();
+        assertThat(first).isCompleted();
+        assertThat(segments()).isEqualTo(2);
+    }
+
+    @Test
     void seal_closedLog_isRefused() throws IOException {
         SimulatedLog log = open();
         log.log.close();

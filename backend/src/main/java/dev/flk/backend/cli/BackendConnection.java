@@ -3,10 +3,10 @@ package dev.flk.backend.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
+import dev.flk.program.cli.Json;
 import dev.flk.program.diagnostics.LocalHttpClient;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -38,7 +38,6 @@ import picocli.CommandLine.Spec;
  * command.
  */
 final class BackendConnection {
-    private static final JsonMapper JSON = new JsonMapper();
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int MAX_FILE_BYTES = 1 << 20;
 
@@ -138,7 +137,7 @@ final class BackendConnection {
      */
     static String error(String answer) {
         try {
-            JsonNode body = JSON.readTree(answer);
+            JsonNode body = Json.parse(answer);
             String error = body.path("error").asText(answer);
             return body.has("actual")
                     ? error + ": the session has version " + body.path("actual").asText()
@@ -150,7 +149,7 @@ final class BackendConnection {
 
     static JsonNode parsed(String body) throws IOException {
         try {
-            return JSON.readTree(body);
+            return Json.parse(body);
         } catch (JsonProcessingException e) {
             throw new IOException("the answer is not JSON; does the URL name a backend?", e);
         }

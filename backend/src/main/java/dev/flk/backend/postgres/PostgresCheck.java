@@ -36,7 +36,8 @@ import org.flywaydb.core.api.FlywayException;
 public final class PostgresCheck {
     private static final String MINE = """
             (SELECT oid FROM pg_class
-            WHERE relnamespace = current_schema()::regnamespace AND relname LIKE 'flk\\_%' AND relkind = 'r')""";
+            WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+            AND (relname LIKE 'flk\\_%' OR relname IN ('sync_sessions', 'sync_events')))""";
 
     private static final int POOL_SAMPLES = 10;
     private static final long POOL_SAMPLE_MILLIS = 100;

@@ -3,11 +3,9 @@ package dev.flk.backend.state;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonRawValue;
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.client.StateCare.Dump;
@@ -44,15 +42,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class StateDump {
     /** A mapper without limits, because the sizes of values were limited when they were written. */
-    private static final JsonMapper JSON = new JsonMapper(JsonFactory.builder()
-            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
-            .disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
-            .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNameLength(Integer.MAX_VALUE)
-                    .maxStringLength(Integer.MAX_VALUE)
-                    .maxNumberLength(Integer.MAX_VALUE)
-                    .build())
-            .build());
+    private static final JsonMapper JSON = new JsonMapper(Json.withoutLimits());
 
     private static final int FORMAT = 1;
     private static final Instant FIRST = Instant.parse("0001-01-01T00:00:00Z");

@@ -3,7 +3,7 @@ package dev.flk.backend.ui;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.program.cli.Json;
 import java.time.Instant;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -32,13 +32,12 @@ public record Outcome(
         String regime,
         Instant receivedAt,
         @Nullable Instant measuredAt) {
-    private static final JsonMapper JSON = new JsonMapper();
     private static final int SHORT_ID = 12;
 
     /** Parses JSON that this backend has stored, and which is therefore valid. */
     static JsonNode parsed(String line) {
         try {
-            return JSON.readTree(line);
+            return Json.parse(line);
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("the store returned text that is not JSON", e);
         }

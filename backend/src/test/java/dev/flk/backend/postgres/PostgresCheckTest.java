@@ -91,6 +91,13 @@ class PostgresCheckTest {
     }
 
     @Test
+    void sessions_indexesArePresent() throws IOException, SQLException {
+        Schema.SESSIONS.migrate(new PostgresConnector(config, PoolMetrics.unobserved(Pool.SESSIONS)));
+        PostgresCheck ofSessions = new PostgresCheck(config, EnumSet.of(Pool.SESSIONS), USUAL, InstantSource.system());
+        assertThat(find("indexes", ofSessions).measured()).isEqualTo("all present and valid");
+    }
+
+    @Test
     void missingMigration_isCounted() {
         server.execute(database, "DELETE FROM flk_state_schema_history WHERE version = '4'");
         assertBad("migrations", "state: 1 migration missing");

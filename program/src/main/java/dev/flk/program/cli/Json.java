@@ -2,9 +2,12 @@
 package dev.flk.program.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamWriteFeature;
 import com.fasterxml.jackson.core.json.JsonWriteFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.cfg.EnumFeature;
@@ -24,7 +27,7 @@ import java.util.stream.Collectors;
  * are omitted; enum constants are in lower case. Safe for any thread.
  */
 public final class Json {
-    private static final JsonMapper MAPPER = JsonMapper.builder()
+    private static final JsonMapper MAPPER = JsonMapper.builder(withoutLimits())
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .defaultPropertyInclusion(
                     JsonInclude.Value.construct(JsonInclude.Include.NON_NULL, JsonInclude.Include.ALWAYS))
@@ -64,6 +67,28 @@ public final class Json {
     /** Returns a record, map or list as bytes, without a line end. */
     public static byte[] bytes(Object result) {
         return line(result).strip().getBytes(StandardCharsets.US_ASCII);
+    }
+
+    /**
+     * Parses JSON whose size was limited when it was written, and which may have names of any length.
+     *
+     * @throws JsonProcessingException if the text is not JSON
+     */
+    public static JsonNode parse(String json) throws JsonProcessingException {
+        return MAPPER.readTree(json);
+    }
+
+    /** Returns a factory that reads names, strings and numbers of any length. */
+    public static JsonFactory withoutLimits() {
+        return JsonFactory.builder()
+                .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+                .disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
+                .streamReadConstraints(StreamReadConstraints.builder()
+                        .maxNameLength(Integer.MAX_VALUE)
+                        .maxStringLength(Integer.MAX_VALUE)
+                        .maxNumberLength(Integer.MAX_VALUE)
+                        .build())
+                .build();
     }
 
     /** Wraps JSON text for use as a component of a result. */

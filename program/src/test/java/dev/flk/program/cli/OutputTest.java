@@ -73,4 +73,10 @@ class OutputTest {
         assertThat(Json.line(new Wrapped(Json.raw("{\"city\":\"Zürich \uD83D\uDE00\"}"))))
                 .isEqualTo("{\"state\":{\"city\":\"Z\\u00fcrich \\ud83d\\ude00\"}}\n");
     }
+
+    @Test
+    void json_longName_isParsed() throws Exception {
+        String name = "n".repeat(60_000);
+        assertThat(Json.parse("{\"" + name + "\":1}").path(name).asInt()).isEqualTo(1);
+    }
 }

@@ -454,7 +454,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public List<Optional<Version>> newest(List<StateKey> keys, long upToRevision) {
-        return calls.reading(connection -> {
+        List<Optional<Version>> newest = calls.reading(connection -> {
             List<Optional<Version>> found = new ArrayList<>(Collections.nCopies(keys.size(), Optional.empty()));
             Jdbc.Values[] names = keyArrays(keys);
             Jdbc.each(
@@ -470,6 +470,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                     upToRevision);
             return found;
         });
+        settleRead(newest.stream().flatMap(Optional::stream));
+        return newest;
     }
 
     /** Reads a version from five columns, beginning at column {@code from}. */

@@ -208,8 +208,8 @@ public final class SegmentCursor implements Closeable {
             // If the writer wrote records while the scan was running, the scan may have found a record but missed
             // records before it. All records before a found record are in the file by now, so the scan runs again. The
             // second run can miss records in the same way, but only after the last record of the first run; therefore
-            // drop what follows that record.
-            long last = displaced.isEmpty() ? Long.MAX_VALUE : displaced.lastKey();
+            // drop what follows that record, or everything if the first run found nothing.
+            long last = displaced.isEmpty() ? expected - 1 : displaced.lastKey();
             displaced.clear();
             scan.seekAfresh(offset);
             addComplete(scan, offset);

@@ -25,6 +25,7 @@ final class LocalCopy {
     private final ConcurrentSkipListMap<String, StoredSession> sessions = new ConcurrentSkipListMap<>(BY_AGENT);
     private final AtomicLong changes = new AtomicLong();
     private final Set<Runnable> listeners = ConcurrentHashMap.newKeySet();
+    private volatile boolean hasEnded;
 
     /** Adds a version that this backend has read from Redis or written. */
     void add(StoredSession version) {
@@ -38,8 +39,14 @@ final class LocalCopy {
         callListeners();
     }
 
+    /** Calls all listeners, and from now on calls each new listener at once, because the link has ended. */
+    void end() {
+        hasEnded = true;
+        callListeners();
+    }
+
     /** Removes all listeners and calls each of them once. */
-    void callListeners() {
+    private void callListeners() {
         List.copyOf(listeners).stream().filter(listeners::remove).forEach(Runnable::run);
     }
 
@@ -54,7 +61,7 @@ final class LocalCopy {
      */
     Runnable whenBeyond(long seen, Runnable listener) {
         listeners.add(listener);
-        if (changes.get() != seen && listeners.remove(listener)) {
+        if ((hasEnded || changes.get() != seen) && listeners.remove(listener)) {
             listener.run();
         }
         return () -> listeners.remove(listener);

@@ -161,7 +161,7 @@ final class RedisLink implements AutoCloseable {
                 joined(call("finish", Long.toHexString(random.nextLong()), durable == null ? "" : SessionScript.GROUP))
                         .get(1);
         load();
-        ended.thenRun(copy::callListeners);
+        ended.thenRun(copy::end);
     }
 
     private String runId(String server) {
