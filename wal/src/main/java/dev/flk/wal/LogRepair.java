@@ -26,11 +26,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -104,14 +102,13 @@ public final class LogRepair {
         }
         String declaredIn = lost.isEmpty() ? null : declare(lost, list.logId());
         List<SetAside> setAside = new ArrayList<>();
-        Set<String> replaced = new HashSet<>();
         for (Map.Entry<String, String> copy : copies.entrySet()) {
             String name = copy.getKey();
             long kept = damaged.getOrDefault(name, -1L);
             if (kept >= 0) {
-                replaced.add(replace(list, name, kept, broken));
+                replace(list, name, kept, broken);
             }
-            if ((kept < 0 && !replaced.contains(name)) || name.endsWith(SegmentNames.GZIP)) {
+            if (kept < 0 || name.endsWith(SegmentNames.GZIP)) {
                 // the file itself replaces its copy
                 files.move(directory.resolve(name), directory.resolve(copy.getValue()));
                 files.forceDirectory(directory);
@@ -198,10 +195,10 @@ public final class LogRepair {
     }
 
     /**
-     * Replaces a segment by a segment with only its complete records, and returns the name of the replacement. The
-     * replacement of a compressed segment is not compressed.
+     * Replaces a segment by a segment with only its complete records. The replacement of a compressed segment is not
+     * compressed.
      */
-    private String replace(SegmentList list, String name, long kept, BrokenFiles broken) throws IOException {
+    private void replace(SegmentList list, String name, long kept, BrokenFiles broken) throws IOException {
         String target =
                 name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
         if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
@@ -214,7 +211,6 @@ public final class LogRepair {
                 requireSame(cursor, file, kept);
             });
         }
-        return target;
     }
 
     private static void requireSame(SegmentCursor original, OpenFile replacement, long kept) throws IOException {

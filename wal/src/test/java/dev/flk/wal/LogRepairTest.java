@@ -197,22 +197,6 @@ final class LogRepairTest {
     }
 
     @Test
-    void compressedCopyBesideASegmentWithoutHeader_theReplacementStays() throws IOException {
-        disk.remove(varied.newest);
-        disk.remove(varied.failed);
-        List<LogRecord> before = readAll(disk);
-        byte[] other = disk.content(varied.oldest);
-        other[(int) offsetOf(2) + 45] ^= 1;
-        disk.put(varied.oldest + ".gz", gzipped(other));
-        destroyHeader(disk, varied.oldest);
-
-        assertThat(repair(disk).run().missing()).isEqualTo(1);
-
-        assertThat(readAll(disk)).hasSize(before.size() - 1);
-        assertThat(repair(disk).run().isNeeded()).isFalse();
-    }
-
-    @Test
     void twoCopiesOfASegment_headersDamagedInDifferentPlaces_oneRepairSuffices() throws IOException {
         List<LogRecord> before = readAll(disk);
         List<Integer> carried = before.stream()
