@@ -30,7 +30,7 @@ import java.util.stream.LongStream;
 /**
  * Clients that increment a few counters with if_version, each client through one of several engines. After an error
  * that may be temporary, a client repeats the call with the same request_id, which also resolves an unknown outcome.
- * After a conflict, the client reads the counter again. Answers and refusals are recorded.
+ * After a conflict, the client chooses and reads a counter again. Answers and refusals are recorded.
  */
 final class CounterClients implements AutoCloseable {
     static final int CLIENTS = 64;
@@ -88,7 +88,10 @@ final class CounterClients implements AutoCloseable {
         return List.copyOf(refusals);
     }
 
-    /** Returns whether any client has ended; a client without a limit of commits ends only because of an error. */
+    /**
+     * Returns whether any client has ended; before {@link #stop}, a client without a limit of commits ends only because
+     * of an error.
+     */
     boolean hasEnded() {
         return clients.stream().anyMatch(Future::isDone);
     }

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Tests of an engine's contract with Postgres. */
+/** Tests of the promises that an engine keeps on Postgres. */
 class PostgresStateTest extends StateContract {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 

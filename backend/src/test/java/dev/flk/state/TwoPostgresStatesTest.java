@@ -37,7 +37,7 @@ class TwoPostgresStatesTest {
     private static final PostgresServer server = PostgresServer.shared();
 
     /**
-     * One engine removes all keys while clients write through the other; after each removal, no earlier key remains.
+     * One engine removes all keys while a client writes through the other; after each removal, no earlier key remains.
      */
     @Test
     void removal_duringWritesOfTheOtherEngine_leavesNoOrphan() throws Exception {

@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
 
 /**
  * A source of certificates that a backend accepts. Each certificate has a new id: all certificates have the same shard
- * and Merkle root, but consecutive epochs. Confined to one thread.
+ * and Merkle root, but consecutive epochs. Used by one thread at a time.
  */
 final class Certificates {
     static final String SHARD = "bench-1";
@@ -38,7 +38,7 @@ final class Certificates {
     /**
      * Creates a source of certificates of any size.
      *
-     * @param elements the number of elements in {@code v_star}, each of about 9 bytes
+     * @param elements the number of elements in {@code v_star}, each of 10 bytes with its comma
      */
     public Certificates(Signer signer, String merkleRoot, int elements) {
         this.signer = signer;

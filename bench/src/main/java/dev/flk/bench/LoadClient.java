@@ -267,7 +267,7 @@ final class LoadClient implements AutoCloseable {
         /** Returns whether the reply is complete. */
         abstract boolean isComplete() throws IOException;
 
-        /** Checks a complete reply to a request with a number of items. */
+        /** Throws if a complete reply to a request with {@code items} certificates is not as {@code expected}. */
         abstract void require(String expected, int items) throws IOException;
 
         /** Prepares for the next reply. */

@@ -22,7 +22,7 @@ import org.openjdk.jmh.annotations.TearDown;
 /** Benchmarks of appends to a log on disk. Each append waits until its records are forced to disk. */
 @State(Scope.Thread)
 public class LogSteps {
-    /** The system property with the directory of the log. */
+    /** The system property with the directory in which the log gets a directory of its own. */
     public static final String DIRECTORY = "flk.bench.directory";
 
     private static final int GROUP = 20;
@@ -32,7 +32,7 @@ public class LogSteps {
     private final List<Entry> group = entries(GROUP);
     private final Log log;
 
-    /** Opens the log in the directory that {@link #DIRECTORY} names. */
+    /** Opens the log in a subdirectory of the directory that {@link #DIRECTORY} names. */
     public LogSteps() {
         Path directory = Path.of(System.getProperty(DIRECTORY, ""));
         try {

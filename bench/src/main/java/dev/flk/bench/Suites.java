@@ -8,7 +8,7 @@ import java.util.Map;
 
 /** All suites by name. */
 final class Suites {
-    /** The suite whose subjects have names of the form {@code what, connections}. */
+    /** The suite that {@code --plot} draws. Its subjects with connections have the names {@code what, connections}. */
     static final String OVER_CONNECTIONS = "singles";
 
     private static final Restart MILLION = new Restart(1_000_000, 3);

@@ -283,7 +283,7 @@ final class Workbench implements Closeable {
         return new Certificates(signer, freshRoot());
     }
 
-    /** Returns a source of certificates with about 9 bytes for each element of {@code v_star}. */
+    /** Returns a source of certificates with 10 bytes for each of {@code elements} elements of {@code v_star}. */
     Certificates certificates(int elements) {
         return new Certificates(new HmacSigner(Server.SECRET), freshRoot(), elements);
     }

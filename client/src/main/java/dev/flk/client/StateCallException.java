@@ -112,8 +112,8 @@ public class StateCallException extends RuntimeException {
     }
 
     /**
-     * The backend could not be reached, or did not respond in time. {@link Transaction#commit} may be called again to
-     * learn whether the transaction was committed.
+     * The backend could not be reached, or did not respond in time. {@link Transaction#commit} may be called again; it
+     * commits the transaction unless an earlier call has done so.
      */
     public static final class Unreachable extends StateCallException {
         private static final long serialVersionUID = 1;
@@ -269,7 +269,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The server's disk is full. */
+    /** The disk or memory that holds the server's state is full or nearly full. */
     public static final class DiskFull extends StateCallException {
         private static final long serialVersionUID = 1;
 
@@ -279,8 +279,8 @@ public class StateCallException extends RuntimeException {
     }
 
     /**
-     * The server's storage failed. {@link Transaction#commit} may be called again to learn whether the transaction was
-     * committed.
+     * The server's storage failed. {@link Transaction#commit} may be called again; it commits the transaction unless an
+     * earlier call has done so.
      */
     public static final class StoreDown extends StateCallException {
         private static final long serialVersionUID = 1;

@@ -34,8 +34,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests of the agent's real jar in which the n-th system call of one kind on its files fails or kills the agent. A run
- * without faults follows, and then an audit: every acknowledged certificate is recorded once, and only certificates
+ * Tests of the agent's real jar: the n-th system call of one kind on its files fails or kills the agent. A run without
+ * faults follows, and then an audit: every acknowledged certificate is recorded once, and only certificates
  * that the backend refuses permanently are dead letters. {@code -Dflk.faults=all} tries every n that occurs in a short
  * run, {@code some} fewer.
  */
@@ -64,7 +64,7 @@ final class AgentInjectedFaultsIT {
     private enum Target {
         /** The segments to which records are appended. */
         SEGMENTS,
-        /** All files that the agent uses. */
+        /** The segments, also while they have temporary names, and most other files that the agent uses. */
         EVERYTHING;
 
         List<Path> in(AgentHome home) {

@@ -36,7 +36,7 @@ final class AgentSetClockIT {
         FakeClock clock = FakeClock.in(directory);
         home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         spool(WAITING);
-        // slow enough that some certificates are always pending
+        // slow enough that some certificates are still pending after the first change of the clock
         try (BackendProcess backend = BackendProcess.start(directory, Map.of("TOKEN_RATE", "40", "TOKEN_BURST", "5"))) {
             Client client = new Client(backend.url());
             try (Program agent = agent(backend, clock)) {

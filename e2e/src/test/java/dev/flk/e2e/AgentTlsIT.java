@@ -21,8 +21,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Tests of mutual TLS between agent and backend, with valid and invalid certificates. An invalid certificate loses no
- * data, and the error message suggests a remedy.
+ * Tests of TLS between agent and backend, mostly with client certificates, with right and wrong settings. With wrong
+ * settings, nothing is lost, and the agent reports the problem.
  */
 @Tag("thorough")
 final class AgentTlsIT {
@@ -31,8 +31,8 @@ final class AgentTlsIT {
     private static final TestAuthority STRANGE = TestAuthority.named("strange");
 
     /**
-     * The reason for a failed handshake. The JDK's client may close the connection with or without sending an alert
-     * first.
+     * Two reasons for a failed handshake, one of which is counted: the JDK's client may close the connection with or
+     * without sending an alert first.
      */
     private static final String CLIENT_CLOSES = "refused by client or closed";
 

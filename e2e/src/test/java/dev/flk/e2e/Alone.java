@@ -7,8 +7,8 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * A marker for a test class that measures throughput and therefore must not run concurrently with any other test class
- * of this module, in any JVM.
+ * A marker for a test class that needs the machine to itself and therefore must not run concurrently with any other
+ * test class of this module, in any JVM.
  */
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.TYPE)

@@ -26,8 +26,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Tests that acknowledged outcomes survive repeated {@code kill -9} of the backend under load, with each store. The
- * policy changes at each start. {@code -Dflk.kills=20} kills the backend 20 times with each store.
+ * Tests that acknowledged outcomes survive repeated {@code kill -9} of the backend under load, with each store except
+ * {@code memory}. The policy changes at each start. {@code -Dflk.kills=20} kills the backend 20 times in each case.
  */
 final class BackendKillIT {
     private static final int SENDERS = 4;

@@ -111,7 +111,10 @@ final class Browser implements AutoCloseable {
         Client.awaitUntil(() -> text().contains(text));
     }
 
-    /** Fails if the console shows errors, axe-core finds serious problems, or the page is wider than the window. */
+    /**
+     * Fails if the console shows errors or warnings, axe-core finds serious problems, or the page is wider than the
+     * window.
+     */
     void requireSound() {
         assertThat(errors()).isEmpty();
         driver.manage().timeouts().scriptTimeout(Duration.ofSeconds(60));

@@ -13,8 +13,9 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * The AppCDS archive of a program, written by the first test of a build that starts the program. It speeds up short
- * runs, which spend most of their time loading and verifying classes. A JVM that can't use the archive runs without it.
+ * The AppCDS archive of a program. After a build, the first test that starts the program writes the archive. It speeds
+ * up short runs, which spend most of their time loading and verifying classes. A JVM that can't use the archive runs
+ * without it.
  */
 final class ClassArchive {
     private static final Map<Path, List<String>> OPTIONS = new ConcurrentHashMap<>();

@@ -20,7 +20,7 @@ import java.util.Map;
  * processes.
  */
 record Command(int exitCode, String out, String err) {
-    /** Runs a command of the backend that does not serve. */
+    /** Runs a command of the backend, other than {@code serve}. */
     static Command ofBackend(Map<String, String> environment, String... args) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();

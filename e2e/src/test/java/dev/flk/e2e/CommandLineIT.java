@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.e2e.Traffic.Sent;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -140,12 +141,13 @@ final class CommandLineIT {
                     .contains("stopping", "stopped")
                     .doesNotContainPattern(STACK_TRACE);
         }
-        assertIsThere(Pcs.number(1));
+        assertAreThere(List.of(Pcs.number(1)));
     }
 
     @Test
     void sigterm_jarOverwritten_exits143AndLosesNothing() throws Exception {
         Path jar = Files.copy(Built.jar("flk-backend"), directory.resolve("flk-backend.jar"));
+        List<Sent> answered;
         try (BackendProcess backend = BackendProcess.of(Program.java(jar, directory, BackendProcess.environment()));
                 Traffic traffic = new Traffic(backend.url(), 1, 500)) {
             Client.awaitUntil(() -> Traffic.count(traffic.answered(), 200) >= 500);
@@ -153,14 +155,21 @@ final class CommandLineIT {
             assertThat(backend.program().terminate())
                     .as(backend.program().allLines())
                     .isEqualTo(143);
+            traffic.end();
+            answered = traffic.answered();
         }
-        assertIsThere(Pcs.number(1));
+        assertAreThere(answered.stream()
+                .filter(one -> one.status() == 200)
+                .map(Sent::pcs)
+                .toList());
     }
 
-    private void assertIsThere(Pcs pcs) throws Exception {
+    private void assertAreThere(List<Pcs> all) throws Exception {
         try (BackendProcess again = BackendProcess.start(directory)) {
-            assertThat(new Client(again.url()).get("/v1/pcs/" + pcs.id()).status())
-                    .isEqualTo(200);
+            Client client = new Client(again.url());
+            for (Pcs pcs : all) {
+                assertThat(client.get("/v1/pcs/" + pcs.id()).status()).isEqualTo(200);
+            }
         }
     }
 

@@ -13,7 +13,10 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Tests of {@code GET /metrics}: the required login, and the names that dashboards rely on. */
 final class ContractMetricsIT {
-    /** The names that do not follow the naming conventions. Both formats must have samples with exactly these names. */
+    /**
+     * The counters whose samples must have exactly these names in both formats, although most of them lack the suffix
+     * {@code _total}.
+     */
     private static final List<String> BARE = List.of(
             "flk_ingest_total",
             "flk_accepted",

@@ -21,7 +21,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.yaml.snakeyaml.Yaml;
 
-/** Tests of the docs: the targets of links exist, and so do the files, tests and commands that the docs name. */
+/**
+ * Tests of the docs: the targets of links exist, and so do the tests and commands that the docs name; the deployment
+ * files have the settings that the docs list.
+ */
 final class DocsIT {
     private static final Pattern LINK = Pattern.compile("]\\(([^)\\s]+)\\)");
     private static final Pattern TEST = Pattern.compile("`([A-Z][a-z][A-Za-z0-9]+(?:Test|IT))`");
@@ -52,9 +55,9 @@ final class DocsIT {
     }
 
     /**
-     * Checks that every setting in the deployment files is listed in {@code docs/configuration.md}, and that the chart
-     * accepts all but three of the settings listed there. A unit test of each program checks that this page is
-     * complete.
+     * Checks that every setting to which the deployment files give a value is listed in {@code docs/configuration.md},
+     * and that all but three of the settings listed there get a value in these files or are in the chart's schema. A
+     * unit test of each program checks that this page is complete.
      */
     @Test
     void deploymentFilesAndDocs_haveTheSameSettings() throws IOException {

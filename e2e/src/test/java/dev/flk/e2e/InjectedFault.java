@@ -20,7 +20,7 @@ import java.util.stream.Stream;
  * @param when {@code 3} for the third call of a thread, {@code 2+3} for the second call and every third call after it
  */
 record InjectedFault(String calls, String what, String when) {
-    /** Which n to try: by default the usual ones, otherwise {@code some} or {@code all} that occur in a short run. */
+    /** The n that {@link #tryEach} tries: {@code usual}, or {@code some} or {@code all} n that occur in a short run. */
     private static final String TRIED = System.getProperty("flk.faults", "usual");
 
     static final boolean ONLY_USUAL = TRIED.equals("usual");
@@ -38,7 +38,7 @@ record InjectedFault(String calls, String what, String when) {
         NEXT_OPENINGS,
         /** The inbox directory itself. */
         DIRECTORY,
-        /** All files that the backend uses at startup. */
+        /** The segments, also while they have temporary names, the directory, the lock and the mark. */
         EVERYTHING;
 
         List<Path> in(Path inbox) {

@@ -24,8 +24,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests of the real jar in which the n-th system call of one kind on its log files fails or kills the backend. A
- * restart and an audit follow. {@code -Dflk.faults=all} tries every n that occurs in a short run, {@code some} fewer.
+ * Tests of the real jar: the n-th system call of one kind on its log files fails or kills the backend. A restart and an
+ * audit follow. {@code -Dflk.faults=all} tries every n that occurs in a short run, {@code some} fewer.
  */
 final class InjectedFaultsIT {
     private static final int SUBMISSIONS = 9;
@@ -88,7 +88,7 @@ final class InjectedFaultsIT {
 
     static Stream<Kind> openings() {
         return chosen(
-                // startup opens the first segment three times, on another thread
+                // startup opens the first segment several times, on another thread
                 new Kind("openat", "error=EIO", Target.NEXT_OPENINGS, 5, List.of()),
                 new Kind("pwrite64", "error=ENOSPC", Target.NEXT_OPENINGS, 1, List.of()),
                 new Kind(InjectedFault.RENAMES, "error=EIO", Target.NEXT_OPENINGS, 1, List.of(1)),
@@ -219,13 +219,16 @@ final class InjectedFaultsIT {
             }
             if (met) {
                 assertThat(program.awaitExit()).isEqualTo(137);
+                assertThat(kind.at(n).wasMet(run.traces()))
+                        .as("killed by the fault")
+                        .isTrue();
             }
         }
         run.audit();
         return met;
     }
 
-    /** Returns the backend that a program runs, or empty if the program exits before it serves requests. */
+    /** Returns the backend that a program runs; empty if the program exits, or does not serve in time and is killed. */
     private static Optional<BackendProcess> serving(Program program) {
         try {
             return Optional.of(BackendProcess.of(program));

@@ -46,7 +46,7 @@ final class LocalPost {
      * Sends one request and reads the answer.
      *
      * @throws ConnectException if nothing listens at the address
-     * @throws IOException if the answer is incomplete or missing
+     * @throws IOException if the answer has no complete head
      */
     private static Answer exchange(SocketAddress door, String method, String path, String contentType, String body)
             throws IOException {

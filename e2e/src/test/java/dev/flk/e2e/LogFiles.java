@@ -17,7 +17,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * The segments of a log, read only according to {@code docs/wire-format.md}.
+ * The segments of a log, parsed as {@code docs/wire-format.md} describes them, without the code of {@code wal}.
  *
  * @param name the prefix of the segment names
  */
@@ -45,7 +45,7 @@ record LogFiles(Path directory, String name) {
         }
     }
 
-    /** Returns all records in order, without headers and without the copies of records that follow a header. */
+    /** Returns all records in order, without the headers and the records that they carry. */
     List<Entry> entries() throws IOException {
         List<Entry> entries = new ArrayList<>();
         for (Path segment : segments()) {

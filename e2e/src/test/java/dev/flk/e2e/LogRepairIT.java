@@ -103,7 +103,7 @@ final class LogRepairIT {
                 + " to " + line.get("last_lost");
     }
 
-    /** Runs a {@code wal} command on the backend's log, which must succeed, and returns its JSON lines. */
+    /** Runs a {@code wal} command, which must succeed, on the backend's log, and returns its JSON lines. */
     private List<JsonNode> wal(String command) {
         Map<String, String> environment = Map.of("WAL_DIR", log().toString());
         return Command.ofBackend(environment, "wal", command, "--json")

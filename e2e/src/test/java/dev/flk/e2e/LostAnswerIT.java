@@ -26,7 +26,8 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * Tests of two backends with different policies on one Redis. The first backend answers and is killed, Redis is
  * emptied, and the second backend records different outcomes. When the first backend restarts, it must log every answer
- * that no longer applies, and no answer that it can't have given. {@code -Dflk.lostMoments=200} repeats this 200 times.
+ * that no longer applies, and only answers that it may have given. {@code -Dflk.lostMoments=200} repeats this 200
+ * times.
  */
 @Tag("thorough")
 final class LostAnswerIT {
@@ -161,7 +162,7 @@ final class LostAnswerIT {
         return ids;
     }
 
-    /** Returns the ids in the log of the first backend whose current outcome was decided by another policy. */
+    /** Returns the ids in the first backend's log for which the current outcome was decided by another policy. */
     private Set<String> loggedAndDiffering(Path first, Map<PcsId, Answer> stored) throws IOException {
         Set<String> ids = new HashSet<>();
         Matcher own = POLICY.matcher(answered.values().iterator().next().body());

@@ -33,7 +33,7 @@ final class OpenApi {
 
     private static final String WHERE = "urn:flk:openapi";
 
-    /** The headers that frame a message. The OpenAPI standard does not allow a document to describe them. */
+    /** The headers that frame a message. The document does not describe them as headers. */
     private static final Set<String> FRAMING = Set.of("content-type", "content-length", "transfer-encoding");
 
     private static final String META = "https://json-schema.org/draft/2020-12/schema";
@@ -65,8 +65,8 @@ final class OpenApi {
     }
 
     /**
-     * Returns the error messages of two validators: one for the OpenAPI document, one for its schemas. The former does
-     * not support the examples of OpenAPI 3.1 or all schema keywords.
+     * Returns the error messages of two validators: one for the OpenAPI document, one for its schemas. The former
+     * supports neither the examples of OpenAPI 3.1 nor some of the schema keywords.
      */
     List<String> mistakes() {
         ObjectNode withoutExamples = document.deepCopy();
@@ -87,7 +87,7 @@ final class OpenApi {
         return document.at(pointer);
     }
 
-    /** Fails if an answer does not match its description in the document. */
+    /** Fails if an answer does not match its description in the document. Does not compare answers to HEAD. */
     void require(String method, String path, Answer answer) {
         if (!method.equals("HEAD")) {
             assertThat(objections(response(method, path, answer.status()), answer))
@@ -228,7 +228,7 @@ final class OpenApi {
         return type.equals("application/json") ? StrictJson.read(body) : TextNode.valueOf(body);
     }
 
-    /** Returns the violations by a value of the schema at {@code pointer}. */
+    /** Returns how a value violates the schema at {@code pointer}. */
     List<String> violations(String pointer, JsonNode value) {
         return schemas.getSchema(SchemaLocation.of(WHERE + "#" + pointer)).validate(value).stream()
                 .map(error -> error + " in " + value)

@@ -116,7 +116,7 @@ final class OpenApiIT {
             404 | GET    | /v1/sessions/changes        | operator |                   |
             """;
 
-    /** The statuses that only an invalid HTTP request or an internal error can cause. */
+    /** The statuses of HTTP requests that are invalid, too slow, too large or not supported, and of internal errors. */
     private static final Set<Integer> OF_EVERY_PATH = Set.of(408, 413, 414, 415, 431, 500, 501, 505);
 
     @RegisterExtension
@@ -242,7 +242,7 @@ final class OpenApiIT {
             while (!sent.toString().endsWith("\n\n") || !sent.toString().contains("event: " + name + "\n")) {
                 int next = stream.body().read();
                 assertThat(next).as("the stream ended after %s", sent).isNotNegative();
-                sent.append((char) next); // events contain only ASCII
+                sent.append((char) next); // garbles letters outside ASCII, which no check reads
             }
             String text = sent.toString();
             DOCUMENT.require("GET", "/v1/sessions/changes", new Answer(200, text, stream.headers()));

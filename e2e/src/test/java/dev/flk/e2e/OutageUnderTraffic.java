@@ -11,8 +11,8 @@ import java.util.List;
 
 /**
  * An outage of a store while a backend is under traffic, with checks of the guarantee: during the outage, every answer
- * is a 503; afterwards, all submissions are decided without a retry, none is lost, and none is decided twice. The
- * methods must be called in the order in which they are declared.
+ * is a 503; afterwards, all submissions are decided without a retry, none is lost, and none is decided twice. {@code
+ * begins}, {@code lasts}, {@code ends} and {@code assertNoneLostNorDoubled} must be called in this order.
  */
 final class OutageUnderTraffic implements AutoCloseable {
     private static final int PER_SECOND = 100;

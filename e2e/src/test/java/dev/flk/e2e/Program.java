@@ -68,8 +68,8 @@ final class Program implements AutoCloseable {
     }
 
     /**
-     * Starts one of the jars through wrapper commands such as {@code strace -D} or {@code unshare}, each of which must
-     * execute the next command in its own process.
+     * Starts one of the jars through wrapper commands such as {@code strace -D} or {@code unshare}. The process of each
+     * wrapper must become the process of the next command, by {@code exec}.
      */
     static Program through(
             List<String> before, String jar, Path directory, Map<String, String> environment, String... args)
@@ -118,7 +118,7 @@ final class Program implements AutoCloseable {
                     }
                 }
             } catch (IOException e) {
-                // the process was killed, and all of its output has been read
+                // awaitExit has killed the process, which closes the stream
             }
         });
         thread.setDaemon(true);

@@ -77,8 +77,8 @@ final class ReadinessIT {
     }
 
     /**
-     * Checks the log line that scripts wait for. Before this line, each submission is logged and answered 503; after
-     * it, the next submission is decided.
+     * Checks the log line that scripts wait for. Before this line, each submission is answered 503; after it, the next
+     * submission is decided.
      */
     @Test
     void ready_isLogged_whenTheNextSubmissionWillBeDecided() throws Exception {

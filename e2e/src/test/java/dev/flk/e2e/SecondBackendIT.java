@@ -15,8 +15,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests that when a second backend starts on the log of a running backend, the first stops answering, reports the
- * reason and exits.
+ * Tests that when the lock file of a running backend was deleted and a second backend starts on its log, the first
+ * refuses submissions, reports the reason and exits.
  */
 final class SecondBackendIT {
     private static final Map<String, String> IN_MEMORY = Map.of("DEDUP_BACKEND", "memory");

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * Tests that run backend and agent with recognizable secrets and a umask of 0, and then check their output and the
  * content and modes of all files that they leave. {@code BackendConfigFuzzTest} covers secrets in invalid
- * configurations, and the outage tests cover the credentials of stores.
+ * configurations, {@code RedisStoreOutageTest} and {@code PostgresStoreOutageTest} cover the passwords of stores.
  */
 @Tag("thorough")
 final class SecretsIT {
@@ -45,7 +45,7 @@ final class SecretsIT {
     /** An address on which nothing listens. */
     private static final String NOWHERE = "127.0.0.1:9";
 
-    /** The working directory of the programs. Their input, including the secrets, is in {@link #given}. */
+    /** The working directory of the programs. Files with secrets that the test gives them are in {@link #given}. */
     @TempDir
     private static Path left;
 

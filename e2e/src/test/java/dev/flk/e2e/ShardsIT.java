@@ -19,8 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests that the shards that need attention can be found among many shards, from the log alone and from the metrics
- * alone.
+ * Tests that the shards that need attention can be found among many shards, from the metrics alone and, except shards
+ * that stop sending, from the log alone.
  */
 final class ShardsIT {
     private static final Pattern ACCEPTED = Pattern.compile("PCS \\S+ accepted \\(D̂=([0-9.]+), .*\\(shard=(\\S+)\\)");

@@ -38,9 +38,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests of sessions that two real backends share in one Redis, and of their copy in Postgres, while both backends
- * process up to 1,000 changes per second. {@code -Dflk.outageSeconds=60} makes the Postgres outage last for one
- * minute's worth of changes.
+ * Tests of sessions that two real backends share in one Redis, and of their copy in Postgres, during a total of up to
+ * 1,000 changes per second. {@code -Dflk.outageSeconds=60} makes the Postgres outage last for one minute's worth of
+ * changes.
  */
 final class SharedSessionsIT {
     private static final int OUTAGE_SECONDS = Integer.getInteger("flk.outageSeconds", 4);

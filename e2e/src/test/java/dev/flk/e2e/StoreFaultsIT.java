@@ -20,8 +20,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests of an embedded store that can't be read, or has lost outcomes that are no longer in the log. No answer ever
- * differs from the first answer, and the store recovers by itself.
+ * Tests of an embedded store that can't be read, or has lost outcomes that are no longer in the log, and of a log
+ * without its mark file. No look-up returns an outcome that differs from the first answer, and the store becomes
+ * complete again without a restart.
  */
 final class StoreFaultsIT {
     private static final int OUTCOMES = 500;
@@ -54,7 +55,7 @@ final class StoreFaultsIT {
     }
 
     /**
-     * Looks up every id repeatedly until every look-up in a round returns the bytes of the first answer. Until then, a
+     * Looks up every id repeatedly until every look-up in a round returns the bytes in {@code answers}. Until then, a
      * look-up may also return a 503.
      */
     private static void assertAnsweredOrDown(BackendProcess backend, Map<PcsId, String> answers, String what) {

@@ -23,8 +23,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests of outages of a shared store while backends are under traffic, with real servers and real jars. {@code
- * -Dflk.outageSeconds=60} stops the store for 60 seconds, as the troubleshooting guide does.
+ * Tests of outages of a shared store, most of them while a backend is under traffic, with real servers and real jars.
+ * {@code -Dflk.outageSeconds=60} stops the store for 60 seconds, like the commands in {@code docs/from-the-guide.md}.
  */
 abstract class StoreOutages {
     private static final Duration OUTAGE = Duration.ofSeconds(Long.getLong("flk.outageSeconds", 1));

@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.util.List;
 
-/** A JSON reader that accepts exactly one value and rejects repeated keys and trailing text. */
+/** A JSON reader that rejects repeated keys and text after the value. Returns a missing node for an empty text. */
 final class StrictJson {
     private static final ObjectMapper MAPPER = new ObjectMapper()
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)

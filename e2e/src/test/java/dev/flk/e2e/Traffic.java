@@ -84,7 +84,7 @@ final class Traffic implements AutoCloseable {
         return List.copyOf(sent.values());
     }
 
-    /** Returns the certificates answered so far, in the order of the answers. */
+    /** Returns the certificates whose requests were answered or failed so far, in this order. */
     List<Sent> answered() {
         return List.copyOf(answered);
     }

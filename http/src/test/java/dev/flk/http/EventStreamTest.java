@@ -605,7 +605,7 @@ class EventStreamTest {
         return context;
     }
 
-    /** Ends streams in all ways at the same time; all memory must be released exactly once. */
+    /** Ends streams in several ways at the same time; all memory must be released exactly once. */
     @Test
     void memory_streamsEndInAnyOrder_isReleasedOnce() throws Exception {
         Random random = new Random(7);

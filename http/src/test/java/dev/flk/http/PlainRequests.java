@@ -10,8 +10,9 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * A slow but obviously correct reference reader for a stream of requests. It accepts only short requests with few
- * headers that keep RFC 9112 to the letter, and thus have a single meaning. It stops at the first other request.
+ * A slow but obviously correct reference reader for a stream of requests. It accepts only requests that are short, have
+ * few headers, and follow RFC 9112 exactly; each of these has a single meaning. It stops at the first request that it
+ * does not accept.
  */
 final class PlainRequests {
     private static final int MAX_LINE = 1000;
@@ -121,7 +122,7 @@ final class PlainRequests {
         }
     }
 
-    /** Returns the body if it is short enough for any endpoint. */
+    /** Returns the body if it is short enough for every endpoint; otherwise empty. */
     private static Optional<String> limited(String body) {
         return Optional.ofNullable(body).filter(text -> text.length() <= HttpFuzzTest.MAX_BODY_BYTES);
     }

@@ -39,7 +39,7 @@ class RoutesTest {
         return Endpoint.asking((request, exchange) -> say(name, request, exchange));
     }
 
-    /** Answers with the name of the endpoint and everything that it sees. */
+    /** Answers with the name of the endpoint and the parts of the request; of the headers, only {@code X-Part}. */
     private static void say(String name, Request request, Exchange exchange) {
         BodyBuffer body = request.body();
         exchange.answer(Answer.text(

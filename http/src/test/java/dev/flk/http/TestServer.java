@@ -80,7 +80,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         }
     }
 
-    /** Adds the routes that {@code more} adds to a table. */
+    /** Makes {@code more} add its routes to those of each listener. */
     TestServer routes(Consumer<Routes> more) {
         moreRoutes = more;
         return this;
@@ -145,7 +145,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         keeping = false;
     }
 
-    /** Makes the server keep all requests unanswered; the test gets them from {@link #next}. */
+    /** Makes {@code /echo} and {@code /long} keep all requests unanswered; the test gets them from {@link #next}. */
     void keep() {
         keeping = true;
     }
@@ -278,7 +278,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         return track(new RawClient(port(), 4 << 10));
     }
 
-    /** Connects a client of {@link #tls} with a small receive buffer. */
+    /** Connects a client over TLS, with the context given to {@link #tls} and a small receive buffer. */
     RawClient connectTls() throws IOException {
         Socket socket = RawClient.connect(port(), 4 << 10);
         return track(new RawClient(tls.getSocketFactory().createSocket(socket, "localhost", port, true)));

@@ -362,7 +362,7 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** Returns the object that reads values and lists. */
+    /** Returns the object that reads values, and lists keys, agents and namespaces. */
     public StateReads reads() {
         return reads;
     }

@@ -42,7 +42,7 @@ final class EngineHarness implements AutoCloseable {
         this(storages, Settings.defaults());
     }
 
-    /** @param storages opens the same storage on each call */
+    /** @param storages gives access to the same storage on each call; the engine opens the storage */
     EngineHarness(Supplier<Storage> storages, Settings settings) {
         this(storages, settings, now -> {});
     }
@@ -141,7 +141,7 @@ final class EngineHarness implements AutoCloseable {
                 .join());
     }
 
-    /** @param ifRevision the expected revision; negative for no condition */
+    /** @param ifRevision the revision after which no key to remove may have been written; negative for no condition */
     Committed remove(String agentId, String prefix, long ifRevision, String requestId) {
         return join(() -> engine.remove(
                         ME,
@@ -197,8 +197,8 @@ final class EngineHarness implements AutoCloseable {
     }
 
     /**
-     * Returns the oldest events of a key's agent. Always looks up the agent's revisions instead of reading the complete
-     * range.
+     * Returns a page with the oldest retained event of a key's agent. Always looks up the agent's revisions instead of
+     * reading the complete range.
      */
     Events eventsOfAgent(StateKey of) {
         Predicate<StateKey> wanted = key -> key.agentId().equals(of.agentId());

@@ -47,10 +47,9 @@ class LostLockTest {
         try (EngineHarness first = new EngineHarness(this::open)) {
             first.apply(first.write("a", "k", "1"));
             Files.move(state, away);
-            Files.createDirectory(state);
-            try (Stream<Path> files = Files.list(away)) {
+            try (Stream<Path> files = Files.walk(away)) {
                 for (Path file : files.toList()) {
-                    Files.copy(file, state.resolve(file.getFileName()));
+                    Files.copy(file, state.resolve(away.relativize(file).toString()));
                 }
             }
 

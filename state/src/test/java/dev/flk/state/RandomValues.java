@@ -6,8 +6,8 @@ import java.util.Random;
 /**
  * A generator of random JSON values.
  *
- * @param spaced the value with random white space
- * @param plain the same value without white space
+ * @param spaced the value with random white space between its tokens
+ * @param plain the same value without white space between its tokens
  */
 record RandomValues(Random random, StringBuilder spaced, StringBuilder plain) {
     private static final String[] STRINGS = {

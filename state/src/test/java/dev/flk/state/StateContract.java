@@ -29,6 +29,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -42,7 +43,7 @@ abstract class StateContract {
 
     private EngineHarness state;
 
-    /** Returns a supplier that opens the same storage each time. */
+    /** Returns a supplier that gives access to the same storage each time; the engine opens the storage. */
     abstract Supplier<Storage> storages();
 
     /** Returns another storage, which is empty at first and the same on each call. */
@@ -836,6 +837,8 @@ abstract class StateContract {
                                 new At.Revision(Math.max(0, state.engine.head().revision() - 1)));
             }
         });
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        removing.setUncaughtExceptionHandler((thread, e) -> failure.set(e));
         StateKey trimmed = new StateKey("flk.x", "a", "k");
         CompletableFuture<Void> reading = CompletableFuture.runAsync(() -> {
             while (removing.getState() != Thread.State.TERMINATED) {
@@ -862,6 +865,7 @@ abstract class StateContract {
         }
         removing.join();
         reading.join();
+        assertThat(failure).hasNullValue();
         assertThat(state.engine.problem()).isEmpty();
     }
 

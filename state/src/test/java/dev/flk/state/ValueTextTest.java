@@ -81,7 +81,7 @@ class ValueTextTest {
         assertThat(reasonOf(() -> ValueText.compact("\"\u00E9\u00E9\"", 5))).isEqualTo(Reason.VALUE_TOO_LARGE);
     }
 
-    /** Checks that compacting a random value removes only its white space. */
+    /** Checks that compacting a random value removes the white space between its tokens, and nothing else. */
     @Test
     void randomValues_loseOnlyTheirWhiteSpace() {
         for (long seed = 0; seed < 10_000; seed++) {

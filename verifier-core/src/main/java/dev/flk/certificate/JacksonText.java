@@ -19,8 +19,8 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * A reader whose exceptions say what is wrong with a body, and where. Names are neither interned nor cached, so that
- * nothing of a body stays in memory. Not thread-safe.
+ * A reader whose exceptions say what is wrong with a body, or at least where. Names are neither interned nor cached, so
+ * that nothing of a body stays in memory. Not thread-safe.
  */
 final class JacksonText implements JsonText, AutoCloseable {
     private static final char BYTE_ORDER_MARK = '\uFEFF';

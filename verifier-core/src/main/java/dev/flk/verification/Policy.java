@@ -130,7 +130,7 @@ public record Policy(
     public record BudgetTerms(double base, double incompressibility, double dimension, double coherence) {
         /**
          * Returns the sum of the terms, added as doubles from left to right. The order matters: another order could
-         * change the sum, and thus its rounding, at a tie of the tenth decimal.
+         * give a slightly different sum, which near a tie is rounded to a different ninth decimal.
          */
         public double sum() {
             return base + incompressibility + dimension + coherence;

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class CanonicalDoubleTest {
-    /** Literals that CPython printed, among them literals for which {@code Double.toString} prints a digit too many. */
+    /** Literals with CPython's text of the double. For some, {@code Double.toString} prints a digit too many. */
     @ParameterizedTest
     @CsvSource({
         "-0.0, -0.0",

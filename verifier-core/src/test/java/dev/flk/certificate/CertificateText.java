@@ -15,7 +15,8 @@ import java.util.stream.Collectors;
 
 /**
  * A builder for the text of a certificate, which is valid and acceptable by default. Field values are given as JSON.
- * Unless the id is given, it is derived from the other fields.
+ * Unless the id is given, it is derived from the arguments of {@code shardId}, {@code epoch} and {@code merkleRoot}; a
+ * call of {@code with} for one of these fields does not change the id.
  */
 public final class CertificateText {
     /** A time after every {@code sent_at} used here. */

@@ -125,7 +125,7 @@ class HostileInputTest {
         } catch (MalformedCertificate e) {
             assertThat(e.getMessage()).hasSizeLessThan(200);
         }
-        assertBounds(body, before, 2); // a body that is rejected is read twice
+        assertBounds(body, before, 2); // a body that parse() rejects is read twice
     }
 
     private static void assertMalformedAfterReading(CertificateText text, String error) {

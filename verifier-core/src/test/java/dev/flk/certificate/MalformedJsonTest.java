@@ -13,7 +13,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests of bodies that Python's strict JSON reader rejects, or that exceed the limits of this format. */
+/**
+ * Tests of bodies that are not well-formed JSON in UTF-8, or that have a lone surrogate, a repeated key or too deep
+ * nesting.
+ */
 class MalformedJsonTest {
     @ParameterizedTest
     @ValueSource(strings = {"", " ", "{", "[]", "\"x\"", "1", "null", "{}}", "{\"a\":1,}", "{,}", "{a:1}", "{'a':1}"})

@@ -41,8 +41,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Tests that each mistake is found, alone and in combinations, with simple keys and with a keys file, and that anything
- * else is reported as unexplained.
+ * Tests that each mistake is found, alone and in combinations, with simple keys and with a keys file, and that a
+ * diagnosis of any other signature has the right verdict.
  */
 final class SignatureDiagnosisTest {
     private static final byte[] SEED = utf8("0123456789abcdef0123456789abcdef");

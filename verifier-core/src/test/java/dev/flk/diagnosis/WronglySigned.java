@@ -14,7 +14,8 @@ import javax.crypto.spec.SecretKeySpec;
 
 /**
  * A certificate with its canonical form, for tests in which another text was signed instead. The numbers of the
- * certificate (an integer, an exponent, more than nine decimals, a tie) make all these texts different.
+ * certificate (an integer, an exponent, more than nine decimals, a tie) ensure that each mistake that concerns numbers
+ * changes the text.
  */
 final class WronglySigned {
     static final String SECRET = "a shared secret";

@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 /**
  * A directory that imitates a Kubernetes Secret volume with real symbolic links. The files of each version are in a
  * directory of their own, {@code ..data} links to the current version, and the files that programs open link through
- * {@code ..data}. An update atomically renames a new link to {@code ..data} and deletes the old version.
+ * {@code ..data}. An update replaces {@code ..data} atomically with a new link and deletes the old version.
  */
 public final class SecretVolume {
     private final Path directory;

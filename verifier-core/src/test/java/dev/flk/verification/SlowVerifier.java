@@ -15,8 +15,9 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * A slow but obviously correct reference for the default policy: it uses 50-digit logarithms, decimal arithmetic, and a
- * tree of the complete certificate. Its result is the status, a space and the body.
+ * A slow but obviously correct reference for the default policy: it uses 50-digit logarithms, decimal arithmetic (but
+ * for the budget a sum of doubles), and a tree of the complete certificate. Its result is the status, a space and the
+ * body.
  */
 final class SlowVerifier {
     private static final MathContext DIGITS = new MathContext(50);

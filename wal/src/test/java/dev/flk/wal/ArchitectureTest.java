@@ -8,6 +8,9 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import dev.flk.wal.files.DiskFiles;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.time.Instant;
@@ -35,7 +38,12 @@ final class ArchitectureTest {
                 .doNotBelongToAnyOf(DiskFiles.class)
                 .should()
                 .dependOnClassesThat()
-                .belongToAnyOf(Files.class, FileChannel.class)
+                .belongToAnyOf(
+                        Files.class,
+                        FileChannel.class,
+                        FileInputStream.class,
+                        FileOutputStream.class,
+                        RandomAccessFile.class)
                 .check(CLASSES);
     }
 

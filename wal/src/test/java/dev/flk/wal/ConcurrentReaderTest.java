@@ -24,7 +24,7 @@ import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** Tests of a reader of a log that is appended to, rotated or replaced between two reads. */
+/** Tests of a reader of a log that is appended to, or whose active segment fails, between two reads. */
 final class ConcurrentReaderTest {
     private final SimulatedDisk disk = new SimulatedDisk(new Random(11));
 
@@ -71,8 +71,8 @@ final class ConcurrentReaderTest {
     }
 
     /**
-     * Appends four groups before the third read, so that one read ends within zeros and the next one finds a group that
-     * was written after two others.
+     * Appends four groups before the third read, so that the second read returns zeros in place of the beginnings of
+     * the first three groups, and the third one returns the beginning of the last group.
      */
     private void writeFourGroupsBeforeTheThirdRead() throws IOException {
         SimulatedLog owner = SimulatedLog.open(disk, options(LogSizes.usual()), new SimulatedLog.Clock());
@@ -95,7 +95,7 @@ final class ConcurrentReaderTest {
         between.add(what);
     }
 
-    /** Returns a read-only view of the disk that runs the next action before each read of a file. */
+    /** Returns a read-only view of the disk that runs the next action before each call of {@code OpenFile.read}. */
     private FileOps watched() {
         return readOnly(FileOps.class, disk, Set.of("list", "openForReading", "status", "usableBytes"));
     }

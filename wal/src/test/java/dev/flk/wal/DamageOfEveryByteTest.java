@@ -37,7 +37,7 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** Tests of a log of three segments that is cut at every byte and has every byte changed in turn. */
+/** Tests of a log of three segments in which bytes, records, blocks, headers or files are cut off, changed or moved. */
 final class DamageOfEveryByteTest {
     private final VariedLog varied;
 
@@ -486,7 +486,10 @@ final class DamageOfEveryByteTest {
         assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(next + 2);
     }
 
-    /** Checks that junk cannot use up all sequences: records acknowledged later would be cut off as unfinished. */
+    /**
+     * Checks that junk can't use up all sequences. Otherwise, records acknowledged later would be cut off as
+     * unfinished.
+     */
     @Test
     void junkWithAnImplausibleSequence_usesUpNoSequences() throws IOException {
         long next = varied.entries.size() + 1L;

@@ -97,10 +97,7 @@ final class FaultsOnRealDiskTest {
         log.close();
     }
 
-    /**
-     * Checks that a group too large to be repeated in a header survives two starts: such a header could not be read
-     * again.
-     */
+    /** Checks that two starts continue the sequences after a group that is longer than the longest body of a record. */
     @Test
     void append_moreThanAHeaderCanCarry_isStillThereAfterTwoStarts() throws Exception {
         int bytes = RecordFormat.MAX_BODY_BYTES / 2;

@@ -103,8 +103,8 @@ final class ForeignSegmentTest {
     }
 
     /**
-     * Replaces a segment of a log that was restored from a copy with the segment of the same name from before the
-     * restore.
+     * Checks a log that was restored from a copy: the segment of the same name from before the restore replaces one of
+     * its segments.
      */
     @Test
     void segmentFromBeforeTheRestore_inThePlaceOfOurs_oursIsMissing() throws IOException {
@@ -162,8 +162,12 @@ final class ForeignSegmentTest {
         SimulatedDisk mixed = ours.copy();
         mixed.put("inbox.id", theirs.content("inbox.id"));
         List<String> names = segments(ours);
-        for (int i = 0; i < names.size() / 2; i++) {
+        int half = names.size() / 2;
+        for (int i = 0; i < half; i++) {
             mixed.put(names.get(i), theirs.content(segments(theirs).get(i)));
+        }
+        for (int i = 2 * half; i < names.size(); i++) {
+            mixed.remove(names.get(i));
         }
         mixed.put("inbox-20270101-0000000000000020.wal", new byte[5_000]);
 

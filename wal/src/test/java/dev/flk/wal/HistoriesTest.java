@@ -48,8 +48,8 @@ final class HistoriesTest {
     }
 
     /**
-     * Checks that a start that reads a record from the page cache after its force failed forces a copy before it acts
-     * on the record.
+     * Checks a start that reads from the page cache a record whose force failed: the start forces a copy of the record
+     * before it acts on the record.
      */
     @ParameterizedTest
     @MethodSource("seeds")
@@ -72,7 +72,7 @@ final class HistoriesTest {
 
     /**
      * Checks that a record survives if a later force in its block fails and the next segment repeats it. Power is lost
-     * right after the next segment is opened, when its header may be torn, or after another append.
+     * right after the next segment is opened, when a header that was not forced may be torn, or after another append.
      */
     @ParameterizedTest
     @MethodSource("seeds")

@@ -99,8 +99,8 @@ class LogRecoveryFuzzTest {
     }
 
     /**
-     * Returns whether a segment has no recognizable header or record. Such a file is as good as removed, since nothing
-     * shows what it contained.
+     * Returns whether one of the files is not recognized as a segment any more, because it is empty. Such a file is as
+     * good as removed, since nothing shows what it contained.
      */
     private static boolean isErased(SimulatedDisk disk, List<String> segments) throws IOException {
         for (String segment : segments) {
@@ -202,7 +202,7 @@ class LogRecoveryFuzzTest {
     }
 
     /**
-     * Checks that a start sets aside all that it cuts off. A segment without counting records is replaced by the next
+     * Checks that a start sets aside all that it cuts off. A segment in which no record counts is replaced by the next
      * one of the same name.
      */
     private static void assertNothingIsCutButIsSetAside(SimulatedDisk before, SimulatedDisk after) {

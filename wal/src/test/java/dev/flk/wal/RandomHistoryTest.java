@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Test;
 
 /**
  * Tests of random lives of a log: groups, zeros ahead, faults, kills, power losses and restarts in any order, with an
- * audit after each restart. {@code -Dflk.seeds=N} runs more; a failing seed is reported and can be run alone with
- * {@code -Dflk.seed=S}.
+ * audit after each restart. {@code -Dflk.seeds=N} runs N histories instead of 1,000; a failing seed is reported and can
+ * be run alone with {@code -Dflk.seed=S}.
  */
 final class RandomHistoryTest {
     private static final List<Fault> FAULTS = List.of(Fault.values());

@@ -38,8 +38,8 @@ final class RotatedSegmentTest {
     private static final String FIRST = "inbox-20261120-0000000000000001.wal";
 
     /**
-     * The number of file operations to cover: an append with a rotation takes about twenty, and so does the start after
-     * it.
+     * The number of file operations to cover: those of three appends, the watch step after each, and the opening of a
+     * segment after the rotation.
      */
     private static final int OPERATIONS = 45;
 
@@ -170,7 +170,7 @@ final class RotatedSegmentTest {
 
         Verification found = verify();
 
-        assertThat(found.missing()).isEqualTo(3); // the next segment repeats the fourth record
+        assertThat(found.missing()).isEqualTo(3); // the removed segment had 5 to 8; the next one repeats 8
         assertThat(found.damages().get(0).firstMissing()).isEqualTo(5);
         assertThat(found.damages().get(0).segment()).isEqualTo("inbox-20261120-0000000000000005.wal");
     }

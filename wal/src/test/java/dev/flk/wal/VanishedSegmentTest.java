@@ -240,7 +240,8 @@ final class VanishedSegmentTest {
     }
 
     /**
-     * Checks that a start that replaces the empty segment after the missing one remembers which segment it continued.
+     * Checks that a start that replaces an empty segment still names the segment that the empty one continued, which is
+     * missing here.
      */
     @Test
     void read_absentSegmentBeforeAReplacedEmptyOne_isWhatIsMissing() throws IOException {

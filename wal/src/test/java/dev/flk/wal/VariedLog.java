@@ -18,7 +18,7 @@ import java.util.Random;
 
 /**
  * A log of varied records and groups in three segments: the oldest is closed, the second failed in a force (so that the
- * newest repeats some of its records), and the newest has groups of its own.
+ * newest repeats its acknowledged records), and the newest has groups of its own.
  */
 final class VariedLog {
     final SimulatedDisk disk = new SimulatedDisk(new Random(7));

@@ -34,12 +34,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Tests of realistic CSV files: each is certified and accepted by the verifier, or refused with a remedy. */
+/** Tests of realistic CSV files: each is certified and usually also accepted by the verifier, or it is refused. */
 class CsvFilesTest {
     private static final int ROWS = 40;
     private static final Columns TIME_AND_TEMP = new Columns(Optional.of("time"), List.of("temp"));
 
-    /** A format that differs from the usual one. */
+    /** The properties of a format; a new object has the properties of {@link CsvFormat#USUAL}. */
     private static final class Format {
         private boolean hasHeader = true;
         private int skippedLines;

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Tests that the verifier accepts certificates that {@code certify} creates from typical CSV files. {@code CsvRowsTest}
- * tests unreadable files.
+ * and {@code CsvFilesTest} also test malformed files.
  */
 class OwnCsvFilesTest {
     private static final int ROWS = 200;

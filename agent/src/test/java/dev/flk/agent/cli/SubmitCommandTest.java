@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests of {@code submit} with many certificates, on a terminal and elsewhere. */
+/** Tests of {@code submit} on a terminal, most of them with many certificates. */
 @Timeout(60)
 class SubmitCommandTest {
     private static final int MANY = 4_000;

@@ -52,7 +52,7 @@ final class HeartbeatTest {
     private volatile Duration clockAhead = Duration.ZERO;
     private volatile int status = 200;
 
-    /** @param signed the signature of the request */
+    /** @param signed the request with its parsed signature */
     private record Received(String target, JsonNode state, SignedRequest signed) {}
 
     @BeforeEach

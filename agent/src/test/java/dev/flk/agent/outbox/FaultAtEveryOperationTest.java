@@ -25,8 +25,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Tests in which each file operation of an outbox fails in turn, during the same sequence of steps: certificates are
- * added, sent, settled, given up, compacted and requeued; if the process survives the fault, it is killed, and repeats
- * the steps after a restart. Then a kill or a loss of power, another restart and an audit follow.
+ * added, sent, settled, given up, compacted, requeued and purged. If the process survives the fault, it closes the
+ * outbox after the steps, and another process repeats the steps with other certificates. Then a kill or a loss of
+ * power, another restart and an audit follow.
  */
 class FaultAtEveryOperationTest {
     private static final Path DIRECTORY = Path.of("outbox");
@@ -58,7 +59,7 @@ class FaultAtEveryOperationTest {
                     new Random(millis));
         }
 
-        /** Runs all rounds; returns false if the process died. */
+        /** Runs all rounds; returns false if the process died, or if opening or closing the files failed. */
         boolean run(int from) {
             try {
                 Outbox outbox = open();

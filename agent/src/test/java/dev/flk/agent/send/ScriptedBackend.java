@@ -61,7 +61,7 @@ public final class ScriptedBackend implements Closeable {
         }
     }
 
-    /** Returns a function that answers the first submission with {@code said} and records all later ones. */
+    /** Returns a function that answers the first submission with {@code said}, and all later ones as recorded. */
     public static Function<String, Said> first(Said said) {
         AtomicInteger calls = new AtomicInteger();
         return certificate -> calls.getAndIncrement() == 0 ? said : Said.recorded(certificate);
@@ -71,7 +71,7 @@ public final class ScriptedBackend implements Closeable {
 
     private final ExecutorService executor = Executors.newCachedThreadPool();
     private final Set<Socket> connections = ConcurrentHashMap.newKeySet();
-    /** The bodies of the submissions, single or batch, in order of arrival. */
+    /** The bodies of the submissions, single or batch, and of heartbeats, in order of arrival. */
     public final List<String> received = new CopyOnWriteArrayList<>();
 
     /** The clock for the {@code Date} header of answers that do not set their own. */
@@ -104,6 +104,8 @@ public final class ScriptedBackend implements Closeable {
                 "OUTBOX_PATH",
                 directory.resolve("outbox").toString(),
                 "OUTBOX_MIN_FREE_BYTES",
+                "0",
+                "HEARTBEAT",
                 "0",
                 "DLQ_PATH",
                 directory.resolve("dlq.jsonl").toString()));

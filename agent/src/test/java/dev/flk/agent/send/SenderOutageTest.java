@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests of the sender while no server or the wrong server answers, and while its own clock or disk is faulty. */
+/** Tests of the sender while its backend is down, busy or another server, and while a clock or the disk is faulty. */
 class SenderOutageTest extends SendingTest {
     @ParameterizedTest
     @CsvSource({"429, Too many requests", "503, starting", "503, dedup store unavailable", "400, timestamp in future: x"

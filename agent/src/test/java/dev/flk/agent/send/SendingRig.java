@@ -25,8 +25,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 
 /**
- * A sender with a real outbox and a {@link ScriptedBackend}, stepped by the test. Simulated time passes only while no
- * answer is pending; the test does not wait for it.
+ * A sender with a real outbox and one or more {@link ScriptedBackend}s, stepped by the test. While an answer is
+ * pending, the test waits for the answer; otherwise, it advances the simulated time without waiting.
  */
 final class SendingRig implements Closeable {
     final Instant start = Instant.now();

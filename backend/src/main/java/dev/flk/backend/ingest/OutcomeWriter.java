@@ -104,9 +104,9 @@ final class OutcomeWriter {
     }
 
     /**
-     * Starts the thread, and the timer that triggers it.
+     * Starts the thread, and the timer that makes it check the store and the backlog regularly.
      *
-     * @param onTick run after each trigger, on the timer's thread
+     * @param onTick run at each tick, on the timer's thread
      */
     void start(Runnable onTick) {
         thread.start();

@@ -160,7 +160,7 @@ public final class LogReplay {
                 @Nullable IOException failure) {}
 
         /**
-         * @param logged the overruled records of the log; a submission that one of them names gets the outcome in that
+         * @param logged the overruled records to apply; a submission that one of them names gets the outcome in that
          *     record, and every other submission is decided again
          * @param other the rules for a second decision of each submission; null for none
          */

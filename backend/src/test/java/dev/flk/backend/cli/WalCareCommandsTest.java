@@ -207,8 +207,8 @@ class WalCareCommandsTest {
     }
 
     /**
-     * Checks that the counts, which take one pass over the log, equal those of the outcomes, which take two passes
-     * because a record that overrules a submission comes after the submission.
+     * Checks that the counts, for which the log is read again only from the first overruled submission on, equal those
+     * of the outcomes, for which the whole log is read twice.
      */
     @ParameterizedTest
     @ValueSource(strings = {"", "--to 4", "--to 5", "--from 4", "--from 5", "--from 2 --to 3"})

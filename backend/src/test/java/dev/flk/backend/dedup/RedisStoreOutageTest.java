@@ -148,6 +148,7 @@ final class RedisStoreOutageTest {
         await().until(() -> failureOf(store.connect()).contains("CROSSSLOT"));
 
         assertThat(failureOf(store.connect())).contains("is a Redis Cluster, which can't be used");
+        assertThat(server.send("DBSIZE")).containsExactly(":0");
     }
 
     @Test

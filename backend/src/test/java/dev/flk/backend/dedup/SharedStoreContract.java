@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
  */
 abstract class SharedStoreContract extends DedupStoreContract {
 
-    /** Opens the same store for another backend. The caller closes it. */
+    /** Opens the store for the backend with this log. The caller closes it. */
     abstract DedupStore openFor(String logId);
 
     /** The id of the log for which {@link #open} opens the store. */

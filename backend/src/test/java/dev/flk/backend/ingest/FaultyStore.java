@@ -43,7 +43,7 @@ final class FaultyStore implements DedupStore {
         readsFail = true;
     }
 
-    /** Holds back all reads. Each future in the returned queue is one read, which the test completes. */
+    /** Holds back every later {@link #get}. Each future in the returned queue is one call, which the test completes. */
     Queue<CompletableFuture<List<Optional<StoredOutcome>>>> holdReads() {
         Queue<CompletableFuture<List<Optional<StoredOutcome>>>> held = new ConcurrentLinkedQueue<>();
         slowReads = held;

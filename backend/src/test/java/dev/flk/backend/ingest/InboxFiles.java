@@ -67,7 +67,7 @@ final class InboxFiles {
     }
 
     /**
-     * Moves the active segment away, unless it is already away or has no records yet: a segment without records would
+     * Moves the active segment away, unless it is already away or nothing was appended to it yet: such a segment would
      * be replaced by one with the same name.
      */
     void moveNewest() throws IOException {
@@ -127,7 +127,7 @@ final class InboxFiles {
         return copy;
     }
 
-    /** Returns whether the newest segment is away, so that nothing on the disk refers to it. */
+    /** Returns whether the newest segment is away. If it is, nothing on the disk refers to it. */
     boolean isEndAway() throws IOException {
         List<SegmentSummary> all = list(complete());
         return !all.isEmpty() && isAway(all.get(all.size() - 1));
@@ -207,7 +207,10 @@ final class InboxFiles {
         return open.values();
     }
 
-    /** Returns whether the record is a submission that is not expired or about to expire by any clock. */
+    /**
+     * Returns whether the record is a submission that, by every clock, stays valid for longer than the clocks may
+     * differ.
+     */
     private boolean isValidEverywhere(LogRecord record) {
         return record.kind() == RecordKind.SUBMISSION
                 && expiryMillis(record) > world.latestMillis() + world.clocksApartMillis();
@@ -242,8 +245,8 @@ final class InboxFiles {
     }
 
     /**
-     * Checks that each overruled submission comes after the submission that won, if no other backend uses the store.
-     * Submissions that had expired and became valid again when a clock went back are exempt.
+     * Checks that each overruled submission comes after the submission that won. Must not be called if another backend
+     * uses the store. Submissions that had expired and became valid again when a clock went back are exempt.
      */
     void assertFirstWon() throws IOException {
         Map<String, Long> first = new HashMap<>();

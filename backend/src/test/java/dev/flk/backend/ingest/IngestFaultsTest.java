@@ -89,7 +89,7 @@ final class IngestFaultsTest {
         return new WeakReference<>(bytes);
     }
 
-    /** Checks that the recorder continues and answers the other submissions if one answer throws. */
+    /** Checks that the other submissions of a turn are answered if the answer to one of them throws. */
     @Test
     void lookUp_oneAnswerThrows_othersAreAnswered() throws IOException {
         try (IngestHarness harness = open()) {

@@ -54,10 +54,7 @@ class IngestMetricsTest {
         assertThat(samples.keySet()).noneMatch(name -> name.contains("\"c\""));
     }
 
-    /**
-     * Checks that the number of shards does not increase the memory of the backend or the number of time series without
-     * bound.
-     */
+    /** Checks that the number of time series is bounded, however many shards there are. */
     @Test
     void shards_aHundredThousand_areBounded() {
         IngestMetrics.Shards shards = shards(256);

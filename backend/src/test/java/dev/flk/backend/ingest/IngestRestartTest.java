@@ -127,8 +127,8 @@ final class IngestRestartTest {
     }
 
     /**
-     * Checks that the replay performs the steps of the log's writer itself, because the log's threads are not running
-     * yet.
+     * Checks that a start takes the steps of the log's writer itself until the store is complete, because the log's
+     * threads are not running yet.
      */
     @Test
     void restart_storeHasAnotherOutcome_isLoggedAsOverruling() throws IOException {

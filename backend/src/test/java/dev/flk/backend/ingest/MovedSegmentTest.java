@@ -17,7 +17,7 @@ import java.util.Random;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
-/** Tests of starts from a log with a segment that was moved away or damaged. */
+/** Tests of backends from whose log segments were moved away or removed. */
 final class MovedSegmentTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
@@ -98,7 +98,7 @@ final class MovedSegmentTest {
         simulation.start();
     }
 
-    /** Checks that the segments after the restored one, which retention removed, do not count as a gap. */
+    /** Restores the oldest segment after retention has removed the next ones, whose absence must not count as a gap. */
     @Test
     void oldSegmentRestored_emptyStoreIsCompleted() throws IOException {
         String oldest = segmentsOfThreeDays().get(0);

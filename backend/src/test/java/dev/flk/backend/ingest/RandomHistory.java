@@ -20,9 +20,9 @@ import java.util.function.LongFunction;
  * -Dflk.firstSeed=S} the first seed. A failure reports its seed, which {@code -Dflk.seed=S} runs alone; {@code
  * -Dflk.trace=true} prints every step.
  *
- * <p>In half of the histories, the clocks sometimes jump by seconds or hours, and in some histories by weeks. In half
- * of them, segments are sometimes moved away and perhaps put back, and logrotate renames and compresses the active
- * segment.
+ * <p>In half of the histories, the clocks sometimes jump by seconds or hours, in some of these also by weeks. In half
+ * of all histories, segments are sometimes moved away and perhaps put back, and logrotate sometimes renames all
+ * uncompressed segments and may compress them.
  */
 abstract class RandomHistory {
     static final Duration HOURS = Duration.ofHours(6);

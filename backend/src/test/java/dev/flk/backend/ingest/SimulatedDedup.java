@@ -30,8 +30,8 @@ interface SimulatedDedup extends DedupStore {
     long durablyCompleteUpTo();
 
     /**
-     * Excludes the log's position from all restored copies, because the end of the log is gone and its sequences are
-     * used again.
+     * Excludes the positions that the log has written so far from all restored copies, because the end of the log is
+     * gone and its sequences are used again.
      */
     void disownPositions();
 

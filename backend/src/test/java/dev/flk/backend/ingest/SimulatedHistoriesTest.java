@@ -38,8 +38,8 @@ final class SimulatedHistoriesTest {
     }
 
     /**
-     * Submits different content of an id together with the first content, and again after the force of the first
-     * content has failed but before any answer.
+     * Submits different content of an id together with the first content, and, after both were refused, again between
+     * the failed force of the first content and its answer.
      */
     @Test
     void history5_evidenceAfterAFailedRecord() throws IOException {

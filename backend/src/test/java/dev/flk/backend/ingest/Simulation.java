@@ -379,7 +379,7 @@ final class Simulation {
         }
     }
 
-    /** Looks up an outcome; checks that it is found if it was acknowledged. */
+    /** Looks up an outcome; checks that an acknowledged outcome is not answered as unknown. */
     void lookUp(PcsId id) {
         boolean known = world.answers.acknowledged().containsKey(id);
         running.ingest().lookUp(id, answer -> {

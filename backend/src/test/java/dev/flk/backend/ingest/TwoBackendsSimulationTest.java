@@ -26,9 +26,10 @@ final class TwoBackendsSimulationTest {
     private static final long MAX_FLAWED_SEEDS = Long.getLong("flk.mutantSeeds", 3_000);
 
     /**
-     * The histories contain everything that can happen to one backend. In addition, both backends receive the same or
-     * conflicting certificates, calls time out and take effect later, the store is unreachable, emptied or restored
-     * from an older copy, and the clocks differ.
+     * The histories contain everything that can happen to one backend, except that no second process takes over a log
+     * and no clock jumps by weeks. In addition, both backends receive the same or conflicting certificates, calls time
+     * out and take effect later, the store is unreachable, emptied or restored from an older copy, and the clocks
+     * differ.
      */
     @Test
     void twoBackendsOnOneStore_keepEveryPromise() {
@@ -83,8 +84,8 @@ final class TwoBackendsSimulationTest {
              */
             OF_IDS_APART,
             /**
-             * The store loses outcomes while no call is in flight. No id is sent again before all outcomes are
-             * asserted.
+             * The store loses outcomes while no call is in flight. Before all outcomes are asserted, a backend receives
+             * only ids that are in its own log.
              */
             AT_REST
         }
@@ -309,7 +310,9 @@ final class TwoBackendsSimulationTest {
             }
         }
 
-        /** Checks that a backend alone knows every outcome in its own log, regardless of what the store has lost. */
+        /**
+         * Checks that a backend alone knows the newest outcomes in its own log, regardless of what the store has lost.
+         */
         private void assertAlone(Node node) throws IOException {
             nodes.forEach(other -> other.simulation.kill());
             node.simulation.startByOperator();

@@ -39,7 +39,7 @@ final class World {
     private long latestMillis = nowMillis;
     private int starts;
 
-    /** Creates a world in which all clocks are correct. */
+    /** Creates a world whose checks allow for no difference between clocks. */
     World() {
         this(Duration.ZERO);
     }
@@ -201,7 +201,7 @@ final class World {
             return acknowledged;
         }
 
-        /** Forgets the expired outcomes, because no flight can return them any more. */
+        /** Forgets the expired outcomes, because the flights of the process can't return them any more. */
         void processDied() {
             expired.clear();
         }
@@ -215,8 +215,8 @@ final class World {
         }
 
         /**
-         * Returns whether the process that received the submission still keeps its outcome. That process measures the
-         * lifetime as elapsed time, regardless of later changes of the wall clock.
+         * Returns whether the process that received the submission still keeps its outcome; always false with several
+         * backends. That process measures the lifetime as elapsed time, regardless of later changes of the wall clock.
          */
         private boolean isAliveInItsProcess(PcsId id) {
             long expiry = acknowledged.get(id).expiresAtMillis();

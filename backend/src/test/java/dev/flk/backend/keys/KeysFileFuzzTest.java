@@ -19,8 +19,8 @@ import java.util.TreeSet;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
- * Reads random bytes as a keys file: either every key that was read can be found, or the messages name the mistakes
- * without repeating a value.
+ * Reads random bytes as a keys file: either the keys are well-formed and no invalid signature is accepted, or the
+ * messages name the mistakes without repeating a secret.
  */
 class KeysFileFuzzTest {
     /** The prefix of the secrets; random files may also contain it where it does not belong. */

@@ -107,7 +107,7 @@ final class KeysFileTest {
             "key k: secret_file must be a path below the directory of the keys file, without '..', for example"
                     + " keys/a.secret");
 
-    /** Each key is valid except for one member, which is replaced or removed. */
+    /** Each key is valid except for one member, which is replaced, added or removed. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
             ed | id | | {id}

@@ -156,7 +156,7 @@ final class LimitsTest {
         assertThat(sendsNew(limits, from("192.0.2.2"), "honest")).isTrue();
     }
 
-    /** Such a connection belongs to an agent or a proxy that repeats unanswered submissions. */
+    /** Agents and proxies repeat unanswered submissions on connections that have sent new certificates before. */
     @Test
     void duplicates_connectionThatSentNewCertificates_areFreeUntilItFails() throws Exception {
         Submitter agent = from("192.0.2.1");

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.postgresql.PGConnection;
 
-/** Tests each point of the checklist on a server that has the problem which the point detects. */
+/** Tests each point of the checklist except tls on a server that has the problem which the point detects. */
 class PostgresCheckTest {
     private static final Set<Pool> POOLS = EnumSet.of(Pool.DEDUP, Pool.STATE);
 

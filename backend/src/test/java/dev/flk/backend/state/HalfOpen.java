@@ -12,7 +12,7 @@ import io.grpc.Status.Code;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
-/** A call with a single request message whose request stays incomplete until {@link #complete} is called. */
+/** A call that sends a single message; the request stays incomplete until {@link #complete} is called. */
 final class HalfOpen<Q, A> {
     private final ClientCall<Q, A> call;
     private final CompletableFuture<Status> end = new CompletableFuture<>();

@@ -129,7 +129,7 @@ class JsonSchemasAgainstPythonTest {
             return new Pair(seed, random.schema().toString(), random.value().toString());
         }
 
-        /** Returns "true", or "false" and the reason. */
+        /** Returns "true", "false" and the reason, or the exception that occurred. */
         String verdict() {
             try {
                 Optional<Violation> violation = JsonSchemas.compile(schema).violation(value);

@@ -51,7 +51,7 @@ class JsonSchemasTest {
         assertThat(found.isEmpty()).isEqualTo(violation == null);
     }
 
-    /** Checks values for which the library alone deviates from the draft. */
+    /** Checks values for which the library, without {@code CorrectedKeywords}, deviates from the draft. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

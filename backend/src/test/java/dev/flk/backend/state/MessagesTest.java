@@ -13,7 +13,7 @@ import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Tests that refusals are sent as the contract's table specifies. */
+/** Tests of the status, the reason and the details with which refusals are sent. */
 class MessagesTest {
     @ParameterizedTest
     @CsvSource({

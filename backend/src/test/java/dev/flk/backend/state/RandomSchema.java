@@ -299,8 +299,8 @@ final class RandomSchema {
     }
 
     /**
-     * Adds the keywords of a schema, and of some of the schemas that it applies to the same value, to the guide unless
-     * they exist there.
+     * Adds the keywords of a schema, and of some of the schemas that it applies to the same value, to the guide. If a
+     * keyword exists there, only the missing members of an object and the names of {@code required} are added.
      */
     private void collect(JsonNode from, ObjectNode guide) {
         from.properties().forEach(keyword -> {

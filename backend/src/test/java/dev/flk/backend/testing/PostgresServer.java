@@ -277,7 +277,7 @@ public final class PostgresServer extends ServerProcess {
     }
 
     /**
-     * Dumps a database as docs/state.md describes. The returned action replaces the current content of the database
+     * Dumps a database as docs/postgres.md describes. The returned action replaces the current content of the database
      * with the dump.
      */
     public Runnable dump(String database) {

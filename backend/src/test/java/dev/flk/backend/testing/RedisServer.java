@@ -14,7 +14,8 @@ import redis.embedded.core.ExecutableProvider;
 
 /**
  * A real redis-server with its own directory, or a Sentinel, which is the same program. The server keeps its data over
- * a restart only with {@code --appendonly yes}. The process does not outlive the JVM.
+ * a restart only with {@code --appendonly yes}, or as of the last command {@code SAVE}. The process does not outlive
+ * the JVM.
  */
 public final class RedisServer extends ServerProcess {
     private static final String LOADING = "-LOADING";
@@ -126,7 +127,8 @@ public final class RedisServer extends ServerProcess {
     /**
      * Sends one command on a new connection.
      *
-     * @return the reply as the server sends it, without line terminators; for an array, one entry per element
+     * @return the content of a bulk string; any other reply with its type character, such as {@code +OK}; for an array,
+     *     these entries of all its elements
      */
     public List<String> send(String... command) {
         try (RespSocket socket = new RespSocket(port(), PATIENCE)) {

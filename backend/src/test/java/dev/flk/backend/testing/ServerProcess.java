@@ -16,8 +16,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A real store server on a free loopback port, which tests can kill, pause and reset to older data. Confined to one
- * thread; every wait has a time limit.
+ * A real store server on a free loopback port. Tests can kill and pause the server, and reset it to older data.
+ * Confined to one thread; every wait has a time limit.
  */
 public abstract class ServerProcess implements AutoCloseable {
     /** The maximum time that a test waits for a server; much longer than a busy machine needs. */

@@ -38,9 +38,9 @@ import picocli.CommandLine;
 import picocli.codegen.docgen.manpage.ManPageGenerator;
 
 /**
- * Builds the packages {@code flk-agent} and {@code flk-backend} in {@code deploy/deb/target}: the jar, a command with man
- * pages and completion, the service files of {@code deploy}, the docs, and what {@code src/main/deb} holds. The same
- * commit gives the same bytes.
+ * Builds the packages {@code flk-agent} and {@code flk-backend} in {@code deploy/deb/target}: the jar, a command with
+ * man pages and completion, the service files of {@code deploy}, the docs, the alert rules, {@code NOTICE}, and the
+ * files in {@code src/main/deb}. The same commit gives the same bytes.
  */
 public final class Packages {
     private record Program(String name, CommandLine commands, String jvm, String summary, String text) {}
@@ -128,7 +128,7 @@ public final class Packages {
         return new DataProducerDirectory(directory, new String[] {"**"}, excluded, new Mapper[] {owner});
     }
 
-    /** Copies all files of a directory, and fills in their names, texts and places. */
+    /** Copies all files of a directory. Replaces placeholders in names and texts, and in texts also installed paths. */
     private void copyTree(Program program, Path from, Path to) throws IOException {
         List<Path> files;
         try (Stream<Path> walk = Files.walk(from)) {

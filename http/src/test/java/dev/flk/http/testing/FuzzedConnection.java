@@ -157,7 +157,7 @@ public final class FuzzedConnection {
         return pieces;
     }
 
-    /** A channel without a socket whose output can be shut down like the output of a socket. */
+    /** A channel that has no socket, but whose output can be shut down like the output of a socket. */
     private static final class DuplexEmbeddedChannel extends EmbeddedChannel implements DuplexChannel {
         private boolean outputShutdown;
 

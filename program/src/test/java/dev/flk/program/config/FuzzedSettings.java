@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * entries in the environment give the same result.
  */
 public final class FuzzedSettings {
-    /** A text that secrets contain. If nothing else in the input contains it, no output may. */
+    /** A text that secrets contain. If only secrets in the input contain this text, no output may contain it. */
     public static final String SECRET = "hunter2-hunter2";
 
     private final List<Key<?>> keys;

@@ -51,8 +51,8 @@ public abstract class KeysContract<C> {
     protected abstract String table();
 
     /**
-     * Returns the keys that are compared with another setting, with a value that conflicts, one per line: {@code
-     * BASE_DELAY | MAX_DELAY=500ms}.
+     * Returns a line for each key that is compared with another setting: the key, and a value of the other setting that
+     * conflicts with the default of the key, such as {@code BASE_DELAY | MAX_DELAY=500ms}.
      */
     protected abstract String compared();
 

@@ -15,7 +15,7 @@ public final class LogCapture extends AppenderBase<ILoggingEvent> implements Aut
     private final Level before;
     private final List<String> lines = new CopyOnWriteArrayList<>();
 
-    /** Captures all lines of a program at INFO and above. */
+    /** Captures the lines of {@code dev.flk} at INFO and above. */
     public LogCapture() {
         this("dev.flk", Level.INFO);
     }

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Tests in which each file operation of a storage's log fails in turn, during the same sequence of start, commits, a
+ * Tests in which one file operation of a storage's log fails in each run, during the same sequence of start, commits, a
  * flush of RocksDB, rotation and more commits. Then the process is killed or the machine loses power, but RocksDB keeps
  * its files. The next start must have every answered commit.
  */

@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-/** The examples of RFC 9421, appendix B. The signature of B.2.5 is tested by {@code HmacTest}. */
+/** Tests with the examples B.2.5 and B.2.6 of RFC 9421. The signature of B.2.5 is tested by {@code HmacTest}. */
 class SignatureBaseTest {
-    /** The request of appendix B.2. */
+    /** The headers of the request of appendix B.2, without {@code Content-Digest}. */
     private static final Map<String, String> HEADERS = Map.of(
             "host", "example.com",
             "date", "Tue, 20 Apr 2021 02:07:55 GMT",

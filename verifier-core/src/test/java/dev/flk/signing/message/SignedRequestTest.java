@@ -124,7 +124,7 @@ class SignedRequestTest {
 
     private static final String ED25519_SIGNATURE = ":" + "A".repeat(86) + "==:";
 
-    /** Returns a request with any parameters and any signature. */
+    /** Returns a request with these parameters and a signature that no key made. */
     private static SentRequest signed(String parameters) {
         return GET.with("signature-input", "a=" + LIST + parameters).with("signature", "a=" + HMAC_SIGNATURE);
     }

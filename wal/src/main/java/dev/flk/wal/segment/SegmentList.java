@@ -260,7 +260,7 @@ public final class SegmentList {
         return new Damage(Damage.Kind.ABSENT, absentNewest == null ? patternFrom(first) : absentNewest, 0, first, last);
     }
 
-    /** Returns a pattern for the name of the missing file that contained {@code first}. */
+    /** Returns a pattern for the name of the missing file that began with {@code first}. */
     private String patternFrom(long first) {
         boolean taken = segments.stream().anyMatch(listed -> SegmentNames.sequenceIn(listed.name()) == first);
         return taken

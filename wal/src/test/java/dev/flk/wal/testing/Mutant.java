@@ -57,8 +57,8 @@ public final class Mutant {
     }
 
     /**
-     * Makes the method, which must not contain lambdas, read a field of its own object, of the same type, instead of
-     * calling {@code called}.
+     * Makes the method read the field {@code field} of its own object instead of calling {@code called}, which must
+     * return the type of the field. The method must not contain lambdas.
      */
     public static Mutant takingInstead(String rule, String className, String method, String called, String field) {
         return new Mutant(rule, className, method, code -> new Calls(code, called) {
@@ -153,7 +153,8 @@ public final class Mutant {
      * a constructor without parameters.
      *
      * @param parameters the arguments of the test
-     * @throws InvocationTargetException if the test ends with any other exception, which says nothing about the rule
+     * @throws InvocationTargetException if the test throws something other than an {@link AssertionError}, which says
+     *     nothing about the rule
      */
     public boolean breaks(Class<?> testClass, String test, long... parameters) throws ReflectiveOperationException {
         Class<?> loaded = load(testClass.getName());

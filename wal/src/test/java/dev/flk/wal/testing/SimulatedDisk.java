@@ -25,8 +25,8 @@ import java.util.zip.GZIPOutputStream;
 /**
  * A disk with a page cache, in memory. At a power loss, each block that was written but not forced may be lost, kept or
  * kept in part; changes to the directory survive in order, up to any point after the last forced one. A failed force
- * leaves its blocks in the cache as clean, and later forces report no error. The content of these blocks on the disk is
- * then undefined; after a later force of the directory, they may be torn.
+ * leaves its blocks in the cache as clean, and later forces report no error. A power loss treats these blocks like
+ * blocks that were never forced; if the directory was forced later, it may also fill them with random bytes.
  */
 public final class SimulatedDisk implements FileOps {
     private static final int BLOCK = 4096;
@@ -60,7 +60,7 @@ public final class SimulatedDisk implements FileOps {
         KILL
     }
 
-    /** The death of the process, as an error that no code handles. */
+    /** The death of the process. The log's writer catches it like any error, but all further operations throw it. */
     public static final class Killed extends Error {
         private static final long serialVersionUID = 1;
     }

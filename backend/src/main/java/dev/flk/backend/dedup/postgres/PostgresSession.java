@@ -24,10 +24,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The state between two calls of {@link PostgresStore#connect}: a pool of connections and the token of the position,
- * which each put replaces. After a put has failed, or a look-up has found no valid token, all calls fail. A token is
- * valid if it was written by the last put of this session that was acknowledged when the look-up began, or by a later
- * put of this session. If no put was acknowledged by then, the token that the session read when it connected is valid,
- * too. One thread calls {@link #put}, in log order; any thread may call the other methods.
+ * which each put replaces. After a put has failed, or a look-up has found a token that it does not accept, all calls
+ * fail. A look-up accepts the token of the last put of this session that was acknowledged before the look-up began, and
+ * the tokens of later puts of this session. If no put had been acknowledged, it also accepts the token that the session
+ * read when it connected. One thread calls {@link #put}, in log order; any thread may call the other methods.
  */
 final class PostgresSession {
     /**

@@ -22,7 +22,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -212,9 +211,11 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         String unused = Session.agentOf(id);
         RedisLink now = link();
         long millis = now.serverMillis();
-        Optional<StoredSession> copied = now.copy().get(id).filter(each -> each.isLive(millis));
-        StoredSession found = copied.orElseGet(
-                () -> joined(now.load(List.of(id))).stream().findFirst().orElse(null));
+        StoredSession found = now.copy().get(id).orElse(null);
+        if (found == null || !found.isLive(millis)) {
+            // if the lifetime is over but the session was not swept yet, only the copy has it
+            found = joined(now.load(List.of(id))).stream().findFirst().orElse(found);
+        }
         if (found == null) {
             return new Found.Unknown();
         }

@@ -216,7 +216,7 @@ final class RedisOutageTest {
             }
             String json = "{\"n\":\"" + (i == 20 ? 666 : i) + "\"}";
             String name = i == 20 ? "bads" : "s";
-            // concurrently, because an update waits for others to be stored with it
+            // concurrently, because each update is delayed, so that several share a round trip
             List<CompletionStage<Updated>> updates = IntStream.range(0, i == 20 ? 1 : sessions)
                     .mapToObj(n -> (n % 2 == 0 ? one : other).storage.put(name + n, json, ANY))
                     .toList();

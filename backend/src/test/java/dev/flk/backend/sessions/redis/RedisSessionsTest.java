@@ -2,8 +2,10 @@
 package dev.flk.backend.sessions.redis;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.sessions.SessionStorage.Found;
 import dev.flk.backend.sessions.SessionStorage.ReplayedException;
 import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.SessionStorageContract;
@@ -56,6 +58,17 @@ final class RedisSessionsTest extends SessionStorageContract {
                 .succeedsWithin(RedisFixture.PATIENCE)
                 .extracting(Updated::version)
                 .isEqualTo(2L);
+    }
+
+    @Test
+    void get_lifetimeIsOver_isExpiredEvenBeforeTheSweep() {
+        SessionStorage storage = shortLived();
+        assertThat(storage.put("a", "{}", SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+
+        assertThat(await().pollInterval(Duration.ofMillis(5))
+                        .atMost(RedisFixture.PATIENCE)
+                        .until(() -> storage.get("a"), found -> !(found instanceof Found.Present)))
+                .isInstanceOf(Found.Expired.class);
     }
 
     @AfterEach
