@@ -33,8 +33,8 @@ final class ReadersAgreeTest {
                             .epoch("9223372036854775807")
                             .with("v_star", "[-0,0.1,1E300,123456789012345678901234567890]")
                             .json()
-                            .replace(",", " ,\n\t")
-                            .replace(":", "\r: "),
+                            .replace(",\"", " ,\n\t\"")
+                            .replace("\":", "\"\r: "),
                     CertificateText.valid()
                             .with("deep", "[".repeat(30) + "]".repeat(30))
                             .json())

@@ -18,13 +18,12 @@ import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import com.fasterxml.jackson.databind.util.RawValue;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
-import java.util.Locale;
-import java.util.stream.Collectors;
 
 /**
  * Formats the output of commands with {@code --json}: each result, usually a Java record, as one JSON object on one
- * line, in ASCII. The members of the object are the components of the record, with names in snake_case; null components
- * are omitted; enum constants are in lower case. Safe for any thread.
+ * line. The members of the object are the components of the record, with names in snake_case; null components are
+ * omitted; enum constants are in lower case. Strings are escaped to ASCII; JSON from {@link #raw} is written unchanged.
+ * Safe for any thread.
  */
 public final class Json {
     private static final JsonMapper MAPPER = JsonMapper.builder(withoutLimits())
@@ -43,19 +42,10 @@ public final class Json {
     /** Returns a record, map or list as one line of JSON that ends with a line feed. */
     public static String line(Object result) {
         try {
-            return ascii(MAPPER.writeValueAsString(result)) + "\n";
+            return MAPPER.writeValueAsString(result) + "\n";
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException("the result can't be written as JSON: " + result, e);
         }
-    }
-
-    /** Escapes what the mapper leaves unescaped: characters in {@link #raw} JSON, which only its strings may contain. */
-    private static String ascii(String json) {
-        return json.chars().allMatch(c -> c < 128)
-                ? json
-                : json.chars()
-                        .mapToObj(c -> c < 128 ? Character.toString(c) : String.format(Locale.ROOT, "\\u%04x", c))
-                        .collect(Collectors.joining());
     }
 
     /** Returns a record as one line, with a first member {@code type} that distinguishes the line from other lines. */
@@ -64,9 +54,9 @@ public final class Json {
         return line(line.setAll((ObjectNode) MAPPER.valueToTree(result)));
     }
 
-    /** Returns a record, map or list as bytes, without a line end. */
+    /** Returns a record, map or list in UTF-8, without a line end. */
     public static byte[] bytes(Object result) {
-        return line(result).strip().getBytes(StandardCharsets.US_ASCII);
+        return line(result).strip().getBytes(StandardCharsets.UTF_8);
     }
 
     /**

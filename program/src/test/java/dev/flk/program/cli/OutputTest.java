@@ -3,6 +3,7 @@ package dev.flk.program.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -67,11 +68,12 @@ class OutputTest {
     }
 
     @Test
-    void json_rawValues_areEscapedToAscii() {
-        record Wrapped(Object state) {}
+    void json_bytes_keepRawCharactersBeyondAscii() {
+        record Wrapped(String name, Object state) {}
 
-        assertThat(Json.line(new Wrapped(Json.raw("{\"city\":\"Zürich \uD83D\uDE00\"}"))))
-                .isEqualTo("{\"state\":{\"city\":\"Z\\u00fcrich \\ud83d\\ude00\"}}\n");
+        assertThat(Json.bytes(new Wrapped("Zürich", Json.raw("{\"city\":\"Zürich\"}"))))
+                .asString(StandardCharsets.UTF_8)
+                .isEqualTo("{\"name\":\"Z\\u00FCrich\",\"state\":{\"city\":\"Zürich\"}}");
     }
 
     @Test
