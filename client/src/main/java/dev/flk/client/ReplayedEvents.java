@@ -56,6 +56,7 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
                 }
                 Event event = events.next();
                 if (event == null) {
+                    close();
                     return false;
                 }
                 request = request.toBuilder()
@@ -73,6 +74,7 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
                     return false;
                 }
                 if (!request.getFollow() || !isLost(e.getStatus().getCode())) {
+                    close();
                     throw StateCallException.of(e);
                 }
                 events = null;

@@ -111,7 +111,7 @@ public final class Exchange {
         } catch (OutOfMemoryError e) {
             // the heap had no room for the large array that a long body needs
             refuseEarly();
-        } catch (RuntimeException | StackOverflowError e) {
+        } catch (RuntimeException | Error e) {
             log.error("a request failed unexpectedly; it was answered 500, unless it already had an answer", e);
             answer(Refusal.internalError());
         }

@@ -244,7 +244,12 @@ public final class History {
             if (micros <= head.floorAtMicros() && head.floor() > 0) {
                 throw compacted("the history from " + time.time() + " on", head.floor());
             }
-            return engine.reading(reads -> reads.revisionAt(micros - 1)) + 1;
+            long found = engine.reading(reads -> reads.revisionAt(micros - 1)) + 1;
+            Head after = engine.head(); // a compaction may have removed this history meanwhile
+            if (micros <= after.floorAtMicros() && after.floor() > 0) {
+                throw compacted("the history from " + time.time() + " on", after.floor());
+            }
+            return found;
         }
         return head.revision() + 1;
     }

@@ -129,6 +129,11 @@ public final class Schemas {
         return conditions;
     }
 
+    /** Forgets all schemas, because another history may have other schemas under the same versions. */
+    void forgetAll() {
+        known.clear();
+    }
+
     private InForce inForce(String namespace) {
         InForce schema = known.get(namespace);
         if (schema == null) {

@@ -237,6 +237,7 @@ public final class StateEngine implements AutoCloseable {
     private void published(Head head) {
         String before = watches.publish(head.historyId(), head.revision());
         if (!before.isEmpty() && !before.equals(head.historyId())) {
+            schemas.forgetAll();
             transactions.endAll(head.historyId());
         }
     }
@@ -575,6 +576,9 @@ public final class StateEngine implements AutoCloseable {
             conditions = schemas.check(operations);
         } catch (StateException e) {
             invalid = e; // the caller receives this error, unless an answer to this request is remembered
+        } catch (RuntimeException | Error e) {
+            answer.completeExceptionally(e); // otherwise, later calls of the transaction would wait forever
+            return;
         }
         boolean isChecked = !conditions.isEmpty();
         CompletableFuture<Committed> decided = new CompletableFuture<>();

@@ -35,15 +35,20 @@ public final class DeadLetterFile {
 
     private static final int BLOCK_BYTES = 1 << 16;
     /** The beginning of every dead letter that an agent writes. */
-    private static final Pattern BEGINNING = Pattern.compile("\\{\"when\":\"[0-9TZ:.+-]{0,35}\",\"outbox_seq\":.*");
+    private static final Pattern BEGINNING = Pattern.compile(
+            "\\{\"when\":\"[0-9TZ:.+-]{0,35}\",\"outbox_seq\":.*",
+            Pattern.DOTALL); // read as ISO 8859-1, UTF-8 may contain U+0085, a line end
 
     /**
      * The maximum length, in bytes, of a line of zeros that counts as a dead letter damaged by a crash. A crash does
      * not leave longer lines of zeros.
      */
     private static final int MAX_ZEROS = 1 << 16;
-    /** The maximum length of a dead letter in bytes, well above the maximum length of a certificate. */
-    private static final int MAX_LETTER_BYTES = 16 << 20;
+    /**
+     * The maximum length of a dead letter in bytes: twice the maximum length of a certificate, whose id the letter
+     * repeats, and the rest of the letter.
+     */
+    private static final int MAX_LETTER_BYTES = (16 << 20) + (64 << 10);
 
     private final Path path;
     private final OpenFile file;

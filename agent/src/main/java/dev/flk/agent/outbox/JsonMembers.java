@@ -52,6 +52,9 @@ public final class JsonMembers {
                 parser.skipChildren();
                 parser.finishToken();
                 int end = (int) parser.currentLocation().getByteOffset();
+                if (start < 0 || end < start) {
+                    throw new IOException("not UTF-8");
+                }
                 members.values.put(name, Arrays.copyOfRange(object, start, end));
             }
             if (!isObject || parser.nextToken() != null) {

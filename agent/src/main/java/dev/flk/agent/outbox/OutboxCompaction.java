@@ -20,6 +20,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The compaction of the outbox, which frees the space of settled entries. A run closes the active segment, removes
@@ -30,6 +32,7 @@ import java.util.OptionalLong;
  * run. Only one run takes place at a time.
  */
 public final class OutboxCompaction {
+    private static final Logger LOG = LoggerFactory.getLogger(OutboxCompaction.class);
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final int PORTION_BYTES = 1 << 20;
     /**
@@ -45,7 +48,7 @@ public final class OutboxCompaction {
      */
     static final int MOST_MOVED = 100_000;
 
-    private final FileOps files;
+    private final UnreadableBlocks files;
     private final Path directory;
     private final InstantSource clock;
     private final Log log;
@@ -83,7 +86,7 @@ public final class OutboxCompaction {
     private record Removal(int segments, long bytes, long lastLocation, List<Located> moved) {}
 
     OutboxCompaction(
-            FileOps files,
+            UnreadableBlocks files,
             Path directory,
             InstantSource clock,
             Log log,
@@ -163,12 +166,25 @@ public final class OutboxCompaction {
         move(outbox.lostUpTo(removal.lastLocation()), portionBytes);
         bodies.close(); // the space of a removed file is free only after the file is closed
         removed += remove(horizon, removal.lastLocation());
-        int compressed = 0;
-        while (retention(horizon).step(0) == Done.COMPRESSED) {
-            compressed++;
-        }
+        int compressed = compress(horizon);
         return new Report(
                 removed, bytes(before) - bytes(segments()), removal.moved().size(), compressed, pending.size());
+    }
+
+    /** Compresses old segments, except from the first one on that the disk can't read completely. */
+    private int compress(Duration horizon) throws IOException {
+        int compressed = 0;
+        try {
+            // compression replaces a segment, so it must not put a filler in place of a block that can't be read now
+            while (retention(files.strict(), horizon).step(0) == Done.COMPRESSED) {
+                compressed++;
+            }
+        } catch (DiskFullException e) {
+            throw e;
+        } catch (IOException e) {
+            LOG.warn("outbox: a segment could not be compressed, and stays as it is: {}", e.getMessage());
+        }
+        return compressed;
     }
 
     /**
@@ -210,6 +226,10 @@ public final class OutboxCompaction {
     }
 
     private Retention retention(Duration horizon) {
+        return retention(files, horizon);
+    }
+
+    private Retention retention(FileOps files, Duration horizon) {
         return new Retention(files, directory, OutboxRecords.PREFIX, COMPRESS_AFTER, context -> horizon, clock);
     }
 

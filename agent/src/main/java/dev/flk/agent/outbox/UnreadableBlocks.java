@@ -30,8 +30,16 @@ final class UnreadableBlocks extends ForwardingFiles {
     /** A sentence for each file with unreadable blocks; it describes the first such block that was found. */
     private final Map<Path, String> found = new ConcurrentSkipListMap<>();
 
+    private final FileOps disk;
+
     UnreadableBlocks(FileOps disk) {
         super(disk);
+        this.disk = disk;
+    }
+
+    /** Returns the file operations that do not survive an unreadable block. */
+    FileOps strict() {
+        return disk;
     }
 
     /** Returns a sentence for each file of which a block could not be read. */

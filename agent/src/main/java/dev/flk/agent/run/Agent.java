@@ -283,7 +283,7 @@ public final class Agent implements Closeable {
         try {
             loop(false);
             lockLost().ifPresent(cause -> abandon("sending has stopped: " + cause.getMessage()));
-        } catch (InterruptedException | RuntimeException e) {
+        } catch (InterruptedException | RuntimeException | Error e) {
             LOG.error("sending has failed; waiting certificates stay in the outbox", e);
             abandon("sending has failed: " + e);
         }
@@ -460,6 +460,8 @@ public final class Agent implements Closeable {
                 parts.pop().close();
             } catch (IOException e) {
                 failure = failure == null ? e : failure;
+            } catch (RuntimeException e) {
+                failure = failure == null ? new IOException("closing the agent has failed: " + e, e) : failure;
             }
         }
         if (failure != null) {

@@ -220,6 +220,23 @@ class DeadLettersTest {
         assertThat(Files.readString(file)).isEqualTo(text);
     }
 
+    /** In UTF-8, ą ends with the byte 0x85, which is a line end in ISO 8859-1. */
+    @Test
+    void open_tornLineBeyondAscii_isRemoved() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+        }
+        byte[] complete = Files.readAllBytes(file);
+        Files.writeString(
+                file,
+                "{\"when\":\"2026-11-27T14:00:00Z\",\"outbox_seq\":7,\"pcs_id\":\"Elbląg",
+                StandardOpenOption.APPEND);
+
+        DeadLetters.open(file, outbox).close();
+
+        assertThat(Files.readAllBytes(file)).isEqualTo(complete);
+    }
+
     @Test
     void open_lastLineOfAnotherKind_isAConfigurationErrorAndLeftAlone() throws Exception {
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {

@@ -151,6 +151,30 @@ class OutboxCompactionTest {
         assertThat(again.unansweredSinceMillis()).isEqualTo(1234);
     }
 
+    /** Simulates a disk that can't read a block for a while, such as a detached one. */
+    @Test
+    void unreadableBlock_segmentIsNotCompressed_andIsCompleteWhenTheDiskIsBack() throws Exception {
+        add(1, 40);
+        outbox.compact(HORIZON, Mode.RUN);
+        now = now.plus(Duration.ofDays(2));
+        String segment;
+        try (Stream<Path> all = Files.list(directory)) {
+            segment = all.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".wal"))
+                    .sorted()
+                    .findFirst()
+                    .orElseThrow();
+        }
+        files.failReads(segment, 16_384, 20_480, Integer.MAX_VALUE);
+
+        assertThat(outbox.compact(HORIZON, Mode.RUN).compressedSegments()).isZero();
+
+        files.failReads(segment, 0, 0, 0);
+        outbox.close();
+        outbox = open();
+        assertThat(waiting()).hasSize(40);
+    }
+
     @Test
     void unreadablePendingEntry_othersAreMoved() throws Exception {
         add(1, 100);

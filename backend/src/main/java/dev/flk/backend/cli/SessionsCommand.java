@@ -124,6 +124,9 @@ final class SessionsCommand {
         if (silent != null) {
             requireDuration(silent);
         }
+        if (limit != null && limit < 1) {
+            throw new ParameterException(spec.commandLine(), "--limit: a number from 1");
+        }
         String conditions = "?prefix=" + encoded(prefix) + (silent == null ? "" : "&silent=" + encoded(silent));
         int left = limit == null ? Integer.MAX_VALUE : limit;
         String page = "";
@@ -208,7 +211,8 @@ final class SessionsCommand {
                 throw refused(changes.statusCode(), lines.collect(Collectors.joining("\n")));
             }
             String event = "";
-            for (Iterator<String> each = lines.iterator(); each.hasNext(); ) {
+            // a failed output, such as a pipe to head, ends the command
+            for (Iterator<String> each = lines.iterator(); !out().checkError() && each.hasNext(); ) {
                 String line = each.next();
                 event = line.startsWith(EVENT) ? line.substring(EVENT.length()) : event;
                 if (line.startsWith(DATA)) {

@@ -49,6 +49,7 @@ import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -528,10 +529,11 @@ final class StateCommand {
         }
         return with(client -> {
             try (Stream<StateEvent> events = client.replay(follow ? wanted.follow() : wanted)) {
-                events.forEach(event -> {
+                // a failed output, such as a pipe to head, ends the command
+                for (Iterator<StateEvent> each = events.iterator(); !out().checkError() && each.hasNext(); ) {
+                    StateEvent event = each.next();
                     output().print(StateDump.EventLine.of(event, event.resumeToken()), StateCommand::asText);
-                    out().flush();
-                });
+                }
             }
         });
     }

@@ -22,6 +22,7 @@ import dev.flk.program.health.Finding.Grade;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -212,8 +213,12 @@ public final class BackendHealth {
         Instant newest = Instant.EPOCH;
         try (Stream<Path> files = Files.list(directory)) {
             for (Path file : files.toList()) {
-                Instant written = Files.getLastModifiedTime(file).toInstant();
-                newest = written.isAfter(newest) ? written : newest;
+                try {
+                    Instant written = Files.getLastModifiedTime(file).toInstant();
+                    newest = written.isAfter(newest) ? written : newest;
+                } catch (NoSuchFileException e) {
+                    // ignored: a running backend has renamed or removed the file in the meantime
+                }
             }
         }
         Duration back = Duration.between(now, newest);

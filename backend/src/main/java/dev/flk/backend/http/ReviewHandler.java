@@ -83,7 +83,8 @@ final class ReviewHandler {
             if (given != null && shard == null && reason == null && from == null && until == null) {
                 if (given.isEmpty()
                         || given.size() > MAX_IDS
-                        || !given.stream().allMatch(id -> PcsId.parse(id).isPresent())) {
+                        || !given.stream()
+                                .allMatch(id -> id != null && PcsId.parse(id).isPresent())) {
                     throw new BadRequest("ids is not a list of 1 to " + MAX_IDS
                             + " ids of certificates, each of 64 lower-case hex digits");
                 }
@@ -211,7 +212,11 @@ final class ReviewHandler {
 
     private static Body body(byte[] bytes) {
         try {
-            return JSON.readValue(bytes, Body.class);
+            Body body = JSON.readValue(bytes, Body.class);
+            if (body == null) {
+                throw new BadRequest("the body is not a review: it is null");
+            }
+            return body;
         } catch (UnrecognizedPropertyException e) {
             throw new BadRequest("the body has an unknown member, " + Printable.of(e.getPropertyName())
                     + "; the members are ids, shard, reason, from, until, verdict, note and author");

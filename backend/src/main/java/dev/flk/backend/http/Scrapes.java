@@ -67,8 +67,8 @@ final class Scrapes implements AutoCloseable {
         }
         // all of these requests arrived before the first rendering begins
         Map<String, Answer> rendered = new HashMap<>();
-        all.forEach(
-                next -> next.exchange.answer(rendered.computeIfAbsent(Exposition.format(next.accept), this::render)));
+        all.forEach(next -> next.exchange.safely(
+                () -> next.exchange.answer(rendered.computeIfAbsent(Exposition.format(next.accept), this::render))));
     }
 
     private Answer render(String format) {

@@ -116,6 +116,7 @@ final class SessionChanges implements AutoCloseable {
         private final Changes changes;
         private final BooleanSupplier isAllowed;
         private volatile Runnable cancel = () -> {};
+        private volatile boolean hasEnded;
 
         Stream(EventStream to, Changes changes, BooleanSupplier isAllowed) {
             this.to = to;
@@ -133,6 +134,9 @@ final class SessionChanges implements AutoCloseable {
         }
 
         private void step() {
+            if (hasEnded) {
+                return;
+            }
             try {
                 if (to.pendingBytes() > ENOUGH_PENDING_BYTES) {
                     later(WAIT_MILLIS);
@@ -144,6 +148,9 @@ final class SessionChanges implements AutoCloseable {
                 }
                 if (page.isEmpty()) {
                     cancel = changes.whenMore(() -> later(0));
+                    if (hasEnded) {
+                        cancel.run(); // the stream ended before end() could cancel this listener
+                    }
                 } else {
                     later(0);
                 }
@@ -163,6 +170,7 @@ final class SessionChanges implements AutoCloseable {
         }
 
         void end() {
+            hasEnded = true;
             streams.remove(this);
             cancel.run();
         }

@@ -41,6 +41,9 @@ final class CatchUp {
     private static final int BATCH = 512;
     private static final int RECORDS_A_STEP = 4_096;
 
+    /** The number of notes of evidence after which a batch ends, because a store has a bounded queue of them. */
+    private static final int MOST_NOTES = 64;
+
     private final Inbox inbox;
     private final ForcedQueue queue;
     private final GuardedStore store;
@@ -171,16 +174,16 @@ final class CatchUp {
 
         private LogReader reader() throws IOException {
             if (reader == null) {
-                reader = inbox.readToAssert(Math.max(from, readUpTo + 1), expiry.millis());
+                long next = Math.max(from, readUpTo + 1);
+                reader = inbox.readToAssert(next, expiry.millis());
+                // also after a segment has vanished: the oldest segments that are left may begin later
+                inbox.requireBeginning(reader.beginning(), next, expiry.millis());
             }
             return reader;
         }
 
         /** Returns the next record, or null after the last one. */
         private @Nullable LogRecord read() throws IOException {
-            if (readUpTo == from - 1) {
-                inbox.requireBeginning(reader().beginning(), from, expiry.millis());
-            }
             LogRecord record =
                     Vanished.retry(() -> Optional.ofNullable(readNext())).orElse(null);
             long sequence = record == null ? last + 1 : record.sequence();
@@ -246,7 +249,9 @@ final class CatchUp {
                 ids.add(ahead.outcome().id());
                 ahead = null;
             }
-            for (int i = 0; i < RECORDS_A_STEP && batch.size() < BATCH && readUpTo < last; i++) {
+            for (int i = 0;
+                    i < RECORDS_A_STEP && batch.size() < BATCH && notes.size() < MOST_NOTES && readUpTo < last;
+                    i++) {
                 LogRecord record = read();
                 if (record != null && record.kind() == RecordKind.SUBMISSION) {
                     StoredOutcome outcome = rules.decide(record).recorded();

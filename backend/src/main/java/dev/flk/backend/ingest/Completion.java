@@ -77,7 +77,9 @@ final class Completion {
     void overruled(InFlight inFlight, StoredOutcome existing) {
         metrics.overruled.increment();
         StoredOutcome ours = inFlight.outcome();
-        evidence.known(ours.id(), ours.digest(), ours.expiresAtMillis());
+        if (!ours.digest().equals(existing.digest())) {
+            evidence.known(ours.id(), ours.digest(), ours.expiresAtMillis());
+        }
         List<Candidate> candidates = inFlightIds.end(inFlight);
         finished(inFlight);
         candidates.forEach(candidate -> answerKnown(candidate, existing));

@@ -282,7 +282,6 @@ final class OutcomeWriter {
      * recorded first, and not the outcome of this submission.
      */
     private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
-        log.overruled(inFlight.outcome(), winner);
         boolean taken = inbox.append(
                 new Entry(
                         RecordKind.OVERRULED,
@@ -291,6 +290,7 @@ final class OutcomeWriter {
                         new Overruled(inFlight.sequence(), winner).encode()),
                 queue.later(finish -> {
                     finish.run();
+                    log.overruled(inFlight.outcome(), winner);
                     completion.overruled(inFlight, winner);
                 }),
                 queue.later(cause -> leaveWaiting(inFlight, Refused.appendFailed(cause))));

@@ -460,7 +460,8 @@ public final class PostgresCheck {
                         SELECT indexrelname FROM pg_stat_user_indexes AS stat JOIN pg_index USING (indexrelid)
                         WHERE idx_scan = 0 AND NOT indisunique AND pg_relation_size(indexrelid) >= %d
                             AND stat.relid IN%s ORDER BY 1""".formatted(LARGE_INDEX_BYTES, MINE)).stream()
-                .filter(name -> !DEDUP_INDEXES.contains(name) && !STATE_INDEXES.contains(name))
+                .filter(name ->
+                        Stream.of(Pool.values()).noneMatch(pool -> indexes(pool).contains(name)))
                 .toList();
         return Result.of(
                 unused.isEmpty(),

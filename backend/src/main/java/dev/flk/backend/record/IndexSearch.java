@@ -67,7 +67,10 @@ final class IndexSearch {
             byte[] last = range.after();
             int examined = 0;
             for (; !walks.isEmpty(); examined++) {
-                if (entries.size() == limit || examined == maxExamined) {
+                // the next part begins after the place, so this part must contain all entries at its last place
+                boolean isNewPlace =
+                        last == null || !Arrays.equals(walks.element().place(), last);
+                if (isNewPlace && (entries.size() >= limit || examined >= maxExamined)) {
                     return new Entries(entries, examined, last);
                 }
                 Walk walk = walks.remove();

@@ -24,6 +24,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -54,6 +55,9 @@ public final class RecordIndex implements AutoCloseable {
     private static final long STEP_BYTES = 1 << 20;
     private static final long STEPS_BETWEEN_SWEEPS = 100;
     private static final int SWEPT_AT_ONCE = 100;
+    /** The number of values in one read of the state, whose total size is limited. */
+    private static final int READ_AT_ONCE = 10;
+
     private static final int REPORT_EVERY = 500_000;
 
     private final StateEngine engine;
@@ -276,11 +280,12 @@ public final class RecordIndex implements AutoCloseable {
         List<IndexEntry> entries = IndexSearch.find(
                         opened.rocks(), oldest, Range.EVERYTHING, SWEPT_AT_ONCE, SWEPT_AT_ONCE, entry -> true)
                 .entries();
-        List<Found> found = entries.isEmpty()
-                ? List.of()
-                : engine.reads()
-                        .get(entries.stream().map(IndexEntry::key).toList(), new At.Now())
-                        .found();
+        List<StateKey> keys = entries.stream().map(IndexEntry::key).toList();
+        List<Found> found = new ArrayList<>();
+        for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
+            List<StateKey> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
+            found.addAll(engine.reads().get(some, new At.Now()).found());
+        }
         int removed = 0;
         try (WriteBatch batch = new WriteBatch()) {
             for (int i = 0; i < entries.size(); i++) {
@@ -356,6 +361,7 @@ public final class RecordIndex implements AutoCloseable {
             }
             database = new IndexDatabase(directory);
             position = null;
+            isComplete = false; // changes that were not flushed before a failure are missing
             isVerified = false;
             hasFailed = false;
         } finally {

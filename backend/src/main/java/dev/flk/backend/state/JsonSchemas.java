@@ -39,6 +39,7 @@ import org.jspecify.annotations.Nullable;
  * value still matches regular expressions one second after its start, the check fails.
  */
 final class JsonSchemas {
+    private static final String TOO_LARGE_EXPONENT = "a number has too large an exponent";
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
             .build();
@@ -81,7 +82,11 @@ final class JsonSchemas {
             schema.initializeValidators(); // resolves all references
             return value -> {
                 try {
-                    return first(schema, read(value));
+                    return first(schema, comparable(JSON.readTree(value)));
+                } catch (JsonProcessingException e) {
+                    return Optional.of(new Violation("", "can't be checked: " + e.getOriginalMessage()));
+                } catch (NumberFormatException e) {
+                    return Optional.of(new Violation("", "can't be checked: " + TOO_LARGE_EXPONENT));
                 } catch (SchemaException e) {
                     return Optional.of(new Violation("", "can't be checked: " + e.getMessage()));
                 } catch (StackOverflowError e) {
@@ -121,6 +126,8 @@ final class JsonSchemas {
             return comparable(JSON.readTree(json));
         } catch (JsonProcessingException e) {
             throw notASchema(e.getOriginalMessage());
+        } catch (NumberFormatException e) {
+            throw notASchema(TOO_LARGE_EXPONENT);
         }
     }
 

@@ -170,7 +170,10 @@ final class Messages {
     }
 
     static Duration duration(com.google.protobuf.Duration given) {
-        if (Math.abs(given.getSeconds()) > LAST_SECOND || Math.abs(given.getNanos()) >= NANOS_OF_A_SECOND) {
+        if (given.getSeconds() > LAST_SECOND
+                || given.getSeconds() < -LAST_SECOND
+                || given.getNanos() >= NANOS_OF_A_SECOND
+                || given.getNanos() <= -NANOS_OF_A_SECOND) {
             throw Reason.INVALID.because("not a valid duration: " + given.getSeconds() + " s");
         }
         return Duration.ofSeconds(given.getSeconds(), given.getNanos());

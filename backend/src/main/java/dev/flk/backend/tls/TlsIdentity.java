@@ -291,7 +291,7 @@ public final class TlsIdentity {
                 // KeyFactory knows RSA and Ed25519 by their object identifiers, but EC only by its name
                 String name = algorithm.equals(X9ObjectIdentifiers.id_ecPublicKey) ? "EC" : algorithm.getId();
                 return KeyFactory.getInstance(name).generatePrivate(new PKCS8EncodedKeySpec(info.getEncoded()));
-            } catch (IOException | GeneralSecurityException | IllegalArgumentException | IllegalStateException e) {
+            } catch (IOException | GeneralSecurityException | RuntimeException e) { // Bouncy Castle throws many types
                 throw new Unusable("has a " + label
                         + " that can't be read; it must be an RSA, EC or Ed25519 key: openssl pkey -in FILE -check");
             }

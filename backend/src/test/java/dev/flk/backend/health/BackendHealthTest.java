@@ -354,6 +354,7 @@ final class BackendHealthTest {
         assertThat(look("clock")).isEmpty();
         Path log = Files.createDirectory(directory.resolve("wal"));
         Path file = Files.createFile(log.resolve("segment"));
+        Files.createSymbolicLink(log.resolve("gone"), log.resolve("missing"));
         assertThat(only("clock")).isEqualTo("GOOD clock: is not earlier than the files in " + log);
 
         Files.setLastModifiedTime(file, FileTime.from(Instant.now().plus(Duration.ofHours(2))));

@@ -62,6 +62,16 @@ class OpsTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {";", ",", "; q=1, application/openmetrics-text; version=1.0.0", "*/*"})
+    void metrics_anyAccept_areReturned(String accept) throws IOException {
+        Reply answer = server.get("/metrics", "Accept: " + accept);
+
+        assertThat(answer.status()).isEqualTo(200);
+        assertThat(answer.header("content-type").orElseThrow())
+                .startsWith(accept.contains("openmetrics") ? "application/openmetrics-text" : "text/plain");
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"Basic ", "basic  "})
     void metrics_withTheLogin_areReturned(String scheme) throws IOException {
         server.login(new Login("ann", new Secret("s:ä")));

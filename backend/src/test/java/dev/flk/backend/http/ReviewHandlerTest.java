@@ -110,6 +110,8 @@ final class ReviewHandlerTest {
         String accepted = record.add("pump <7>", 9, "accepted", "", ServerFixture.NOW);
 
         assertThat(put("{")).isEqualTo("400 {\"error\":\"the body is not JSON\"}");
+        assertThat(put("null")).isEqualTo("400 {\"error\":\"the body is not a review: it is null\"}");
+        assertThat(put("{\"ids\":[null],\"verdict\":\"fault\"}")).contains("each of 64 lower-case hex digits");
         assertThat(put("{\"ids\":3}"))
                 .isEqualTo("400 {\"error\":\"the body is not a review: a member has a wrong type\"}");
         assertThat(put("{\"id\":\"" + id + "\"}")).startsWith("400 ").contains("unknown member, id; the members are");

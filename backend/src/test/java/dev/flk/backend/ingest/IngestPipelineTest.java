@@ -216,6 +216,7 @@ final class IngestPipelineTest {
             harness.store.up();
             await().until(() -> harness.ingest.pending() == 0);
             assertThat(harness.metric("flk_overruled_total")).isEqualTo(1);
+            assertThat(harness.metric("flk_evidence_entries")).isZero(); // the content is the same
             Outcome again = harness.submit(Pcs.number(1));
             assertDecided(again, 200, Relation.DUPLICATE);
             assertThat(body(again)).isEqualTo(body(first));

@@ -70,6 +70,40 @@ final class MovedSegmentTest {
         simulation.audit();
     }
 
+    @Test
+    void oldestSegmentsRemovedDuringACatchUp_noRecordIsSkipped() throws IOException {
+        boolean isReached = true;
+        for (int operation = 0; isReached; operation++) {
+            World world = new World();
+            SimulatedStore store = new SimulatedStore(world);
+            Simulation simulation = new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+            simulation.start();
+            simulation.submitDaily(1, 3);
+            simulation.stepLogCare();
+            store.flush();
+            simulation.kill();
+            store.empty();
+            List<String> oldest = simulation.segments().subList(0, 2);
+            long before = simulation.disk.operations();
+            simulation.disk.meddleBefore(operation, () -> oldest.forEach(simulation.disk::remove));
+            try {
+                simulation.start();
+                simulation.settle();
+            } catch (IOException e) {
+                continue; // the start has noticed that segments are missing
+            }
+            isReached = simulation.disk.operations() - before > operation;
+            assertThat(simulation.isUp() || isReached).isTrue();
+            if (simulation.isUp()) {
+                for (int day = 1; day <= 3; day++) {
+                    assertThat(store.existing(Pcs.number(day).id()))
+                            .as("removed before operation %d: day %d", operation, day)
+                            .isPresent();
+                }
+            }
+        }
+    }
+
     /** Simulates an operator who follows the instructions in the message. */
     @Test
     void beginningLostAndMissingFromTheStore_startsOnceTheMarkIsRemoved() throws IOException {

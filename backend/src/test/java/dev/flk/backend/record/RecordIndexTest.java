@@ -207,6 +207,50 @@ class RecordIndexTest {
     }
 
     @Test
+    void outcomeReplacedAtTheSameTime_isListedAtEveryBoundaryOfAPart() {
+        for (int before = 0; before < 25; before++) {
+            recordSome(100 * before, 100 * before + 9);
+            Outcome first = outcome(100 * before + 50);
+            Outcome accepted = with(first, "accepted");
+            record(List.of(accepted));
+            catchUp();
+            record(List.of(with(first, "escalated")));
+            catchUp();
+
+            assertThat(ids(everything())).hasSize(recorded.size());
+        }
+    }
+
+    private static Wanted everything() {
+        return new Wanted(null, null, null, null, EVER, EVER, Order.OLDEST, 20, null);
+    }
+
+    private static Outcome with(Outcome of, String verdict) {
+        return new Outcome(of.id(), of.shard(), of.key(), verdict, of.regime(), of.received(), of.windowEnd());
+    }
+
+    @Test
+    void sweep_longValues_areReadInParts() {
+        List<Outcome> all = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            Outcome each = outcome(i);
+            engine.apply(
+                            "test",
+                            List.of(new Operation.Write(
+                                    each.stateKey(),
+                                    each.json().replace("{", "{\"pad\":\"" + "x".repeat(40_000) + "\","),
+                                    Operation.ANY_VERSION)),
+                            "")
+                    .toCompletableFuture()
+                    .join();
+            all.add(each);
+        }
+        catchUp();
+
+        assertThat(ids(everything())).hasSameSizeAs(all);
+    }
+
+    @Test
     void queries_indexBuiltAndThenUpdated_findTheSameAsAList() {
         recordSome(0, 1_500);
         catchUp();

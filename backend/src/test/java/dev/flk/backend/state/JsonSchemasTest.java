@@ -34,6 +34,7 @@ class JsonSchemasTest {
                 "{\"score\":18446744073709551616.0,\"state\":\"open\"} | /score must have a maximum value of 100",
                 "{\"score\":-1e999999999,\"state\":\"open\"} | /score must have a minimum value of 0",
                 "{\"score\":1e-999999999,\"state\":\"open\"} | /score number found, integer expected",
+                "{\"score\":1e99999999999,\"state\":\"open\"} | the value can't be checked: a number has too large an exponent",
                 "{\"score\":-1,\"state\":\"open\"} | /score must have a minimum value of 0",
                 "{\"score\":1.5,\"state\":\"open\"} | /score number found, integer expected",
                 "{\"score\":1} | the value required property 'state' not found",

@@ -2,16 +2,20 @@
 package dev.flk.backend.state;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import com.google.protobuf.Duration;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import com.google.rpc.Status;
+import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import io.grpc.Status.Code;
 import io.grpc.protobuf.StatusProto;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of the status, the reason and the details with which refusals are sent. */
 class MessagesTest {
@@ -45,5 +49,16 @@ class MessagesTest {
             assertThat(sent.getDetails(1).unpack(RetryInfo.class).hasRetryDelay())
                     .isTrue();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {Long.MIN_VALUE, Long.MAX_VALUE, -253_402_300_800L})
+    void duration_outOfRange_isRefused(long seconds) {
+        assertThatExceptionOfType(StateException.class)
+                .isThrownBy(() -> Messages.duration(Duration.newBuilder()
+                        .setSeconds(seconds)
+                        .setNanos(seconds < 0 ? -1 : 1)
+                        .build()))
+                .withMessageContaining("not a valid duration");
     }
 }

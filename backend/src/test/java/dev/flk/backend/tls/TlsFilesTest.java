@@ -144,6 +144,8 @@ final class TlsFilesTest {
         assertProblem("is not a PEM file");
         writeKey(pem("PRIVATE KEY", new byte[] {1, 2, 3}));
         assertProblem("has a PRIVATE KEY that can't be read");
+        writeKey(RIGHT.keyPem().replace("PRIVATE KEY", "RSA PRIVATE KEY"));
+        assertProblem("has a RSA PRIVATE KEY that can't be read");
         writeKey(pem("OPENSSH PRIVATE KEY", new byte[] {1, 2, 3}));
         assertProblem("has a OPENSSH PRIVATE KEY");
         Files.writeString(key, "-----BEGIN PRIVATE KEY-----\nAAA=AAA\n-----END PRIVATE KEY-----\n");

@@ -40,7 +40,7 @@ public final class Paragraph {
     private static String line(int labelColumns, String raw) {
         String line = Printable.of(raw);
         int tab = line.indexOf('\t');
-        String words = line.substring(tab + 1).stripLeading();
+        String words = line.substring(tab + 1).replace('\t', ' ').stripLeading();
         int indent = tab < 0 ? line.length() - words.length() : 0;
         TextTable table = tab < 0
                 ? TextTable.forColumns(PLAIN, new Column(COLUMNS, indent, Overflow.WRAP))

@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,13 +22,18 @@ import org.jspecify.annotations.Nullable;
  */
 public record Exposition(String contentType, byte[] text) {
     private static final String CREATED = "_created";
+    private static final String OPEN_METRICS = "application/openmetrics-text";
 
     /**
      * Returns the content type that {@code accept} selects: OpenMetrics or, by default, the Prometheus text format
      * 0.0.4.
      */
     public static String format(@Nullable String accept) {
-        return TextFormat.chooseContentType(accept);
+        // TextFormat.chooseContentType throws an exception for an element without a type, such as ";"
+        boolean isOpenMetrics = accept != null
+                && Stream.of(accept.split(",", -1))
+                        .anyMatch(each -> each.split(";", 2)[0].strip().equals(OPEN_METRICS));
+        return isOpenMetrics ? TextFormat.CONTENT_TYPE_OPENMETRICS_100 : TextFormat.CONTENT_TYPE_004;
     }
 
     /**

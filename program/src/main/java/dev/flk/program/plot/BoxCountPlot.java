@@ -36,8 +36,9 @@ public final class BoxCountPlot {
                 Math.ceil(Math.max(max(points.stream().mapToDouble(Point::y).toArray()), intercept + dHat * mostX))
                         + 0.2;
         List<Long> powers = new ArrayList<>();
-        for (int power = 0; power <= top; power += Math.max(1, (int) Math.ceil(top / MOST_TICKS))) {
-            powers.add(1L << Math.min(power, Long.SIZE - 2));
+        double step = Math.max(1, Math.ceil(top / MOST_TICKS));
+        for (double power = 0; power <= Math.min(top, Long.SIZE - 2); power += step) {
+            powers.add(1L << (int) power);
         }
         double from = dHat > 0 ? Math.max(0, -intercept / dHat) : 0;
         Plot plot = new Plot(

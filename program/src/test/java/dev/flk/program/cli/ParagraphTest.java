@@ -14,6 +14,11 @@ class ParagraphTest {
     }
 
     @Test
+    void wrapped_severalTabs_onlyTheFirstEndsALabel() {
+        assertThat(Paragraph.wrapped(7, "label\tone\ttwo\t3")).isEqualTo("label  one two 3\n");
+    }
+
+    @Test
     void wrapped_numbersAndPunctuation_areNotBroken() {
         assertThat(Paragraph.wrapped("x".repeat(70) + " diff=0.1800/12:30 分"))
                 .isEqualTo("x".repeat(70) + "\ndiff=0.1800/12:30 分\n");

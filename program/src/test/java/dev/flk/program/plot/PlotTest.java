@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.w3c.dom.Document;
@@ -24,6 +25,19 @@ class PlotTest {
         return DocumentBuilderFactory.newInstance()
                 .newDocumentBuilder()
                 .parse(new ByteArrayInputStream(svg.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Two neighbouring scales can have a slope of more than 2^31. */
+    @Test
+    @Timeout(20)
+    void boxCounts_hugeSlope_arePlotted() throws Exception {
+        Plot plot = BoxCountPlot.of(
+                "t", List.of(2_147_483_646, 2_147_483_647), List.of(1L, Long.MAX_VALUE), 9.37769e10, 620, 320, 110);
+
+        assertThat(parsed(Plot.svg(List.of(plot)))
+                        .getElementsByTagName("circle")
+                        .getLength())
+                .isEqualTo(2);
     }
 
     @Test

@@ -126,11 +126,16 @@ final class CommitLog implements Closeable {
             throw new IOException("the log of the state is closed");
         }
         boolean unused = log.step();
+        long sequence = written.sequence();
         if (isFilled && filler.getState() == Thread.State.NEW) {
-            filler.start();
+            try {
+                filler.start();
+            } catch (OutOfMemoryError e) {
+                // no thread can be created now; the batch is on disk, and the next append tries again
+            }
         }
         LockSupport.unpark(filler);
-        return written.sequence();
+        return sequence;
     }
 
     /** A batch to append. The log calls the methods of {@link Append} within {@link Log#step}. */

@@ -22,9 +22,12 @@ import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -32,12 +35,12 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.Checkpoint;
 import org.rocksdb.RocksDBException;
@@ -138,10 +141,13 @@ public final class EmbeddedStorage implements Storage {
             head = complete(db, commits, readHead(db));
             commits.removeBelow(db.nextRecordOnDisk());
             problem = null;
+        } catch (ReadFailure e) {
+            closeFiles();
+            throw failed(e.failure());
         } catch (RocksDBException | RuntimeException | IOException e) {
             closeFiles();
             throw e instanceof StateException known ? known : failed(e);
-        } catch (UnsatisfiedLinkError e) {
+        } catch (Error e) { // such as a library that can't be linked, or a lack of memory
             closeFiles();
             throw StateException.down("the state in " + directory + " can't be opened: " + e, e);
         } finally {
@@ -322,11 +328,20 @@ public final class EmbeddedStorage implements Storage {
                     commits.requireOwned();
                     return batch;
                 }
-                write(db, batch, commits.append(requireHead().historyId(), batch));
-                for (Event event : batch.events()) {
-                    head = requireHead().next(event.committedAtMicros());
+                long sequence = commits.append(requireHead().historyId(), batch);
+                try {
+                    write(db, batch, sequence);
+                    for (Event event : batch.events()) {
+                        head = requireHead().next(event.committedAtMicros());
+                    }
+                    Objects.requireNonNull(answeredFile, "open")
+                            .write(requireHead().revision());
+                } catch (ReadFailure e) {
+                    throw e;
+                } catch (RuntimeException | Error e) {
+                    // the next open() replays the record; without it, the next commit would get the same revision
+                    throw new IOException("a commit is in the log but could not be applied: " + e, e);
                 }
-                Objects.requireNonNull(answeredFile, "open").write(requireHead().revision());
                 if (commits.isSegmentNew()) {
                     commits.removeBelow(db.nextRecordOnDisk());
                 }
@@ -638,23 +653,26 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public long bytes() {
         return using(db -> {
-            try (Stream<Path> all = Files.walk(directory)) {
-                return all.filter(Files::isRegularFile)
-                        .mapToLong(EmbeddedStorage::bytes)
-                        .sum();
-            } catch (IOException e) {
-                throw StateException.down("the files of the state in " + directory + " can't be listed: " + e, e);
-            }
-        });
-    }
+            AtomicLong bytes = new AtomicLong();
+            Files.walkFileTree(directory, new SimpleFileVisitor<>() {
+                @Override
+                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
+                    bytes.addAndGet(attributes.isRegularFile() ? attributes.size() : 0);
+                    return FileVisitResult.CONTINUE;
+                }
 
-    /** Returns the size of a file; 0 if it was removed meanwhile. */
-    private static long bytes(Path file) {
-        try {
-            return Files.size(file);
-        } catch (IOException e) {
-            return 0;
-        }
+                @Override
+                public FileVisitResult visitFileFailed(Path file, IOException e) {
+                    return FileVisitResult.CONTINUE; // RocksDB and the log remove files at any time
+                }
+
+                @Override
+                public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException e) {
+                    return FileVisitResult.CONTINUE;
+                }
+            });
+            return bytes.get();
+        });
     }
 
     private Head requireHead() {

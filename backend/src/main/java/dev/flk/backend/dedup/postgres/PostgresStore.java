@@ -161,6 +161,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
             connected.complete(begun.completeUpTo());
         } catch (SQLException | RuntimeException e) {
             connected.completeExceptionally(failures.of(e));
+        } catch (Error e) { // such as a lack of memory; the guard waits for this stage
+            connected.completeExceptionally(failures.unavailable("the connect ended with " + e, e));
         }
     }
 
@@ -299,6 +301,9 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
             result.complete(value);
         } catch (SQLException | RuntimeException e) {
             result.completeExceptionally(current.reasonFor(e));
+        } catch (Error e) { // such as a lack of memory; the caller waits for this stage
+            current.end("a call ended with " + e);
+            result.completeExceptionally(current.reasonFor(new IllegalStateException(e)));
         }
     }
 
