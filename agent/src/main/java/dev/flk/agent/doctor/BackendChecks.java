@@ -7,6 +7,7 @@ import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SenderConfig;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.send.TlsMessages;
+import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.health.CertificateExpiry;
 import dev.flk.program.health.Finding;
@@ -46,7 +47,7 @@ final class BackendChecks {
      * the backend stores nothing.
      */
     private static final String PROBE =
-            "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":\"%s\","
+            "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":%s,"
                     + "\"epoch\":0,\"merkle_root\":\"doctor\",\"D_hat\":0.0,\"coh_star\":0.0,\"r\":0.0,\"budget\":0.0}";
 
     private final SenderConfig setup;
@@ -121,8 +122,7 @@ final class BackendChecks {
         byte[] probe;
         try {
             probe = SendingForm.signed(
-                            PROBE.formatted(shard.replace("\\", "").replace("\"", ""))
-                                    .getBytes(StandardCharsets.UTF_8),
+                            PROBE.formatted(CanonicalString.quote(shard)).getBytes(StandardCharsets.UTF_8),
                             setup.signer(),
                             clock.instant())
                     .line();

@@ -226,8 +226,8 @@ public final class DeadLetters implements Closeable {
         Set<Name> done = new HashSet<>();
         List<DeadLetter> portion = new ArrayList<>();
         long bytes = 0;
+        DeadLetterFile lines = lines();
         try {
-            DeadLetterFile lines = lines();
             for (DeadLetter letter = lines.next(); letter != null; letter = lines.next()) {
                 if (which.test(letter) && !outbox.wasRequeued(letter.name()) && done.add(letter.name())) {
                     portion.add(letter);

@@ -603,7 +603,7 @@ public final class Outbox implements CertificateSink, Closeable {
      * known how many records were in a missing part of the log.
      */
     public long lostRecords() {
-        return Math.max(losses.records() + lost.size(), unreadable.describe().isEmpty() ? 0 : 1);
+        return Math.max(losses.records() + lost.size(), losses().isEmpty() ? 0 : 1);
     }
 
     /** Rejects further appends, finishes the appends in progress, and unlocks the outbox. */

@@ -71,7 +71,8 @@ public final class OutboxInspector {
             Pending pending = contents.pending();
             List<Damage> damages = new ArrayList<>(reader.damages());
             damages.addAll(range.missing(contents.last()));
-            long lost = Losses.of(damages).records();
+            Losses losses = Losses.of(damages);
+            long lost = Math.max(losses.records(), losses.describe().isEmpty() ? 0 : 1);
             return new Summary(
                     pending.size(), pending.bytes(), pending.oldest(), lost, DiskQuota.used(files, directory));
         }

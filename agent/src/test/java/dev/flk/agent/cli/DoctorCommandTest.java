@@ -96,6 +96,14 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
+    void key_shardWithSpecialCharacters_isCheckedForThatShard() {
+        cli.with("SHARD_ID", "a\t\"b\\");
+
+        assertThat(findings(0)).contains("ok  key: ");
+        assertThat(backend.received).singleElement().asString().contains("\"shard_id\":\"a\\t\\\"b\\\\\"");
+    }
+
+    @Test
     void wrongClock_isDoubtfulWithTheOffset() throws Exception {
         AgentConfig config = AgentConfig.load(cli.settings, null, Set.of(Need.ENDPOINT, Need.SIGNING));
 

@@ -91,6 +91,7 @@ final class PageHandler implements AutoCloseable {
     private static final Map<String, Order> ORDERS =
             Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));
 
+    private static final Instant FIRST_TIME = Instant.parse("0001-01-01T00:00:00Z");
     private static final Instant LAST_TIME = Instant.parse("9999-12-31T23:59:59Z");
     private static final Map<String, Clock> CLOCKS =
             Stream.of(Clock.values()).collect(Collectors.toMap(Clock::query, Function.identity()));
@@ -287,8 +288,9 @@ final class PageHandler implements AutoCloseable {
     private Answer shard(Request request) {
         Map<String, String> query = BadRequest.query(request, Set.of("name", "clock", "from", "to"));
         Span span = new Span(RecordHandler.time(query, "from"), RecordHandler.time(query, "to"));
-        if (Stream.of(span.from(), span.to()).anyMatch(time -> time != null && time.isAfter(LAST_TIME))) {
-            throw new BadRequest("a time is after the year 9999");
+        if (Stream.of(span.from(), span.to())
+                .anyMatch(time -> time != null && (time.isAfter(LAST_TIME) || time.isBefore(FIRST_TIME)))) {
+            throw new BadRequest("a time is not in the years 1 to 9999");
         }
         boolean isRange = span.from() != null || span.to() != null;
         Clock selected = CLOCKS.get(query.getOrDefault("clock", isRange ? Clock.RECEIVED.query() : ""));

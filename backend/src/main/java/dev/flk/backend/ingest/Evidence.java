@@ -31,6 +31,13 @@ import org.jspecify.annotations.Nullable;
  * an index entry or a note is dropped once it has expired. Safe for any thread.
  */
 final class Evidence {
+    /**
+     * The maximum number of contents that are being looked up or logged at the same time. Anyone with a copy of a
+     * certificate can make any number of contents without a key, and a store whose queue of reads is full counts as
+     * down.
+     */
+    private static final int MOST_UNDER_WAY = 256;
+
     private final Inbox inbox;
     private final ForcedQueue queue;
     private final GuardedStore store;
@@ -39,6 +46,7 @@ final class Evidence {
     private final int maxEntries;
 
     // guarded by this
+    private int underWay;
     /** The index in order of arrival, which is also the order of expiry. */
     private final LinkedHashMap<Content, Kept> index = new LinkedHashMap<>();
 
@@ -102,8 +110,9 @@ final class Evidence {
                 kept.waiting.add(then);
                 return;
             }
-            isNew = kept == null && makeRoom();
+            isNew = kept == null && underWay < MOST_UNDER_WAY && makeRoom();
             if (isNew) {
+                underWay++;
                 index.put(content, new Kept(new ArrayList<>(List.of(then)), expiresAtMillis));
             }
         }
@@ -154,6 +163,7 @@ final class Evidence {
             }
             callbacks = kept.waiting;
             kept.waiting = null;
+            underWay--;
             if (error != null) {
                 index.remove(content);
             }

@@ -83,6 +83,13 @@ final class PageHandlerTest {
     }
 
     @Test
+    void shard_timeOutOfRange_is400() throws Exception {
+        for (String time : List.of("-1000000000-01-01T00:00:00Z", "%2B10000-01-01T00:00:00Z")) {
+            assertThat(get("/ui/shard?name=a&from=" + time).statusCode()).isEqualTo(400);
+        }
+    }
+
+    @Test
     void root_redirectsToThePage() throws Exception {
         HttpResponse<String> answer = get("/");
 

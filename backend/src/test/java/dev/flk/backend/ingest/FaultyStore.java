@@ -22,6 +22,7 @@ final class FaultyStore implements DedupStore {
     private volatile boolean readsFail;
     private volatile boolean writesFail;
     private volatile @Nullable Queue<CompletableFuture<List<Optional<StoredOutcome>>>> slowReads;
+    private volatile @Nullable Queue<CompletableFuture<Boolean>> slowEvidence;
     private volatile @Nullable Runnable beforePut;
     private volatile @Nullable Runnable beforeRoom;
 
@@ -47,6 +48,13 @@ final class FaultyStore implements DedupStore {
     Queue<CompletableFuture<List<Optional<StoredOutcome>>>> holdReads() {
         Queue<CompletableFuture<List<Optional<StoredOutcome>>>> held = new ConcurrentLinkedQueue<>();
         slowReads = held;
+        return held;
+    }
+
+    /** Holds back every later {@link #knowsEvidence}, like {@link #holdReads}. */
+    Queue<CompletableFuture<Boolean>> holdEvidence() {
+        Queue<CompletableFuture<Boolean>> held = new ConcurrentLinkedQueue<>();
+        slowEvidence = held;
         return held;
     }
 
@@ -91,6 +99,12 @@ final class FaultyStore implements DedupStore {
 
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
+        Queue<CompletableFuture<Boolean>> held = slowEvidence;
+        if (held != null) {
+            CompletableFuture<Boolean> later = new CompletableFuture<>();
+            held.add(later);
+            return later;
+        }
         return readsFail ? failed() : store.knowsEvidence(id, digest);
     }
 

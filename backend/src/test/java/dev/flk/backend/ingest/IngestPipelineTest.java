@@ -30,8 +30,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
@@ -227,6 +229,26 @@ final class IngestPipelineTest {
         assertThat(lost.sequence()).isEqualTo(2);
         assertThat(lost.existing().expiresAtMillis())
                 .isEqualTo(records.get(0).arrivalMillis() + IngestHarness.TTL.toMillis());
+    }
+
+    @Test
+    void conflicts_moreThanMayBeUnderWay_areRefusedAtOnce() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.submit(Pcs.number(1));
+            Queue<CompletableFuture<Boolean>> held = harness.store.holdEvidence();
+
+            List<CompletableFuture<Outcome>> sent = IntStream.range(0, 300)
+                    .mapToObj(i -> harness.send(Pcs.number(1).with("budget", "0." + (500 + i))))
+                    .toList();
+
+            await().until(() -> held.size() == 256);
+            await().until(() -> sent.stream().filter(CompletableFuture::isDone).count() == 44);
+            assertThat(sent)
+                    .filteredOn(CompletableFuture::isDone)
+                    .allSatisfy(each -> assertThat(each.join()).isEqualTo(Outcome.Refused.OVERLOADED));
+            held.forEach(each -> each.complete(true));
+            assertThat(sent).allSatisfy(each -> assertThat(each.join()).isNotNull());
+        }
     }
 
     /** Checks that a long body costs more than a short one: a megabyte takes as long to parse as many short bodies. */

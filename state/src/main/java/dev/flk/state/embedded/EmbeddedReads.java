@@ -97,7 +97,11 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         }
         byte[] change = db.get(db.events(), StateLayout.event(pointer.revision(), pointer.place()));
         if (change == null) {
-            if (upToRevision < head.get().floor() || pointer.revision() <= trimmed.getOrDefault(key.namespace(), 0L)) {
+            // a removal deletes the entry of a version together with its change
+            byte[] entry = StateLayout.version(key, pointer.revision(), pointer.place());
+            if (upToRevision < head.get().floor()
+                    || pointer.revision() <= trimmed.getOrDefault(key.namespace(), 0L)
+                    || db.get(db.versions(), entry) == null) {
                 return null;
             }
             throw new IllegalArgumentException("revision " + pointer.revision() + " lacks change " + pointer.place());

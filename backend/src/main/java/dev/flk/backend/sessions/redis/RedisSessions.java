@@ -47,7 +47,7 @@ import org.slf4j.LoggerFactory;
 public final class RedisSessions implements SessionStorage, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.sessions");
     private static final Pattern TOKEN = Pattern.compile("([0-9a-f]{1,16})-([0-9]{1,18})\\.([0-9]{1,18})");
-    /** The time for which a version outlives its session. */
+    /** The shortest time for which a version outlives its session. */
     static final Duration KEEP = Duration.ofHours(2);
     /** The time for which changes are kept, so that clients that follow the changes can resume. */
     private static final Duration KEEP_CHANGES = Duration.ofMinutes(1);
@@ -60,6 +60,12 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
 
     private final RedisConnector connector;
     private final Duration ttl;
+    /**
+     * The time for which a version outlives its session: longer than Postgres keeps the session, because a session that
+     * is created again must continue the versions that are in Postgres.
+     */
+    private final Duration keep;
+
     private final long maxStreamBytes;
     private final @Nullable SyncTables durable;
     private final @Nullable WriteBehind writeBehind;
@@ -85,6 +91,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                 .orElse(null);
         this.writeBehind =
                 durable == null ? null : new WriteBehind(connector, durable, config.eventsKept(), metrics, random);
+        this.keep = writeBehind == null ? KEEP : writeBehind.sessionsKept().plus(KEEP);
     }
 
     /** Starts to connect; returns immediately, also while the server is down. */
@@ -104,7 +111,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         boolean isDown = false;
         while (!isClosed) {
             String failure;
-            try (RedisLink opened = RedisLink.open(connector, KEEP, durable, random)) {
+            try (RedisLink opened = RedisLink.open(connector, keep, durable, random)) {
                 link = opened;
                 LOG.info(isDown ? "sessions are served from Redis again" : "sessions are served from Redis");
                 isDown = false;

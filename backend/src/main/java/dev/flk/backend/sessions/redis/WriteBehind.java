@@ -89,6 +89,11 @@ final class WriteBehind implements AutoCloseable {
         this.consumer = Consumer.from(SessionScript.GROUP, HexFormat.of().formatHex(name));
     }
 
+    /** Returns the time for which Postgres keeps a session that has ended. */
+    Duration sessionsKept() {
+        return sessionsKept;
+    }
+
     void start() {
         thread.execute(this::run);
     }

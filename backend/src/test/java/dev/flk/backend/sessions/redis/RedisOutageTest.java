@@ -146,6 +146,17 @@ final class RedisOutageTest {
     }
 
     @Test
+    void deletedSession_versionIsKeptLongerThanInPostgres() {
+        RedisServer server = server("keep");
+        RedisFixture one = backend(server.uri());
+        assertThat(one.storage.put("a", "{}", 0)).succeedsWithin(RedisFixture.PATIENCE);
+        assertThat(one.storage.delete("a", 1)).succeedsWithin(RedisFixture.PATIENCE);
+
+        String left = server.send("PTTL", "session-version:a").get(0).substring(1);
+        assertThat(Long.parseLong(left)).isGreaterThan(Duration.ofDays(1).toMillis());
+    }
+
+    @Test
     void flush_whileConnected_isNoticedByEveryBackend() {
         RedisServer server = server("redis");
         RedisFixture one = backend(server.uri());
