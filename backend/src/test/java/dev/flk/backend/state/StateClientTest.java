@@ -31,6 +31,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
@@ -41,6 +42,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** Tests of the Java client with a real port. */
 class StateClientTest {
@@ -129,6 +131,18 @@ class StateClientTest {
         assertThat(client.keys("a", "")).containsExactly("counted", "other");
         assertThat(client.agents("")).containsExactly("a", "b");
         assertThat(client.getAt("a", "counted", 3)).map(Versioned::json).hasValue("2");
+    }
+
+    @Test
+    @Timeout(60)
+    void replay_iteratorAskedAfterTheEnd_doesNotWait() {
+        write("a", "k", "1");
+        try (Stream<StateEvent> events = client.replay(Replay.ofAll())) {
+            Iterator<StateEvent> each = events.iterator();
+            each.forEachRemaining(event -> {});
+
+            assertThat(each.hasNext()).isFalse();
+        }
     }
 
     @Test

@@ -13,6 +13,8 @@ import dev.flk.state.Storage.Batch;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.AbstractList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -160,6 +162,45 @@ class EmbeddedStorageTest {
             storage.open();
             assertThat(storage.head().historyId()).isEqualTo("history");
             assertThat(storage.head().revision()).isEqualTo(1);
+        }
+    }
+
+    /** The next commit would get the same revision, and a start would lose it, if the first one stayed unapplied. */
+    @Test
+    void commitLoggedButNotApplied_isAppliedBeforeTheNext() throws Exception {
+        try (EmbeddedStorage storage = open()) {
+            storage.open();
+            Event first = event(1);
+            List<Change> appliedWithAnError = new AbstractList<>() {
+                @Override
+                public Iterator<Change> iterator() {
+                    return first.changes().iterator(); // used for the log
+                }
+
+                @Override
+                public Change get(int index) {
+                    throw new OutOfMemoryError("injected");
+                }
+
+                @Override
+                public int size() {
+                    return 1;
+                }
+            };
+            Event failing = new Event(1, first.committedAtMicros(), appliedWithAnError);
+
+            assertThatThrownBy(() -> storage.commit(
+                            Set.of(), Set.of(), existing -> new Batch(List.of(failing), Map.of(), Map.of())))
+                    .hasMessageContaining("could not be applied");
+            storage.open();
+            commit(storage, 2);
+        }
+
+        try (EmbeddedStorage storage = open()) {
+            storage.open();
+            assertThat(storage.head().historyId()).isEqualTo("history");
+            List<Event> events = storage.read(reads -> reads.events(1, Long.MAX_VALUE));
+            assertThat(events).containsExactly(event(1), event(2));
         }
     }
 
