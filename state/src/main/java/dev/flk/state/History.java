@@ -241,17 +241,18 @@ public final class History {
         }
         if (at instanceof At.Time time) {
             long micros = StateEngine.micros(time.time());
-            if (micros <= head.floorAtMicros() && head.floor() > 0) {
-                throw compacted("the history from " + time.time() + " on", head.floor());
-            }
+            requireEventsFrom(time.time(), micros, head);
             long found = engine.reading(reads -> reads.revisionAt(micros - 1)) + 1;
-            Head after = engine.head(); // a compaction may have removed this history meanwhile
-            if (micros <= after.floorAtMicros() && after.floor() > 0) {
-                throw compacted("the history from " + time.time() + " on", after.floor());
-            }
+            requireEventsFrom(time.time(), micros, engine.head()); // a compaction may have removed events meanwhile
             return found;
         }
         return head.revision() + 1;
+    }
+
+    private static void requireEventsFrom(Instant time, long micros, Head head) {
+        if (micros <= head.floorAtMicros() && head.floor() > 0) {
+            throw compacted("the history from " + time + " on", head.floor());
+        }
     }
 
     /**

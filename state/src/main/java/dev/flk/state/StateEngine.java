@@ -586,7 +586,7 @@ public final class StateEngine implements AutoCloseable {
                 .whenComplete((committed, failure) -> {
                     if (failure == null) {
                         answer.complete(committed);
-                    } else if (isChecked // otherwise, the operations themselves may change a schema
+                    } else if (isChecked // otherwise, one of the operations is itself in conflict
                             && failure instanceof StateException refused
                             && Schemas.isOutdated(refused)
                             && checksLeft > 1) {

@@ -114,7 +114,7 @@ public final class Log implements Closeable {
             AppendQueue queue = new AppendQueue(options.sizes().maxQueuedBytes());
             GroupCommit commit = new GroupCommit(files, options, lock, opener, queue, listener, nanoTicker, segment);
             return new Log(files, options, lock, queue, commit, found.report(), nanoTicker);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             try {
                 lock.close();
             } catch (IOException suppressed) {

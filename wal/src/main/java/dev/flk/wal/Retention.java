@@ -192,12 +192,23 @@ public final class Retention {
         if (files.list(directory).contains(name + SegmentNames.GZIP + SegmentNames.PART)) {
             files.delete(part); // a crash interrupted an earlier compression
         }
-        try (OpenFile source = files.openForReading(raw);
-                OpenFile target = files.create(part)) {
-            write(source, target);
-            target.force();
+        try {
+            try (OpenFile source = files.openForReading(raw);
+                    OpenFile target = files.create(part)) {
+                write(source, target);
+                target.force();
+            }
+            requireSame(raw, part);
+        } catch (IOException e) {
+            try {
+                if (files.status(part).isPresent()) {
+                    files.delete(part); // otherwise, each run would leave it on a disk that may be full
+                }
+            } catch (IOException left) {
+                e.addSuppressed(left);
+            }
+            throw e;
         }
-        requireSame(raw, part);
         files.move(part, compressed);
         files.forceDirectory(directory);
         files.delete(raw);

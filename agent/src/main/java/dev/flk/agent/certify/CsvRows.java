@@ -131,7 +131,7 @@ public final class CsvRows {
             given = EXCEL_SEPARATOR.matcher(names);
             if (given.matches()) {
                 String line = "";
-                while (line != null && line.isBlank()) { // up to and including the line of the separator
+                while (line != null && line.isBlank()) { // skips blank lines and the line of the separator
                     line = text.readLine();
                     before++;
                 }
@@ -453,8 +453,8 @@ public final class CsvRows {
     }
 
     /**
-     * Returns the error for a mistake in the row that was returned last. Names the line, unless the rows are sorted:
-     * all lines were read before the first row is returned.
+     * Returns the error for a mistake in the line that was read last. Leaves out the number of the line if the rows are
+     * sorted, because all lines are then read before the first row is returned.
      */
     MalformedCsv malformed(String what) {
         return new MalformedCsv(sorted == null ? "line " + line + ": " + what : what);

@@ -37,7 +37,7 @@ public final class DeadLetterFile {
     /** The beginning of every dead letter that an agent writes. */
     private static final Pattern BEGINNING = Pattern.compile(
             "\\{\"when\":\"[0-9TZ:.+-]{0,35}\",\"outbox_seq\":.*",
-            Pattern.DOTALL); // read as ISO 8859-1, UTF-8 may contain U+0085, a line end
+            Pattern.DOTALL); // decoded as ISO 8859-1, a byte of UTF-8 may become U+0085, which is a line end
 
     /**
      * The maximum length, in bytes, of a line of zeros that counts as a dead letter damaged by a crash. A crash does

@@ -39,7 +39,7 @@ public final class JsonMembers {
     /**
      * Reads an object.
      *
-     * @throws IOException if the text is not exactly one JSON object. The message does not quote the text
+     * @throws IOException if the text is not exactly one JSON object in UTF-8. The message does not quote the text
      */
     public static JsonMembers parse(byte[] object) throws IOException {
         JsonMembers members = new JsonMembers();
@@ -52,7 +52,7 @@ public final class JsonMembers {
                 parser.skipChildren();
                 parser.finishToken();
                 int end = (int) parser.currentLocation().getByteOffset();
-                if (start < 0 || end < start) {
+                if (start < 0) {
                     throw new IOException("not UTF-8");
                 }
                 members.values.put(name, Arrays.copyOfRange(object, start, end));

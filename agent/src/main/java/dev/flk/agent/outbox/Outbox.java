@@ -80,7 +80,6 @@ public final class Outbox implements CertificateSink, Closeable {
     private final OutboxCompaction compaction;
     private final OutboxCare care;
     private boolean started;
-    private volatile boolean closed;
     private volatile Runnable arrival = () -> {};
 
     private Outbox(OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, UnreadableBlocks files, Log log)
@@ -227,9 +226,6 @@ public final class Outbox implements CertificateSink, Closeable {
         try {
             await(add(OutboxRecords.CERTIFICATE, added, added, onFirst));
         } catch (OutboxFull e) {
-            if (closed) {
-                throw e; // the outbox may already belong to another process
-            }
             care.makeRoom();
             await(add(OutboxRecords.CERTIFICATE, added, added, onFirst));
         }
@@ -603,13 +599,12 @@ public final class Outbox implements CertificateSink, Closeable {
      * known how many records were in a missing part of the log.
      */
     public long lostRecords() {
-        return Math.max(losses.records() + lost.size(), losses().isEmpty() ? 0 : 1);
+        return Math.max(losses.records() + lost.size(), unreadable.describe().isEmpty() ? 0 : 1);
     }
 
     /** Rejects further appends, finishes the appends in progress, and unlocks the outbox. */
     @Override
     public void close() throws IOException {
-        closed = true;
         care.close();
         try {
             bodies.close();

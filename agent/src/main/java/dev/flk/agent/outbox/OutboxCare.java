@@ -89,9 +89,13 @@ final class OutboxCare implements Closeable {
     /**
      * Compacts the outbox if more than an eighth of its bytes belong to settled entries. After a compaction that
      * removed nothing, does nothing until the time described at {@link #FRUITLESS_NANOS} is over. Concurrent calls run
-     * one after the other; a call that had to wait usually finds nothing to remove.
+     * one after the other; a call that had to wait usually finds nothing to remove. Does nothing after {@link #close},
+     * because the outbox may then belong to another process.
      */
     synchronized void makeRoom() throws IOException {
+        if (closing) {
+            return;
+        }
         long used = quota.space().usedBytes();
         long needed = pending.bytes() + (long) pending.size() * DiskQuota.OVERHEAD_BYTES;
         long settled = used - needed - quota.arrivingBytes();
@@ -114,10 +118,12 @@ final class OutboxCare implements Closeable {
         }
     }
 
-    /** Makes the thread end after its current step, and waits until the thread has ended. */
+    /** Makes the thread end after its current step, and waits until the thread and all compactions have ended. */
     @Override
     public void close() {
-        closing = true;
+        synchronized (this) { // a compaction in progress ends first
+            closing = true;
+        }
         boolean interrupted = false;
         while (thread.isAlive()) {
             LockSupport.unpark(thread);

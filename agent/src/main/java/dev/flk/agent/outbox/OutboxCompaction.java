@@ -171,7 +171,10 @@ public final class OutboxCompaction {
                 removed, bytes(before) - bytes(segments()), removal.moved().size(), compressed, pending.size());
     }
 
-    /** Compresses old segments, except from the first one on that the disk can't read completely. */
+    /**
+     * Compresses old segments, oldest first. Stops at the first one that can't be compressed, for example because the
+     * disk can't read it.
+     */
     private int compress(Duration horizon) throws IOException {
         int compressed = 0;
         try {

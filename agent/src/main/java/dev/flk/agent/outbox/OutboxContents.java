@@ -123,11 +123,12 @@ final class OutboxContents {
             return new Losses(gaps);
         }
 
-        /** Returns the number of missing records. */
+        /** Returns the number of missing records; at least 1 if there is a gap, whose length may be unknown. */
         long records() {
-            return gaps.stream()
+            long known = gaps.stream()
                     .mapToLong(gap -> gap.lastMissing() - gap.firstMissing() + 1)
                     .sum();
+            return Math.max(known, gaps.isEmpty() ? 0 : 1);
         }
 
         /** Returns a sentence for each gap. */

@@ -55,7 +55,7 @@ public final class OutboxInspector {
      * @param pendingEntries the number of pending certificates
      * @param pendingBytes the size of the pending certificates in bytes
      * @param oldest the pending entry with the lowest sequence; empty if no entry is pending
-     * @param lostRecords the number of records that are known to be lost
+     * @param lostRecords the number of records that are known to be lost; at least 1 if a part of the log is lost
      * @param usedBytes the bytes of the outbox's files, without the {@link DiskQuota.Reserve}
      */
     public record Summary(
@@ -71,8 +71,7 @@ public final class OutboxInspector {
             Pending pending = contents.pending();
             List<Damage> damages = new ArrayList<>(reader.damages());
             damages.addAll(range.missing(contents.last()));
-            Losses losses = Losses.of(damages);
-            long lost = Math.max(losses.records(), losses.describe().isEmpty() ? 0 : 1);
+            long lost = Losses.of(damages).records();
             return new Summary(
                     pending.size(), pending.bytes(), pending.oldest(), lost, DiskQuota.used(files, directory));
         }

@@ -168,6 +168,7 @@ class OutboxCompactionTest {
         files.failReads(segment, 16_384, 20_480, Integer.MAX_VALUE);
 
         assertThat(outbox.compact(HORIZON, Mode.RUN).compressedSegments()).isZero();
+        assertThat(segments(".part")).isZero();
 
         files.failReads(segment, 0, 0, 0);
         outbox.close();

@@ -7,7 +7,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox.LastSending;
+import dev.flk.agent.outbox.OutboxContents.Losses;
 import dev.flk.program.logging.LogCapture;
+import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.Kind;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -44,6 +47,14 @@ class OutboxTest {
     @BeforeEach
     void name() {
         directory = temporary.resolve("outbox.wal");
+    }
+
+    @Test
+    void losses_ofUnknownLength_countAsOne() {
+        assertThat(Losses.of(List.of(Damage.ofUnknown(Kind.BROKEN, "outbox-1.wal", 5)))
+                        .records())
+                .isEqualTo(1);
+        assertThat(Losses.of(List.of()).records()).isZero();
     }
 
     @Test

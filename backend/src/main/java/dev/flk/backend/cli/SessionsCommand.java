@@ -211,13 +211,16 @@ final class SessionsCommand {
                 throw refused(changes.statusCode(), lines.collect(Collectors.joining("\n")));
             }
             String event = "";
-            // a failed output, such as a pipe to head, ends the command
+            // the command ends when its output fails, for example when head closes the pipe
             for (Iterator<String> each = lines.iterator(); !out().checkError() && each.hasNext(); ) {
                 String line = each.next();
                 event = line.startsWith(EVENT) ? line.substring(EVENT.length()) : event;
                 if (line.startsWith(DATA)) {
                     printChange(event, line.substring(DATA.length()));
                 }
+            }
+            if (out().checkError()) {
+                return ExitCode.OK;
             }
         } catch (UncheckedIOException e) {
             throw new IOException("the connection to the backend broke: " + e.getMessage(), e);
@@ -236,7 +239,6 @@ final class SessionsCommand {
                     + (event.equals("update") ? change.path("state") : event);
             out().println(Printable.of(text));
         }
-        out().flush();
     }
 
     /** The state of the queue of session changes that are written to Postgres, as reported by the metrics. */

@@ -529,7 +529,7 @@ final class StateCommand {
         }
         return with(client -> {
             try (Stream<StateEvent> events = client.replay(follow ? wanted.follow() : wanted)) {
-                // a failed output, such as a pipe to head, ends the command
+                // the command ends when its output fails, for example when head closes the pipe
                 for (Iterator<StateEvent> each = events.iterator(); !out().checkError() && each.hasNext(); ) {
                     StateEvent event = each.next();
                     output().print(StateDump.EventLine.of(event, event.resumeToken()), StateCommand::asText);

@@ -41,7 +41,7 @@ final class CatchUp {
     private static final int BATCH = 512;
     private static final int RECORDS_A_STEP = 4_096;
 
-    /** The number of notes of evidence after which a batch ends, because a store has a bounded queue of them. */
+    /** The number of notes of evidence after which a batch ends, because a store's queue of calls is bounded. */
     private static final int MOST_NOTES = 64;
 
     private final Inbox inbox;
@@ -176,7 +176,7 @@ final class CatchUp {
             if (reader == null) {
                 long next = Math.max(from, readUpTo + 1);
                 reader = inbox.readToAssert(next, expiry.millis());
-                // also after a segment has vanished: the oldest segments that are left may begin later
+                // checks every new reader: after a segment has vanished, the oldest one that is left may begin later
                 inbox.requireBeginning(reader.beginning(), next, expiry.millis());
             }
             return reader;

@@ -424,7 +424,7 @@ public final class PostgresCheck {
                 bytes <= most,
                 measured,
                 "at most " + ErrorMessages.bytes(most),
-                "shorten DEDUP_TTL, STATE_HISTORY or RECORD_HISTORY, or give the server more disk");
+                "shorten DEDUP_TTL, STATE_HISTORY, RECORD_HISTORY or SESSION_EVENTS, or give the server more disk");
     }
 
     private Result indexes(Connection connection) throws SQLException {

@@ -305,8 +305,8 @@ public final class RecordIndex implements AutoCloseable {
      * Returns the entries that belong to a selection, are in a range, and are accepted by {@code wanted}. They are in
      * the order of time, or newest first if the range says so.
      *
-     * @param limit the maximum number of returned entries
-     * @param maxExamined the maximum number of entries passed to {@code wanted}
+     * @param limit the number of returned entries at which the search ends; only entries at the same place exceed it
+     * @param maxExamined the number of entries passed to {@code wanted} at which the search ends, in the same way
      * @throws StateException STARTING if the index is not complete or can't be read
      */
     Entries find(Selection selection, Range range, int limit, int maxExamined, Predicate<IndexEntry> wanted) {
@@ -362,6 +362,7 @@ public final class RecordIndex implements AutoCloseable {
             database = new IndexDatabase(directory);
             position = null;
             isComplete = false; // changes that were not flushed before a failure are missing
+            built = 0;
             isVerified = false;
             hasFailed = false;
         } finally {

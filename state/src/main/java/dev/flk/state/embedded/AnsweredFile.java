@@ -122,7 +122,7 @@ final class AnsweredFile implements AutoCloseable {
                 names.force(true);
             }
             return file;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             channel.close();
             throw e;
         }

@@ -126,7 +126,6 @@ final class CommitLog implements Closeable {
             throw new IOException("the log of the state is closed");
         }
         boolean unused = log.step();
-        long sequence = written.sequence();
         if (isFilled && filler.getState() == Thread.State.NEW) {
             try {
                 filler.start();
@@ -135,7 +134,7 @@ final class CommitLog implements Closeable {
             }
         }
         LockSupport.unpark(filler);
-        return sequence;
+        return written.sequence();
     }
 
     /** A batch to append. The log calls the methods of {@link Append} within {@link Log#step}. */

@@ -34,9 +34,8 @@ import org.jspecify.annotations.Nullable;
  * decoded, a read throws an {@link IllegalArgumentException} or a {@link java.nio.BufferUnderflowException}.
  *
  * @param head returns the current head
- * @param trimmed the current trim position of each namespace
  */
-record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed) implements Storage.Reads {
+record EmbeddedReads(Database db, Supplier<Head> head) implements Storage.Reads {
     private static final int EXAMINED_AT_ONCE = 10_000;
 
     /**
@@ -67,7 +66,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         List<Optional<Version>> found = new ArrayList<>(keys.size());
         for (StateKey key : keys) {
             Pointer pointer = newest(key, upToRevision);
-            found.add(pointer == null ? Optional.empty() : Optional.ofNullable(version(key, pointer, upToRevision)));
+            found.add(pointer == null ? Optional.empty() : Optional.ofNullable(version(key, pointer)));
         }
         return found;
     }
@@ -91,17 +90,14 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
     }
 
     /** Returns the version at a pointer; null if the version was removed after the pointer was read. */
-    private @Nullable Version version(StateKey key, Pointer pointer, long upToRevision) {
+    private @Nullable Version version(StateKey key, Pointer pointer) {
         if (!pointer.exists()) {
             return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), null);
         }
         byte[] change = db.get(db.events(), StateLayout.event(pointer.revision(), pointer.place()));
         if (change == null) {
-            // a removal deletes the entry of a version together with its change
-            byte[] entry = StateLayout.version(key, pointer.revision(), pointer.place());
-            if (upToRevision < head.get().floor()
-                    || pointer.revision() <= trimmed.getOrDefault(key.namespace(), 0L)
-                    || db.get(db.versions(), entry) == null) {
+            // a removal deletes a change and the entry of its version in one batch
+            if (db.get(db.versions(), StateLayout.version(key, pointer.revision(), pointer.place())) == null) {
                 return null;
             }
             throw new IllegalArgumentException("revision " + pointer.revision() + " lacks change " + pointer.place());
@@ -123,7 +119,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                     continue;
                 }
                 // a version that was removed during this call ends the list, as if it had been removed before
-                Version version = version(key, pointer, pointer.revision());
+                Version version = version(key, pointer);
                 bytes += version == null ? 0 : version.jsonBytes();
                 if (version == null || (bytes > maxBytes && !page.isEmpty())) {
                     break;
@@ -386,7 +382,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
                 isThere = versions.seek(StateLayout.version(key, revision, -1));
                 if (isThere && StateLayout.startsWith(versions.key(), prefixOf(key))) {
                     Pointer pointer = Pointer.decode(versions.value());
-                    Version stood = pointer.exists() ? version(key, pointer, revision) : null;
+                    Version stood = pointer.exists() ? version(key, pointer) : null;
                     bytes += stood == null ? 0 : stood.jsonBytes();
                     if (bytes > maxBytes && !page.isEmpty()) {
                         break;
@@ -441,7 +437,7 @@ record EmbeddedReads(Database db, Supplier<Head> head, Map<String, Long> trimmed
         }
         // the change was removed after the key had been written or deleted again, or because its namespace was trimmed
         Pointer now = newest(key, Long.MAX_VALUE);
-        return now == null || !now.exists() ? null : version(key, now, Long.MAX_VALUE);
+        return now == null || !now.exists() ? null : version(key, now);
     }
 
     @Override

@@ -299,7 +299,7 @@ public final class EmbeddedStorage implements Storage {
     private void flushOpen() throws IOException {
         Database db = open;
         if (db == null) {
-            return; // the storage is being closed, and RocksDB was flushed when it was closed
+            return; // closeFiles() closes RocksDB, which flushes it
         }
         try {
             db.flush();
@@ -339,7 +339,7 @@ public final class EmbeddedStorage implements Storage {
                 } catch (ReadFailure e) {
                     throw e;
                 } catch (RuntimeException | Error e) {
-                    // the next open() replays the record; without it, the next commit would get the same revision
+                    // makes the next open() replay the record; otherwise, the next commit would get the same revision
                     throw new IOException("a commit is in the log but could not be applied: " + e, e);
                 }
                 if (commits.isSegmentNew()) {
@@ -428,7 +428,7 @@ public final class EmbeddedStorage implements Storage {
     }
 
     private EmbeddedReads reads(Database db) {
-        return new EmbeddedReads(db, this::requireHead, trimmed);
+        return new EmbeddedReads(db, this::requireHead);
     }
 
     @Override
@@ -759,8 +759,11 @@ public final class EmbeddedStorage implements Storage {
     }
 
     private void closeFiles() {
-        Database db = open;
-        open = null;
+        Database db;
+        synchronized (commitLock) { // a flushOpen() in progress ends first
+            db = open;
+            open = null;
+        }
         if (db != null) {
             db.close(); // close() flushes RocksDB; if the flush fails, the log still has the batches
         }

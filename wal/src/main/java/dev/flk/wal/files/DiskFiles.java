@@ -165,7 +165,7 @@ public final class DiskFiles implements FileOps {
             HeldLock lock = new HeldLock(file, real, lockedChannel(file, holder), identity(file));
             HELD_IDENTITIES.add(lock.identity());
             return lock;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             HELD.remove(real);
             throw e;
         }

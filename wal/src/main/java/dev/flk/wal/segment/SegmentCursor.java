@@ -203,6 +203,9 @@ public final class SegmentCursor implements Closeable {
      * not begin at this offset. Also finds the records that only another copy of the segment contains.
      */
     private void findDisplaced(long offset) throws IOException {
+        if (newest) {
+            scan.seekAfresh(offset); // the buffer may be older than the newest records
+        }
         addComplete(scan, offset);
         if (newest) {
             // If the writer wrote records while the scan was running, the scan may have found a record but missed

@@ -150,8 +150,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     private void connect(@Nullable PostgresSession before, long number, CompletableFuture<OptionalLong> connected) {
-        end(before);
         try {
+            end(before);
             PostgresSession begun = PostgresSession.begin(connector, failures, logId, random);
             if (!isTaken(begun, number)) {
                 begun.end(CONNECTED_AGAIN);
@@ -302,8 +302,8 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
         } catch (SQLException | RuntimeException e) {
             result.completeExceptionally(current.reasonFor(e));
         } catch (Error e) { // such as a lack of memory; the caller waits for this stage
-            current.end("a call ended with " + e);
-            result.completeExceptionally(current.reasonFor(new IllegalStateException(e)));
+            result.completeExceptionally(
+                    current.failed(current.reasonFor(new IllegalStateException("a call ended with " + e, e))));
         }
     }
 

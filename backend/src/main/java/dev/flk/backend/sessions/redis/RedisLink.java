@@ -325,7 +325,7 @@ final class RedisLink implements AutoCloseable {
         CompletionStage<String> alive = channel.async().ping();
         List<Object> reply = joined(call("sweep", Long.toString(keepChanges.toMillis())));
         joined(alive);
-        copy.forgetEndedBefore(serverMillis() - Long.parseLong(keepMillis));
+        copy.forgetEndedBefore(serverMillis() - RedisSessions.KEEP.toMillis());
         return reply.stream()
                 .skip(1)
                 .mapToLong(each -> Long.parseLong((String) each))

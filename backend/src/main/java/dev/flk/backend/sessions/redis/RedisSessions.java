@@ -61,8 +61,8 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     private final RedisConnector connector;
     private final Duration ttl;
     /**
-     * The time for which a version outlives its session: longer than Postgres keeps the session, because a session that
-     * is created again must continue the versions that are in Postgres.
+     * The time for which a version in Redis outlives its session. With a copy in Postgres, it is longer than Postgres
+     * keeps the session, because a session that is created again must continue the versions that are in Postgres.
      */
     private final Duration keep;
 
