@@ -5,10 +5,12 @@ import dev.flk.backend.cli.CommandLineProgram;
 import dev.flk.backend.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
+import dev.flk.program.cli.StandardOutput;
 import dev.flk.program.cli.Terminal;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CountDownLatch;
@@ -27,12 +29,16 @@ public final class Main {
     public static void main(String[] args) {
         SLF4JBridgeHandler.removeHandlersForRootLogger();
         SLF4JBridgeHandler.install();
-        var program = new CommandLineProgram(
-                System.getenv(), Main::serve, utf8(FileDescriptor.out), utf8(FileDescriptor.err));
+        StandardOutput written = new StandardOutput();
+        PrintWriter out = utf8(written);
+        PrintWriter err = utf8(new FileOutputStream(FileDescriptor.err));
+        var program = new CommandLineProgram(System.getenv(), Main::serve, out, err);
         if (Terminal.isStandardError(System.getenv().getOrDefault("TERM", "dumb"))) {
             program.watched();
         }
-        System.exit(program.run(args));
+        int exitCode = program.run(args);
+        out.flush();
+        System.exit(written.exitCode(exitCode, problem -> err.println("flk-backend: " + problem)));
     }
 
     /**
@@ -64,8 +70,8 @@ public final class Main {
     }
 
     /** Returns a writer that encodes in UTF-8; the JDK's own streams use the encoding of the locale. */
-    private static PrintWriter utf8(FileDescriptor stream) {
-        return new PrintWriter(new FileOutputStream(stream), true, StandardCharsets.UTF_8);
+    private static PrintWriter utf8(OutputStream stream) {
+        return new PrintWriter(stream, true, StandardCharsets.UTF_8);
     }
 
     /**

@@ -84,6 +84,11 @@ public final class Certifier {
         this.shardIds = List.copyOf(shardIds);
     }
 
+    /** Returns the shards to which the windows are assigned in turn. */
+    public List<String> shardIds() {
+        return shardIds;
+    }
+
     static void checkShardId(String shardId) {
         int length = shardId.codePointCount(0, shardId.length());
         if (length < 1 || length > LONGEST_SHARD_ID) {

@@ -19,9 +19,11 @@ import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
 import java.time.temporal.TemporalAccessor;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.zip.GZIPInputStream;
 
 /**
@@ -66,7 +68,7 @@ public record CsvFormat(
             .toFormatter(Locale.ROOT);
 
     public CsvFormat {
-        missing = Set.copyOf(missing);
+        missing = Collections.unmodifiableSet(new TreeSet<>(missing)); // sorted, so that equal formats are equal texts
     }
 
     /**

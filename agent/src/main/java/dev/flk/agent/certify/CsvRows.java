@@ -45,6 +45,9 @@ import org.jspecify.annotations.Nullable;
  * properties that cannot be inferred from the file.
  */
 public final class CsvRows {
+    /** The part of FastCSV's messages that names the first line of the record that it can't read. */
+    private static final Pattern STARTED = Pattern.compile("started in line (\\d+)");
+
     private static final int MOST_VALUES = 3;
     private static final char[] SEPARATORS = {',', ';', '\t'};
     private static final String USUAL_TIME = "timestamp";
@@ -365,7 +368,8 @@ public final class CsvRows {
             }
             throw e.getCause();
         } catch (CsvParseException e) {
-            line++;
+            Matcher started = STARTED.matcher(String.valueOf(e.getMessage()));
+            line = started.find() ? linesBefore + Long.parseLong(started.group(1)) : line + 1;
             throw malformed("can't be split into cells: a quote is not closed, or a cell is longer than " + MAX_CHARS
                     + " characters; is this a CSV file?");
         }

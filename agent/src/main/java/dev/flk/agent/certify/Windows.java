@@ -4,6 +4,8 @@ package dev.flk.agent.certify;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import java.io.IOException;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -97,12 +99,15 @@ public sealed interface Windows {
         }
 
         private long numberOf(Row row, CsvRows rows) throws MalformedCsv {
-            double number = StrictMath.floor(row.timestampSeconds() / (length.toMillis() / 1000.0));
-            if (number < 0 || number >= Long.MAX_VALUE) {
+            // in decimals, because 0.3 s is in window 3 of 100 ms, but as doubles 0.3 / 0.1 is less than 3
+            BigDecimal number = BigDecimal.valueOf(row.timestampSeconds())
+                    .movePointRight(3)
+                    .divide(BigDecimal.valueOf(length.toMillis()), 0, RoundingMode.FLOOR);
+            if (number.signum() < 0 || number.compareTo(BigDecimal.valueOf(Long.MAX_VALUE)) >= 0) {
                 throw rows.malformed("timestamp " + row.timestampSeconds()
                         + " is before 1970 or too large; use --window to divide the rows by number instead of time");
             }
-            return (long) number;
+            return number.longValueExact();
         }
     }
 

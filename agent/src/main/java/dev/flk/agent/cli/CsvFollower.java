@@ -9,7 +9,9 @@ import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.source.Intake;
+import dev.flk.canonical.Sha256;
 import dev.flk.program.files.RegularFile;
+import java.io.ByteArrayOutputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -17,10 +19,13 @@ import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
@@ -31,10 +36,19 @@ import java.util.concurrent.TimeUnit;
  * The follower of a growing CSV. It adds a certificate to the outbox for every complete window. The number of certified
  * windows is stored in a file next to the CSV, and a restart skips these windows. If a crash comes before the number is
  * on disk, the last certificates are added again with the same {@code pcs_id}, and the backend records each of them
- * once. Following ends when {@link #stop} is called, or when the CSV is replaced or removed.
+ * once. Following ends when {@link #stop} is called, or when the CSV is removed, replaced or truncated.
+ *
+ * <p>The first line of the state file has the inode of the CSV, the number of bytes at its beginning that are compared,
+ * their digest, and a digest of the options that determine the windows, separated by blanks. Earlier versions wrote
+ * only the inode. The second line has the number of certified windows.
  */
 final class CsvFollower {
     private static final long LOOK_EVERY_MILLIS = 500;
+    /**
+     * The maximum number of bytes at the beginning of the CSV that are compared, so that a later file with the same
+     * inode is recognised as another file.
+     */
+    private static final int BEGINNING_BYTES = 4096;
 
     private final AgentConfig config;
     private final Path csv;
@@ -42,7 +56,10 @@ final class CsvFollower {
     private final Context context;
     private final CountDownLatch stop = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
-    private String identity = "";
+    private final ByteArrayOutputStream beginning = new ByteArrayOutputStream();
+    private String inode = "";
+    private String options = "";
+    private long bytesRead;
     private long certified;
     private long seen;
 
@@ -54,11 +71,13 @@ final class CsvFollower {
     }
 
     /**
-     * Certifies windows until {@link #stop} is called, or the file is replaced or removed. Returns the number of
-     * windows of the file whose certificates were added to the outbox, in this run and in earlier runs.
+     * Certifies windows until {@link #stop} is called, or the file is removed, replaced or truncated. Returns the
+     * number of windows of the file whose certificates were added to the outbox, in this run and in earlier runs.
      */
     long run(Certifier certifier, Columns columns, CsvFormat format, Windows windows) throws IOException, MalformedCsv {
-        identity = identity();
+        inode = inode();
+        options = digest(
+                (certifier.shardIds() + " " + columns + " " + format + " " + windows).getBytes(StandardCharsets.UTF_8));
         certified = certifiedBefore();
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
         try (InputStream in = Files.newInputStream(csv)) {
@@ -71,9 +90,19 @@ final class CsvFollower {
         return certified;
     }
 
-    private String identity() throws IOException {
+    private String inode() throws IOException {
         BasicFileAttributes found = Files.readAttributes(csv, BasicFileAttributes.class);
         return String.valueOf(Objects.requireNonNullElse(found.fileKey(), found.creationTime()));
+    }
+
+    private byte[] readBeginning(int length) throws IOException {
+        try (InputStream in = Files.newInputStream(csv)) {
+            return in.readNBytes(length);
+        }
+    }
+
+    private static String digest(byte[] bytes) {
+        return HexFormat.of().formatHex(Sha256.of(bytes));
     }
 
     private long certifiedBefore() throws IOException {
@@ -86,18 +115,42 @@ final class CsvFollower {
             throw new IOException(
                     state + " was not written by certify --follow; remove it to certify all of " + csv + " again");
         }
-        return lines.get(0).equals(identity) ? Long.parseLong(lines.get(1)) : 0;
+        String[] file = lines.get(0).split(" ", -1);
+        boolean isOfEarlierVersion = file.length == 1;
+        if (!file[0].equals(inode) || !(isOfEarlierVersion || isBeginning(file[1], file[2]))) {
+            return 0; // the windows of another file
+        }
+        if (!isOfEarlierVersion && !file[3].equals(options)) {
+            throw new IOException("windows of " + csv + " were certified with other options; use the same options, or"
+                    + " remove " + state + " to certify all of " + csv + " again");
+        }
+        return Long.parseLong(lines.get(1));
+    }
+
+    private boolean isBeginning(String length, String digest) throws IOException {
+        return digest(readBeginning(Integer.parseInt(length))).equals(digest);
     }
 
     private boolean waitForMore() throws IOException {
         if (isStopped()) {
             return false;
         }
-        if (!Files.exists(csv) || !identity().equals(identity)) {
-            context.complain(csv + " was removed or replaced; all complete windows of the former file are certified");
+        if (!isStillThere()) {
+            context.complain(csv + " was removed, replaced or truncated; the windows that were complete before are"
+                    + " certified, if all of their rows could be read in time");
             return false;
         }
         return true;
+    }
+
+    private boolean isStillThere() throws IOException {
+        try {
+            return inode().equals(inode)
+                    && Files.size(csv) >= bytesRead
+                    && Arrays.equals(readBeginning(beginning.size()), beginning.toByteArray());
+        } catch (NoSuchFileException e) {
+            return false;
+        }
     }
 
     private void take(byte[] certificate) {
@@ -161,7 +214,9 @@ final class CsvFollower {
     private void keep() throws IOException {
         Path next = state.resolveSibling(state.getFileName() + "." + UUID.randomUUID() + ".next");
         try (FileChannel file = FileChannel.open(next, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            file.write(StandardCharsets.UTF_8.encode(identity + "\n" + certified + "\n"));
+            byte[] compared = beginning.toByteArray();
+            file.write(StandardCharsets.UTF_8.encode(
+                    inode + " " + compared.length + " " + digest(compared) + " " + options + "\n" + certified + "\n"));
             file.force(true);
             Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
@@ -209,6 +264,10 @@ final class CsvFollower {
             int read = super.read(target, offset, length);
             while (read < 0 && waitForMore()) {
                 read = super.read(target, offset, length);
+            }
+            if (read > 0) {
+                beginning.write(target, offset, Math.min(read, BEGINNING_BYTES - beginning.size()));
+                bytesRead += read;
             }
             return read;
         }

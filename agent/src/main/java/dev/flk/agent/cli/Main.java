@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
+import dev.flk.program.cli.StandardOutput;
 import dev.flk.program.cli.Terminal;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import org.slf4j.event.Level;
@@ -16,8 +18,9 @@ public final class Main {
 
     /** Runs the command line, and exits with its exit code. The output is in UTF-8, regardless of the locale. */
     public static void main(String[] args) {
-        PrintStream out = utf8(FileDescriptor.out);
-        PrintStream err = utf8(FileDescriptor.err);
+        StandardOutput written = new StandardOutput();
+        PrintStream out = utf8(written);
+        PrintStream err = utf8(new FileOutputStream(FileDescriptor.err));
         System.setOut(out);
         System.setErr(err);
         LogOutput.configure(new LogConfig(Level.WARN, LogConfig.Format.TEXT), FlkAgent.LOG_STYLE);
@@ -27,10 +30,10 @@ public final class Main {
         }
         int exitCode = agent.run(args);
         out.flush();
-        System.exit(exitCode);
+        System.exit(written.exitCode(exitCode, problem -> err.println("flk-agent: " + problem)));
     }
 
-    private static PrintStream utf8(FileDescriptor descriptor) {
-        return new PrintStream(new FileOutputStream(descriptor), true, StandardCharsets.UTF_8);
+    private static PrintStream utf8(OutputStream stream) {
+        return new PrintStream(stream, true, StandardCharsets.UTF_8);
     }
 }

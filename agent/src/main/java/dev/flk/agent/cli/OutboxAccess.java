@@ -93,7 +93,7 @@ final class OutboxAccess {
             return new Access(Outbox.open(config.outbox(), InstantSource.system()), agent);
         } catch (OutboxLocked locked) {
             try {
-                agent.status();
+                agent.requireThere();
                 return new Access(null, agent);
             } catch (RunningAgent.NotThere e) {
                 locked.addSuppressed(e);

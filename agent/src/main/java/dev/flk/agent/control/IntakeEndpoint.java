@@ -26,6 +26,9 @@ import org.jspecify.annotations.Nullable;
  * After a 500, the client must send the certificates again, although they may already be on disk. Safe for any thread.
  */
 final class IntakeEndpoint {
+    /** The maximum number of rejected lines that an answer names. */
+    private static final int MOST_NAMED = 1_000;
+
     private final Outbox outbox;
     private final Intake intake;
 
@@ -41,17 +44,23 @@ final class IntakeEndpoint {
     void take(Request request, Exchange exchange) {
         byte[] body = request.body().exact();
         String type = request.header("Content-Type");
-        (type != null && type.startsWith("application/x-ndjson") ? lines(body) : one(body))
-                .thenAccept(exchange::answer);
+        if (type != null && type.startsWith("application/x-ndjson")) {
+            // millions of bad lines take many seconds, in which the event loop must serve other clients
+            exchange.runElsewhere(() -> lines(body).thenAccept(exchange::answer));
+        } else {
+            one(body).thenAccept(exchange::answer);
+        }
     }
 
     private CompletableFuture<Answer> one(byte[] certificate) {
         Optional<String> objection = intake.objection(certificate);
-        return objection.isEmpty() ? take(List.of(certificate), List.of()) : done(Answer.error(400, objection.get()));
+        return objection.isEmpty()
+                ? take(List.of(certificate), new RefusedLines())
+                : done(Answer.error(400, objection.get()));
     }
 
     private CompletableFuture<Answer> lines(byte[] body) {
-        List<Refused> refused = new ArrayList<>();
+        RefusedLines refused = new RefusedLines();
         List<byte[]> good;
         try {
             good = intake.goodLines(new ByteArrayInputStream(body), refused::add);
@@ -64,7 +73,7 @@ final class IntakeEndpoint {
         return take(good, refused);
     }
 
-    private CompletableFuture<Answer> take(List<byte[]> good, List<Refused> refused) {
+    private CompletableFuture<Answer> take(List<byte[]> good, RefusedLines refused) {
         try {
             return outbox.add(good)
                     .handle((nothing, failure) -> failure == null
@@ -82,13 +91,33 @@ final class IntakeEndpoint {
      *
      * @param error the reason why no line was added; null if at least one line was added
      * @param added the number of added lines
-     * @param refused the rejected lines; null if no line was rejected
+     * @param refused the first rejected lines, at most {@link #MOST_NAMED}; null if no line was rejected
+     * @param refusedLines the number of rejected lines; null if {@code refused} names all of them
      */
     private record Report(
-            @Nullable String error, int added, @Nullable List<Refused> refused) {}
+            @Nullable String error,
+            int added,
+            @Nullable List<Refused> refused,
+            @Nullable Long refusedLines) {}
 
-    private static byte[] report(@Nullable String error, int added, List<Refused> refused) {
-        return Json.bytes(new Report(error, added, refused.isEmpty() ? null : refused));
+    private static byte[] report(@Nullable String error, int added, RefusedLines refused) {
+        return Json.bytes(new Report(
+                error,
+                added,
+                refused.count == 0 ? null : refused.named,
+                refused.count > MOST_NAMED ? refused.count : null));
+    }
+
+    private static final class RefusedLines {
+        private final List<Refused> named = new ArrayList<>();
+        private long count;
+
+        void add(Refused one) {
+            count++;
+            if (count <= MOST_NAMED) {
+                named.add(one);
+            }
+        }
     }
 
     private static CompletableFuture<Answer> done(Answer answered) {

@@ -31,16 +31,17 @@ import java.util.concurrent.TimeUnit;
  * The HTTP endpoints for operators: {@code GET /v1/status}, {@code POST /v1/compact?horizon_days=14&dry_run=true}, and
  * {@code POST /v1/dlq/requeue} and {@code POST /v1/dlq/purge}. The requests to requeue and purge dead letters need
  * either {@code all=true} or at least one of the parameters {@code reason}, {@code since} and {@code id}, but not both.
- * The parameter {@code id} may be repeated. One operation runs at a time, and at most {@value #WAITING} requests wait;
- * further requests are answered with 503.
+ * The parameter {@code id} may be repeated. One operation runs at a time, beside one request for the status; at most
+ * {@value #WAITING} requests of each kind wait, and further requests are answered with 503.
  */
 final class OperatorEndpoint implements Closeable {
     private static final int WAITING = 16;
     private static final long MAX_DAYS = 36_500;
 
     private final Operations operations;
-    private final ThreadPoolExecutor executor = new ThreadPoolExecutor(
-            1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING), DaemonThreads.named("operations"));
+    private final ThreadPoolExecutor executor = oneThread("operations");
+    /** The thread of {@code /v1/status}, which is also answered while an operation is in progress. */
+    private final ThreadPoolExecutor statusExecutor = oneThread("status");
 
     OperatorEndpoint(Operations operations) {
         this.operations = operations;
@@ -52,14 +53,21 @@ final class OperatorEndpoint implements Closeable {
         Object run(QueryStringDecoder query) throws IOException;
     }
 
-    Routes addTo(Routes routes) {
-        return routes.get("/v1/status", later(query -> operations.status()))
-                .post("/v1/compact", later(this::compact))
-                .post("/v1/dlq/requeue", later(query -> Map.of("requeued", operations.requeue(filter(query)))))
-                .post("/v1/dlq/purge", later(query -> Map.of("purged", operations.purge(filter(query)))));
+    private static ThreadPoolExecutor oneThread(String name) {
+        return new ThreadPoolExecutor(
+                1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING), DaemonThreads.named(name));
     }
 
-    private Endpoint later(Operation operation) {
+    Routes addTo(Routes routes) {
+        return routes.get("/v1/status", later(statusExecutor, query -> operations.status()))
+                .post("/v1/compact", later(executor, this::compact))
+                .post(
+                        "/v1/dlq/requeue",
+                        later(executor, query -> Map.of("requeued", operations.requeue(filter(query)))))
+                .post("/v1/dlq/purge", later(executor, query -> Map.of("purged", operations.purge(filter(query)))));
+    }
+
+    private static Endpoint later(ThreadPoolExecutor executor, Operation operation) {
         return Endpoint.asking((request, exchange) -> {
             try {
                 executor.execute(() -> exchange.safely(() -> exchange.answer(run(operation, request))));
@@ -124,9 +132,14 @@ final class OperatorEndpoint implements Closeable {
         return query.parameters().getOrDefault(name, List.of()).stream().findFirst();
     }
 
-    /** Drops waiting requests without an answer, and waits until the operation in progress has ended. */
+    /** Drops waiting requests without an answer, and waits until the operations in progress have ended. */
     @Override
     public void close() {
+        close(statusExecutor);
+        close(executor);
+    }
+
+    private static void close(ThreadPoolExecutor executor) {
         executor.getQueue().clear();
         executor.shutdown();
         boolean interrupted = false;

@@ -42,6 +42,9 @@ public final class RunningAgent implements CertificateSink, Operations {
     private static final int MAX_ANSWER_BYTES = 16 << 20;
     private static final Pattern HEAD = Pattern.compile(
             "HTTP/1\\.1 (\\d{3}) .*?\r\ncontent-length: (\\d+)\r\n.*", Pattern.DOTALL | Pattern.CASE_INSENSITIVE);
+    /** The maximum number of ids in a request, whose first line must be shorter than 8 KiB. */
+    private static final int IDS_A_REQUEST = 50;
+
     private static final Duration SOON = Duration.ofSeconds(10);
     /** The timeout of operations that may have to read or write large amounts of data. */
     private static final Duration PATIENCE = Duration.ofMinutes(30);
@@ -104,6 +107,11 @@ public final class RunningAgent implements CertificateSink, Operations {
         return outbox.toString();
     }
 
+    /** Requires that an agent answers at the socket; it answers even while an operation is in progress. */
+    public void requireThere() throws IOException {
+        var unused = require(ask(socket, "GET", "/health", "text/plain", new byte[0], SOON), 200);
+    }
+
     @Override
     public StatusReport status() throws IOException {
         return JSON.readValue(
@@ -120,16 +128,23 @@ public final class RunningAgent implements CertificateSink, Operations {
 
     @Override
     public int requeue(DeadLetterFilter which) throws IOException {
-        return JSON.readTree(post(withFilter("/v1/dlq/requeue", which)))
-                .path("requeued")
-                .asInt();
+        return change("/v1/dlq/requeue", which, "requeued");
     }
 
     @Override
     public int purge(DeadLetterFilter which) throws IOException {
-        return JSON.readTree(post(withFilter("/v1/dlq/purge", which)))
-                .path("purged")
-                .asInt();
+        return change("/v1/dlq/purge", which, "purged");
+    }
+
+    /** Changes the selected dead letters, with several requests if many ids select them. Returns their number. */
+    private int change(String path, DeadLetterFilter which, String member) throws IOException {
+        int changed = 0;
+        for (int from = 0; from == 0 || from < which.ids().size(); from += IDS_A_REQUEST) {
+            List<String> ids = which.ids().subList(from, Math.min(which.ids().size(), from + IDS_A_REQUEST));
+            DeadLetterFilter part = new DeadLetterFilter(which.reason(), which.since(), ids);
+            changed += JSON.readTree(post(withFilter(path, part))).path(member).asInt();
+        }
+        return changed;
     }
 
     private static QueryStringEncoder withFilter(String path, DeadLetterFilter which) {

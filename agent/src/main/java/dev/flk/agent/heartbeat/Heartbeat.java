@@ -27,7 +27,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -59,6 +61,9 @@ public final class Heartbeat implements Closeable {
     private final SecureRandom random = new SecureRandom();
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("flk-agent-heartbeat"));
+
+    /** The next heartbeat; after the start, only the thread of the timer uses this field. */
+    private volatile @Nullable ScheduledFuture<?> next;
 
     private volatile Target target;
     private volatile boolean isAwaited;
@@ -152,14 +157,23 @@ public final class Heartbeat implements Closeable {
         return started;
     }
 
-    /** Applies another configuration to the following heartbeats. */
+    /** Applies another configuration; the next heartbeat follows soon, because the interval may be another one. */
     public void reconfigure(HeartbeatConfig config, SenderConfig sending) {
         target = Target.of(config, sending);
+        try {
+            timer.execute(() -> {
+                if (next != null && next.cancel(false)) {
+                    schedule(FIRST_AFTER);
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            // closed: no heartbeat follows
+        }
     }
 
     private void schedule(Duration after) {
         Runnable beat = this::beat;
-        var unused = timer.schedule(beat, after.toMillis(), TimeUnit.MILLISECONDS);
+        next = timer.schedule(beat, after.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     private void beat() {

@@ -8,8 +8,10 @@ import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 import java.util.function.LongConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -60,14 +62,14 @@ final class BackgroundAppends {
                         leftOut));
     }
 
-    /** Appends the kept records again. */
-    void retry() {
+    /** Appends the kept records again, each as {@code corrected} returns it. */
+    void retry(Function<Entry, Optional<Entry>> corrected) {
         List<Entry> again;
         synchronized (this) {
             again = List.copyOf(refused);
             refused.clear();
         }
-        again.forEach(this::add);
+        again.forEach(note -> corrected.apply(note).ifPresent(this::add));
     }
 
     /**

@@ -34,6 +34,7 @@ final class DiskQuota {
     private long usedBytes;
     private long freeBytes;
     private long arrivingBytes;
+    private boolean hasRefused;
 
     DiskQuota(FileOps files, OutboxOptions options, LongSupplier nanoTicker) {
         this.files = files;
@@ -53,6 +54,7 @@ final class DiskQuota {
     synchronized long take(int certificates, long bytes, long waitingBytes) throws IOException {
         refreshIfOld();
         long needed = bytes + (long) certificates * OVERHEAD_BYTES;
+        hasRefused |= usedBytes + needed > options.maxBytes() || freeBytes - needed < options.minFreeBytes();
         if (usedBytes + needed > options.maxBytes()) {
             throw new OutboxFull("the outbox " + options.directory() + " is full: its files use " + usedBytes + " of "
                     + options.maxBytes() + " bytes, and " + waitingBytes
@@ -82,11 +84,16 @@ final class DiskQuota {
 
     /**
      * Returns whether the outbox should be compacted regardless of the age of its segments: more than seven eighths of
-     * {@code OUTBOX_MAX_BYTES} are used, or less than {@code OUTBOX_MIN_FREE_BYTES} are free.
+     * {@code OUTBOX_MAX_BYTES} are used, less than {@code OUTBOX_MIN_FREE_BYTES} are free, or certificates were refused
+     * since the last call.
      */
-    synchronized boolean isTight() throws IOException {
+    synchronized boolean needsRoom() throws IOException {
         refreshIfOld();
-        return usedBytes > options.maxBytes() - options.maxBytes() / 8 || freeBytes < options.minFreeBytes();
+        boolean wasRefused = hasRefused;
+        hasRefused = false;
+        return wasRefused
+                || usedBytes > options.maxBytes() - options.maxBytes() / 8
+                || freeBytes < options.minFreeBytes();
     }
 
     synchronized Space space() throws IOException {

@@ -103,7 +103,7 @@ public final class Outbox implements CertificateSink, Closeable {
         compaction =
                 new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), bodies, this, range);
         keepRange(() -> range.accept(log.forcedEnd() - 1));
-        care = new OutboxCare(compaction, quota, contents.pending(), background, limit, nanoTicker);
+        care = new OutboxCare(compaction, quota, contents.pending(), this::retryNotes, limit, nanoTicker);
     }
 
     /**
@@ -429,6 +429,14 @@ public final class Outbox implements CertificateSink, Closeable {
             background.add(OutboxRecords.record(
                     OutboxRecords.NOT_ARRIVED, clock.millis(), OutboxRecords.numbers(sequences(entries))));
         }
+    }
+
+    /**
+     * Appends again the records that the disk has failed to write, without what is outdated. {@link #beingSent} and
+     * {@link #notArrived} use the same lock, so that newer records of the same entries follow in the log.
+     */
+    synchronized void retryNotes() {
+        background.retry(contents::withoutOutdated);
     }
 
     /**

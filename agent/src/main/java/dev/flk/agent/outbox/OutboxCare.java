@@ -15,9 +15,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The housekeeping of a running outbox, which takes place once a second on its own thread. The housekeeping repeats the
  * background appends that the disk has failed to write. When the size of the outbox approaches {@code
- * OUTBOX_MAX_BYTES}, or the free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}, the housekeeping also frees
- * the space of settled entries, regardless of the age of their segments. Otherwise, it restores the reserve for a full
- * disk if the reserve is missing.
+ * OUTBOX_MAX_BYTES}, the free space of the disk is below {@code OUTBOX_MIN_FREE_BYTES}, or certificates were refused for
+ * lack of space, the housekeeping also frees the space of settled entries, regardless of the age of their segments.
+ * Otherwise, it restores the reserve for a full disk if the reserve is missing.
  */
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
@@ -32,7 +32,7 @@ final class OutboxCare implements Closeable {
     private final OutboxCompaction compaction;
     private final DiskQuota quota;
     private final Pending pending;
-    private final BackgroundAppends background;
+    private final Runnable retryNotes;
     private final LineLimit limit;
     private final Thread thread = new Thread(this::run, "outbox-care");
     private final LongSupplier nanoTicker;
@@ -44,7 +44,7 @@ final class OutboxCare implements Closeable {
             OutboxCompaction compaction,
             DiskQuota quota,
             Pending pending,
-            BackgroundAppends background,
+            Runnable retryNotes,
             LineLimit limit,
             LongSupplier nanoTicker) {
         this.nanoTicker = nanoTicker;
@@ -52,7 +52,7 @@ final class OutboxCare implements Closeable {
         this.compaction = compaction;
         this.quota = quota;
         this.pending = pending;
-        this.background = background;
+        this.retryNotes = retryNotes;
         this.limit = limit;
     }
 
@@ -69,9 +69,9 @@ final class OutboxCare implements Closeable {
     }
 
     void step() {
-        background.retry();
+        retryNotes.run();
         try {
-            if (quota.isTight()) {
+            if (quota.needsRoom()) {
                 makeRoom();
             } else {
                 compaction.keepReserve();

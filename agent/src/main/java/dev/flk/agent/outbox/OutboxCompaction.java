@@ -245,6 +245,7 @@ public final class OutboxCompaction {
         Removal best = new Removal(0, 0, 0, List.of());
         List<Located> moved = new ArrayList<>();
         int room = MOST_MOVED - pending.moved();
+        int movedFirst = 0; // the entries that were not moved before; only they raise the number of moved entries
         long bytes = 0;
         long movedBytes = 0;
         for (int i = 0; i + 1 < segments.size() && isOlder(segments.get(i + 1), horizon); i++) {
@@ -255,10 +256,11 @@ public final class OutboxCompaction {
                 if (moved.isEmpty()
                         || located.location() > moved.get(moved.size() - 1).location()) {
                     moved.add(located);
+                    movedFirst += located.location() == located.entry().sequence() ? 1 : 0;
                     movedBytes += located.entry().bodyBytes();
                 }
             }
-            if (moved.size() > room) {
+            if (movedFirst > room || moved.size() > MOST_MOVED) {
                 break;
             }
             if (horizon.isZero() ? movedBytes * 4 <= bytes * 3 : movedBytes * 2 <= bytes) {

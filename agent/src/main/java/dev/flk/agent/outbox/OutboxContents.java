@@ -4,6 +4,7 @@ package dev.flk.agent.outbox;
 import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxRecords.Name;
 import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
@@ -67,6 +68,32 @@ final class OutboxContents {
             case OutboxRecords.STILL_IN_FILE -> requeued.addAll(OutboxRecords.names(record.body()));
             default -> throw OutboxRecords.unknown(record);
         }
+    }
+
+    /**
+     * Returns a record of sent entries without the entries that have been sent, or are known not to have arrived, since
+     * the record was made; appended late, the record would contradict what happened since. Returns empty if no entry is
+     * left, and records of other kinds as they are.
+     */
+    Optional<Entry> withoutOutdated(Entry note) {
+        boolean isSent = note.kind() == OutboxRecords.BEING_SENT;
+        if (!isSent && note.kind() != OutboxRecords.NOT_ARRIVED) {
+            return Optional.of(note);
+        }
+        long[] numbers = OutboxRecords.numbers(note.body());
+        List<Long> kept = new ArrayList<>();
+        for (int i = isSent ? 1 : 0; i < numbers.length; i++) {
+            if ((pending.unansweredSinceMillis(numbers[i]) >= 0) == isSent) {
+                kept.add(numbers[i]);
+            }
+        }
+        if (kept.isEmpty()) {
+            return Optional.empty();
+        }
+        if (isSent) {
+            kept.add(0, numbers[0]);
+        }
+        return Optional.of(OutboxRecords.record(note.kind(), note.arrivalMillis(), OutboxRecords.numbers(kept)));
     }
 
     /** Returns the sequence of the last record that was read from the log; 0 if the log had no record. */

@@ -83,6 +83,7 @@ final class SpoolFile {
     private final Object identity;
     private final Deque<byte[]> good = new ArrayDeque<>();
     private final List<String> bad = new ArrayList<>();
+    private long badChars;
     private byte[] beginning = new byte[0];
     private long offset;
     private long line;
@@ -269,6 +270,9 @@ final class SpoolFile {
                                     leftOut));
                     return true;
                 }
+                if (badChars > PORTION_BYTES) {
+                    return true; // the lines of the error file may be much longer than the rejected lines
+                }
             }
             line = linesBefore + lines.number();
             offset = start + lines.bytesRead();
@@ -309,8 +313,10 @@ final class SpoolFile {
         } else {
             tooLong |= text.length > intake.longest();
             String shown = text.length > intake.longest() ? "" : new String(text, StandardCharsets.UTF_8);
-            bad.add("line " + line + ": " + objection.get() + "\t"
-                    + shown.replace('\n', ' ').replace('\r', ' ') + "\n");
+            String one = "line " + line + ": " + objection.get() + "\t"
+                    + shown.replace('\n', ' ').replace('\r', ' ') + "\n";
+            bad.add(one);
+            badChars += one.length();
         }
     }
 
@@ -341,5 +347,6 @@ final class SpoolFile {
         }
         refused += bad.size();
         bad.clear();
+        badChars = 0;
     }
 }

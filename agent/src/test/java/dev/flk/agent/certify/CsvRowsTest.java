@@ -168,6 +168,21 @@ class CsvRowsTest {
                 .withMessageContaining("is this a CSV file?");
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            quoteCharacter = '`',
+            value = {
+                "`timestamp,\"x\"y\n1,2\n`, 1",
+                "`\n\n\ntimestamp,\"x\"y\n1,2\n`, 4",
+                "`timestamp,x\n1,2\n\n\n3,\"4\"y\n`, 5",
+                "`timestamp,x\n1,\"2\n\n\n\"\n3,\"4\"y\n`, 6",
+            })
+    void next_lineThatCannotBeSplit_isNamed(String text, int line) {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> Rows.read(text))
+                .withMessageStartingWith("line " + line + ": can't be split into cells");
+    }
+
     @Test
     void next_controlCharacters_areNotShown() {
         assertThatExceptionOfType(MalformedCsv.class)

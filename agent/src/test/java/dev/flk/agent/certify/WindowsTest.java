@@ -8,6 +8,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows.Window;
 import java.time.Duration;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -51,6 +54,19 @@ class WindowsTest {
 
         assertThat(cut).extracting(Window::number).containsExactly(0L, 1L, 3L);
         assertThat(cut).extracting(window -> window.rows().size()).containsExactly(1, 1, 2);
+    }
+
+    @Test
+    void byTime_fractionsOfASecond_beginTheirWindows() throws Exception {
+        String rows = IntStream.range(0, 100)
+                .mapToObj(i -> i / 10 + "." + i % 10 + ",0,0,0\n")
+                .collect(Collectors.joining());
+
+        var cut = Rows.cut(Windows.byTime(Duration.ofMillis(100)), "timestamp,x,y,z\n" + rows);
+
+        assertThat(cut)
+                .extracting(Window::number)
+                .containsExactlyElementsOf(LongStream.range(0, 100).boxed().toList());
     }
 
     @ParameterizedTest

@@ -17,10 +17,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -71,10 +73,13 @@ class CsvFollowerTest {
     }
 
     private static CompletableFuture<Long> start(CsvFollower following) {
+        return start(following, Windows.byCount(10, 0));
+    }
+
+    private static CompletableFuture<Long> start(CsvFollower following, Windows windows) {
         return CompletableFuture.supplyAsync(() -> {
             try {
-                return following.run(
-                        new Certifier(List.of("s")), Columns.USUAL, CsvFormat.USUAL, Windows.byCount(10, 0));
+                return following.run(new Certifier(List.of("s")), Columns.USUAL, CsvFormat.USUAL, windows);
             } catch (Exception e) {
                 throw new IllegalStateException(e);
             }
@@ -116,6 +121,81 @@ class CsvFollowerTest {
             assertThat(files.map(file -> file.getFileName().toString()))
                     .containsExactlyInAnyOrder("rows.csv", "rows.csv.certified", "rows.csv.certified.next", "outbox");
         }
+    }
+
+    /** Truncates the file and fills it with other rows. The inode stays the same. */
+    private void replaceContent(int from, int to) throws IOException {
+        Files.writeString(csv, "timestamp,x,y,z\n");
+        grow(from, to);
+    }
+
+    @Test
+    void growingFile_isTruncatedAndGrowsBeyondThePosition_ends() throws Exception {
+        grow(1, 30);
+        CompletableFuture<Long> run = start(new CsvFollower(config, csv, context));
+        await().until(() -> waiting() == 3);
+
+        replaceContent(101, 190);
+
+        assertThat(run.join()).isEqualTo(3);
+    }
+
+    @Test
+    void growingFile_isTruncatedAndShorter_ends() throws Exception {
+        grow(1, 30);
+        CompletableFuture<Long> run = start(new CsvFollower(config, csv, context));
+        await().until(() -> waiting() == 3);
+
+        Files.writeString(csv, "timestamp,x,y,z\n");
+
+        assertThat(run.join()).isEqualTo(3);
+    }
+
+    @Test
+    void restart_otherContentInTheSameFile_isCertifiedFromItsBeginning() throws Exception {
+        followToTheEnd(30, 3);
+        replaceContent(101, 145);
+
+        CsvFollower second = new CsvFollower(config, csv, context);
+        CompletableFuture<Long> run = start(second);
+        await().until(() -> waiting() == 7);
+        second.stop();
+        assertThat(run.join()).isEqualTo(4);
+    }
+
+    @Test
+    void restart_otherWindows_isRefused() throws Exception {
+        followToTheEnd(30, 3);
+
+        assertThat(start(new CsvFollower(config, csv, context), Windows.byCount(20, 0)))
+                .failsWithin(Duration.ofSeconds(20))
+                .withThrowableOfType(ExecutionException.class)
+                .withMessageContaining("windows of " + csv + " were certified with other options; use the same options,"
+                        + " or remove " + csv + ".certified to certify all of " + csv + " again");
+    }
+
+    @Test
+    void restart_stateOfAnEarlierVersion_isContinued() throws Exception {
+        followToTheEnd(30, 3);
+        Path state = directory.resolve("rows.csv.certified");
+        List<String> lines = Files.readAllLines(state);
+        Files.write(state, List.of(lines.get(0).substring(0, lines.get(0).indexOf(' ')), lines.get(1)));
+        grow(31, 40);
+
+        CsvFollower second = new CsvFollower(config, csv, context);
+        CompletableFuture<Long> run = start(second);
+        await().until(() -> waiting() == 4);
+        second.stop();
+        assertThat(run.join()).isEqualTo(4);
+    }
+
+    private void followToTheEnd(int rows, int windows) throws Exception {
+        grow(1, rows);
+        CsvFollower follower = new CsvFollower(config, csv, context);
+        CompletableFuture<Long> run = start(follower);
+        await().until(() -> waiting() == windows);
+        follower.stop();
+        assertThat(run.join()).isEqualTo(windows);
     }
 
     @Test

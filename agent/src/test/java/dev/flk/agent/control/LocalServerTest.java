@@ -3,6 +3,7 @@ package dev.flk.agent.control;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
 
 import ch.qos.logback.classic.Level;
 import dev.flk.agent.control.LocalServer.Addresses;
@@ -18,6 +19,7 @@ import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogCapture;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.StandardProtocolFamily;
@@ -37,6 +39,10 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -55,8 +61,9 @@ class LocalServerTest {
     @TempDir
     Path directory;
 
-    private final List<String> asked = new ArrayList<>();
+    private final List<String> asked = new CopyOnWriteArrayList<>();
     private Outbox outbox;
+    private CountDownLatch compacting = new CountDownLatch(0);
     private LocalServer server;
     private Path control;
     private Path programs;
@@ -142,6 +149,11 @@ class LocalServerTest {
         @Override
         public Report compact(Duration horizon, Mode mode) {
             asked.add("compact " + horizon.toDays() + " " + mode);
+            try {
+                compacting.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
             return new Report(1, 2, 3, 4, 5);
         }
 
@@ -193,6 +205,17 @@ class LocalServerTest {
         assertThat(answered.status()).isEqualTo(202);
         assertThat(answered.bodyText()).startsWith("{\"added\":2,\"refused\":[{\"line\":3,\"reason\":\"");
         assertThat(outbox.pendingEntries()).isEqualTo(2);
+    }
+
+    @Test
+    void post_manyBadLines_namesAThousandOfThem() throws Exception {
+        Answer answered = post(programs, "/v1/pcs", "application/x-ndjson", "x\n".repeat(100_000));
+
+        assertThat(answered.status()).isEqualTo(400);
+        assertThat(answered.bodyText())
+                .contains("{\"line\":1000,")
+                .doesNotContain("{\"line\":1001,")
+                .endsWith("\"refused_lines\":100000}");
     }
 
     @ParameterizedTest
@@ -284,6 +307,43 @@ class LocalServerTest {
                 .withMessageContaining("the disk is gone");
         agent.append(List.of(GOOD.replace(",", ",\n").getBytes(StandardCharsets.UTF_8)));
         assertThat(outbox.pendingEntries()).isEqualTo(1);
+    }
+
+    @Test
+    void runningAgent_manyIds_arePassedInSeveralRequests() throws Exception {
+        RunningAgent agent = RunningAgent.at(control, directory);
+        List<String> ids =
+                IntStream.range(0, 120).mapToObj(i -> "f" + i + "x".repeat(60)).toList();
+
+        assertThat(agent.requeue(new DeadLetterFilter(Optional.of("r"), Optional.empty(), ids)))
+                .isEqualTo(3 * 3);
+
+        assertThat(asked).hasSize(3).allMatch(line -> line.contains("Optional[r]"));
+        assertThat(ids)
+                .allMatch(id -> asked.stream().filter(line -> line.contains(id)).count() == 1);
+    }
+
+    @Test
+    void runningAgent_operationInProgress_isThereAndTellsItsStatus() throws Exception {
+        compacting = new CountDownLatch(1);
+        RunningAgent agent = RunningAgent.at(control, directory);
+        CompletableFuture<Report> compaction = CompletableFuture.supplyAsync(() -> compact(agent));
+        await().until(() -> !asked.isEmpty());
+
+        agent.requireThere();
+        assertThat(agent.status()).isEqualTo(new NotedOperations().status());
+        assertThat(compaction).isNotDone();
+
+        compacting.countDown();
+        assertThat(compaction.join()).isEqualTo(new Report(1, 2, 3, 4, 5));
+    }
+
+    private static Report compact(RunningAgent agent) {
+        try {
+            return agent.compact(Duration.ofDays(3), Mode.RUN);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test

@@ -107,16 +107,19 @@ final class HeartbeatTest {
         }
     }
 
-    private Heartbeat start(Duration every, Optional<String> agentId) {
-        SenderConfig sending = new SenderConfig(
+    private SenderConfig sending() {
+        return new SenderConfig(
                 List.of(URI.create("http://127.0.0.1:" + port)),
                 Optional.empty(),
                 Duration.ofSeconds(10),
                 Optional.of(KEY),
                 new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(1), 0, Duration.ofDays(1), 1, 1));
+    }
+
+    private Heartbeat start(Duration every, Optional<String> agentId) {
         return Heartbeat.start(
                 new HeartbeatConfig(every, agentId, Optional.of(KEY)),
-                sending,
+                sending(),
                 "1.2.3",
                 HeartbeatTest::report,
                 () -> List.of("shard-b", "shard-a"),
@@ -145,6 +148,19 @@ final class HeartbeatTest {
         assertThat(state.path("dead_letters").asInt()).isEqualTo(3);
         assertThat(state.path("held_shards").asInt()).isEqualTo(2);
         assertThat(state.path("shards").toString()).isEqualTo("[\"shard-a\",\"shard-b\"]");
+    }
+
+    @Test
+    void reconfigure_shorterInterval_appliesBeforeTheLongOneHasPassed() {
+        try (Heartbeat heartbeat = start(Duration.ofDays(1), Optional.of("before"))) {
+            await().atMost(PATIENCE).until(() -> received.size() == 1);
+
+            heartbeat.reconfigure(
+                    new HeartbeatConfig(Duration.ofMillis(10), Optional.of("after"), Optional.of(KEY)), sending());
+
+            await().atMost(PATIENCE).until(() -> received.size() >= 3);
+            assertThat(received.get(2).target()).endsWith("/after");
+        }
     }
 
     @Test

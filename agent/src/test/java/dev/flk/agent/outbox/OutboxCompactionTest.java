@@ -3,6 +3,7 @@ package dev.flk.agent.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DiskQuota.Reserve;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -284,6 +286,34 @@ class OutboxCompactionTest {
 
         files.setDiskFull(false);
         assertThat(names()).containsExactly("certificate 100", "certificate 101");
+    }
+
+    @Test
+    void held_moreThanHalfOfTheMostMoved_areMovedAgainAndAgain() throws Exception {
+        int held = OutboxCompaction.MOST_MOVED * 6 / 10;
+        outbox.append(Collections.nCopies(held, new byte[] {'x'}));
+
+        for (int run = 0; run < 3; run++) {
+            add(1, 4_000); // eight megabytes
+            outbox.settle(SettledAs.ACCEPTED, waiting().subList(held, held + 4_000));
+            Report report = outbox.compact(Duration.ZERO, Mode.RUN);
+            assertThat(report.movedEntries()).isEqualTo(held);
+            assertThat(report.removedSegments()).isPositive();
+        }
+    }
+
+    @Test
+    void add_refused_settledEntriesAreRemovedSoon() throws Exception {
+        outbox.close();
+        outbox = Outbox.open(new OutboxOptions(directory, 16 << 20, 0), () -> now, files);
+        add(1, 6_000); // twelve megabytes, less than seven eighths
+        outbox.settle(SettledAs.ACCEPTED, waiting());
+        byte[] large = new byte[4 << 20];
+        assertThatExceptionOfType(OutboxFull.class).isThrownBy(() -> outbox.add(List.of(large)));
+
+        await().ignoreExceptionsInstanceOf(OutboxFull.class)
+                .until(() -> outbox.add(List.of(large)).join() == null);
+        assertThat(outbox.pendingEntries()).isOne();
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.flk.agent.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
@@ -24,6 +25,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -413,6 +415,58 @@ class OutboxTest {
         assertThatThrownBy(() -> Outbox.open(options(), CLOCK, files))
                 .hasMessageContaining(segment(directory).toString())
                 .hasMessageContaining("move the file away");
+    }
+
+    @Test
+    void retryNotes_entryWasSentAgain_isUnansweredAfterARestart() throws Exception {
+        FaultyFiles files = new FaultyFiles();
+        try (Outbox outbox = Outbox.openStepped(options(), CLOCK, System::nanoTime, files, new Random(7))) {
+            outbox.append(List.of(body(1), body(2)));
+            outbox.beingSent(all(outbox), sendingAt(1_000), () -> {});
+            outbox.append(List.of(body(3))); // makes the log write
+            files.setDiskFull(true);
+            outbox.notArrived(all(outbox).subList(0, 2));
+            assertThatIOException().isThrownBy(() -> outbox.append(List.of(body(4))));
+            files.setDiskFull(false);
+            outbox.beingSent(all(outbox).subList(0, 1), sendingAt(2_000), () -> {});
+            outbox.append(List.of(body(5)));
+
+            outbox.retryNotes();
+            outbox.append(List.of(body(6)));
+            assertThat(unanswered(outbox)).startsWith(2_000L, -1L);
+        }
+        try (Outbox outbox = open()) {
+            // not 2000, because the log does not say that the first sending has not arrived
+            assertThat(unanswered(outbox)).startsWith(1_000L, -1L);
+        }
+    }
+
+    @Test
+    void retryNotes_sendingHasNotArrivedSince_isNotUnansweredAfterARestart() throws Exception {
+        FaultyFiles files = new FaultyFiles();
+        try (Outbox outbox = Outbox.openStepped(options(), CLOCK, System::nanoTime, files, new Random(7))) {
+            outbox.append(List.of(body(1), body(2)));
+            files.setDiskFull(true);
+            outbox.beingSent(all(outbox), sendingAt(1_000), () -> {});
+            assertThatIOException().isThrownBy(() -> outbox.append(List.of(body(3))));
+            files.setDiskFull(false);
+            outbox.notArrived(all(outbox).subList(0, 1));
+            outbox.append(List.of(body(4)));
+
+            outbox.retryNotes();
+            outbox.append(List.of(body(5)));
+        }
+        try (Outbox outbox = open()) {
+            assertThat(unanswered(outbox)).startsWith(-1L, 1_000L);
+        }
+    }
+
+    private static LastSending sendingAt(long millis) {
+        return new LastSending(Instant.ofEpochMilli(millis), Instant.ofEpochMilli(millis));
+    }
+
+    private static List<Long> unanswered(Outbox outbox) {
+        return all(outbox).stream().map(OutboxEntry::unansweredSinceMillis).toList();
     }
 
     /** Writes forty certificates of a thousand bytes to one segment, and forces each one separately. */

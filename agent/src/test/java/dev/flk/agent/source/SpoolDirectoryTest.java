@@ -78,6 +78,26 @@ class SpoolDirectoryTest {
         assertThat(errors.get(1)).startsWith("line 4: ").contains("epoch");
     }
 
+    /** Checks that the memory for refused lines is bounded, although each needs more memory than its text. */
+    @Test
+    void step_manyShortBadLines_areSetAsideInPortions() throws Exception {
+        write("a.ndjson", "x\n".repeat(60_000));
+        Path errors = spool.resolve("a.ndjson.error");
+        SpoolDirectory directory = directory();
+
+        long before = 0;
+        for (boolean more = true; more; ) {
+            more = directory.step();
+            long now = Files.size(errors);
+            assertThat(now - before).isLessThan((1 << 20) + 1_000);
+            before = now;
+        }
+
+        assertThat(before).isGreaterThan(2 << 20);
+        assertThat(Files.readAllLines(errors)).hasSize(60_000);
+        assertThat(files()).containsExactly("a.ndjson.error");
+    }
+
     @Test
     void step_otherFiles_areLeftAlone() throws Exception {
         write("a.json.tmp", GOOD);
