@@ -68,6 +68,7 @@ public final class Audit implements AutoCloseable {
     private final Logger logger;
     private final InstantSource clock;
     private final LineLimit refusals;
+    private boolean isClosed;
 
     private Audit(
             @Nullable RollingFileAppender<ILoggingEvent> appender,
@@ -196,15 +197,26 @@ public final class Audit implements AutoCloseable {
     }
 
     private void write(ObjectNode line) {
+        openAgain();
         logger.info("{}", line);
+    }
+
+    /** Opens the file if it could not be opened before. A failure is logged and counted for each line. */
+    private synchronized void openAgain() {
+        if (appender != null && !appender.isStarted() && !isClosed) {
+            appender.start();
+        }
     }
 
     /** Writes that the backend stopped, and closes the file. */
     @Override
     public void close() {
         operation("stopped", Map.of());
-        if (appender != null) {
-            appender.stop();
+        synchronized (this) {
+            isClosed = true;
+            if (appender != null) {
+                appender.stop();
+            }
         }
     }
 

@@ -31,6 +31,8 @@ public final class LoggedBodies {
     private static final long SLACK_MILLIS = 1_000;
 
     private static final long LOOKED_AFTER_MILLIS = 60_000;
+    /** The maximum time by which a clock that was set back may have put later arrivals before the wanted one. */
+    private static final long SET_BACK_MILLIS = 300_000;
 
     private final DecidedLog log;
 
@@ -81,10 +83,15 @@ public final class LoggedBodies {
             long bytes = 0;
             for (long read = 0; read < MOST_READ && found.size() < MOST_BODIES && bytes < MOST_BYTES; read++) {
                 LogRecord record = walk.next();
-                if (record == null || record.arrivalMillis() > wanted + LOOKED_AFTER_MILLIS) {
+                long after = record == null ? Long.MAX_VALUE : record.arrivalMillis() - wanted;
+                if (record == null
+                        || after > LOOKED_AFTER_MILLIS + SET_BACK_MILLIS
+                        || (after > LOOKED_AFTER_MILLIS && !found.isEmpty())) {
                     break;
                 }
-                if (record.kind() != RecordKind.OVERRULED
+                if (after >= -SLACK_MILLIS
+                        && after <= LOOKED_AFTER_MILLIS
+                        && record.kind() != RecordKind.OVERRULED
                         && contains(record.body(), text)
                         && LoggedId.of(record).equals(Optional.of(id))) {
                     bytes += record.body().length;

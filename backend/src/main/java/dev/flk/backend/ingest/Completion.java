@@ -57,15 +57,18 @@ final class Completion {
     /** Settles an id whose decision was recorded as the outcome, or expired before it could be recorded. */
     void recorded(InFlight inFlight) {
         Decision decision = inFlight.decision();
-        count(decision);
-        log.decided(decision);
+        try {
+            count(decision);
+            log.decided(decision);
+        } catch (RuntimeException | VirtualMachineError e) {
+            log.broken(e); // without memory for the line, for example, the submissions are still answered
+        }
         List<Candidate> candidates = inFlightIds.end(inFlight);
+        finished(inFlight);
         if (candidates.isEmpty()) {
             metrics.decidedLate.increment();
-            finished(inFlight);
             return;
         }
-        finished(inFlight);
         StoredOutcome existing = decision.recorded();
         answer(candidates.get(0), Decided.of(existing, Relation.FIRST));
         candidates.subList(1, candidates.size()).forEach(candidate -> answerKnown(candidate, existing));
@@ -161,7 +164,7 @@ final class Completion {
     private void answer(Candidate candidate, Outcome outcome) {
         try {
             candidate.answer().accept(outcome);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | VirtualMachineError e) {
             log.broken(e); // a callback must not throw; if one does, the other submissions are still answered
         }
     }

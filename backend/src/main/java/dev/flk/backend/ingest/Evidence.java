@@ -43,6 +43,7 @@ final class Evidence {
     private final GuardedStore store;
     private final InstantSource expiry;
     private final EvidenceBudget budget;
+    private final OutcomeLog log;
     private final int maxEntries;
 
     // guarded by this
@@ -78,12 +79,14 @@ final class Evidence {
             GuardedStore store,
             InstantSource expiry,
             EvidenceBudget budget,
+            OutcomeLog log,
             int maxEntries) {
         this.inbox = inbox;
         this.queue = queue;
         this.store = store;
         this.expiry = expiry;
         this.budget = budget;
+        this.log = log;
         this.maxEntries = maxEntries;
     }
 
@@ -124,7 +127,12 @@ final class Evidence {
             if (known != null && known) {
                 answer(content, null);
             } else {
-                append(content, candidate, expiresAtMillis);
+                try {
+                    append(content, candidate, expiresAtMillis);
+                } catch (RuntimeException | VirtualMachineError e) { // the stage would hide it, and nobody be answered
+                    log.broken(e);
+                    answer(content, Refused.BROKEN);
+                }
             }
         });
     }

@@ -150,7 +150,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         this.inFlightIds = new InFlightIds(MAX_IDS_IN_FLIGHT, clock.expiry());
         this.advice = new RetryAdvice(store, inbox.lowWater());
         Evidence evidence =
-                new Evidence(inbox, queue, store, clock.expiry(), new EvidenceBudget(nanoTicker), MAX_EVIDENCE);
+                new Evidence(inbox, queue, store, clock.expiry(), new EvidenceBudget(nanoTicker), log, MAX_EVIDENCE);
         this.completion = new Completion(inFlightIds, inbox.lowWater(), evidence, limits, metrics, log);
         CatchUp catchUp = new CatchUp(inbox, queue, store, inFlightIds, evidence, clock, metrics, log);
         this.link = new StoreLink(store, inbox, queue, catchUp, advice, nanoTicker);

@@ -266,13 +266,20 @@ final class OutcomeWriter {
         for (int i = 0; i < group.size(); i++) {
             InFlight inFlight = group.get(i);
             StoredOutcome winner = existing.get(i);
-            guarded(() -> {
+            settleOrLeave(inFlight, () -> {
                 if (winner.equals(inFlight.outcome())) {
                     completion.recorded(inFlight);
                 } else {
                     keepOverruling(inFlight, winner);
                 }
             });
+        }
+    }
+
+    /** Runs a step that settles an id. If the step throws before the id is settled, the id is left to the backlog. */
+    private void settleOrLeave(InFlight inFlight, Runnable step) {
+        if (!guarded(step) && completion.isUnderWay(inFlight)) {
+            var unused = guarded(() -> leaveWaiting(inFlight, Refused.BROKEN));
         }
     }
 
@@ -291,7 +298,7 @@ final class OutcomeWriter {
                 queue.later(finish -> {
                     finish.run();
                     log.overruled(inFlight.outcome(), winner);
-                    completion.overruled(inFlight, winner);
+                    settleOrLeave(inFlight, () -> completion.overruled(inFlight, winner));
                 }),
                 queue.later(cause -> leaveWaiting(inFlight, Refused.appendFailed(cause))));
         if (!taken) {
@@ -299,10 +306,10 @@ final class OutcomeWriter {
         }
     }
 
-    /** Sends an error to the submissions that wait for the outcome of this id, and then moves the id to the backlog. */
+    /** Moves the id to the backlog, and sends an error to the submissions that wait for the outcome of this id. */
     private void leaveWaiting(InFlight inFlight, Refused error) {
-        completion.leftWaiting(inFlight, error);
         backlog.add(inFlight);
+        completion.leftWaiting(inFlight, error);
     }
 
     /**

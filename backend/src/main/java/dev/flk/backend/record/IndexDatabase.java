@@ -30,8 +30,13 @@ final class IndexDatabase implements AutoCloseable {
     private final WriteOptions unlogged = new WriteOptions().setDisableWAL(true);
     private final RocksDB rocks;
 
-    /** @param directory the directory; null for a database in memory */
-    IndexDatabase(@Nullable Path directory) throws RocksDBException {
+    /**
+     * Opens the database.
+     *
+     * @param directory the directory; null for a database in memory
+     * @param isDamaged whether a use of the files has shown that they are damaged; an empty database then replaces them
+     */
+    IndexDatabase(@Nullable Path directory, boolean isDamaged) throws RocksDBException {
         env = directory == null ? new RocksMemEnv(Env.getDefault()) : Env.getDefault();
         options = new Options()
                 .setEnv(env)
@@ -50,6 +55,9 @@ final class IndexDatabase implements AutoCloseable {
                         .setFormatVersion(6));
         String path = directory == null ? "/record-index" : directory.toString();
         try {
+            if (isDamaged) {
+                RocksDB.destroyDB(path, options);
+            }
             rocks = openOrReplace(path);
         } catch (RocksDBException e) {
             closeOptions();
@@ -70,7 +78,8 @@ final class IndexDatabase implements AutoCloseable {
         }
     }
 
-    private static boolean isDamage(RocksDBException e) {
+    /** Returns whether an error means that the files of a database are damaged. */
+    static boolean isDamage(RocksDBException e) {
         Status status = e.getStatus();
         return status != null && status.getCode() == Status.Code.Corruption;
     }

@@ -72,6 +72,7 @@ public final class RecordIndex implements AutoCloseable {
 
     private volatile boolean isComplete;
     private volatile boolean hasFailed;
+    private volatile boolean isDamaged;
 
     // used only by the thread that calls step()
     private @Nullable Position position;
@@ -141,7 +142,7 @@ public final class RecordIndex implements AutoCloseable {
             reportedFailure = null;
             return isMore;
         } catch (RocksDBException | IOException | UnsatisfiedLinkError e) {
-            hasFailed = true;
+            failed(e);
             String message = String.valueOf(e.getMessage());
             if (!message.equals(reportedFailure)) {
                 LOG.error(
@@ -152,6 +153,12 @@ public final class RecordIndex implements AutoCloseable {
             }
             return false;
         }
+    }
+
+    /** Notes a failure; the next step opens the database again, or an empty one if the files are damaged. */
+    private void failed(Throwable e) {
+        isDamaged |= e instanceof RocksDBException failure && IndexDatabase.isDamage(failure);
+        hasFailed = true;
     }
 
     private boolean step(IndexDatabase opened) throws RocksDBException {
@@ -329,8 +336,11 @@ public final class RecordIndex implements AutoCloseable {
         try {
             return using(use);
         } catch (RocksDBException e) {
-            hasFailed = true;
-            LOG.error("the index of the record of outcomes can't be read and will be opened again: {}", e.getMessage());
+            failed(e);
+            LOG.error(
+                    "the index of the record of outcomes can't be read and will be {}: {}",
+                    isDamaged ? "built again" : "opened again",
+                    e.getMessage());
             throw Reason.STARTING.because("the index of the record can't be read; the backend's log has the problem");
         }
     }
@@ -359,7 +369,8 @@ public final class RecordIndex implements AutoCloseable {
                 Files.createDirectories(directory, OwnerOnly.directory(directory));
                 NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
             }
-            database = new IndexDatabase(directory);
+            database = new IndexDatabase(directory, isDamaged);
+            isDamaged = false;
             position = null;
             isComplete = false; // changes that were not flushed before a failure are missing
             built = 0;

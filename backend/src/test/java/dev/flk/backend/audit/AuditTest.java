@@ -100,4 +100,19 @@ final class AuditTest {
         }
         assertThat(ScrapedText.text(metrics)).containsPattern("(?m)^flk_audit_errors_total [1-9]");
     }
+
+    @Test
+    void operation_fileCouldNotBeOpened_isCounted_untilTheDirectoryIsRepaired() throws Exception {
+        Path file = Files.writeString(directory.resolve("audit"), "a file");
+        try (Audit audit = open()) {
+            for (int i = 0; i < 20; i++) {
+                audit.operation("keys_changed", Map.of());
+            }
+            assertThat(ScrapedText.sample(metrics, "flk_audit_errors_total")).isGreaterThanOrEqualTo(20);
+
+            Files.delete(file);
+            audit.operation("keys_refused", Map.of());
+        }
+        assertThat(lines()).extracting(line -> line.path("event").asText()).containsExactly("keys_refused", "stopped");
+    }
 }

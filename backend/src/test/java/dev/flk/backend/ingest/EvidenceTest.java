@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import static dev.flk.backend.ingest.Outcomes.assertDecided;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.GuardedStore.StoreMetrics;
 import dev.flk.backend.inbox.DecisionRules;
@@ -106,7 +107,8 @@ final class EvidenceTest {
         Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), Optional::empty, queue);
         GuardedStore store = new GuardedStore(
                 "the store", new SimulatedStore(world), world::nanos, new Random(1), new StoreMetrics(metrics));
-        Evidence evidence = new Evidence(inbox, queue, store, world::now, new EvidenceBudget(world::nanos), 10);
+        Evidence evidence = new Evidence(
+                inbox, queue, store, world::now, new EvidenceBudget(world::nanos), new OutcomeLog(Audit.none()), 10);
         evidence.known(
                 candidate(0).id(),
                 candidate(0).digest(),

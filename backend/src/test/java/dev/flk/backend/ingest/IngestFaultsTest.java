@@ -4,6 +4,10 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.AppenderBase;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.IngestHarness.Clock;
@@ -19,6 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.slf4j.LoggerFactory;
 
 /** Tests that one failure of the memory, the store or an answer affects only the submission in which it occurs. */
 final class IngestFaultsTest {
@@ -64,6 +69,49 @@ final class IngestFaultsTest {
         }
     }
 
+    /** Simulates that memory runs out while the line about a decision is written. */
+    @Test
+    void logLine_outOfMemory_submissionIsAnsweredAndItsIdFree() throws IOException {
+        try (IngestHarness harness = open();
+                FailingLog failing = new FailingLog("PCS")) {
+            CompletableFuture<Outcome> first = harness.send(Pcs.number(1).with("D_hat", "0.1"));
+            await().until(first::isDone);
+
+            assertThat(failing.hasFailed).isTrue();
+            assertThat(first.join()).isInstanceOf(Outcome.Decided.class);
+            assertThat(harness.submit(Pcs.number(1).with("D_hat", "0.1"))).isInstanceOf(Outcome.Decided.class);
+            await().until(() -> harness.ingest.pending() == 0);
+        }
+    }
+
+    /** An appender of ingest's log that throws an {@link OutOfMemoryError} for the first line with some beginning. */
+    private static final class FailingLog extends AppenderBase<ILoggingEvent> implements AutoCloseable {
+        private final Logger logger = (Logger) LoggerFactory.getLogger("dev.flk.backend.ingest");
+        private final String beginning;
+        volatile boolean hasFailed;
+
+        FailingLog(String beginning) {
+            this.beginning = beginning;
+            start();
+            logger.setLevel(Level.INFO);
+            logger.addAppender(this);
+        }
+
+        @Override
+        protected void append(ILoggingEvent event) {
+            if (!hasFailed && event.getFormattedMessage().startsWith(beginning)) {
+                hasFailed = true;
+                throw new OutOfMemoryError("injected");
+            }
+        }
+
+        @Override
+        public void close() {
+            logger.detachAppender(this);
+            logger.setLevel(null);
+        }
+    }
+
     @Test
     void storeDown_backlogKeepsNoBodiesInMemory() throws IOException {
         try (IngestHarness harness = open()) {
@@ -87,6 +135,21 @@ final class IngestFaultsTest {
         byte[] bytes = Pcs.number(1).bytes();
         harness.submit(bytes);
         return new WeakReference<>(bytes);
+    }
+
+    /** Checks that the other submissions of an id are answered if memory runs out for the answer to one of them. */
+    @Test
+    void answer_outOfMemory_otherSubmissionsOfTheIdAreAnswered() throws IOException {
+        try (IngestHarness harness = open()) {
+            CompletableFuture<Outcome> second = new CompletableFuture<>();
+            harness.ingest.submit(List.of(
+                    new Submission(Pcs.number(1).bytes(), harness.sender, outcome -> {
+                        throw new OutOfMemoryError("injected");
+                    }),
+                    new Submission(Pcs.number(1).bytes(), harness.sender, second::complete)));
+            await().dontCatchUncaughtExceptions().until(second::isDone);
+            assertThat(second.join()).isInstanceOf(Outcome.Decided.class);
+        }
     }
 
     /** Checks that the other submissions of a turn are answered if the answer to one of them throws. */

@@ -3,6 +3,7 @@ package dev.flk.backend.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -294,6 +295,29 @@ class RecordIndexTest {
                     .isEmpty();
             index.close();
         }
+    }
+
+    @Test
+    void directory_tableDamaged_isBuiltAgain() throws IOException {
+        index = new RecordIndex(engine, directory);
+        recordSome(0, 500);
+        catchUp();
+        index.close(); // writes the tables
+        try (Stream<Path> files = Files.list(directory)) {
+            for (Path table :
+                    files.filter(each -> each.toString().endsWith(".sst")).toList()) {
+                byte[] bytes = Files.readAllBytes(table);
+                bytes[bytes.length / 3] ^= 1;
+                Files.write(table, bytes);
+            }
+        }
+
+        index = new RecordIndex(engine, directory);
+        await().ignoreExceptionsInstanceOf(StateException.class).untilAsserted(() -> {
+            catchUp();
+            compare(20);
+        });
+        index.close();
     }
 
     @Test
