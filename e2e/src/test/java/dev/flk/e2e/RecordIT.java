@@ -115,6 +115,9 @@ class RecordIT {
             assertThat(shards).contains("<a href=\"/ui/shard?name=%3Cb%3E%26%27\">&lt;b&gt;&amp;'</a>");
             assertThat(shards).doesNotContain("<b>");
 
+            assertThat(client.get("/ui/shard?name=%3Cb%3E%26%27&from=2100-01-01T00:00:00Z")
+                            .body())
+                    .contains("The record has no outcome of this shard in this range of time.");
             String shard = client.get("/ui/shard?name=%3Cb%3E%26%27").body();
             assertThat(shard)
                     .doesNotContain("<b>")

@@ -6,6 +6,7 @@ import dev.flk.http.EventStream.CloseReason;
 import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.RequestDecoder.RequestHead;
 import io.netty.buffer.ByteBufHolder;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -30,7 +31,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A connection that reads requests one after the other and writes their answers in the same order. Used only on its
- * event loop, except {@link #refusedEarly}.
+ * event loop.
  *
  * <p>Reading further requests pauses while too many requests, or requests with too many bytes in total, wait for
  * answers, while the client does not read its answers, and after {@link #holdRequests}. After a rejection, the rest of
@@ -244,6 +245,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
         } else if (state == State.LINGERING) {
             closeIf(quietNanos
                     > (stopping ? STOP_LINGER_NANOS : options.bodyTimeout().toNanos()));
+        } else if (incoming != null && incoming.wantsContinue()) {
+            // a client that still waits for 100 Continue is not slow, unless it does not read the earlier answers
+            closeIf(order.hasUntaken() && quietNanos > options.idleTimeout().toNanos());
         } else if (incoming != null) {
             tickBody(incoming, Math.min(nowNanos - incoming.sinceNanos(), quietNanos));
         } else if (headerSince.isPresent() && state == State.HEAD && !paused) {
@@ -265,9 +269,6 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     private void tickBody(Incoming current, long slowNanos) {
-        if (current.wantsContinue()) {
-            return; // a client that still waits for 100 Continue is not slow
-        }
         if (slowNanos > options.bodyTimeout().toNanos()) {
             refuse(current.exchange(), current.tooSlow());
         } else if (slowNanos > SLOW_NANOS
@@ -284,7 +285,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         closeStream(CloseReason.STOPPED);
         if (state == State.HEAD && decoder.headerSinceNanos().isEmpty()) {
             become(State.DISCARDING);
-            closeIf(order.isEmpty());
+            closeIfAnswered();
             pauseOrResume();
         }
     }
@@ -292,10 +293,6 @@ final class Connection extends ChannelInboundHandlerAdapter {
     /** Returns the client of this connection. */
     Visitor visitor() {
         return visitor;
-    }
-
-    void refusedEarly() {
-        server.events().refusedEarly();
     }
 
     /** Closes the connection at once. */
@@ -430,7 +427,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
             refuse(incoming.exchange(), Refusal.badRequest("the body ended too early"));
         }
         closeStream(CloseReason.DISCONNECTED);
-        closeIf(state == State.LINGERING || (state == State.HEAD && order.isEmpty()));
+        closeIf(state == State.LINGERING);
+        if (state == State.HEAD) {
+            closeIfAnswered();
+        }
         if (state != State.LINGERING) {
             become(State.DRAINED);
         }
@@ -488,6 +488,15 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     private void closeStream(CloseReason reason) {
         order.stream().ifPresent(stream -> stream.close(reason));
+    }
+
+    /** Closes the connection if all requests are answered, as soon as the network has accepted the last answer. */
+    private void closeIfAnswered() {
+        if (order.isEmpty() && order.hasUnsent()) {
+            context().writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(this::endOutput);
+        } else {
+            closeIf(order.isEmpty());
+        }
     }
 
     private void closeIf(boolean condition) {

@@ -32,6 +32,9 @@ public final class Exchange {
     /** The complete body of the request; null until the body is complete, and again after the request is answered. */
     private @Nullable BodyBuffer body;
 
+    /** The counter of early refusals; set before the endpoint gets the request. */
+    private HttpEvents refusals = HttpEvents.NONE;
+
     private boolean holdsPlace;
     private long moreBytes;
     private boolean discarded;
@@ -53,6 +56,10 @@ public final class Exchange {
     /** Returns the client that sent the request, as created by {@link Admission}. */
     public Visitor visitor() {
         return connection.visitor();
+    }
+
+    void countRefusals(HttpEvents counter) {
+        refusals = counter;
     }
 
     /** Counts the request as in progress until it is answered; returns false if too many requests are in progress. */
@@ -253,7 +260,7 @@ public final class Exchange {
 
     /** Answers 503 because there are too few resources. Any thread. */
     public void refuseEarly() {
-        connection.refusedEarly();
+        refusals.refusedEarly();
         answer(Refusal.overloaded());
     }
 

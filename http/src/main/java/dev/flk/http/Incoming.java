@@ -6,6 +6,7 @@ import dev.flk.http.RequestDecoder.RequestHead;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import io.netty.buffer.ByteBuf;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +23,7 @@ final class Incoming {
     private final RequestHead head;
     private final Endpoint endpoint;
     private final Exchange exchange;
-    private final HttpServer server;
+    private final HttpEvents refusals;
     private final BodyBuffer body;
     private final int maxReadBytes;
     private final long sinceNanos;
@@ -35,7 +36,8 @@ final class Incoming {
         this.head = head;
         this.endpoint = endpoint;
         this.exchange = exchange;
-        this.server = server;
+        this.refusals = Objects.requireNonNullElse(endpoint.refusals(), server.events());
+        exchange.countRefusals(refusals);
         this.sinceNanos = server.nanoTicker().getAsLong();
         this.wantsContinue = head.holdsBodyBack();
         this.maxReadBytes =
@@ -132,7 +134,7 @@ final class Incoming {
     /** Returns the answer to a request whose body took too long to arrive. */
     Answer tooSlow() {
         if (takesBody()) {
-            server.events().bodyTooSlow();
+            refusals.bodyTooSlow();
         }
         return Refusal.tooSlow();
     }
@@ -175,7 +177,7 @@ final class Incoming {
         early = Refusal.overloaded();
         body.release();
         if (endpoint.takesBody()) {
-            server.events().refusedEarly();
+            refusals.refusedEarly();
         }
     }
 
@@ -197,12 +199,12 @@ final class Incoming {
             case YES -> Optional.empty();
             case TOO_LONG -> {
                 if (takesBody()) {
-                    server.events().bodyTooLong();
+                    refusals.bodyTooLong();
                 }
                 yield Optional.of(Refusal.bodyTooLong(takesBody() ? endpoint.maxBodyBytes() : maxReadBytes));
             }
             case NO_MEMORY -> {
-                server.events().refusedEarly();
+                refusals.refusedEarly();
                 yield Optional.of(Refusal.overloaded());
             }
         };

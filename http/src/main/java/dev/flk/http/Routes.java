@@ -119,8 +119,14 @@ public final class Routes {
      *     body is discarded
      * @param takesPlace whether requests to the endpoint count as in progress; false if the endpoint answers them
      *     without waiting for anything
+     * @param refusals the counter of the requests that are refused before the endpoint gets them; null for that of the
+     *     server. Only the events about bodies and about too few resources are passed to it
      */
-    public record Endpoint(int maxBodyBytes, boolean takesPlace, Handler handler) {
+    public record Endpoint(
+            int maxBodyBytes,
+            boolean takesPlace,
+            Handler handler,
+            @Nullable HttpEvents refusals) {
         /** The code that serves requests on the event loop of the connection; must not block. */
         @FunctionalInterface
         public interface Handler {
@@ -130,7 +136,12 @@ public final class Routes {
 
         /** Returns an endpoint that reads a body. */
         public static Endpoint withBody(int maxBodyBytes, Handler handler) {
-            return new Endpoint(maxBodyBytes, true, handler);
+            return new Endpoint(maxBodyBytes, true, handler, null);
+        }
+
+        /** Returns an endpoint that reads a body, and whose early refusals are passed to {@code refusals}. */
+        public static Endpoint withBody(int maxBodyBytes, Handler handler, HttpEvents refusals) {
+            return new Endpoint(maxBodyBytes, true, handler, refusals);
         }
 
         /**
@@ -138,12 +149,12 @@ public final class Routes {
          * progress.
          */
         public static Endpoint asking(Handler handler) {
-            return new Endpoint(0, true, handler);
+            return new Endpoint(0, true, handler, null);
         }
 
         /** Returns an endpoint that reads no body and answers regardless of the number of requests in progress. */
         public static Endpoint always(Handler handler) {
-            return new Endpoint(0, false, handler);
+            return new Endpoint(0, false, handler, null);
         }
 
         /** Returns an endpoint that gives the same answer to every request. */

@@ -119,6 +119,18 @@ class ProtocolTest {
     }
 
     @Test
+    void halfClosed_whileALongAnswerIsRead_getsAllOfIt() throws Exception {
+        server.answer(body -> "y".repeat(4 << 20));
+        RawClient client = server.connectNarrow().post("/echo", "x");
+        server.served.take();
+
+        client.shutDownOutput();
+
+        assertThat(client.read().body()).hasSize((4 << 20) + 2);
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
     void halfClosed_insideTheBody_is400() throws IOException {
         RawClient client =
                 server.connect().send(SUBMIT + "Content-Length: 10\n\nabc").shutDownOutput();

@@ -36,6 +36,21 @@ class StopTest {
     }
 
     @Test
+    void close_clientStillReadsALongAnswer_isSentCompletely() throws Exception {
+        server.answer(body -> "y".repeat(4 << 20));
+        RawClient client = server.connectNarrow().post("/echo", "x");
+        server.served.take();
+
+        Thread closing = closeInBackground();
+        server.awaitNotListening();
+
+        assertThat(client.read().body()).hasSize((4 << 20) + 2);
+        assertThat(client.isAtEnd()).isTrue();
+        client.close();
+        closing.join();
+    }
+
+    @Test
     void close_partialBody_isReadAndAnsweredFirst() throws Exception {
         RawClient client = server.connect().send("POST /echo HTTP/1.1\nHost: h\nContent-Length: 4\n\nab");
         server.awaitConnections(1);

@@ -133,6 +133,18 @@ class TimeoutTest {
     }
 
     @Test
+    void idle_clientNeverReadsAndWaitsToContinue_isClosed() throws Exception {
+        server.idleTimeout(SHORT).maxBodyBytes(64 << 10);
+        server.answer(body -> "y".repeat(30 << 20));
+        server.connectNarrow()
+                .post("/echo", "x")
+                .send("POST /echo HTTP/1.1\nHost: h\nExpect: 100-continue\nContent-Length: 1\n\n");
+        server.served.take();
+
+        server.awaitConnections(0);
+    }
+
+    @Test
     void waiting_forAnAnswer_isNotIdle() throws Exception {
         server.idleTimeout(SHORT).headerTimeout(SHORT).bodyTimeout(SHORT);
         server.keep();

@@ -272,7 +272,8 @@ final class SessionsCommand {
             })
     int queue() throws IOException {
         String base = url == null ? RunningBackend.url(environment, config.file) : url.replaceAll("/+$", "");
-        Queue queue = Queue.of(backend.client().get(base + "/metrics", RunningBackend.login(environment, config.file)));
+        Queue queue = Queue.of(required(backend.sendWithLogin(backend.request(base + "/metrics")))
+                .body());
         if (json) {
             out().print(Json.line(queue));
         } else {

@@ -29,6 +29,7 @@ import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
+import dev.flk.http.HttpEvents;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
@@ -157,7 +158,7 @@ final class PageHandler implements AutoCloseable {
                         Endpoint.asking((request, exchange) -> serve(request, exchange, this::certificate)))
                 .get(PATH + "/key", Endpoint.asking((request, exchange) -> serve(request, exchange, this::key)))
                 .get(PATH + "/review", Endpoint.asking((request, exchange) -> serve(request, exchange, this::review)))
-                .post(PATH + "/review", Endpoint.withBody(MAX_FORM_BYTES, this::takeReview))
+                .post(PATH + "/review", Endpoint.withBody(MAX_FORM_BYTES, this::takeReview, HttpEvents.NONE))
                 .get(PATH + "/state", Endpoint.asking((request, exchange) -> serve(request, exchange, this::state)))
                 .get(PATH + "/search", Endpoint.asking((request, exchange) -> serve(request, exchange, this::search)))
                 .get(PATH + "/events", Endpoint.always(this::events))

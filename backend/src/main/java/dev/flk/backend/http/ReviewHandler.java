@@ -18,6 +18,7 @@ import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
+import dev.flk.http.HttpEvents;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
@@ -145,7 +146,7 @@ final class ReviewHandler {
 
     Routes addTo(Routes routes) {
         return routes.get(PATH, Endpoint.asking(this::get))
-                .route(HttpMethod.PUT, PATH, Endpoint.withBody(MAX_BODY_BYTES, this::put));
+                .route(HttpMethod.PUT, PATH, Endpoint.withBody(MAX_BODY_BYTES, this::put, HttpEvents.NONE));
     }
 
     private void get(Request request, Exchange exchange) {

@@ -15,6 +15,7 @@ import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
+import dev.flk.http.HttpEvents;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
@@ -122,8 +123,27 @@ final class SessionHandler implements AutoCloseable {
         return routes.get(PATH, Endpoint.asking(this::list))
                 .get(PATH + "/changes", Endpoint.asking(this::changes))
                 .get(ALL_BELOW, Endpoint.asking(this::get))
-                .route(HttpMethod.PUT, ALL_BELOW, Endpoint.withBody(Session.MAX_BYTES, this::put))
+                .route(HttpMethod.PUT, ALL_BELOW, Endpoint.withBody(Session.MAX_BYTES, this::put, earlyRefusals()))
                 .route(HttpMethod.DELETE, ALL_BELOW, Endpoint.asking(this::delete));
+    }
+
+    private HttpEvents earlyRefusals() {
+        return new HttpEvents() {
+            @Override
+            public void refusedEarly() {
+                metrics.refused.increment(Refused.UNAVAILABLE);
+            }
+
+            @Override
+            public void bodyTooLong() {
+                metrics.refused.increment(Refused.TOO_LARGE);
+            }
+
+            @Override
+            public void bodyTooSlow() {
+                metrics.refused.increment(Refused.MALFORMED);
+            }
+        };
     }
 
     private void put(Request request, Exchange exchange) {

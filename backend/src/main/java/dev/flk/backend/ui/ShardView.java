@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param isCut whether the range has older outcomes, which are not drawn
  * @param plots the plots as SVG; empty without outcomes
  * @param range the range of time of the plots; null if there are no outcomes and not both bounds of the range are given
+ * @param isOfAllTime whether no bound of the range is given
  */
 public record ShardView(
         Instant at,
@@ -33,7 +34,8 @@ public record ShardView(
         int drawn,
         boolean isCut,
         List<Drawn> plots,
-        @Nullable Range range) {
+        @Nullable Range range,
+        boolean isOfAllTime) {
     /** The maximum number of outcomes in the table. */
     public static final int MOST_ROWS = 200;
 
@@ -162,7 +164,8 @@ public record ShardView(
                 drawn,
                 cursor != null,
                 plots,
-                range);
+                range,
+                span.from() == null && span.to() == null);
     }
 
     /** Returns the number of outcomes in the table that are not accepted. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ui;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.github.difflib.text.DiffRow;
 import com.github.difflib.text.DiffRowGenerator;
+import dev.flk.program.cli.Json;
 import dev.flk.state.Event;
 import dev.flk.state.History;
 import dev.flk.state.History.At;
@@ -238,9 +240,11 @@ public record StateView(
 
     private static List<String> lines(@Nullable Version version) {
         String json = version == null ? null : version.json();
-        return json == null
-                ? List.of()
-                : Outcome.parsed(json).toPrettyString().lines().toList();
+        try {
+            return json == null ? List.of() : Json.pretty(json).lines().toList();
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("the state returned text that is not JSON", e);
+        }
     }
 
     private static String css(DiffRow.Tag tag) {

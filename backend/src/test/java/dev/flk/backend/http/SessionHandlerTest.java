@@ -368,6 +368,10 @@ final class SessionHandlerTest {
         assertThat(asOperator("PUT", "/v1/sessions/a", largest).statusCode()).isEqualTo(200);
         assertThat(asOperator("PUT", "/v1/sessions/a", largest + " ").statusCode())
                 .isEqualTo(413);
+        assertThat(refused("too_large")).isEqualTo("1.0");
+        assertThat(server.sample("flk_rejected_total{reason=\"too_large\",}"))
+                .as("refused certificates")
+                .isEqualTo("0.0");
     }
 
     @ParameterizedTest
