@@ -55,7 +55,8 @@ class PostgresFaultsTest {
     private static final Map<Reason, Pattern> EXPLANATIONS = Map.of(
             Reason.STORE_DOWN,
             Pattern.compile(String.join("|", STOPPED, NO_CONNECTION, READ_ONLY, SLOW)
-                    + "|no connection was free or could be opened in time|does not answer within"),
+                    + "|no connection was free or could be opened in time|does not answer within"
+                    + "|does not answer a login in time"),
             Reason.DISK_FULL,
             Pattern.compile(DISK_FULL),
             Reason.TOO_MANY_TX,

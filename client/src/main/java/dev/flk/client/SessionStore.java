@@ -3,6 +3,7 @@ package dev.flk.client;
 
 import dev.flk.client.SessionCallException.ConcurrencyException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
@@ -17,8 +18,11 @@ import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.UnaryOperator;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -193,10 +197,20 @@ public final class SessionStore {
      * Opens the stream of the changes after a position; if the position is empty, the stream starts with the next
      * change.
      */
-    HttpResponse<Stream<String>> changes(String prefix, String after) throws IOException, InterruptedException {
+    HttpResponse<InputStream> changes(String prefix, String after) throws IOException, InterruptedException {
         String target = "/v1/sessions/changes?prefix=" + encoded(prefix);
         Map<String, String> headers = after.isEmpty() ? Map.of() : Map.of("Last-Event-ID", after);
-        return http.send(request("GET", target, headers, null).build(), BodyHandlers.ofLines());
+        // the timeout of a request may cover the body, so the head gets a timeout of its own
+        CompletableFuture<HttpResponse<InputStream>> answer =
+                http.sendAsync(request("GET", target, headers, null).build(), BodyHandlers.ofInputStream());
+        try {
+            return answer.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            answer.cancel(true);
+            throw new IOException(base + " did not answer within " + timeout.toSeconds() + " s", e);
+        } catch (ExecutionException e) {
+            throw new IOException(base + " did not answer: " + e.getCause(), e);
+        }
     }
 
     private HttpResponse<String> send(String method, String id, @Nullable String json, long ifVersion) {

@@ -6,20 +6,31 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.flk.client.SessionStore.Change;
 import dev.flk.client.SessionStore.Listener;
+import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Iterator;
 import java.util.Optional;
-import java.util.stream.Stream;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** A subscription to changes of sessions, with a thread that reads them. {@link #close} ends it. */
 public final class SessionSubscription implements AutoCloseable {
     private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
+    /**
+     * The time after which a stream without a line counts as broken. A backend sends a comment every 15 seconds, so
+     * that its silence shows that it, or the network, has vanished.
+     */
+    private static final Duration LONGEST_SILENCE = Duration.ofSeconds(60);
+
     private static final String ID = "id: ";
     private static final String EVENT = "event: ";
     private static final String DATA = "data: ";
@@ -27,7 +38,11 @@ public final class SessionSubscription implements AutoCloseable {
     private final SessionStore store;
     private final String prefix;
     private final Listener listener;
+    private final long longestSilenceNanos;
     private final Thread thread = new Thread(this::run, "flk-sessions");
+    private final ScheduledExecutorService watch =
+            Executors.newSingleThreadScheduledExecutor(SessionSubscription::daemon);
+    private volatile long lineNanos;
     private volatile boolean isClosed;
     private volatile @Nullable SessionCallException problem;
 
@@ -35,17 +50,37 @@ public final class SessionSubscription implements AutoCloseable {
     private String lastId = "";
     private boolean wasConnected;
 
-    private SessionSubscription(SessionStore store, String prefix, Listener listener) {
+    /** The failure of the listener, as opposed to a failure of the stream. */
+    private static final class ListenerFailed extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        ListenerFailed(RuntimeException cause) {
+            super("the subscription has ended, because its listener failed: " + cause, cause);
+        }
+    }
+
+    private SessionSubscription(SessionStore store, String prefix, Listener listener, Duration longestSilence) {
         this.store = store;
         this.prefix = prefix;
         this.listener = listener;
+        this.longestSilenceNanos = longestSilence.toNanos();
         thread.setDaemon(true);
     }
 
     static SessionSubscription start(SessionStore store, String prefix, Listener listener) {
-        SessionSubscription started = new SessionSubscription(store, prefix, listener);
+        return start(store, prefix, listener, LONGEST_SILENCE);
+    }
+
+    static SessionSubscription start(SessionStore store, String prefix, Listener listener, Duration longestSilence) {
+        SessionSubscription started = new SessionSubscription(store, prefix, listener, longestSilence);
         started.thread.start();
         return started;
+    }
+
+    private static Thread daemon(Runnable watching) {
+        Thread thread = new Thread(watching, "flk-sessions-watch");
+        thread.setDaemon(true);
+        return thread;
     }
 
     /**
@@ -66,8 +101,9 @@ public final class SessionSubscription implements AutoCloseable {
                 Thread.sleep(pause.toMillis());
             } catch (InterruptedException e) {
                 return; // close() interrupts the thread
-            } catch (RuntimeException e) {
-                problem = new SessionCallException("the subscription has ended, because its listener failed: " + e, e);
+            } catch (ListenerFailed e) {
+                problem = new SessionCallException(String.valueOf(e.getMessage()), e);
+                watch.shutdownNow();
                 return;
             }
             pause = pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0 ? pause.multipliedBy(2) : LONGEST_PAUSE;
@@ -78,8 +114,11 @@ public final class SessionSubscription implements AutoCloseable {
     private boolean read() throws InterruptedException {
         boolean isOpen = false;
         try {
-            HttpResponse<Stream<String>> answer = store.changes(prefix, lastId);
-            try (Stream<String> lines = answer.body()) {
+            HttpResponse<InputStream> answer = store.changes(prefix, lastId);
+            lineNanos = System.nanoTime();
+            ScheduledFuture<?> silence = endIfSilent(answer.body());
+            try (BufferedReader lines =
+                    new BufferedReader(new InputStreamReader(answer.body(), StandardCharsets.UTF_8))) {
                 isOpen = answer.statusCode() == 200;
                 if (!isOpen) {
                     problem = new SessionCallException(
@@ -90,28 +129,66 @@ public final class SessionSubscription implements AutoCloseable {
                 if (wasConnected && lastId.isEmpty()) {
                     // the new stream can't resume where the old stream ended, because no change, and so no position,
                     // was received
-                    listener.reset();
+                    call(listener::reset);
                 }
                 wasConnected = true;
-                read(lines.iterator());
+                read(lines);
+            } finally {
+                silence.cancel(false);
             }
-        } catch (IOException | UncheckedIOException e) {
+        } catch (ListenerFailed e) {
+            throw e;
+        } catch (IOException | RuntimeException e) { // credentials, and lines that are no JSON, throw other exceptions
             problem = new SessionCallException("the stream of changes broke: " + e.getMessage(), e);
         }
         return isOpen;
     }
 
-    private void read(Iterator<String> lines) {
+    /** Closes a stream, which ends the read in progress, as soon as no line has arrived for too long. */
+    private ScheduledFuture<?> endIfSilent(InputStream stream) {
+        return watch.scheduleWithFixedDelay(
+                () -> {
+                    if (System.nanoTime() - lineNanos > longestSilenceNanos) {
+                        closeQuietly(stream);
+                    }
+                },
+                longestSilenceNanos / 4,
+                longestSilenceNanos / 4,
+                TimeUnit.NANOSECONDS);
+    }
+
+    private static void closeQuietly(InputStream stream) {
+        try {
+            stream.close();
+        } catch (IOException e) {
+            // the thread that reads the stream gets an exception, too
+        }
+    }
+
+    private static void call(Runnable listening) {
+        try {
+            listening.run();
+        } catch (RuntimeException e) {
+            throw new ListenerFailed(e);
+        }
+    }
+
+    private void read(BufferedReader lines) throws IOException {
         String id = lastId;
         String event = "";
-        while (!isClosed && lines.hasNext()) {
-            String line = lines.next();
+        while (!isClosed) {
+            String line = lines.readLine();
+            if (line == null) {
+                return;
+            }
+            lineNanos = System.nanoTime();
             id = line.startsWith(ID) ? line.substring(ID.length()) : id;
             event = line.startsWith(EVENT) ? line.substring(EVENT.length()) : event;
             if (line.startsWith(DATA) && event.equals("reset")) {
-                listener.reset();
+                call(listener::reset);
             } else if (line.startsWith(DATA)) {
-                listener.changed(change(line.substring(DATA.length())));
+                Change change = change(line.substring(DATA.length()));
+                call(() -> listener.changed(change));
                 lastId = id;
             }
         }
@@ -131,6 +208,7 @@ public final class SessionSubscription implements AutoCloseable {
     @Override
     public void close() {
         isClosed = true;
+        watch.shutdownNow();
         thread.interrupt();
     }
 }

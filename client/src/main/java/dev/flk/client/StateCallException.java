@@ -80,6 +80,11 @@ public class StateCallException extends RuntimeException {
         return this instanceof Unreachable || this instanceof Starting || this instanceof StoreDown;
     }
 
+    /** Returns whether a call that failed with this exception may have taken effect. */
+    final boolean isUnknown() {
+        return this instanceof Unreachable || this instanceof StoreDown;
+    }
+
     /**
      * Returns whether a commit that failed with this exception was rejected for its contents. Such a commit had no
      * effect and will have none.

@@ -73,6 +73,11 @@ record PendingCommit(
         this(List.of(), List.of(), removal, request, removal.content(), null, new CompletableFuture<>());
     }
 
+    /** Returns a copy that is rejected with this error, unless an answer to its request is remembered. */
+    PendingCommit failing(StateException error) {
+        return new PendingCommit(operations, conditions, removal, request, content, error, answer);
+    }
+
     /** Returns the approximate size of the operations in memory, in bytes. */
     long held() {
         return bytes() + operations.size() * HELD_BYTES;

@@ -600,12 +600,13 @@ public final class StateEngine implements AutoCloseable {
 
     private CompletionStage<Committed> submit(PendingCommit commit) {
         try {
-            if (!commit.operations().isEmpty() || commit.removal() != null) {
-                full(commit.bytes()).ifPresent(full -> {
-                    throw full;
-                });
+            boolean isWrite = !commit.operations().isEmpty() || commit.removal() != null;
+            Optional<StateException> full = isWrite ? full(commit.bytes()) : Optional.empty();
+            if (full.isPresent() && commit.request() == null) {
+                throw full.get();
             }
-            writer.submit(commit);
+            // the caller receives this error, unless an answer to this request is remembered
+            writer.submit(full.isPresent() && commit.otherwise() == null ? commit.failing(full.get()) : commit);
         } catch (StateException e) {
             commit.answer().completeExceptionally(e);
         }

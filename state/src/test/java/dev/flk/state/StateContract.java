@@ -1105,6 +1105,16 @@ abstract class StateContract {
         assertThat(state.get("a", "k")).isInstanceOf(Found.Absent.class);
     }
 
+    @Test
+    void diskFull_repeatedRequest_isAnsweredAsBefore() {
+        Committed written = state.apply("r", state.write("a", "k", "1"));
+        state.freeBytes = 0;
+
+        assertThat(state.apply("r", state.write("a", "k", "1"))).isEqualTo(written);
+        assertThat(reasonOf(() -> state.apply("another", state.write("a", "k", "1"))))
+                .isEqualTo(Reason.DISK_FULL);
+    }
+
     private String historyId() {
         return state.engine.head().historyId();
     }

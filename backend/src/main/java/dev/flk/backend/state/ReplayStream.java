@@ -9,6 +9,7 @@ import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
+import dev.flk.state.Storage.Head;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.util.concurrent.Executor;
@@ -233,7 +234,13 @@ final class ReplayStream {
     }
 
     private void waitOrEnd() {
-        if (follows && next < span.to() && engine.head().committedAtMicros() < span.toMicros()) {
+        boolean isOpenEnded = follows && next < span.to();
+        Head head = engine.head();
+        if (isOpenEnded && head.revision() >= next) {
+            wake(); // commits came after the read, and the first of them may be before the end of the span
+            return;
+        }
+        if (isOpenEnded && head.committedAtMicros() < span.toMicros()) {
             endWatch();
             endWatch = engine.history().whenBeyond(historyId, next - 1, this::wake);
             if (answer.isCancelled()) {

@@ -25,6 +25,7 @@ import io.grpc.netty.NettyChannelBuilder;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Iterator;
 import java.util.List;
@@ -46,6 +47,8 @@ class ReplayStreamTest {
     private final AtomicInteger histories = new AtomicInteger();
     private volatile Storage storage = emptyStorage();
     private final AtomicReference<@Nullable Runnable> beforeReads = new AtomicReference<>();
+    private final AtomicInteger headsUntilHook = new AtomicInteger(-1);
+    private volatile Runnable beforeHead = () -> {};
     private StateEngine engine;
     private StatePort port;
     private StateClient client;
@@ -61,6 +64,11 @@ class ReplayStreamTest {
                     Runnable once = method.getName().equals("read") ? beforeReads.getAndSet(null) : null;
                     if (once != null) {
                         once.run();
+                    }
+                    if (method.getName().equals("head")
+                            && Thread.currentThread().getName().startsWith("state-calls")
+                            && headsUntilHook.getAndDecrement() == 0) {
+                        beforeHead.run();
                     }
                     try {
                         return method.invoke(storage, arguments);
@@ -96,6 +104,47 @@ class ReplayStreamTest {
                         "")
                 .toCompletableFuture()
                 .join();
+    }
+
+    /**
+     * Commits before and after the end of a span, at each moment at which a follower looks at the head. The follower
+     * must get the first commit.
+     */
+    @Test
+    void follow_commitsAtTheEndOfTheSpan_missesNone() {
+        int hooks = 0;
+        for (int heads = 0; heads < 8; heads++) {
+            String agent = "agent-" + heads;
+            Instant end = Instant.now().plusMillis(300);
+            CompletableFuture<Boolean> wroteInTime = new CompletableFuture<>();
+            beforeHead = () -> {
+                write(agent);
+                boolean isInTime = Instant.now().isBefore(end);
+                awaitTime(end);
+                write("other");
+                wroteInTime.complete(isInTime);
+            };
+            headsUntilHook.set(heads);
+            CompletableFuture<List<StateEvent>> seen = CompletableFuture.supplyAsync(() -> {
+                try (Stream<StateEvent> events =
+                        client.replay(Replay.ofAgent(agent).to(end).follow())) {
+                    return events.toList();
+                }
+            });
+            awaitTime(end);
+            boolean isHooked = headsUntilHook.getAndSet(-1) < 0; // the follower has looked at the head so often
+            if (isHooked && wroteInTime.join()) {
+                hooks++;
+                assertThat(seen.join()).as("%d heads", heads).hasSize(1);
+            }
+            write("other");
+            assertThat(seen).succeedsWithin(Duration.ofSeconds(20));
+        }
+        assertThat(hooks).isPositive();
+    }
+
+    private static void awaitTime(Instant time) {
+        await().until(() -> !Instant.now().isBefore(time));
     }
 
     /** A follower that runs on its own thread. */

@@ -16,12 +16,15 @@ import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
+import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.Change;
+import dev.flk.client.proto.CommitResponse;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.ReplayRequest;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
+import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
 import io.grpc.Server;
 import io.grpc.Status;
@@ -38,6 +41,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -213,6 +217,34 @@ class StateClientTest {
             assertThatThrownBy(tx::commit).hasMessage("the transaction is over");
             assertThat(client.history("a", "k")).hasSize(1);
         }
+    }
+
+    /** Checks that a commit whose first try may have been applied is not reported as one that was never tried. */
+    @Test
+    void apply_firstTryUnknownAndLaterOnesAtAStartingBackend_isUnknown() throws Exception {
+        AtomicInteger tries = new AtomicInteger();
+        Server scripted = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                .addService(new StateGrpc.StateImplBase() {
+                    @Override
+                    public void apply(ApplyRequest request, StreamObserver<CommitResponse> answer) {
+                        answer.onError(
+                                tries.getAndIncrement() == 0
+                                        ? Status.UNAVAILABLE.asRuntimeException()
+                                        : StateService.error(Reason.STARTING.because("the state is being opened")));
+                    }
+                })
+                .build()
+                .start();
+        try (StateClient other = StateClient.to("localhost:" + scripted.getPort())
+                .timeout(Duration.ofSeconds(4))
+                .connect()) {
+            assertThatThrownBy(other::info).hasMessageContaining("UNIMPLEMENTED"); // the connection is open now
+            assertThatThrownBy(() -> other.begin().write("a", "k", "1").commit())
+                    .isInstanceOf(Unreachable.class);
+        } finally {
+            scripted.shutdownNow();
+        }
+        assertThat(tries).hasValueGreaterThan(1);
     }
 
     /**

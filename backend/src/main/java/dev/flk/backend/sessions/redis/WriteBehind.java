@@ -107,6 +107,8 @@ final class WriteBehind implements AutoCloseable {
                     if (isDown) {
                         LOG.info("session changes are written to Postgres again");
                         isDown = false;
+                        taken = 0;
+                        metrics.delayed = 0; // another backend may have written the changes
                     }
                     pause = FIRST_PAUSE;
                     if (isIdle) {
