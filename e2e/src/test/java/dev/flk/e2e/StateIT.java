@@ -200,6 +200,8 @@ class StateIT {
                         .containsExactly("memory");
                 assertThatThrownBy(() -> two.find("agent-1", "$.fact ? ("))
                         .hasMessageContaining("json_path is not a path that Postgres understands");
+                assertThatThrownBy(() -> two.find(Search.containing("\"\\u0000\"")))
+                        .hasMessageContaining("contains is not JSON that Postgres understands");
 
                 Client ofFirst = Client.comparing(first.url());
                 Client ofSecond = Client.comparing(second.url());

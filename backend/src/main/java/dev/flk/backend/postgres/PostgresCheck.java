@@ -297,10 +297,10 @@ public final class PostgresCheck {
     private Result connections(Connection connection, PostgresConfig config) throws SQLException {
         List<String> row = row(connection, """
                 SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
-                    count(*) FILTER (WHERE application_name NOT LIKE 'flk-backend %' AND pid <> pg_backend_pid()),
-                    count(DISTINCT substring(application_name from '^flk-backend [a-z]+ (.*)')) FILTER (
+                    count(*) FILTER (WHERE application_name !~ '%1$s' AND pid <> pg_backend_pid()),
+                    count(DISTINCT substring(application_name from '%1$s(.*)')) FILTER (
                         WHERE pid <> pg_backend_pid())
-                FROM pg_stat_activity WHERE backend_type = 'client backend'""");
+                FROM pg_stat_activity WHERE backend_type = 'client backend'""".formatted(ofTheseBackends()));
         long available = number(row.get(0));
         long others = number(row.get(1));
         long backends = Math.max(1, number(row.get(2)));
@@ -323,12 +323,17 @@ public final class PostgresCheck {
         };
     }
 
-    private static Result poolUse(Connection connection, PostgresConfig config) throws SQLException {
+    /** Returns a regular expression for the beginning of the names of connections of the checked pools. */
+    private String ofTheseBackends() {
+        return pools.stream().map(Pool::label).collect(Collectors.joining("|", "^flk-backend (?:", ") "));
+    }
+
+    private Result poolUse(Connection connection, PostgresConfig config) throws SQLException {
         Map<String, Integer> busy = new HashMap<>();
         for (int sample = 0; sample < POOL_SAMPLES; sample++) {
             for (String name : column(connection, """
                     SELECT application_name FROM pg_stat_activity
-                    WHERE application_name LIKE 'flk-backend %' AND state <> 'idle' AND pid <> pg_backend_pid()""")) {
+                    WHERE application_name ~ '%s' AND state <> 'idle' AND pid <> pg_backend_pid()""".formatted(ofTheseBackends()))) {
                 busy.merge(name, 1, Integer::sum);
             }
             pause();

@@ -20,6 +20,7 @@ import com.networknt.schema.path.PathType;
 import com.networknt.schema.regex.RegularExpression;
 import dev.flk.state.Schemas.Compiled;
 import dev.flk.state.Schemas.Violation;
+import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import java.math.BigDecimal;
 import java.math.BigInteger;
@@ -62,7 +63,7 @@ final class JsonSchemas {
     /**
      * Compiles a schema.
      *
-     * @throws dev.flk.state.StateException INVALID if the text is not a JSON Schema; the message says why
+     * @throws StateException INVALID if the text is not a JSON Schema; the message says why
      */
     static Compiled compile(String json) {
         JsonNode document = read(json);
@@ -89,8 +90,13 @@ final class JsonSchemas {
                     return Optional.of(new Violation("", "can't be checked: " + TOO_LARGE_EXPONENT));
                 } catch (SchemaException e) {
                     return Optional.of(new Violation("", "can't be checked: " + e.getMessage()));
+                } catch (StateException e) { // a pattern takes too long; other values can still be checked
+                    return Optional.of(new Violation("", "can't be checked: " + e.getMessage()));
                 } catch (StackOverflowError e) {
-                    return Optional.of(new Violation("", "can't be checked: the schema refers to itself without end"));
+                    return Optional.of(new Violation(
+                            "",
+                            "can't be checked: the schema refers to itself without end, or one of its patterns needs too"
+                                    + " much memory for the value"));
                 }
             };
         } catch (SchemaException e) {

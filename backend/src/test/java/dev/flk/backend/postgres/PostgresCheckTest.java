@@ -150,6 +150,20 @@ class PostgresCheckTest {
     }
 
     @Test
+    void busyPoolThatIsNotChecked_isAmongTheOthers() throws IOException, SQLException {
+        PostgresCheck ofSessions = new PostgresCheck(config, EnumSet.of(Pool.SESSIONS), USUAL, InstantSource.system());
+        try (Connection busy = named("flk-backend state 7@here");
+                Connection more = named("flk-backend dedup 8@there")) {
+            for (Connection each : new Connection[] {busy, more}) {
+                each.setAutoCommit(false);
+                each.createStatement().execute("SELECT 1");
+            }
+            assertThat(find("pool_use", ofSessions).measured()).isEqualTo("0 % of 4 connections");
+            assertThat(find("connections", ofSessions).measured()).startsWith("6 for 1 backend and 2 of others");
+        }
+    }
+
+    @Test
     void slowServer_isReported() {
         server.execute(database, """
                 ALTER TABLE flk_state RENAME TO flk_state_hidden;

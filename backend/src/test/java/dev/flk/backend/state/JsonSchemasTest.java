@@ -114,17 +114,20 @@ class JsonSchemasTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "{\"pattern\":\"^(a|a)*$\"}",
+                "{\"pattern\":\"^(.*a){12}c$\"}",
                 "{\"$ref\":\"#\"}",
-                "{\"items\":{\"$ref\":\"#\"},\"pattern\":\"^(a|aa)+$\"}"
+                "{\"items\":{\"$ref\":\"#\"},\"pattern\":\"^(.*a){12}c$\"}"
             })
     void violation_slowPatternOrRecursiveSchema_terminates(String text) {
         String value = '"' + "a".repeat(100) + "b\"";
+        Compiled schema;
         try {
-            Compiled schema = JsonSchemas.compile(text);
-            assertThat(schema.violation(value)).isPresent();
+            schema = JsonSchemas.compile(text);
         } catch (StateException e) {
-            assertThat(e).hasMessageFindingMatch("takes too long|without end");
+            assertThat(e).hasMessageContaining("without end");
+            return;
         }
+        assertThat(schema.violation(value).orElseThrow().message())
+                .containsPattern("can't be checked: .*(takes too long|without end)");
     }
 }

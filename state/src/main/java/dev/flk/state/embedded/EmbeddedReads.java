@@ -65,10 +65,27 @@ record EmbeddedReads(Database db, Supplier<Head> head) implements Storage.Reads 
     public List<Optional<Version>> newest(List<StateKey> keys, long upToRevision) {
         List<Optional<Version>> found = new ArrayList<>(keys.size());
         for (StateKey key : keys) {
-            Pointer pointer = newest(key, upToRevision);
-            found.add(pointer == null ? Optional.empty() : Optional.ofNullable(version(key, pointer)));
+            found.add(newestVersion(key, upToRevision));
         }
         return found;
+    }
+
+    private Optional<Version> newestVersion(StateKey key, long upToRevision) {
+        Pointer pointer = newest(key, upToRevision);
+        while (pointer != null) {
+            Version version = version(key, pointer);
+            if (version != null) {
+                return Optional.of(version);
+            }
+            // the version was removed during this call; if that was because a newer one replaced it, reads the newer
+            // one
+            Pointer now = newest(key, upToRevision);
+            if (now != null && now.revision() == pointer.revision() && now.place() == pointer.place()) {
+                break;
+            }
+            pointer = now;
+        }
+        return Optional.empty();
     }
 
     private @Nullable Pointer newest(StateKey key, long upToRevision) {

@@ -786,7 +786,11 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         if (state.equals(DatabaseCalls.TOOK_TOO_LONG)) {
             return Reason.INVALID.because("the search takes too long; narrow it, or name an agent");
         }
-        if (state.equals("22P02") && !search.contains().isEmpty()) {
+        boolean isOfPath =
+                !search.jsonPath().isEmpty() && String.valueOf(e.getMessage()).contains("jsonpath");
+        boolean isOfValue = state.startsWith("22P")
+                || (state.startsWith("22") && search.jsonPath().isEmpty());
+        if (isOfValue && !isOfPath && !search.contains().isEmpty()) {
             return Reason.INVALID.because("contains is not JSON that Postgres understands: " + e.getMessage());
         }
         if (Stream.of("0A", "22", "42", "54").anyMatch(state::startsWith)) {
