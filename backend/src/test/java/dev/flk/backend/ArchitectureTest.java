@@ -3,7 +3,9 @@ package dev.flk.backend;
 
 import static com.tngtech.archunit.base.DescribedPredicate.not;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackages;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
@@ -99,13 +101,8 @@ class ArchitectureTest {
                 .that()
                 .resideInAnyPackage("dev.flk.backend.metrics..", "dev.flk.backend.limit..")
                 .should()
-                .dependOnClassesThat()
-                .resideInAnyPackage(
-                        "dev.flk.backend.http..",
-                        "dev.flk.backend.ingest..",
-                        "dev.flk.backend.dedup..",
-                        "dev.flk.backend.config..",
-                        "dev.flk.backend.cli..")
+                .dependOnClassesThat(resideInAPackage("dev.flk.backend..")
+                        .and(resideOutsideOfPackages("dev.flk.backend.metrics..", "dev.flk.backend.limit..")))
                 .check(BACKEND);
     }
 

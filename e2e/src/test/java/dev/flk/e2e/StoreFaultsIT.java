@@ -107,6 +107,9 @@ final class StoreFaultsIT {
                 assertAnsweredOrDown(backend, answered, "every read " + when + " fails");
                 submitTo(backend, 10_000, 100, new HashMap<>());
             }
+            assertThat(new InjectedFault("pread64", "error=EIO", when).wasMet(directory.resolve("traces" + when)))
+                    .as("a read failed")
+                    .isTrue();
         }
         try (BackendProcess backend = BackendProcess.start(directory)) {
             assertAnsweredOrDown(backend, answered, "afterwards");

@@ -2,6 +2,7 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIOException;
 
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.testing.TestAuthority.Issued;
@@ -71,6 +72,9 @@ final class TlsIT {
             String url = StateIT.url(backend).replace("http://127.0.0.1", "https://localhost");
             assertThat(submitOnce(backend, AUTHORITY.context(CLIENTS.issue("agent")), Pcs.number(1)))
                     .isEqualTo(200);
+            assertThatIOException()
+                    .as("without a certificate")
+                    .isThrownBy(() -> submitOnce(backend, AUTHORITY.context(), Pcs.number(2)));
             List<String> health = List.of(
                     "state",
                     "health",

@@ -167,6 +167,8 @@ class AbuseTest {
         }
         server.awaitConnections(0);
         assertThat(server.load().bodyBytes().held()).isZero();
+        assertThat(server.load().answerBytes().held()).isZero();
+        assertThat(server.load().requests().held()).isZero();
     }
 
     private static byte[] bytes(String text) {

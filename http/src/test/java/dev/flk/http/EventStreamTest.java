@@ -341,6 +341,7 @@ class EventStreamTest {
         assertThat(reason()).isEqualTo(CloseReason.DISCONNECTED);
         server.awaitConnections(0);
         assertNothingIsHeld();
+        assertThat(reasons).isEmpty();
     }
 
     @Test

@@ -60,9 +60,11 @@ final class RandomHistoryTest {
         for (int life = 0; life < 6; life++) {
             LogOptions options = options(SIZES.withSegments(10_000 + random.nextInt(20_000), Duration.ofDays(1))
                     .withFillAhead(random.nextInt(3) * 4096));
+            disk.failNothing();
             if (random.nextInt(4) == 0) {
                 disk.failOperation(random.nextInt(15), fault(random));
             }
+            boolean faulty = false;
             try {
                 Clock clock = new Clock();
                 clock.advance(Duration.ofHours(random.nextInt(30)));
@@ -71,6 +73,7 @@ final class RandomHistoryTest {
                 int steps = random.nextInt(12);
                 for (int step = 0; step < steps; step++) {
                     if (random.nextInt(6) == 0) {
+                        faulty |= disk.faultHappened();
                         disk.failOperation(random.nextInt(6), fault(random));
                     }
                     for (int i = random.nextInt(3); i >= 0; i--) {
@@ -89,6 +92,7 @@ final class RandomHistoryTest {
             } catch (SimulatedDisk.Killed | IOException e) {
                 // an injected fault ended this life; the next one continues
                 assertThat(e).isNotInstanceOf(DamagedLogException.class);
+                assertThat(faulty || disk.faultHappened()).isTrue();
             }
             if (random.nextInt(3) == 0) {
                 disk.losePower();
@@ -96,6 +100,8 @@ final class RandomHistoryTest {
                 disk.kill();
             }
         }
+        disk.failNothing();
+        SimulatedLog.open(disk, options(SIZES), new Clock()).log.close();
         Audit.acknowledgedIsThere(readAll(disk), appends);
         return appends.stream().filter(Recorded::acknowledged).count();
     }

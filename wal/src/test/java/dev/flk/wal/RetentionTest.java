@@ -166,7 +166,7 @@ final class RetentionTest {
 
     @ParameterizedTest
     @EnumSource(SimulatedDisk.Fault.class)
-    void everyOperation_failing_losesNothing(SimulatedDisk.Fault fault) throws IOException {
+    void everyOperationOfACompression_failing_losesNothing(SimulatedDisk.Fault fault) throws IOException {
         fill();
         boolean reached = true;
         for (int n = 0; reached; n++) {
@@ -188,6 +188,42 @@ final class RetentionTest {
                 assertAllThere(copy, 1);
             }
             assertThat(copy.names()).noneMatch(name -> name.endsWith(".part"));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(SimulatedDisk.Fault.class)
+    void everyOperationOfARemoval_failing_losesOnlyWhatIsFinished(SimulatedDisk.Fault fault) throws IOException {
+        fill();
+        assertThat(retention.step(0)).isEqualTo(Done.COMPRESSED);
+        disk.put("inbox-20261120-0000000000000002.wal", "junk".getBytes(StandardCharsets.US_ASCII));
+        clock.advance(Duration.ofDays(12));
+        boolean reached = true;
+        for (int n = 0; reached; n++) {
+            SimulatedDisk copy = disk.copy();
+            copy.failOperation(n, fault);
+            try {
+                removeUpTo6(copy);
+            } catch (SimulatedDisk.Killed | IOException e) {
+                assertThat(copy.faultHappened()).isTrue();
+            }
+            reached = copy.faultHappened();
+            if (n % 2 == 0) {
+                copy.losePower();
+            } else {
+                copy.kill();
+            }
+            assertAllThere(copy, 7);
+            removeUpTo6(copy);
+            assertAllThere(copy, 7);
+            assertThat(SimulatedLog.verify(copy).isComplete()).isTrue();
+            assertThat(copy.names()).noneMatch(name -> name.endsWith(".part"));
+        }
+    }
+
+    private void removeUpTo6(SimulatedDisk on) throws IOException {
+        while (retention(on).step(6) == Done.REMOVED) {
+            // the condition does the work
         }
     }
 

@@ -127,6 +127,7 @@ class SignatureHoldTest {
         hold.accepted(sent.stream().filter(next -> next != queued).findFirst().orElseThrow(), SHARD);
 
         assertThat(hold.refused(queued, SHARD, 0)).isFalse();
+        assertThat(hold.heldShards()).isOne();
     }
 
     @Test
@@ -151,6 +152,7 @@ class SignatureHoldTest {
         hold.accepted(send(0), SHARD);
 
         assertThat(hold.refused(send(0), SHARD, 0)).isFalse();
+        assertThat(hold.heldShards()).isOne();
     }
 
     @Test
@@ -165,6 +167,7 @@ class SignatureHoldTest {
         hold.step(LATER);
         assertThat(send(LATER)).isSameAs(queued);
         assertThat(hold.refused(queued, SHARD, LATER)).isFalse();
+        assertThat(hold.heldShards()).isOne();
     }
 
     @Test

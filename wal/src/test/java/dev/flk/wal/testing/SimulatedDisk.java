@@ -96,9 +96,10 @@ public final class SimulatedDisk implements FileOps {
         meddling = what;
     }
 
-    /** Cancels the fault that is still to come. */
+    /** Cancels the fault that is still to come, and forgets an earlier one. */
     public void failNothing() {
         failAt = -1;
+        faultHappened = false;
     }
 
     /** Returns the number of operations so far. */
