@@ -111,7 +111,9 @@ final class CsvFollower {
             return 0;
         }
         List<String> lines = Files.readAllLines(state);
-        if (lines.size() != 2 || !lines.get(1).matches("\\d{1,18}")) {
+        if (lines.size() != 2
+                || !lines.get(0).matches("\\S+( \\d{1,4} [0-9a-f]{64} [0-9a-f]{64})?")
+                || !lines.get(1).matches("\\d{1,18}")) {
             throw new IOException(
                     state + " was not written by certify --follow; remove it to certify all of " + csv + " again");
         }

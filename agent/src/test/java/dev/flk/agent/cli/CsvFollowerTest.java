@@ -30,6 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 
+@Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
 class CsvFollowerTest {
     private final Context context = new Context(Map.of(), InputStream.nullInputStream(), System.out, System.err);
 
@@ -48,7 +49,6 @@ class CsvFollowerTest {
     }
 
     @Test
-    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
     void run_progressFileIsAFifo_isNotOpened() throws Exception {
         Path fifo = directory.resolve("rows.csv.certified");
         assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())

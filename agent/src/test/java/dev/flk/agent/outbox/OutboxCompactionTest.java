@@ -306,7 +306,7 @@ class OutboxCompactionTest {
     void add_refused_settledEntriesAreRemovedSoon() throws Exception {
         outbox.close();
         outbox = Outbox.open(new OutboxOptions(directory, 16 << 20, 0), () -> now, files);
-        add(1, 6_000); // twelve megabytes, less than seven eighths
+        add(1, 6_600); // fourteen megabytes, less than seven eighths
         outbox.settle(SettledAs.ACCEPTED, waiting());
         byte[] large = new byte[4 << 20];
         assertThatExceptionOfType(OutboxFull.class).isThrownBy(() -> outbox.add(List.of(large)));
