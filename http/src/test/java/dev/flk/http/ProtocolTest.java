@@ -119,17 +119,6 @@ class ProtocolTest {
     }
 
     @Test
-    void halfClosed_whileALongAnswerIsRead_getsAllOfIt() throws Exception {
-        server.answer(body -> "y".repeat(16 << 20));
-        RawClient client = server.connectNarrow().post("/echo", "x");
-        assertThat(client.readHead().status()).isEqualTo(200);
-
-        client.shutDownOutput();
-
-        assertThat(client.readToEnd()).hasSize((16 << 20) + 2);
-    }
-
-    @Test
     void halfClosed_insideTheBody_is400() throws IOException {
         RawClient client =
                 server.connect().send(SUBMIT + "Content-Length: 10\n\nabc").shutDownOutput();

@@ -83,6 +83,7 @@ class LocalServerTest {
 
     @AfterEach
     void stop() throws IOException {
+        compacting.countDown();
         server.close();
         outbox.close();
     }
