@@ -26,8 +26,8 @@ public final class SessionSubscription implements AutoCloseable {
     private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
     /**
-     * The time after which a stream without a line counts as broken. A backend sends a comment every 15 seconds, so
-     * that its silence shows that it, or the network, has vanished.
+     * The time after which a stream without a line counts as broken. A backend sends a comment every 15 seconds, so a
+     * longer silence means that the backend or the network has failed.
      */
     private static final Duration LONGEST_SILENCE = Duration.ofSeconds(60);
 
@@ -138,7 +138,8 @@ public final class SessionSubscription implements AutoCloseable {
             }
         } catch (ListenerFailed e) {
             throw e;
-        } catch (IOException | RuntimeException e) { // credentials, and lines that are no JSON, throw other exceptions
+        } catch (IOException | RuntimeException e) {
+            // a RuntimeException comes from the credentials, or from a line that is not JSON
             problem = new SessionCallException("the stream of changes broke: " + e.getMessage(), e);
         }
         return isOpen;

@@ -37,7 +37,6 @@ import io.grpc.Context;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
-import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.netty.NettyChannelBuilder;
@@ -547,24 +546,18 @@ public final class StateClient implements AutoCloseable {
 
     /**
      * Makes a call. Repeats it after transient failures, unless retries are off, until {@code maxDuration} has elapsed.
-     * If all tries fail with transient failures, throws one after which the call may have taken effect, if there was
-     * one: a caller must not take a commit for failed because only its last try reached no open state.
+     * If the last failure is transient, and an earlier try may have taken effect, throws the failure of the earlier try,
+     * so that callers do not treat a commit as failed that may have taken effect.
      */
     private <T> T call(Duration maxDuration, Function<StateBlockingStub, T> call) {
         long endNanos = System.nanoTime() + maxDuration.toNanos();
         long backoffMillis = INITIAL_BACKOFF_MILLIS;
-        StateCallException previous = null;
         StateCallException unknown = null; // the last failure after which the call may have taken effect
         while (true) {
             try {
                 return call.apply(stub.withDeadlineAfter(endNanos - System.nanoTime(), TimeUnit.NANOSECONDS));
             } catch (StatusRuntimeException e) {
                 StateCallException failure = StateCallException.of(e);
-                if (e.getStatus().getCode() == Code.DEADLINE_EXCEEDED && previous != null) {
-                    // The failures of earlier tries are more informative than a timeout.
-                    failure.addSuppressed(previous);
-                    failure = unknown != null ? unknown : failure;
-                }
                 long millis = ThreadLocalRandom.current().nextLong(backoffMillis / 2, backoffMillis);
                 boolean isInTime = endNanos - System.nanoTime() > TimeUnit.MILLISECONDS.toNanos(millis)
                         && !Context.current().isCancelled();
@@ -572,7 +565,6 @@ public final class StateClient implements AutoCloseable {
                     throw unknown != null && failure.isTransient() ? unknown : failure;
                 }
                 waitFor(millis, failure);
-                previous = failure;
                 unknown = failure.isUnknown() ? failure : unknown;
                 backoffMillis = Math.min(MAX_BACKOFF_MILLIS, 2 * backoffMillis);
                 channel.resetConnectBackoff(); // Without this reset, gRPC's own backoff might prevent the next attempt.

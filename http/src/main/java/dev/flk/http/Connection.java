@@ -246,7 +246,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
             closeIf(quietNanos
                     > (stopping ? STOP_LINGER_NANOS : options.bodyTimeout().toNanos()));
         } else if (incoming != null && incoming.wantsContinue()) {
-            // a client that still waits for 100 Continue is not slow, unless it does not read the earlier answers
+            // a client that waits for 100 Continue is slow only if it does not read the earlier answers
             closeIf(order.hasUntaken() && quietNanos > options.idleTimeout().toNanos());
         } else if (incoming != null) {
             tickBody(incoming, Math.min(nowNanos - incoming.sinceNanos(), quietNanos));

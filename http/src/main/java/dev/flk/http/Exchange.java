@@ -32,7 +32,7 @@ public final class Exchange {
     /** The complete body of the request; null until the body is complete, and again after the request is answered. */
     private @Nullable BodyBuffer body;
 
-    /** The counter of early refusals; set before the endpoint gets the request. */
+    /** The events of the endpoint, which count early refusals. */
     private HttpEvents refusals = HttpEvents.NONE;
 
     private boolean holdsPlace;
@@ -58,8 +58,9 @@ public final class Exchange {
         return connection.visitor();
     }
 
-    void countRefusals(HttpEvents counter) {
-        refusals = counter;
+    /** Sets the events that count an early refusal of this request. */
+    void refusals(HttpEvents events) {
+        refusals = events;
     }
 
     /** Counts the request as in progress until it is answered; returns false if too many requests are in progress. */

@@ -37,7 +37,7 @@ final class Incoming {
         this.endpoint = endpoint;
         this.exchange = exchange;
         this.refusals = Objects.requireNonNullElse(endpoint.refusals(), server.events());
-        exchange.countRefusals(refusals);
+        exchange.refusals(refusals);
         this.sinceNanos = server.nanoTicker().getAsLong();
         this.wantsContinue = head.holdsBodyBack();
         this.maxReadBytes =

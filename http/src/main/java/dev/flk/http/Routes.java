@@ -119,8 +119,8 @@ public final class Routes {
      *     body is discarded
      * @param takesPlace whether requests to the endpoint count as in progress; false if the endpoint answers them
      *     without waiting for anything
-     * @param refusals the counter of the requests that are refused before the endpoint gets them; null for that of the
-     *     server. Only the events about bodies and about too few resources are passed to it
+     * @param refusals the events that count requests which are refused before the endpoint gets them: those with a body
+     *     that is too long or too slow, and those for which there are too few resources. Null for the server's events
      */
     public record Endpoint(
             int maxBodyBytes,

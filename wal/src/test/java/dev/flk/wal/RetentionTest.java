@@ -168,27 +168,7 @@ final class RetentionTest {
     @EnumSource(SimulatedDisk.Fault.class)
     void everyOperationOfACompression_failing_losesNothing(SimulatedDisk.Fault fault) throws IOException {
         fill();
-        boolean reached = true;
-        for (int n = 0; reached; n++) {
-            SimulatedDisk copy = disk.copy();
-            copy.failOperation(n, fault);
-            try {
-                retention(copy).step(0);
-            } catch (SimulatedDisk.Killed | IOException e) {
-                assertThat(copy.faultHappened()).isTrue();
-            }
-            reached = copy.faultHappened();
-            if (n % 2 == 0) {
-                copy.losePower();
-            } else {
-                copy.kill();
-            }
-            assertAllThere(copy, 1);
-            while (retention(copy).step(0) != Done.NOTHING) {
-                assertAllThere(copy, 1);
-            }
-            assertThat(copy.names()).noneMatch(name -> name.endsWith(".part"));
-        }
+        failEveryOperation(fault, 0);
     }
 
     @ParameterizedTest
@@ -198,12 +178,17 @@ final class RetentionTest {
         assertThat(retention.step(0)).isEqualTo(Done.COMPRESSED);
         disk.put("inbox-20261120-0000000000000002.wal", "junk".getBytes(StandardCharsets.US_ASCII));
         clock.advance(Duration.ofDays(12));
+        failEveryOperation(fault, 6);
+    }
+
+    /** Fails each operation of all steps of a retention in turn. Checks that the records that are not finished remain. */
+    private void failEveryOperation(SimulatedDisk.Fault fault, long finishedUpTo) throws IOException {
         boolean reached = true;
         for (int n = 0; reached; n++) {
             SimulatedDisk copy = disk.copy();
             copy.failOperation(n, fault);
             try {
-                removeUpTo6(copy);
+                runAll(copy, finishedUpTo);
             } catch (SimulatedDisk.Killed | IOException e) {
                 assertThat(copy.faultHappened()).isTrue();
             }
@@ -213,17 +198,16 @@ final class RetentionTest {
             } else {
                 copy.kill();
             }
-            assertAllThere(copy, 7);
-            removeUpTo6(copy);
-            assertAllThere(copy, 7);
+            assertAllThere(copy, finishedUpTo + 1);
+            runAll(copy, finishedUpTo);
             assertThat(SimulatedLog.verify(copy).isComplete()).isTrue();
             assertThat(copy.names()).noneMatch(name -> name.endsWith(".part"));
         }
     }
 
-    private void removeUpTo6(SimulatedDisk on) throws IOException {
-        while (retention(on).step(6) == Done.REMOVED) {
-            // the condition does the work
+    private void runAll(SimulatedDisk on, long finishedUpTo) throws IOException {
+        while (retention(on).step(finishedUpTo) != Done.NOTHING) {
+            assertAllThere(on, finishedUpTo + 1);
         }
     }
 

@@ -16,6 +16,8 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -80,8 +82,8 @@ final class CsvFollower {
                 (certifier.shardIds() + " " + columns + " " + format + " " + windows).getBytes(StandardCharsets.UTF_8));
         certified = certifiedBefore();
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
-        try (InputStream in = Files.newInputStream(csv)) {
-            certifier.follow(new GrowingFile(in), columns, format, windows, this::take);
+        try (FileChannel file = FileChannel.open(csv)) {
+            certifier.follow(new GrowingFile(file), columns, format, windows, this::take);
         } catch (UncheckedIOException e) {
             throw e.getCause();
         } finally {
@@ -93,12 +95,6 @@ final class CsvFollower {
     private String inode() throws IOException {
         BasicFileAttributes found = Files.readAttributes(csv, BasicFileAttributes.class);
         return String.valueOf(Objects.requireNonNullElse(found.fileKey(), found.creationTime()));
-    }
-
-    private byte[] readBeginning(int length) throws IOException {
-        try (InputStream in = Files.newInputStream(csv)) {
-            return in.readNBytes(length);
-        }
     }
 
     private static String digest(byte[] bytes) {
@@ -120,7 +116,7 @@ final class CsvFollower {
         String[] file = lines.get(0).split(" ", -1);
         boolean isOfEarlierVersion = file.length == 1;
         if (!file[0].equals(inode) || !(isOfEarlierVersion || isBeginning(file[1], file[2]))) {
-            return 0; // the windows of another file
+            return 0; // the windows in the state file are of another CSV
         }
         if (!isOfEarlierVersion && !file[3].equals(options)) {
             throw new IOException("windows of " + csv + " were certified with other options; use the same options, or"
@@ -130,29 +126,26 @@ final class CsvFollower {
     }
 
     private boolean isBeginning(String length, String digest) throws IOException {
-        return digest(readBeginning(Integer.parseInt(length))).equals(digest);
+        try (InputStream in = Files.newInputStream(csv)) {
+            return digest(in.readNBytes(Integer.parseInt(length))).equals(digest);
+        }
     }
 
-    private boolean waitForMore() throws IOException {
-        if (isStopped()) {
-            return false;
-        }
-        if (!isStillThere()) {
-            context.complain(csv + " was removed, replaced or truncated; the windows that were complete before are"
-                    + " certified, if all of their rows could be read in time");
-            return false;
-        }
-        return true;
-    }
-
-    private boolean isStillThere() throws IOException {
+    private boolean isAtItsPath() throws IOException {
         try {
-            return inode().equals(inode)
-                    && Files.size(csv) >= bytesRead
-                    && Arrays.equals(readBeginning(beginning.size()), beginning.toByteArray());
+            return inode().equals(inode);
         } catch (NoSuchFileException e) {
             return false;
         }
+    }
+
+    private boolean isTruncated(FileChannel file) throws IOException {
+        ByteBuffer now = ByteBuffer.allocate(beginning.size());
+        int read = 0;
+        while (read >= 0 && now.hasRemaining()) {
+            read = file.read(now, now.position());
+        }
+        return file.size() < bytesRead || !Arrays.equals(now.array(), beginning.toByteArray());
     }
 
     private void take(byte[] certificate) {
@@ -248,11 +241,14 @@ final class CsvFollower {
     }
 
     /**
-     * A stream of the CSV. At the end of the file, a read waits for more bytes; the stream ends when following ends.
+     * A stream of the CSV. At the end of the file, a read waits for more bytes. The stream ends when following ends.
      */
     private final class GrowingFile extends FilterInputStream {
-        GrowingFile(InputStream now) {
-            super(now);
+        private final FileChannel file;
+
+        GrowingFile(FileChannel file) {
+            super(Channels.newInputStream(file));
+            this.file = file;
         }
 
         @Override
@@ -264,8 +260,13 @@ final class CsvFollower {
         @Override
         public int read(byte[] target, int offset, int length) throws IOException {
             int read = super.read(target, offset, length);
-            while (read < 0 && waitForMore()) {
+            while (read < 0 && !isStopped() && isAtItsPath() && !isTruncated(file)) {
                 read = super.read(target, offset, length);
+            }
+            if (isTruncated(file) || (read < 0 && !isAtItsPath())) {
+                context.complain(csv + " was removed, replaced or truncated; the complete windows of the rows that were"
+                        + " read before are certified");
+                return -1;
             }
             if (read > 0) {
                 beginning.write(target, offset, Math.min(read, BEGINNING_BYTES - beginning.size()));

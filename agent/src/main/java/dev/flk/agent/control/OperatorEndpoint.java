@@ -31,8 +31,9 @@ import java.util.concurrent.TimeUnit;
  * The HTTP endpoints for operators: {@code GET /v1/status}, {@code POST /v1/compact?horizon_days=14&dry_run=true}, and
  * {@code POST /v1/dlq/requeue} and {@code POST /v1/dlq/purge}. The requests to requeue and purge dead letters need
  * either {@code all=true} or at least one of the parameters {@code reason}, {@code since} and {@code id}, but not both.
- * The parameter {@code id} may be repeated. One operation runs at a time, beside one request for the status; at most
- * {@value #WAITING} requests of each kind wait, and further requests are answered with 503.
+ * The parameter {@code id} may be repeated. One operation runs at a time. Requests for the status do not wait for it. At
+ * most {@value #WAITING} requests for operations and {@value #WAITING} for the status wait; further requests are
+ * answered with 503.
  */
 final class OperatorEndpoint implements Closeable {
     private static final int WAITING = 16;

@@ -107,7 +107,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         return outbox.toString();
     }
 
-    /** Requires that an agent answers at the socket; it answers even while an operation is in progress. */
+    /** Requires that an agent answers at the socket. An agent answers even while an operation is in progress. */
     public void requireThere() throws IOException {
         var unused = require(ask(socket, "GET", "/health", "text/plain", new byte[0], SOON), 200);
     }
@@ -136,7 +136,7 @@ public final class RunningAgent implements CertificateSink, Operations {
         return change("/v1/dlq/purge", which, "purged");
     }
 
-    /** Changes the selected dead letters, with several requests if many ids select them. Returns their number. */
+    /** Requeues or purges dead letters, in several requests if there are many ids. Returns their number. */
     private int change(String path, DeadLetterFilter which, String member) throws IOException {
         int changed = 0;
         for (int from = 0; from == 0 || from < which.ids().size(); from += IDS_A_REQUEST) {

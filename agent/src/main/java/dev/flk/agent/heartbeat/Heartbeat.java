@@ -157,7 +157,7 @@ public final class Heartbeat implements Closeable {
         return started;
     }
 
-    /** Applies another configuration; the next heartbeat follows soon, because the interval may be another one. */
+    /** Applies another configuration, and sends the next heartbeat soon, because the interval may have changed. */
     public void reconfigure(HeartbeatConfig config, SenderConfig sending) {
         target = Target.of(config, sending);
         try {
@@ -167,7 +167,7 @@ public final class Heartbeat implements Closeable {
                 }
             });
         } catch (RejectedExecutionException e) {
-            // closed: no heartbeat follows
+            // ignored: the heartbeat is closed
         }
     }
 

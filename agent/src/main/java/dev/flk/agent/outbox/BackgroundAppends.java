@@ -62,7 +62,7 @@ final class BackgroundAppends {
                         leftOut));
     }
 
-    /** Appends the kept records again, each as {@code corrected} returns it. */
+    /** Appends what {@code corrected} returns for each kept record. */
     void retry(Function<Entry, Optional<Entry>> corrected) {
         List<Entry> again;
         synchronized (this) {

@@ -54,13 +54,15 @@ final class DiskQuota {
     synchronized long take(int certificates, long bytes, long waitingBytes) throws IOException {
         refreshIfOld();
         long needed = bytes + (long) certificates * OVERHEAD_BYTES;
-        hasRefused |= usedBytes + needed > options.maxBytes() || freeBytes - needed < options.minFreeBytes();
-        if (usedBytes + needed > options.maxBytes()) {
+        boolean isFull = usedBytes + needed > options.maxBytes();
+        boolean isDiskFull = freeBytes - needed < options.minFreeBytes();
+        hasRefused |= isFull || isDiskFull;
+        if (isFull) {
             throw new OutboxFull("the outbox " + options.directory() + " is full: its files use " + usedBytes + " of "
                     + options.maxBytes() + " bytes, and " + waitingBytes
                     + " bytes of certificates wait to be sent; let flk-agent run send them, or raise OUTBOX_MAX_BYTES");
         }
-        if (freeBytes - needed < options.minFreeBytes()) {
+        if (isDiskFull) {
             throw new OutboxFull("the file system of " + options.directory() + " has " + freeBytes
                     + " bytes left, and " + needed
                     + " bytes of certificates would leave less than OUTBOX_MIN_FREE_BYTES ("

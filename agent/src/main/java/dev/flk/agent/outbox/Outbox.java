@@ -432,8 +432,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Appends again the records that the disk has failed to write, without what is outdated. {@link #beingSent} and
-     * {@link #notArrived} use the same lock, so that newer records of the same entries follow in the log.
+     * Appends the records again that the disk has failed to write, without the entries that have changed since. {@link
+     * #beingSent} and {@link #notArrived} use the same lock, so newer records of an entry follow in the log.
      */
     synchronized void retryNotes() {
         background.retry(contents::withoutOutdated);

@@ -71,9 +71,9 @@ final class OutboxContents {
     }
 
     /**
-     * Returns a record of sent entries without the entries that have been sent, or are known not to have arrived, since
-     * the record was made; appended late, the record would contradict what happened since. Returns empty if no entry is
-     * left, and records of other kinds as they are.
+     * Removes the entries that have changed since the record was made from a record of the kind {@code BEING_SENT} or
+     * {@code NOT_ARRIVED}. The record is appended late, and would otherwise overrule newer records of these entries.
+     * Returns empty if no entry is left. Returns records of other kinds unchanged.
      */
     Optional<Entry> withoutOutdated(Entry note) {
         boolean isSent = note.kind() == OutboxRecords.BEING_SENT;

@@ -98,11 +98,7 @@ class CsvFollowerTest {
         assertThat(firstRun.join()).isEqualTo(3);
 
         grow(32, 50);
-        CsvFollower second = new CsvFollower(config, csv, context);
-        CompletableFuture<Long> secondRun = start(second);
-        await().until(() -> waiting() == 5);
-        second.stop();
-        assertThat(secondRun.join()).isEqualTo(5);
+        followUntil(5, 5);
         assertThat(waiting()).isEqualTo(5);
     }
 
@@ -110,12 +106,9 @@ class CsvFollowerTest {
     void run_fileOfAnotherProgramNextToTheProgressFile_isLeftAlone() throws Exception {
         Path other = Files.writeString(directory.resolve("rows.csv.certified.next"), "not ours");
         grow(1, 12);
-        CsvFollower follower = new CsvFollower(config, csv, context);
-        CompletableFuture<Long> run = start(follower);
-        await().until(() -> waiting() == 1);
-        follower.stop();
 
-        assertThat(run.join()).isEqualTo(1);
+        followUntil(1, 1);
+
         assertThat(other).hasContent("not ours");
         try (Stream<Path> files = Files.list(directory)) {
             assertThat(files.map(file -> file.getFileName().toString()))
@@ -153,19 +146,17 @@ class CsvFollowerTest {
 
     @Test
     void restart_otherContentInTheSameFile_isCertifiedFromItsBeginning() throws Exception {
-        followToTheEnd(30, 3);
-        replaceContent(101, 145);
+        grow(1, 30);
+        followUntil(3, 3);
 
-        CsvFollower second = new CsvFollower(config, csv, context);
-        CompletableFuture<Long> run = start(second);
-        await().until(() -> waiting() == 7);
-        second.stop();
-        assertThat(run.join()).isEqualTo(4);
+        replaceContent(101, 145);
+        followUntil(7, 4);
     }
 
     @Test
     void restart_otherWindows_isRefused() throws Exception {
-        followToTheEnd(30, 3);
+        grow(1, 30);
+        followUntil(3, 3);
 
         assertThat(start(new CsvFollower(config, csv, context), Windows.byCount(20, 0)))
                 .failsWithin(Duration.ofSeconds(20))
@@ -176,24 +167,21 @@ class CsvFollowerTest {
 
     @Test
     void restart_stateOfAnEarlierVersion_isContinued() throws Exception {
-        followToTheEnd(30, 3);
+        grow(1, 30);
+        followUntil(3, 3);
         Path state = directory.resolve("rows.csv.certified");
         List<String> lines = Files.readAllLines(state);
         Files.write(state, List.of(lines.get(0).substring(0, lines.get(0).indexOf(' ')), lines.get(1)));
         grow(31, 40);
 
-        CsvFollower second = new CsvFollower(config, csv, context);
-        CompletableFuture<Long> run = start(second);
-        await().until(() -> waiting() == 4);
-        second.stop();
-        assertThat(run.join()).isEqualTo(4);
+        followUntil(4, 4);
     }
 
-    private void followToTheEnd(int rows, int windows) throws Exception {
-        grow(1, rows);
+    /** Runs a follower until this number of certificates waits. Requires that the follower has certified the windows. */
+    private void followUntil(int waiting, long windows) {
         CsvFollower follower = new CsvFollower(config, csv, context);
         CompletableFuture<Long> run = start(follower);
-        await().until(() -> waiting() == windows);
+        await().until(() -> waiting() == waiting);
         follower.stop();
         assertThat(run.join()).isEqualTo(windows);
     }

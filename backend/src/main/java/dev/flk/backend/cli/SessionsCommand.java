@@ -260,7 +260,7 @@ final class SessionsCommand {
                     .findFirst()
                     .map(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
                     .orElseThrow(() -> new IOException(
-                            "the metrics lack " + name + "; check that the URL is that of a backend of this version"));
+                            "the metrics lack " + name + "; check that the URL names a backend of this version"));
         }
     }
 

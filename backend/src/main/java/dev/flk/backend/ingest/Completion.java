@@ -61,7 +61,7 @@ final class Completion {
             count(decision);
             log.decided(decision);
         } catch (RuntimeException | VirtualMachineError e) {
-            log.broken(e); // without memory for the line, for example, the submissions are still answered
+            log.broken(e); // the submissions must be answered even if there is no memory for the log line
         }
         List<Candidate> candidates = inFlightIds.end(inFlight);
         finished(inFlight);

@@ -129,7 +129,8 @@ final class Evidence {
             } else {
                 try {
                     append(content, candidate, expiresAtMillis);
-                } catch (RuntimeException | VirtualMachineError e) { // the stage would hide it, and nobody be answered
+                } catch (RuntimeException | VirtualMachineError e) {
+                    // the stage would hide the error, and the submissions would never be answered
                     log.broken(e);
                     answer(content, Refused.BROKEN);
                 }

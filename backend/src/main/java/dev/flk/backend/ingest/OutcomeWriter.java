@@ -276,7 +276,7 @@ final class OutcomeWriter {
         }
     }
 
-    /** Runs a step that settles an id. If the step throws before the id is settled, the id is left to the backlog. */
+    /** Runs a step that settles an id. If the step throws before the id is settled, moves the id to the backlog. */
     private void settleOrLeave(InFlight inFlight, Runnable step) {
         if (!guarded(step) && completion.isUnderWay(inFlight)) {
             var unused = guarded(() -> leaveWaiting(inFlight, Refused.BROKEN));

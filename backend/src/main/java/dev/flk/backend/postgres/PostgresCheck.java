@@ -300,7 +300,7 @@ public final class PostgresCheck {
                     count(*) FILTER (WHERE application_name !~ '%1$s' AND pid <> pg_backend_pid()),
                     count(DISTINCT substring(application_name from '%1$s(.*)')) FILTER (
                         WHERE pid <> pg_backend_pid())
-                FROM pg_stat_activity WHERE backend_type = 'client backend'""".formatted(ofTheseBackends()));
+                FROM pg_stat_activity WHERE backend_type = 'client backend'""".formatted(connectionNames()));
         long available = number(row.get(0));
         long others = number(row.get(1));
         long backends = Math.max(1, number(row.get(2)));
@@ -323,17 +323,18 @@ public final class PostgresCheck {
         };
     }
 
-    /** Returns a regular expression for the beginning of the names of connections of the checked pools. */
-    private String ofTheseBackends() {
+    /** Returns a regular expression for the beginning of the names that the connections of the checked pools have. */
+    private String connectionNames() {
         return pools.stream().map(Pool::label).collect(Collectors.joining("|", "^flk-backend (?:", ") "));
     }
 
     private Result poolUse(Connection connection, PostgresConfig config) throws SQLException {
+        String busyConnections = """
+                SELECT application_name FROM pg_stat_activity
+                WHERE application_name ~ '%s' AND state <> 'idle' AND pid <> pg_backend_pid()""".formatted(connectionNames());
         Map<String, Integer> busy = new HashMap<>();
         for (int sample = 0; sample < POOL_SAMPLES; sample++) {
-            for (String name : column(connection, """
-                    SELECT application_name FROM pg_stat_activity
-                    WHERE application_name ~ '%s' AND state <> 'idle' AND pid <> pg_backend_pid()""".formatted(ofTheseBackends()))) {
+            for (String name : column(connection, busyConnections)) {
                 busy.merge(name, 1, Integer::sum);
             }
             pause();

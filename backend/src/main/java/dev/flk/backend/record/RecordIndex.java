@@ -155,7 +155,7 @@ public final class RecordIndex implements AutoCloseable {
         }
     }
 
-    /** Notes a failure; the next step opens the database again, or an empty one if the files are damaged. */
+    /** Records a failure. The next step opens the database again, or an empty one if the files are damaged. */
     private void failed(Throwable e) {
         isDamaged |= e instanceof RocksDBException failure && IndexDatabase.isDamage(failure);
         hasFailed = true;

@@ -76,8 +76,7 @@ public final class Json {
     }
 
     /**
-     * Returns JSON on several lines with indents. Numbers are written as they are in {@code json}, and repeated members
-     * remain.
+     * Returns JSON on several indented lines. Keeps the digits of numbers, and repeated members.
      *
      * @throws JsonProcessingException if the text is not JSON
      */

@@ -17,7 +17,7 @@ public final class StandardOutput extends OutputStream {
     private static final String BROKEN_PIPE = "Broken pipe";
 
     private final OutputStream out;
-    private volatile @Nullable IOException failure;
+    private @Nullable IOException failure;
 
     public StandardOutput() {
         this(new FileOutputStream(FileDescriptor.out));
@@ -47,7 +47,7 @@ public final class StandardOutput extends OutputStream {
     /**
      * Returns the exit code of a program whose command ended with {@code exitCode}, after all output was flushed to
      * this stream. If the command succeeded but its output could not be written, passes a message to {@code complain}
-     * and returns 1. A reader that ended early, such as {@code head}, is no failure.
+     * and returns 1. A reader that ends early, such as {@code head}, is not a failure.
      */
     public int exitCode(int exitCode, Consumer<String> complain) {
         IOException first = failure;

@@ -77,8 +77,7 @@ record EmbeddedReads(Database db, Supplier<Head> head) implements Storage.Reads 
             if (version != null) {
                 return Optional.of(version);
             }
-            // the version was removed during this call; if that was because a newer one replaced it, reads the newer
-            // one
+            // the version was removed during this call, perhaps after a newer version was written; reads that version
             Pointer now = newest(key, upToRevision);
             if (now != null && now.revision() == pointer.revision() && now.place() == pointer.place()) {
                 break;
