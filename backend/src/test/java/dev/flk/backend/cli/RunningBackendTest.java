@@ -94,7 +94,7 @@ class RunningBackendTest {
 
             assertThat(run(Map.of(), "sessions queue --url " + url)).isEqualTo(1);
             assertThat(cli.err())
-                    .contains("the metrics lack flk_session_writes_pending; check that the URL is that of a backend of"
+                    .contains("the metrics lack flk_session_writes_pending; check that the URL names a backend of"
                             + " this version");
         } finally {
             other.stop(0);
