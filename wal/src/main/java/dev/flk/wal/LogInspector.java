@@ -251,12 +251,15 @@ public final class LogInspector {
             return damages.isEmpty();
         }
 
-        /** Returns the number of missing records. */
+        /**
+         * Returns the number of missing records. Damage with an unknown number of records counts as 0, so 0 does not
+         * mean that the log is complete; see {@link #isComplete}.
+         */
         public long missing() {
             return damages.stream().mapToLong(Damage::missing).sum();
         }
 
-        /** Returns the number of records that repairs declared lost. */
+        /** Returns the number of records that repairs declared lost; ranges of unknown length count as 0. */
         public long lost() {
             return givenUp.stream().mapToLong(Damage::missing).sum();
         }

@@ -340,7 +340,7 @@ public final class LogRepair {
             return !lost.isEmpty() || !setAside.isEmpty();
         }
 
-        /** Returns the number of lost records. */
+        /** Returns the number of lost records; ranges of unknown length count as 0. */
         public long missing() {
             return lost.stream().mapToLong(Damage::missing).sum();
         }

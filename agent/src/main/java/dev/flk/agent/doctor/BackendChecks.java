@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.doctor;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.send.BackendClient;
 import dev.flk.agent.send.BackendClient.Reply;
@@ -9,6 +11,7 @@ import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.send.TlsMessages;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.MalformedCertificate;
+import dev.flk.program.cli.Json;
 import dev.flk.program.health.CertificateExpiry;
 import dev.flk.program.health.Finding;
 import dev.flk.program.health.Finding.Grade;
@@ -21,6 +24,8 @@ import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -110,12 +115,27 @@ final class BackendChecks {
         return switch (answer.status()) {
             case 200 -> Finding.good(base, "is ready");
             case 404 -> Finding.good(base, "reports its readiness elsewhere (on its OPS_PORT)");
-            default ->
-                Finding.doubtful(
-                        base,
-                        "is not ready: " + firstLine(new String(answer.body(), StandardCharsets.UTF_8))
-                                + "; certificates wait");
+            default -> Finding.doubtful(base, "is not ready: " + whyNotReady(answer) + "; certificates wait");
         };
+    }
+
+    /** Returns the names and problems of the components that are not ready, or a part of an answer without them. */
+    private static String whyNotReady(Reply answer) {
+        String body = new String(answer.body(), StandardCharsets.UTF_8);
+        List<String> problems = new ArrayList<>();
+        try {
+            for (JsonNode component : Json.parse(body).path("components")) {
+                if (!component.path("ready").asBoolean()) {
+                    problems.add(component.path("name").asText() + ": "
+                            + component.path("detail").asText());
+                }
+            }
+        } catch (JsonProcessingException e) {
+            // not the answer of a backend, which is quoted below
+        }
+        return problems.isEmpty()
+                ? "/readyz answers " + answer.status() + " " + firstLine(body)
+                : String.join(", ", problems);
     }
 
     private void key() throws InterruptedException {

@@ -98,7 +98,8 @@ public record DeadLetter(
                     certificate,
                     line);
         } catch (DateTimeException | NumberFormatException e) {
-            throw new IOException("when, outbox_seq, added, status or attempts is missing or malformed", e);
+            throw new IOException(
+                    "\"when\", \"outbox_seq\", \"added\", \"status\" or \"attempts\" is malformed or missing", e);
         }
     }
 

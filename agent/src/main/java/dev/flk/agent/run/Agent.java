@@ -284,8 +284,8 @@ public final class Agent implements Closeable {
             loop(false);
             lockLost().ifPresent(cause -> abandon("sending has stopped: " + cause.getMessage()));
         } catch (InterruptedException | RuntimeException | Error e) {
-            LOG.error("sending has failed; waiting certificates stay in the outbox", e);
-            abandon("sending has failed: " + e);
+            LOG.error("sending has ended; nothing is sent until the agent is opened again, and certificates wait", e);
+            abandon("sending has ended: " + e);
         }
     }
 

@@ -141,11 +141,27 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void notReady_isDoubtful() {
-        backend.ready = Said.of(503, "{\"ready\":false,\u001b[2J}");
+    void notReady_isDoubtfulAndNamesTheComponents() {
+        backend.ready = Said.of(503, """
+                {"ready":false,"components":[
+                {"name":"log","ready":true,"detail":"up"},
+                {"name":"dedup","ready":false,"detail":"Error reaching Redis"},
+                {"name":"record","ready":false,"detail":"disk full"}
+                ]}
+                """);
 
         assertThat(findings(0))
-                .contains("?   " + backend.endpoint() + ": is not ready: {\"ready\":false,?[2J}; certificates wait");
+                .contains("?   " + backend.endpoint() + ": is not ready: dedup: Error reaching Redis,"
+                        + " record: disk full; certificates wait");
+    }
+
+    @Test
+    void notReady_answerOfAnotherServer_isQuoted() {
+        backend.ready = Said.of(502, "bad \u001b[2J gateway\n");
+
+        assertThat(findings(0))
+                .contains("?   " + backend.endpoint() + ": is not ready: /readyz answers 502 bad ?[2J gateway;"
+                        + " certificates wait");
     }
 
     @Test

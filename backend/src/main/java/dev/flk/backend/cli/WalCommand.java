@@ -246,7 +246,7 @@ final class WalCommand {
     }
 
     private String asText(Verification found) {
-        String lost = found.lost() == 0
+        String lost = found.givenUp().isEmpty()
                 ? ""
                 : found.givenUp().stream()
                         .map(WalSource::sequences)
@@ -254,11 +254,7 @@ final class WalCommand {
         String result = found.isComplete()
                 ? "whole" + (found.tornTail() == null ? "" : " up to the unfinished record") + ": "
                         + ErrorMessages.count(found.records(), "record")
-                : "damaged: "
-                        + (found.missing() == 0
-                                ? "an unknown number of records"
-                                : ErrorMessages.count(found.missing(), "record"))
-                        + " missing, "
+                : "damaged: " + WalSource.records(found.damages()) + " missing, "
                         + ErrorMessages.count(found.records(), "record") + " whole";
         String range = found.records() == 0 ? "" : " (" + found.first() + " to " + found.last() + ")";
         return lost + result + range + " in " + source.directory() + "\n";

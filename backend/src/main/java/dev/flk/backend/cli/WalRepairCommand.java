@@ -66,7 +66,7 @@ final class WalRepairCommand implements Callable<Integer> {
         output.print(
                 "summary",
                 new Repaired(dryRun, done.isNeeded(), done.missing(), done.declaredIn()),
-                repaired -> (done.setAside().isEmpty() ? "" : "\n") + asText(repaired));
+                repaired -> (done.setAside().isEmpty() ? "" : "\n") + asText(done));
         return ExitCode.OK;
     }
 
@@ -99,13 +99,12 @@ final class WalRepairCommand implements Callable<Integer> {
                         kept);
     }
 
-    private String asText(Repaired done) {
-        if (!done.needed()) {
+    private String asText(Repair done) {
+        if (!done.isNeeded()) {
             return "nothing to do: no record is missing in " + source.directory() + "\n";
         }
         return (dryRun ? "would be repaired: " : "repaired: ")
-                + ErrorMessages.count(done.lost(), "record")
-                + " lost in " + source.directory()
+                + WalSource.records(done.lost()) + " lost in " + source.directory()
                 + (done.declaredIn() == null ? "" : ", declared in " + done.declaredIn()) + "\n";
     }
 }

@@ -5,6 +5,7 @@ import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Table;
 import dev.flk.state.embedded.EmbeddedStorage;
@@ -139,6 +140,16 @@ final class WalSource {
      */
     static String sequences(Damage damage) {
         return damage.missing() == 0 ? "unknown" : damage.range().replaceFirst("records? ", "");
+    }
+
+    /** Returns the number of missing records, such as {@code 3 records} or {@code at least 3 records}. */
+    static String records(List<Damage> damages) {
+        long known = damages.stream().mapToLong(Damage::missing).sum();
+        boolean isUnknown = damages.stream().anyMatch(damage -> damage.missing() == 0);
+        if (isUnknown && known == 0) {
+            return "an unknown number of records";
+        }
+        return (isUnknown ? "at least " : "") + ErrorMessages.count(known, "record");
     }
 
     /** Prints each damage that begins at or before the sequence {@code to}, and returns the exit code. */

@@ -70,8 +70,9 @@ public final class IngestMetrics extends Metrics.Feature {
     final Count decidedLate = counter("flk_decided_late_total", "Submissions decided after they were answered 503.");
     final Count overruled =
             counter("flk_overruled_total", "Logged submissions for which another outcome was recorded first.");
-    final Count reasserted =
-            counter("flk_reasserted_total", "Outcomes of the log that were put into the dedup store again.");
+    final Count reasserted = counter(
+            "flk_reasserted_total",
+            "Outcomes of the log that were put into the dedup store again unless it still had them.");
     final Count lostOutcomes = counter(
             "flk_lost_outcomes_total",
             "Outcomes that may have been answered and that the dedup store lost and replaced with others.");

@@ -174,7 +174,7 @@ final class StoreLink {
         done.end();
         LOG.info(
                 "the dedup store is complete: {} records of the log were read to catch up, and {} outcomes were put"
-                        + " into the store",
+                        + " into the store unless it had them",
                 done.records(),
                 done.asserted());
         rebuilding = false;

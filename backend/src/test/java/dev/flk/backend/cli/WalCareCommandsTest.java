@@ -14,6 +14,7 @@ import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Entry;
 import java.io.Closeable;
 import java.io.IOException;
@@ -85,6 +86,16 @@ class WalCareCommandsTest {
         assertThat(Files.readAllBytes(wal.resolve(SECOND + ".broken"))).isEqualTo(damaged);
         assertThat(run("wal verify")).isZero();
         assertThat(cli.out()).isEqualTo("lost since a repair: 3\nwhole: 5 records (1 to 6) in " + wal + "\n");
+    }
+
+    @Test
+    void rangesOfUnknownLength_areNotCountedAsNoRecords() {
+        Damage unknown = Damage.ofUnknown(Damage.Kind.ABSENT, FIRST, 3);
+
+        assertThat(WalSource.records(List.of(unknown))).isEqualTo("an unknown number of records");
+        assertThat(WalSource.records(List.of(unknown, new Damage(SECOND, 8_192, 3, 4))))
+                .isEqualTo("at least 2 records");
+        assertThat(WalSource.records(List.of())).isEqualTo("0 records");
     }
 
     @Test

@@ -163,7 +163,9 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                 setFull(bytes > maxStreamBytes);
             } catch (RuntimeException e) {
                 if (opened.failure().isEmpty()) {
-                    LOG.warn("the regular check of the sessions in Redis failed: {}", message(e));
+                    LOG.warn(
+                            "expired sessions and old changes could not be removed from Redis, and this will be retried: {}",
+                            message(e));
                 }
             }
         }
