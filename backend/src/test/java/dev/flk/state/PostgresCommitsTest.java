@@ -29,6 +29,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Tests of commits in Postgres that are large, are slow or have to wait. */
@@ -74,6 +75,7 @@ class PostgresCommitsTest {
 
     /** Each number becomes an entry in the index of documents. */
     @Test
+    @Tag("thorough")
     void commit_largeValueSlowerThanTheStatementTimeout_isCommitted() {
         try (EngineHarness hasty = hasty();
                 EngineHarness patient = patient()) {

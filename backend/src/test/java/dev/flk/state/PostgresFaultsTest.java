@@ -29,10 +29,12 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Tests of two engines, like those of two backends, and their clients during faults of the Postgres server. */
+@Tag("thorough")
 class PostgresFaultsTest {
     private static final Duration STATEMENT_TIMEOUT = Duration.ofMillis(600);
     private static final Duration PATIENCE = Duration.ofSeconds(40);

@@ -22,6 +22,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Tests that a database that returned to an earlier revision gets a new history id, regardless of the cause and of the
  * backend that notices it.
  */
+@Tag("thorough")
 class RewoundPostgresTest {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 

@@ -27,9 +27,11 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
 import java.util.stream.LongStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Tests of two engines, like those of two backends, on one database. */
+@Tag("thorough")
 class TwoPostgresStatesTest {
     private static final int COMMITS_A_CLIENT = Integer.getInteger("flk.commits", 8);
     private static final int TOTAL = CounterClients.CLIENTS * COMMITS_A_CLIENT;

@@ -23,6 +23,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
  * at startup, keeps it while no backend answers, and sends it when one does. With {@code -Dflk.load=full}, the backlog
  * is a million certificates.
  */
+@Tag("thorough")
 final class AgentBacklogIT {
     private static final int CERTIFICATES = "full".equals(System.getProperty("flk.load")) ? 1_000_000 : 50_000;
     private static final List<String> SMALL_HEAP = List.of("-Xmx64m", "-XX:+ExitOnOutOfMemoryError");

@@ -116,26 +116,20 @@ final class AgentInjectedFaultsIT {
     }
 
     static Stream<Kind> submits() {
-        return orAll(new Kind("pwrite64", ENOSPC, Target.SEGMENTS, 2), new Kind("fdatasync", KILL, Target.SEGMENTS, 3))
-                .filter(kind -> !kind.removes());
+        return orAll(new Kind("pwrite64", ENOSPC, Target.SEGMENTS, 2)).filter(kind -> !kind.removes());
     }
 
     static Stream<Kind> arrivals() {
-        return orAll(
-                new Kind("fdatasync", EIO, Target.SEGMENTS, 2),
-                new Kind(InjectedFault.REMOVALS, KILL, Target.EVERYTHING, 1));
+        return orAll(new Kind(InjectedFault.REMOVALS, KILL, Target.EVERYTHING, 1));
     }
 
     static Stream<Kind> sendings() {
-        return orAll(
-                // the main thread forces twice at startup; its third force writes a dead letter
-                new Kind("fdatasync", EIO, Target.EVERYTHING, 3), new Kind("fdatasync", KILL, Target.SEGMENTS, 4));
+        // the main thread forces twice at startup; its third force writes a dead letter
+        return orAll(new Kind("fdatasync", EIO, Target.EVERYTHING, 3));
     }
 
     static Stream<Kind> compactions() {
-        return orAll(
-                new Kind("fdatasync", EIO, Target.SEGMENTS, 1),
-                new Kind(InjectedFault.REMOVALS, KILL, Target.EVERYTHING, 2));
+        return orAll(new Kind(InjectedFault.REMOVALS, KILL, Target.EVERYTHING, 2));
     }
 
     static Stream<Kind> concurrentCompactions() {

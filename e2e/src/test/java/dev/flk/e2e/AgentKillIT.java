@@ -14,6 +14,7 @@ import java.util.Random;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -38,6 +39,7 @@ final class AgentKillIT {
     }
 
     @Test
+    @Tag("thorough")
     void killedWhileSending_everyCertificateIsRecordedOnce() throws Exception {
         // slow enough that certificates are in flight at each kill
         try (BackendProcess backend =
@@ -56,6 +58,7 @@ final class AgentKillIT {
     }
 
     @Test
+    @Tag("thorough")
     void killedDuringIntake_everySpooledCertificateIsRecordedOnce() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory)) {
             int files = 0;

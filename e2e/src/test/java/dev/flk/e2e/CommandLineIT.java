@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -145,6 +146,7 @@ final class CommandLineIT {
     }
 
     @Test
+    @Tag("thorough")
     void sigterm_jarOverwritten_exits143AndLosesNothing() throws Exception {
         Path jar = Files.copy(Built.jar("flk-backend"), directory.resolve("flk-backend.jar"));
         List<Sent> answered;

@@ -15,6 +15,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -101,6 +102,7 @@ final class DemoIT {
     }
 
     @Test
+    @Tag("thorough")
     void firstStart_writesAClassArchive_thatTheNextStartUses() throws Exception {
         assertThat(flk("agent", "--version"))
                 .contains("the first start of agent takes a few seconds longer", "flk-agent ");

@@ -23,6 +23,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.openqa.selenium.By;
@@ -149,16 +150,29 @@ final class PageIT {
     }
 
     @Test
-    void everyView_isAccessibleAndFits_atEachWidthAndTheme() throws Exception {
+    void everyView_narrowAndDark_isAccessibleAndFits() throws Exception {
+        lookAtEachView(Browser.NARROW, "dark");
+    }
+
+    @Test
+    @Tag("thorough")
+    void everyView_wideAndLight_isAccessibleAndFits() throws Exception {
+        lookAtEachView(Browser.WIDE, "light");
+    }
+
+    private void lookAtEachView(int width, String theme) throws Exception {
+        browser.width(width);
+        browser.theme(theme);
+        String picture = "-" + width + "-" + theme;
         try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
             client.awaitReady();
             for (String view : List.of("", "/agents", "/shards", "/shard?name=a", "/review", "/state")) {
-                look(backend, "empty", view);
+                look(backend, "empty", view, picture);
             }
             // these two views are answered 404 and 400, which the console reports
-            look(backend, "wrong", "/search?q=x");
-            look(backend, "wrong", "/agents?sort=x");
+            look(backend, "wrong", "/search?q=x", picture);
+            look(backend, "wrong", "/agents?sort=x", picture);
             List<String> expected = browser.errors();
             assertThat(expected).allMatch(error -> error.contains("404") || error.contains("400"));
             submit(client, "pump-1", 1, 60);
@@ -179,27 +193,18 @@ final class PageIT {
                     "/state?namespace=flk.record&agent=pump-1",
                     "/state?events=on",
                     "/state?namespace=flk.sessions&agent=agent-1&key=agent-1")) {
-                look(backend, "data", view);
+                look(backend, "data", view, picture);
             }
         }
     }
 
-    private static void look(BackendProcess backend, String kind, String view) throws Exception {
-        for (int width : new int[] {Browser.WIDE, Browser.NARROW}) {
-            for (String theme : List.of("light", "dark")) {
-                boolean isChecked = theme.equals("light") == (width == Browser.WIDE);
-                if (isChecked || SCREENSHOTS) {
-                    browser.width(width);
-                    browser.theme(theme);
-                    browser.open(backend.url() + "/ui" + view);
-                }
-                if (isChecked && (kind.equals("data") || (kind.equals("empty") && width == Browser.NARROW))) {
-                    browser.requireSound();
-                }
-                if (SCREENSHOTS) {
-                    shoot(kind + view.replaceAll("[^a-z]+", "-") + "-" + width + "-" + theme);
-                }
-            }
+    private static void look(BackendProcess backend, String kind, String view, String picture) throws Exception {
+        browser.open(backend.url() + "/ui" + view);
+        if (!kind.equals("wrong")) {
+            browser.requireSound();
+        }
+        if (SCREENSHOTS) {
+            shoot(kind + view.replaceAll("[^a-z]+", "-") + picture);
         }
     }
 

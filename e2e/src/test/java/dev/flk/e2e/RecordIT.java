@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -66,6 +67,7 @@ class RecordIT {
     }
 
     @Test
+    @Tag("thorough")
     void record_killsAndStoreOutage_equalsTheLog() throws Exception {
         try (RedisServer store = RedisServer.startDurable(directory.resolve("server"))) {
             for (int life = 0; life < LIVES; life++) {

@@ -34,6 +34,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -170,6 +171,7 @@ final class SharedSessionsIT {
     }
 
     @Test
+    @Tag("thorough")
     void postgresStoppedAndBackendKilled_eachValidChangeIsWrittenOnce() throws Exception {
         try (PostgresServer postgres = PostgresServer.start();
                 RedisServer redis = RedisServer.start(directory.resolve("redis"))) {

@@ -41,6 +41,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -115,6 +116,7 @@ class StateIT {
      * on disk.
      */
     @Test
+    @Tag("thorough")
     void commitsDuringKills_areAnsweredAndAppliedOnce() throws Exception {
         AtomicLong committed = new AtomicLong();
         AtomicBoolean isOver = new AtomicBoolean();
@@ -180,6 +182,7 @@ class StateIT {
     }
 
     @Test
+    @Tag("thorough")
     void twoBackends_shareOneStateInPostgres_andTheRecordOfBothLogs() throws Exception {
         try (PostgresServer postgres = PostgresServer.startWithScram()) {
             Map<String, String> shared = new HashMap<>(postgres.configuration());

@@ -98,6 +98,7 @@ abstract class StoreOutages {
     }
 
     @Test
+    @Tag("thorough")
     void pausedAndResumed_underTraffic_losesAndDoublesNothing() throws Exception {
         assertWithstood(store::pause, store::resume);
     }
@@ -137,6 +138,7 @@ abstract class StoreOutages {
     }
 
     @Test
+    @Tag("thorough")
     void restart_reassertsNothing() throws Exception {
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
@@ -155,6 +157,7 @@ abstract class StoreOutages {
     }
 
     @Test
+    @Tag("thorough")
     void twoBackends_sameAndConflictingConcurrently_oneOutcomeEach() throws Exception {
         try (BackendProcess first = backend("a");
                 BackendProcess second = backend("b")) {

@@ -53,13 +53,13 @@ class EmbeddedStateTest extends StateContract {
 
     @Test
     void random_agreesWithTheModel() {
-        random(0, 12);
+        random(0, 5);
     }
 
     @Test
     @Tag("thorough")
     void random_manySeeds_agreesWithTheModel() {
-        random(12, 988);
+        random(5, 995);
     }
 
     private void random(long first, long count) {

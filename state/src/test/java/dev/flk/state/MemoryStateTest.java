@@ -151,13 +151,13 @@ class MemoryStateTest extends StateContract {
 
     @Test
     void random_agreesWithTheModel() {
-        random(0, Long.getLong("flk.seeds", 1_000));
+        random(0, Long.getLong("flk.seeds", 200));
     }
 
     @Test
     @Tag("thorough")
     void random_manySeeds_agreesWithTheModel() {
-        random(1_000, 9_000);
+        random(200, 9_800);
     }
 
     private static void random(long first, long count) {

@@ -828,7 +828,7 @@ abstract class StateContract {
     void trimDuringCommits_removesNoCurrentValue() throws Exception {
         Thread removing = new Thread(() -> {
             while (!Thread.currentThread().isInterrupted()
-                    && state.engine.head().revision() < 600) {
+                    && state.engine.head().revision() < 200) {
                 state.engine.history().compact(new At.Now());
                 state.engine
                         .history()
@@ -855,7 +855,7 @@ abstract class StateContract {
             }
         });
         removing.start();
-        for (int i = 0; i < 300; i++) {
+        for (int i = 0; i < 100; i++) {
             state.apply(state.write("a", "k", "" + i), state.engine.write(trimmed, "" + i, -1));
             assertThat(state.json("a", "k")).isEqualTo("" + i);
             assertThat(state.engine.reads().get(List.of(trimmed), new At.Now()).found())

@@ -30,6 +30,7 @@ import java.util.function.IntFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -365,6 +366,7 @@ class CsvFilesTest {
     }
 
     @Test
+    @Tag("thorough")
     void aMillionRows_areCertified() throws Exception {
         StringBuilder file = new StringBuilder("time,temp\n");
         for (int i = 0; i < 1_000_000; i++) {

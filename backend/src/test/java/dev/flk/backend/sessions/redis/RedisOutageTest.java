@@ -32,6 +32,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -212,6 +213,7 @@ final class RedisOutageTest {
     }
 
     @Test
+    @Tag("thorough")
     void writeBehind_postgresStopsAndABackendIsClosed_writesEachChangeOnce() {
         PostgresServer own = opened(PostgresServer.start());
         String named = own.newDatabase();
@@ -253,6 +255,7 @@ final class RedisOutageTest {
     }
 
     @Test
+    @Tag("thorough")
     void put_tooMuchPendingForPostgres_isRefusedUntilWritten() {
         PostgresServer own = opened(PostgresServer.start());
         RedisServer server = server("redis");
