@@ -727,12 +727,7 @@ final class StateCommand {
             call.on(client.namespace(namespaceOr(DEFAULT_NAMESPACE)));
             return ExitCode.OK;
         } catch (StateCallException.Unreachable e) {
-            String why = String.valueOf(e.getMessage());
-            throw new IOException(
-                    "the state does not answer at " + connection.target() + ": "
-                            + (why.contains("Connection refused") ? "nothing listens there" : why)
-                            + "; is the backend running, and is this its STATE_PORT?",
-                    e);
+            throw connection.unreachable(String.valueOf(e.getMessage()), e);
         } catch (StateCallException e) {
             throw new IOException(e.getMessage(), e);
         }

@@ -8,7 +8,12 @@ import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.client.StateClient;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.net.ConnectException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.net.URI;
+import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -95,6 +100,8 @@ final class StateConnection {
     /**
      * Returns a client for the address in {@code --url} or, without this option, for the backend of the configuration.
      * The client connects when the first call is made.
+     *
+     * @throws IOException if the host is unknown, nothing listens at the address, or a file can't be used
      */
     StateClient connect() throws IOException {
         StateTarget target = url == null
@@ -104,6 +111,7 @@ final class StateConnection {
         if ((certificate == null) != (certificateKey == null)) {
             throw new ParameterException(spec.commandLine(), "--cert and --key: give both or neither");
         }
+        requireListener(URI.create("//" + target.address()));
         StateClient.Connector connector = StateClient.to(target.address()).timeout(TIMEOUT);
         try {
             if (authorities != null) {
@@ -123,9 +131,34 @@ final class StateConnection {
         }
     }
 
-    /** Returns the host and port that {@link #connect} has chosen; a description if the state is opened offline. */
-    String target() {
-        return connected;
+    /** Throws if nothing listens at the address. The client would try again until its time limit. */
+    private void requireListener(URI address) throws IOException {
+        InetAddress[] addresses;
+        try {
+            addresses = InetAddress.getAllByName(address.getHost());
+        } catch (UnknownHostException e) {
+            throw unreachable("its host name can't be resolved", e);
+        }
+        ConnectException refusal = null;
+        for (InetAddress each : addresses) {
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(each, address.getPort()), (int) TIMEOUT.toMillis());
+                return;
+            } catch (ConnectException e) {
+                refusal = e;
+            } catch (IOException e) {
+                return; // the client reports this failure if it has it too
+            }
+        }
+        throw unreachable("nothing listens there", refusal);
+    }
+
+    /** Returns the error for a state that does not answer. */
+    IOException unreachable(String why, @Nullable Exception cause) {
+        return new IOException(
+                "the state does not answer at " + connected + ": " + why
+                        + "; is the backend running, and is this its STATE_PORT?",
+                cause);
     }
 
     private String address(String text) {

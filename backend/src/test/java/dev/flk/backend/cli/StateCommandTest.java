@@ -130,6 +130,8 @@ class StateCommandTest {
         assertThat(run(1, Map.of(), "info", "--url", "http://" + address))
                 .startsWith("flk-backend: the state does not answer at " + address + ": ")
                 .endsWith(": nothing listens there; is the backend running, and is this its STATE_PORT?");
+        assertThat(run(1, Map.of(), "info", "--url", "http://no-such-host.invalid:1"))
+                .startsWith("flk-backend: the state does not answer at no-such-host.invalid:1: its host name can't be");
     }
 
     @Test
