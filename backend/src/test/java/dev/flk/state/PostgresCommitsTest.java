@@ -33,6 +33,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Tests of commits in Postgres that are large, are slow or have to wait. */
+@Tag("thorough")
 class PostgresCommitsTest {
     /**
      * The statement timeout of tests in which one statement exceeds it. All other statements are faster, even on a busy
@@ -75,7 +76,6 @@ class PostgresCommitsTest {
 
     /** Each number becomes an entry in the index of documents. */
     @Test
-    @Tag("thorough")
     void commit_largeValueSlowerThanTheStatementTimeout_isCommitted() {
         try (EngineHarness hasty = hasty();
                 EngineHarness patient = patient()) {

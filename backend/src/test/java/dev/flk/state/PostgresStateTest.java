@@ -376,13 +376,13 @@ class PostgresStateTest extends StateContract {
 
     @Test
     void random_agreesWithTheModel() {
-        random(0, 12);
+        random(0, 4);
     }
 
     @Test
     @Tag("thorough")
     void random_manySeeds_agreesWithTheModel() {
-        random(12, 288);
+        random(4, 296);
     }
 
     private static void random(long first, long count) {

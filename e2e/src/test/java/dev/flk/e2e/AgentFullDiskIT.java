@@ -10,10 +10,12 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.LongStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Tests of the agent's outbox on a disk that another program fills while certificates arrive and are sent. */
+@Tag("thorough")
 final class AgentFullDiskIT {
     private static final int FIRST = 400;
     private static final int LATER = 100;

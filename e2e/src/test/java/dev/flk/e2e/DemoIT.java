@@ -84,6 +84,7 @@ final class DemoIT {
      * Runs the example with the class path that Maven gives an application: the agent's artifact with its dependencies.
      */
     @Test
+    @Tag("thorough")
     void example_wrongAndRightKey_reportsTheResultAndEnds() throws Exception {
         Path example = Built.root().resolve("examples").resolve("target");
         Path target = Files.createDirectories(copy.resolve("examples").resolve("target"));

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -108,6 +109,7 @@ final class HealthIT {
     }
 
     @Test
+    @Tag("thorough")
     void health_everythingHangs_endsWithinTenSecondsAndNamesEach() throws Exception {
         Path socket = Files.createDirectory(directory.resolve("outbox")).resolve("control.sock");
         try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());

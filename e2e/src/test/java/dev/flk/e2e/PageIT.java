@@ -294,6 +294,7 @@ final class PageIT {
     }
 
     @Test
+    @Tag("thorough")
     void hostileText_neverBecomesMarkup() throws Exception {
         browser.width(Browser.WIDE);
         try (BackendProcess backend = startWithState()) {

@@ -4,8 +4,10 @@ package dev.flk.e2e;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.backend.testing.ServerProcess;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 
 /** Tests of a Postgres server that is killed, paused, emptied or reset to older data under traffic. */
+@Tag("thorough")
 final class PostgresOutageIT extends StoreOutages {
     @Override
     ServerProcess startStore(Path serverDirectory) {

@@ -19,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -117,6 +118,7 @@ final class SessionsIT {
     }
 
     @Test
+    @Tag("thorough")
     void redisKilled_certificatesAreNotAffectedAndSessionsReturn() throws Exception {
         try (RedisServer redis = RedisServer.start(directory.resolve("redis"));
                 BackendProcess backend = BackendProcess.start(

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -86,6 +87,7 @@ final class StoreFaultsIT {
 
     /** Makes reads of the store's files, but not of the log, fail at regular intervals. */
     @Test
+    @Tag("thorough")
     void readsFail_noLookUpIsWrong_andTheStoreBecomesComplete() throws Exception {
         InjectedFault.assumePossible();
         try (BackendProcess backend = BackendProcess.start(directory)) {

@@ -18,6 +18,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -148,6 +149,7 @@ final class TlsIT {
     }
 
     @Test
+    @Tag("thorough")
     void renewedUnderTraffic_byChangeOrSighup_losesNoRequest_invalidPairChangesNothing() throws Exception {
         try (BackendProcess backend = start(Map.of())) {
             Client client = new Client(backend.tlsUrl(), AUTHORITY.context());

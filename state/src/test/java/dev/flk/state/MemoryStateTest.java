@@ -151,13 +151,13 @@ class MemoryStateTest extends StateContract {
 
     @Test
     void random_agreesWithTheModel() {
-        random(0, Long.getLong("flk.seeds", 200));
+        random(0, Long.getLong("flk.seeds", 100));
     }
 
     @Test
     @Tag("thorough")
     void random_manySeeds_agreesWithTheModel() {
-        random(200, 9_800);
+        random(100, 9_900);
     }
 
     private static void random(long first, long count) {

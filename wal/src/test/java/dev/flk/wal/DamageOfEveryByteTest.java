@@ -141,6 +141,7 @@ final class DamageOfEveryByteTest {
 
     /** Checks the empty newest segment that a clean shutdown leaves. */
     @Test
+    @Tag("thorough")
     void flipEveryByte_ofAnEmptyNewestSegment_losesNothing() throws IOException {
         SimulatedLog log = SimulatedLog.open(varied.disk.copy());
         log.log.close();

@@ -32,11 +32,13 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.postgresql.PGConnection;
 
 /** Tests each point of the checklist except tls on a server that has the problem which the point detects. */
+@Tag("thorough")
 class PostgresCheckTest {
     private static final Set<Pool> POOLS = EnumSet.of(Pool.DEDUP, Pool.STATE);
 

@@ -39,6 +39,7 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * Tests of sessions in a Redis that stops, is emptied, fails over or is full, with a durable copy in a real Postgres.
  */
+@Tag("thorough")
 final class RedisOutageTest {
     private static final long ANY = SessionStorage.ANY_VERSION;
 
@@ -213,7 +214,6 @@ final class RedisOutageTest {
     }
 
     @Test
-    @Tag("thorough")
     void writeBehind_postgresStopsAndABackendIsClosed_writesEachChangeOnce() {
         PostgresServer own = opened(PostgresServer.start());
         String named = own.newDatabase();
@@ -255,7 +255,6 @@ final class RedisOutageTest {
     }
 
     @Test
-    @Tag("thorough")
     void put_tooMuchPendingForPostgres_isRefusedUntilWritten() {
         PostgresServer own = opened(PostgresServer.start());
         RedisServer server = server("redis");
