@@ -162,6 +162,7 @@ final class GroupCommit {
         boolean sealed = sealAsAsked();
         List<Append> group = queue.take(options.sizes().maxGroupBytes());
         if (group.isEmpty()) {
+            reportLoss(); // a loss that was found while opening or sealing a segment
             return left || sealed;
         }
         IOException cause = commit(group);
@@ -265,7 +266,7 @@ final class GroupCommit {
                 openNext();
             }
             seal.complete(null);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) { // an Error must not end the writer either
             giveUpSegment();
             seal.completeExceptionally(e);
         }

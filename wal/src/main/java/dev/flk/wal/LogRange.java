@@ -92,8 +92,8 @@ public final class LogRange {
     }
 
     /**
-     * Accepts a log as it is: stores its range if no range is known, or if the log ends earlier than the known range.
-     * In the second case, the sequences of the missing records will be used for new records.
+     * Accepts a log as it is: stores its range unless it is known. If the log ends earlier than the known range, the
+     * sequences of the missing records will be used for new records.
      *
      * @param last the sequence of the last record of the log
      */
@@ -102,7 +102,7 @@ public final class LogRange {
         Optional<Range> known = known(segments);
         if (known.isEmpty()) {
             write(new Range(segments.logId(), segments.firstKnown() - 1, last));
-        } else if (last < known.get().last()) {
+        } else if (last != known.get().last()) {
             write(new Range(segments.logId(), Math.min(known.get().removed(), last), last));
         }
     }

@@ -79,7 +79,7 @@ final class Recovery {
             CutTail cut = null;
             // a segment that was compressed or renamed is not written to any more and stays as it is
             if (scan.segment().endsWith(SegmentNames.SUFFIX)) {
-                cut = cutFrom(files, options, scan, end, cursor.expected());
+                cut = cutFrom(files, options, scan, end, next);
             }
             long ordinal = scan.header().ordinal() + 1;
             String previous = SegmentNames.openedName(scan.segment());

@@ -151,10 +151,23 @@ public final class Retention {
         return Done.NOTHING;
     }
 
-    /** Returns whether to compress a segment. A renamed segment is left to the program that renamed it. */
-    private boolean isCompressible(List<Listed> segments, int index) {
-        return segments.get(index).name().endsWith(SegmentNames.SUFFIX)
-                && isOlder(segments.get(index + 1), compressAfter);
+    /**
+     * Returns whether to compress a segment. A renamed segment is left to the program that renamed it. A segment also
+     * stays as it is if another file has the name of the compressed segment, such as a segment of another log.
+     */
+    private boolean isCompressible(List<Listed> segments, int index) throws IOException {
+        Listed segment = segments.get(index);
+        return segment.name().endsWith(SegmentNames.SUFFIX)
+                && isOlder(segments.get(index + 1), compressAfter)
+                && mayReplace(segment, segment.name() + SegmentNames.GZIP);
+    }
+
+    /** Returns whether no file has this name, or only an empty file or a copy of the segment. */
+    private boolean mayReplace(Listed segment, String name) throws IOException {
+        return segment.copies().contains(name)
+                || files.status(directory.resolve(name))
+                        .filter(status -> status.bytes() > 0)
+                        .isEmpty();
     }
 
     private boolean isRemovable(List<Listed> segments, long finishedUpTo) {

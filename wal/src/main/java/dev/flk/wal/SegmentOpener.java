@@ -19,6 +19,7 @@ import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
@@ -117,7 +118,7 @@ final class SegmentOpener {
             files.move(opening, directory.resolve(name));
             files.forceDirectory(directory);
             return new Segment(name, directory.resolve(name), header, file, identity, length, nanoTicker.getAsLong());
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             abandon(opening, file, e);
             throw e;
         }
@@ -205,7 +206,7 @@ final class SegmentOpener {
     }
 
     /** Removes a partly opened segment; if that fails, the next start removes it. */
-    private void abandon(Path opening, OpenFile file, Exception failure) {
+    private void abandon(Path opening, OpenFile file, Throwable failure) {
         try {
             file.close();
             if (files.list(options.directory()).contains(String.valueOf(opening.getFileName()))) {
@@ -218,14 +219,15 @@ final class SegmentOpener {
 
     private String name(long next, long millis) {
         LocalDate day = LocalDate.ofInstant(Instant.ofEpochMilli(millis), ZoneOffset.UTC);
-        return "%s-%04d%02d%02d-%016d%s"
-                .formatted(
-                        options.prefix(),
-                        day.getYear(),
-                        day.getMonthValue(),
-                        day.getDayOfMonth(),
-                        next,
-                        SegmentNames.SUFFIX);
+        return String.format(
+                Locale.ROOT,
+                "%s-%04d%02d%02d-%016d%s",
+                options.prefix(),
+                day.getYear(),
+                day.getMonthValue(),
+                day.getDayOfMonth(),
+                next,
+                SegmentNames.SUFFIX);
     }
 
     /**

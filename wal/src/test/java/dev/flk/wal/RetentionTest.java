@@ -87,6 +87,21 @@ final class RetentionTest {
     }
 
     @Test
+    void compress_anotherFileHasTheName_leavesBoth() throws IOException {
+        fill();
+        String name = segments().get(0) + ".gz";
+        byte[] other = "a segment of another log".getBytes(StandardCharsets.UTF_8);
+        disk.put(name, other);
+
+        assertThat(retention.plan(0)).hasSize(2);
+        assertThat(retention.step(0)).isEqualTo(Done.COMPRESSED);
+        assertThat(retention.step(0)).isEqualTo(Done.COMPRESSED);
+        assertThat(retention.step(0)).isEqualTo(Done.NOTHING);
+        assertThat(disk.content(name)).isEqualTo(other);
+        assertAllThere(disk, 1);
+    }
+
+    @Test
     void remove_oldAndFinished_oldestFirst() throws IOException {
         fill();
         clock.advance(Duration.ofDays(12));

@@ -3,6 +3,7 @@ package dev.flk.wal;
 
 import static dev.flk.wal.SimulatedLog.DIRECTORY;
 import static dev.flk.wal.SimulatedLog.PREFIX;
+import static dev.flk.wal.SimulatedLog.bodies;
 import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.inspector;
 import static dev.flk.wal.SimulatedLog.newest;
@@ -27,11 +28,13 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of a log whose segments are rotated by logrotate. */
 final class RotatedSegmentTest {
@@ -211,8 +214,9 @@ final class RotatedSegmentTest {
         assertThat(found.damages().get(0).segment()).isEqualTo(FIRST + ".1");
     }
 
-    @Test
-    void rotatedSegmentWithoutHeader_thatNoOtherSegmentNames_isDamaged_notMissing() throws IOException {
+    @ParameterizedTest
+    @ValueSource(strings = {".1", "-20261201", "-20261201.bak"})
+    void rotatedSegmentWithoutHeader_thatNoOtherSegmentNames_isDamaged_notMissing(String suffix) throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
         append(log, new ArrayList<>(), 1, 900);
         append(log, new ArrayList<>(), 2, 900);
@@ -220,17 +224,59 @@ final class RotatedSegmentTest {
         byte[] content = disk.content(FIRST);
         Arrays.fill(content, 0, SimulatedLog.HEADER_BYTES, (byte) 0);
         disk.remove(FIRST);
-        disk.put(FIRST + ".1", content);
+        disk.put(FIRST + suffix, content);
         disk.put(FIRST + ".sha256", "a checksum that an operator keeps beside it".getBytes(StandardCharsets.UTF_8));
 
         assertThatThrownBy(() -> SimulatedLog.open(disk)).isInstanceOfSatisfying(DamagedLogException.class, damaged -> {
-            assertThat(damaged.damage().segment()).isEqualTo(FIRST + ".1");
+            assertThat(damaged.damage().segment()).isEqualTo(FIRST + suffix);
             assertThat(damaged.damage().range()).isEqualTo("records 1 to 2");
         });
         assertThat(new LogRepair(disk, DIRECTORY, PREFIX, "a test").run().lost())
                 .extracting(Damage::segment)
-                .containsExactly(FIRST + ".1");
+                .containsExactly(FIRST + suffix);
         assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(3);
+    }
+
+    @Test
+    void copyWithASpaceInItsName_doesNotMakeTheLogUnreadable() throws IOException {
+        SimulatedLog.open(disk).append(entry("one"));
+        disk.kill();
+        disk.put(FIRST.replace(".wal", " (copy).wal"), disk.content(FIRST));
+
+        SimulatedLog.open(disk).append(entry("two"));
+
+        assertThat(bodies(readAll(disk))).containsExactly("one", "two");
+    }
+
+    @Test
+    void lossInAFileWithASpaceInItsName_isDeclared() throws IOException {
+        SimulatedLog log = SimulatedLog.open(disk);
+        append(log, new ArrayList<>(), 1, 900);
+        append(log, new ArrayList<>(), 2, 900);
+        log.log.close();
+        disk.kill();
+        byte[] content = disk.content(FIRST);
+        content[SimulatedLog.HEADER_BYTES + 500] ^= 1;
+        disk.remove(FIRST);
+        disk.put(FIRST + " (restored)", content);
+
+        assertThat(new LogRepair(disk, DIRECTORY, PREFIX, "a test").run().missing())
+                .isEqualTo(1);
+
+        assertThat(new LogRepair(disk, DIRECTORY, PREFIX, "a test").plan().isNeeded())
+                .isFalse();
+    }
+
+    @Test
+    void namesAndHeaders_haveAsciiDigits_inEveryLocale() throws IOException {
+        Locale before = Locale.getDefault();
+        Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
+        try {
+            SimulatedLog.open(disk).append(entry("one"));
+        } finally {
+            Locale.setDefault(before);
+        }
+        assertThat(new String(disk.content(FIRST), StandardCharsets.UTF_8)).contains("\nblocks 000002\n");
     }
 
     /** Simulates logrotate running as root, which leaves an empty file that the log's owner can't read. */

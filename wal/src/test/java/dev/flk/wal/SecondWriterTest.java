@@ -75,6 +75,19 @@ final class SecondWriterTest {
         assertThatThrownBy(log.log::requireOwned).isInstanceOf(LockLostException.class);
     }
 
+    @Test
+    void seal_lockRemovedAndNothingAppended_reportsIt() throws IOException {
+        SimulatedLog log = openReporting();
+        log.append(entry("answered"));
+        disk.removeLock();
+
+        CompletableFuture<Void> seal = log.log.seal();
+        log.log.step();
+
+        assertThat(seal).isCompletedExceptionally();
+        assertThat(reported).hasSize(1);
+    }
+
     /** Lets another process start, append and answer right before each operation of an append. */
     @Test
     void append_secondWriterBeforeEveryOperation_everyAnswerIsInTheLog() throws IOException {

@@ -37,7 +37,7 @@ public final class DeclaredLosses {
     private static final String LOG = "log ";
     private static final int MAX_FILE_BYTES = 1 << 24;
     private static final Pattern LINE =
-            Pattern.compile("([0-9]{1,18}) ([0-9]{1,18}) (broken|absent) ([0-9]{1,18}) (\\S+)");
+            Pattern.compile("([0-9]{1,18}) ([0-9]{1,18}) (broken|absent) ([0-9]{1,18}) (.+)");
 
     private final List<Damage> losses;
 

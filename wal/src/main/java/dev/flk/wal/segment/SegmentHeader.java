@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -125,7 +126,7 @@ public record SegmentHeader(
                 FORMAT,
                 "segment " + id,
                 "log " + logId,
-                "blocks %06d".formatted(blocks),
+                String.format(Locale.ROOT, "blocks %06d", blocks),
                 "ordinal " + ordinal,
                 "first " + first,
                 "next " + next,
@@ -486,11 +487,19 @@ public record SegmentHeader(
             return line.substring(name.length() + 1);
         }
 
+        /** Splits a value at its last spaces. The first word is the name of a file, which may contain spaces. */
         String[] split(String value, int words) throws IOException {
-            String[] parts = value.split(" ");
-            if (parts.length != words) {
-                throw unreadable(words + " words expected in '" + value + "'");
+            String[] parts = new String[words];
+            int end = value.length();
+            for (int i = words - 1; i > 0; i--) {
+                int space = value.lastIndexOf(' ', end - 1);
+                if (space < 0) {
+                    throw unreadable(words + " words expected in '" + value + "'");
+                }
+                parts[i] = value.substring(space + 1, end);
+                end = space;
             }
+            parts[0] = value.substring(0, end);
             return parts;
         }
 

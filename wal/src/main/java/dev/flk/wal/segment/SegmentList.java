@@ -7,6 +7,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -265,7 +266,7 @@ public final class SegmentList {
         boolean taken = segments.stream().anyMatch(listed -> SegmentNames.sequenceIn(listed.name()) == first);
         return taken
                 ? prefix + "-*" + SegmentNames.SUFFIX
-                : "%s-*-%016d%s".formatted(prefix, first, SegmentNames.SUFFIX);
+                : String.format(Locale.ROOT, "%s-*-%016d%s", prefix, first, SegmentNames.SUFFIX);
     }
 
     /**

@@ -51,10 +51,11 @@ public final class SegmentNames {
     }
 
     /**
-     * Returns the first appended sequence according to a segment's name; {@code Long.MAX_VALUE} if the name is not a
-     * segment's.
+     * Returns the first appended sequence according to a segment's name, which may have been renamed; {@code
+     * Long.MAX_VALUE} if the name is not a segment's.
      */
-    static long sequenceIn(String name) {
+    static long sequenceIn(String present) {
+        String name = openedName(present); // logrotate may add a hyphen and digits
         int from = name.lastIndexOf('-') + 1;
         int to = name.indexOf('.', from);
         try {
