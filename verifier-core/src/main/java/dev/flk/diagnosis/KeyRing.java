@@ -6,6 +6,7 @@ import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.SignatureCheck;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -40,11 +41,11 @@ public final class KeyRing {
      * @throws IllegalArgumentException if the file has no key, or an invalid one
      */
     public static KeyRing of(String name, String text, Map<String, String> settings) {
-        if (NAMES.stream().anyMatch(settings::containsKey)) {
+        if (NAMES.stream().anyMatch(setting -> value(settings, setting).isPresent())) {
             return ofSettings(name, settings);
         }
         for (String setting : NAMES) {
-            if (settings.containsKey(setting + "_FILE")) {
+            if (value(settings, setting + "_FILE").isPresent()) {
                 throw new IllegalArgumentException(name + " contains no key, only the name of a file that does ("
                         + setting + "_FILE): use that file");
             }
@@ -52,22 +53,33 @@ public final class KeyRing {
         if (settings.containsKey("PCS_SIGN_ALG")) {
             throw new IllegalArgumentException(name + " contains no key, only PCS_SIGN_ALG");
         }
+        for (String setting : NAMES) {
+            if (settings.containsKey(setting)) {
+                throw new IllegalArgumentException(name + " contains no key: " + setting + " is empty");
+            }
+        }
         KeyRing ring = new KeyRing(name, "hmac");
         ring.addSecret(withoutFinalNewline(text));
         return ring;
     }
 
     private static KeyRing ofSettings(String name, Map<String, String> settings) {
-        KeyRing ring = new KeyRing(name, settings.getOrDefault("PCS_SIGN_ALG", ""));
-        Optional.ofNullable(settings.get("PCS_HMAC_KEY")).ifPresent(ring::addSecret);
+        KeyRing ring = new KeyRing(
+                name, settings.getOrDefault("PCS_SIGN_ALG", "").strip().toLowerCase(Locale.ROOT));
+        value(settings, "PCS_HMAC_KEY").ifPresent(ring::addSecret);
         list(settings, "PCS_HMAC_KEYS").forEach(ring::addSecret);
-        Optional.ofNullable(settings.get("PCS_ED25519_PRIV_B64")).ifPresent(ring::addPrivateKey);
+        value(settings, "PCS_ED25519_PRIV_B64").ifPresent(ring::addPrivateKey);
         list(settings, "PCS_ED25519_PUB_B64").forEach(ring::addPublicKey);
         return ring;
     }
 
     private static Stream<String> list(Map<String, String> settings, String setting) {
-        return Optional.ofNullable(settings.get(setting)).stream().flatMap(value -> Stream.of(value.split(",", -1)));
+        return value(settings, setting).stream().flatMap(value -> Stream.of(value.split(",", -1)));
+    }
+
+    /** Returns the value of a setting; empty if the value is empty, which counts as not set. */
+    private static Optional<String> value(Map<String, String> settings, String setting) {
+        return Optional.ofNullable(settings.get(setting)).filter(value -> !value.isEmpty());
     }
 
     private static String withoutFinalNewline(String text) {

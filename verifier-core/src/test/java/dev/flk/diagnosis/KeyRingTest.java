@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
+import dev.flk.signing.SignatureCheck.KeyId;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -34,6 +35,25 @@ class KeyRingTest {
                         .check()
                         .keyIds())
                 .containsExactly(SIGNER.keyId());
+    }
+
+    @Test
+    void settings_areReadLikeThoseOfThePrograms() {
+        KeyId key = new HmacSigner("a").keyId();
+        Map<String, String> both =
+                Map.of("PCS_SIGN_ALG", " HMAC ", "PCS_HMAC_KEY", "a", "PCS_ED25519_PUB_B64", SIGNER.publicKeyBase64());
+
+        assertThat(KeyRing.of("a", "", both).check().keyIds()).containsExactly(key);
+        assertThat(KeyRing.of("a", "", Map.of("PCS_HMAC_KEY", "a", "PCS_HMAC_KEYS", ""))
+                        .check()
+                        .keyIds())
+                .containsExactly(key);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> KeyRing.of("a", "", Map.of("PCS_HMAC_KEY", "", "PCS_HMAC_KEY_FILE", "/key")))
+                .withMessageContaining("only the name of a file that does (PCS_HMAC_KEY_FILE)");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> KeyRing.of("a", "PCS_HMAC_KEY=", Map.of("PCS_HMAC_KEY", "")))
+                .withMessage("a contains no key: PCS_HMAC_KEY is empty");
     }
 
     @Test

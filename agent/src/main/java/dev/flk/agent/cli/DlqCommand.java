@@ -229,7 +229,7 @@ final class DlqCommand implements Runnable {
                         13,
                         "given up\t" + letter.when() + "\noutbox\t#" + letter.sequence() + ", added "
                                 + Instant.ofEpochMilli(letter.addedMillis()) + "\npcs_id\t"
-                                + (letter.pcsId().isEmpty() ? "none" : letter.pcsId()) + "\nstatus\t"
+                                + (letter.pcsId().isEmpty() ? "none" : Printable.of(letter.pcsId())) + "\nstatus\t"
                                 + (letter.status() == 0 ? "none: the agent gave it up by itself" : letter.status())
                                 + "\nattempts\t"
                                 + letter.attempts() + "\nreason\t" + Printable.of(letter.reason()))

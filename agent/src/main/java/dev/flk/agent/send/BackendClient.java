@@ -34,10 +34,10 @@ import org.jspecify.annotations.Nullable;
 public final class BackendClient {
     private static final int MAX_SINGLE_BYTES = 64 << 10;
     /**
-     * The maximum size of an answer to a batch. For each certificate, an answer contains little more than an id and a
-     * reason, but the reason may quote the certificate.
+     * The maximum size of an answer with outcomes. For each certificate, such an answer contains little more than an id
+     * and a reason, but the reason may quote the certificate.
      */
-    private static final int MAX_BATCH_BYTES = 16 << 20;
+    private static final int MAX_OUTCOMES_BYTES = 16 << 20;
 
     private final HttpClient http;
     private final String base;
@@ -76,7 +76,7 @@ public final class BackendClient {
     public void submit(byte[] line, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(
                 request("/v1/pcs/submit", "application/json").POST(BodyPublishers.ofByteArray(line)),
-                MAX_SINGLE_BYTES,
+                MAX_OUTCOMES_BYTES,
                 ended);
     }
 
@@ -90,7 +90,7 @@ public final class BackendClient {
         }
         exchange(
                 request("/v1/pcs/batch", "application/x-ndjson").POST(BodyPublishers.ofByteArray(body.toByteArray())),
-                MAX_BATCH_BYTES,
+                MAX_OUTCOMES_BYTES,
                 ended);
     }
 

@@ -99,6 +99,23 @@ class SenderOutageTest extends SendingTest {
                 .isPositive();
     }
 
+    @Test
+    void answer_withALongReason_settlesTheCertificate() throws Exception {
+        SendingRig rig =
+                rig(new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1));
+        rig.backend.submit = c -> Said.of(
+                202,
+                Said.recorded(c)
+                        .body()
+                        .replace(
+                                "\"escalated\":false", "\"escalated\":true,\"reason\":\"" + "x".repeat(70_000) + "\""));
+        rig.add(certificate(1));
+
+        rig.until(() -> rig.outbox.pendingEntries() == 0);
+
+        assertThat(rig.backend.received).hasSize(1);
+    }
+
     @ParameterizedTest
     @CsvSource({"200, <html>welcome</html>", "401, login", "0, ''"})
     void answer_notFromTheBackend_isAnOutageWithoutAnAttempt(int status, String body) throws Exception {

@@ -17,6 +17,9 @@ public final class Paragraph {
     static final ColorScheme PLAIN = Help.defaultColorScheme(Ansi.OFF);
     static final int COLUMNS = UsageMessageSpec.DEFAULT_USAGE_WIDTH;
     private static final int LABEL_COLUMNS = 15;
+    /** The maximum indentation; picocli would never end if no room were left for the words. */
+    private static final int MAX_INDENT = COLUMNS / 2;
+
     private static final char NO_BREAK_SPACE = '\u00a0';
 
     private Paragraph() {}
@@ -28,7 +31,7 @@ public final class Paragraph {
 
     /**
      * Wraps each line of a text at spaces; breaks a word that is longer than a line. If a line begins with spaces, its
-     * continuation is indented as far. Text before a tab is a label; the text after the tab is wrapped in the columns
+     * continuation is indented as far, at most half a line. Text before a tab is a label; the text after the tab is wrapped in the columns
      * to the right of the label. A no-break space is printed as a space, but the line is not broken there.
      *
      * @param labelColumns the width of the labels
@@ -40,8 +43,8 @@ public final class Paragraph {
     private static String line(int labelColumns, String raw) {
         String line = Printable.of(raw);
         int tab = line.indexOf('\t');
-        String words = line.substring(tab + 1).replace('\t', ' ').stripLeading();
-        int indent = tab < 0 ? line.length() - words.length() : 0;
+        String words = line.substring(tab + 1).replace('\t', ' ').replaceFirst("^ +", "");
+        int indent = tab < 0 ? Math.min(line.length() - words.length(), MAX_INDENT) : 0;
         TextTable table = tab < 0
                 ? TextTable.forColumns(PLAIN, new Column(COLUMNS, indent, Overflow.WRAP))
                 : TextTable.forColumns(

@@ -48,6 +48,9 @@ public final class Settings {
     /** The length below which a secret is so short that it can be guessed. */
     private static final int LEAST_SECRET_CHARS = 8;
 
+    /** The form of a text that was probably meant as the name of a setting. */
+    private static final Pattern LIKE_A_NAME = Pattern.compile("(?=.{1,40}$)[A-Za-z]+[0-9]?(_[A-Za-z0-9]+)*");
+
     private static final Pattern QUOTED = Pattern.compile("([\"']).*\\1", Pattern.DOTALL);
 
     /**
@@ -118,7 +121,14 @@ public final class Settings {
     }
 
     private void take(String name, String value, Path path) {
-        if (names().noneMatch(name::equals)) {
+        if (names().noneMatch(name::equals) && !LIKE_A_NAME.matcher(name).matches()) {
+            String problem =
+                    "--config %s: a line does not begin with the name of a setting; it is not shown, because it"
+                            + " may be a part of a secret; write each value on one line, or name its file in NAME_FILE";
+            if (!problems.contains(problem.formatted(path))) {
+                problems.add(problem.formatted(path));
+            }
+        } else if (names().noneMatch(name::equals)) {
             problems.add("%s: is in %s, but is not a setting; did you mean %s?"
                     .formatted(name, path, nearest(name, names())));
         } else if (file.put(name, value) != null) {

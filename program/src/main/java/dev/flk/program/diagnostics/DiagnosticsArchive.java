@@ -79,7 +79,7 @@ public final class DiagnosticsArchive {
         try (ZipOutputStream zip = new ZipOutputStream(out)) {
             archive = new DiagnosticsArchive(file, scrubber, zip, now);
             filler.fill(archive);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             Files.deleteIfExists(file);
             throw e;
         }
@@ -114,7 +114,11 @@ public final class DiagnosticsArchive {
     public void addArchive(Path other) throws IOException {
         String directory = String.valueOf(other.getFileName()).replaceFirst("\\.zip$", "");
         try (ZipInputStream entries = new ZipInputStream(Files.newInputStream(other))) {
-            for (ZipEntry entry = entries.getNextEntry(); entry != null; entry = entries.getNextEntry()) {
+            ZipEntry entry = entries.getNextEntry();
+            if (entry == null) {
+                throw new IOException(other + " is not an archive of diagnostics; add a log file with --log");
+            }
+            for (; entry != null; entry = entries.getNextEntry()) {
                 byte[] content = entries.readAllBytes();
                 put(directory + "/" + entry.getName(), () -> scrubber.scrubbed(content));
             }

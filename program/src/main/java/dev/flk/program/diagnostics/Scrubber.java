@@ -4,14 +4,15 @@ package dev.flk.program.diagnostics;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Removes secrets from texts. A secret is removed both as it is configured and in base64, even if some of its
@@ -38,7 +39,7 @@ public final class Scrubber {
      * All forms of the secrets, longest first. If a form were removed before a longer form that begins with it, the
      * rest of the longer form would remain.
      */
-    private final List<Pattern> forms;
+    private final List<Form> forms;
 
     private final int longest;
 
@@ -52,7 +53,7 @@ public final class Scrubber {
                 addForms(all, secret.strip());
             }
         }
-        forms = all.stream().map(Scrubber::spellings).toList();
+        forms = all.stream().map(Form::new).toList();
         longest = all.stream().mapToInt(Scrubber::longestSpelling).max().orElse(0);
     }
 
@@ -84,8 +85,8 @@ public final class Scrubber {
      */
     byte[] scrubbed(byte[] content) {
         String text = new String(content, StandardCharsets.ISO_8859_1);
-        for (Pattern form : forms) {
-            text = form.matcher(text).replaceAll(INSTEAD);
+        for (Form form : forms) {
+            text = form.removedFrom(text);
         }
         return text.getBytes(StandardCharsets.ISO_8859_1);
     }
@@ -103,20 +104,71 @@ public final class Scrubber {
                 .sum();
     }
 
-    /** Returns a pattern of all spellings of a text, in which each character may be escaped or not. */
-    private static Pattern spellings(String form) {
-        StringBuilder pattern = new StringBuilder();
-        form.codePoints().mapToObj(Character::toString).forEach(c -> {
-            pattern.append("(?:").append(Pattern.quote(asBytes(c)));
-            pattern.append("|(?i:").append(percentEncoded(c)).append(')');
-            pattern.append("|(?i:").append(Pattern.quote(escapedInJson(c))).append(')');
-            String shortEscape = SHORT_ESCAPES.get(c);
-            if (shortEscape != null) {
-                pattern.append('|').append(Pattern.quote(shortEscape));
+    /** A form of a secret, in which each character may be escaped or not. */
+    private static final class Form {
+        private final List<List<Spelling>> characters;
+        private final boolean[] canBeginWith = new boolean[256];
+
+        Form(String form) {
+            characters = form.codePoints()
+                    .mapToObj(Character::toString)
+                    .map(Form::spellings)
+                    .toList();
+            characters.get(0).forEach(spelling -> canBeginWith[spelling.text().charAt(0)] = true);
+        }
+
+        private static List<Spelling> spellings(String c) {
+            Stream<Spelling> always = Stream.of(
+                    new Spelling(asBytes(c), false),
+                    new Spelling(percentEncoded(c), true),
+                    new Spelling(escapedInJson(c), true));
+            Stream<Spelling> inShort = Stream.ofNullable(SHORT_ESCAPES.get(c)).map(text -> new Spelling(text, false));
+            return Stream.concat(always, inShort).toList();
+        }
+
+        String removedFrom(String text) {
+            StringBuilder without = new StringBuilder();
+            int copied = 0;
+            for (int i = 0; i < text.length(); i++) {
+                int end = canBeginWith[text.charAt(i)] ? end(text, i) : -1;
+                if (end >= 0) {
+                    without.append(text, copied, i).append(INSTEAD);
+                    copied = end;
+                    i = end - 1;
+                }
             }
-            pattern.append(')');
-        });
-        return Pattern.compile(pattern.toString());
+            return copied == 0
+                    ? text
+                    : without.append(text, copied, text.length()).toString();
+        }
+
+        /** Returns where the form ends that begins at {@code start}; -1 if the text there is not this form. */
+        private int end(String text, int start) {
+            // a set, because a percent sign may also begin an escape
+            Set<Integer> ends = Set.of(start);
+            for (List<Spelling> character : characters) {
+                Set<Integer> next = new TreeSet<>();
+                for (int at : ends) {
+                    for (Spelling spelling : character) {
+                        if (spelling.isAt(text, at)) {
+                            next.add(at + spelling.text().length());
+                        }
+                    }
+                }
+                if (next.isEmpty()) {
+                    return -1;
+                }
+                ends = next;
+            }
+            return Collections.max(ends);
+        }
+    }
+
+    /** One way to write a character, as one character for each byte. */
+    private record Spelling(String text, boolean ignoresCase) {
+        boolean isAt(String where, int at) {
+            return where.regionMatches(ignoresCase, at, text, 0, text.length());
+        }
     }
 
     private static String percentEncoded(String character) {

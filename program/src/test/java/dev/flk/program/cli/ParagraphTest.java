@@ -4,6 +4,9 @@ package dev.flk.program.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ParagraphTest {
     @Test
@@ -28,6 +31,19 @@ class ParagraphTest {
     void wrapped_indentedLine_keepsItsIndentation() {
         assertThat(Paragraph.wrapped("    " + "word ".repeat(16).strip()))
                 .isEqualTo("    " + "word ".repeat(15).strip() + "\n    word\n");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {80, 81, 200})
+    @Timeout(value = 10, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void wrapped_indentationAsWideAsALine_isLimited(int spaces) {
+        assertThat(Paragraph.wrapped(" ".repeat(spaces) + "b")).isEqualTo(" ".repeat(40) + "b\n");
+    }
+
+    @Test
+    void wrapped_otherSpacesAtTheBeginning_areKept() {
+        assertThat(Paragraph.wrapped("    \u3000ポンプabc")).isEqualTo("    \u3000ポンプabc\n");
+        assertThat(Paragraph.wrapped(7, "note\t\u2003hello")).isEqualTo("note   \u2003hello\n");
     }
 
     @Test

@@ -116,6 +116,20 @@ class SettingsTest {
     }
 
     @Test
+    void secretOnSeveralLines_isNotShown() throws IOException {
+        String first = "c2VjcmV0IHRoYXQgaXMgbG9uZ2VyIHRoYW4gb25lIGxpbmU";
+        String second = "U29tZXRoaW5nIGVsc2U=";
+        Path file = write("PASS=\n" + first + "\n" + second + "\n-----END PRIVATE KEY-----\n");
+
+        Settings settings = read(Map.of(), file);
+
+        assertThat(settings.problems())
+                .containsExactly("--config " + file + ": a line does not begin with the name of a setting; it is not"
+                        + " shown, because it may be a part of a secret; write each value on one line, or name its file"
+                        + " in NAME_FILE");
+    }
+
+    @Test
     void secrets_areKnownInEveryForm_andNotInTheReport() {
         Settings settings = read(
                 Map.of(

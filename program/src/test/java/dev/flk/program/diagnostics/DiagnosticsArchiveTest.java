@@ -12,9 +12,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
+import java.util.Base64;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.zip.GZIPOutputStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
@@ -98,6 +101,19 @@ class DiagnosticsArchiveTest {
     }
 
     @Test
+    void longSecret_isRemovedInEveryForm() {
+        byte[] key = new byte[8_192];
+        new Random(1).nextBytes(key);
+        String secret = Base64.getEncoder().encodeToString(key);
+        Scrubber scrubber = new Scrubber(List.of(secret));
+        for (String form : List.of(secret, HexFormat.of().formatHex(key), secret.replace("+", "%2B"))) {
+            byte[] scrubbed = scrubber.scrubbed(("a " + form + " z").getBytes(StandardCharsets.US_ASCII));
+
+            assertThat(new String(scrubbed, StandardCharsets.US_ASCII)).isEqualTo("a *** z");
+        }
+    }
+
+    @Test
     void file_isPrivateAndNeverOverwritten() throws IOException {
         Path file = directory.resolve("a.zip");
         DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> {});
@@ -122,6 +138,22 @@ class DiagnosticsArchiveTest {
                 }))
                 .withMessage("disk full");
         assertThat(file).doesNotExist();
+        assertThatExceptionOfType(OutOfMemoryError.class)
+                .isThrownBy(() -> DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> {
+                    throw new OutOfMemoryError("a test");
+                }));
+        assertThat(file).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "a log line\n"})
+    void addArchive_ofAnotherFile_isRefused(String content) throws IOException {
+        Path other = Files.writeString(directory.resolve("agent.log"), content);
+
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> DiagnosticsArchive.write(
+                        directory.resolve("a.zip"), NOW, SCRUBBER, archive -> archive.addArchive(other)))
+                .withMessage(other + " is not an archive of diagnostics; add a log file with --log");
     }
 
     @ParameterizedTest
