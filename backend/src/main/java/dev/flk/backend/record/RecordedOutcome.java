@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.record;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import dev.flk.backend.inbox.LoggedOutcomes.Compared;
 import dev.flk.backend.inbox.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.backend.state.ServedState;
@@ -11,6 +12,7 @@ import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.BoxCounts;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.Certificate.FaultTolerance.Window;
+import dev.flk.program.cli.Json;
 import dev.flk.state.StateException;
 import dev.flk.state.StateKey;
 import dev.flk.wal.segment.LogRecord;
@@ -25,7 +27,7 @@ import java.util.Locale;
  *
  * <pre>
  * verdict              accepted, escalated or rejected
- * D_hat … policy       as in the answer
+ * D_hat … policy       as in the answer, except that a long reason is cut
  * budget coh_star r    as claimed
  * merkle_root          as claimed
  * N_j, scales          as claimed, if they are not too long
@@ -44,6 +46,8 @@ record RecordedOutcome(StateKey key, String json) {
 
     private static final String HASHED = "sha256:";
     private static final String ANSWERED = "\"D_hat\":";
+    private static final String REASON = ",\"reason\":";
+    private static final String POLICY = ",\"policy\":";
     private static final String CLAIMS = ",\"budget\":";
     private static final String OTHER_CONTENT = ",\"other_content\":";
 
@@ -52,6 +56,12 @@ record RecordedOutcome(StateKey key, String json) {
      * value is stored without both members. Neither of them is signed.
      */
     private static final int MAX_COUNTS_CHARS = 256 << 10;
+
+    /**
+     * The maximum length of the reason, in characters. A reason may quote the fallbacks of the certificate, which are
+     * not signed either. The state could not store a value of any length, or return several of them together.
+     */
+    private static final int MAX_REASON_CHARS = 4 << 10;
 
     static RecordedOutcome of(LogRecord submission, Compared decided) {
         Certificate certificate = decided.certificate();
@@ -62,10 +72,7 @@ record RecordedOutcome(StateKey key, String json) {
                 .append("{\"verdict\":\"")
                 .append(given.kind().label())
                 .append("\",")
-                .append(
-                        given.body(),
-                        Math.max(1, given.body().indexOf(ANSWERED)),
-                        given.body().length() - 1);
+                .append(answered(given.body()));
         if (decided.isOfOtherContent()) {
             json.append(OTHER_CONTENT).append("true");
         } else {
@@ -83,6 +90,30 @@ record RecordedOutcome(StateKey key, String json) {
         return new RecordedOutcome(
                 new StateKey(ServedState.RECORD, agentId, keyName(signed.epoch(), signed.pcsId())),
                 json.append('}').toString());
+    }
+
+    /** Returns the members of an answer from {@code D_hat} on; a long reason is cut. */
+    private static String answered(String body) {
+        String members = body.substring(Math.max(1, body.indexOf(ANSWERED)), body.length() - 1);
+        int reason = members.indexOf(REASON) + REASON.length();
+        int policy = members.lastIndexOf(POLICY); // not a part of the reason, in which quotes are escaped
+        if (!members.contains(REASON) || policy - reason <= MAX_REASON_CHARS) {
+            return members;
+        }
+        return members.substring(0, reason) + shortened(members.substring(reason, policy)) + members.substring(policy);
+    }
+
+    /** Returns the beginning of a text; both are JSON strings. */
+    private static String shortened(String quoted) {
+        String text;
+        try {
+            text = Json.parse(quoted).textValue();
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("the reason of an outcome is not a JSON string", e);
+        }
+        int end = Math.min(text.length(), MAX_REASON_CHARS);
+        int whole = Character.isHighSurrogate(text.charAt(end - 1)) ? end - 1 : end;
+        return CanonicalString.quote(text.substring(0, whole) + (whole < text.length() ? "…" : ""));
     }
 
     private static void appendClaims(StringBuilder json, Certificate certificate) {

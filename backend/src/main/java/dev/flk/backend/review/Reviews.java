@@ -29,6 +29,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -130,7 +131,13 @@ public final class Reviews implements AutoCloseable {
          * @param until the arrival of the last of these certificates; later ones are not reviewed, because the author
          *     has not seen them
          */
-        record Group(String shard, String cause, Instant from, Instant until) implements Reviewed {}
+        record Group(String shard, String cause, Instant from, Instant until) implements Reviewed {
+            private boolean contains(Waiting each) {
+                return each.cause().equals(cause)
+                        && !each.receivedAt().isBefore(from)
+                        && !each.receivedAt().isAfter(until);
+            }
+        }
     }
 
     /** A version of a review. */
@@ -191,6 +198,10 @@ public final class Reviews implements AutoCloseable {
      * @throws StateException if the record can't be read
      */
     public AllWaiting waiting(@Nullable String shard) {
+        return waiting(shard, ALWAYS, any -> true);
+    }
+
+    private AllWaiting waiting(@Nullable String shard, Span received, Predicate<Waiting> wanted) {
         List<Waiting> found = new ArrayList<>();
         boolean isCut = false;
         for (String verdict : VERDICTS) {
@@ -199,11 +210,11 @@ public final class Reviews implements AutoCloseable {
             String cursor = null;
             do {
                 RecordedOutcomes.Part part = record.outcomes(
-                        new Wanted(shard, null, verdict, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                        new Wanted(shard, null, verdict, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
                 List<Waiting> outcomes = part.lines().stream().map(Waiting::of).toList();
                 List<Found> reviews = found(outcomes.stream().map(Waiting::key).toList());
                 for (int i = 0; i < outcomes.size(); i++) {
-                    if (!(reviews.get(i) instanceof Found.Present)) {
+                    if (!(reviews.get(i) instanceof Found.Present) && wanted.test(outcomes.get(i))) {
                         found.add(outcomes.get(i));
                         waiting++;
                     }
@@ -231,19 +242,34 @@ public final class Reviews implements AutoCloseable {
      * @throws StateException if the review is not durable
      */
     public int review(Reviewed reviewed, Review review) {
-        List<StateKey> keys = reviewed instanceof Reviewed.Group group
-                ? waiting(group.shard()).outcomes().stream()
-                        .filter(each -> each.cause().equals(group.cause())
-                                && !each.receivedAt().isBefore(group.from())
-                                && !each.receivedAt().isAfter(group.until()))
-                        .map(Waiting::key)
-                        .toList()
-                : ((Reviewed.Ids) reviewed)
-                        .pcsIds().stream()
-                                .distinct()
-                                .flatMap(id -> record.withId(id, 1).stream())
-                                .map(this::reviewable)
-                                .toList();
+        if (reviewed instanceof Reviewed.Group group) {
+            return review(group, review);
+        }
+        List<StateKey> keys = ((Reviewed.Ids) reviewed)
+                .pcsIds().stream()
+                        .distinct()
+                        .flatMap(id -> record.withId(id, 1).stream())
+                        .map(this::reviewable)
+                        .toList();
+        write(keys, review);
+        return keys.size();
+    }
+
+    private int review(Reviewed.Group group, Review review) {
+        Instant last = Instant.MAX.minusMillis(1);
+        Span received = new Span(
+                group.from(), group.until().isBefore(last) ? group.until().plusMillis(1) : null);
+        int all = 0;
+        AllWaiting found;
+        do {
+            found = waiting(group.shard(), received, group::contains);
+            write(found.outcomes().stream().map(Waiting::key).toList(), review);
+            all += found.outcomes().size();
+        } while (found.isCut() && !found.outcomes().isEmpty());
+        return all;
+    }
+
+    private void write(List<StateKey> keys, Review review) {
         for (int from = 0; from < keys.size(); from += AT_ONCE) {
             List<Operation> writes = new ArrayList<>();
             for (StateKey key : keys.subList(from, Math.min(keys.size(), from + AT_ONCE))) {
@@ -251,7 +277,6 @@ public final class Reviews implements AutoCloseable {
             }
             commit(writes);
         }
-        return keys.size();
     }
 
     private StateKey reviewable(String line) {

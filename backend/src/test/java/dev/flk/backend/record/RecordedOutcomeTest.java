@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.inbox.DecisionRules;
 import dev.flk.backend.inbox.LoggedOutcomes;
+import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.ContentDigest;
+import dev.flk.program.cli.Json;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.segment.LogRecord;
@@ -16,6 +18,8 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of the recorded outcome of a submission. */
 class RecordedOutcomeTest {
@@ -38,6 +42,23 @@ class RecordedOutcomeTest {
                 .startsWith("{\"verdict\":\"accepted\",\"D_hat\":1.0,")
                 .contains("\"budget\":0.26,\"coh_star\":0.5,\"r\":0.8,", "\"scales\":[2,4,8,16]")
                 .endsWith(",\"received_at\":\"1970-01-01T00:00:01Z\",\"key_id\":\"key-1\"}");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"\u007f", "x\ud83d\ude00"})
+    void longReason_isCut(String repeated) throws Exception {
+        String fallback = repeated.repeat(200_000);
+        byte[] degraded = pcs.with("ft", "{\"degraded\":true,\"fallbacks\":[\"" + fallback + "\"]}")
+                .bytes();
+
+        RecordedOutcome outcome = RecordedOutcome.of(
+                record(1, 's', degraded), new LoggedOutcomes().compare(record(1, 's', degraded), null));
+
+        assertThat(outcome.json()).hasSizeLessThan(30_000).contains("\"policy\":", "\"budget\":");
+        assertThat(Json.parse(outcome.json()).path("reason").textValue())
+                .startsWith("degraded: " + repeated)
+                .endsWith(repeated.substring(repeated.length() - 1) + "…")
+                .matches(CanonicalString::isWellFormed);
     }
 
     /** The stored outcome belongs to other content, with another signer and other claims. */

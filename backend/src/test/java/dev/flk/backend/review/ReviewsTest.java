@@ -109,6 +109,23 @@ final class ReviewsTest {
     }
 
     @Test
+    void review_groupBehindManyOthers_isFound_andALargeGroupIsReviewedWhole() {
+        String older = record.add("a", 0, "rejected", TOLERANCE, NOW.minusSeconds(9_000));
+        for (int i = 1; i <= 2_300; i++) {
+            record.add("a", i, "rejected", TOLERANCE, NOW.minusSeconds(i));
+        }
+        Instant until = NOW.minusSeconds(8_000);
+
+        assertThat(reviews.review(
+                        new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, until), review(Verdict.FAULT)))
+                .isOne();
+        assertThat(reviews.versions("a", 0, older)).hasSize(1);
+        assertThat(reviews.review(
+                        new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW), review(Verdict.FAULT)))
+                .isEqualTo(2_300);
+    }
+
+    @Test
     void severalPages_areFoundAndReviewed() {
         for (int i = 0; i < 450; i++) {
             record.add("a", i, "escalated", "regime mismatch: " + i, NOW.minusSeconds(i));
