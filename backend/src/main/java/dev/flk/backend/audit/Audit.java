@@ -23,6 +23,7 @@ import dev.flk.program.config.Quantities;
 import dev.flk.program.files.RegularFile;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
@@ -33,6 +34,7 @@ import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -109,21 +111,22 @@ public final class Audit implements AutoCloseable {
                 throw new InvalidConfig(List.of("AUDIT_DIR: " + directory.resolve(FILE) + " is " + kind.get()
                         + ", not a regular file; move it away or name another directory"));
             }
-            if (!Files.isDirectory(directory)) {
-                Files.createDirectories(directory, OWNER_ONLY);
-            }
-            if (!Files.exists(directory.resolve(FILE))) {
-                Files.createFile(directory.resolve(FILE), OWNER_ONLY_FILE);
-            }
         } catch (IOException e) {
-            context.getStatusManager().add(new ErrorStatus("can't create " + directory.resolve(FILE), directory, e));
+            context.getStatusManager().add(new ErrorStatus("can't read " + directory.resolve(FILE), directory, e));
         }
-        RollingFileAppender<ILoggingEvent> appender = new RollingFileAppender<>();
+        RollingFileAppender<ILoggingEvent> appender = new RollingFileAppender<>() {
+            @Override
+            public void openFile(String name) throws IOException {
+                createPrivate(Path.of(name));
+                super.openFile(name);
+            }
+        };
         appender.setContext(context);
         appender.setFile(directory.resolve(FILE).toString());
         PatternLayoutEncoder encoder = new PatternLayoutEncoder();
         encoder.setContext(context);
         encoder.setPattern("%msg%n");
+        encoder.setCharset(StandardCharsets.UTF_8); // else the locale's
         encoder.start();
         appender.setEncoder(encoder);
         FixedWindowRollingPolicy rolling = new FixedWindowRollingPolicy();
@@ -142,6 +145,17 @@ public final class Audit implements AutoCloseable {
         Logger logger = context.getLogger("audit");
         logger.addAppender(appender);
         return new Audit(appender, logger, clock, nanoTicker);
+    }
+
+    /** Creates a file and its directory, each unless it exists, with access only for their owner. */
+    private static void createPrivate(Path file) throws IOException {
+        Path directory = Objects.requireNonNull(file.getParent());
+        if (!Files.isDirectory(directory)) {
+            Files.createDirectories(directory, OWNER_ONLY);
+        }
+        if (!Files.exists(file)) {
+            Files.createFile(file, OWNER_ONLY_FILE);
+        }
     }
 
     /** Writes an event of the backend or an action of an operator. {@code details} must not contain secrets. */

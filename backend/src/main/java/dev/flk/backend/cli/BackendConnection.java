@@ -24,6 +24,7 @@ import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.util.Map;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 import org.jspecify.annotations.Nullable;
@@ -40,6 +41,7 @@ import picocli.CommandLine.Spec;
 final class BackendConnection {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int MAX_FILE_BYTES = 1 << 20;
+    private static final Pattern TOKEN = Pattern.compile("[!-~]+");
 
     private final Map<String, String> environment;
     private final ConfigOption config;
@@ -162,6 +164,21 @@ final class BackendConnection {
         } catch (Unusable e) {
             throw new IOException(option + ": " + file + " " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * Reads an access token from a file.
+     *
+     * @throws IOException if the file can't be read, or does not contain a single token; the message does not quote it
+     */
+    static String token(Path file) throws IOException {
+        String token = new String(bytes("--token-file", file), StandardCharsets.UTF_8).strip();
+        if (!TOKEN.matcher(token).matches()) {
+            throw new IOException("--token-file: " + file
+                    + " does not contain a single token: it is empty, or has several lines, a space or a character that"
+                    + " is not ASCII");
+        }
+        return token;
     }
 
     /** Encodes a text for a path or a query. */

@@ -21,6 +21,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -62,6 +63,9 @@ public final class CommandLineProgram {
             "dev.flk.backend.ingest");
 
     static final String NAME = "flk-backend";
+
+    /** The character that Java substitutes for bytes of an argument that it can't decode in the locale's encoding. */
+    private static final char LOST = '\uFFFD';
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
@@ -131,6 +135,12 @@ public final class CommandLineProgram {
 
     /** Runs a command line and returns its exit code. */
     public int run(String... args) {
+        if (Stream.of(args).anyMatch(text -> text.indexOf(LOST) >= 0)) {
+            err.println(NAME + ": an argument is not UTF-8, or this locale can't represent it; start with"
+                    + " LC_ALL=C.UTF-8");
+            err.flush();
+            return ExitCode.USAGE;
+        }
         int exitCode = commandLine(program -> subcommands.addTo(program, args)).execute(args);
         out.flush();
         err.flush();

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
+import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.inbox.RecordKind.LoggedId;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeyEntry.KeyState;
@@ -274,7 +275,8 @@ final class KeysCommand {
         void read(LogInspector log, PrintWriter ids, boolean withIds) throws IOException {
             try (LogWalk walk = log.walk(1)) {
                 for (LogRecord record = walk.next(); record != null; record = walk.next()) {
-                    if (record.keyId().equals(keyId)) {
+                    // a backend writes overruled records itself, under the key of the submission
+                    if (record.keyId().equals(keyId) && record.kind() != RecordKind.OVERRULED) {
                         add(record, ids, withIds);
                     }
                 }

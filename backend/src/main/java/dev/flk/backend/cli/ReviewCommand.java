@@ -119,7 +119,8 @@ final class ReviewCommand {
             HttpResponse<String> part = send("GET", query + "&limit=" + most + cursor, null);
             part.body().lines().forEach(lines::add);
             if (part.headers().firstValue("X-Flk-More").isPresent()) {
-                err().println("There are more; review these first, or give --limit or --shard.");
+                err().println("There are more; review these first, or give "
+                        + (most < PAGE ? "a higher --limit or --shard." : "--shard."));
             }
             Optional<String> next = part.headers().firstValue("X-Flk-Cursor");
             if (next.isEmpty()) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import static dev.flk.backend.cli.BackendConnection.bytes;
 import static dev.flk.backend.cli.BackendConnection.encoded;
 import static dev.flk.backend.cli.BackendConnection.parsed;
 import static dev.flk.backend.cli.BackendConnection.refused;
@@ -19,7 +18,6 @@ import java.io.UncheckedIOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -318,9 +316,7 @@ final class SessionsCommand {
             throw new ParameterException(
                     spec.commandLine(), "--token-file: not given; name a file with an access token");
         }
-        request.header(
-                "Authorization",
-                "Bearer " + new String(bytes("--token-file", tokenFile), StandardCharsets.UTF_8).strip());
+        request.header("Authorization", "Bearer " + BackendConnection.token(tokenFile));
         if (ifVersion != null) {
             String name = ifVersion == 0 ? "If-None-Match" : "If-Match";
             request.header(name, ifVersion == 0 ? "*" : "\"" + ifVersion + "\"");

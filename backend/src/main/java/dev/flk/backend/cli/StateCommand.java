@@ -89,9 +89,6 @@ final class StateCommand {
             .left("", version -> version.deleted() ? "deleted" : version.value());
     private static final int LABEL_COLUMNS = 19;
 
-    /** The character that Java substitutes for bytes that it can't decode. */
-    private static final char LOST = '\uFFFD';
-
     private static final String DEFAULT_NAMESPACE = "default";
     private static final int MAX_SCHEMA_BYTES = 1 << 20;
 
@@ -693,23 +690,12 @@ final class StateCommand {
         }
     }
 
-    /** Rejects arguments that Java could not decode, since they would name another key or change a value. */
-    private void requireDecodedArguments() {
-        if (spec.root().commandLine().getParseResult().originalArgs().stream()
-                .anyMatch(text -> text.indexOf(LOST) >= 0)) {
-            throw new ParameterException(
-                    spec.commandLine(),
-                    "an argument is not UTF-8, or this locale can't represent it; start with LC_ALL=C.UTF-8");
-        }
-    }
-
     /** The part of a command that calls the state. */
     private interface Call {
         void on(StateClient client) throws IOException;
     }
 
     private int with(Call call) throws IOException {
-        requireDecodedArguments();
         reportFailuresOnce();
         if (!offline) {
             try (StateClient client = connection.connect()) {

@@ -3,8 +3,6 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.cli.RunningBackend.StateTarget;
-import dev.flk.backend.files.ConfiguredFile;
-import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.client.StateClient;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -14,7 +12,6 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.net.UnknownHostException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
@@ -28,8 +25,6 @@ import picocli.CommandLine.Spec;
 
 /** The options with which the command {@code state} reaches a running backend. */
 final class StateConnection {
-    private static final int MAX_TOKEN_BYTES = 8_192;
-
     /**
      * The time limit of a call, including its retries. It is short, because a person waits for the call. It does not
      * apply to replays and to the calls of {@code StateCare}.
@@ -111,7 +106,6 @@ final class StateConnection {
         if ((certificate == null) != (certificateKey == null)) {
             throw new ParameterException(spec.commandLine(), "--cert and --key: give both or neither");
         }
-        requireListener(URI.create("//" + target.address()));
         StateClient.Connector connector = StateClient.to(target.address()).timeout(TIMEOUT);
         try {
             if (authorities != null) {
@@ -123,8 +117,9 @@ final class StateConnection {
                 connector = connector.certificate(certificate, certificateKey);
             }
             if (tokenFile != null) {
-                connector = connector.token(token(tokenFile));
+                connector = connector.token(BackendConnection.token(tokenFile));
             }
+            requireListener(target.address());
             return connector.connect();
         } catch (FileNotFoundException | IllegalArgumentException e) {
             throw new IOException("--ca, --cert or --key: " + e.getMessage(), e);
@@ -132,17 +127,19 @@ final class StateConnection {
     }
 
     /** Throws if nothing listens at the address. The client would try again until its time limit. */
-    private void requireListener(URI address) throws IOException {
+    private void requireListener(String address) throws IOException {
+        int colon = address.lastIndexOf(':');
+        int port = Integer.parseInt(address.substring(colon + 1));
         InetAddress[] addresses;
         try {
-            addresses = InetAddress.getAllByName(address.getHost());
+            addresses = InetAddress.getAllByName(address.substring(0, colon));
         } catch (UnknownHostException e) {
             throw unreachable("its host name can't be resolved", e);
         }
         ConnectException refusal = null;
         for (InetAddress each : addresses) {
             try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(each, address.getPort()), (int) TIMEOUT.toMillis());
+                socket.connect(new InetSocketAddress(each, port), (int) TIMEOUT.toMillis());
                 return;
             } catch (ConnectException e) {
                 refusal = e;
@@ -177,13 +174,5 @@ final class StateConnection {
     private static String scheme(String text) {
         int end = text.indexOf("://");
         return end < 0 ? "http" : text.substring(0, end).toLowerCase(Locale.ROOT);
-    }
-
-    private static String token(Path file) throws IOException {
-        try {
-            return new String(ConfiguredFile.bytes(file, MAX_TOKEN_BYTES), StandardCharsets.UTF_8).strip();
-        } catch (Unusable e) {
-            throw new IOException("--token-file: " + file + " " + e.getMessage(), e);
-        }
     }
 }

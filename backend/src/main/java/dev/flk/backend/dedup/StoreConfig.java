@@ -22,6 +22,7 @@ import java.util.regex.Pattern;
 
 /** The store in which outcomes are recorded, chosen by {@code DEDUP_BACKEND}. */
 public sealed interface StoreConfig {
+    Pattern HOST_AND_PORT = Pattern.compile("[^\\s:/]+:[0-9]{1,5}");
     Pattern REDIS_URI_FORM = Pattern.compile(
             "(rediss?|redis\\+(ssl|tls)|redis[-+]socket)://[^\\s#]+|rediss?-sentinel://[^\\s#]+(#[^\\s#]+|[?&]sentinelMasterId=\\S+)");
     Key<Kind> DEDUP_BACKEND = Key.of("DEDUP_BACKEND", oneOf(Kind.class), "`embedded`, `memory`, `redis` or `postgres`.")
@@ -45,7 +46,7 @@ public sealed interface StoreConfig {
             .mayHoldPassword();
     Key<String> REDIS_ADDR = Key.of(
             "REDIS_ADDR",
-            matching(Pattern.compile("[^\\s:/]+:[0-9]{1,5}"), "not host:port"),
+            StoreConfig::hostAndPort,
             "The Redis server as `host:port` without a password, instead of `REDIS_URI`.");
 
     /** The settings of the stores, in the order of the docs. */
@@ -149,6 +150,12 @@ public sealed interface StoreConfig {
 
     private static Path absolute(Path directory) {
         return directory.toAbsolutePath().normalize();
+    }
+
+    private static String hostAndPort(String text) {
+        String matched = matching(HOST_AND_PORT, "not host:port").apply(text);
+        int unused = Quantities.port(matched.substring(matched.indexOf(':') + 1));
+        return matched;
     }
 
     private static String redisUri(String text) {

@@ -13,10 +13,12 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -212,12 +214,14 @@ final class KeyRegistry {
                 return named;
             }
             List<Usable> all = new ArrayList<>(named);
+            Set<String> ids = new HashSet<>();
+            named.forEach(key -> ids.add(key.entry().id()));
             for (int length : prefixLengths) {
                 if (length > shard.length()) {
                     break;
                 }
                 for (Usable key : byPrefix.getOrDefault(shard.substring(0, length), List.of())) {
-                    if (all.stream().noneMatch(known -> known.isSameAs(key))) {
+                    if (ids.add(key.entry().id())) {
                         all.add(key);
                     }
                 }

@@ -48,11 +48,6 @@ public final class KeysFile {
             return new Usable(
                     entry, SignatureCheck.hmac(List.of(secret)), HexFormat.of().formatHex(digest));
         }
-
-        /** Returns whether both keys have the same id; ids are unique within a file. */
-        boolean isSameAs(Usable other) {
-            return entry.id().equals(other.entry.id());
-        }
     }
 
     private KeysFile(List<Usable> keys) {

@@ -6,6 +6,7 @@ import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.keys.KeyEntry.KeyState;
+import dev.flk.backend.keys.KeysFile.Usable;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.Metrics.Count;
@@ -51,6 +52,8 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private volatile Audit audit = Audit.none();
     private FileFingerprints fingerprints = new FileFingerprints();
     private boolean wasTorn;
+    private int stepsWhileBad;
+    private List<String> reported = List.of();
 
     /**
      * Reads the file; starts no thread.
@@ -110,8 +113,10 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             // keeps the key clock up to date: if the wall time comes into doubt, the key clock stops at the time of its
             // last call
             clock.millis();
-            if (readAnyway || fingerprints.haveChanged()) {
-                readAgain();
+            // the fingerprint of a file stays the same if only reading the file has failed
+            boolean isRetry = isBad && ++stepsWhileBad % FileWatch.LOOKS_PER_RETRY == 0;
+            if (readAnyway || isRetry || fingerprints.haveChanged()) {
+                readAgain(isRetry && !readAnyway);
             }
         } catch (RuntimeException e) {
             isBad = true;
@@ -122,16 +127,17 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         }
     }
 
-    private void readAgain() {
+    /** @param isRetry whether a failure with the same problems was already reported */
+    private void readAgain(boolean isRetry) {
         fingerprints = new FileFingerprints();
         try {
             KeysFile read = KeysFile.read(file, only, fingerprints);
             wasTorn = false;
-            List<KeyEntry> before = inForce.entries();
+            KeysFile before = inForce;
             inForce = read;
             rates = rates.of(read.entries(), nanoTicker);
             loaded();
-            String changes = changes(before, read.entries());
+            String changes = changes(before.registry().keys(), read.registry().keys());
             LOG.info("{} was read again and has {} keys; {}", file, counts(read.entries()), changes);
             audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
         } catch (InvalidFileException e) {
@@ -140,6 +146,10 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
                 return;
             }
             wasTorn = false;
+            if (isRetry && e.problems().equals(reported)) {
+                return;
+            }
+            reported = e.problems();
             isBad = true;
             metrics.fileErrors.increment();
             audit.operation(
@@ -168,18 +178,21 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         return String.join(", ", parts);
     }
 
-    private static String changes(List<KeyEntry> before, List<KeyEntry> after) {
-        Map<String, KeyEntry> known = new HashMap<>();
-        before.forEach(key -> known.put(key.id(), key));
+    private static String changes(List<Usable> before, List<Usable> after) {
+        Map<String, Usable> known = new HashMap<>();
+        before.forEach(key -> known.put(key.entry().id(), key));
         List<String> changes = new ArrayList<>();
-        for (KeyEntry key : after) {
-            KeyEntry old = known.remove(key.id());
+        for (Usable usable : after) {
+            KeyEntry key = usable.entry();
+            Usable old = known.remove(key.id());
             if (old == null) {
                 changes.add("key " + key.id() + " was added");
-            } else if (old.state() != key.state()) {
+            } else if (old.entry().state() != key.state()) {
                 changes.add("key " + key.id() + " is now " + key.state().label());
-            } else if (!old.equals(key)) {
+            } else if (!old.entry().equals(key)) {
                 changes.add("key " + key.id() + " was changed");
+            } else if (!old.fingerprint().equals(usable.fingerprint())) {
+                changes.add("key " + key.id() + " has another secret");
             }
         }
         known.keySet().forEach(id -> changes.add("key " + id + " was removed"));

@@ -409,8 +409,8 @@ public final class PostgresCheck {
     private Result size(Connection connection) throws SQLException {
         List<String> row = row(connection, """
                 SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::bigint,
-                    coalesce(sum(pg_total_relation_size(relid) * (n_tup_ins - n_tup_del) / greatest(n_live_tup, 1)), 0)
-                        ::bigint,
+                    coalesce(sum(pg_total_relation_size(relid)
+                        * least(1, greatest(0, (n_tup_ins - n_tup_del)::numeric / greatest(n_live_tup, 1)))), 0)::bigint,
                     extract(epoch FROM now() - coalesce(
                         (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()),
                         pg_postmaster_start_time()))::bigint
@@ -599,7 +599,8 @@ public final class PostgresCheck {
         List<String> slow = column(connection, """
                 SELECT round(mean_exec_time) || ' ms: ' || left(regexp_replace(query, '\\s+', ' ', 'g'), 60)
                 FROM pg_stat_statements
-                WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query LIKE '%%flk\\_%%'
+                WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    AND query ~ '\\m(flk_|sync_)'
                     AND calls >= %d AND mean_exec_time >= %d
                 ORDER BY mean_exec_time DESC LIMIT 3""".formatted(FEW_CALLS, MOST_STATEMENT_MILLIS));
         return Result.of(
@@ -611,9 +612,11 @@ public final class PostgresCheck {
 
     private static Result replication(Connection connection) throws SQLException {
         List<List<String>> standbys = rows(connection, """
-                SELECT application_name, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint::text, ''),
-                    coalesce(extract(epoch FROM replay_lag)::bigint, 0)::text
-                FROM pg_stat_replication
+                SELECT application_name, CASE WHEN state IS NULL THEN '' ELSE pg_wal_lsn_diff(pg_current_wal_lsn(),
+                        coalesce(replay_lsn, flush_lsn, write_lsn, sent_lsn, pg_current_wal_lsn()))::bigint::text END,
+                    CASE WHEN replay_lsn IS NULL THEN 0 ELSE coalesce(extract(epoch FROM replay_lag)::bigint, 0) END
+                        ::text
+                FROM pg_stat_replication WHERE state IS DISTINCT FROM 'backup'
                 UNION ALL
                 SELECT 'slot ' || slot_name, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint::text, '0'
                 FROM pg_replication_slots WHERE NOT active AND restart_lsn IS NOT NULL""");

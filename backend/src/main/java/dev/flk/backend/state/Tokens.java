@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,6 +40,8 @@ public final class Tokens implements ServerInterceptor, AutoCloseable {
     private volatile TokensFile inForce;
     // used by the watching thread
     private FileFingerprints fingerprints = new FileFingerprints();
+    private int stepsWhileBad;
+    private @Nullable String reported;
 
     /**
      * Reads the file, and starts checking it once a second.
@@ -74,8 +77,10 @@ public final class Tokens implements ServerInterceptor, AutoCloseable {
 
     private void lookAgain(boolean readAnyway) {
         try {
-            if (readAnyway || fingerprints.haveChanged()) {
-                readAgain();
+            // the fingerprint of a file stays the same if only reading the file has failed
+            boolean isRetry = reported != null && ++stepsWhileBad % FileWatch.LOOKS_PER_RETRY == 0;
+            if (readAnyway || isRetry || fingerprints.haveChanged()) {
+                readAgain(isRetry && !readAnyway);
             }
         } catch (RuntimeException e) {
             LOG.error(
@@ -85,11 +90,13 @@ public final class Tokens implements ServerInterceptor, AutoCloseable {
         }
     }
 
-    private void readAgain() {
+    /** @param isRetry whether a failure with the same message was already reported */
+    private void readAgain(boolean isRetry) {
         fingerprints = new FileFingerprints();
         try {
             TokensFile read = TokensFile.read(file, fingerprints);
             inForce = read;
+            reported = null;
             LOG.info("{} was read again and has {} tokens", file, read.size());
             audit.operation(
                     "state_tokens_changed",
@@ -97,11 +104,14 @@ public final class Tokens implements ServerInterceptor, AutoCloseable {
                             "file", file.toString(),
                             "tokens", Integer.toString(read.size())));
         } catch (InvalidFileException e) {
-            audit.operation("state_tokens_refused", Map.of("file", file.toString(), "problems", e.getMessage()));
+            String problem = String.valueOf(e.getMessage());
+            if (isRetry && problem.equals(reported)) {
+                return;
+            }
+            reported = problem;
+            audit.operation("state_tokens_refused", Map.of("file", file.toString(), "problems", problem));
             LOG.error(
-                    "{} can't be used, so the tokens that were read before stay in force. Problems: {}",
-                    file,
-                    e.getMessage());
+                    "{} can't be used, so the tokens that were read before stay in force. Problems: {}", file, problem);
         }
     }
 

@@ -9,6 +9,7 @@ import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.Metrics.Gauge;
 import java.time.InstantSource;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
@@ -35,16 +36,19 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     // used only by the watching thread
     private FileFingerprints fingerprints = new FileFingerprints();
     private boolean isDoubtful;
+    private int stepsWhileBad;
+    private @Nullable String reported;
     /**
      * The identity that was read last, if it is not used yet because its certificate was not valid; null otherwise. The
      * identity before it is still in force.
      */
     private @Nullable TlsIdentity notNowValid;
 
-    /** The time at which a mistake is reported. */
+    /** The condition for reporting a mistake. */
     private enum Mistake {
         AT_ONCE,
-        IF_IT_STAYS
+        IF_IT_STAYS,
+        IF_IT_IS_NEW
     }
 
     /**
@@ -86,11 +90,17 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     }
 
     /**
-     * Reads the files again if they have changed, or if the last reading found a mistake that was not reported.
-     * Otherwise, starts to use an identity that has become valid since it was read.
+     * Reads the files again if they have changed, or if the last reading found a mistake that was not reported; after a
+     * reported mistake, also every ten steps, because only reading may have failed. Otherwise, starts to use an identity
+     * that has become valid since it was read.
      */
     void step() {
-        lookAgain(isDoubtful || fingerprints.haveChanged(), isDoubtful ? Mistake.AT_ONCE : Mistake.IF_IT_STAYS);
+        boolean isRetry = isBad && ++stepsWhileBad % FileWatch.LOOKS_PER_RETRY == 0;
+        if (fingerprints.haveChanged() && !isDoubtful) {
+            lookAgain(true, Mistake.IF_IT_STAYS);
+        } else {
+            lookAgain(isDoubtful || isRetry, isDoubtful ? Mistake.AT_ONCE : Mistake.IF_IT_IS_NEW);
+        }
     }
 
     private void lookAgain(boolean mayHaveChanged, Mistake mistake) {
@@ -101,6 +111,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
                 take(notNowValid);
             }
         } catch (RuntimeException e) {
+            isBad = true;
             LOG.error(
                     "checking the TLS files failed and will be retried; the certificate that was read before stays in"
                             + " use",
@@ -135,8 +146,9 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
 
     private void mistake(Mistake mistake, @Nullable String problem) {
         isDoubtful = mistake == Mistake.IF_IT_STAYS;
-        if (!isDoubtful) {
+        if (mistake == Mistake.AT_ONCE || (mistake == Mistake.IF_IT_IS_NEW && !Objects.equals(problem, reported))) {
             isBad = true;
+            reported = problem;
             audit.operation(
                     "tls_refused", Map.of("file", files.certificate().toString(), "problem", String.valueOf(problem)));
             LOG.error(

@@ -112,6 +112,10 @@ final class AuditTest {
 
             Files.delete(file);
             audit.operation("keys_refused", Map.of());
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
+                    .isEqualTo("rwx------");
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file.resolve("audit.jsonl"))))
+                    .isEqualTo("rw-------");
         }
         assertThat(lines()).extracting(line -> line.path("event").asText()).containsExactly("keys_refused", "stopped");
     }

@@ -5,9 +5,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.keys.KeysFixture.KeyText;
+import dev.flk.sample.Pcs;
+import dev.flk.wal.Log;
+import dev.flk.wal.LogListener;
+import dev.flk.wal.LogOptions;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.segment.Entry;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.InstantSource;
 import java.util.Map;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -81,6 +90,20 @@ final class KeysCommandsTest {
         keys.write(KeyText.ed25519("a", 1), KeyText.ed25519("b", 2).with("colour", "1"));
         assertThat(run("keys", "check")).isEqualTo(2);
         assertThat(cli.err()).contains(keys.file() + ": key b: unknown member colour");
+    }
+
+    @Test
+    void signed_overruledRecords_areNotCounted() throws IOException {
+        byte[] body = Pcs.number(1).bytes();
+        LogOptions options = LogOptions.of(directory.resolve("wal"), "inbox", "context");
+        try (Log log = Log.open(
+                new DiskFiles(), options, LogListener.NONE, InstantSource.system(), System::nanoTime, new Random(1))) {
+            CommandRun.append(log, new Entry('s', "a", 1_000, body));
+            CommandRun.append(log, new Entry('o', "a", 9_000, "overruled 1\n".getBytes(StandardCharsets.US_ASCII)));
+        }
+
+        assertThat(run("keys", "signed", "a")).isZero();
+        assertThat(cli.out()).contains("1 record").doesNotContain("1970-01-01T00:00:09Z", "2 records");
     }
 
     @Test

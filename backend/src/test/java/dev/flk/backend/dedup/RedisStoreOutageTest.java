@@ -120,6 +120,14 @@ final class RedisStoreOutageTest {
     }
 
     @Test
+    void hostWithAnUnderscore_isNotTakenTogetherWithThePort() {
+        assertThat(store("redis://no_such_host:6380", PATIENT).connect())
+                .failsWithin(Duration.ofSeconds(AT_MOST_SECONDS))
+                .withThrowableThat()
+                .withMessageContaining("no_such_host:6380 ");
+    }
+
+    @Test
     void connect_serverDown_saysRefusedAndWorksOnceItRuns() {
         RedisServer server = server();
         server.kill();

@@ -72,7 +72,7 @@ final class RedisConnection {
                 withinMillis,
                 TimeUnit.MILLISECONDS);
         // reads several keys, as later calls do, so that a Redis Cluster refuses here and not at the first certificate
-        ask(connector::connect, this::use)
+        connect()
                 .thenCompose(redis -> ask(
                                 () -> redis.mget(Keys.withProbes(positionKey)),
                                 reply -> text(reply.get(0).getValueOrElse(new byte[0])))
@@ -90,6 +90,25 @@ final class RedisConnection {
                     }
                 });
         return opened;
+    }
+
+    /** Connects. If this object has failed meanwhile, for example at the deadline, the new connection is closed. */
+    private CompletionStage<RedisAsyncCommands<String, byte[]>> connect() {
+        return connector
+                .connect()
+                .handleAsync(
+                        (connected, failed) -> {
+                            if (failed != null) {
+                                throw fail(connector.unavailable(failed));
+                            }
+                            RedisAsyncCommands<String, byte[]> used = use(connected);
+                            StoreUnavailableException earlier = failure;
+                            if (earlier != null) {
+                                throw earlier;
+                            }
+                            return used;
+                        },
+                        answers);
     }
 
     /**

@@ -35,6 +35,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,6 +45,7 @@ import org.slf4j.LoggerFactory;
  * twice, because the effect of a failed call is unknown.
  */
 public final class RedisConnector implements AutoCloseable {
+    private static final Pattern HOST_AND_PORT = Pattern.compile("([^:\\[\\]]+):([0-9]{1,5})");
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
     private static final RedisCodec<String, byte[]> CODEC = RedisCodec.of(StringCodec.ASCII, ByteArrayCodec.INSTANCE);
 
@@ -124,7 +127,14 @@ public final class RedisConnector implements AutoCloseable {
 
     private static RedisURI uri(StoreConfig.Redis config) {
         try {
-            return RedisURI.create(config.uri().text());
+            RedisURI uri = RedisURI.create(config.uri().text());
+            // java.net.URI, which Lettuce uses, takes the port for a part of a host name with an underscore
+            Matcher withPort = HOST_AND_PORT.matcher(String.valueOf(uri.getHost()));
+            if (withPort.matches()) {
+                uri.setHost(withPort.group(1));
+                uri.setPort(Integer.parseInt(withPort.group(2)));
+            }
+            return uri;
         } catch (IllegalArgumentException | IllegalStateException e) {
             // the cause would reveal the password
             throw new InvalidConfig(List.of("REDIS_URI: the client can't parse it; docs/redis.md shows the forms"));

@@ -42,6 +42,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class RedisLink implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
+    /** The errors with which Redis refuses writes, but answers reads. */
+    private static final Pattern REFUSED_WRITE = Pattern.compile("(?<![A-Za-z])(OOM|MISCONF|NOREPLICAS) ");
+
     private static final Pattern RUN_ID = Pattern.compile("(?m)^run_id:([0-9a-f]{40})\\r?$");
     private static final Pattern VERSION = Pattern.compile("(?m)^redis_version:(\\d+)\\.(\\d+)");
     private static final int LEAST_MAJOR = 6;
@@ -59,10 +62,10 @@ final class RedisLink implements AutoCloseable {
     private final RedisAsyncCommands<String, String> redis;
     private final StatefulRedisPubSubConnection<String, String> channel;
     private String epoch = "";
-    /** The time of Redis' clock when this JVM's monotonic clock was at {@link #timeNanos}. */
-    private long timeMillis;
+    private volatile Time time = new Time(0, 0);
 
-    private long timeNanos;
+    /** The time of Redis' clock when this JVM's monotonic clock was at {@code nanos}. */
+    private record Time(long millis, long nanos) {}
 
     /** The first line of a published change. */
     private record Header(
@@ -136,9 +139,8 @@ final class RedisLink implements AutoCloseable {
             throw connector.unavailable("failed over while it was being connected");
         }
         joined(redis.scriptLoad(SessionScript.BYTES));
-        List<String> time = joined(redis.time());
-        timeMillis = Long.parseLong(time.get(0)) * 1_000 + Long.parseLong(time.get(1)) / 1_000;
-        timeNanos = System.nanoTime();
+        List<String> now = joined(redis.time());
+        time = new Time(Long.parseLong(now.get(0)) * 1_000 + Long.parseLong(now.get(1)) / 1_000, System.nanoTime());
         channel.addListener(new RedisPubSubAdapter<>() {
             @Override
             public void message(String from, String message) {
@@ -293,8 +295,8 @@ final class RedisLink implements AutoCloseable {
     }
 
     /**
-     * Returns the exception for a failed call. Ends the link, unless the script reported the failure or Redis lacks
-     * memory.
+     * Returns the exception for a failed call. Ends the link, unless the script reported the failure, or Redis only
+     * refuses writes.
      */
     private RuntimeException failed(Throwable thrown) {
         Throwable failure =
@@ -305,7 +307,7 @@ final class RedisLink implements AutoCloseable {
             return new CallFailed(message.substring(own + CALL_FAILED.length()));
         }
         RuntimeException described = connector.unavailable(failure);
-        if (message.contains("OOM ")) {
+        if (REFUSED_WRITE.matcher(message).find()) {
             return new CallFailed(String.valueOf(described.getMessage()));
         }
         return end(described);
@@ -325,9 +327,10 @@ final class RedisLink implements AutoCloseable {
         CompletionStage<String> alive = channel.async().ping();
         List<Object> reply = joined(call("sweep", Long.toString(keepChanges.toMillis())));
         joined(alive);
+        time = new Time(Long.parseLong((String) reply.get(1)), System.nanoTime());
         copy.forgetEndedBefore(serverMillis() - RedisSessions.KEEP.toMillis());
         return reply.stream()
-                .skip(1)
+                .skip(2)
                 .mapToLong(each -> Long.parseLong((String) each))
                 .toArray();
     }
@@ -343,11 +346,12 @@ final class RedisLink implements AutoCloseable {
     }
 
     /**
-     * Returns the time of Redis' clock without a call: the time that was read when the link was opened, plus the
-     * elapsed time. A jump of this machine's clock does not affect it.
+     * Returns the time of Redis' clock without a call: the time that was read when the link was opened or by the last
+     * sweep, plus the elapsed time. A jump of this machine's clock does not affect it.
      */
     long serverMillis() {
-        return timeMillis + TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - timeNanos);
+        Time read = time;
+        return read.millis() + TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - read.nanos());
     }
 
     /** Returns the random part of the epoch. */

@@ -152,6 +152,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         CompletableFuture<Boolean> ended = new CompletableFuture<>();
         opened.whenEnded(reason -> ended.complete(true));
         boolean hasRoom = true;
+        boolean hasFailed = false;
         while (!isEnded(ended)) {
             try {
                 long[] waiting = opened.sweep(hasRoom ? KEEP_CHANGES : Duration.ZERO);
@@ -161,8 +162,10 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                 long bytes = opened.streamBytes();
                 hasRoom = bytes < maxStreamBytes / 2;
                 setFull(bytes > maxStreamBytes);
+                hasFailed = false;
             } catch (RuntimeException e) {
-                if (opened.failure().isEmpty()) {
+                if (opened.failure().isEmpty() && !hasFailed) {
+                    hasFailed = true;
                     LOG.warn(
                             "expired sessions and old changes could not be removed from Redis, and this will be retried: {}",
                             message(e));

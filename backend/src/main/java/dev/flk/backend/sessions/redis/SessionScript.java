@@ -219,10 +219,11 @@ final class SessionScript {
                 expire(id)
                 redis.call('ZREM', 'session-expiries', id) -- also an id whose version was removed
               end
-              if redis.call('EXISTS', stream) == 0 then return {'OK', '0', '0', '0'} end
+              if redis.call('EXISTS', stream) == 0 then return {'OK', text(now), '0', '0', '0'} end
               local newest = head()
               local bound = text(math.max(0, now - tonumber(ARGV[4]))) .. '-0'
-              if isBelow(newest, bound) then bound = newest end
+              -- without a time to keep, all changes may go, also those with ids from before the clock was set back
+              if ARGV[4] == '0' or isBelow(newest, bound) then bound = newest end
               local waiting, active, oldest = 0, 0, nil
               for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
                 local fields = {}
@@ -239,7 +240,9 @@ final class SessionScript {
                       redis.call('XGROUP', 'DELCONSUMER', stream, 'postgres', of['name'])
                     end
                   end
-                  waiting = isBelow(delivered, newest) and count(newest) - count(delivered) or 0
+                  -- the ids before the first one that is left count nothing, as for a new group
+                  local first = redis.call('XRANGE', stream, '(' .. delivered, '+', 'COUNT', 1)[1]
+                  waiting = first and count(newest) - count(first[1]) + 1 or 0
                   if active > 0 then
                     oldest = pending[2]
                   elseif waiting > 0 then
@@ -251,7 +254,7 @@ final class SessionScript {
                 redis.call('SET', 'session-changes-trimmed', bound)
               end
               local age = oldest and math.max(0, now - tonumber(string.match(oldest, '^%d+'))) or 0
-              return {'OK', text(waiting), text(active), text(age)}
+              return {'OK', text(now), text(waiting), text(active), text(age)}
             end
 
             return redis.error_reply('FLK unknown operation ' .. op)

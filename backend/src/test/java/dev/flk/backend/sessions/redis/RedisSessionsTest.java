@@ -71,6 +71,23 @@ final class RedisSessionsTest extends SessionStorageContract {
                 .isInstanceOf(Found.Expired.class);
     }
 
+    @Test
+    void put_redisRefusesWrites_isRefusedWithItsReason_andReadsContinue() {
+        SessionStorage storage = storage();
+        assertThat(storage.put("a", "{}", SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+        server.send("CONFIG", "SET", "min-replicas-to-write", "1");
+        try {
+            assertThat(storage.put("a", "{}", SessionStorage.ANY_VERSION))
+                    .failsWithin(RedisFixture.PATIENCE)
+                    .withThrowableThat()
+                    .withMessageContaining("NOREPLICAS");
+            assertThat(storage.get("a")).isInstanceOf(Found.Present.class);
+        } finally {
+            server.send("CONFIG", "SET", "min-replicas-to-write", "0");
+        }
+        assertThat(storage.put("a", "{}", SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+    }
+
     @AfterEach
     void close() {
         opened.values().forEach(RedisFixture::close);
