@@ -41,7 +41,7 @@ import picocli.CommandLine.Spec;
 final class BackendConnection {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int MAX_FILE_BYTES = 1 << 20;
-    private static final Pattern TOKEN = Pattern.compile("[!-~]+");
+    private static final Pattern TOKEN = Pattern.compile("[ -~]+");
 
     private final Map<String, String> environment;
     private final ConfigOption config;
@@ -175,8 +175,8 @@ final class BackendConnection {
         String token = new String(bytes("--token-file", file), StandardCharsets.UTF_8).strip();
         if (!TOKEN.matcher(token).matches()) {
             throw new IOException("--token-file: " + file
-                    + " does not contain a single token: it is empty, or has several lines, a space or a character that"
-                    + " is not ASCII");
+                    + " does not contain a single token: it is empty, or has several lines or a character that is not"
+                    + " ASCII");
         }
         return token;
     }
