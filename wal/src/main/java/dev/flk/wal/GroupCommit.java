@@ -266,7 +266,7 @@ final class GroupCommit {
                 openNext();
             }
             seal.complete(null);
-        } catch (IOException | RuntimeException | Error e) { // an Error must not end the writer either
+        } catch (IOException | RuntimeException | Error e) { // must not end the writer
             giveUpSegment();
             seal.completeExceptionally(e);
         }

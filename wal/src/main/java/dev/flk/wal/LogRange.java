@@ -92,8 +92,8 @@ public final class LogRange {
     }
 
     /**
-     * Accepts a log as it is: stores its range unless it is known. If the log ends earlier than the known range, the
-     * sequences of the missing records will be used for new records.
+     * Accepts a log as it is, and stores its range. If the log ends earlier than the known range, the sequences of the
+     * missing records will be used for new records.
      *
      * @param last the sequence of the last record of the log
      */

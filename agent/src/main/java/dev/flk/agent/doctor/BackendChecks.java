@@ -119,7 +119,7 @@ final class BackendChecks {
         };
     }
 
-    /** Returns the names and problems of the components that are not ready, or a part of an answer without them. */
+    /** Returns which components are not ready, and why. Quotes an answer that does not name them. */
     private static String whyNotReady(Reply answer) {
         String body = new String(answer.body(), StandardCharsets.UTF_8);
         List<String> problems = new ArrayList<>();
@@ -131,7 +131,7 @@ final class BackendChecks {
                 }
             }
         } catch (JsonProcessingException e) {
-            // not the answer of a backend, which is quoted below
+            // the answer of another server is quoted below
         }
         return problems.isEmpty()
                 ? "/readyz answers " + answer.status() + " " + firstLine(body)

@@ -15,7 +15,10 @@ import org.slf4j.LoggerFactory;
  * exception ends the regular checks; {@link #secondsSinceLook} then grows without end. Safe for any thread.
  */
 public final class FileWatch implements AutoCloseable {
-    /** A file that could not be used is read again after so many looks, because only reading it may have failed. */
+    /**
+     * The number of checks after which a file that can't be used is read again although it has not changed: perhaps
+     * only reading it has failed.
+     */
     public static final int LOOKS_PER_RETRY = 10;
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.files");

@@ -113,7 +113,6 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             // keeps the key clock up to date: if the wall time comes into doubt, the key clock stops at the time of its
             // last call
             clock.millis();
-            // the fingerprint of a file stays the same if only reading the file has failed
             boolean isRetry = isBad && ++stepsWhileBad % FileWatch.LOOKS_PER_RETRY == 0;
             if (readAnyway || isRetry || fingerprints.haveChanged()) {
                 readAgain(isRetry && !readAnyway);
@@ -127,7 +126,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         }
     }
 
-    /** @param isRetry whether a failure with the same problems was already reported */
+    /** @param isRetry whether the file has not changed, so that the same problems are not reported again */
     private void readAgain(boolean isRetry) {
         fingerprints = new FileFingerprints();
         try {

@@ -600,7 +600,7 @@ public final class PostgresCheck {
                 SELECT round(mean_exec_time) || ' ms: ' || left(regexp_replace(query, '\\s+', ' ', 'g'), 60)
                 FROM pg_stat_statements
                 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-                    AND query ~ '\\m(flk_|sync_)'
+                    AND query ~ '\\m(flk_|sync_sessions|sync_events)'
                     AND calls >= %d AND mean_exec_time >= %d
                 ORDER BY mean_exec_time DESC LIMIT 3""".formatted(FEW_CALLS, MOST_STATEMENT_MILLIS));
         return Result.of(

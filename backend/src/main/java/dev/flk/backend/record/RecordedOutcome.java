@@ -59,7 +59,7 @@ record RecordedOutcome(StateKey key, String json) {
 
     /**
      * The maximum length of the reason, in characters. A reason may quote the fallbacks of the certificate, which are
-     * not signed either. The state could not store a value of any length, or return several of them together.
+     * not signed either. The state limits the length of a value, and of several values that are read together.
      */
     private static final int MAX_REASON_CHARS = 4 << 10;
 
@@ -92,7 +92,7 @@ record RecordedOutcome(StateKey key, String json) {
                 json.append('}').toString());
     }
 
-    /** Returns the members of an answer from {@code D_hat} on; a long reason is cut. */
+    /** Returns the members of an answer from {@code D_hat} on, and only the beginning of a long reason. */
     private static String answered(String body) {
         String members = body.substring(Math.max(1, body.indexOf(ANSWERED)), body.length() - 1);
         int reason = members.indexOf(REASON) + REASON.length();

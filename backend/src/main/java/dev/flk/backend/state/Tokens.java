@@ -77,7 +77,6 @@ public final class Tokens implements ServerInterceptor, AutoCloseable {
 
     private void lookAgain(boolean readAnyway) {
         try {
-            // the fingerprint of a file stays the same if only reading the file has failed
             boolean isRetry = reported != null && ++stepsWhileBad % FileWatch.LOOKS_PER_RETRY == 0;
             if (readAnyway || isRetry || fingerprints.haveChanged()) {
                 readAgain(isRetry && !readAnyway);
@@ -90,7 +89,7 @@ public final class Tokens implements ServerInterceptor, AutoCloseable {
         }
     }
 
-    /** @param isRetry whether a failure with the same message was already reported */
+    /** @param isRetry whether the file has not changed, so that the same problem is not reported again */
     private void readAgain(boolean isRetry) {
         fingerprints = new FileFingerprints();
         try {

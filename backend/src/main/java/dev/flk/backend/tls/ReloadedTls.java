@@ -90,9 +90,9 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     }
 
     /**
-     * Reads the files again if they have changed, or if the last reading found a mistake that was not reported; after a
-     * reported mistake, also every ten steps, because only reading may have failed. Otherwise, starts to use an identity
-     * that has become valid since it was read.
+     * Reads the files again if they have changed, if the last reading found a mistake that was not reported, or if ten
+     * more checks have passed since a reported mistake. Otherwise, starts to use an identity that has become valid since
+     * it was read.
      */
     void step() {
         boolean isRetry = isBad && ++stepsWhileBad % FileWatch.LOOKS_PER_RETRY == 0;

@@ -63,6 +63,19 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
+    void connect_whileConnecting_leavesOneConnection() {
+        for (int i = 0; i < 20; i++) {
+            var unused = store.connect();
+            store.connect().toCompletableFuture().join();
+        }
+
+        await().untilAsserted(() -> assertThat(server.send("CLIENT", "LIST").stream()
+                        .flatMap(String::lines)
+                        .filter(client -> client.contains("name=flk-backend")))
+                .hasSize(1));
+    }
+
+    @Test
     void put_outcomesExpire_theirPositionStays() {
         put(41, recorded(1, "first", nowMillis + 100_000));
         assertThat(Long.parseLong(

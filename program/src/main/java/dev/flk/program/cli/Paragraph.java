@@ -17,7 +17,7 @@ public final class Paragraph {
     static final ColorScheme PLAIN = Help.defaultColorScheme(Ansi.OFF);
     static final int COLUMNS = UsageMessageSpec.DEFAULT_USAGE_WIDTH;
     private static final int LABEL_COLUMNS = 15;
-    /** The maximum indentation; picocli would never end if no room were left for the words. */
+    /** The maximum indentation. With an indentation of a whole line, picocli would never end. */
     private static final int MAX_INDENT = COLUMNS / 2;
 
     private static final char NO_BREAK_SPACE = '\u00a0';
@@ -31,8 +31,9 @@ public final class Paragraph {
 
     /**
      * Wraps each line of a text at spaces; breaks a word that is longer than a line. If a line begins with spaces, its
-     * continuation is indented as far, at most half a line. Text before a tab is a label; the text after the tab is wrapped in the columns
-     * to the right of the label. A no-break space is printed as a space, but the line is not broken there.
+     * continuation is indented as far, at most half a line. Text before a tab is a label; the text after the tab is
+     * wrapped in the columns to the right of the label. A no-break space is printed as a space, but the line is not
+     * broken there.
      *
      * @param labelColumns the width of the labels
      */

@@ -121,18 +121,20 @@ public final class Settings {
     }
 
     private void take(String name, String value, Path path) {
-        if (names().noneMatch(name::equals) && !LIKE_A_NAME.matcher(name).matches()) {
-            String problem =
-                    "--config %s: a line does not begin with the name of a setting; it is not shown, because it"
-                            + " may be a part of a secret; write each value on one line, or name its file in NAME_FILE";
-            if (!problems.contains(problem.formatted(path))) {
-                problems.add(problem.formatted(path));
+        if (names().anyMatch(name::equals)) {
+            if (file.put(name, value) != null) {
+                problems.add("%s: is set twice in %s; remove one of the two".formatted(name, path));
             }
-        } else if (names().noneMatch(name::equals)) {
+        } else if (LIKE_A_NAME.matcher(name).matches()) {
             problems.add("%s: is in %s, but is not a setting; did you mean %s?"
                     .formatted(name, path, nearest(name, names())));
-        } else if (file.put(name, value) != null) {
-            problems.add("%s: is set twice in %s; remove one of the two".formatted(name, path));
+        } else {
+            String problem = "--config " + path
+                    + ": a line does not begin with the name of a setting; it is not shown, because it may be a part of"
+                    + " a secret; write each value on one line, or name its file in NAME_FILE";
+            if (!problems.contains(problem)) {
+                problems.add(problem);
+            }
         }
     }
 

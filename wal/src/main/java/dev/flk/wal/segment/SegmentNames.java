@@ -51,11 +51,11 @@ public final class SegmentNames {
     }
 
     /**
-     * Returns the first appended sequence according to a segment's name, which may have been renamed; {@code
+     * Returns the first appended sequence according to the name of a segment, which may have been renamed; {@code
      * Long.MAX_VALUE} if the name is not a segment's.
      */
     static long sequenceIn(String present) {
-        String name = openedName(present); // logrotate may add a hyphen and digits
+        String name = openedName(present); // logrotate may append a hyphen and a date
         int from = name.lastIndexOf('-') + 1;
         int to = name.indexOf('.', from);
         try {

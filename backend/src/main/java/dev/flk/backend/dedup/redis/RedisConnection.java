@@ -72,7 +72,7 @@ final class RedisConnection {
                 withinMillis,
                 TimeUnit.MILLISECONDS);
         // reads several keys, as later calls do, so that a Redis Cluster refuses here and not at the first certificate
-        connect()
+        ask(connector::connect, this::use)
                 .thenCompose(redis -> ask(
                                 () -> redis.mget(Keys.withProbes(positionKey)),
                                 reply -> text(reply.get(0).getValueOrElse(new byte[0])))
@@ -92,25 +92,6 @@ final class RedisConnection {
         return opened;
     }
 
-    /** Connects. If this object has failed meanwhile, for example at the deadline, the new connection is closed. */
-    private CompletionStage<RedisAsyncCommands<String, byte[]>> connect() {
-        return connector
-                .connect()
-                .handleAsync(
-                        (connected, failed) -> {
-                            if (failed != null) {
-                                throw fail(connector.unavailable(failed));
-                            }
-                            RedisAsyncCommands<String, byte[]> used = use(connected);
-                            StoreUnavailableException earlier = failure;
-                            if (earlier != null) {
-                                throw earlier;
-                            }
-                            return used;
-                        },
-                        answers);
-    }
-
     /**
      * Makes a call, and reads its reply on the thread of {@code answers}. The first failure also fails all other calls,
      * because they may depend on the failed call, whose effect is unknown. An {@link IllegalArgumentException} that
@@ -128,17 +109,20 @@ final class RedisConnection {
                     if (failed != null) {
                         throw fail(connector.unavailable(failed));
                     }
-                    StoreUnavailableException earlier = failure;
-                    if (earlier != null) {
-                        throw earlier;
-                    }
+                    T result;
                     try {
-                        return read.apply(reply);
+                        // also after a failure: a connection that comes too late must be closed
+                        result = read.apply(reply);
                     } catch (IllegalArgumentException e) {
                         throw connector.unavailable(e);
                     } catch (RuntimeException e) {
                         throw fail(connector.unavailable(e));
                     }
+                    StoreUnavailableException earlier = failure;
+                    if (earlier != null) {
+                        throw earlier;
+                    }
+                    return result;
                 },
                 answers);
     }

@@ -167,7 +167,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                 if (opened.failure().isEmpty() && !hasFailed) {
                     hasFailed = true;
                     LOG.warn(
-                            "expired sessions and old changes could not be removed from Redis, and this will be retried: {}",
+                            "removing expired sessions and old changes from Redis failed, and will be retried: {}",
                             message(e));
                 }
             }

@@ -240,7 +240,7 @@ final class SessionScript {
                       redis.call('XGROUP', 'DELCONSUMER', stream, 'postgres', of['name'])
                     end
                   end
-                  -- the ids before the first one that is left count nothing, as for a new group
+                  -- counts from the first change that is left, because a new group has read none
                   local first = redis.call('XRANGE', stream, '(' .. delivered, '+', 'COUNT', 1)[1]
                   waiting = first and count(newest) - count(first[1]) + 1 or 0
                   if active > 0 then
