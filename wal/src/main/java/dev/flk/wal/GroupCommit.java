@@ -66,7 +66,10 @@ final class GroupCommit {
      */
     private volatile @Nullable Segment gone;
 
-    /** The last segment that was reported to the listener as vanished. The segment after it may not be open yet. */
+    /**
+     * The last segment that was reported to the listener as vanished, or that a failed attempt to open the next segment
+     * has replaced. The segment after it may not be open yet.
+     */
     private volatile @Nullable Segment reportedGone;
 
     private volatile boolean retryAsked;
@@ -363,8 +366,10 @@ final class GroupCommit {
         requireLock();
         Predecessor from = Objects.requireNonNull(nextPredecessor);
         if (reportedGone != segment && (gone == segment || !SegmentWatch.isThere(files, segment))) {
-            listener.vanished(segment.name(), opener.nameOf(segment));
-            opener.clearNameOf(segment);
+            if (!opener.isUnused(segment.path())) {
+                listener.vanished(segment.name(), opener.nameOf(segment));
+                opener.clearNameOf(segment);
+            }
             reportedGone = segment;
         }
         gone = null;

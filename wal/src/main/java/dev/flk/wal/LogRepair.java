@@ -196,16 +196,22 @@ public final class LogRepair {
 
     /**
      * Replaces a segment by a segment with only its complete records. The replacement of a compressed segment is not
-     * compressed.
+     * compressed; if its name without {@code .gz} belongs to another segment, it gets a number instead.
      */
     private void replace(SegmentList list, String name, long kept, BrokenFiles broken) throws IOException {
-        String target =
+        int index = list.indexOf(name);
+        String plain =
                 name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
-        if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
-            // another copy of the segment, from which the cursor below may read records that this file lacks
-            String unused = broken.copy(target);
+        boolean isCopy = list.segments().get(index).copies().contains(plain);
+        if (isCopy) {
+            // the cursor below may read records from it that this file lacks
+            String unused = broken.copy(plain);
         }
-        try (SegmentCursor cursor = list.open(list.indexOf(name))) {
+        boolean isTaken = !plain.equals(name)
+                && !isCopy
+                && files.status(directory.resolve(plain)).isPresent();
+        String target = isTaken ? SegmentNames.freeRotatedName(files, directory, plain) : plain;
+        try (SegmentCursor cursor = list.open(index)) {
             NewFile.write(files, directory, prefix, target, file -> {
                 CompleteRecords.copy(cursor, file);
                 requireSame(cursor, file, kept);

@@ -35,6 +35,9 @@ import org.jspecify.annotations.Nullable;
 final class Recovery {
     private static final int CHECK_BYTES = 1 << 16;
 
+    /** The bound that keeps {@link #ordinalAfter} far below the highest long. */
+    private static final long HIGHEST_FACTOR = 1L << 38;
+
     private Recovery() {}
 
     /**
@@ -59,7 +62,8 @@ final class Recovery {
         Damages damages = new Damages(options.onDamage());
         if (list.isEmpty()) {
             long next = damages.add(list, list.lostAfterNewest(1), 1);
-            return new Found(next, 1, logId, Predecessor.NONE, StartReport.of(list, damages.found, null));
+            return new Found(
+                    next, ordinalAfter(next), logId, Predecessor.NONE, StartReport.of(list, damages.found, null));
         }
         UnprovenTail tail = new UnprovenTail();
         try (SegmentCursor cursor = list.open(list.segments().size() - 1)) {
@@ -101,6 +105,16 @@ final class Recovery {
                             null);
             return new Found(next, ordinal, logId, predecessor, StartReport.of(list, damages.found, cut));
         }
+    }
+
+    /**
+     * Returns an ordinal for a log without readable segments in which {@code next} is the next sequence. Segments that
+     * are lost had ordinals, too. If an intact copy of one is put back, it must still count as older than the segments
+     * opened from now on. A lost segment would have had a higher ordinal than this one only after a million starts per
+     * record.
+     */
+    private static long ordinalAfter(long next) {
+        return next == 1 ? 1 : Math.min(next, HIGHEST_FACTOR) << 20;
     }
 
     /** A collector of damage that throws on undeclared damage if the options require it. */

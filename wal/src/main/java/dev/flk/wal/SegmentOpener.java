@@ -40,6 +40,9 @@ final class SegmentOpener {
     private final String logId;
     private long nextOrdinal;
 
+    /** The identity of a segment that got its name, but whose directory could not be forced, so it was not used. */
+    private @Nullable Object unused;
+
     SegmentOpener(
             FileOps files,
             LogOptions options,
@@ -116,7 +119,9 @@ final class SegmentOpener {
                 files.move(directory.resolve(name), directory.resolve(keptAs));
             }
             files.move(opening, directory.resolve(name));
+            unused = identity;
             files.forceDirectory(directory);
+            unused = null;
             return new Segment(name, directory.resolve(name), header, file, identity, length, nanoTicker.getAsLong());
         } catch (IOException | RuntimeException | Error e) {
             abandon(opening, file, e);
@@ -126,14 +131,17 @@ final class SegmentOpener {
 
     /**
      * Returns the name to which the file that already has the new segment's name must be moved; null if there is no
-     * such file, or if it may be overwritten. An empty file may be overwritten. If the predecessor has no appended
+     * such file, or if it may be overwritten. An empty file and the {@link #unused} segment may be overwritten. If the
+     * predecessor has no appended
      * records, it may be overwritten too; a file without a readable header is then taken for the predecessor. Any other
      * segment of this log got the name from another program, and is moved to another segment name. Any other file is
      * kept for inspection under another name.
      */
     private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
         Path directory = options.directory();
-        if (!files.list(directory).contains(name) || !hasContent(directory.resolve(name))) {
+        if (!files.list(directory).contains(name)
+                || !hasContent(directory.resolve(name))
+                || isUnused(directory.resolve(name))) {
             return null;
         }
         try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
@@ -144,6 +152,17 @@ final class SegmentOpener {
             boolean isReplaced = predecessor.bare() != null && header.id().equals(predecessor.id());
             return isReplaced ? null : SegmentNames.freeRotatedName(files, directory, name);
         }
+    }
+
+    /**
+     * Returns whether the file is a segment that a failed call of {@link #open} left. It has the name of the predecessor
+     * if nothing was appended to the predecessor.
+     */
+    boolean isUnused(Path file) throws IOException {
+        return unused != null
+                && files.status(file)
+                        .filter(status -> status.identity().equals(unused))
+                        .isPresent();
     }
 
     /**

@@ -359,6 +359,47 @@ final class LogRepairTest {
     }
 
     @Test
+    void allHeadersLost_intactCopyPutBackLater_isOlderThanTheSegmentsSince() throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(6));
+        for (int start = 0; start < 3; start++) {
+            SimulatedLog.open(disk).log.close(); // each start replaces the empty segment by one with a higher ordinal
+        }
+        SimulatedLog.open(disk).append(entry("one"), entry("two"));
+        disk.kill();
+        String segment = newest(disk);
+        byte[] complete = disk.content(segment);
+        destroyHeader(disk, segment);
+        assertThat(repair(disk).run().missing()).isEqualTo(2);
+        SimulatedLog.open(disk).append(entry("three"));
+        disk.kill();
+
+        disk.put(segment, complete);
+        disk.remove("inbox-lost-1");
+
+        assertThat(bodies(readAll(disk))).containsExactly("one", "two", "three");
+        assertThat(SimulatedLog.open(disk).append(entry("four")).firstSequence).isEqualTo(4);
+    }
+
+    @Test
+    void compressedSegmentDamaged_anotherSegmentHasItsPlainName_bothStay() throws IOException {
+        SimulatedLog.open(disk).append(entry("more"));
+        disk.kill();
+        compressAll();
+        byte[] other = disk.content(varied.newest + ".gz");
+        disk.moveAway(varied.newest + ".gz", varied.oldest);
+        byte[] damaged = disk.content(varied.oldest + ".gz");
+        damaged[damaged.length * 3 / 4] ^= 4;
+        disk.put(varied.oldest + ".gz", damaged);
+        List<LogRecord> complete = readSkipping(disk);
+
+        assertThat(repair(disk).run().setAside()).extracting(SetAside::segment).containsExactly(varied.oldest + ".gz");
+
+        assertThat(disk.content(varied.oldest)).isEqualTo(other);
+        assertThat(readAll(disk)).zipSatisfy(complete, LogRepairTest::assertSame);
+        assertThat(repair(disk).run().isNeeded()).isFalse();
+    }
+
+    @Test
     void ownedByAnother_isRefusedAndNothingChanges() throws IOException {
         flip(disk, varied.oldest, offsetOf(2) + 3);
         disk.lock(Path.of("lock"), "process 1");

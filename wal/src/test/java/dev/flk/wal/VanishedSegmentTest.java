@@ -277,6 +277,45 @@ final class VanishedSegmentTest {
         assertThat(bodies(readAll(disk))).containsExactly("first");
     }
 
+    /** Makes each operation fail with which the log replaces an empty segment after a failed group. */
+    @Test
+    void replacedByTheLogItself_whichThenFailed_isNotReported() throws IOException {
+        boolean reached = true;
+        for (int n = 0; reached; n++) {
+            int operation = n;
+            SimulatedDisk failing = new SimulatedDisk(new Random(1));
+            List<String> vanished = new ArrayList<>();
+            SimulatedLog replaced = SimulatedLog.open(failing, options(), new Clock(), new LogListener() {
+                private boolean isArmed;
+
+                @Override
+                public void failed(IOException cause) {
+                    if (!isArmed) {
+                        isArmed = true;
+                        failing.failOperation(operation, Fault.EIO);
+                    }
+                }
+
+                @Override
+                public void vanished(String segment, @Nullable String renamedTo) {
+                    vanished.add(segment);
+                }
+            });
+            failing.failOperation(0, Fault.EIO);
+            assertThat(replaced.append(entry("refused")).failure).isNotNull();
+            reached = failing.faultHappened();
+            failing.failNothing();
+
+            replaced.log.watchStep();
+            replaced.log.step();
+
+            assertThat(vanished).as("operation %d", n).isEmpty();
+            assertThat(failing.names()).as("operation %d", n).noneMatch(name -> name.contains(".broken"));
+            assertThat(replaced.append(entry("taken")).firstSequence).isEqualTo(1);
+            assertThat(bodies(readAll(failing))).containsExactly("taken");
+        }
+    }
+
     @Test
     void replacedByAnEmptyFile_thatIsLeftAlone() throws IOException {
         append(3);
