@@ -53,7 +53,8 @@ final class ReloadIT {
             backend.program().onReloadSignal();
             backend.program()
                     .awaitLine(line -> line.endsWith(
-                            "WARN  backend - SIGHUP: these changes need a restart: MAX_BATCH=7 (was 1000)"));
+                            "WARN  backend - SIGHUP: these changes need a restart: MAX_BATCH=7 (was 1000),"
+                                    + " ADDRESS_FAILURE_RATE=100000/s (was 20/s; follows TOKEN_RATE)"));
             Client.awaitUntil(() -> client.metric("flk_accepted") > 2_000);
             configure("TOKEN_RATE=lots");
             backend.program().onReloadSignal();

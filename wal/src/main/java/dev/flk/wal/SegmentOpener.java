@@ -155,8 +155,8 @@ final class SegmentOpener {
     }
 
     /**
-     * Returns whether the file is a segment that a failed call of {@link #open} left. It has the name of the predecessor
-     * if nothing was appended to the predecessor.
+     * Returns whether the file is a segment that a failed call of {@link #open} left. If nothing was appended to the
+     * predecessor, the file has the predecessor's name.
      */
     boolean isUnused(Path file) throws IOException {
         return unused != null

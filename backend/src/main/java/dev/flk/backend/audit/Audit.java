@@ -10,7 +10,6 @@ import ch.qos.logback.classic.util.LogbackMDCAdapter;
 import ch.qos.logback.core.rolling.FixedWindowRollingPolicy;
 import ch.qos.logback.core.rolling.RollingFileAppender;
 import ch.qos.logback.core.rolling.SizeBasedTriggeringPolicy;
-import ch.qos.logback.core.status.ErrorStatus;
 import ch.qos.logback.core.status.Status;
 import ch.qos.logback.core.util.FileSize;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -66,18 +65,14 @@ public final class Audit implements AutoCloseable {
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final JsonMapper JSON = new JsonMapper();
 
-    private final @Nullable RollingFileAppender<ILoggingEvent> appender;
+    private final @Nullable AuditFile file;
     private final Logger logger;
     private final InstantSource clock;
     private final LineLimit refusals;
     private boolean isClosed;
 
-    private Audit(
-            @Nullable RollingFileAppender<ILoggingEvent> appender,
-            Logger logger,
-            InstantSource clock,
-            LongSupplier nanoTicker) {
-        this.appender = appender;
+    private Audit(@Nullable AuditFile file, Logger logger, InstantSource clock, LongSupplier nanoTicker) {
+        this.file = file;
         this.logger = logger;
         this.clock = clock;
         this.refusals = new LineLimit(LINES_AT_ONCE, LINE_EVERY, nanoTicker);
@@ -97,54 +92,93 @@ public final class Audit implements AutoCloseable {
      * @throws InvalidConfig if the file exists but is not a regular file
      */
     public static Audit open(Path directory, InstantSource clock, LongSupplier nanoTicker, AuditMetrics metrics) {
-        LoggerContext context = new LoggerContext();
-        context.setMDCAdapter(new LogbackMDCAdapter());
-        context.getStatusManager().add(status -> {
-            if (status.getEffectiveLevel() == Status.ERROR) {
+        Optional<String> kind = Optional.empty();
+        AuditFile file = new AuditFile(directory.resolve(FILE), metrics);
+        try {
+            kind = RegularFile.otherKind(directory.resolve(FILE));
+        } catch (IOException e) {
+            file.addError("can't read " + directory.resolve(FILE), e);
+        }
+        if (kind.isPresent()) {
+            throw new InvalidConfig(List.of("AUDIT_DIR: " + directory.resolve(FILE) + " is " + kind.get()
+                    + ", not a regular file; move it away or name another directory"));
+        }
+        return writingTo(file, clock, nanoTicker);
+    }
+
+    /** Opens a file of any kind. */
+    static Audit writingTo(AuditFile file, InstantSource clock, LongSupplier nanoTicker) {
+        file.start();
+        Logger logger = ((LoggerContext) file.getContext()).getLogger("audit");
+        logger.addAppender(file);
+        return new Audit(file, logger, clock, nanoTicker);
+    }
+
+    /**
+     * The file, and the older files beside it. After a failed write, Logback would drop lines without an error until it
+     * tries again, and also the line with which it tries; {@link #openAgain} avoids that.
+     */
+    static final class AuditFile extends RollingFileAppender<ILoggingEvent> {
+        private final AuditMetrics metrics;
+        private boolean hasFailed;
+        private boolean isClosing;
+
+        AuditFile(Path path, AuditMetrics metrics) {
+            this.metrics = metrics;
+            LoggerContext own = new LoggerContext();
+            own.setMDCAdapter(new LogbackMDCAdapter());
+            own.getStatusManager().add(this::note);
+            setContext(own);
+            setFile(path.toString());
+            PatternLayoutEncoder lines = new PatternLayoutEncoder();
+            lines.setContext(own);
+            lines.setPattern("%msg%n");
+            lines.setCharset(StandardCharsets.UTF_8); // else the locale's
+            lines.start();
+            setEncoder(lines);
+            FixedWindowRollingPolicy rolling = new FixedWindowRollingPolicy();
+            rolling.setContext(own);
+            rolling.setParent(this);
+            rolling.setFileNamePattern(path.resolveSibling("audit.%i.jsonl").toString());
+            rolling.setMaxIndex(OLD_FILES);
+            setRollingPolicy(rolling);
+            SizeBasedTriggeringPolicy<ILoggingEvent> size = new SizeBasedTriggeringPolicy<>();
+            size.setContext(own);
+            size.setMaxFileSize(FileSize.valueOf(MAX_FILE_SIZE));
+            setTriggeringPolicy(size);
+        }
+
+        private void note(Status status) {
+            if (status.getEffectiveLevel() == Status.ERROR && !isClosing) {
+                hasFailed = true;
                 metrics.errors.increment();
                 LOG.error("the audit log can't be written: {}", status.getMessage(), status.getThrowable());
             }
-        });
-        try {
-            Optional<String> kind = RegularFile.otherKind(directory.resolve(FILE));
-            if (kind.isPresent()) {
-                throw new InvalidConfig(List.of("AUDIT_DIR: " + directory.resolve(FILE) + " is " + kind.get()
-                        + ", not a regular file; move it away or name another directory"));
-            }
-        } catch (IOException e) {
-            context.getStatusManager().add(new ErrorStatus("can't read " + directory.resolve(FILE), directory, e));
         }
-        RollingFileAppender<ILoggingEvent> appender = new RollingFileAppender<>() {
-            @Override
-            public void openFile(String name) throws IOException {
-                createPrivate(Path.of(name));
-                super.openFile(name);
+
+        @Override
+        public void openFile(String name) throws IOException {
+            createPrivate(Path.of(name));
+            super.openFile(name);
+        }
+
+        @Override
+        public void start() {
+            getRollingPolicy().start();
+            getTriggeringPolicy().start();
+            super.start();
+        }
+
+        /** Opens the file again if it could not be opened or written to. A failure is logged and counted. */
+        void openAgain() {
+            if (!isStarted() || hasFailed) {
+                isClosing = true;
+                stop();
+                isClosing = false;
+                hasFailed = false;
+                start();
             }
-        };
-        appender.setContext(context);
-        appender.setFile(directory.resolve(FILE).toString());
-        PatternLayoutEncoder encoder = new PatternLayoutEncoder();
-        encoder.setContext(context);
-        encoder.setPattern("%msg%n");
-        encoder.setCharset(StandardCharsets.UTF_8); // else the locale's
-        encoder.start();
-        appender.setEncoder(encoder);
-        FixedWindowRollingPolicy rolling = new FixedWindowRollingPolicy();
-        rolling.setContext(context);
-        rolling.setParent(appender);
-        rolling.setFileNamePattern(directory.resolve("audit.%i.jsonl").toString());
-        rolling.setMaxIndex(OLD_FILES);
-        rolling.start();
-        SizeBasedTriggeringPolicy<ILoggingEvent> trigger = new SizeBasedTriggeringPolicy<>();
-        trigger.setContext(context);
-        trigger.setMaxFileSize(FileSize.valueOf(MAX_FILE_SIZE));
-        trigger.start();
-        appender.setRollingPolicy(rolling);
-        appender.setTriggeringPolicy(trigger);
-        appender.start();
-        Logger logger = context.getLogger("audit");
-        logger.addAppender(appender);
-        return new Audit(appender, logger, clock, nanoTicker);
+        }
     }
 
     /** Creates a file and its directory, each unless it exists, with access only for their owner. */
@@ -210,16 +244,11 @@ public final class Audit implements AutoCloseable {
                 .put("event", event);
     }
 
-    private void write(ObjectNode line) {
-        openAgain();
-        logger.info("{}", line);
-    }
-
-    /** Opens the file if it could not be opened before. A failure is logged and counted for each line. */
-    private synchronized void openAgain() {
-        if (appender != null && !appender.isStarted() && !isClosed) {
-            appender.start();
+    private synchronized void write(ObjectNode line) {
+        if (file != null && !isClosed) {
+            file.openAgain();
         }
+        logger.info("{}", line);
     }
 
     /** Writes that the backend stopped, and closes the file. */
@@ -228,8 +257,8 @@ public final class Audit implements AutoCloseable {
         operation("stopped", Map.of());
         synchronized (this) {
             isClosed = true;
-            if (appender != null) {
-                appender.stop();
+            if (file != null) {
+                file.stop();
             }
         }
     }

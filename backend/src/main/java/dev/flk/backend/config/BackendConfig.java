@@ -34,6 +34,7 @@ import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -55,6 +56,7 @@ import org.jspecify.annotations.Nullable;
  * @param shardMetrics the maximum number of shards that have their own metrics
  * @param settings the values in force by name, including defaults; for a secret, only whether it is set. Without a keys
  *     file, the entry {@code keys} lists the ids of the keys
+ * @param secrets the values by name that {@code settings} does not show completely
  * @param warnings messages about settings that are allowed but probably a mistake; they contain no secrets
  */
 public record BackendConfig(
@@ -73,11 +75,15 @@ public record BackendConfig(
         Path auditDir,
         int shardMetrics,
         Map<String, String> settings,
+        Map<String, Secret> secrets,
         List<String> warnings) {
     public BackendConfig {
         settings = Map.copyOf(settings);
+        secrets = Map.copyOf(secrets);
         warnings = List.copyOf(warnings);
     }
+
+    private static final String ADDRESS_FAILURE_RATE = "ADDRESS_FAILURE_RATE";
 
     /** All settings in the order of the docs. */
     public static final List<Key<?>> KEYS = Stream.<List<? extends Key<?>>>of(
@@ -155,6 +161,7 @@ public record BackendConfig(
                 auditDir,
                 shardMetrics,
                 shown,
+                settings.secretValues(),
                 settings.warnings());
     }
 
@@ -182,9 +189,7 @@ public record BackendConfig(
         BackendConfig config = read(settings);
         Map<String, String> derived = new TreeMap<>();
         derived.put("TOKEN_BURST", Long.toString(config.limit.burstTokens()));
-        derived.put(
-                "ADDRESS_FAILURE_RATE",
-                config.limit.failuresPerSecond().stripTrailingZeros().toPlainString() + "/s");
+        derived.put(ADDRESS_FAILURE_RATE, config.failureRate());
         derived.put("ADDRESS_FAILURE_BURST", Long.toString(config.limit.failureBurst()));
         derived.put("MAX_CONNECTIONS_PER_ADDRESS", Integer.toString(config.limit.connectionsPerAddress()));
         derived.put("AUDIT_DIR", config.auditDir.toString());
@@ -195,6 +200,10 @@ public record BackendConfig(
         config.warnings.forEach(
                 warning -> text.append(System.lineSeparator()).append(Paragraph.wrapped("WARNING " + warning)));
         return text.toString();
+    }
+
+    private String failureRate() {
+        return limit.failuresPerSecond().stripTrailingZeros().toPlainString() + "/s";
     }
 
     /** Returns the parts of the backend that use the server in {@code POSTGRES_CONN}; empty if no part does. */
@@ -231,7 +240,8 @@ public record BackendConfig(
     }
 
     /**
-     * The settings that differ in a newer reading of the configuration, each as {@code NAME=now (was before)}.
+     * The settings that differ in a newer reading of the configuration, each as {@code NAME=now (was before)}; without
+     * the values if they look the same because they are secret.
      *
      * @param taken changes that {@link #withTakenFrom} applies
      * @param needRestart changes that only a restart applies
@@ -249,7 +259,13 @@ public record BackendConfig(
             String now = next.settings.getOrDefault(name, "not set");
             if (!now.equals(before)) {
                 (isReloadable(name) ? taken : needRestart).add(name + "=" + now + " (was " + before + ")");
+            } else if (!Objects.equals(secrets.get(name), next.secrets.get(name))) {
+                needRestart.add(name + " (secret)");
             }
+        }
+        if (!settings.containsKey(ADDRESS_FAILURE_RATE) && !failureRate().equals(next.failureRate())) {
+            needRestart.add(ADDRESS_FAILURE_RATE + "=" + next.failureRate() + " (was " + failureRate()
+                    + "; follows TOKEN_RATE)");
         }
         return new Changes(taken, needRestart);
     }
@@ -283,6 +299,7 @@ public record BackendConfig(
                 auditDir,
                 shardMetrics,
                 shown,
+                secrets,
                 next.warnings);
     }
 

@@ -162,7 +162,13 @@ public sealed interface StoreConfig {
         String otherwise = "not a Redis URI; write it like redis://host:6379, rediss://:password@host:6379 or "
                 + "redis-sentinel://host1:26379,host2:26379#primary, with special characters as in %40 for @";
         try {
-            return new URI(matching(REDIS_URI_FORM, otherwise).apply(text)).toString();
+            URI uri = new URI(matching(REDIS_URI_FORM, otherwise).apply(text));
+            String authority = String.valueOf(uri.getRawAuthority());
+            if (authority.indexOf('@') != authority.lastIndexOf('@')) {
+                // the client would take the host for a part of the password, or the other way round
+                throw new IllegalArgumentException(otherwise);
+            }
+            return uri.toString();
         } catch (URISyntaxException e) {
             throw new IllegalArgumentException(otherwise, e);
         }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.audit.Audit.AuditFile;
 import dev.flk.backend.audit.Audit.AuditMetrics;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.metrics.ScrapedText;
@@ -116,6 +117,23 @@ final class AuditTest {
                     .isEqualTo("rwx------");
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file.resolve("audit.jsonl"))))
                     .isEqualTo("rw-------");
+        }
+        assertThat(lines()).extracting(line -> line.path("event").asText()).containsExactly("keys_refused", "stopped");
+    }
+
+    @Test
+    void operation_writeFails_eachLineIsCounted_untilTheDiskHasRoom() throws Exception {
+        Path file = Files.createDirectory(directory.resolve("audit")).resolve(Audit.FILE);
+        Files.createSymbolicLink(file, Path.of("/dev/full"));
+        try (Audit audit = Audit.writingTo(new AuditFile(file, auditMetrics), () -> NOW, () -> nanos)) {
+            for (int i = 1; i <= 20; i++) {
+                audit.operation("keys_changed", Map.of());
+                assertThat(ScrapedText.sample(metrics, "flk_audit_errors_total"))
+                        .isEqualTo(i);
+            }
+
+            Files.delete(file);
+            audit.operation("keys_refused", Map.of());
         }
         assertThat(lines()).extracting(line -> line.path("event").asText()).containsExactly("keys_refused", "stopped");
     }

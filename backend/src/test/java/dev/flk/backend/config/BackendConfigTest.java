@@ -44,6 +44,7 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;OPS_BIND_ADDR=::1 | OPS_BIND_ADDR: has no effect without OPS_PORT; set OPS_PORT too
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis | REDIS_URI, REDIS_ADDR: none is set, and DEDUP_BACKEND=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:1;REDIS_URI=redis://:do-not-print-me@h:1 | REDIS_URI, REDIS_ADDR: both are set
+            PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_URI=redis://:p@do-not-print-me@h:1 | as in %40 for @
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:70000 | REDIS_ADDR: 'h:70000' is not between 0 and 65535
             PCS_SIGN_ALG=none;SESSION_STORE=redis | REDIS_URI, REDIS_ADDR: none is set, and SESSION_STORE=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
@@ -177,6 +178,31 @@ class BackendConfigTest {
     private static List<String> problems(Map<String, String> environment, Path file) {
         return catchThrowableOfType(InvalidConfig.class, () -> BackendConfig.load(environment, file))
                 .problems();
+    }
+
+    @Test
+    void changesTo_whatIsNotShownOrFollowsAnotherSetting_isNamed() {
+        Map<String, String> environment = new HashMap<>(Map.of(
+                "PCS_SIGN_ALG", "hmac",
+                "PCS_HMAC_KEY", "key-1",
+                "METRICS_USER", "ann",
+                "METRICS_PASS", SECRET,
+                "SESSION_STORE", "redis",
+                "REDIS_URI", "redis://:old@h:6379"));
+        BackendConfig before = BackendConfig.load(environment, null);
+        environment.put("METRICS_PASS", SECRET + "-either");
+        environment.put("REDIS_URI", "redis://:new@h:6379");
+        environment.put("TOKEN_RATE", "10000/s");
+
+        BackendConfig.Changes changes = before.changesTo(BackendConfig.load(environment, null));
+
+        assertThat(changes.taken()).containsExactly("TOKEN_RATE=10000/s (was 100/s)");
+        assertThat(changes.needRestart())
+                .containsExactly(
+                        "METRICS_PASS (secret)",
+                        "REDIS_URI (secret)",
+                        "ADDRESS_FAILURE_RATE=1000/s (was 10/s; follows TOKEN_RATE)");
+        assertThat(before.changesTo(before).needRestart()).isEmpty();
     }
 
     private Path write(String name, String text) throws IOException {

@@ -389,6 +389,17 @@ public final class Settings {
         return shown;
     }
 
+    /** Returns the effective values, by name, that {@link #shown} does not show completely. */
+    public Map<String, Secret> secretValues() {
+        Map<String, Secret> values = new LinkedHashMap<>();
+        for (Key<?> key : keys) {
+            if (key.isSecret()) {
+                setting(key).ifPresent(setting -> values.put(key.name(), new Secret(setting.text())));
+            }
+        }
+        return values;
+    }
+
     /** Returns a report for diagnostics, with a line for each key and each problem. The report contains no secrets. */
     public String report() {
         StringBuilder text = new StringBuilder();

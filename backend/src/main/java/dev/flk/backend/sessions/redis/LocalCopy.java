@@ -16,20 +16,60 @@ import org.jspecify.annotations.Nullable;
 /**
  * A copy of all sessions in Redis. Changes already arrive while the copy is being filled from Redis; therefore, a
  * version replaces only an older version. Sessions that have ended stay in the copy for a while, so that a late message
- * about an earlier version does not bring them back. Safe for any thread.
+ * about an earlier version does not bring them back. The copy has a bound, which callers that update sessions must
+ * observe with {@link #hasRoomFor}. Safe for any thread.
  */
 final class LocalCopy {
     private static final Comparator<String> BY_AGENT =
             Comparator.comparing(Session::agentOf).thenComparing(Comparator.naturalOrder());
 
+    /** What an entry of the map takes besides its texts, roughly. */
+    private static final int ENTRY_CHARS = 200;
+
+    private final long maxChars;
     private final ConcurrentSkipListMap<String, StoredSession> sessions = new ConcurrentSkipListMap<>(BY_AGENT);
     private final AtomicLong changes = new AtomicLong();
     private final Set<Runnable> listeners = ConcurrentHashMap.newKeySet();
     private volatile boolean hasEnded;
 
+    // guarded by this; so are all changes of the map
+    private long chars;
+
+    /** @param maxChars the bound for all sessions together, in characters */
+    LocalCopy(long maxChars) {
+        this.maxChars = maxChars;
+    }
+
     /** Adds a version that this backend has read from Redis or written. */
-    void add(StoredSession version) {
-        sessions.merge(version.id(), version, (old, other) -> other.version() > old.version() ? other : old);
+    synchronized void add(StoredSession version) {
+        StoredSession present = sessions.get(version.id());
+        if (present == null || version.version() > present.version()) {
+            sessions.put(version.id(), version);
+            chars += length(version) - (present == null ? 0 : length(present));
+        }
+    }
+
+    /**
+     * Returns whether a session may get this state: it does not become longer, or all sessions together stay within the
+     * bound.
+     */
+    synchronized boolean hasRoomFor(String id, String state) {
+        StoredSession present = sessions.get(id);
+        long more = length(id, state) - (present == null ? 0 : length(present));
+        return more <= 0 || chars + more <= maxChars;
+    }
+
+    /** Returns whether the copy has twice as many characters as the bound; other backends may have a higher bound. */
+    synchronized boolean isTooLong() {
+        return chars > 2 * maxChars;
+    }
+
+    private static long length(StoredSession version) {
+        return length(version.id(), version.json());
+    }
+
+    private static long length(String id, String state) {
+        return (long) ENTRY_CHARS + id.length() + state.length();
     }
 
     /** Adds a version that Redis has published, and calls the listeners. */
@@ -81,8 +121,16 @@ final class LocalCopy {
 
     /** Removes the sessions that ended before a time. */
     void forgetEndedBefore(long millis) {
-        sessions.values()
-                .removeIf(each ->
-                        each.kind() == StoredSession.Kind.LIVE ? each.expiresAt() < millis : each.changedAt() < millis);
+        for (StoredSession each : sessions.values()) {
+            if ((each.kind() == StoredSession.Kind.LIVE ? each.expiresAt() : each.changedAt()) < millis) {
+                remove(each);
+            }
+        }
+    }
+
+    private synchronized void remove(StoredSession ended) {
+        if (sessions.remove(ended.id(), ended)) {
+            chars -= length(ended);
+        }
     }
 }

@@ -56,7 +56,7 @@ final class RedisLink implements AutoCloseable {
 
     private final RedisConnector connector;
     private final String keepMillis;
-    private final LocalCopy copy = new LocalCopy();
+    private final LocalCopy copy;
     private final CompletableFuture<Throwable> ended = new CompletableFuture<>();
     private final List<StatefulConnection<?, ?>> connections = new ArrayList<>();
     private final RedisAsyncCommands<String, String> redis;
@@ -84,9 +84,10 @@ final class RedisLink implements AutoCloseable {
         }
     }
 
-    private RedisLink(RedisConnector connector, Duration keep) {
+    private RedisLink(RedisConnector connector, Duration keep, long maxChars) {
         this.connector = connector;
         this.keepMillis = Long.toString(keep.toMillis());
+        this.copy = new LocalCopy(maxChars);
         StatefulRedisConnection<String, String> calls = opened(connector.connect(StringCodec.UTF8));
         connections.add(calls);
         try {
@@ -104,11 +105,13 @@ final class RedisLink implements AutoCloseable {
      * time-out.
      *
      * @param keep the time for which a version outlives its session
+     * @param maxChars the bound for all sessions together, in characters
      * @param durable the durable copy of the sessions; may be null
      * @throws RuntimeException if the link can't be opened
      */
-    static RedisLink open(RedisConnector connector, Duration keep, @Nullable SyncTables durable, SecureRandom random) {
-        RedisLink link = new RedisLink(connector, keep);
+    static RedisLink open(
+            RedisConnector connector, Duration keep, long maxChars, @Nullable SyncTables durable, SecureRandom random) {
+        RedisLink link = new RedisLink(connector, keep, maxChars);
         try {
             link.start(durable, random);
             return link;
@@ -146,6 +149,7 @@ final class RedisLink implements AutoCloseable {
             public void message(String from, String message) {
                 try {
                     copy.follow(parse(message));
+                    requireMemory();
                 } catch (JsonProcessingException | RuntimeException e) {
                     end(connector.unavailable("has sent a message that is not a change of a session: " + e));
                 }
@@ -164,6 +168,14 @@ final class RedisLink implements AutoCloseable {
                         .get(1);
         load();
         ended.thenRun(copy::end);
+    }
+
+    /** Ends the link if the copy has become too long. */
+    private void requireMemory() {
+        if (copy.isTooLong()) {
+            throw end(connector.unavailable("has more sessions than this backend can keep in a quarter of its heap;"
+                    + " raise -Xmx, or delete sessions through a backend with more memory"));
+        }
     }
 
     private String runId(String server) {
@@ -220,6 +232,7 @@ final class RedisLink implements AutoCloseable {
                     page.getValues().stream().map(value -> value.getValue()).toList();
             if (!ids.isEmpty()) {
                 joined(load(ids)).forEach(copy::add);
+                requireMemory();
             }
             cursor = page;
         } while (!cursor.isFinished());

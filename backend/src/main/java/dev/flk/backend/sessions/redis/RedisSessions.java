@@ -12,7 +12,9 @@ import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.StoredSession;
 import dev.flk.backend.sessions.StoredSession.Kind;
 import dev.flk.backend.sessions.postgres.SyncTables;
+import dev.flk.backend.sessions.postgres.SyncTables.SyncException;
 import dev.flk.backend.sessions.redis.RedisLink.CallFailed;
+import dev.flk.program.logging.LineLimit;
 import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
@@ -21,7 +23,9 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -57,6 +61,8 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(2);
     private static final int CHANGES_AT_ONCE = 100;
     private static final long CLOSE_SECONDS = 10;
+    /** The copy may have as many characters as this part of the heap has bytes. */
+    private static final int COPY_OF_HEAP = 8;
 
     private final RedisConnector connector;
     private final Duration ttl;
@@ -66,6 +72,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
      */
     private final Duration keep;
 
+    private final long maxChars;
     private final long maxStreamBytes;
     private final @Nullable SyncTables durable;
     private final @Nullable WriteBehind writeBehind;
@@ -80,10 +87,17 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     /** Whether Redis has refused the last update; the log has the reason for the refusal. */
     private final AtomicBoolean isRefusing = new AtomicBoolean();
 
+    private final LineLimit lines = LineLimit.ofOutages(System::nanoTime);
+
     private RedisSessions(
-            RedisConnector connector, SessionConfig config, SessionMetrics metrics, PoolMetrics.Observer observer) {
+            RedisConnector connector,
+            SessionConfig config,
+            SessionMetrics metrics,
+            PoolMetrics.Observer observer,
+            long maxChars) {
         this.connector = connector;
         this.ttl = config.ttl();
+        this.maxChars = maxChars;
         this.maxStreamBytes = config.maxStreamBytes();
         this.metrics = metrics;
         this.durable = config.database()
@@ -97,7 +111,17 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     /** Starts to connect; returns immediately, also while the server is down. */
     public static RedisSessions start(
             StoreConfig.Redis server, SessionConfig config, SessionMetrics metrics, PoolMetrics.Observer observer) {
-        RedisSessions started = new RedisSessions(new RedisConnector(server), config, metrics, observer);
+        return start(server, config, metrics, observer, Runtime.getRuntime().maxMemory() / COPY_OF_HEAP);
+    }
+
+    /** @param maxChars the bound for all sessions together, in characters */
+    static RedisSessions start(
+            StoreConfig.Redis server,
+            SessionConfig config,
+            SessionMetrics metrics,
+            PoolMetrics.Observer observer,
+            long maxChars) {
+        RedisSessions started = new RedisSessions(new RedisConnector(server), config, metrics, observer, maxChars);
         started.thread.execute(started::run);
         if (started.writeBehind != null) {
             started.writeBehind.start();
@@ -108,27 +132,30 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     /** Keeps a link open until this object is closed. */
     private void run() {
         Duration pause = FIRST_PAUSE;
-        boolean isDown = false;
+        Set<String> named = new HashSet<>(); // the servers that the log names as the reason of the present outage
         while (!isClosed) {
+            String server = "Redis";
             String failure;
-            try (RedisLink opened = RedisLink.open(connector, keep, durable, random)) {
+            try (RedisLink opened = RedisLink.open(connector, keep, maxChars, durable, random)) {
                 link = opened;
-                LOG.info(isDown ? "sessions are served from Redis again" : "sessions are served from Redis");
-                isDown = false;
+                LOG.info(named.isEmpty() ? "sessions are served from Redis" : "sessions are served from Redis again");
+                named.clear();
                 pause = FIRST_PAUSE;
                 serve(opened);
                 failure = message(opened.failure().orElse(null));
             } catch (InterruptedException e) {
                 return; // close() interrupts the thread
+            } catch (SyncException e) {
+                server = "Postgres (SESSION_DATABASE_URL)";
+                failure = message(e);
             } catch (RuntimeException e) {
                 failure = message(e);
             } finally {
                 link = null;
             }
-            if (!isDown && !isClosed) {
-                LOG.warn("sessions can't be used until Redis can be reached: {}", failure);
+            if (named.add(server) && !isClosed) {
+                LOG.warn("sessions can't be used until {} can be reached: {}", server, failure);
             }
-            isDown = true;
             problem = failure;
             try {
                 Thread.sleep(pause.toMillis());
@@ -247,6 +274,16 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                 throw Reason.INVALID.because("a session is a JSON object");
             }
             RedisLink now = writable();
+            if (!now.copy().hasRoomFor(id, state)) {
+                lines.say(
+                        "memory",
+                        omitted -> LOG.warn(
+                                "the sessions fill an eighth of the heap, so an update of session {} was refused, as"
+                                        + " each new or longer session will be; raise -Xmx, or delete sessions{}",
+                                id,
+                                omitted));
+                throw Reason.DISK_FULL.because("they fill the memory that this backend has for them");
+            }
             Supplier<CompletionStage<Updated>> update = () -> update(
                     now,
                     id,

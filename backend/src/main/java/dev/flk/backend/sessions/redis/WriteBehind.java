@@ -70,7 +70,8 @@ final class WriteBehind implements AutoCloseable {
     private @Nullable StatefulRedisConnection<String, String> redis;
     private SyncTables.@Nullable Writer postgres;
     private long nextCareNanos = System.nanoTime();
-    private boolean isDown;
+    private boolean isRedisDown;
+    private boolean isPostgresDown;
     private int taken;
 
     WriteBehind(
@@ -104,9 +105,10 @@ final class WriteBehind implements AutoCloseable {
             while (!isClosed) {
                 try {
                     boolean isIdle = step();
-                    if (isDown) {
+                    if (isRedisDown || isPostgresDown) {
                         LOG.info("session changes are written to Postgres again");
-                        isDown = false;
+                        isRedisDown = false;
+                        isPostgresDown = false;
                         taken = 0;
                         metrics.delayed = 0; // another backend may have written the changes
                     }
@@ -127,18 +129,23 @@ final class WriteBehind implements AutoCloseable {
         }
     }
 
-    /** Logs the first of several failures in a row, and closes both connections, because their state is unknown. */
+    /**
+     * Logs the first failure of each server in an outage, and closes both connections, because their state is unknown.
+     */
     private void failed(RuntimeException e) {
-        if (!isDown && !isClosed) {
-            if (e instanceof SyncException) {
+        if (e instanceof SyncException) {
+            if (!isPostgresDown && !isClosed) {
                 LOG.warn("session changes stay in Redis until Postgres can be used: {}", e.getMessage());
-            } else {
+            }
+            isPostgresDown = true;
+        } else {
+            if (!isRedisDown && !isClosed) {
                 LOG.warn(
                         "session changes can't be read from Redis, so they are not written to Postgres: {}",
                         connector.unavailable(e).getMessage());
             }
+            isRedisDown = true;
         }
-        isDown = true;
         metrics.delayed = taken;
         disconnect();
     }

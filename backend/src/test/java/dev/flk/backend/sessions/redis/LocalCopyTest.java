@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 class LocalCopyTest {
     @Test
     void linkEnded_earlierAndLaterListenersAreCalledOnce() {
-        LocalCopy copy = new LocalCopy();
+        LocalCopy copy = new LocalCopy(1_000);
         AtomicInteger calls = new AtomicInteger();
         Runnable unused = copy.whenBeyond(0, calls::incrementAndGet);
 

@@ -27,6 +27,10 @@ final class RedisFixture implements AutoCloseable {
 
     /** @param postgres the URI of the durable copy; null for none */
     RedisFixture(String redis, Duration ttl, String postgres, long streamBytes) {
+        this(redis, ttl, postgres, streamBytes, Runtime.getRuntime().maxMemory());
+    }
+
+    private RedisFixture(String redis, Duration ttl, String postgres, long streamBytes, long maxChars) {
         StoreConfig.Redis server = new StoreConfig.Redis(new Secret(redis), Duration.ofSeconds(10));
         storage = RedisSessions.start(
                 server,
@@ -41,7 +45,13 @@ final class RedisFixture implements AutoCloseable {
                         Duration.ofDays(1),
                         Optional.empty()),
                 metrics,
-                PoolMetrics.unobserved(Pool.SESSIONS));
+                PoolMetrics.unobserved(Pool.SESSIONS),
+                maxChars);
+    }
+
+    /** Starts a backend with a bound for its copy of the sessions. */
+    static RedisFixture bounded(String redis, long maxChars) {
+        return new RedisFixture(redis, Duration.ofHours(1), null, STREAM_BYTES, maxChars);
     }
 
     static RedisFixture open(String redis, Duration ttl) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import ch.qos.logback.classic.Level;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.SessionStorage.Changes;
@@ -13,6 +14,7 @@ import dev.flk.backend.sessions.SessionStorage.Found;
 import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.backend.testing.RedisServer;
+import dev.flk.program.logging.LogCapture;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import java.nio.file.Files;
@@ -140,6 +142,30 @@ final class RedisOutageTest {
         }
         assertThat(now(one.storage.put("a", "{}", ANY)).version()).isEqualTo(3);
         assertThat(now(other.storage.put("gone", "{}", 0)).version()).isEqualTo(3);
+    }
+
+    @Test
+    void postgresDownWhileRedisReturnsEmpty_theLogNamesBoth() {
+        PostgresServer own = opened(PostgresServer.start());
+        RedisServer server = server("redis");
+        RedisFixture backend = opened(RedisFixture.open(server.uri(), own.uri(own.newDatabase())));
+        now(backend.storage.put("a", "{}", 0));
+        try (LogCapture log = new LogCapture("dev.flk.backend.sessions", Level.WARN)) {
+            own.kill();
+            server.kill();
+            awaitLine(log, "sessions can't be used until Redis can be reached");
+
+            server.restart();
+
+            awaitLine(log, "sessions can't be used until Postgres (SESSION_DATABASE_URL) can be reached");
+            awaitLine(log, "session changes stay in Redis until Postgres can be used");
+        }
+        own.restart();
+        backend.serving();
+    }
+
+    private static void awaitLine(LogCapture log, String part) {
+        await().atMost(RedisFixture.PATIENCE).until(() -> !log.lines(part).isEmpty());
     }
 
     /** Reads until a read fails. */

@@ -2,6 +2,7 @@
 package dev.flk.backend.sessions.redis;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.sessions.SessionStorage;
@@ -86,6 +87,49 @@ final class RedisSessionsTest extends SessionStorageContract {
             server.send("CONFIG", "SET", "min-replicas-to-write", "0");
         }
         assertThat(storage.put("a", "{}", SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+    }
+
+    @Test
+    void put_sessionsFillTheMemory_onlyNewAndLongerOnesAreRefused() {
+        SessionStorage storage = opened.computeIfAbsent(
+                        "bounded",
+                        none -> RedisFixture.bounded(server.uri(), 181_000).serving())
+                .storage;
+        String state = "{\"a\":\"" + "x".repeat(60_000) + "\"}";
+        for (String id : List.of("a/1", "a/2", "a/3")) {
+            assertThat(storage.put(id, state, SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+        }
+
+        for (String id : List.of("a/4", "a/1")) {
+            assertThat(storage.put(id, state.replace("a", "longer ".repeat(100)), SessionStorage.ANY_VERSION))
+                    .as(id)
+                    .failsWithin(RedisFixture.PATIENCE)
+                    .withThrowableThat()
+                    .withMessageContaining("they fill the memory");
+        }
+
+        assertThat(storage.put("a/1", state, SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+        assertThat(storage.delete("a/2", SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+        assertThat(storage.put("a/4", state, SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+    }
+
+    @Test
+    void moreSessionsThanFitIntoMemory_noneAreServedAndTheReasonIsGiven() {
+        String state = "{\"a\":\"" + "x".repeat(60_000) + "\"}";
+        SessionStorage large = storage();
+        assertThat(large.put("a/1", state, SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+        SessionStorage small = opened.computeIfAbsent(
+                        "small",
+                        none -> RedisFixture.bounded(server.uri(), 50_000).serving())
+                .storage;
+
+        assertThat(large.put("a/2", state, SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+
+        await().atMost(RedisFixture.PATIENCE)
+                .untilAsserted(() -> assertThatThrownBy(() -> small.get("a/1"))
+                        .hasMessageContaining("more sessions than this backend can keep"));
+        assertThat(large.delete("a/2", SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
+        opened.get("small").serving();
     }
 
     @AfterEach
