@@ -196,21 +196,18 @@ public final class LogRepair {
 
     /**
      * Replaces a segment by a segment with only its complete records. The replacement of a compressed segment is not
-     * compressed; if its name without {@code .gz} belongs to another segment, it gets a number instead.
+     * compressed. It gets the name without {@code .gz}, or that name and a number if the name belongs to another file.
      */
     private void replace(SegmentList list, String name, long kept, BrokenFiles broken) throws IOException {
         int index = list.indexOf(name);
         String plain =
                 name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
-        boolean isCopy = list.segments().get(index).copies().contains(plain);
-        if (isCopy) {
-            // the cursor below may read records from it that this file lacks
-            String unused = broken.copy(plain);
+        String target = plain;
+        if (list.segments().get(index).copies().contains(plain)) {
+            String unused = broken.copy(plain); // the cursor below may read records from it that this file lacks
+        } else if (!plain.equals(name) && files.status(directory.resolve(plain)).isPresent()) {
+            target = SegmentNames.freeRotatedName(files, directory, plain);
         }
-        boolean isTaken = !plain.equals(name)
-                && !isCopy
-                && files.status(directory.resolve(plain)).isPresent();
-        String target = isTaken ? SegmentNames.freeRotatedName(files, directory, plain) : plain;
         try (SegmentCursor cursor = list.open(index)) {
             NewFile.write(files, directory, prefix, target, file -> {
                 CompleteRecords.copy(cursor, file);

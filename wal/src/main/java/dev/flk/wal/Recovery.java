@@ -86,6 +86,9 @@ final class Recovery {
                 cut = cutFrom(files, options, scan, end, next);
             }
             long ordinal = scan.header().ordinal() + 1;
+            if (next > cursor.expected()) {
+                ordinal = Math.max(ordinal, ordinalAfter(next)); // later segments are lost
+            }
             String previous = SegmentNames.openedName(scan.segment());
             // an empty last segment is kept while any header is broken, because the broken header may have to be
             // derived from the empty segment's header
@@ -108,10 +111,9 @@ final class Recovery {
     }
 
     /**
-     * Returns an ordinal for a log without readable segments in which {@code next} is the next sequence. Segments that
-     * are lost had ordinals, too. If an intact copy of one is put back, it must still count as older than the segments
-     * opened from now on. A lost segment would have had a higher ordinal than this one only after a million starts per
-     * record.
+     * Returns an ordinal that is higher than those of lost segments, which are unknown. {@code next} is the next
+     * sequence. If an intact copy of a lost segment is put back, it must count as older than the segments opened from
+     * now on. A lost segment can have a higher ordinal only after a million attempts to open a segment per record.
      */
     private static long ordinalAfter(long next) {
         return next == 1 ? 1 : Math.min(next, HIGHEST_FACTOR) << 20;

@@ -40,7 +40,10 @@ final class SegmentOpener {
     private final String logId;
     private long nextOrdinal;
 
-    /** The identity of a segment that got its name, but whose directory could not be forced, so it was not used. */
+    /**
+     * The identity of a segment that got its name but was not used, because the directory could not be forced; null if
+     * there is none.
+     */
     private @Nullable Object unused;
 
     SegmentOpener(
@@ -132,10 +135,9 @@ final class SegmentOpener {
     /**
      * Returns the name to which the file that already has the new segment's name must be moved; null if there is no
      * such file, or if it may be overwritten. An empty file and the {@link #unused} segment may be overwritten. If the
-     * predecessor has no appended
-     * records, it may be overwritten too; a file without a readable header is then taken for the predecessor. Any other
-     * segment of this log got the name from another program, and is moved to another segment name. Any other file is
-     * kept for inspection under another name.
+     * predecessor has no appended records, it may be overwritten too; a file without a readable header is then taken
+     * for the predecessor. Any other segment of this log got the name from another program, and is moved to another
+     * segment name. Any other file is kept for inspection under another name.
      */
     private @Nullable String nameForOccupant(String name, Predecessor predecessor) throws IOException {
         Path directory = options.directory();
@@ -155,8 +157,8 @@ final class SegmentOpener {
     }
 
     /**
-     * Returns whether the file is a segment that a failed call of {@link #open} left. If nothing was appended to the
-     * predecessor, the file has the predecessor's name.
+     * Returns whether the file is a segment that a failed call of {@link #open} left behind. If nothing was appended to
+     * the predecessor and the day is the same, that segment has replaced the predecessor.
      */
     boolean isUnused(Path file) throws IOException {
         return unused != null

@@ -381,6 +381,31 @@ final class LogRepairTest {
     }
 
     @Test
+    void newestHeaderLost_intactCopyPutBackLater_hidesNoRecordSince() throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(6));
+        SimulatedLog.open(disk).append(entry("zero"));
+        disk.kill();
+        for (int start = 0; start < 3; start++) {
+            SimulatedLog.open(disk).log.close(); // each start replaces the empty segment by one with a higher ordinal
+        }
+        SimulatedLog.open(disk).append(entry("one"), entry("two"));
+        disk.kill();
+        String segment = newest(disk);
+        byte[] complete = disk.content(segment);
+        destroyHeader(disk, segment);
+        repair(disk).run();
+        SimulatedLog.open(disk).append(entry("three"));
+        disk.kill();
+
+        disk.put(segment, complete);
+
+        assertThat(bodies(readAll(disk))).containsExactly("zero", "three");
+        disk.remove("inbox-lost-1");
+        assertThat(verify(disk).missing()).isEqualTo(2);
+        assertThat(bodies(readSkipping(disk))).containsExactly("zero", "three");
+    }
+
+    @Test
     void compressedSegmentDamaged_anotherSegmentHasItsPlainName_bothStay() throws IOException {
         SimulatedLog.open(disk).append(entry("more"));
         disk.kill();

@@ -92,21 +92,21 @@ public final class Audit implements AutoCloseable {
      * @throws InvalidConfig if the file exists but is not a regular file
      */
     public static Audit open(Path directory, InstantSource clock, LongSupplier nanoTicker, AuditMetrics metrics) {
-        Optional<String> kind = Optional.empty();
-        AuditFile file = new AuditFile(directory.resolve(FILE), metrics);
+        Path path = directory.resolve(FILE);
+        AuditFile file = new AuditFile(path, metrics);
         try {
-            kind = RegularFile.otherKind(directory.resolve(FILE));
+            Optional<String> kind = RegularFile.otherKind(path);
+            if (kind.isPresent()) {
+                throw new InvalidConfig(List.of("AUDIT_DIR: " + path + " is " + kind.get()
+                        + ", not a regular file; move it away or name another directory"));
+            }
         } catch (IOException e) {
-            file.addError("can't read " + directory.resolve(FILE), e);
-        }
-        if (kind.isPresent()) {
-            throw new InvalidConfig(List.of("AUDIT_DIR: " + directory.resolve(FILE) + " is " + kind.get()
-                    + ", not a regular file; move it away or name another directory"));
+            file.addError("can't read " + path, e);
         }
         return writingTo(file, clock, nanoTicker);
     }
 
-    /** Opens a file of any kind. */
+    /** Returns an audit log that writes to a file, which need not be a regular file. */
     static Audit writingTo(AuditFile file, InstantSource clock, LongSupplier nanoTicker) {
         file.start();
         Logger logger = ((LoggerContext) file.getContext()).getLogger("audit");
@@ -115,12 +115,14 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * The file, and the older files beside it. After a failed write, Logback would drop lines without an error until it
-     * tries again, and also the line with which it tries; {@link #openAgain} avoids that.
+     * The file and the older files next to it. After a failed write, Logback drops lines without an error until it
+     * opens the file again, and also drops the line at which it opens the file; {@link #openAgain} prevents that. The
+     * audit log calls it under its own lock.
      */
     static final class AuditFile extends RollingFileAppender<ILoggingEvent> {
         private final AuditMetrics metrics;
         private boolean hasFailed;
+        /** Whether errors are ignored, because the lines that they affect were counted when they were written. */
         private boolean isClosing;
 
         AuditFile(Path path, AuditMetrics metrics) {
@@ -172,12 +174,17 @@ public final class Audit implements AutoCloseable {
         /** Opens the file again if it could not be opened or written to. A failure is logged and counted. */
         void openAgain() {
             if (!isStarted() || hasFailed) {
-                isClosing = true;
                 stop();
-                isClosing = false;
                 hasFailed = false;
                 start();
             }
+        }
+
+        @Override
+        public void stop() {
+            isClosing = true;
+            super.stop();
+            isClosing = false;
         }
     }
 

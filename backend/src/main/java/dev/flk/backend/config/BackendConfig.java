@@ -240,8 +240,8 @@ public record BackendConfig(
     }
 
     /**
-     * The settings that differ in a newer reading of the configuration, each as {@code NAME=now (was before)}; without
-     * the values if they look the same because they are secret.
+     * The settings that differ in a newer reading of the configuration, each as {@code NAME=now (was before)}, or as
+     * {@code NAME (secret)} if they differ only in what is not shown.
      *
      * @param taken changes that {@link #withTakenFrom} applies
      * @param needRestart changes that only a restart applies
@@ -263,7 +263,7 @@ public record BackendConfig(
                 needRestart.add(name + " (secret)");
             }
         }
-        if (!settings.containsKey(ADDRESS_FAILURE_RATE) && !failureRate().equals(next.failureRate())) {
+        if (!names.contains(ADDRESS_FAILURE_RATE) && !failureRate().equals(next.failureRate())) {
             needRestart.add(ADDRESS_FAILURE_RATE + "=" + next.failureRate() + " (was " + failureRate()
                     + "; follows TOKEN_RATE)");
         }

@@ -165,7 +165,7 @@ public sealed interface StoreConfig {
             URI uri = new URI(matching(REDIS_URI_FORM, otherwise).apply(text));
             String authority = String.valueOf(uri.getRawAuthority());
             if (authority.indexOf('@') != authority.lastIndexOf('@')) {
-                // the client would take the host for a part of the password, or the other way round
+                // the client would mistake a part of the password for the host
                 throw new IllegalArgumentException(otherwise);
             }
             return uri.toString();

@@ -203,6 +203,10 @@ class BackendConfigTest {
                         "REDIS_URI (secret)",
                         "ADDRESS_FAILURE_RATE=1000/s (was 10/s; follows TOKEN_RATE)");
         assertThat(before.changesTo(before).needRestart()).isEmpty();
+        environment.put("ADDRESS_FAILURE_RATE", "50/s");
+        assertThat(before.changesTo(BackendConfig.load(environment, null)).needRestart())
+                .containsExactly(
+                        "ADDRESS_FAILURE_RATE=50/s (was not set)", "METRICS_PASS (secret)", "REDIS_URI (secret)");
     }
 
     private Path write(String name, String text) throws IOException {

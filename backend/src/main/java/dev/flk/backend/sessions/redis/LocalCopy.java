@@ -23,7 +23,7 @@ final class LocalCopy {
     private static final Comparator<String> BY_AGENT =
             Comparator.comparing(Session::agentOf).thenComparing(Comparator.naturalOrder());
 
-    /** What an entry of the map takes besides its texts, roughly. */
+    /** The approximate memory of an entry of the map without its texts, counted in characters. */
     private static final int ENTRY_CHARS = 200;
 
     private final long maxChars;
@@ -50,8 +50,8 @@ final class LocalCopy {
     }
 
     /**
-     * Returns whether a session may get this state: it does not become longer, or all sessions together stay within the
-     * bound.
+     * Returns whether a session may get this state: the session does not become longer, or all sessions together stay
+     * within the bound.
      */
     synchronized boolean hasRoomFor(String id, String state) {
         StoredSession present = sessions.get(id);
@@ -59,7 +59,7 @@ final class LocalCopy {
         return more <= 0 || chars + more <= maxChars;
     }
 
-    /** Returns whether the copy has twice as many characters as the bound; other backends may have a higher bound. */
+    /** Returns whether the copy exceeds twice the bound. Other backends may have a higher bound and fill the copy. */
     synchronized boolean isTooLong() {
         return chars > 2 * maxChars;
     }

@@ -122,8 +122,12 @@ final class RedisLink implements AutoCloseable {
     }
 
     private <T> T opened(CompletableFuture<T> opening) {
-        return opening.orTimeout(connector.connectWithin().toMillis(), TimeUnit.MILLISECONDS)
-                .join();
+        try {
+            return opening.orTimeout(connector.connectWithin().toMillis(), TimeUnit.MILLISECONDS)
+                    .join();
+        } catch (CompletionException e) {
+            throw connector.unavailable(e);
+        }
     }
 
     private void start(@Nullable SyncTables durable, SecureRandom random) {
@@ -149,9 +153,11 @@ final class RedisLink implements AutoCloseable {
             public void message(String from, String message) {
                 try {
                     copy.follow(parse(message));
-                    requireMemory();
                 } catch (JsonProcessingException | RuntimeException e) {
                     end(connector.unavailable("has sent a message that is not a change of a session: " + e));
+                }
+                if (copy.isTooLong()) {
+                    end(tooManySessions());
                 }
             }
         });
@@ -170,12 +176,9 @@ final class RedisLink implements AutoCloseable {
         ended.thenRun(copy::end);
     }
 
-    /** Ends the link if the copy has become too long. */
-    private void requireMemory() {
-        if (copy.isTooLong()) {
-            throw end(connector.unavailable("has more sessions than this backend can keep in a quarter of its heap;"
-                    + " raise -Xmx, or delete sessions through a backend with more memory"));
-        }
+    private RuntimeException tooManySessions() {
+        return connector.unavailable("has more sessions than this backend can keep in a quarter of its heap;"
+                + " raise -Xmx, or delete sessions through a backend with more memory");
     }
 
     private String runId(String server) {
@@ -232,7 +235,9 @@ final class RedisLink implements AutoCloseable {
                     page.getValues().stream().map(value -> value.getValue()).toList();
             if (!ids.isEmpty()) {
                 joined(load(ids)).forEach(copy::add);
-                requireMemory();
+                if (copy.isTooLong()) {
+                    throw tooManySessions();
+                }
             }
             cursor = page;
         } while (!cursor.isFinished());

@@ -12,7 +12,6 @@ import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.StoredSession;
 import dev.flk.backend.sessions.StoredSession.Kind;
 import dev.flk.backend.sessions.postgres.SyncTables;
-import dev.flk.backend.sessions.postgres.SyncTables.SyncException;
 import dev.flk.backend.sessions.redis.RedisLink.CallFailed;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.program.threads.DaemonThreads;
@@ -23,9 +22,7 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -61,8 +58,8 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(2);
     private static final int CHANGES_AT_ONCE = 100;
     private static final long CLOSE_SECONDS = 10;
-    /** The copy may have as many characters as this part of the heap has bytes. */
-    private static final int COPY_OF_HEAP = 8;
+    /** The number of bytes of the heap for each character that the copy may contain. */
+    private static final int HEAP_BYTES_PER_CHAR = 8;
 
     private final RedisConnector connector;
     private final Duration ttl;
@@ -111,7 +108,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     /** Starts to connect; returns immediately, also while the server is down. */
     public static RedisSessions start(
             StoreConfig.Redis server, SessionConfig config, SessionMetrics metrics, PoolMetrics.Observer observer) {
-        return start(server, config, metrics, observer, Runtime.getRuntime().maxMemory() / COPY_OF_HEAP);
+        return start(server, config, metrics, observer, Runtime.getRuntime().maxMemory() / HEAP_BYTES_PER_CHAR);
     }
 
     /** @param maxChars the bound for all sessions together, in characters */
@@ -132,30 +129,28 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
     /** Keeps a link open until this object is closed. */
     private void run() {
         Duration pause = FIRST_PAUSE;
-        Set<String> named = new HashSet<>(); // the servers that the log names as the reason of the present outage
+        String logged = ""; // the last failure in this outage
         while (!isClosed) {
-            String server = "Redis";
             String failure;
             try (RedisLink opened = RedisLink.open(connector, keep, maxChars, durable, random)) {
                 link = opened;
-                LOG.info(named.isEmpty() ? "sessions are served from Redis" : "sessions are served from Redis again");
-                named.clear();
+                LOG.info(logged.isEmpty() ? "sessions are served from Redis" : "sessions are served from Redis again");
+                logged = "";
                 pause = FIRST_PAUSE;
                 serve(opened);
                 failure = message(opened.failure().orElse(null));
             } catch (InterruptedException e) {
                 return; // close() interrupts the thread
-            } catch (SyncException e) {
-                server = "Postgres (SESSION_DATABASE_URL)";
-                failure = message(e);
             } catch (RuntimeException e) {
                 failure = message(e);
             } finally {
                 link = null;
             }
-            if (named.add(server) && !isClosed) {
-                LOG.warn("sessions can't be used until {} can be reached: {}", server, failure);
+            if (!failure.equals(logged) && !isClosed) {
+                String reason = failure;
+                lines.say("outage", omitted -> LOG.warn("sessions can't be used: {}{}", reason, omitted));
             }
+            logged = failure;
             problem = failure;
             try {
                 Thread.sleep(pause.toMillis());
@@ -278,11 +273,11 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                 lines.say(
                         "memory",
                         omitted -> LOG.warn(
-                                "the sessions fill an eighth of the heap, so an update of session {} was refused, as"
-                                        + " each new or longer session will be; raise -Xmx, or delete sessions{}",
+                                "the sessions fill an eighth of the heap: session {} was not updated, and every new or"
+                                        + " longer session will be refused; raise -Xmx, or delete sessions{}",
                                 id,
                                 omitted));
-                throw Reason.DISK_FULL.because("they fill the memory that this backend has for them");
+                throw Reason.DISK_FULL.because("the sessions fill the memory that this backend has for them");
             }
             Supplier<CompletionStage<Updated>> update = () -> update(
                     now,

@@ -203,6 +203,10 @@ final class WriteBehind implements AutoCloseable {
      */
     private boolean step() {
         RedisAsyncCommands<String, String> calls = redis();
+        if (isPostgresDown) {
+            // fails until Postgres can be used, even if there is nothing to write
+            SyncTables.Writer unused = postgres();
+        }
         if (System.nanoTime() - nextCareNanos >= 0) {
             nextCareNanos = System.nanoTime() + CARE_EVERY.toNanos();
             write(joined(calls.xautoclaim(

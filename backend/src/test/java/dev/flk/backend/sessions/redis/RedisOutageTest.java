@@ -152,13 +152,15 @@ final class RedisOutageTest {
         now(backend.storage.put("a", "{}", 0));
         try (LogCapture log = new LogCapture("dev.flk.backend.sessions", Level.WARN)) {
             own.kill();
+            now(backend.storage.put("a", "{}", 1));
+            awaitLine(log, "session changes stay in Redis until Postgres can be used");
             server.kill();
-            awaitLine(log, "sessions can't be used until Redis can be reached");
+            awaitLine(log, "sessions can't be used: 127.0.0.1:" + server.port() + " refused the connection");
+            awaitLine(log, "session changes can't be read from Redis");
 
             server.restart();
 
-            awaitLine(log, "sessions can't be used until Postgres (SESSION_DATABASE_URL) can be reached");
-            awaitLine(log, "session changes stay in Redis until Postgres can be used");
+            awaitLine(log, "sessions can't be used: Postgres at 127.0.0.1");
         }
         own.restart();
         backend.serving();

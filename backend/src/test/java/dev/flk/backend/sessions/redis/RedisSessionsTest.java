@@ -105,7 +105,7 @@ final class RedisSessionsTest extends SessionStorageContract {
                     .as(id)
                     .failsWithin(RedisFixture.PATIENCE)
                     .withThrowableThat()
-                    .withMessageContaining("they fill the memory");
+                    .withMessageContaining("fill the memory");
         }
 
         assertThat(storage.put("a/1", state, SessionStorage.ANY_VERSION)).succeedsWithin(RedisFixture.PATIENCE);
