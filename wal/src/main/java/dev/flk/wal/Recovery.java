@@ -35,9 +35,6 @@ import org.jspecify.annotations.Nullable;
 final class Recovery {
     private static final int CHECK_BYTES = 1 << 16;
 
-    /** The bound that keeps {@link #ordinalAfter} far below the highest long. */
-    private static final long HIGHEST_FACTOR = 1L << 38;
-
     private Recovery() {}
 
     /**
@@ -116,7 +113,7 @@ final class Recovery {
      * now on. A lost segment can have a higher ordinal only after a million attempts to open a segment per record.
      */
     private static long ordinalAfter(long next) {
-        return next == 1 ? 1 : Math.min(next, HIGHEST_FACTOR) << 20;
+        return next == 1 ? 1 : Math.min(next, 1L << 38) << 20; // at most 2^58, so that it can still increase
     }
 
     /** A collector of damage that throws on undeclared damage if the options require it. */

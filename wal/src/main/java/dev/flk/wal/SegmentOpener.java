@@ -40,10 +40,7 @@ final class SegmentOpener {
     private final String logId;
     private long nextOrdinal;
 
-    /**
-     * The identity of a segment that got its name but was not used, because the directory could not be forced; null if
-     * there is none.
-     */
+    /** The identity of a segment that got its name but was not used because forcing the directory failed; else null. */
     private @Nullable Object unused;
 
     SegmentOpener(

@@ -361,19 +361,11 @@ final class LogRepairTest {
     @Test
     void allHeadersLost_intactCopyPutBackLater_isOlderThanTheSegmentsSince() throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(6));
-        for (int start = 0; start < 3; start++) {
-            SimulatedLog.open(disk).log.close(); // each start replaces the empty segment by one with a higher ordinal
-        }
-        SimulatedLog.open(disk).append(entry("one"), entry("two"));
-        disk.kill();
-        String segment = newest(disk);
-        byte[] complete = disk.content(segment);
-        destroyHeader(disk, segment);
-        assertThat(repair(disk).run().missing()).isEqualTo(2);
+        byte[] complete = loseOneAndTwo(disk);
         SimulatedLog.open(disk).append(entry("three"));
         disk.kill();
 
-        disk.put(segment, complete);
+        disk.put("inbox-20261120-0000000000000001.wal", complete);
         disk.remove("inbox-lost-1");
 
         assertThat(bodies(readAll(disk))).containsExactly("one", "two", "three");
@@ -385,6 +377,23 @@ final class LogRepairTest {
         SimulatedDisk disk = new SimulatedDisk(new Random(6));
         SimulatedLog.open(disk).append(entry("zero"));
         disk.kill();
+        byte[] complete = loseOneAndTwo(disk);
+        SimulatedLog.open(disk).append(entry("three"));
+        disk.kill();
+
+        disk.put("inbox-20261120-0000000000000002.wal", complete);
+
+        assertThat(bodies(readAll(disk))).containsExactly("zero", "three");
+        disk.remove("inbox-lost-1");
+        assertThat(verify(disk).missing()).isEqualTo(2);
+        assertThat(bodies(readSkipping(disk))).containsExactly("zero", "three");
+    }
+
+    /**
+     * Appends two records to a segment with a high ordinal, destroys its header and repairs the log. Returns what the
+     * segment contained before.
+     */
+    private static byte[] loseOneAndTwo(SimulatedDisk disk) throws IOException {
         for (int start = 0; start < 3; start++) {
             SimulatedLog.open(disk).log.close(); // each start replaces the empty segment by one with a higher ordinal
         }
@@ -393,16 +402,8 @@ final class LogRepairTest {
         String segment = newest(disk);
         byte[] complete = disk.content(segment);
         destroyHeader(disk, segment);
-        repair(disk).run();
-        SimulatedLog.open(disk).append(entry("three"));
-        disk.kill();
-
-        disk.put(segment, complete);
-
-        assertThat(bodies(readAll(disk))).containsExactly("zero", "three");
-        disk.remove("inbox-lost-1");
-        assertThat(verify(disk).missing()).isEqualTo(2);
-        assertThat(bodies(readSkipping(disk))).containsExactly("zero", "three");
+        assertThat(repair(disk).run().missing()).isEqualTo(2);
+        return complete;
     }
 
     @Test
