@@ -38,7 +38,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A limit on the number of calls in progress over all connections, and on the bytes of their requests and answers.
- * Further calls are refused. If the port has tokens, each token may have at most half of the maximum number of calls.
+ * Further calls are refused. Calls with streamed answers, which may last for days, are counted separately from the
+ * others, so that watchers never take the places of reads and commits. If the port has tokens, each token may have at
+ * most half of the maximum number of calls of each kind.
  * The calls of strangers, which are callers without a valid token, are counted separately up to a smaller maximum, and
  * their requests must be complete in time. The bytes of a request count as soon as they arrive, so that requests that
  * never become complete are limited too. A server with this limit must serve only services that {@link #bound} has
@@ -100,10 +102,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final LongSupplier nanoTicker;
     private final StateMetrics metrics;
     private final Refusals refusals;
-    /** The calls of all callers that are not strangers. */
-    private final Bound calls;
-
-    private final ConcurrentHashMap<String, Integer> callsOf = new ConcurrentHashMap<>();
+    private final Places calls;
+    private final Places streams;
     private final Bound strangers;
     /**
      * The calls of strangers whose time limit still applies. A call with a streamed answer is removed once its request
@@ -124,8 +124,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     /**
      * Creates a limit without calls.
      *
-     * @param maxCalls the maximum number of concurrent calls of callers with a valid token, or of all callers if the
-     *     port needs no token
+     * @param maxCalls the maximum number of concurrent calls of each kind (with a single answer, with streamed answers)
+     *     of callers with a valid token, or of all callers if the port needs no token
      * @param maxStrangers the maximum number of concurrent calls of callers without a valid token
      * @param maxBytes the limit of three sums, in bytes: of all requests (see {@link #PARTIAL}), of all plain answers,
      *     and of all answers that streams have sent and the network has not accepted
@@ -145,7 +145,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         this.connectionCloser = connectionCloser;
         this.metrics = metrics;
         this.refusals = new Refusals(nanoTicker);
-        this.calls = new Bound(maxCalls);
+        this.calls = new Places("calls", maxCalls);
+        this.streams = new Places("streams", maxCalls);
         this.strangers = new Bound(maxStrangers);
         this.requestBytes = new Bound(PARTIAL * maxBytes);
         this.answerBytes = new Bound(maxBytes);
@@ -175,22 +176,22 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         timed.forEach(call -> call.endIfSince(now - STRANGER_REQUEST_NANOS));
     }
 
-    /** Takes a place for a call of this caller. Returns null on success, otherwise the reason for the refusal. */
-    private @Nullable String begin(Caller caller) {
+    /** Takes a place for a call. Returns null on success, otherwise the reason for the refusal. */
+    private @Nullable String begin(Caller caller, Places places) {
         if (caller.equals(Caller.STRANGER)) {
             return strangers.take(1) ? null : refused("without_token", "too many calls without a token", "");
         }
         int most = caller.equals(Caller.ANYONE) ? maxCalls : Math.max(1, maxCalls / 2);
-        boolean isWithinAll = calls.take(1);
-        boolean isWithinOwn = callsOf.merge(caller.name(), 1, Integer::sum) <= most;
+        boolean isWithinAll = places.all.take(1);
+        boolean isWithinOwn = places.ofCallers.merge(caller.name(), 1, Integer::sum) <= most;
         if (isWithinAll && isWithinOwn) {
             return null;
         }
-        calls.giveBack(isWithinAll ? 1 : 0);
-        forget(caller);
+        places.all.giveBack(isWithinAll ? 1 : 0);
+        places.forget(caller);
         return !isWithinOwn && most < maxCalls
-                ? refused("calls", "too many calls of one token", " (token " + caller.name() + ")")
-                : refused("calls", "too many calls", "");
+                ? refused("calls", "too many " + places.kind + " of one token", " (token " + caller.name() + ")")
+                : refused("calls", "too many " + places.kind, "");
     }
 
     /**
@@ -207,17 +208,13 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         return what;
     }
 
-    private void end(Caller caller) {
+    private void end(Caller caller, Places places) {
         if (caller.equals(Caller.STRANGER)) {
             strangers.giveBack(1);
         } else {
-            calls.giveBack(1);
-            forget(caller);
+            places.all.giveBack(1);
+            places.forget(caller);
         }
-    }
-
-    private void forget(Caller caller) {
-        callsOf.computeIfPresent(caller.name(), (name, count) -> count == 1 ? null : count - 1);
     }
 
     @Override
@@ -229,12 +226,13 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
         Caller caller = Caller.CURRENT.get();
-        String tooMany = begin(caller);
+        Places places = call.getMethodDescriptor().getType().serverSendsOneMessage() ? calls : streams;
+        String tooMany = begin(caller, places);
         if (tooMany != null) {
             refuse(call, "there are " + tooMany + " under way");
             return new ServerCall.Listener<>() {};
         }
-        Answers<Q, A> answers = new Answers<>(call, caller);
+        Answers<Q, A> answers = new Answers<>(call, caller, places);
         try {
             Requests<Q> requests = new Requests<>(answers, next.startCall(answers, headers));
             if (caller.equals(Caller.STRANGER)) {
@@ -253,6 +251,22 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     private String tooLong() {
         return "requests under way take more than " + maxBytes + " bytes";
+    }
+
+    /** The calls of one kind in progress, of all callers that are not strangers. */
+    private static final class Places {
+        private final String kind;
+        private final Bound all;
+        private final ConcurrentHashMap<String, Integer> ofCallers = new ConcurrentHashMap<>();
+
+        Places(String kind, int most) {
+            this.kind = kind;
+            this.all = new Bound(most);
+        }
+
+        void forget(Caller caller) {
+            ofCallers.computeIfPresent(caller.name(), (name, count) -> count == 1 ? null : count - 1);
+        }
     }
 
     /** The bytes of the request of one call. If the bytes exceed a limit, an exception ends the call. */
@@ -296,6 +310,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      */
     private final class Answers<Q, A> extends SimpleForwardingServerCall<Q, A> {
         private final Caller caller;
+        private final Places places;
         private final boolean isStream = getMethodDescriptor().getType() == MethodType.SERVER_STREAMING;
         private final boolean isCommit = COMMITS.contains(getMethodDescriptor().getFullMethodName());
         private final Bound bytes = isStream ? streamedBytes : answerBytes;
@@ -304,9 +319,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         private long taken;
         private boolean isOver;
 
-        Answers(ServerCall<Q, A> call, Caller caller) {
+        Answers(ServerCall<Q, A> call, Caller caller, Places places) {
             super(call);
             this.caller = caller;
+            this.places = places;
         }
 
         @Override
@@ -369,7 +385,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         synchronized void end() {
             if (!isOver) {
                 isOver = true;
-                CallLimit.this.end(caller);
+                CallLimit.this.end(caller, places);
                 release();
             }
         }

@@ -116,8 +116,8 @@ class CallLimitTest {
         serve(2, 1_000);
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
-            assertNoRoom("there are too many calls under way");
-            assertNoRoom("there are too many calls under way"); // a refused call takes up no room
+            assertNoRoom("there are too many streams under way");
+            assertNoRoom("there are too many streams under way"); // a refused call takes up no room
             first.cancel(null);
             awaitRoom();
             assertThat(second.isCancelled()).isFalse();
@@ -130,13 +130,25 @@ class CallLimitTest {
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
             assertThat(limit.refusing()).isEmpty();
-            assertNoRoom("there are too many calls of one token under way");
-            assertThat(limit.refusing()).contains("too many calls of one token");
+            assertNoRoom("there are too many streams of one token under way");
+            assertThat(limit.refusing()).contains("too many streams of one token");
             nanos.addAndGet(TimeUnit.SECONDS.toNanos(11));
             assertThat(limit.refusing()).isEmpty();
             first.cancel(null);
             awaitRoom();
             assertThat(second.isCancelled()).isFalse();
+        }
+    }
+
+    @Test
+    void streams_takeNoPlaceOfOtherCalls() throws IOException {
+        serve(1, 1_000);
+        try (CancellableContext watcher = hold()) {
+            assertNoRoom("there are too many streams under way");
+
+            assertThat(health.check(HealthCheckRequest.getDefaultInstance()).isInitialized())
+                    .isTrue();
+            assertThat(watcher.isCancelled()).isFalse();
         }
     }
 
