@@ -42,6 +42,14 @@ public final class BackendServer implements AutoCloseable {
     private static final int BODIES_OF_HEAP = 4;
 
     private static final int ANSWERS_OF_HEAP = 8;
+    /**
+     * The heap size divided by this number is the limit of memory for operators, and also for sessions. Both limits are
+     * separate from the others, so that no stranger can occupy this memory.
+     */
+    private static final int OPERATORS_OF_HEAP = 32;
+
+    /** The least memory for operators, and for sessions: enough for a few of the longest answers. */
+    private static final long LEAST_OPERATOR_BYTES = 16 << 20;
     /** The heap size divided by this number is the limit of memory for the objects that parsing long bodies creates. */
     private static final int PARSING_OF_HEAP = 2;
     /**
@@ -87,6 +95,7 @@ public final class BackendServer implements AutoCloseable {
             SessionMetrics sessionMetrics,
             Metrics metrics,
             HttpMetrics httpMetrics,
+            OperatorRefusals operatorRefusals,
             Policy policy,
             InstantSource clock,
             LongSupplier nanoTicker,
@@ -107,10 +116,13 @@ public final class BackendServer implements AutoCloseable {
         this.debug = null;
         SubmissionBatcher turns = new SubmissionBatcher(
                 parts.ingest(), parts.httpMetrics(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
-        OperatorGuard guard = new OperatorGuard(config.bindAddress(), config.metricsLogin());
+        long operatorBytes = operatorBytes(heapBytes);
+        OperatorGuard guard = new OperatorGuard(
+                config.bindAddress(), config.operators(), parts.operatorRefusals(), operatorBytes);
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
-        this.sessions = new SessionHandler(parts.sessions(), parts.sessionMetrics(), parts.clock());
+        this.sessions = new SessionHandler(
+                parts.sessions(), parts.sessionMetrics(), parts.clock(), limits, operatorBytes);
         Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
                 .post("/v1/pcs/submit", Endpoint.withBody(config.maxBodyBytes(), turns::submit))
                 .post(
@@ -147,8 +159,11 @@ public final class BackendServer implements AutoCloseable {
 
     private BackendServer(Parts parts, OpsConfig ops) {
         this.scrapes = new Scrapes(parts.metrics());
-        OperatorGuard guard =
-                new OperatorGuard(ops.bindAddress(), parts.config().metricsLogin());
+        OperatorGuard guard = new OperatorGuard(
+                ops.bindAddress(),
+                parts.config().operators(),
+                parts.operatorRefusals(),
+                operatorBytes(Runtime.getRuntime().maxMemory()));
         OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
         Routes routes = withRecord(
@@ -174,9 +189,13 @@ public final class BackendServer implements AutoCloseable {
                 parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP);
     }
 
+    private static long operatorBytes(long heapBytes) {
+        return Math.max(LEAST_OPERATOR_BYTES, heapBytes / OPERATORS_OF_HEAP);
+    }
+
     /** Returns the handler of the page for operators; null if the page is off or would be open to strangers. */
     private static @Nullable PageHandler page(Parts parts, OperatorGuard guard) {
-        return parts.config().ui() && guard.isSafe() ? new PageHandler(parts, guard) : null;
+        return parts.config().operators().ui() && guard.isSafe() ? new PageHandler(parts, guard) : null;
     }
 
     private Routes withRecord(Parts parts, OperatorGuard guard, Routes routes) {

@@ -47,8 +47,17 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
         return ((Client) exchange.visitor()).sender;
     }
 
+    /** Returns the refusal of a request whose address has caused too many failures; empty if the limit allows it. */
+    static Optional<Answer> held(Exchange exchange) {
+        return ((Client) exchange.visitor()).held();
+    }
+
     @Override
     public Optional<Answer> beforeReading(HttpHeaders headers) {
+        return held();
+    }
+
+    private Optional<Answer> held() {
         return limits.beforeReading(sender)
                 .map(throttled -> OutcomeRenderer.answer(new Outcome.RateLimited(throttled)));
     }
