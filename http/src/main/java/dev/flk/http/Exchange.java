@@ -23,6 +23,9 @@ import org.slf4j.LoggerFactory;
 public final class Exchange {
     private static final Logger log = LoggerFactory.getLogger(Exchange.class);
 
+    /** The memory reserved for an answer, in bytes; more than a usual answer needs. */
+    private static final int USUAL_ANSWER_BYTES = 1 << 10;
+
     private final Connection connection;
     private final Loop loop;
     private final ServerLoad load;
@@ -68,10 +71,14 @@ public final class Exchange {
         refusals = events;
     }
 
-    /** Counts the request as in progress until it is answered; returns false if too many requests are in progress. */
-    boolean takePlace() {
+    /**
+     * Counts the request as in progress until it is answered, and reserves memory for a usual answer. Returns false if
+     * too many requests are in progress or there is not enough memory. Must be called at most once, and only for an
+     * endpoint whose {@link Routes.Endpoint#takesPlace} is false; for other endpoints, the server has called it.
+     */
+    public boolean takePlace() {
         holdsPlace = load.requests().take(1);
-        return holdsPlace;
+        return holdsPlace && reserveAnswer(USUAL_ANSWER_BYTES);
     }
 
     /** Reserves memory for an answer of {@code bytes} bytes; returns false if there is not enough memory. */

@@ -18,9 +18,6 @@ import org.jspecify.annotations.Nullable;
  * otherwise, the body is discarded. Used only on the event loop of the connection.
  */
 final class Incoming {
-    /** The memory reserved for an answer, in bytes; more than a usual answer needs. */
-    private static final int USUAL_ANSWER_BYTES = 1 << 10;
-
     private static final Endpoint COMPRESSED = Endpoint.always(Refusal.compressed());
 
     private final RequestHead head;
@@ -96,14 +93,9 @@ final class Incoming {
         return exchange;
     }
 
-    /** Returns the number of bytes that the body counts against the budget. */
-    int heldBytes() {
-        return body.heldBytes();
-    }
-
     /** Returns whether the body counts against a bound of which more than half is held. */
     boolean holdsScarceMemory() {
-        return heldBytes() > 0 && budget.isShort();
+        return body.heldBytes() > 0 && budget.isShort();
     }
 
     /** Returns the time at which the head was complete, in nanoseconds of the server's ticker. */
@@ -168,7 +160,7 @@ final class Incoming {
      */
     void serve(long arrivedNanos) {
         exchange.hold(body);
-        if (early == null && endpoint.takesPlace() && !hasPlace()) {
+        if (early == null && endpoint.takesPlace() && !exchange.takePlace()) {
             refuseEarly();
         }
         if (early == null) {
@@ -182,10 +174,6 @@ final class Incoming {
 
     private Request request(long arrivedNanos) {
         return new Request(head.method(), head.target(), head.headers(), body, arrivedNanos);
-    }
-
-    private boolean hasPlace() {
-        return exchange.takePlace() && exchange.reserveAnswer(USUAL_ANSWER_BYTES);
     }
 
     /** Rejects the request because of its endpoint's {@link Gate}, and discards the body. */

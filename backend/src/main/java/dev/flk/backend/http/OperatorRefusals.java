@@ -28,8 +28,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class OperatorRefusals extends Metrics.Feature {
     private static final Logger LOG = LoggerFactory.getLogger(OperatorRefusals.class);
-    private static final BigDecimal PER_SECOND = BigDecimal.ONE;
-    private static final int BURST = 30;
+    private static final BigDecimal PER_SECOND = new BigDecimal("0.2");
+    static final int BURST = 30;
     private static final int MAX_ADDRESSES = 65_536;
     private static final int LINES_AT_ONCE = 3;
     private static final Duration LINE_EVERY = Duration.ofSeconds(10);

@@ -169,12 +169,14 @@ final class RecordHandler implements AutoCloseable {
 
     /** Adds the route that looks up an outcome by its id or by the beginning of its id. */
     Routes addLookUp(Routes routes, LookUp lookUp) {
-        Endpoint endpoint = Endpoint.asking((request, exchange) -> {
+        Endpoint endpoint = Endpoint.always((request, exchange) -> {
             String id = request.lastSegment();
             if (isIdPrefix(id)) {
                 ask(exchange, found -> lookUp(found, id, lookUp, exchange));
-            } else {
+            } else if (exchange.takePlace()) {
                 lookUp.answer(id, false, exchange);
+            } else {
+                exchange.answer(Refusal.overloaded());
             }
         });
         return routes.get(

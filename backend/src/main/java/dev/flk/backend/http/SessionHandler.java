@@ -144,9 +144,9 @@ final class SessionHandler implements AutoCloseable {
     }
 
     Routes addTo(Routes routes) {
-        return routes.get(PATH, Endpoint.asking(this::list))
-                .get(PATH + "/changes", Endpoint.asking(this::changes))
-                .get(ALL_BELOW, Endpoint.asking(this::get))
+        return routes.get(PATH, Endpoint.always(this::list))
+                .get(PATH + "/changes", Endpoint.always(this::changes))
+                .get(ALL_BELOW, Endpoint.always(this::get))
                 .route(
                         HttpMethod.PUT,
                         ALL_BELOW,

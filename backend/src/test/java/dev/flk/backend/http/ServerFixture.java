@@ -15,6 +15,7 @@ import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
+import dev.flk.http.ServerLoad;
 import dev.flk.state.StateEngine;
 import dev.flk.verification.Policy;
 import java.io.IOException;
@@ -41,7 +42,10 @@ final class ServerFixture implements AfterEachCallback {
     final ScriptedIngest ingest = new ScriptedIngest();
     final Metrics metrics = new Metrics("test");
     private final HttpMetrics httpMetrics = new HttpMetrics(metrics, new RefusedSubmissions(metrics));
-    final OperatorRefusals operatorRefusals = new OperatorRefusals(metrics, System::nanoTime);
+    final OperatorRefusals operatorRefusals = new OperatorRefusals(metrics, () -> this.refusalNanos);
+    /** The time by which the limit on refused requests of operators recovers. */
+    volatile long refusalNanos;
+
     volatile List<Component> components = List.of(new Component("log", true, "open"));
 
     final SessionMetrics sessionMetrics = new SessionMetrics(metrics);
@@ -138,6 +142,12 @@ final class ServerFixture implements AfterEachCallback {
             port = server.start();
         }
         return port;
+    }
+
+    /** Returns the resources that all connections of the server use. */
+    ServerLoad load() throws IOException {
+        port();
+        return server.server().load();
     }
 
     Limits limits() {

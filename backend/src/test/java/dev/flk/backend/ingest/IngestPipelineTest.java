@@ -141,6 +141,28 @@ final class IngestPipelineTest {
     }
 
     @Test
+    void lookUpOfAnOperator_strangersTakeAllPlaces_isAnswered() throws IOException {
+        try (IngestHarness harness = open()) {
+            var reads = harness.store.holdReads();
+            List<Optional<Outcome>> answers = new ArrayList<>();
+            for (int i = 0; i < IngestPipeline.MAX_LOOK_UPS; i++) {
+                harness.ingest.lookUp(Pcs.number(i).id(), false, answer -> {});
+            }
+
+            for (int i = 0; i < IngestPipeline.MAX_OPERATOR_LOOK_UPS + 1; i++) {
+                harness.ingest.lookUp(Pcs.number(i).id(), true, answers::add);
+            }
+            assertThat(answers).containsExactly(Optional.of(Refused.OVERLOADED));
+            answers.clear();
+
+            reads.forEach(read -> read.complete(List.of(Optional.empty())));
+            assertThat(answers)
+                    .hasSize(IngestPipeline.MAX_OPERATOR_LOOK_UPS)
+                    .allMatch(answer -> answer.isEmpty());
+        }
+    }
+
+    @Test
     void answer_neverBeforeTheForce() throws IOException {
         try (IngestHarness harness = open()) {
             harness.files.hold();
