@@ -108,7 +108,7 @@ public record HttpConfig(
     private static final Key<String> METRICS_USER = Key.of(
             "METRICS_USER",
             matching(Pattern.compile("[^:]+"), "not a user name for Basic authentication: it contains a colon"),
-            "The user who may read the metrics, with `METRICS_PASS`. Not set: everyone.");
+            "The user who may read the metrics, with `METRICS_PASS`. Not set: everyone, under the names in `UI_HOSTS`.");
     private static final Key<Secret> METRICS_PASS =
             Key.of("METRICS_PASS", Secret::new, "The password for the metrics.").secret();
 

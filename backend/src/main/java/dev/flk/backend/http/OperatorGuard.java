@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.Base64;
+import java.util.HashSet;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -33,8 +34,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The one rule for all operators' paths: the metrics, the record, reviews, the page and the debug pages. If a login is
- * set, a request needs it. Otherwise, the {@code Host} header must be a loopback name, an IP address, or a name in
- * UI_HOSTS. The rule applies before a request takes memory or a place, and admitted requests use a memory budget of
+ * set, a request needs it. Otherwise, the {@code Host} header must be {@code localhost}, an IP address, a name in
+ * UI_HOSTS, or the name in BIND_ADDR. The rule applies before a request takes memory or a place, and admitted requests use a memory budget of
  * their own, so that strangers can't occupy what operators need.
  */
 final class OperatorGuard {
@@ -68,7 +69,7 @@ final class OperatorGuard {
     private final Bound memory;
 
     /**
-     * @param bindAddress the address on which the server listens
+     * @param bindAddress the address on which the server listens, or a host name with this address
      * @param memoryBytes the memory for bodies and answers of admitted requests
      */
     OperatorGuard(String bindAddress, Operators operators, OperatorRefusals refusals, long memoryBytes) {
@@ -76,7 +77,9 @@ final class OperatorGuard {
         this.digest = login == null
                 ? null
                 : Sha256.of((login.user() + ":" + login.password().text()).getBytes(StandardCharsets.UTF_8));
-        this.hosts = operators.hosts();
+        Set<String> names = new HashSet<>(operators.hosts());
+        names.add(bindAddress.toLowerCase(Locale.ROOT));
+        this.hosts = Set.copyOf(names);
         this.isLoopback = isLoopback(bindAddress);
         this.refusals = refusals;
         this.memory = new Bound(memoryBytes);
