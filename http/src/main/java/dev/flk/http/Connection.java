@@ -306,6 +306,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
         context().close();
     }
 
+    /** Closes the connection at once, even if TLS has bytes to send. */
+    void closeAtOnce() {
+        channel().unsafe().close(channel().unsafe().voidPromise());
+    }
+
     private boolean readsRequests() {
         return state == State.HEAD || state == State.BODY;
     }

@@ -10,7 +10,6 @@ import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.review.Reviews;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.Sessions;
-import dev.flk.http.Admission;
 import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.HttpServer.Listener;
@@ -139,7 +138,7 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(config.bindAddress(), config.port()),
                 config.bindAddress() + " port " + config.port(),
                 "BIND_ADDR or PORT",
-                "too many connections: a new one was closed; MAX_CONNECTIONS is " + config.maxConnections(),
+                "too many connections: a new one, or the oldest without credentials, was closed; MAX_CONNECTIONS is " + config.maxConnections(),
                 hasOps ? routes : withRecord(parts, guard, ops.addTo(routes)),
                 Client.admission(limits, parts.nanoTicker()),
                 tls);
@@ -181,9 +180,9 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(ops.bindAddress(), ops.port()),
                 ops.bindAddress() + " port " + ops.port(),
                 "OPS_BIND_ADDR or OPS_PORT",
-                "too many connections to OPS_PORT: a new one was closed; the limit is " + MAX_OPS_CONNECTIONS,
+                "too many connections to OPS_PORT: a new one, or the oldest without a login, was closed; the limit is " + MAX_OPS_CONNECTIONS,
                 debug == null ? routes : debug.addTo(routes),
-                Admission.ALL,
+                remote -> new OperatorGuard.Guest(),
                 null);
         this.server = server(
                 parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP);

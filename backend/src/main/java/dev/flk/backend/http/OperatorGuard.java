@@ -6,6 +6,7 @@ import dev.flk.backend.http.HttpConfig.Operators;
 import dev.flk.backend.http.OperatorRefusals.Reason;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.canonical.Sha256;
+import dev.flk.http.Admission.Visitor;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
@@ -67,6 +68,28 @@ final class OperatorGuard {
     private final boolean isLoopback;
     private final OperatorRefusals refusals;
     private final Bound memory;
+
+    /** A client that has not shown a login yet, so that its connection may be closed in favour of a new one. */
+    static class Guest implements Visitor {
+        private volatile boolean isKnown;
+
+        /** Records that a request of the client was admitted because of its login or token. */
+        void admitted() {
+            isKnown = true;
+        }
+
+        @Override
+        public boolean isReplaceable() {
+            return !isKnown;
+        }
+    }
+
+    /** Records that a request was admitted because of its login or token. */
+    static void admitted(Exchange exchange) {
+        if (exchange.visitor() instanceof Guest guest) {
+            guest.admitted();
+        }
+    }
 
     /**
      * @param bindAddress the address on which the server listens, or a host name with this address
@@ -136,6 +159,7 @@ final class OperatorGuard {
     private Optional<Gate.Refused> refusal(
             @Nullable Reason reason, Request head, Exchange exchange, UnaryOperator<Answer> form) {
         if (reason == null) {
+            admitted(exchange);
             return Optional.empty();
         }
         OptionalLong waitNanos =

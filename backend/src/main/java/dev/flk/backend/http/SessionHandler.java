@@ -367,6 +367,8 @@ final class SessionHandler implements AutoCloseable {
         if (decision instanceof Decision.Admitted admitted) {
             if (admitted.isSigned()) {
                 limits.sentSigned(Client.of(exchange));
+            } else {
+                OperatorGuard.admitted(exchange);
             }
             return Optional.of(admitted);
         }
