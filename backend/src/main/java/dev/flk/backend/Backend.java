@@ -177,6 +177,7 @@ public final class Backend implements AutoCloseable {
         Map<String, String> begun = new TreeMap<>(config.settings());
         begun.put("version", version);
         audit.operation("started", begun);
+        metrics.operatorRefusals.writeTo(audit);
         if (tls != null) {
             tls.start(audit);
         }
@@ -356,7 +357,7 @@ public final class Backend implements AutoCloseable {
                     scheme,
                     address.indexOf(':') < 0 ? address : "[" + address + "]",
                     port);
-        } else if (config.http().ui()) {
+        } else if (config.http().operators().ui()) {
             LOG.info(
                     "the page for operators is not served on {} without a login; set METRICS_USER and METRICS_PASS",
                     address);
@@ -376,6 +377,7 @@ public final class Backend implements AutoCloseable {
                 metrics.sessions,
                 metrics.all,
                 metrics.http,
+                metrics.operatorRefusals,
                 config.policy(),
                 clock,
                 System::nanoTime,

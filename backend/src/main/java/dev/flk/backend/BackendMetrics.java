@@ -4,6 +4,7 @@ package dev.flk.backend;
 import dev.flk.backend.audit.Audit.AuditMetrics;
 import dev.flk.backend.dedup.GuardedStore.StoreMetrics;
 import dev.flk.backend.http.HttpMetrics;
+import dev.flk.backend.http.OperatorRefusals;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.keys.ReloadedKeys.KeysMetrics;
 import dev.flk.backend.metrics.Metrics;
@@ -26,6 +27,7 @@ final class BackendMetrics {
     final RefusedSubmissions refused;
     final IngestMetrics ingest;
     final HttpMetrics http;
+    final OperatorRefusals operatorRefusals;
     final StoreMetrics store;
     final PoolMetrics pool;
     final CheckMetrics postgres;
@@ -43,6 +45,7 @@ final class BackendMetrics {
         refused = new RefusedSubmissions(all);
         ingest = new IngestMetrics(all, refused, mostShards);
         http = new HttpMetrics(all, refused);
+        operatorRefusals = new OperatorRefusals(all, System::nanoTime);
         store = new StoreMetrics(all);
         pool = new PoolMetrics(all);
         postgres = new CheckMetrics(all);

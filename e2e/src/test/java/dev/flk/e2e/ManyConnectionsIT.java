@@ -50,7 +50,7 @@ final class ManyConnectionsIT {
 
     private static final String HALF_A_BODY =
             "POST /v1/pcs/submit HTTP/1.1\r\nHost: e2e\r\nContent-Length: 4000\r\n\r\n" + "{".repeat(2000);
-    private static final String MUCH_AND_UNREAD = "GET /metrics HTTP/1.1\r\nHost: e2e\r\n\r\n".repeat(32);
+    private static final String MUCH_AND_UNREAD = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(32);
 
     @TempDir
     private Path directory;

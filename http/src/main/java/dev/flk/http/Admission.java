@@ -42,6 +42,14 @@ public interface Admission {
          */
         default void badRequest(Answer answer) {}
 
+        /**
+         * Returns whether the connection may be closed in favour of a new one when the server has its maximum number of
+         * connections, because its client has shown no credentials. Called on the event loop of the connection.
+         */
+        default boolean isReplaceable() {
+            return false;
+        }
+
         /** Records that the connection is closed. */
         default void disconnected() {}
     }

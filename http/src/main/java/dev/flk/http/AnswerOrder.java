@@ -2,6 +2,7 @@
 package dev.flk.http;
 
 import dev.flk.http.Answer.Header;
+import dev.flk.http.ServerLoad.Bound;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.ByteBufUtil;
@@ -33,7 +34,9 @@ final class AnswerOrder {
     private static final String LINE_END = "\r\n";
 
     private final Deque<Exchange> waiting = new ArrayDeque<>();
-    private int untaken;
+    /** The bounds against which the written answers and chunks count that the network has not accepted yet. */
+    private final Deque<Bound> untaken = new ArrayDeque<>();
+
     /** Whether the head of the event stream has been written. */
     private boolean streamBegun;
 
@@ -74,7 +77,20 @@ final class AnswerOrder {
 
     /** Returns whether the network has yet to accept some of the written bytes. */
     boolean hasUnsent() {
-        return untaken > 0;
+        return !untaken.isEmpty();
+    }
+
+    /**
+     * Returns whether an available answer still waits for the network and counts against a bound of which more than
+     * half is held.
+     */
+    boolean holdsScarceMemory() {
+        Exchange next = waiting.peek();
+        return untaken.stream().anyMatch(Bound::isShort)
+                || (next != null
+                        && next.isAnswered()
+                        && next.stream() == null
+                        && next.answerBudget().isShort());
     }
 
     /** Returns the event stream that is the last answer of this connection; empty if no stream was opened. */
@@ -130,7 +146,7 @@ final class AnswerOrder {
             waiting.remove();
             boolean isLast = isComplete && waiting.isEmpty();
             ByteBuf bytes = encode(context.alloc(), next, answer, isLast);
-            ChannelFuture write = write(context, bytes, next::answerTaken, written);
+            ChannelFuture write = write(context, bytes, next.answerBudget(), next::answerTaken, written);
             events.answered(answer.status());
             if (isLast) {
                 return Optional.of(write);
@@ -144,20 +160,25 @@ final class AnswerOrder {
             ChannelHandlerContext context, Exchange exchange, EventStream stream, ChannelFutureListener written) {
         if (!streamBegun) {
             streamBegun = true;
-            write(context, encode(context.alloc(), exchange, stream.head(), true), exchange::answerTaken, written);
+            write(
+                    context,
+                    encode(context.alloc(), exchange, stream.head(), true),
+                    exchange.answerBudget(),
+                    exchange::answerTaken,
+                    written);
             events.answered(stream.head().status());
         }
         while (context.channel().isWritable()) {
             byte[] chunk = stream.poll();
             if (chunk != null) {
                 ByteBuf bytes = encode(context.alloc(), exchange, chunk);
-                write(context, bytes, () -> stream.accepted(chunk), written);
+                write(context, bytes, stream.memory(), () -> stream.accepted(chunk), written);
             } else if (stream.isComplete()) {
                 waiting.remove();
                 boolean hasLastChunk = !exchange.isHead() && !exchange.isHttp10();
                 ByteBuf end =
                         hasLastChunk ? ByteBufUtil.writeAscii(context.alloc(), LAST_CHUNK) : Unpooled.EMPTY_BUFFER;
-                return Optional.of(write(context, end, () -> {}, written));
+                return Optional.of(write(context, end, stream.memory(), () -> {}, written));
             } else {
                 break;
             }
@@ -165,13 +186,20 @@ final class AnswerOrder {
         return Optional.empty();
     }
 
-    /** @param accepted an action that runs when the network has accepted the bytes, or the connection is closed */
+    /**
+     * @param budget the bound against which the bytes count
+     * @param accepted an action that runs when the network has accepted the bytes, or the connection is closed
+     */
     private ChannelFuture write(
-            ChannelHandlerContext context, ByteBuf bytes, Runnable accepted, ChannelFutureListener written) {
-        untaken++;
+            ChannelHandlerContext context,
+            ByteBuf bytes,
+            Bound budget,
+            Runnable accepted,
+            ChannelFutureListener written) {
+        untaken.add(budget);
         return context.write(bytes)
                 .addListener(done -> {
-                    untaken--;
+                    untaken.remove(budget);
                     accepted.run();
                 })
                 .addListener(written);

@@ -19,6 +19,7 @@ import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
+import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Objects;
@@ -238,7 +239,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     void tick(long nowNanos) {
         OptionalLong headerSince = decoder.headerSinceNanos();
         long quietNanos = nowNanos - quietSinceNanos;
-        if (quietNanos > SLOW_NANOS && order.hasUntaken() && load.answerBytes().isShort()) {
+        if (quietNanos > SLOW_NANOS && order.holdsScarceMemory()) {
             server.events().slowClient();
             closeStream(CloseReason.TOO_SLOW);
             close();
@@ -272,8 +273,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         if (slowNanos > options.bodyTimeout().toNanos()) {
             refuse(current.exchange(), current.tooSlow());
         } else if (slowNanos > SLOW_NANOS
-                && current.heldBytes() > 0
-                && load.bodyBytes().isShort()) {
+                && current.holdsScarceMemory()) {
             server.events().slowClient();
             refuse(current.exchange(), current.tooSlowForNow());
         }
@@ -295,9 +295,20 @@ final class Connection extends ChannelInboundHandlerAdapter {
         return visitor;
     }
 
+    /** Returns the address of the client; null if the client has disconnected. */
+    @Nullable
+    SocketAddress remoteAddress() {
+        return channel().remoteAddress();
+    }
+
     /** Closes the connection at once. */
     void close() {
         context().close();
+    }
+
+    /** Closes the connection at once, even if TLS has bytes to send. */
+    void closeAtOnce() {
+        channel().unsafe().close(channel().unsafe().voidPromise());
     }
 
     private boolean readsRequests() {
@@ -473,7 +484,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
      */
     private boolean mayBegin() {
         return holds == 0
-                && !(order.hasUntaken() && load.answerBytes().isShort())
+                && !order.holdsScarceMemory()
                 && order.size() < MAX_WAITING_REQUESTS
                 && order.heldBytes() < Math.max(routes.maxBodyBytes(), options.maxSkippedBytes())
                 && channel().isWritable();

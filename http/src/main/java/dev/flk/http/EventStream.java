@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
  * HttpServer.HttpOptions#idleTimeout}. An endpoint without events must therefore send comments, at shorter intervals.
  *
  * <p>Pending bytes are bytes that the endpoint has sent, but that the network has not accepted yet. Pending bytes count
- * against {@link ServerLoad#answerBytes} and against a limit of the stream. Public methods may be called on any thread
+ * against a bound that several streams share, and against a limit of the stream. Public methods may be called on any thread
  * and do not block.
  */
 public final class EventStream {
@@ -74,6 +74,7 @@ public final class EventStream {
     /**
      * @param places the bound on the number of open streams; this stream has taken 1 and gives it back when it is
      *     closed
+     * @param memory the bound on the pending bytes of all streams of this kind
      */
     EventStream(Exchange exchange, Loop loop, Bound places, Bound memory, long maxPendingBytes, Header... headers) {
         this.exchange = exchange;
@@ -196,6 +197,11 @@ public final class EventStream {
             memory.giveBack(pendingBytes);
             pendingBytes = 0;
         }
+    }
+
+    /** Returns the bound against which the pending bytes count. */
+    Bound memory() {
+        return memory;
     }
 
     /** Returns an answer without a body, whose head begins the stream. */

@@ -6,6 +6,8 @@ import dev.flk.http.Answer.Header;
 import dev.flk.http.EventStream.CloseReason;
 import dev.flk.http.RequestDecoder.RequestHead;
 import dev.flk.http.ServerLoad.Bound;
+import java.net.SocketAddress;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
@@ -20,6 +22,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class Exchange {
     private static final Logger log = LoggerFactory.getLogger(Exchange.class);
+
+    /** The memory reserved for an answer, in bytes; more than a usual answer needs. */
+    private static final int USUAL_ANSWER_BYTES = 1 << 10;
 
     private final Connection connection;
     private final Loop loop;
@@ -38,9 +43,11 @@ public final class Exchange {
     private boolean holdsPlace;
     private long moreBytes;
     private boolean discarded;
+    /** The bound against which the answer counts. */
+    private Bound answerBudget;
     /**
-     * The number of bytes that this exchange counts against {@link ServerLoad#answerBytes}: the reserved bytes until
-     * the request is answered, then the bytes of the answer until the network has accepted the answer.
+     * The number of bytes that this exchange counts against {@link #answerBudget}: the reserved bytes until the request
+     * is answered, then the bytes of the answer until the network has accepted the answer.
      */
     private long answerBytes;
 
@@ -49,6 +56,7 @@ public final class Exchange {
         this.connection = connection;
         this.loop = loop;
         this.load = load;
+        this.answerBudget = load.answerBytes();
         this.isHead = head != null && head.isHead();
         this.isHttp10 = head != null && head.isHttp10();
     }
@@ -63,28 +71,47 @@ public final class Exchange {
         refusals = events;
     }
 
-    /** Counts the request as in progress until it is answered; returns false if too many requests are in progress. */
-    boolean takePlace() {
+    /**
+     * Counts the request as in progress until it is answered, and reserves memory for a usual answer. Returns false if
+     * too many requests are in progress or there is not enough memory. Must be called at most once, and only for an
+     * endpoint whose {@link Routes.Endpoint#takesPlace} is false; for other endpoints, the server has called it.
+     */
+    public boolean takePlace() {
         holdsPlace = load.requests().take(1);
-        return holdsPlace;
+        return holdsPlace && reserveAnswer(USUAL_ANSWER_BYTES);
     }
 
     /** Reserves memory for an answer of {@code bytes} bytes; returns false if there is not enough memory. */
     public boolean reserveAnswer(long bytes) {
-        return reserved(bytes, load.answerBytes().take(bytes));
+        if (!answerBudget.take(bytes)) {
+            return false;
+        }
+        answerBytes += bytes;
+        return true;
     }
 
     /**
-     * Reserves memory for a less important answer, as {@link #reserveAnswer} does, but only if at most half of the
-     * budget is in use afterwards.
+     * Reserves memory for an answer of {@code bytes} bytes, which counts against {@code budget} instead of the bound
+     * that most answers share; returns false if {@code budget} has not enough memory.
      */
-    public boolean reserveLesserAnswer(long bytes) {
-        return reserved(bytes, load.answerBytes().takeOfHalf(bytes));
+    public boolean reserveAnswer(Bound budget, long bytes) {
+        if (!budget.take(bytes)) {
+            return false;
+        }
+        answerBudget.giveBack(answerBytes);
+        answerBudget = budget;
+        answerBytes = bytes;
+        return true;
     }
 
-    private boolean reserved(long bytes, boolean taken) {
-        answerBytes += taken ? bytes : 0;
-        return taken;
+    /** Returns the bound against which the answer counts. */
+    Bound answerBudget() {
+        return answerBudget;
+    }
+
+    /** Returns the address of the client; null if the client has disconnected. */
+    public @Nullable SocketAddress remoteAddress() {
+        return connection.remoteAddress();
     }
 
     /**
@@ -130,6 +157,19 @@ public final class Exchange {
         answerLater(() -> given);
     }
 
+    /**
+     * Answers the request after {@code delay}, and reads no further request of this connection until then.
+     */
+    void answerAfter(Duration delay, Answer given) {
+        connection.holdRequests();
+        loop.runLater(
+                () -> {
+                    answer(given);
+                    connection.resumeRequests();
+                },
+                delay);
+    }
+
     /** Answers the request like {@link #answer}, with the answer that {@code given} computes on the event loop. */
     public void answerLater(Supplier<Answer> given) {
         loop.answer(this, given);
@@ -140,16 +180,17 @@ public final class Exchange {
      * empty. Any thread; only the first answer counts.
      *
      * @param places the bound on the number of open streams; this stream takes 1 until it is closed
+     * @param memory the bound on the pending bytes of all streams of this kind
      * @param maxPendingBytes the maximum number of pending bytes, including an overhead for each chunk. The stream is
      *     closed if more bytes would be pending, so the maximum must exceed the longest chunk
      * @param headers headers besides {@code Content-Type} and {@code Cache-Control}
      */
-    public Optional<EventStream> stream(Bound places, long maxPendingBytes, Header... headers) {
+    public Optional<EventStream> stream(Bound places, Bound memory, long maxPendingBytes, Header... headers) {
         if (!places.take(1)) {
             answer(Refusal.tooManyStreams());
             return Optional.empty();
         }
-        EventStream opened = new EventStream(this, loop, places, load.answerBytes(), maxPendingBytes, headers);
+        EventStream opened = new EventStream(this, loop, places, memory, maxPendingBytes, headers);
         loop.open(this, opened);
         if (isHead) {
             opened.close();
@@ -184,7 +225,7 @@ public final class Exchange {
             moreBytes = 0;
             load.requests().giveBack(holdsPlace ? 1 : 0);
             holdsPlace = false;
-            load.answerBytes().add(given.heldBytes() - answerBytes);
+            answerBudget.add(given.heldBytes() - answerBytes);
             answerBytes = given.heldBytes();
             if (discarded) {
                 answerTaken();
@@ -197,7 +238,7 @@ public final class Exchange {
      * is dropped.
      */
     void answerTaken() {
-        load.answerBytes().giveBack(answerBytes);
+        answerBudget.giveBack(answerBytes);
         answerBytes = 0;
     }
 

@@ -9,7 +9,10 @@ public interface HttpEvents {
     /** Records that an answer was written to its connection. */
     default void answered(int status) {}
 
-    /** Records that a new connection was closed at once because the server has its maximum number of connections. */
+    /**
+     * Records that a connection was closed because the server has its maximum number of connections: a new connection,
+     * or an older one that may be replaced.
+     */
     default void connectionRefused() {}
 
     /**

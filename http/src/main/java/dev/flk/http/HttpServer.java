@@ -101,7 +101,7 @@ public final class HttpServer implements AutoCloseable {
      *     yet
      * @param where the address as messages show it, such as "127.0.0.1 port 8080"
      * @param settings the settings that a message suggests to change if listening fails, such as "BIND_ADDR or PORT"
-     * @param tooMany the log line for a connection that is refused because the server has too many
+     * @param tooMany the log line for a connection that is closed because the server has too many
      * @param tls a function that creates an engine for each connection; null for plain HTTP
      */
     public record Listener(
@@ -252,15 +252,14 @@ public final class HttpServer implements AutoCloseable {
      * on the event loop of the channel. Public for callers that accept connections themselves.
      */
     public void serve(Channel channel, Listener door) {
-        if (!load.connections().take(1)) {
-            events.connectionRefused();
-            limit.say("connections " + door.where(), leftOut -> LOG.warn("{}{}", door.tooMany(), leftOut));
+        Visitor visitor = door.admission().connect(channel.remoteAddress());
+        if (visitor == null) {
             channel.close();
             return;
         }
-        Visitor visitor = door.admission().connect(channel.remoteAddress());
-        if (visitor == null) {
-            load.connections().giveBack(1);
+        Loop loop = loopOf(channel);
+        if (!takeConnection(loop, door)) {
+            visitor.disconnected();
             channel.close();
             return;
         }
@@ -269,13 +268,25 @@ public final class HttpServer implements AutoCloseable {
             visitor.disconnected();
         });
         RequestDecoder decoder = new RequestDecoder(nanoTicker);
-        Loop loop = loopOf(channel);
         Connection connection = new Connection(this, door.routes(), visitor, loop, decoder);
         channel.pipeline().addLast(decoder).addLast(connection);
         Supplier<SSLEngine> engines = door.tls();
         if (engines != null) {
             TlsFront.addTo(channel, engines.get(), this, tlsFailures, visitor, loop, decoder, connection);
         }
+    }
+
+    /**
+     * Takes a place for a new connection. If none is free, closes the oldest connection of the loop whose client has
+     * shown no credentials, so that idle strangers keep nobody out; returns false if there is no such connection.
+     */
+    private boolean takeConnection(Loop loop, Listener door) {
+        if (load.connections().take(1)) {
+            return true;
+        }
+        events.connectionRefused();
+        limit.say("connections " + door.where(), leftOut -> LOG.warn("{}{}", door.tooMany(), leftOut));
+        return loop.closeReplaceable() && load.connections().take(1);
     }
 
     /**

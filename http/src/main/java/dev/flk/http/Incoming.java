@@ -4,8 +4,11 @@ package dev.flk.http;
 import dev.flk.http.BodyBuffer.Taken;
 import dev.flk.http.RequestDecoder.RequestHead;
 import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Gate;
 import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.http.ServerLoad.Bound;
 import io.netty.buffer.ByteBuf;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -15,15 +18,13 @@ import org.jspecify.annotations.Nullable;
  * otherwise, the body is discarded. Used only on the event loop of the connection.
  */
 final class Incoming {
-    /** The memory reserved for an answer, in bytes; more than a usual answer needs. */
-    private static final int USUAL_ANSWER_BYTES = 1 << 10;
-
     private static final Endpoint COMPRESSED = Endpoint.always(Refusal.compressed());
 
     private final RequestHead head;
     private final Endpoint endpoint;
     private final Exchange exchange;
     private final HttpEvents refusals;
+    private final Bound budget;
     private final BodyBuffer body;
     private final int maxReadBytes;
     private final long sinceNanos;
@@ -31,6 +32,8 @@ final class Incoming {
     private boolean wantsContinue;
     /** The answer that rejects the request whatever its body contains; null while the request is not rejected. */
     private @Nullable Answer early;
+
+    private Duration earlyDelay = Duration.ZERO;
 
     private Incoming(RequestHead head, Endpoint endpoint, Exchange exchange, HttpServer server) {
         this.head = head;
@@ -42,19 +45,25 @@ final class Incoming {
         this.wantsContinue = head.holdsBodyBack();
         this.maxReadBytes =
                 takesBody() ? endpoint.maxBodyBytes() : server.options().maxSkippedBytes();
-        this.body =
-                new BodyBuffer(maxReadBytes, head.declaredBytes(), server.load().bodyBytes());
+        this.budget =
+                Objects.requireNonNullElse(endpoint.bodyBudget(), server.load().bodyBytes());
+        this.body = new BodyBuffer(maxReadBytes, head.declaredBytes(), budget);
     }
 
     static Incoming of(RequestHead head, Endpoint endpoint, Exchange exchange, HttpServer server) {
         boolean isRefused = endpoint.takesBody() && !head.isBodyPlain();
         Incoming incoming = new Incoming(head, isRefused ? COMPRESSED : endpoint, exchange, server);
+        Gate gate = endpoint.gate();
+        if (gate != null) {
+            gate.refusal(incoming.request(incoming.sinceNanos), exchange).ifPresent(incoming::turnAway);
+        }
         if (incoming.takesBody()
                 && !incoming.announcesTooMuch()
-                && server.load().isFullFor(head.declaredBytes())) {
+                && ((endpoint.takesPlace() && !server.load().requests().hasRoomFor(1))
+                        || !incoming.budget.hasRoomFor(Math.max(head.declaredBytes(), 0)))) {
             incoming.refuseEarly();
         }
-        if (incoming.takesBody()) {
+        if (incoming.takesBody() && gate == null) {
             exchange.visitor().beforeReading(head.headers()).ifPresent(incoming::holdBack);
         }
         return incoming;
@@ -84,9 +93,9 @@ final class Incoming {
         return exchange;
     }
 
-    /** Returns the number of bytes that the body counts against the budget. */
-    int heldBytes() {
-        return body.heldBytes();
+    /** Returns whether the body counts against a bound of which more than half is held. */
+    boolean holdsScarceMemory() {
+        return body.heldBytes() > 0 && budget.isShort();
     }
 
     /** Returns the time at which the head was complete, in nanoseconds of the server's ticker. */
@@ -151,19 +160,27 @@ final class Incoming {
      */
     void serve(long arrivedNanos) {
         exchange.hold(body);
-        if (early == null && endpoint.takesPlace() && !hasPlace()) {
+        if (early == null && endpoint.takesPlace() && !exchange.takePlace()) {
             refuseEarly();
         }
-        if (early != null) {
+        if (early == null) {
+            exchange.safely(() -> endpoint.handler().serve(request(arrivedNanos), exchange));
+        } else if (earlyDelay.isZero()) {
             exchange.answer(early);
-            return;
+        } else {
+            exchange.answerAfter(earlyDelay, early);
         }
-        exchange.safely(() -> endpoint.handler()
-                .serve(new Request(head.method(), head.target(), head.headers(), body, arrivedNanos), exchange));
     }
 
-    private boolean hasPlace() {
-        return exchange.takePlace() && exchange.reserveAnswer(USUAL_ANSWER_BYTES);
+    private Request request(long arrivedNanos) {
+        return new Request(head.method(), head.target(), head.headers(), body, arrivedNanos);
+    }
+
+    /** Rejects the request because of its endpoint's {@link Gate}, and discards the body. */
+    private void turnAway(Gate.Refused refused) {
+        early = refused.answer();
+        earlyDelay = refused.delay();
+        body.release();
     }
 
     /** Rejects the request with an answer of {@link Admission.Visitor#beforeReading}, and discards the body. */

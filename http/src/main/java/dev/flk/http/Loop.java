@@ -30,6 +30,9 @@ import org.slf4j.LoggerFactory;
 final class Loop {
     private static final Logger log = LoggerFactory.getLogger(Loop.class);
 
+    /** The maximum number of connections that are looked at to find one that may be replaced. */
+    private static final int MAX_LOOKS = 1_000;
+
     private final EventLoop eventLoop;
     private final LongSupplier nanoTicker;
     private final ThreadPoolExecutor longBodies;
@@ -172,6 +175,23 @@ final class Loop {
     void remove(Connection connection) {
         connections.remove(connection);
         completeIfFinished();
+    }
+
+    /**
+     * Closes the oldest connection that may be replaced by a new one; returns false if this loop has none. Connections
+     * that may not be replaced are moved to the end, so that they are not looked at again and again.
+     */
+    boolean closeReplaceable() {
+        for (int looks = Math.min(MAX_LOOKS, connections.size()); looks > 0; looks--) {
+            Connection oldest = connections.iterator().next();
+            if (oldest.visitor().isReplaceable()) {
+                oldest.closeAtOnce();
+                return true;
+            }
+            connections.remove(oldest);
+            connections.add(oldest);
+        }
+        return false;
     }
 
     /** Starts checking for slow connections about every {@code period}. Safe for any thread. */

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.http;
 
+import dev.flk.http.ServerLoad.Bound;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -121,12 +124,16 @@ public final class Routes {
      *     without waiting for anything
      * @param refusals the events that count requests which are refused before the endpoint gets them: those with a body
      *     that is too long or too slow, and those for which there are too few resources. Null for the server's events
+     * @param gate the rule that decides which requests are served; null if all are
+     * @param bodyBudget the bound on the bytes of bodies; null for the bound that all other endpoints share
      */
     public record Endpoint(
             int maxBodyBytes,
             boolean takesPlace,
             Handler handler,
-            @Nullable HttpEvents refusals) {
+            @Nullable HttpEvents refusals,
+            @Nullable Gate gate,
+            @Nullable Bound bodyBudget) {
         /** The code that serves requests on the event loop of the connection; must not block. */
         @FunctionalInterface
         public interface Handler {
@@ -134,14 +141,37 @@ public final class Routes {
             void serve(Request request, Exchange exchange);
         }
 
+        /**
+         * A rule that decides from the head of a request, such as its credentials, whether the request is served. The
+         * rule applies before the request takes memory or a place, and replaces {@link
+         * Admission.Visitor#beforeReading}.
+         */
+        @FunctionalInterface
+        public interface Gate {
+            /**
+             * Returns the refusal of a request, whose body is then discarded; empty if the request is served. Called on
+             * the event loop; must not block.
+             *
+             * @param head the request with an empty body
+             */
+            Optional<Refused> refusal(Request head, Exchange exchange);
+
+            /**
+             * The refusal of a request.
+             *
+             * @param delay the time to wait before the answer is sent and the next request of the connection is read
+             */
+            record Refused(Answer answer, Duration delay) {}
+        }
+
         /** Returns an endpoint that reads a body. */
         public static Endpoint withBody(int maxBodyBytes, Handler handler) {
-            return new Endpoint(maxBodyBytes, true, handler, null);
+            return new Endpoint(maxBodyBytes, true, handler, null, null, null);
         }
 
         /** Returns an endpoint that reads a body, and whose early refusals are passed to {@code refusals}. */
         public static Endpoint withBody(int maxBodyBytes, Handler handler, HttpEvents refusals) {
-            return new Endpoint(maxBodyBytes, true, handler, refusals);
+            return new Endpoint(maxBodyBytes, true, handler, refusals, null, null);
         }
 
         /**
@@ -149,17 +179,31 @@ public final class Routes {
          * progress.
          */
         public static Endpoint asking(Handler handler) {
-            return new Endpoint(0, true, handler, null);
+            return new Endpoint(0, true, handler, null, null, null);
         }
 
         /** Returns an endpoint that reads no body and answers regardless of the number of requests in progress. */
         public static Endpoint always(Handler handler) {
-            return new Endpoint(0, false, handler, null);
+            return new Endpoint(0, false, handler, null, null, null);
         }
 
         /** Returns an endpoint that gives the same answer to every request. */
         public static Endpoint always(Answer answer) {
             return always((request, exchange) -> exchange.answer(answer));
+        }
+
+        /** Returns this endpoint with a rule that decides which requests are served. */
+        public Endpoint behind(Gate rule) {
+            return new Endpoint(maxBodyBytes, takesPlace, handler, refusals, rule, bodyBudget);
+        }
+
+        /**
+         * Returns this endpoint with a rule that decides which requests are served, and with resources that only
+         * requests of this kind use: their bodies count against {@code bodies}, and the requests do not count as in
+         * progress.
+         */
+        public Endpoint behind(Gate rule, Bound bodies) {
+            return new Endpoint(maxBodyBytes, false, handler, refusals, rule, bodies);
         }
 
         boolean takesBody() {

@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * @param bodyBytes the bytes of bodies that are being read or whose requests are unanswered, plus the bytes reserved
  *     for processing these bodies
  * @param answerBytes the bytes of answers and event streams that the network has not accepted yet, and reservations for
- *     further answers
+ *     further answers, except those that count against a {@link Exchange#reserveAnswer(Bound, long) bound of their own}
  */
 public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bound answerBytes) {
     static ServerLoad of(HttpOptions options) {
@@ -22,11 +22,6 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
                 new Bound(options.maxRequests()),
                 new Bound(options.bodyBytes()),
                 new Bound(options.answerBytes()));
-    }
-
-    /** Returns whether a request with a body of this length would be rejected at present. */
-    boolean isFullFor(long declaredBytes) {
-        return !requests.hasRoomFor(1) || !bodyBytes.hasRoomFor(Math.max(declaredBytes, 0));
     }
 
     /**
@@ -44,19 +39,7 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
 
         /** Takes {@code amount} if enough is left; returns whether the amount was taken. */
         public boolean take(long amount) {
-            return take(amount, most);
-        }
-
-        /**
-         * Takes {@code amount} if at most half of the limit is held afterwards, so that the other half remains for more
-         * important uses; returns whether the amount was taken.
-         */
-        boolean takeOfHalf(long amount) {
-            return take(amount, most / 2);
-        }
-
-        private boolean take(long amount, long upTo) {
-            if (held.addAndGet(amount) <= upTo) {
+            if (held.addAndGet(amount) <= most) {
                 return true;
             }
             held.addAndGet(-amount);

@@ -4,11 +4,15 @@ package dev.flk.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.http.Admission.Visitor;
 import dev.flk.http.TestServer.Kept;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.Queue;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -164,6 +168,35 @@ class OverloadTest {
         server.closeClients();
         server.awaitConnections(0);
         assertThat(server.connect().post("/echo", "y").read().status()).isEqualTo(200);
+    }
+
+    @Test
+    void connection_beyondMaxConnections_replacesTheOldestWithoutCredentials() throws IOException {
+        Queue<Boolean> replaceable = new ArrayDeque<>(List.of(false, true, true, false));
+        server.maxConnections(2).loops(1).admission(remote -> {
+            boolean isReplaceable = replaceable.remove();
+            return new Visitor() {
+                @Override
+                public boolean isReplaceable() {
+                    return isReplaceable;
+                }
+            };
+        });
+        RawClient known = server.connect();
+        assertThat(known.post("/echo", "x").read().status()).isEqualTo(200);
+        RawClient stranger = server.connect();
+        assertThat(stranger.post("/echo", "x").read().status()).isEqualTo(200);
+
+        RawClient second = server.connect();
+        assertThat(second.post("/echo", "y").read().status()).isEqualTo(200);
+        assertThat(stranger.isAtEnd()).isTrue();
+        RawClient third = server.connect();
+        assertThat(third.post("/echo", "y").read().status()).isEqualTo(200);
+        assertThat(second.isAtEnd()).isTrue();
+
+        assertThat(known.post("/echo", "y").read().status()).isEqualTo(200);
+        assertThat(server.count("connectionRefused")).isEqualTo(2);
+        server.awaitConnections(2);
     }
 
     @Test

@@ -62,6 +62,8 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     private Duration stopWithin = Duration.ofSeconds(20);
     private int maxBodyBytes = MAX_BODY_BYTES;
     private int maxLongBytes = 3 * MAX_BODY_BYTES;
+    private int loops = Runtime.getRuntime().availableProcessors();
+    private Admission admission = Admission.ALL;
     private int maxConnections = 1000;
     private int maxRequests = 1000;
     private long bodyBytes = 256 << 20;
@@ -114,6 +116,16 @@ final class TestServer implements AfterEachCallback, HttpEvents {
 
     TestServer maxConnections(int connections) {
         maxConnections = connections;
+        return this;
+    }
+
+    TestServer loops(int number) {
+        loops = number;
+        return this;
+    }
+
+    TestServer admission(Admission rules) {
+        admission = rules;
         return this;
     }
 
@@ -214,7 +226,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
             server = new HttpServer(
                     new HttpOptions(
                             "test",
-                            Runtime.getRuntime().availableProcessors(),
+                            loops,
                             maxConnections,
                             maxRequests,
                             maxBodyBytes,
@@ -246,7 +258,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
                 "PORT",
                 "too many",
                 routes,
-                Admission.ALL,
+                admission,
                 tls == null ? null : this::engine);
     }
 
@@ -257,7 +269,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     }
 
     void openStream(Exchange exchange) {
-        exchange.stream(places, maxPendingBytes, new Header("X-Extra", "y")).ifPresent(streams::add);
+        exchange.stream(places, server.load().answerBytes(), maxPendingBytes, new Header("X-Extra", "y")).ifPresent(streams::add);
     }
 
     HttpServer server() throws IOException {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.metrics;
 
-import dev.flk.http.Admission;
+import dev.flk.http.Admission.Visitor;
 import dev.flk.http.Answer;
 import dev.flk.http.HttpEvents;
 import dev.flk.http.HttpServer;
@@ -53,6 +53,14 @@ public final class MetricsServer implements Closeable {
     private final AgentMeters meters;
     private final int port;
 
+    /** A client, whose connection makes room for a new one, so that idle connections keep no scraper out. */
+    private static final class Scraper implements Visitor {
+        @Override
+        public boolean isReplaceable() {
+            return true;
+        }
+    }
+
     private MetricsServer(int wanted, AgentMeters meters) throws IOException {
         this.meters = meters;
         Endpoint metrics = Endpoint.always((request, exchange) -> exchange.answer(render(request.header("Accept"))));
@@ -60,9 +68,9 @@ public final class MetricsServer implements Closeable {
                 new InetSocketAddress(wanted),
                 "METRICS_PORT " + wanted,
                 "METRICS_PORT",
-                "too many connections to METRICS_PORT: a new one was closed; the limit is " + MAX_CONNECTIONS,
+                "too many connections to METRICS_PORT: the oldest was closed; the limit is " + MAX_CONNECTIONS,
                 new Routes(Endpoint.always(Refusal.notFound())).get("/metrics", metrics),
-                Admission.ALL,
+                remote -> new Scraper(),
                 null));
     }
 

@@ -43,8 +43,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The audit log {@code audit.jsonl}, with one JSON object per line. It records starts and stops; new and refused files
- * of keys, state tokens and TLS; refused signatures; and conflicts. For each reason of a refused signature or a
- * conflict, at most {@value #LINES_AT_ONCE} lines are written at once, and then one every six seconds; further lines
+ * of keys, state tokens and TLS; refused signatures and requests of operators; and conflicts. For each reason of a
+ * refusal or a conflict, at most {@value #LINES_AT_ONCE} lines are written at once, and then one every six seconds; further lines
  * are only counted. Each reason has its own limit, so that strangers can't hide one reason by causing another. At most
  * 4 files of 32 MiB are kept. Lines are not forced to disk. A line that can't be written is lost, logged at ERROR and
  * counted in {@code flk_audit_errors_total}. Safe for any thread.
@@ -225,6 +225,13 @@ public final class Audit implements AutoCloseable {
      */
     public void conflict(String address, String reason, String keyId, String id) {
         refused("conflict", address, reason, keyId, id);
+    }
+
+    /**
+     * Writes a line for a refused request for an operators' path, unless too many lines with this reason were written.
+     */
+    public void operatorRefused(String address, String reason) {
+        refused("operator_refused", address, reason, null, null);
     }
 
     private void refused(String event, String address, String reason, @Nullable String keyId, @Nullable String pcsId) {

@@ -115,7 +115,7 @@ final class RunningBackend {
 
     /** Returns the operators' login for Basic authentication; empty if none is configured. */
     static Optional<String> login(BackendConfig config) {
-        return Optional.ofNullable(config.http().metricsLogin()).map(RunningBackend::basic);
+        return Optional.ofNullable(config.http().operators().login()).map(RunningBackend::basic);
     }
 
     /**

@@ -10,7 +10,6 @@ import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.review.Reviews;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.Sessions;
-import dev.flk.http.Admission;
 import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.HttpServer.Listener;
@@ -42,6 +41,14 @@ public final class BackendServer implements AutoCloseable {
     private static final int BODIES_OF_HEAP = 4;
 
     private static final int ANSWERS_OF_HEAP = 8;
+    /**
+     * The heap size divided by this number is the limit of memory for operators, and also for sessions. Both limits are
+     * separate from the others, so that no stranger can occupy this memory.
+     */
+    private static final int OPERATORS_OF_HEAP = 32;
+
+    /** The least memory for operators, and for sessions: enough for a few of the longest answers. */
+    private static final long LEAST_OPERATOR_BYTES = 16 << 20;
     /** The heap size divided by this number is the limit of memory for the objects that parsing long bodies creates. */
     private static final int PARSING_OF_HEAP = 2;
     /**
@@ -87,6 +94,7 @@ public final class BackendServer implements AutoCloseable {
             SessionMetrics sessionMetrics,
             Metrics metrics,
             HttpMetrics httpMetrics,
+            OperatorRefusals operatorRefusals,
             Policy policy,
             InstantSource clock,
             LongSupplier nanoTicker,
@@ -107,10 +115,13 @@ public final class BackendServer implements AutoCloseable {
         this.debug = null;
         SubmissionBatcher turns = new SubmissionBatcher(
                 parts.ingest(), parts.httpMetrics(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
-        OperatorGuard guard = new OperatorGuard(config.bindAddress(), config.metricsLogin());
+        long operatorBytes = operatorBytes(heapBytes);
+        OperatorGuard guard = new OperatorGuard(
+                config.bindAddress(), config.operators(), parts.operatorRefusals(), operatorBytes);
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
-        this.sessions = new SessionHandler(parts.sessions(), parts.sessionMetrics(), parts.clock());
+        this.sessions = new SessionHandler(
+                parts.sessions(), parts.sessionMetrics(), parts.clock(), limits, operatorBytes);
         Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
                 .post("/v1/pcs/submit", Endpoint.withBody(config.maxBodyBytes(), turns::submit))
                 .post(
@@ -127,7 +138,7 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(config.bindAddress(), config.port()),
                 config.bindAddress() + " port " + config.port(),
                 "BIND_ADDR or PORT",
-                "too many connections: a new one was closed; MAX_CONNECTIONS is " + config.maxConnections(),
+                "too many connections: a new one, or the oldest without credentials, was closed; MAX_CONNECTIONS is " + config.maxConnections(),
                 hasOps ? routes : withRecord(parts, guard, ops.addTo(routes)),
                 Client.admission(limits, parts.nanoTicker()),
                 tls);
@@ -147,8 +158,11 @@ public final class BackendServer implements AutoCloseable {
 
     private BackendServer(Parts parts, OpsConfig ops) {
         this.scrapes = new Scrapes(parts.metrics());
-        OperatorGuard guard =
-                new OperatorGuard(ops.bindAddress(), parts.config().metricsLogin());
+        OperatorGuard guard = new OperatorGuard(
+                ops.bindAddress(),
+                parts.config().operators(),
+                parts.operatorRefusals(),
+                operatorBytes(Runtime.getRuntime().maxMemory()));
         OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
         Routes routes = withRecord(
@@ -166,17 +180,21 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(ops.bindAddress(), ops.port()),
                 ops.bindAddress() + " port " + ops.port(),
                 "OPS_BIND_ADDR or OPS_PORT",
-                "too many connections to OPS_PORT: a new one was closed; the limit is " + MAX_OPS_CONNECTIONS,
+                "too many connections to OPS_PORT: a new one, or the oldest without a login, was closed; the limit is " + MAX_OPS_CONNECTIONS,
                 debug == null ? routes : debug.addTo(routes),
-                Admission.ALL,
+                remote -> new OperatorGuard.Guest(),
                 null);
         this.server = server(
                 parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP);
     }
 
+    private static long operatorBytes(long heapBytes) {
+        return Math.max(LEAST_OPERATOR_BYTES, heapBytes / OPERATORS_OF_HEAP);
+    }
+
     /** Returns the handler of the page for operators; null if the page is off or would be open to strangers. */
     private static @Nullable PageHandler page(Parts parts, OperatorGuard guard) {
-        return parts.config().ui() && guard.isSafe() ? new PageHandler(parts, guard) : null;
+        return parts.config().operators().ui() && guard.isSafe() ? new PageHandler(parts, guard) : null;
     }
 
     private Routes withRecord(Parts parts, OperatorGuard guard, Routes routes) {

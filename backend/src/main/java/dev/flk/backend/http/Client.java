@@ -5,7 +5,6 @@ import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.http.Admission;
-import dev.flk.http.Admission.Visitor;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;
 import dev.flk.program.logging.LineLimit;
@@ -18,8 +17,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A client that is connected to the public port, and is subject to the limits of its address. */
-record Client(Submitter sender, Limits limits, LineLimit lines) implements Visitor {
+final class Client extends OperatorGuard.Guest {
     private static final Logger LOG = LoggerFactory.getLogger(Client.class);
+
+    private final Submitter sender;
+    private final Limits limits;
+    private final LineLimit lines;
+
+    private Client(Submitter sender, Limits limits, LineLimit lines) {
+        this.sender = sender;
+        this.limits = limits;
+        this.lines = lines;
+    }
 
     static Admission admission(Limits limits, LongSupplier nanoTicker) {
         LineLimit lines = new LineLimit(5, Duration.ofSeconds(10), nanoTicker);
@@ -48,7 +57,21 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
     }
 
     @Override
+    public boolean isReplaceable() {
+        return super.isReplaceable() && !sender.showedKey();
+    }
+
+    /** Returns the refusal of a request whose address has caused too many failures; empty if the limit allows it. */
+    static Optional<Answer> held(Exchange exchange) {
+        return ((Client) exchange.visitor()).held();
+    }
+
+    @Override
     public Optional<Answer> beforeReading(HttpHeaders headers) {
+        return held();
+    }
+
+    private Optional<Answer> held() {
         return limits.beforeReading(sender)
                 .map(throttled -> OutcomeRenderer.answer(new Outcome.RateLimited(throttled)));
     }

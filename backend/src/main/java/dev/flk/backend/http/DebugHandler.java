@@ -5,7 +5,6 @@ import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
 import dev.flk.http.Routes;
-import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.diagnostics.FlightRecording;
 import dev.flk.program.diagnostics.FlightRecording.Failed;
@@ -29,7 +28,6 @@ import java.util.regex.Pattern;
  */
 final class DebugHandler implements AutoCloseable {
     private static final Pattern SECONDS = Pattern.compile("seconds=([1-9][0-9]{0,2})");
-    private static final Answer LOGIN_NEEDED = OperatorGuard.UNAUTHORIZED;
 
     private final OperatorGuard guard;
     private final FlightRecording recording = new FlightRecording();
@@ -41,17 +39,17 @@ final class DebugHandler implements AutoCloseable {
     }
 
     Routes addTo(Routes routes) {
-        return routes.get("/debug/threads", Endpoint.always(this::threads))
-                .get("/debug/heap", Endpoint.always(this::heap))
-                .get("/debug/jfr", Endpoint.always(this::jfr));
+        return routes.get("/debug/threads", guard.reading(this::threads))
+                .get("/debug/heap", guard.reading(this::heap))
+                .get("/debug/jfr", guard.reading(this::jfr));
     }
 
     private void threads(Request request, Exchange exchange) {
-        answerLater(request, exchange, () -> Answer.text(200, JvmState.threads()));
+        answerLater(exchange, () -> Answer.text(200, JvmState.threads()));
     }
 
     private void heap(Request request, Exchange exchange) {
-        answerLater(request, exchange, () -> Answer.text(200, JvmState.heap()));
+        answerLater(exchange, () -> Answer.text(200, JvmState.heap()));
     }
 
     private void jfr(Request request, Exchange exchange) {
@@ -61,14 +59,10 @@ final class DebugHandler implements AutoCloseable {
                     400, "use /debug/jfr?seconds=N with a whole number from 1 to " + FlightRecording.MAX_SECONDS));
             return;
         }
-        answerLater(request, exchange, () -> recorded(Integer.parseInt(seconds.group(1))));
+        answerLater(exchange, () -> recorded(Integer.parseInt(seconds.group(1))));
     }
 
-    private void answerLater(Request request, Exchange exchange, Supplier<Answer> work) {
-        if (!guard.admits(request)) {
-            exchange.answer(LOGIN_NEEDED);
-            return;
-        }
+    private void answerLater(Exchange exchange, Supplier<Answer> work) {
         try {
             thread.execute(() -> exchange.safely(() -> exchange.answer(work.get())));
         } catch (RejectedExecutionException e) {

@@ -10,8 +10,11 @@ import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Secret;
 import dev.flk.program.config.Settings;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -30,8 +33,7 @@ import org.jspecify.annotations.Nullable;
  * @param bodyTimeout the time limit from the end of a header to the last byte of the body
  * @param idleTimeout the time for which a connection may be idle between requests, or while the client does not read an
  *     answer
- * @param metricsLogin the login for the metrics and the record; null if everyone may read them
- * @param ui whether the page for operators is served
+ * @param operators the rules of the paths for operators
  */
 public record HttpConfig(
         int port,
@@ -44,11 +46,12 @@ public record HttpConfig(
         Duration headerTimeout,
         Duration bodyTimeout,
         Duration idleTimeout,
-        @Nullable Login metricsLogin,
-        boolean ui) {
+        Operators operators) {
     private static final int MANY = 1_000_000;
     private static final Function<String, String> ADDRESS =
             matching(Pattern.compile("[A-Za-z0-9._:%-]+"), "not an address or host name");
+
+    private static final Pattern HOST_NAME = Pattern.compile("[A-Za-z0-9._-]+");
 
     private static final Key<Integer> PORT = Key.of(
                     "PORT", Quantities::port, "The port for certificates; 0: any free port.")
@@ -105,7 +108,7 @@ public record HttpConfig(
     private static final Key<String> METRICS_USER = Key.of(
             "METRICS_USER",
             matching(Pattern.compile("[^:]+"), "not a user name for Basic authentication: it contains a colon"),
-            "The user who may read the metrics, with `METRICS_PASS`. Not set: everyone.");
+            "The user who may read the metrics, with `METRICS_PASS`. Not set: everyone, under the names in `UI_HOSTS`.");
     private static final Key<Secret> METRICS_PASS =
             Key.of("METRICS_PASS", Secret::new, "The password for the metrics.").secret();
 
@@ -115,6 +118,12 @@ public record HttpConfig(
                     "`on`: the page for operators is at `/ui`, on the same port as `/metrics`; on another address"
                             + " than loopback it needs `METRICS_USER`.")
             .or("on");
+
+    private static final Key<Set<String>> UI_HOSTS = Key.of(
+            "UI_HOSTS",
+            HttpConfig::hosts,
+            "Host names, separated by commas, under which `/metrics`, the record and the page are served without"
+                    + " `METRICS_USER`, besides `localhost` and IP addresses.");
 
     /** The settings of the server, in the order of the docs. */
     public static final List<Key<?>> KEYS = List.of(
@@ -133,7 +142,8 @@ public record HttpConfig(
             IDLE_TIMEOUT,
             METRICS_USER,
             METRICS_PASS,
-            UI);
+            UI,
+            UI_HOSTS);
 
     /** Reads the settings of the port for certificates. */
     public static HttpConfig read(Settings settings) {
@@ -148,9 +158,33 @@ public record HttpConfig(
                 settings.get(HEADER_TIMEOUT),
                 settings.get(BODY_TIMEOUT),
                 settings.get(IDLE_TIMEOUT),
-                Login.read(settings).orElse(null),
-                settings.get(UI));
+                new Operators(
+                        Login.read(settings).orElse(null),
+                        settings.find(UI_HOSTS).orElse(Set.of()),
+                        settings.get(UI)));
     }
+
+    private static Set<String> hosts(String text) {
+        Set<String> hosts = new HashSet<>();
+        for (String host : Quantities.commaSeparated(text)) {
+            if (!HOST_NAME.matcher(host).matches()) {
+                throw new IllegalArgumentException(
+                        "not a list of host names without ports, such as backend,backend.example");
+            }
+            hosts.add(host.toLowerCase(Locale.ROOT));
+        }
+        return Set.copyOf(hosts);
+    }
+
+    /**
+     * The rules of the paths for operators.
+     *
+     * @param login the login that these paths need; null for none
+     * @param hosts the host names, in lower case, under which these paths are served without a login, besides loopback
+     *     names and IP addresses
+     * @param ui whether the page is served
+     */
+    public record Operators(@Nullable Login login, Set<String> hosts, boolean ui) {}
 
     /** A user with a password. */
     public record Login(String user, Secret password) {

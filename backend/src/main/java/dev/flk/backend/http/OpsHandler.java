@@ -36,7 +36,7 @@ final class OpsHandler {
      * it there.
      */
     Routes addTo(Routes routes) {
-        return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));
+        return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", guard.reading(this::metrics));
     }
 
     /** Answers 200 while the process serves; checks nothing else. */
@@ -58,11 +58,7 @@ final class OpsHandler {
     }
 
     private void metrics(Request request, Exchange exchange) {
-        if (!guard.admits(request)) {
-            exchange.answer(OperatorGuard.UNAUTHORIZED);
-            return;
-        }
-        if (!exchange.reserveLesserAnswer(scrapes.usualBytes())) {
+        if (!exchange.reserveAnswer(guard.memory(), scrapes.usualBytes())) {
             exchange.answer(Refusal.overloaded());
             return;
         }

@@ -31,9 +31,9 @@ final class PageEvents {
     private double notified = Double.NaN;
     private int silent;
 
-    /** Answers an exchange with a stream. */
-    void open(Exchange exchange) {
-        exchange.stream(places, MAX_PENDING_BYTES).ifPresent(opened -> {
+    /** Answers an exchange with a stream, whose pending bytes count against {@code memory}. */
+    void open(Exchange exchange, Bound memory) {
+        exchange.stream(places, memory, MAX_PENDING_BYTES).ifPresent(opened -> {
             streams.add(opened);
             opened.whenClosed(why -> streams.remove(opened));
             boolean unused = opened.send(COMMENT);

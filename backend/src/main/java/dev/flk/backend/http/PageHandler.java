@@ -29,7 +29,6 @@ import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
-import dev.flk.http.HttpEvents;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
@@ -149,19 +148,19 @@ final class PageHandler implements AutoCloseable {
                 this::notifyPages, PageEvents.NOTIFY_EVERY_SECONDS, PageEvents.NOTIFY_EVERY_SECONDS, TimeUnit.SECONDS);
         thread.execute(this::rates);
         return routes.get("/", Endpoint.always(redirect(PATH)))
-                .get(PATH, Endpoint.asking((request, exchange) -> serve(request, exchange, this::now)))
-                .get(PATH + "/agents", Endpoint.asking((request, exchange) -> serve(request, exchange, this::agents)))
-                .get(PATH + "/shards", Endpoint.asking((request, exchange) -> serve(request, exchange, this::shards)))
-                .get(PATH + "/shard", Endpoint.asking((request, exchange) -> serve(request, exchange, this::shard)))
+                .get(PATH, view(this::now))
+                .get(PATH + "/agents", view(this::agents))
+                .get(PATH + "/shards", view(this::shards))
+                .get(PATH + "/shard", view(this::shard))
                 .get(
                         PATH + "/certificate",
-                        Endpoint.asking((request, exchange) -> serve(request, exchange, this::certificate)))
-                .get(PATH + "/key", Endpoint.asking((request, exchange) -> serve(request, exchange, this::key)))
-                .get(PATH + "/review", Endpoint.asking((request, exchange) -> serve(request, exchange, this::review)))
-                .post(PATH + "/review", Endpoint.withBody(MAX_FORM_BYTES, this::takeReview, HttpEvents.NONE))
-                .get(PATH + "/state", Endpoint.asking((request, exchange) -> serve(request, exchange, this::state)))
-                .get(PATH + "/search", Endpoint.asking((request, exchange) -> serve(request, exchange, this::search)))
-                .get(PATH + "/events", Endpoint.always(this::events))
+                        view(this::certificate))
+                .get(PATH + "/key", view(this::key))
+                .get(PATH + "/review", view(this::review))
+                .post(PATH + "/review", guard.changing(MAX_FORM_BYTES, this::takeReview, this::page))
+                .get(PATH + "/state", view(this::state))
+                .get(PATH + "/search", view(this::search))
+                .get(PATH + "/events", guard.reading((request, exchange) -> events.open(exchange, guard.memory())))
                 .get(PATH + "/page.css", file("text/css", Pages.stylesheet()))
                 .get(PATH + "/page.js", file("text/javascript", Pages.script()))
                 .get(PATH + "/htmx.js", file("text/javascript", Pages.htmx()));
@@ -171,13 +170,8 @@ final class PageHandler implements AutoCloseable {
         return Endpoint.always(answer(200, type + "; charset=utf-8", content));
     }
 
-    private void events(Request request, Exchange exchange) {
-        Optional<Answer> refusal = guard.refusal(request);
-        if (refusal.isPresent()) {
-            exchange.answer(refusal.get());
-        } else {
-            events.open(exchange);
-        }
+    private Endpoint view(Function<Request, Answer> view) {
+        return guard.reading((request, exchange) -> serve(request, exchange, view), this::page);
     }
 
     private void notifyPages() {
@@ -212,12 +206,7 @@ final class PageHandler implements AutoCloseable {
     }
 
     private void serve(Request request, Exchange exchange, Function<Request, Answer> view) {
-        Optional<Answer> refusal = guard.refusal(request);
-        if (refusal.isPresent()) {
-            exchange.answer(forbidden(refusal.get()));
-            return;
-        }
-        if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
+        if (!exchange.reserveAnswer(guard.memory(), MAX_ANSWER_BYTES)) {
             exchange.answer(Refusal.overloaded());
             return;
         }
@@ -229,19 +218,29 @@ final class PageHandler implements AutoCloseable {
     }
 
     /** Converts a refusal in JSON to a page. */
-    private Answer forbidden(Answer refusal) {
-        Answer page = refusal.status() == 401
-                ? message(
+    private Answer page(Answer refusal) {
+        Answer page = switch (refusal.status()) {
+            case 401 ->
+                message(
                         401,
                         "Login required",
                         "This page is for operators of the backend.",
-                        "Reload the page, and log in with the backend's METRICS_USER and METRICS_PASS.")
-                : message(
+                        "Reload the page, and log in with the backend's METRICS_USER and METRICS_PASS.");
+            case 429 ->
+                message(
+                        429,
+                        "Too many wrong logins",
+                        "Too many wrong logins came from your address.",
+                        "Wait a minute, reload the page, and log in with the backend's METRICS_USER and METRICS_PASS.");
+            default ->
+                message(
                         403,
                         "Access denied",
-                        "Either a page of another site sent this request, or METRICS_USER is not set; then, only the"
-                                + " backend's host may use this page, under the name localhost.",
+                        "Either a page of another site sent this request, or METRICS_USER is not set; then, this page"
+                                + " is served only under the name localhost, at an IP address, and under the names in"
+                                + " UI_HOSTS.",
                         "Open the page at localhost on the backend's host, or set METRICS_USER and METRICS_PASS.");
+        };
         List<Header> headers = new ArrayList<>(page.headers());
         headers.addAll(refusal.headers());
         return new Answer(page.status(), page.contentType(), page.body(), headers);
@@ -357,11 +356,6 @@ final class PageHandler implements AutoCloseable {
 
     /** Records the review in a form, and redirects to the certificates that still wait for a review. */
     private void takeReview(Request request, Exchange exchange) {
-        Optional<Answer> refusal = guard.refusalOfChange(request);
-        if (refusal.isPresent()) {
-            exchange.answer(forbidden(refusal.get()));
-            return;
-        }
         String body = new String(request.body().exact(), StandardCharsets.UTF_8);
         serve(request, exchange, ignored -> {
             Map<String, String> form = BadRequest.fields(body, FORM);

@@ -101,20 +101,20 @@ final class RecordHandler implements AutoCloseable {
     }
 
     Routes addTo(Routes routes) {
-        return routes.get(SHARDS, Endpoint.asking(this::shards))
-                .get(SHARDS + "/*/" + OUTCOMES, Endpoint.asking(this::outcomesOfShard))
-                .get(ACROSS_SHARDS, Endpoint.asking(this::outcomes));
+        return routes.get(SHARDS, guard.reading(this::shards))
+                .get(SHARDS + "/*/" + OUTCOMES, guard.reading(this::outcomesOfShard))
+                .get(ACROSS_SHARDS, guard.reading(this::outcomes));
     }
 
     private void shards(Request request, Exchange exchange) {
-        answer(request, exchange, found -> {
+        answer(exchange, found -> {
             Map<String, String> query = BadRequest.query(request, OF_SHARDS);
             return found.shards(query.getOrDefault("prefix", ""), cursor(query), limit(query));
         });
     }
 
     private void outcomesOfShard(Request request, Exchange exchange) {
-        answer(request, exchange, found -> {
+        answer(exchange, found -> {
             String path = request.path();
             String shard =
                     BadRequest.decodedPath(path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
@@ -128,7 +128,7 @@ final class RecordHandler implements AutoCloseable {
     }
 
     private void outcomes(Request request, Exchange exchange) {
-        answer(request, exchange, found -> outcomes(found, BadRequest.query(request, OF_OUTCOMES), null));
+        answer(exchange, found -> outcomes(found, BadRequest.query(request, OF_OUTCOMES), null));
     }
 
     private static Part outcomes(RecordedOutcomes found, Map<String, String> query, @Nullable String shard) {
@@ -169,19 +169,30 @@ final class RecordHandler implements AutoCloseable {
 
     /** Adds the route that looks up an outcome by its id or by the beginning of its id. */
     Routes addLookUp(Routes routes, LookUp lookUp) {
-        return routes.get("/v1/pcs/*", Endpoint.asking((request, exchange) -> {
+        Endpoint endpoint = Endpoint.always((request, exchange) -> {
             String id = request.lastSegment();
-            if (ID_PREFIX.matcher(id).matches()) {
-                ask(request, exchange, found -> lookUp(found, id, lookUp, exchange));
+            if (isIdPrefix(id)) {
+                ask(exchange, found -> lookUp(found, id, lookUp, exchange));
+            } else if (exchange.takePlace()) {
+                lookUp.answer(id, false, exchange);
             } else {
-                lookUp.answer(id, exchange);
+                exchange.answer(Refusal.overloaded());
             }
-        }));
+        });
+        return routes.get(
+                "/v1/pcs/*",
+                endpoint.behind((head, exchange) ->
+                        isIdPrefix(head.lastSegment()) ? guard.refusal(head, exchange) : Optional.empty()));
+    }
+
+    /** Returns whether a text is the beginning of an id, which only operators may look up. */
+    private static boolean isIdPrefix(String text) {
+        return ID_PREFIX.matcher(text).matches();
     }
 
     /** A function that looks up the outcome of a certificate by its id, and answers the exchange. */
     interface LookUp {
-        void answer(String pcsId, Exchange exchange);
+        void answer(String pcsId, boolean isOperator, Exchange exchange);
     }
 
     private static void lookUp(RecordedOutcomes found, String prefix, LookUp lookUp, Exchange exchange) {
@@ -193,7 +204,7 @@ final class RecordHandler implements AutoCloseable {
             return;
         }
         if (ids.size() == 1) {
-            lookUp.answer(ids.get(0), exchange);
+            lookUp.answer(ids.get(0), true, exchange);
         } else {
             exchange.answer(
                     ids.isEmpty()
@@ -202,19 +213,15 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
-    private void answer(Request request, Exchange exchange, Function<RecordedOutcomes, Part> asked) {
-        ask(request, exchange, found -> exchange.answer(answer(found, asked)));
+    private void answer(Exchange exchange, Function<RecordedOutcomes, Part> asked) {
+        ask(exchange, found -> exchange.answer(answer(found, asked)));
     }
 
     /**
-     * Runs {@code question}, which answers the exchange, on another thread. Answers with an error instead if the login
-     * is wrong, the backend has no record, or the server is overloaded.
+     * Runs {@code question}, which answers the exchange, on another thread. Answers with an error instead if the
+     * backend has no record, or operators have too many requests in progress.
      */
-    private void ask(Request request, Exchange exchange, Consumer<RecordedOutcomes> question) {
-        if (!guard.admits(request)) {
-            exchange.answer(OperatorGuard.UNAUTHORIZED);
-            return;
-        }
+    private void ask(Exchange exchange, Consumer<RecordedOutcomes> question) {
         Optional<RecordedOutcomes> found = record.get();
         if (found.isEmpty()) {
             exchange.answer(NO_RECORD);
@@ -228,7 +235,7 @@ final class RecordHandler implements AutoCloseable {
      * the server is overloaded.
      */
     void run(Exchange exchange, Runnable work) {
-        if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
+        if (!exchange.reserveAnswer(guard.memory(), MAX_ANSWER_BYTES)) {
             exchange.answer(Refusal.overloaded());
             return;
         }

@@ -18,9 +18,7 @@ import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
-import dev.flk.http.HttpEvents;
 import dev.flk.http.Routes;
-import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
@@ -39,6 +37,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -145,15 +144,14 @@ final class ReviewHandler {
     }
 
     Routes addTo(Routes routes) {
-        return routes.get(PATH, Endpoint.asking(this::get))
-                .route(HttpMethod.PUT, PATH, Endpoint.withBody(MAX_BODY_BYTES, this::put, HttpEvents.NONE));
+        return routes.get(PATH, guard.reading(this::get))
+                .route(
+                        HttpMethod.PUT,
+                        PATH,
+                        guard.changing(MAX_BODY_BYTES, this::put, UnaryOperator.identity()));
     }
 
     private void get(Request request, Exchange exchange) {
-        if (!guard.admits(request)) {
-            exchange.answer(OperatorGuard.UNAUTHORIZED);
-            return;
-        }
         ask(exchange, found -> {
             Map<String, String> query = BadRequest.query(request, QUERY);
             int limit = RecordHandler.limit(query);
@@ -196,11 +194,6 @@ final class ReviewHandler {
     }
 
     private void put(Request request, Exchange exchange) {
-        Optional<Answer> refusal = guard.refusalOfChange(request);
-        if (refusal.isPresent()) {
-            exchange.answer(refusal.get());
-            return;
-        }
         byte[] bytes = request.body().exact();
         ask(exchange, found -> {
             Body body = body(bytes);

@@ -50,6 +50,7 @@ final class SessionChanges implements AutoCloseable {
     private static final byte[] COMMENT = ":\n\n".getBytes(StandardCharsets.US_ASCII);
 
     private final Bound places = new Bound(MOST_STREAMS);
+    private final Bound memory;
     private final Set<Stream> streams = ConcurrentHashMap.newKeySet();
     private final ScheduledExecutorService threads =
             Executors.newScheduledThreadPool(THREADS, DaemonThreads.named("session-changes"));
@@ -58,7 +59,9 @@ final class SessionChanges implements AutoCloseable {
     private record Data(
             String id, long version, Instant at, @Nullable Object state) {}
 
-    SessionChanges() {
+    /** @param memory the bound on the pending bytes of all streams */
+    SessionChanges(Bound memory) {
+        this.memory = memory;
         var unused = threads.scheduleWithFixedDelay(
                 () -> streams.forEach(Stream::keepAlive), KEEP_ALIVE_SECONDS, KEEP_ALIVE_SECONDS, TimeUnit.SECONDS);
     }
@@ -84,7 +87,7 @@ final class SessionChanges implements AutoCloseable {
             lost = e.reason().name();
             changes = store.changes(prefix, null);
         }
-        Optional<EventStream> opened = exchange.stream(places, MAX_PENDING_BYTES);
+        Optional<EventStream> opened = exchange.stream(places, memory, MAX_PENDING_BYTES);
         if (opened.isPresent()) {
             Stream stream = new Stream(opened.get(), changes, isAllowed);
             streams.add(stream);

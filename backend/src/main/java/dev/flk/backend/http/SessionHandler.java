@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
+import dev.flk.backend.limit.Limits;
 import dev.flk.backend.sessions.Session;
+import dev.flk.backend.sessions.SessionAccess;
 import dev.flk.backend.sessions.SessionAccess.Decision;
 import dev.flk.backend.sessions.SessionAccess.Received;
 import dev.flk.backend.sessions.SessionMetrics;
@@ -19,7 +21,9 @@ import dev.flk.http.HttpEvents;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Gate;
 import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.http.ServerLoad.Bound;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.threads.DaemonThreads;
@@ -43,7 +47,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -51,7 +55,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The handler of {@code /v1/sessions} and the paths below it. Every request needs credentials, even from this machine.
- * Updates run on the event loop, because they only queue a commit. Reads take time, so they run on separate threads.
+ * Credentials are checked on the event loop, before a request takes memory or a place in a queue; requests that are
+ * refused count against their address. Updates run on the event loop, because they only queue a commit. Reads take time,
+ * so they run on separate threads: some for agents, others for operators' tokens.
  */
 final class SessionHandler implements AutoCloseable {
     /** The header with the time of a session's last update. */
@@ -68,6 +74,7 @@ final class SessionHandler implements AutoCloseable {
     private static final int THREADS = 2;
     private static final int MAX_WAITING = 64;
     private static final long MAX_ANSWER_BYTES = 4 << 20;
+    private static final byte[] NO_BODY = {};
     private static final Pattern ETAG = Pattern.compile("\"([1-9][0-9]{0,17})\"");
     private static final Answer UNAUTHORIZED =
             Answer.error(401, "unauthorized", new Header("WWW-Authenticate", "Bearer"));
@@ -75,14 +82,11 @@ final class SessionHandler implements AutoCloseable {
     private final Supplier<Optional<Sessions>> sessions;
     private final SessionMetrics metrics;
     private final InstantSource clock;
-    private final SessionChanges changes = new SessionChanges();
-    private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
-            THREADS,
-            THREADS,
-            10,
-            TimeUnit.SECONDS,
-            new ArrayBlockingQueue<>(MAX_WAITING),
-            DaemonThreads.named("session-requests"));
+    private final Limits limits;
+    private final Bound memory;
+    private final SessionChanges changes;
+    private final ThreadPoolExecutor agentThreads = threads("agent-session-requests");
+    private final ThreadPoolExecutor tokenThreads = threads("session-requests");
 
     /**
      * The answer to an update.
@@ -111,19 +115,43 @@ final class SessionHandler implements AutoCloseable {
     /**
      * @param sessions a supplier of the sessions; the supplier returns empty if sessions are off or the backend has not
      *     opened them yet
+     * @param memoryBytes the memory for answers and streams
      */
-    SessionHandler(Supplier<Optional<Sessions>> sessions, SessionMetrics metrics, InstantSource clock) {
+    SessionHandler(
+            Supplier<Optional<Sessions>> sessions,
+            SessionMetrics metrics,
+            InstantSource clock,
+            Limits limits,
+            long memoryBytes) {
         this.sessions = sessions;
         this.metrics = metrics;
         this.clock = clock;
+        this.limits = limits;
+        this.memory = new Bound(memoryBytes);
+        this.changes = new SessionChanges(memory);
+    }
+
+    private static ThreadPoolExecutor threads(String name) {
+        ThreadPoolExecutor threads = new ThreadPoolExecutor(
+                THREADS,
+                THREADS,
+                10,
+                TimeUnit.SECONDS,
+                new ArrayBlockingQueue<>(MAX_WAITING),
+                DaemonThreads.named(name));
         threads.allowCoreThreadTimeOut(true);
+        return threads;
     }
 
     Routes addTo(Routes routes) {
-        return routes.get(PATH, Endpoint.asking(this::list))
-                .get(PATH + "/changes", Endpoint.asking(this::changes))
-                .get(ALL_BELOW, Endpoint.asking(this::get))
-                .route(HttpMethod.PUT, ALL_BELOW, Endpoint.withBody(Session.MAX_BYTES, this::put, earlyRefusals()))
+        return routes.get(PATH, Endpoint.always(this::list))
+                .get(PATH + "/changes", Endpoint.always(this::changes))
+                .get(ALL_BELOW, Endpoint.always(this::get))
+                .route(
+                        HttpMethod.PUT,
+                        ALL_BELOW,
+                        Endpoint.withBody(Session.MAX_BYTES, this::put, earlyRefusals())
+                                .behind(this::refusalOfHead))
                 .route(HttpMethod.DELETE, ALL_BELOW, Endpoint.asking(this::delete));
     }
 
@@ -146,6 +174,29 @@ final class SessionHandler implements AutoCloseable {
         };
     }
 
+    /**
+     * Refuses a PUT before its body is read: with a token, unless the token may write the session; without a token, if
+     * the limit of the address is exceeded. A signature can be checked only with the body.
+     */
+    private Optional<Gate.Refused> refusalOfHead(Request head, Exchange exchange) {
+        Received received = received(head, NO_BODY);
+        Optional<Sessions> opened = sessions.get();
+        Optional<Answer> refusal;
+        if (opened.isEmpty() || !SessionAccess.hasToken(received)) {
+            refusal = Client.held(exchange);
+        } else {
+            try {
+                Decision decision = opened.get().access().toOne(received, id(head), true);
+                refusal = decision instanceof Decision.Denied denied
+                        ? Optional.of(denied(denied.reason(), exchange))
+                        : Optional.empty();
+            } catch (BadRequest e) {
+                refusal = Optional.of(malformed(e, exchange));
+            }
+        }
+        return refusal.map(answer -> new Gate.Refused(answer, Duration.ZERO));
+    }
+
     private void put(Request request, Exchange exchange) {
         byte[] body = request.body().exact();
         update(request, body, exchange, (found, id, ifVersion, nonce) -> {
@@ -157,7 +208,7 @@ final class SessionHandler implements AutoCloseable {
     private void delete(Request request, Exchange exchange) {
         update(
                 request,
-                new byte[0],
+                NO_BODY,
                 exchange,
                 (found, id, ifVersion, nonce) -> found.store().delete(id, ifVersion, nonce));
     }
@@ -167,33 +218,27 @@ final class SessionHandler implements AutoCloseable {
     }
 
     private void update(Request request, byte[] body, Exchange exchange, Update update) {
-        Optional<Sessions> opened = sessions.get();
-        if (opened.isEmpty()) {
-            exchange.answer(off());
-            return;
-        }
-        Sessions found = opened.get();
-        try {
+        ask(exchange, found -> {
             String id = id(request);
-            Decision decision = found.access().toOne(received(request, body), id, true);
-            if (!(decision instanceof Decision.Admitted admitted)) {
-                exchange.answer(denied(((Decision.Denied) decision).reason()));
-                return;
+            Received received = received(request, body);
+            admitted(received, exchange, () -> found.access().toOne(received, id, true))
+                    .ifPresent(admitted -> update(request, found, id, admitted, exchange, update));
+        });
+    }
+
+    private void update(
+            Request request, Sessions found, String id, Decision.Admitted admitted, Exchange exchange, Update update) {
+        boolean isHeartbeat = admitted.isSigned() && request.method().equals(HttpMethod.PUT);
+        long ifVersion = ifVersion(request);
+        Long expiresIn =
+                request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
+        int status = expiresIn != null && ifVersion == 0 ? 201 : 200;
+        update.of(found, id, ifVersion, admitted.nonce()).whenComplete((updated, failure) -> {
+            if (failure == null && isHeartbeat) {
+                metrics.heartbeats.increment();
             }
-            boolean isHeartbeat = admitted.isSigned() && request.method().equals(HttpMethod.PUT);
-            long ifVersion = ifVersion(request);
-            Long expiresIn =
-                    request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
-            int status = expiresIn != null && ifVersion == 0 ? 201 : 200;
-            update.of(found, id, ifVersion, admitted.nonce()).whenComplete((updated, failure) -> {
-                if (failure == null && isHeartbeat) {
-                    metrics.heartbeats.increment();
-                }
-                exchange.answer(failure == null ? updated(id, updated, status, expiresIn) : failed(failure));
-            });
-        } catch (BadRequest e) {
-            exchange.answer(failed(e));
-        }
+            exchange.answer(failure == null ? updated(id, updated, status, expiresIn) : failed(failure));
+        });
     }
 
     private static Answer updated(String id, Updated updated, int status, @Nullable Long expiresIn) {
@@ -204,10 +249,15 @@ final class SessionHandler implements AutoCloseable {
     }
 
     private void get(Request request, Exchange exchange) {
-        read(exchange, found -> {
+        ask(exchange, found -> {
             String id = id(request);
-            return decided(
-                    found.access().toOne(received(request, new byte[0]), id, false), () -> one(found.store(), id));
+            Received received = received(request, NO_BODY);
+            admitted(received, exchange, () -> found.access().toOne(received, id, false))
+                    .ifPresent(admitted -> read(
+                            admitted.isSigned() ? agentThreads : tokenThreads,
+                            Session.MAX_BYTES,
+                            exchange,
+                            () -> exchange.answer(one(found.store(), id))));
         });
     }
 
@@ -231,34 +281,38 @@ final class SessionHandler implements AutoCloseable {
     }
 
     private void list(Request request, Exchange exchange) {
-        read(exchange, found -> {
+        ask(exchange, found -> {
             Map<String, String> query = BadRequest.query(request, QUERY);
             String prefix = query.getOrDefault("prefix", "");
-            return decided(
-                    found.access().toAll(received(request, new byte[0]), prefix),
-                    () -> page(found.store(), query, prefix));
+            Received received = received(request, NO_BODY);
+            admitted(received, exchange, () -> found.access().toAll(received, prefix))
+                    .ifPresent(admitted -> read(
+                            tokenThreads,
+                            MAX_ANSWER_BYTES,
+                            exchange,
+                            () -> exchange.answer(page(found.store(), query, prefix))));
         });
     }
 
     private void changes(Request request, Exchange exchange) {
-        read(exchange, found -> {
+        ask(exchange, found -> {
             Map<String, String> query = BadRequest.query(request, QUERY);
             String prefix = query.getOrDefault("prefix", "");
             if (query.size() > (query.containsKey("prefix") ? 1 : 0)) {
                 throw new BadRequest("changes can only be selected by prefix");
             }
-            Received received = received(request, new byte[0]);
-            Decision decision = found.access().toAll(received, prefix);
-            if (decision instanceof Decision.Denied denied) {
-                return denied(denied.reason());
-            }
-            changes.open(
-                    found.store(),
-                    prefix,
-                    request.header("Last-Event-ID"),
-                    () -> found.access().toAll(received, prefix) instanceof Decision.Admitted,
-                    exchange);
-            return null;
+            Received received = received(request, NO_BODY);
+            admitted(received, exchange, () -> found.access().toAll(received, prefix))
+                    .ifPresent(admitted -> read(
+                            tokenThreads,
+                            0,
+                            exchange,
+                            () -> changes.open(
+                                    found.store(),
+                                    prefix,
+                                    request.header("Last-Event-ID"),
+                                    () -> found.access().toAll(received, prefix) instanceof Decision.Admitted,
+                                    exchange)));
         });
     }
 
@@ -285,35 +339,58 @@ final class SessionHandler implements AutoCloseable {
         return Answer.json(200, Json.bytes(new Listed(entries, page.next())));
     }
 
-    private Answer decided(Decision decision, Supplier<Answer> answer) {
-        return decision instanceof Decision.Denied denied ? denied(denied.reason()) : answer.get();
-    }
-
-    /**
-     * Answers the exchange on another thread, or with an error if sessions are off or the server is overloaded.
-     *
-     * @param answer a function that returns the answer, or null if the function has answered the exchange itself
-     */
-    private void read(Exchange exchange, Function<Sessions, @Nullable Answer> answer) {
+    /** Runs {@code work}. Answers with an error instead if sessions are off, or {@code work} reports a mistake. */
+    private void ask(Exchange exchange, Consumer<Sessions> work) {
         Optional<Sessions> opened = sessions.get();
         if (opened.isEmpty()) {
             exchange.answer(off());
             return;
         }
-        if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
+        try {
+            work.accept(opened.get());
+        } catch (BadRequest e) {
+            exchange.answer(malformed(e, exchange));
+        }
+    }
+
+    /**
+     * Returns the result of {@code check} if it admits the request; otherwise, answers with the refusal and returns
+     * empty. Signatures, whose check takes time, are not checked while the limit of the address is exceeded.
+     */
+    private Optional<Decision.Admitted> admitted(Received received, Exchange exchange, Supplier<Decision> check) {
+        Optional<Answer> held = SessionAccess.hasToken(received) ? Optional.empty() : Client.held(exchange);
+        if (held.isPresent()) {
+            exchange.answer(held.get());
+            return Optional.empty();
+        }
+        Decision decision = check.get();
+        if (decision instanceof Decision.Admitted admitted) {
+            if (admitted.isSigned()) {
+                limits.sentSigned(Client.of(exchange));
+            } else {
+                OperatorGuard.admitted(exchange);
+            }
+            return Optional.of(admitted);
+        }
+        exchange.answer(denied(((Decision.Denied) decision).reason(), exchange));
+        return Optional.empty();
+    }
+
+    /**
+     * Runs {@code work}, which answers the exchange, on another thread. If no thread or memory is free, answers that the
+     * server is overloaded.
+     */
+    private void read(ThreadPoolExecutor threads, long answerBytes, Exchange exchange, Runnable work) {
+        if (!exchange.reserveAnswer(memory, answerBytes)) {
             exchange.answer(denied(Refused.UNAVAILABLE));
             return;
         }
         try {
             threads.execute(() -> exchange.safely(() -> {
-                Answer given;
                 try {
-                    given = answer.apply(opened.get());
+                    work.run();
                 } catch (BadRequest | StateException e) {
-                    given = failed(e);
-                }
-                if (given != null) {
-                    exchange.answer(given);
+                    exchange.answer(failed(e));
                 }
             }));
         } catch (RejectedExecutionException e) {
@@ -333,6 +410,26 @@ final class SessionHandler implements AutoCloseable {
             case UNAVAILABLE -> Refusal.overloaded();
             default -> UNAUTHORIZED;
         };
+    }
+
+    /**
+     * Returns the refusal of a request because of its credentials, and counts it as a failure of the address unless the
+     * credentials are valid or could not be checked.
+     */
+    private Answer denied(Refused reason, Exchange exchange) {
+        Answer answer = denied(reason);
+        if (reason == Refused.FORBIDDEN || reason == Refused.UNAVAILABLE) {
+            return answer;
+        }
+        Optional<Answer> held = Client.held(exchange);
+        limits.failed(Client.of(exchange), 0);
+        return held.orElse(answer);
+    }
+
+    /** Returns the answer to a malformed request, and counts the request as a failure of the address. */
+    private Answer malformed(BadRequest e, Exchange exchange) {
+        limits.failed(Client.of(exchange), 0);
+        return failed(e);
     }
 
     private Answer failed(Throwable thrown) {
@@ -426,6 +523,7 @@ final class SessionHandler implements AutoCloseable {
     @Override
     public void close() {
         changes.close();
-        threads.shutdownNow();
+        agentThreads.shutdownNow();
+        tokenThreads.shutdownNow();
     }
 }

@@ -81,13 +81,13 @@ final class SubmissionBatcher {
     }
 
     /** Answers a look-up with the stored outcome, or with 400 if {@code pcsId} is not an id. */
-    void lookUp(String pcsId, Exchange exchange) {
+    void lookUp(String pcsId, boolean isOperator, Exchange exchange) {
         Optional<PcsId> id = PcsId.parse(pcsId);
         if (id.isEmpty()) {
             Client.answerBadRequest(exchange, "pcs_id is not 8 to 64 lower-case hex digits");
             return;
         }
-        ingest.lookUp(id.get(), found -> exchange.answerLater(() -> OutcomeRenderer.lookUpAnswer(found)));
+        ingest.lookUp(id.get(), isOperator, found -> exchange.answerLater(() -> OutcomeRenderer.lookUpAnswer(found)));
     }
 
     /**

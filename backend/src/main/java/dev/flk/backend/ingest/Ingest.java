@@ -36,11 +36,12 @@ public interface Ingest {
     /**
      * Looks up the stored outcome of one certificate.
      *
+     * @param isOperator whether an operator asks; look-ups of strangers can't occupy the places of these look-ups
      * @param answer called exactly once, on any thread: with the stored outcome; with a refusal if the id is still
      *     waiting for its decision, or if look-ups are not possible at the moment; with an empty value if the id is
      *     unknown
      */
-    void lookUp(PcsId id, Consumer<Optional<Outcome>> answer);
+    void lookUp(PcsId id, boolean isOperator, Consumer<Optional<Outcome>> answer);
 
     /**
      * A gate in front of ingest. It answers with the refusal {@code starting} until the log has been read and the gate
@@ -75,10 +76,10 @@ public interface Ingest {
         }
 
         @Override
-        public void lookUp(PcsId id, Consumer<Optional<Outcome>> answer) {
+        public void lookUp(PcsId id, boolean isOperator, Consumer<Optional<Outcome>> answer) {
             Ingest ingest = behind;
             if (ingest != null) {
-                ingest.lookUp(id, answer);
+                ingest.lookUp(id, isOperator, answer);
             } else {
                 answer.accept(Optional.of(STARTING));
             }

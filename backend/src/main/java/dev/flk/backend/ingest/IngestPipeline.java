@@ -77,6 +77,9 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      */
     static final int MAX_LOOK_UPS = 256;
 
+    /** The maximum number of concurrent look-ups of operators, which are not among {@link #MAX_LOOK_UPS}. */
+    static final int MAX_OPERATOR_LOOK_UPS = 64;
+
     private static final int MAX_IDS_IN_FLIGHT = 200_000;
     private static final int MAX_EVIDENCE = 100_000;
 
@@ -96,6 +99,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private final StoreLink link;
     private final OutcomeWriter writer;
     private final AtomicInteger lookUps = new AtomicInteger();
+    private final AtomicInteger operatorLookUps = new AtomicInteger();
     private final AtomicReference<@Nullable Runnable> whenReady = new AtomicReference<>();
 
     /** The moment from which submissions are accepted. */
@@ -404,15 +408,16 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     @Override
-    public void lookUp(PcsId id, Consumer<Optional<Outcome>> answer) {
-        if (lookUps.incrementAndGet() > MAX_LOOK_UPS) {
-            lookUps.decrementAndGet();
+    public void lookUp(PcsId id, boolean isOperator, Consumer<Optional<Outcome>> answer) {
+        AtomicInteger underWay = isOperator ? operatorLookUps : lookUps;
+        if (underWay.incrementAndGet() > (isOperator ? MAX_OPERATOR_LOOK_UPS : MAX_LOOK_UPS)) {
+            underWay.decrementAndGet();
             answer.accept(Optional.of(Refused.OVERLOADED));
             return;
         }
         boolean inFlight = inFlightIds.has(id);
         store.get(List.of(id)).whenComplete((existing, failure) -> {
-            lookUps.decrementAndGet();
+            underWay.decrementAndGet();
             answer.accept(lookUpAnswer(existing, inFlight));
         });
     }

@@ -301,6 +301,14 @@ public final class Limits {
         }
     }
 
+    /**
+     * Records a new signed request that is not a certificate: the connection is exempt from the limit of its address
+     * until its next failure.
+     */
+    public void sentSigned(Submitter sender) {
+        sender.sentNew();
+    }
+
     private void takeFailures(Submitter sender, long count) {
         if (sizes.failuresPerSecond().signum() > 0) {
             failuresByAddress
@@ -385,6 +393,11 @@ public final class Limits {
          * milliseconds, then up to seconds.
          */
         public long waitSeconds() {
+            return seconds(waitNanos);
+        }
+
+        /** Returns a wait in whole seconds, as {@link #waitSeconds} does. */
+        public static long seconds(long waitNanos) {
             long millis = TimeUnit.NANOSECONDS.toMillis(waitNanos);
             return Math.max(1, (millis + 999) / 1000);
         }

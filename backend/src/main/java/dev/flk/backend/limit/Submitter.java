@@ -66,7 +66,8 @@ public final class Submitter {
         return network;
     }
 
-    boolean showedKey() {
+    /** Returns whether the sender has sent something new and signed since its last failure. */
+    public boolean showedKey() {
         return showedKey;
     }
 

@@ -89,6 +89,11 @@ public final class SessionAccess {
         return token == null ? new Decision.Denied(Refused.CREDENTIALS) : shown(token, prefix, false);
     }
 
+    /** Returns whether a request shows a token, which need not be valid. */
+    public static boolean hasToken(Received request) {
+        return token(request) != null;
+    }
+
     private static @Nullable String token(Received request) {
         List<String> shown = request.headers().apply("authorization");
         return shown.size() == 1 && shown.get(0).regionMatches(true, 0, BEARER, 0, BEARER.length())

@@ -96,9 +96,10 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             SESSION_DATABASE_URL | sessions.database | - | SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_DATABASE_URL=postgresql://u:{secret}@h/d | Postgres[h/d, pool=1..1, timeout=PT10S] | h/d;redis://h
             SESSION_EVENTS | sessions.eventsKept | PT24H | SESSION_EVENTS=7d | PT168H | {not a duration};59s;36501d
             SESSION_STREAM_BYTES | sessions.maxStreamBytes | 268435456 | SESSION_STREAM_BYTES=1GiB | 1073741824 | lots;-1;9999999999TiB
-            METRICS_USER | http.metricsLogin.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
-            UI | http.ui | true | UI=off | false | yes;1
-            METRICS_PASS | http.metricsLogin.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
+            METRICS_USER | http.operators.login.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
+            UI | http.operators.ui | true | UI=off | false | yes;1
+            UI_HOSTS | http.operators.hosts | [] | UI_HOSTS=Backend.example | [backend.example] | http://h;h:8080;a b;a,
+            METRICS_PASS | http.operators.login.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
             SHARD_METRICS | shardMetrics | 256 | SHARD_METRICS=0 | 0 | -1;10001;many
             LOG_LEVEL | log.level | INFO | LOG_LEVEL=debug | DEBUG | loud
             LOG_FORMAT | log.format | TEXT | LOG_FORMAT=json | JSON | xml

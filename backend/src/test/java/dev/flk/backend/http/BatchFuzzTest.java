@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.junit.jupiter.params.provider.ArgumentsSource;
 
@@ -41,8 +42,10 @@ class BatchFuzzTest {
     private static final Metrics METRICS = new Metrics("test");
     private static final SessionMetrics SESSION_METRICS = new SessionMetrics(METRICS);
     private static final HttpMetrics HTTP_METRICS = new HttpMetrics(METRICS, new RefusedSubmissions(METRICS));
+    private static final OperatorRefusals OPERATOR_REFUSALS = new OperatorRefusals(METRICS, () -> 0);
     private static final HttpConfig CONFIG = new HttpConfig(
-            0, "127.0.0.1", MAX_BODY_BYTES, MAX_BATCH_LINES, MAX_BATCH_BYTES, 10, 1000, LONG, LONG, LONG, null, true);
+            0, "127.0.0.1", MAX_BODY_BYTES, MAX_BATCH_LINES, MAX_BATCH_BYTES, 10, 1000, LONG, LONG, LONG,
+            new HttpConfig.Operators(null, Set.of(), true));
 
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)
@@ -83,7 +86,7 @@ class BatchFuzzTest {
             }
 
             @Override
-            public void lookUp(PcsId id, Consumer<Optional<Outcome>> answer) {
+            public void lookUp(PcsId id, boolean isOperator, Consumer<Optional<Outcome>> answer) {
                 throw new AssertionError("nothing is looked up");
             }
         };
@@ -102,6 +105,7 @@ class BatchFuzzTest {
                         SESSION_METRICS,
                         METRICS,
                         HTTP_METRICS,
+                        OPERATOR_REFUSALS,
                         Policy.defaults(),
                         () -> Instant.EPOCH,
                         () -> 0,

@@ -64,7 +64,7 @@ final class ScriptedIngest implements Ingest {
     }
 
     @Override
-    public void lookUp(PcsId id, Consumer<Optional<Outcome>> answer) {
+    public void lookUp(PcsId id, boolean isOperator, Consumer<Optional<Outcome>> answer) {
         answer.accept(store.apply(id));
     }
 

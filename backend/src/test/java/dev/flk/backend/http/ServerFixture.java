@@ -15,6 +15,7 @@ import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
+import dev.flk.http.ServerLoad;
 import dev.flk.state.StateEngine;
 import dev.flk.verification.Policy;
 import java.io.IOException;
@@ -24,6 +25,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.extension.AfterEachCallback;
@@ -40,6 +42,10 @@ final class ServerFixture implements AfterEachCallback {
     final ScriptedIngest ingest = new ScriptedIngest();
     final Metrics metrics = new Metrics("test");
     private final HttpMetrics httpMetrics = new HttpMetrics(metrics, new RefusedSubmissions(metrics));
+    final OperatorRefusals operatorRefusals = new OperatorRefusals(metrics, () -> this.refusalNanos);
+    /** The time by which the limit on refused requests of operators recovers. */
+    volatile long refusalNanos;
+
     volatile List<Component> components = List.of(new Component("log", true, "open"));
 
     final SessionMetrics sessionMetrics = new SessionMetrics(metrics);
@@ -58,6 +64,7 @@ final class ServerFixture implements AfterEachCallback {
     private Limits limits;
     private Limits.Sizes limitSizes = new Limits.Sizes(BigDecimal.TEN, 10, null, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
     private Login login;
+    private Set<String> hosts = Set.of("h");
     private Supplier<SSLEngine> tls;
     private final List<RawClient> clients = new ArrayList<>();
     private BackendServer server;
@@ -84,6 +91,12 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
+    /** Sets the names under which operators' paths are served without a login. */
+    ServerFixture hosts(String... names) {
+        hosts = Set.of(names);
+        return this;
+    }
+
     ServerFixture tls(Supplier<SSLEngine> engines) {
         tls = engines;
         return this;
@@ -103,8 +116,7 @@ final class ServerFixture implements AfterEachCallback {
                     headerTimeout,
                     LONG,
                     LONG,
-                    login,
-                    true);
+                    new HttpConfig.Operators(login, hosts, true));
             server = new BackendServer(
                     new BackendServer.Parts(
                             config,
@@ -118,6 +130,7 @@ final class ServerFixture implements AfterEachCallback {
                             sessionMetrics,
                             metrics,
                             httpMetrics,
+                            operatorRefusals,
                             Policy.defaults(),
                             () -> NOW,
                             System::nanoTime,
@@ -129,6 +142,12 @@ final class ServerFixture implements AfterEachCallback {
             port = server.start();
         }
         return port;
+    }
+
+    /** Returns the resources that all connections of the server use. */
+    ServerLoad load() throws IOException {
+        port();
+        return server.server().load();
     }
 
     Limits limits() {

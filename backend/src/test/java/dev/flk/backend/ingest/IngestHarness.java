@@ -194,7 +194,7 @@ final class IngestHarness implements AutoCloseable {
 
     Optional<Outcome> lookUp(Pcs pcs) {
         CompletableFuture<Optional<Outcome>> answer = new CompletableFuture<>();
-        ingest.lookUp(pcs.id(), answer::complete);
+        ingest.lookUp(pcs.id(), false, answer::complete);
         return answer.join();
     }
 

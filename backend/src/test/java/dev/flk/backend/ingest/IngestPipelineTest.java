@@ -126,7 +126,7 @@ final class IngestPipelineTest {
             var reads = harness.store.holdReads();
             List<Optional<Outcome>> answers = new ArrayList<>();
             for (int i = 0; i < IngestPipeline.MAX_LOOK_UPS + 10; i++) {
-                harness.ingest.lookUp(Pcs.number(i).id(), answers::add);
+                harness.ingest.lookUp(Pcs.number(i).id(), false, answers::add);
             }
             assertThat(reads).hasSize(IngestPipeline.MAX_LOOK_UPS);
             assertThat(answers).hasSize(10).allMatch(answer -> answer.equals(Optional.of(Refused.OVERLOADED)));
@@ -135,8 +135,30 @@ final class IngestPipelineTest {
             reads.forEach(read -> read.complete(List.of(Optional.empty())));
 
             assertThat(answers).hasSize(IngestPipeline.MAX_LOOK_UPS).allMatch(answer -> answer.isEmpty());
-            harness.ingest.lookUp(Pcs.number(1).id(), answers::add);
+            harness.ingest.lookUp(Pcs.number(1).id(), false, answers::add);
             assertThat(reads).hasSize(IngestPipeline.MAX_LOOK_UPS + 1);
+        }
+    }
+
+    @Test
+    void lookUpOfAnOperator_strangersTakeAllPlaces_isAnswered() throws IOException {
+        try (IngestHarness harness = open()) {
+            var reads = harness.store.holdReads();
+            List<Optional<Outcome>> answers = new ArrayList<>();
+            for (int i = 0; i < IngestPipeline.MAX_LOOK_UPS; i++) {
+                harness.ingest.lookUp(Pcs.number(i).id(), false, answer -> {});
+            }
+
+            for (int i = 0; i < IngestPipeline.MAX_OPERATOR_LOOK_UPS + 1; i++) {
+                harness.ingest.lookUp(Pcs.number(i).id(), true, answers::add);
+            }
+            assertThat(answers).containsExactly(Optional.of(Refused.OVERLOADED));
+            answers.clear();
+
+            reads.forEach(read -> read.complete(List.of(Optional.empty())));
+            assertThat(answers)
+                    .hasSize(IngestPipeline.MAX_OPERATOR_LOOK_UPS)
+                    .allMatch(answer -> answer.isEmpty());
         }
     }
 

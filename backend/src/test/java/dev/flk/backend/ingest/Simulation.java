@@ -382,7 +382,7 @@ final class Simulation {
     /** Looks up an outcome; checks that an acknowledged outcome is not answered as unknown. */
     void lookUp(PcsId id) {
         boolean known = world.answers.acknowledged().containsKey(id);
-        running.ingest().lookUp(id, answer -> {
+        running.ingest().lookUp(id, false, answer -> {
             world.trace(() -> "  look-up " + answer);
             if (known && answer.isEmpty()) {
                 world.check(() -> assertThat(world.answers.acknowledged())
@@ -418,7 +418,7 @@ final class Simulation {
 
     private void auditOne(StoredOutcome recorded) {
         AtomicReference<Optional<Outcome>> found = new AtomicReference<>();
-        running.ingest().lookUp(recorded.id(), found::set);
+        running.ingest().lookUp(recorded.id(), false, found::set);
         while (found.get() == null) {
             assertThat(store.step()).as("a look-up is answered").isTrue();
         }
