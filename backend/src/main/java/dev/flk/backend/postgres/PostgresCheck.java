@@ -82,7 +82,8 @@ public final class PostgresCheck {
             "flk_state_requests_pkey",
             "flk_state_requests_expiry",
             "flk_state_removed_pkey",
-            "flk_state_newest_expiry");
+            "flk_state_newest_expiry",
+            "flk_state_touches_pkey");
 
     private final PostgresConnector connector;
     private final PostgresFailures failures;
