@@ -540,10 +540,15 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                     Sql.KEYS,
                     row -> {
                         String name = row.getString(1);
-                        if (row.getBoolean(4)) {
+                        boolean exists = row.getBoolean(4);
+                        if (exists && found.size() == limit) {
+                            next.set(found.get(limit - 1).name());
+                            return false;
+                        }
+                        if (exists) {
                             found.add(new KeyAt(name, row.getLong(2), row.getLong(3)));
                         }
-                        if (row.getBoolean(5) || found.size() == limit) {
+                        if (row.getBoolean(5)) {
                             next.set(name);
                         }
                         return true;
@@ -554,7 +559,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                     except(after),
                     end(prefix),
                     atRevision,
-                    limit);
+                    limit + 1);
             return new Page<>(found, next.get());
         });
     }
