@@ -99,7 +99,7 @@ class PostgresStateTest extends StateContract {
         /** Removes all rows, so that the next storage begins a new history. */
         void clear() {
             execute("TRUNCATE flk_state, flk_state_trimmed, flk_state_events, flk_state_versions, flk_state_newest, "
-                    + "flk_state_requests, flk_state_removed");
+                    + "flk_state_requests, flk_state_removed, flk_state_touches");
         }
 
         PostgresStorage open() {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.backend.testing.PostgresServer;
@@ -20,6 +22,7 @@ import java.util.List;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -33,6 +36,9 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("thorough")
 class RewoundPostgresTest {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+    private static final long MINUTE_MICROS = 60_000_000;
+    private static final StateKey KEY = EngineHarness.key("a", "lease");
 
     private static PostgresServer server;
 
@@ -247,7 +253,7 @@ class RewoundPostgresTest {
             backend.restart();
 
             assertNewHistory(backend, before, 3);
-            assertThat(missing.get(0)).contains("/00000001").contains("/00000002");
+            assertThat(missing.get(0)).containsPattern("the server was \\d+/(\\d{8}), .* is now \\d+/(?!\\1)\\d{8}\\)");
         }
     }
 
@@ -285,6 +291,267 @@ class RewoundPostgresTest {
             restore.run();
 
             assertNewHistory(backend, before, 3);
+        }
+    }
+
+    private static void lease(EngineHarness backend) {
+        backend.apply(backend.engine.write(KEY, "\"holder\"", Operation.ANY_VERSION, MINUTE_MICROS));
+    }
+
+    private static void touch(EngineHarness backend, int times) {
+        for (int i = 0; i < times; i++) {
+            backend.apply(new Operation.Touch(KEY, Operation.ANY_VERSION, 2 * MINUTE_MICROS));
+        }
+    }
+
+    @Test
+    void restoredDump_aTouchIsMissing_newHistory() {
+        try (EngineHarness backend = backend("b")) {
+            lease(backend);
+            touch(backend, 2);
+            String before = historyId(backend);
+            Runnable restore = dump();
+            touch(backend, 3);
+
+            restore.run();
+
+            assertNewHistory(backend, before, 1);
+            assertThat(missing.get(0)).contains("returned to touch 2").contains("up to 5");
+            touch(backend, 1);
+            assertThat(missing).hasSize(1);
+        }
+    }
+
+    @Test
+    void restoredDump_aTouchIsMissingAfterARestart_newHistory() {
+        try (EngineHarness backend = backend("b")) {
+            lease(backend);
+            String before = historyId(backend);
+            Runnable restore = dump();
+            touch(backend, 1);
+            backend.engine.close();
+
+            restore.run();
+            backend.restart();
+
+            assertNewHistory(backend, before, 1);
+        }
+    }
+
+    @Test
+    void restoredDump_othersTouchedAgain_newHistory() {
+        try (EngineHarness backend = backend("b")) {
+            lease(backend);
+            String before = historyId(backend);
+            Runnable restore = dump();
+            touch(backend, 2);
+
+            restore.run();
+            try (EngineHarness other = backend("other")) {
+                touch(other, 4);
+                assertThat(historyId(other)).isEqualTo(before);
+            }
+
+            assertNewHistory(backend, before, 1);
+            assertThat(missing.get(0)).contains("touch 2").contains("is not the touch");
+        }
+    }
+
+    /** The first call after the restore is the touch of a holder that still believes in its lease. */
+    @Test
+    void restoredDump_firstCallIsATouch_newHistory() {
+        try (EngineHarness backend = backend("b")) {
+            lease(backend);
+            String before = historyId(backend);
+            Runnable restore = dump();
+            touch(backend, 1);
+
+            restore.run();
+            touch(backend, 1);
+
+            assertNewHistory(backend, before, 1);
+        }
+    }
+
+    @Test
+    void restoredDump_missingTouchWasOnlyRead_newHistory() {
+        try (EngineHarness backend = backend("b")) {
+            lease(backend);
+            String before = historyId(backend);
+            Runnable restore = dump();
+            try (EngineHarness other = backend("other")) {
+                touch(other, 1);
+            }
+            assertThat(backend.engine.reads().expiries(List.of(KEY))).containsKey(KEY);
+
+            restore.run();
+
+            assertNewHistory(backend, before, 1);
+        }
+    }
+
+    @Test
+    void laggingStandbyPromoted_aTouchIsMissing_newHistoryOnBothBackends() {
+        try (EngineHarness one = backend("one");
+                EngineHarness two = backend("two")) {
+            lease(one);
+            String before = historyId(two);
+            Runnable failover = server.laggingStandby();
+            one.restart();
+            touch(one, 1);
+            two.restart();
+            touch(two, 1);
+
+            failover.run();
+            one.restart();
+            two.restart();
+
+            String now = historyId(one);
+            assertThat(now).isNotEqualTo(before).isEqualTo(historyId(two));
+            assertThat(missing).hasSize(2);
+            assertThat(missing.get(0)).contains("touch");
+        }
+    }
+
+    /** Touches of several backends share one count, and a backend forgets none of them. */
+    @Test
+    void touchesOfTwoBackends_upToDateStandbyPromoted_historyStays() {
+        try (EngineHarness one = backend("one");
+                EngineHarness two = backend("two")) {
+            lease(one);
+            String before = historyId(one);
+            for (int i = 0; i < 5; i++) {
+                touch(one, 1);
+                touch(two, 2);
+            }
+
+            server.laggingStandby().run();
+            one.restart();
+            two.restart();
+            touch(two, 1);
+            touch(one, 1);
+
+            assertThat(historyId(one)).isEqualTo(before).isEqualTo(historyId(two));
+            assertThat(missing).isEmpty();
+        }
+    }
+
+    /** Other backends have touched so often that Postgres no longer knows the touch that this backend knew. */
+    @Test
+    void knownTouchIsForgotten_historyStays() {
+        try (EngineHarness backend = backend("b")) {
+            lease(backend);
+            touch(backend, 1);
+            String before = historyId(backend);
+            server.execute(database, "UPDATE flk_state SET touches = touches + 20000");
+            server.execute(database, "DELETE FROM flk_state_touches");
+
+            try (EngineHarness other = backend("other")) {
+                touch(other, 1);
+            }
+
+            assertThat(historyId(backend)).isEqualTo(before);
+            assertThat(missing).isEmpty();
+            assertThat(server.number(database, "SELECT count(*) FROM flk_state_touches"))
+                    .isEqualTo(1);
+        }
+    }
+
+    /** Removes what the version before did not have, so that a dump looks like one of that version. */
+    private void makeOlder() {
+        server.execute(database, "DROP TABLE flk_state_touches");
+        server.execute(database, "ALTER TABLE flk_state DROP COLUMN touches, DROP COLUMN touched_at");
+        server.execute(database, "DELETE FROM flk_state_schema_history WHERE version = '5'");
+    }
+
+    /** The tables of the running backend that the dump lacks remain, and so the migration meets them. */
+    @Test
+    void dumpOfAnOlderVersionRestored_backendStaysConnected_tablesAreMigratedAndNothingIsMissing() {
+        Runnable restore;
+        try (EngineHarness older = backend("older")) {
+            lease(older);
+            touch(older, 1);
+        }
+        makeOlder();
+        restore = dump();
+        try (EngineHarness backend = backend("b")) {
+            String before = historyId(backend);
+
+            restore.run();
+            awaitOpen(backend);
+
+            assertThat(historyId(backend)).isEqualTo(before);
+            touch(backend, 1);
+            assertThat(missing).isEmpty();
+        }
+    }
+
+    @Test
+    void dumpOfAnOlderVersionRestored_aTouchIsMissing_newHistory() {
+        try (EngineHarness backend = backend("b")) {
+            lease(backend);
+            makeOlder();
+            backend.restart();
+            String before = historyId(backend);
+            makeOlder();
+            Runnable restore = dump();
+            backend.restart();
+            touch(backend, 2);
+
+            restore.run();
+            awaitOpen(backend);
+
+            assertNewHistory(backend, before, 1);
+        }
+    }
+
+    /** Calls the engine until it has noticed that tables are missing and has opened the database again. */
+    private static void awaitOpen(EngineHarness backend) {
+        await().atMost(PostgresServer.PATIENCE).ignoreExceptions().until(() -> {
+            var unused = backend.engine.head();
+            return true;
+        });
+    }
+
+    /** Backends of the version before do not count touches, and run beside this version during an upgrade. */
+    @Test
+    void olderBackendTouchesBeside_historyStays() {
+        try (EngineHarness backend = backend("b")) {
+            lease(backend);
+            touch(backend, 2);
+            String before = historyId(backend);
+            server.execute(database, "UPDATE flk_state_newest SET expires_at = expires_at + 1000000");
+            server.execute(database, "UPDATE flk_state SET revision = revision, committed_at = committed_at");
+            backend.restart();
+            touch(backend, 1);
+
+            assertThat(historyId(backend)).isEqualTo(before);
+            assertThat(missing).isEmpty();
+        }
+    }
+
+    /** The file of the version before has no touches; that version in turn reads the file of this version. */
+    @Test
+    void fileOfTheVersionBefore_isRead() throws IOException {
+        try (EngineHarness backend = backend("b")) {
+            lease(backend);
+            touch(backend, 2);
+            String before = historyId(backend);
+            backend.engine.close();
+            String line = Files.readString(directory.resolve("b")).strip();
+            assertThat(line.split(" ")).hasSize(7);
+            String older = line.substring(0, line.lastIndexOf(' ')).replaceAll(";[0-9]+;[0-9]+ ", " ");
+            assertThat(line).doesNotStartWith(older);
+            CRC32C crc = new CRC32C();
+            crc.update(older.getBytes(UTF_8));
+            Files.writeString(
+                    directory.resolve("b"),
+                    String.format("%-511s%n", older + " " + String.format("%08x", crc.getValue())));
+
+            backend.restart();
+
+            assertThat(historyId(backend)).isEqualTo(before);
+            assertThat(missing).isEmpty();
         }
     }
 

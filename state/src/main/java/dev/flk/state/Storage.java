@@ -76,7 +76,9 @@ public interface Storage extends AutoCloseable {
         List<Version> history(StateKey key, long below, int limit, long maxBytes);
 
         /**
-         * Returns the keys of an agent that exist at a revision and whose names begin with {@code prefix}, in order.
+         * Returns the keys of an agent that exist at a revision and whose names begin with {@code prefix}, in order. A
+         * page may have fewer keys than {@code limit}, or none, although more follow, because the storage examines a
+         * limited number of keys. The last key of the list is always on the last page.
          *
          * @param after the name after which to continue; null for the beginning
          */

@@ -550,6 +550,27 @@ abstract class StateContract {
         assertThat(state.engine.reads().namespaces("", null, 10).entries()).containsExactly("default");
     }
 
+    /** The keys after the page do not exist at the revision that is read. */
+    @Test
+    void keys_restFitsIntoThePage_isTheLastPage() {
+        state.apply(state.write("agent", "a", "1"), state.write("agent", "b", "1"));
+        state.apply(state.write("agent", "c", "1"), state.write("agent", "d", "1"));
+        state.apply(delete("agent", "c"), delete("agent", "d"));
+
+        for (At at : List.of(new At.Revision(1), new At.Now())) {
+            assertThat(keys("agent", null, at, 2).next()).isNull();
+            assertThat(keys("agent", null, at, 1).next()).isEqualTo("a");
+            assertThat(keys("agent", "a", at, 1).next()).isNull();
+        }
+        assertThat(keys("agent", null, new At.Revision(2), 2).next()).isEqualTo("b");
+        assertThat(keys("agent", null, new At.Revision(2), 4).next()).isNull();
+        assertThat(keys("agent", null, new At.Revision(0), 2)).isEqualTo(new Storage.Page<>(List.of(), null));
+    }
+
+    private Storage.Page<KeyAt> keys(String agentId, String after, At at, int limit) {
+        return state.engine.reads().keys("default", agentId, "", after, at, limit);
+    }
+
     /** Deletes more keys than a list examines at a time; the list must continue after them. */
     @Test
     void lists_continueAfterManyDeleted() {

@@ -28,6 +28,7 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.flywaydb.core.api.FlywayException;
+import org.postgresql.PGConnection;
 
 /**
  * The checklist for a Postgres server in production. Each point measures a value and usually compares it with a limit.
@@ -42,6 +43,7 @@ public final class PostgresCheck {
     private static final int POOL_SAMPLES = 10;
     private static final long POOL_SAMPLE_MILLIS = 100;
     private static final int MOST_POOL_USE_PERCENT = 80;
+    private static final int POOLER_TRIES = 10;
     private static final int READS = 20;
     private static final int MOST_READ_MILLIS = 100;
     private static final int LEAST_CACHE_HITS_PERCENT = 95;
@@ -82,7 +84,8 @@ public final class PostgresCheck {
             "flk_state_requests_pkey",
             "flk_state_requests_expiry",
             "flk_state_removed_pkey",
-            "flk_state_newest_expiry");
+            "flk_state_newest_expiry",
+            "flk_state_touches_pkey");
 
     private final PostgresConnector connector;
     private final PostgresFailures failures;
@@ -172,6 +175,7 @@ public final class PostgresCheck {
         points.put("migrations", this::migrations);
         points.put("writable", PostgresCheck::writable);
         points.put("durability", PostgresCheck::durability);
+        points.put("pooler", this::pooler);
         points.put("tls", connection -> tls(connection, config));
         points.put("connections", connection -> connections(connection, config));
         points.put("pool_use", connection -> poolUse(connection, config));
@@ -292,6 +296,36 @@ public final class PostgresCheck {
                         : version + (isVerified ? ", the server is verified" : ", the server is not verified"),
                 "TLS with sslmode=verify-full",
                 "set ssl=on on the server, and sslmode=verify-full and sslrootcert in POSTGRES_CONN");
+    }
+
+    /**
+     * Compares the process that serves this connection with the process that the login named: they differ only behind a
+     * pooler. If another connection gets this process while this connection is open, the pooler gives away connections
+     * between transactions.
+     */
+    private Result pooler(Connection connection) throws SQLException {
+        String process = process(connection);
+        if (process.equals(
+                Integer.toString(connection.unwrap(PGConnection.class).getBackendPID()))) {
+            return Result.of(true, "none", "", "");
+        }
+        boolean isShared = false;
+        for (int tries = 0; tries < POOLER_TRIES && !isShared; tries++) {
+            try (Connection another = connector.connect()) {
+                process = process(connection);
+                isShared = process(another).equals(process);
+            }
+        }
+        return Result.of(
+                !isShared,
+                isShared ? "a pooler that shares connections between transactions" : "a pooler, in session mode",
+                "none, or one in session mode",
+                "set pool_mode=session for this database in PgBouncer, or name the server itself in POSTGRES_CONN:"
+                        + " prepared statements and time limits belong to a session");
+    }
+
+    private static String process(Connection connection) throws SQLException {
+        return row(connection, "SELECT pg_backend_pid()").get(0);
     }
 
     private Result connections(Connection connection, PostgresConfig config) throws SQLException {

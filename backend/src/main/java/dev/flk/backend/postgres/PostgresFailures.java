@@ -93,6 +93,10 @@ public record PostgresFailures(String server, String limit) {
                 "tables are missing or old: " + said(e) + "; the backend creates missing tables when it connects "
                         + "again, except those that flk_schema_history or flk_state_schema_history records as created: "
                         + "restore those from a backup";
+            case "42P05", "26000" ->
+                "a pooler such as PgBouncer in transaction mode gave a statement a connection on which it was not"
+                        + " prepared: " + said(e) + "; set pool_mode=session for this database in the pooler, or name"
+                        + " the server itself in POSTGRES_CONN";
             default -> {
                 if (e instanceof SQLTransientConnectionException) {
                     yield "no connection was free or could be opened in time; look for slow statements and at the "
@@ -101,9 +105,20 @@ public record PostgresFailures(String server, String limit) {
                 if (withoutNull(e.getMessage()).startsWith(LOGIN_TIMED_OUT)) {
                     yield "does not answer a login in time; it hangs, or a firewall drops its packets";
                 }
-                yield e.getCause() == null ? said(e) + withoutTls(e) : broken(e, e.getCause());
+                yield e.getCause() == null ? said(e) + withoutTls(e) + withPooler(e) : broken(e, e.getCause());
             }
         };
+    }
+
+    /**
+     * Returns advice to append if a pooler refuses what the driver asks for at a login; otherwise, returns an empty
+     * text.
+     */
+    private static String withPooler(SQLException e) {
+        return withoutNull(e.getMessage()).contains("unsupported startup parameter")
+                ? "; a pooler such as PgBouncer refuses it: set ignore_startup_parameters=extra_float_digits there, and"
+                        + " pool_mode=session"
+                : "";
     }
 
     /**

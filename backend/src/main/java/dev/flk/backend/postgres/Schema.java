@@ -83,14 +83,16 @@ public record Schema(String history, String migrations, long turn) {
     /**
      * Migrates the tables, unless their version is this backend's version or a newer one. An advisory lock admits one
      * backend at a time. Flyway's own lock comes too late: Flyway takes it only after it has decided whether the tables
-     * in the schema belong to others.
+     * in the schema belong to others. The lock belongs to a transaction, so that no pooler keeps it.
      *
      * @throws FlywayException if a migration failed; each migration is applied completely or not at all
      */
     public void migrate(PostgresConnector connector) throws SQLException {
         try (Connection inTurn = connector.forMigrations().getConnection();
                 Statement statement = inTurn.createStatement()) {
-            statement.execute("SELECT pg_advisory_lock(" + turn + ")");
+            inTurn.setAutoCommit(false);
+            statement.execute("SET LOCAL idle_in_transaction_session_timeout = 0");
+            statement.execute("SELECT pg_advisory_xact_lock(" + turn + ")");
             flyway(connector).migrate();
         }
     }

@@ -33,6 +33,8 @@ final class PostgresFailuresTest {
         "08003, the connection broke: said",
         "40001, rolled a transaction back because it conflicted with others: said",
         "25006, the server is read-only",
+        "42P05, PgBouncer in transaction mode",
+        "26000, PgBouncer in transaction mode",
         "XX001, 'said, SQLSTATE XX001'"
     })
     void of_errorOfTheServer_isNamedWithoutData(String state, String expected) {

@@ -192,10 +192,13 @@ record EmbeddedReads(Database db, Supplier<Head> head) implements Storage.Reads 
                     pointer = newest(new StateKey(namespace, agentId, name), atRevision);
                 }
                 if (pointer != null && pointer.exists()) {
+                    if (page.size() == limit) {
+                        return new Page<>(page, page.get(page.size() - 1).name());
+                    }
                     page.add(new KeyAt(name, pointer.version(), pointer.revision()));
                 }
                 looked++;
-                if (page.size() == limit || looked == EXAMINED_AT_ONCE) {
+                if (looked == EXAMINED_AT_ONCE) {
                     return new Page<>(page, name);
                 }
             }

@@ -22,10 +22,15 @@ final class DatabaseCalls implements AutoCloseable {
     /** SQL states of statements that timed out or were rolled back in favour of other transactions. */
     private static final Set<String> UNDONE = Set.of(TOOK_TOO_LONG, "40001", "40P01", "55P03");
 
+    /** SQL states of tables and columns that are missing, as after a restore of a dump of an earlier version. */
+    private static final Set<String> OUTDATED = Set.of("42P01", "42703");
+
     private static final Duration MOST_WAIT_FOR_HEAD = Duration.ofSeconds(45);
 
     private final StateDatabase database;
     private volatile boolean isPrepared;
+    /** Whether the next {@link #open} must prepare the database again. */
+    private volatile boolean isOutdated;
     private volatile boolean isClosed;
 
     /** Creates an object that owns {@code database} and closes it. Only {@link #open} connects to the server. */
@@ -42,14 +47,15 @@ final class DatabaseCalls implements AutoCloseable {
     }
 
     /**
-     * Prepares the database, unless an earlier call has succeeded, and runs a step. One call must succeed before any
-     * read or transaction.
+     * Prepares the database, unless an earlier call has succeeded and no table was missing since, and runs a step. One
+     * call must succeed before any read or transaction.
      */
     void open(Use<?> step) {
         requireNotClosed();
         try {
-            if (!isPrepared) {
+            if (!isPrepared || isOutdated) {
                 database.prepare();
+                isOutdated = false;
             }
             try (Connection connection = database.connection(System.nanoTime())) {
                 step.with(connection);
@@ -165,6 +171,9 @@ final class DatabaseCalls implements AutoCloseable {
         String state = String.valueOf(e.getSQLState());
         if (state.equals(DISK_FULL)) {
             return Reason.DISK_FULL.because(database.what(e));
+        }
+        if (OUTDATED.contains(state)) {
+            isOutdated = true;
         }
         if (UNDONE.contains(state)) {
             return StateException.gaveUp(database.what(e));

@@ -22,11 +22,11 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The newest revision that this backend has committed or read, remembered outside the database. The database itself
- * does not show that revisions are missing if it was restored from a dump, or if it is a standby that was promoted too
- * early. A revision is written to the file before any caller receives an answer that contains the revision. The file
- * survives a kill of the backend; after a power failure of the machine, its content may be half a minute old. Safe for
- * any thread.
+ * The newest revision and the newest touch that this backend has committed or read, remembered outside the database.
+ * The database itself does not show that revisions or touches are missing if it was restored from a dump, or if it is a
+ * standby that was promoted too early. A revision or touch is written to the file before any caller receives an answer
+ * that depends on it. The file survives a kill of the backend; after a power failure of the machine, its content may be
+ * half a minute old. Safe for any thread.
  *
  * <p>The file is one line of UTF-8, padded with spaces to 512 bytes: one sector, which a write replaces completely.
  *
@@ -35,7 +35,9 @@ import org.jspecify.annotations.Nullable;
  * history id
  * revision
  * time of its commit           microseconds since 1970
- * server                       system identifier and timeline, like 7711400727285130605/00000001; - if not known
+ * server                       system identifier and timeline, like 7711400727285130605/00000001; - if not known. If
+ *                              lifetimes were ever renewed, followed by ;number of the newest touch;its time in
+ *                              microseconds since 1970: here, a version that does not know of them ignores them
  * former history ids           newest first, separated by commas; - if there are none
  * CRC32C of the text before    8 hexadecimal digits
  * </pre>
@@ -57,14 +59,35 @@ final class KnownHistory implements AutoCloseable {
     private @Nullable FileChannel channel;
 
     /**
+     * The touches in the database: transactions that have renewed lifetimes without a new revision. Touches are numbered
+     * from 1.
+     *
+     * @param number the number of the newest touch; 0 if there is none
+     * @param atMicros the time of the newest touch, later than that of the touch before
+     */
+    record Touches(long number, long atMicros) {
+        static final Touches NONE = new Touches(0, 0);
+
+        Touches next(long clockMicros) {
+            return new Touches(number + 1, Math.max(clockMicros, atMicros + 1));
+        }
+    }
+
+    /**
      * The known state of the database.
      *
      * @param historyId the id of the history; empty if nothing is known
      * @param server the server, in the format of the file; {@code -} if unknown
      * @param former earlier ids of the history, newest first
      */
-    record Known(String historyId, long revision, long committedAtMicros, String server, List<String> former) {
-        static final Known NOTHING = new Known("", 0, 0, NONE, List.of());
+    record Known(
+            String historyId,
+            long revision,
+            long committedAtMicros,
+            Touches touches,
+            String server,
+            List<String> former) {
+        static final Known NOTHING = new Known("", 0, 0, Touches.NONE, NONE, List.of());
 
         /** Returns the fields before the checksum; omits the oldest former ids if not all fit. */
         private String line() {
@@ -72,7 +95,13 @@ final class KnownHistory implements AutoCloseable {
             while (true) {
                 String ids = kept.isEmpty() ? NONE : String.join(",", kept);
                 String line = String.join(
-                        " ", FORMAT, historyId, Long.toString(revision), Long.toString(committedAtMicros), server, ids);
+                        " ",
+                        FORMAT,
+                        historyId,
+                        Long.toString(revision),
+                        Long.toString(committedAtMicros),
+                        touches.number() == 0 ? server : server + ";" + touches.number() + ";" + touches.atMicros(),
+                        ids);
                 if (kept.isEmpty() || line.length() <= SECTOR - 10) {
                     return line;
                 }
@@ -91,8 +120,16 @@ final class KnownHistory implements AutoCloseable {
             return " (the server was " + server + ", by system identifier and timeline, and is now " + now + ")";
         }
 
-        Known at(Head head) {
-            return new Known(head.historyId(), head.revision(), head.committedAtMicros(), server, former);
+        /** Returns the known state after a newer revision, newer touches, or both were committed or read. */
+        private Known at(Head head, Touches now) {
+            boolean isNewer = head.revision() > revision;
+            return new Known(
+                    historyId,
+                    isNewer ? head.revision() : revision,
+                    isNewer ? head.committedAtMicros() : committedAtMicros,
+                    now.number() > touches.number() ? now : touches,
+                    server,
+                    former);
         }
 
         /**
@@ -103,7 +140,8 @@ final class KnownHistory implements AutoCloseable {
          *     or before the known revision, or if the database has no event with this revision
          * @return why the history must not keep its id; empty if it may keep its id
          */
-        Optional<String> contradiction(Head head, @Nullable Long committedAtMicros) {
+        Optional<String> contradiction(
+                Head head, @Nullable Long committedAtMicros, Touches now, @Nullable Long touchedAtMicros) {
             if (historyId.isEmpty()) {
                 return Optional.empty();
             }
@@ -124,10 +162,26 @@ final class KnownHistory implements AutoCloseable {
                     : head.floor() == revision ? Long.valueOf(head.floorAtMicros()) : committedAtMicros;
             boolean isOther = found != null && found != this.committedAtMicros;
             boolean isCompactedToEarlier = head.floor() > revision && head.floorAtMicros() <= this.committedAtMicros;
-            return isOther || isCompactedToEarlier
-                    ? Optional.of("revision " + revision + " of history " + historyId
-                            + " in Postgres is not the commit that this backend knew under this number;"
-                            + " the known commit, and perhaps commits before it, are missing")
+            if (isOther || isCompactedToEarlier) {
+                return Optional.of("revision " + revision + " of history " + historyId
+                        + " in Postgres is not the commit that this backend knew under this number;"
+                        + " the known commit, and perhaps commits before it, are missing");
+            }
+            return touchContradiction(now, touchedAtMicros);
+        }
+
+        private Optional<String> touchContradiction(Touches now, @Nullable Long touchedAtMicros) {
+            if (now.number() < touches.number()) {
+                return Optional.of("Postgres returned to touch " + now.number() + " of history " + historyId
+                        + "; touches up to " + touches.number()
+                        + " were answered and are missing, so lifetimes end earlier than their holders know");
+            }
+            Long found = now.number() == touches.number() ? Long.valueOf(now.atMicros()) : touchedAtMicros;
+            return touches.number() > 0 && found != null && found != touches.atMicros()
+                    ? Optional.of("touch " + touches.number() + " of history " + historyId
+                            + " in Postgres is not the touch that this backend knew under this number; the known touch,"
+                            + " and perhaps touches before it, are missing, so lifetimes end earlier than their holders"
+                            + " know")
                     : Optional.empty();
         }
     }
@@ -191,7 +245,10 @@ final class KnownHistory implements AutoCloseable {
             return null;
         }
         List<String> former = fields[5].equals(NONE) ? List.of() : List.of(fields[5].split(","));
-        return new Known(fields[1], Long.parseLong(fields[2]), Long.parseLong(fields[3]), fields[4], former);
+        String[] server = fields[4].split(";", -1);
+        Touches touches =
+                server.length == 3 ? new Touches(Long.parseLong(server[1]), Long.parseLong(server[2])) : Touches.NONE;
+        return new Known(fields[1], Long.parseLong(fields[2]), Long.parseLong(fields[3]), touches, server[0], former);
     }
 
     private static String checksum(String line) {
@@ -214,19 +271,23 @@ final class KnownHistory implements AutoCloseable {
     }
 
     /**
-     * Records a head if it belongs to the known history and is newer than the known revision. Otherwise, repeats the
-     * last write to the file if that write failed.
+     * Records a head and its touches if they belong to the known history and are newer than the known revision or the
+     * known touch. Otherwise, repeats the last write to the file if that write failed.
      */
-    void reached(Head head) {
-        if (head.revision() > known.revision() || isFileOutdated) {
-            reachedFarther(head);
+    void reached(Head head, Touches touches) {
+        if (isNewer(head, touches, known) || isFileOutdated) {
+            reachedFarther(head, touches);
         }
     }
 
-    private synchronized void reachedFarther(Head head) {
+    private static boolean isNewer(Head head, Touches touches, Known than) {
+        return head.revision() > than.revision() || touches.number() > than.touches().number();
+    }
+
+    private synchronized void reachedFarther(Head head, Touches touches) {
         Known now = known;
-        if (head.historyId().equals(now.historyId()) && head.revision() > now.revision()) {
-            write(now.at(head));
+        if (head.historyId().equals(now.historyId()) && isNewer(head, touches, now)) {
+            write(now.at(head, touches));
         } else if (isFileOutdated) {
             write(now);
         }
@@ -236,19 +297,20 @@ final class KnownHistory implements AutoCloseable {
     synchronized void isAt(String server) {
         Known now = known;
         if (!now.server().equals(server)) {
-            write(new Known(now.historyId(), now.revision(), now.committedAtMicros(), server, now.former()));
+            write(new Known(
+                    now.historyId(), now.revision(), now.committedAtMicros(), now.touches(), server, now.former()));
         }
     }
 
     /**
-     * Durably replaces the known history with the history of {@code head}. Does nothing if the known history already
+     * Durably replaces the known history with the history of {@code head} and its touches. Does nothing if the known history already
      * has the id of {@code head}. Also does nothing if another thread has replaced the known history after {@code
      * since} was read, because the other thread has seen a newer history.
      *
      * @param since the known state before the database was read
      * @return whether this call replaced the history
      */
-    synchronized boolean begin(Head head, Known since) {
+    synchronized boolean begin(Head head, Touches touches, Known since) {
         Known before = known;
         if (before.historyId().equals(head.historyId()) || !before.historyId().equals(since.historyId())) {
             return false;
@@ -259,7 +321,7 @@ final class KnownHistory implements AutoCloseable {
         }
         former.remove(head.historyId());
         List<String> kept = List.copyOf(former.subList(0, Math.min(MOST_FORMER, former.size())));
-        write(new Known(head.historyId(), head.revision(), head.committedAtMicros(), before.server(), kept));
+        write(new Known(head.historyId(), head.revision(), head.committedAtMicros(), touches, before.server(), kept));
         force();
         damage = null;
         return true;

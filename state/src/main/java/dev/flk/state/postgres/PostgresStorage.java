@@ -10,6 +10,7 @@ import dev.flk.state.Storage;
 import dev.flk.state.Version;
 import dev.flk.state.postgres.DatabaseCalls.Locked;
 import dev.flk.state.postgres.KnownHistory.Known;
+import dev.flk.state.postgres.KnownHistory.Touches;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -30,6 +31,7 @@ import java.util.Optional;
 import java.util.PrimitiveIterator;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -76,7 +78,8 @@ public final class PostgresStorage implements Storage, Storage.Reads {
      * @param since the known state before the database was read
      * @param clockMicros the server's time
      */
-    private record Found(Head head, Optional<String> contradiction, Known since, long clockMicros) {}
+    private record Found(
+            Head head, Touches touches, Optional<String> contradiction, Known since, long clockMicros) {}
 
     /**
      * Creates a storage that is not connected yet.
@@ -182,6 +185,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
         Jdbc.update(connection, Sql.RENAME, newId, head.historyId());
         return new Found(
                 new Head(newId, head.revision(), head.committedAtMicros(), head.floor(), head.floorAtMicros()),
+                found.touches(),
                 found.contradiction(),
                 found.since(),
                 found.clockMicros());
@@ -194,15 +198,21 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                         row -> {
                             Head head = new Head(
                                     row.getString(1), row.getLong(2), row.getLong(3), row.getLong(4), row.getLong(5));
+                            Touches touches = new Touches(row.getLong(8), row.getLong(9));
                             Long sinceMicros = number(row, 6);
+                            Long touchedAtMicros = number(row, 10);
                             return new Found(
                                     head,
-                                    known.damage().or(() -> since.contradiction(head, sinceMicros)),
+                                    touches,
+                                    known.damage()
+                                            .or(() -> since.contradiction(head, sinceMicros, touches, touchedAtMicros)),
                                     since,
                                     row.getLong(7));
                         },
                         since.revision(),
-                        since.revision())
+                        since.revision(),
+                        since.touches().number(),
+                        since.touches().number())
                 .orElseThrow(() -> new SQLException("the table flk_state has no row"));
     }
 
@@ -222,7 +232,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     private void settle(Found found) {
         Head head = found.head();
         Known before = found.since();
-        if (known.begin(head, before)) {
+        if (known.begin(head, found.touches(), before)) {
             if (found.contradiction().isPresent() || before.revision() > 0) {
                 String cause = found.contradiction()
                         .orElseGet(() -> "Postgres has history " + head.historyId()
@@ -232,7 +242,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                         + ", and clients that follow a replay must start over");
             }
         } else {
-            known.reached(head);
+            known.reached(head, found.touches());
         }
     }
 
@@ -249,7 +259,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public void commit(Set<StateKey> keys, Set<RequestKey> requests, Function<Existing, Batch> decide) {
-        Done<Batch> done = lockingHead((connection, found) -> {
+        Done<Stored> done = lockingHead((connection, found) -> {
             Batch batch = decide.apply(new Existing(
                     found.head(), existing(connection, keys), answered(connection, requests), found.clockMicros()));
             insertAnswers(connection, batch.answered());
@@ -261,17 +271,30 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                 Jdbc.update(connection, Sql.RAISE, last.revision(), last.committedAtMicros());
             }
             putExpiries(connection, batch.expiries());
-            return batch;
+            Touches touches = found.touches();
+            if (batch.events().isEmpty() && !batch.expiries().isEmpty()) {
+                touches = touches.next(found.clockMicros());
+                Jdbc.update(connection, Sql.COUNT_TOUCH, touches.number(), touches.atMicros());
+            }
+            return new Stored(batch, touches);
         });
-        List<Event> committed = done.result().events();
-        if (!committed.isEmpty()) {
-            Event last = committed.get(committed.size() - 1);
-            String historyId = done.found().head().historyId();
-            known.reached(new Head(historyId, last.revision(), last.committedAtMicros(), 0, 0));
+        Stored stored = done.result();
+        Head head = done.found().head();
+        for (Event event : stored.batch().events()) {
+            head = head.next(event.committedAtMicros());
+        }
+        known.reached(head, stored.touches());
+        if (!stored.batch().events().isEmpty()) {
             notices.give();
-            documents.added(bytes(done.result()));
+            documents.added(bytes(stored.batch()));
         }
     }
+
+    /**
+     * A batch that was committed, and the touches after it. A batch is counted as a touch only if it has no revision,
+     * because a loss of the batch could not be noticed otherwise.
+     */
+    private record Stored(Batch batch, Touches touches) {}
 
     private static long bytes(Batch batch) {
         return batch.events().stream().mapToLong(Event::bytes).sum();
@@ -517,10 +540,15 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                     Sql.KEYS,
                     row -> {
                         String name = row.getString(1);
-                        if (row.getBoolean(4)) {
+                        boolean exists = row.getBoolean(4);
+                        if (exists && found.size() == limit) {
+                            next.set(found.get(limit - 1).name());
+                            return false;
+                        }
+                        if (exists) {
                             found.add(new KeyAt(name, row.getLong(2), row.getLong(3)));
                         }
-                        if (row.getBoolean(5) || found.size() == limit) {
+                        if (row.getBoolean(5)) {
                             next.set(name);
                         }
                         return true;
@@ -531,7 +559,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
                     except(after),
                     end(prefix),
                     atRevision,
-                    limit);
+                    limit + 1);
             return new Page<>(found, next.get());
         });
     }
@@ -943,18 +971,24 @@ public final class PostgresStorage implements Storage, Storage.Reads {
 
     @Override
     public Map<StateKey, Long> expiries(List<StateKey> keys) {
-        return calls.reading(connection -> {
+        AtomicLong touches = new AtomicLong();
+        Map<StateKey, Long> read = calls.reading(connection -> {
             Map<StateKey, Long> expiries = new HashMap<>();
             Jdbc.each(
                     connection,
                     Sql.EXPIRIES,
                     row -> {
                         expiries.put(keys.get(row.getInt(1) - 1), row.getLong(2));
+                        touches.set(row.getLong(3));
                         return true;
                     },
                     (Object[]) keyArrays(keys));
             return expiries;
         });
+        if (touches.get() > known.known().touches().number()) {
+            head(); // records the touches before the caller receives what they changed
+        }
+        return read;
     }
 
     @Override
@@ -997,7 +1031,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
             Jdbc.update(connection, Sql.RESTORED, newId, revision, atMicros, floor, floorAtMicros, floor);
             return new Head(newId, revision, atMicros, floor, floorAtMicros);
         });
-        known.begin(restored, since);
+        known.begin(restored, Touches.NONE, since);
     }
 
     @Override

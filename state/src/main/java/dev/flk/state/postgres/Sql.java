@@ -10,17 +10,26 @@ final class Sql {
     static final String FORMAT = "SELECT format FROM flk_state";
 
     /**
-     * A query for the head, for the commit time of a given revision if that revision is before the head, and for the
-     * server's time.
+     * A query for the head, for the commit time of a given revision if that revision is before the head, for the
+     * server's time, for the newest touch, and for the time of a given touch if that touch is before the newest.
      */
     static final String HEAD = """
             SELECT history_id, revision, committed_at, floor, floor_at, CASE WHEN revision > ? THEN (
                 SELECT earlier.committed_at FROM flk_state_events AS earlier WHERE earlier.revision = ?) END,
-                (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+                (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, touches, touched_at, CASE WHEN touches > ? THEN (
+                SELECT earlier.touched_at FROM flk_state_touches AS earlier WHERE earlier.number = ?) END
             FROM flk_state""";
 
     static final String LOCKED = " FOR UPDATE";
     static final String RAISE = "UPDATE flk_state SET revision = ?, committed_at = ?";
+
+    /** The number of touches whose times are kept. */
+    static final int TOUCHES_KEPT = 10_000;
+
+    static final String COUNT_TOUCH = """
+            WITH counted AS (UPDATE flk_state SET touches = ?, touched_at = ? RETURNING touches, touched_at),
+            forgotten AS (DELETE FROM flk_state_touches WHERE number <= (SELECT touches FROM counted) - %d)
+            INSERT INTO flk_state_touches SELECT touches, touched_at FROM counted""".formatted(TOUCHES_KEPT);
 
     static final String RENAME = "UPDATE flk_state SET history_id = ? WHERE history_id = ?";
 
@@ -69,8 +78,9 @@ final class Sql {
             SELECT namespace, agent_id, key FROM flk_state_newest
             WHERE expires_at <= least(?, (extract(epoch FROM now()) * 1000000)::bigint) ORDER BY expires_at, namespace, agent_id, key LIMIT ?""";
 
+    /** A query for the ends of lifetimes, and for the number of touches that they include. */
     static final String EXPIRIES = """
-            SELECT asked.i, newest.expires_at
+            SELECT asked.i, newest.expires_at, (SELECT touches FROM flk_state)
             FROM unnest(?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS asked (namespace, agent_id, key, i)
             JOIN flk_state_newest AS newest USING (namespace, agent_id, key)
             WHERE newest.expires_at IS NOT NULL""";

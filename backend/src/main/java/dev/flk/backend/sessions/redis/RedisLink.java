@@ -51,6 +51,8 @@ final class RedisLink implements AutoCloseable {
     private static final int LEAST_MINOR = 2;
     private static final int LOADED_AT_ONCE = 200;
     private static final int RESTORED_AT_ONCE = 100;
+    private static final int EXPIRED_AT_ONCE = 100;
+    private static final int MOST_EXPIRY_PARTS = 100;
     private static final long CLOSE_SECONDS = 2;
     private static final String CALL_FAILED = "FLK ";
 
@@ -343,6 +345,7 @@ final class RedisLink implements AutoCloseable {
      */
     long[] sweep(Duration keepChanges) {
         CompletionStage<String> alive = channel.async().ping();
+        expire();
         List<Object> reply = joined(call("sweep", Long.toString(keepChanges.toMillis())));
         joined(alive);
         time = new Time(Long.parseLong((String) reply.get(1)), System.nanoTime());
@@ -351,6 +354,19 @@ final class RedisLink implements AutoCloseable {
                 .skip(2)
                 .mapToLong(each -> Long.parseLong((String) each))
                 .toArray();
+    }
+
+    /**
+     * Removes the sessions whose lifetimes are over, in parts, so that Redis answers other calls in between. Leaves what
+     * exceeds {@link #MOST_EXPIRY_PARTS} parts to the next sweep, so that the stream of changes is measured in between.
+     */
+    private void expire() {
+        for (int part = 0; part < MOST_EXPIRY_PARTS; part++) {
+            List<Object> reply = joined(call("expire", Integer.toString(EXPIRED_AT_ONCE)));
+            if (Integer.parseInt((String) reply.get(1)) < EXPIRED_AT_ONCE) {
+                return;
+            }
+        }
     }
 
     /** Returns the number of bytes that the stream of changes takes in the memory of Redis. */

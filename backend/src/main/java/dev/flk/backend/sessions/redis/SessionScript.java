@@ -50,6 +50,7 @@ final class SessionScript {
      * <pre>
      * put      id, condition (-1: none, 0: must not exist), nonce or "", ttl, state -> version, now, expiry
      * delete   id, condition, nonce or "" -> version, now (0: there was no session)
+     * expire   the maximum number of sessions to remove because their lifetime is over -> their number
      * sweep    the time for which the stream keeps entries that are not needed -> the number of changes that wait for
      *          Postgres, the number of changes that are being written, the age of the oldest of both
      * load     ids -> for each id: id, version, kind, millis, updated_at, state
@@ -214,11 +215,16 @@ final class SessionScript {
                       redis.call('XRANGE', stream, '(' .. ARGV[4], '+', 'COUNT', ARGV[5])}
             end
 
-            if op == 'sweep' then
-              for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'session-expiries', '-inf', text(now), 'LIMIT', 0, 100)) do
+            if op == 'expire' then
+              local over = redis.call('ZRANGEBYSCORE', 'session-expiries', '-inf', text(now), 'LIMIT', 0, ARGV[4])
+              for _, id in ipairs(over) do
                 expire(id)
                 redis.call('ZREM', 'session-expiries', id) -- also an id whose version was removed
               end
+              return {'OK', text(#over)}
+            end
+
+            if op == 'sweep' then
               if redis.call('EXISTS', stream) == 0 then return {'OK', text(now), '0', '0', '0'} end
               local newest = head()
               local bound = text(math.max(0, now - tonumber(ARGV[4]))) .. '-0'

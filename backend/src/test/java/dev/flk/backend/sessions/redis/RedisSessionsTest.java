@@ -5,14 +5,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.dedup.StoreConfig;
+import dev.flk.backend.dedup.redis.RedisConnector;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.SessionStorage.Found;
 import dev.flk.backend.sessions.SessionStorage.ReplayedException;
 import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.SessionStorageContract;
 import dev.flk.backend.testing.RedisServer;
+import dev.flk.program.config.Secret;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
@@ -70,6 +75,27 @@ final class RedisSessionsTest extends SessionStorageContract {
                         .atMost(RedisFixture.PATIENCE)
                         .until(() -> storage.get("a"), found -> !(found instanceof Found.Present)))
                 .isInstanceOf(Found.Expired.class);
+    }
+
+    /** More lifetimes end at once than one call of the script removes. */
+    @Test
+    void sweep_manySessionsEndAtOnce_removesAll() {
+        RedisServer empty = RedisServer.start(directory.resolve("sweep"));
+        try (empty;
+                RedisConnector connector =
+                        new RedisConnector(new StoreConfig.Redis(new Secret(empty.uri()), Duration.ofSeconds(10)));
+                RedisLink link = RedisLink.open(connector, Duration.ofDays(1), 1 << 20, null, new SecureRandom())) {
+            List<String> ended = new ArrayList<>(List.of("ZADD", SessionScript.EXPIRIES));
+            for (int i = 0; i < 2_500; i++) {
+                ended.add("1");
+                ended.add("session-" + i);
+            }
+            empty.send(ended.toArray(String[]::new));
+
+            link.sweep(Duration.ofHours(1));
+
+            assertThat(empty.send("ZCARD", SessionScript.EXPIRIES)).containsExactly(":0");
+        }
     }
 
     @Test
