@@ -80,7 +80,11 @@ record PendingCommit(
 
     /** Returns the approximate size of the operations in memory, in bytes. */
     long held() {
-        return bytes() + operations.size() * HELD_BYTES;
+        return held(operations);
+    }
+
+    static long held(List<Operation> operations) {
+        return bytes(operations) + operations.size() * HELD_BYTES;
     }
 
     /** Returns the approximate number of bytes that the operations add to the storage; 0 for a removal. */

@@ -73,11 +73,11 @@ final class EngineHarness implements AutoCloseable {
     }
 
     /** Compiles a schema whose only valid value is its own text; {@code "none"} is not a schema. */
-    static Schemas.Compiled constant(String json) {
+    static Schemas.Compiled constant(String json, Schemas.Steps steps) {
         if (json.equals("\"none\"")) {
             throw Reason.INVALID.because("not a schema");
         }
-        return value ->
+        return (value, taken) ->
                 value.equals(json) ? Optional.empty() : Optional.of(new Schemas.Violation("/x", "must be " + json));
     }
 

@@ -113,7 +113,7 @@ abstract class StateContract {
     @Test
     void schema_appliesToLaterWrites_andIsAVersionedKey() {
         state.apply(state.write("a", "k", "1"));
-        state.apply(state.engine.schemas().set("default", "2", 0));
+        state.apply(state.engine.schemas().set("default", "2", 0, () -> false));
 
         assertThatThrownBy(() -> state.apply(state.write("a", "k2", "2"), state.write("a", "k", "3")))
                 .hasMessage("default/a/k: the value violates the schema of the namespace: /x must be 2")
@@ -127,19 +127,19 @@ abstract class StateContract {
         state.engine.stage(ME, begun.txId(), state.write("a", "k", "7"));
         assertThat(reasonOf(() -> state.commit(begun.txId(), ""))).isEqualTo(Reason.INVALID);
 
-        assertThat(state.engine.schemas().check("default", "5", null).violating())
+        assertThat(state.engine.schemas().check("default", "5", null, () -> false).violating())
                 .extracting(Schemas.Violating::key)
                 .containsExactly(key("a", "k"));
-        assertThat(state.engine.schemas().check("default", "", null).violating())
+        assertThat(state.engine.schemas().check("default", "", null, () -> false).violating())
                 .isEmpty();
-        assertThat(reasonOf(() -> state.engine.schemas().set("default", "\"none\"", -1)))
+        assertThat(reasonOf(() -> state.engine.schemas().set("default", "\"none\"", -1, () -> false)))
                 .isEqualTo(Reason.INVALID);
-        assertThat(reasonOf(() -> state.engine.schemas().set("flk.record", "1", -1)))
+        assertThat(reasonOf(() -> state.engine.schemas().set("flk.record", "1", -1, () -> false)))
                 .isEqualTo(Reason.INVALID);
 
         state.restart();
         assertThat(reasonOf(() -> state.apply(state.write("a", "k", "3")))).isEqualTo(Reason.INVALID);
-        assertThat(state.apply(state.engine.schemas().set("default", "3", 1)).versions())
+        assertThat(state.apply(state.engine.schemas().set("default", "3", 1, () -> false)).versions())
                 .containsExactly(2L);
         assertThat(state.apply("r", state.write("a", "k", "3")).versions()).containsExactly(3L);
         assertThat(state.apply(state.engine.schemas().delete("default", 2)).versions())
@@ -147,7 +147,7 @@ abstract class StateContract {
         assertThat(state.engine.schemas().get("default")).isEmpty();
         assertThat(state.apply("r", state.write("a", "k", "3")).versions()).containsExactly(3L);
         assertThat(state.apply(state.write("a", "k", "4")).versions()).containsExactly(4L);
-        assertThat(reasonOf(() -> state.engine.schemas().check("default", "", null)))
+        assertThat(reasonOf(() -> state.engine.schemas().check("default", "", null, () -> false)))
                 .isEqualTo(Reason.INVALID);
     }
 
@@ -165,7 +165,7 @@ abstract class StateContract {
                     .exceptionally(refused -> new Committed(0, 0, List.of())));
             if (i % 20 == 10) {
                 commits.add(state.engine
-                        .apply(ME, List.of(state.engine.schemas().set("default", "" + i / 20 % 3, -1)), "")
+                        .apply(ME, List.of(state.engine.schemas().set("default", "" + i / 20 % 3, -1, () -> false)), "")
                         .toCompletableFuture());
             }
         }
