@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.state;
+package dev.flk.backend.state.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.state.Schemas.Compiled;
+import dev.flk.state.Schemas.Steps;
 import dev.flk.state.Schemas.Violation;
 import dev.flk.state.StateException;
+import java.util.Optional;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -21,6 +23,14 @@ class JsonSchemasTest {
                 "at":{"type":"string","format":"date-time"},
                 "slow":{"pattern":"^(a+)+$"}},
             "$defs":{"tag":{"type":"string","maxLength":3}}}""";
+
+    private static Steps steps() {
+        return new Steps(() -> false, () -> 0);
+    }
+
+    private static Optional<Violation> violation(String schema, String value) {
+        return JsonSchemas.compile(schema, steps()).violation(value, steps());
+    }
 
     @ParameterizedTest
     @CsvSource(
@@ -44,8 +54,7 @@ class JsonSchemasTest {
                 "[] | the value array found, object expected",
             })
     void violation_namesThePathAndTheExpectation(String value, String violation) {
-        String found = JsonSchemas.compile(SCORE)
-                .violation(value)
+        String found = violation(SCORE, value)
                 .map(Violation::toString)
                 .orElse("");
         assertThat(found).startsWith(violation == null ? "" : violation);
@@ -76,8 +85,7 @@ class JsonSchemasTest {
                 "{\"uniqueItems\":true} | [0.5,0.50] | the value must have only unique items",
             })
     void violation_correctedKeywords_followTheDraft(String schema, String value, String violation) {
-        String found = JsonSchemas.compile(schema)
-                .violation(value)
+        String found = violation(schema, value)
                 .map(Violation::toString)
                 .orElse("");
         assertThat(found).startsWith(violation == null ? "" : violation);
@@ -102,7 +110,7 @@ class JsonSchemasTest {
                 "{\"$ref\":\"#/$defs/none\"} | ",
             })
     void compile_notASchema_isRefused(String text, String why) {
-        assertThatThrownBy(() -> JsonSchemas.compile(text).violation("{}").ifPresent(violation -> {
+        assertThatThrownBy(() -> violation(text, "{}").ifPresent(violation -> {
                     throw new AssertionError(violation.toString());
                 }))
                 .isInstanceOf(StateException.class)
@@ -122,12 +130,12 @@ class JsonSchemasTest {
         String value = '"' + "a".repeat(100) + "b\"";
         Compiled schema;
         try {
-            schema = JsonSchemas.compile(text);
+            schema = JsonSchemas.compile(text, steps());
         } catch (StateException e) {
-            assertThat(e).hasMessageContaining("without end");
+            assertThat(e).hasMessageContaining("within one another");
             return;
         }
-        assertThat(schema.violation(value).orElseThrow().message())
-                .containsPattern("can't be checked: .*(takes too long|without end)");
+        assertThat(schema.violation(value, steps()).orElseThrow().message())
+                .containsPattern("can't be checked: .*(steps|within one another)");
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.state;
+package dev.flk.backend.state.schema;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.IntNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import com.networknt.schema.ExecutionContext;
 import com.networknt.schema.Schema;
 import com.networknt.schema.SchemaContext;
@@ -17,7 +18,11 @@ import com.networknt.schema.keyword.NonValidationKeyword;
 import com.networknt.schema.keyword.UniqueItemsValidator;
 import com.networknt.schema.path.NodePath;
 import java.math.BigDecimal;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** The keywords of draft 2020-12 that the library does not evaluate as the draft specifies. */
@@ -92,8 +97,8 @@ final class CorrectedKeywords {
     }
 
     /**
-     * The keyword uniqueItems. The library also applies this keyword to the property values of an object; this class
-     * applies it only to arrays.
+     * The keyword uniqueItems. The library also applies this keyword to the property values of an object, and compares
+     * all items with the same hash code; this class applies it only to arrays, and compares normalized texts.
      */
     private static final class UniqueItems extends AbstractKeyword {
         UniqueItems() {
@@ -106,11 +111,53 @@ final class CorrectedKeywords {
             return new UniqueItemsValidator(location, unique, parent, context) {
                 @Override
                 public void validate(ExecutionContext execution, JsonNode value, JsonNode root, NodePath path) {
-                    if (value.isArray()) {
-                        super.validate(execution, value, root, path);
+                    if (value.isArray() && unique.booleanValue() && !isUnique(value)) {
+                        execution.addError(error().instanceNode(value)
+                                .instanceLocation(path)
+                                .evaluationPath(execution.getEvaluationPath())
+                                .locale(execution.getExecutionConfig().getLocale())
+                                .build());
                     }
                 }
             };
+        }
+
+        private static boolean isUnique(JsonNode array) {
+            Set<String> items = new HashSet<>(); // of comparable texts, so that equal hash codes cost little
+            for (JsonNode item : array) {
+                StringBuilder text = new StringBuilder();
+                append(item, text);
+                if (!items.add(text.toString())) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        /** Appends a text that is the same for equal values only: equal numbers, and objects with equal members. */
+        private static void append(JsonNode value, StringBuilder text) {
+            if (value.isNumber()) {
+                text.append(value.decimalValue().stripTrailingZeros());
+            } else if (value.isArray()) {
+                text.append('[');
+                for (JsonNode item : value) {
+                    append(item, text);
+                    text.append(',');
+                }
+                text.append(']');
+            } else if (value.isObject()) {
+                Map<String, JsonNode> members = new TreeMap<>();
+                value.properties().forEach(member -> members.put(member.getKey(), member.getValue()));
+                text.append('{');
+                members.forEach((name, member) -> {
+                    text.append(TextNode.valueOf(name)).append(':');
+                    append(member, text);
+                    text.append(',');
+                });
+                text.append('}');
+            } else {
+                text.append(value);
+            }
         }
     }
 }
