@@ -2,7 +2,6 @@
 package dev.flk.state;
 
 import dev.flk.state.StateException.Reason;
-import dev.flk.state.Storage.RequestKey;
 import dev.flk.state.fair.FairThreads;
 import dev.flk.state.fair.FairThreads.LaneId;
 import java.util.HashMap;
@@ -18,10 +17,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The checks of commits against the schemas of their namespaces. Checks run on threads of their own, which callers
- * share fairly, and never on the writer's thread. A commit into namespaces without schemas needs no check and is queued
- * at once. If a schema changes between the check of a commit and its decision, the commit is checked and queued again.
- * Commits of one caller into the same namespaces are queued in the order of their calls, also after such a change. Safe
- * for any thread.
+ * share fairly, and never on the writer's thread. A commit that writes only into namespaces without schemas is queued at
+ * once. If a schema changes between the check of a commit and its decision, the commit is checked and queued again.
+ * Commits of one caller that change the same set of namespaces take effect in the order of their calls, also after such
+ * a change. Safe for any thread.
  */
 final class CheckedCommits implements AutoCloseable {
     /** The maximum number of times that a commit is checked because a schema has changed. */
@@ -38,16 +37,12 @@ final class CheckedCommits implements AutoCloseable {
     private volatile boolean isClosed;
 
     /**
-     * The commits of a lane that are queued and not decided yet. All of them have the same conditions; otherwise, a
-     * later commit could take effect before an earlier one that must be checked again.
+     * The commits of a lane that are queued and not decided yet. They have the same conditions, even those that need no
+     * check; otherwise, a later commit could take effect before an earlier one that must be checked again.
      */
     private static final class Undecided {
-        private final List<Operation> conditions;
+        private List<Operation> conditions = List.of();
         private int count;
-
-        Undecided(List<Operation> conditions) {
-            this.conditions = conditions;
-        }
     }
 
     /**
@@ -63,48 +58,52 @@ final class CheckedCommits implements AutoCloseable {
     }
 
     /**
-     * Checks operations and queues them.
+     * Checks a commit and queues it.
      *
-     * @param request as in {@link PendingCommit}
-     * @param content as in {@link PendingCommit}
+     * @param unchecked the commit, without conditions
      * @param isCancelled whether the caller has given up, which ends the check
-     * @param answer completes when the operations are durable or rejected
      */
-    void submit(
-            String caller,
-            List<Operation> operations,
-            @Nullable RequestKey request,
-            String content,
-            BooleanSupplier isCancelled,
-            CompletableFuture<Committed> answer) {
-        Set<String> namespaces = new TreeSet<>();
-        for (Operation operation : operations) {
-            if (Schemas.mayHaveSchema(operation)) {
-                namespaces.add(operation.key().namespace());
-            }
-        }
+    void submit(String caller, PendingCommit unchecked, BooleanSupplier isCancelled) {
         Commit commit = new Commit(
-                new LaneId(caller, String.join(" ", namespaces)),
-                operations,
-                request,
-                content,
-                () -> isClosed || isCancelled.getAsBoolean(),
-                answer);
-        List<Operation> conditions = schemas.conditionsWithoutCheck(namespaces);
-        boolean isQueued = conditions != null && !threads.isBusy(commit.lane) && commit.queue(conditions, null);
+                new LaneId(caller, namespaces(unchecked)), unchecked, () -> isClosed || isCancelled.getAsBoolean());
+        List<Operation> conditions = schemas.conditionsWithoutCheck(unchecked.operations());
+        boolean isQueued = conditions != null && !threads.isBusy(commit.lane) && commit.queue(conditions);
         if (!isQueued && !threads.run(commit.lane, commit)) {
             commit.refuse();
         }
     }
 
-    /** Records that a commit is about to be queued; returns false if the earlier commits of its lane must be decided first. */
-    private synchronized boolean begin(LaneId lane, List<Operation> conditions) {
-        Undecided earlier = undecided.computeIfAbsent(lane, missing -> new Undecided(conditions));
-        if (!earlier.conditions.equals(conditions)) {
-            return false;
+    /** Returns the names of the namespaces that a commit changes, except those that have no schemas. */
+    private static String namespaces(PendingCommit commit) {
+        if (commit.removal() != null) {
+            return commit.removal().namespace();
+        }
+        String first = commit.operations().isEmpty()
+                ? ""
+                : commit.operations().get(0).key().namespace();
+        Set<String> names = new TreeSet<>(Set.of(first));
+        for (Operation operation : commit.operations()) {
+            String namespace = operation.key().namespace();
+            if (!namespace.equals(first)) {
+                names.add(namespace);
+            }
+        }
+        return String.join(" ", names);
+    }
+
+    /**
+     * Records that a commit is about to be queued. Returns the conditions with which to queue it; null if the earlier
+     * commits of its lane must be decided first.
+     */
+    private synchronized @Nullable List<Operation> begin(LaneId lane, List<Operation> conditions) {
+        Undecided earlier = undecided.computeIfAbsent(lane, missing -> new Undecided());
+        if (earlier.conditions.isEmpty()) {
+            earlier.conditions = conditions;
+        } else if (!conditions.isEmpty() && !conditions.equals(earlier.conditions)) {
+            return null;
         }
         earlier.count++;
-        return true;
+        return earlier.conditions;
     }
 
     private synchronized void end(LaneId lane) {
@@ -124,52 +123,39 @@ final class CheckedCommits implements AutoCloseable {
 
     private final class Commit implements FairThreads.Task {
         private final LaneId lane;
-        private final List<Operation> operations;
-        private final @Nullable RequestKey request;
-        private final String content;
+        private final PendingCommit unchecked;
         private final BooleanSupplier isCancelled;
-        private final CompletableFuture<Committed> answer;
         private int checks;
 
-        Commit(
-                LaneId lane,
-                List<Operation> operations,
-                @Nullable RequestKey request,
-                String content,
-                BooleanSupplier isCancelled,
-                CompletableFuture<Committed> answer) {
+        Commit(LaneId lane, PendingCommit unchecked, BooleanSupplier isCancelled) {
             this.lane = lane;
-            this.operations = operations;
-            this.request = request;
-            this.content = content;
+            this.unchecked = unchecked;
             this.isCancelled = isCancelled;
-            this.answer = answer;
         }
 
         @Override
         public long weight() {
-            return PendingCommit.held(operations);
+            return unchecked.held();
         }
 
         @Override
         public boolean run() {
             try {
-                return queue(schemas.check(operations, isCancelled), null);
+                return queue(schemas.check(unchecked.operations(), isCancelled));
             } catch (StateException e) {
-                return queue(List.of(), e); // the caller gets this error, unless an answer to this request is remembered
+                // the caller receives this error, unless an answer to its request is remembered
+                writer.accept(unchecked.failing(e));
             } catch (RuntimeException | Error e) {
-                answer.completeExceptionally(e); // otherwise, later calls of the transaction would wait forever
-                return true;
+                // otherwise, later calls of the transaction would wait forever
+                unchecked.answer().completeExceptionally(e);
             }
+            return true;
         }
 
-        /**
-         * Queues the commit; returns false if the earlier commits of its lane must be decided first.
-         *
-         * @param invalid the error that the check has found; null for none
-         */
-        boolean queue(List<Operation> conditions, @Nullable StateException invalid) {
-            if (invalid == null && !begin(lane, conditions)) {
+        /** Queues the commit; returns false if the earlier commits of its lane must be decided first. */
+        boolean queue(List<Operation> ofCheck) {
+            List<Operation> conditions = begin(lane, ofCheck);
+            if (conditions == null) {
                 return false;
             }
             CompletableFuture<Committed> decided = new CompletableFuture<>();
@@ -177,39 +163,41 @@ final class CheckedCommits implements AutoCloseable {
                 try {
                     answer(conditions, committed, failure);
                 } finally {
-                    if (invalid == null) {
-                        end(lane);
-                    }
+                    end(lane);
                 }
             });
-            writer.accept(new PendingCommit(operations, conditions, request, content, invalid, decided));
+            writer.accept(unchecked.with(conditions, decided));
             return true;
         }
 
         private void answer(
                 List<Operation> conditions, @Nullable Committed committed, @Nullable Throwable failure) {
             if (committed != null) {
-                answer.complete(committed);
+                unchecked.answer().complete(committed);
             } else if (!conditions.isEmpty() // otherwise, one of the operations is itself in conflict
                     && failure instanceof StateException refused
                     && Schemas.isOutdated(refused)
                     && ++checks < MOST_CHECKS) {
-                schemas.forget(operations);
+                schemas.forget(conditions);
                 if (!threads.runAgain(lane, this)) {
                     refuse();
                 }
             } else {
-                answer.completeExceptionally(Objects.requireNonNull(failure, "a commit is durable or rejected"));
+                unchecked
+                        .answer()
+                        .completeExceptionally(Objects.requireNonNull(failure, "a commit is durable or rejected"));
             }
         }
 
         /** Answers that the commit can't be checked now. */
         void refuse() {
-            answer.completeExceptionally(
-                    isClosed
-                            ? Reason.STORE_DOWN.because("the state engine is closed")
-                            : Reason.TOO_MANY_TX.because(
-                                    "too many commits wait to be checked against schemas; try again in a moment"));
+            unchecked
+                    .answer()
+                    .completeExceptionally(
+                            isClosed
+                                    ? Reason.STORE_DOWN.because("the state engine is closed")
+                                    : Reason.TOO_MANY_TX.because("too many commits wait to be checked against schemas;"
+                                            + " try again in a moment"));
         }
 
         @Override

@@ -78,13 +78,14 @@ record PendingCommit(
         return new PendingCommit(operations, conditions, removal, request, content, error, answer);
     }
 
-    /** Returns the approximate size of the operations in memory, in bytes. */
-    long held() {
-        return held(operations);
+    /** Returns a copy with these conditions and another answer. */
+    PendingCommit with(List<Operation> conditions, CompletableFuture<Committed> answer) {
+        return new PendingCommit(operations, conditions, removal, request, content, otherwise, answer);
     }
 
-    static long held(List<Operation> operations) {
-        return bytes(operations) + operations.size() * HELD_BYTES;
+    /** Returns the approximate size of the operations in memory, in bytes. */
+    long held() {
+        return bytes() + operations.size() * HELD_BYTES;
     }
 
     /** Returns the approximate number of bytes that the operations add to the storage; 0 for a removal. */

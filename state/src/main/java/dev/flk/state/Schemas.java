@@ -20,7 +20,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,9 +86,9 @@ public final class Schemas implements AutoCloseable {
      */
     public static final class Steps {
         /** The maximum number of steps to check one value, or to compile one schema. */
-        public static final long MOST = 10_000_000;
+        public static final long MOST = 3_000_000;
         /** The maximum number of steps to check all values of a transaction. */
-        static final long MOST_TOGETHER = 20_000_000;
+        static final long MOST_TOGETHER = 6_000_000;
 
         private static final long MOST_NANOS = TimeUnit.SECONDS.toNanos(30);
         private static final int LOOK_EVERY = 10_000;
@@ -223,20 +222,29 @@ public final class Schemas implements AutoCloseable {
     }
 
     /** Returns whether an operation writes a value that a schema may forbid. */
-    static boolean mayHaveSchema(Operation operation) {
+    private static boolean mayHaveSchema(Operation operation) {
         return operation instanceof Operation.Write
                 && !operation.key().namespace().startsWith(RESERVED);
     }
 
     /**
-     * Returns the conditions of {@link #check} for writes into these namespaces, if none of them has a schema; null if
-     * one has a schema, or if this is not known. Does not block.
+     * Returns the conditions of {@link #check}, if none of the written namespaces has a schema; null if one has a
+     * schema, or if this is not known. Does not block.
      */
-    @Nullable List<Operation> conditionsWithoutCheck(Set<String> namespaces) {
-        for (String namespace : namespaces) {
+    @Nullable List<Operation> conditionsWithoutCheck(List<Operation> operations) {
+        Set<String> namespaces = Set.of();
+        for (Operation operation : operations) {
+            String namespace = operation.key().namespace();
+            if (!mayHaveSchema(operation) || namespaces.contains(namespace)) {
+                continue;
+            }
             if (!InForce.NONE.equals(known.get(namespace))) {
                 return null;
             }
+            if (namespaces.isEmpty()) {
+                namespaces = new TreeSet<>();
+            }
+            namespaces.add(namespace);
         }
         return namespaces.stream().map(namespace -> condition(namespace, 0)).toList();
     }
@@ -370,12 +378,9 @@ public final class Schemas implements AutoCloseable {
                 .filter(version -> !version.isDeleted());
     }
 
-    /** Forgets the known schemas of the namespaces of these operations, because one of the schemas has changed. */
-    void forget(List<Operation> operations) {
-        new TreeSet<>(operations.stream()
-                        .map(operation -> operation.key().namespace())
-                        .collect(Collectors.toSet()))
-                .forEach(known::remove);
+    /** Forgets the schemas of these conditions, because one of the schemas has changed. */
+    void forget(List<Operation> conditions) {
+        conditions.forEach(condition -> known.remove(condition.key().agentId()));
     }
 
     /** Returns the schema of a namespace; empty if the namespace has none. */

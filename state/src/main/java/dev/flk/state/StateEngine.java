@@ -567,7 +567,10 @@ public final class StateEngine implements AutoCloseable {
         if (otherwise != null) {
             submit(new PendingCommit(operations, List.of(), request, "tx " + txId, otherwise, answer));
         } else {
-            checked.submit(caller, operations, request, "tx " + txId, isCancelled, answer);
+            checked.submit(
+                    caller,
+                    new PendingCommit(operations, List.of(), request, "tx " + txId, null, answer),
+                    isCancelled);
         }
         return answer;
     }
@@ -600,15 +603,15 @@ public final class StateEngine implements AutoCloseable {
         requireUp();
         limits.require(operations.size(), PendingCommit.bytes(operations));
         RequestKey request = request(caller, requestId);
-        CompletableFuture<Committed> answer = new CompletableFuture<>();
-        checked.submit(
-                caller,
+        PendingCommit commit = new PendingCommit(
                 operations,
+                List.of(),
                 request,
                 request == null ? "" : PendingCommit.digest(operations),
-                isCancelled,
-                answer);
-        return answer;
+                null,
+                new CompletableFuture<>());
+        checked.submit(caller, commit, isCancelled);
+        return commit.answer();
     }
 
     /**
@@ -637,7 +640,7 @@ public final class StateEngine implements AutoCloseable {
                 new PendingCommit.Removal(
                         namespace, agentId, prefix, ifRevision.orElse(PendingCommit.Removal.ANY_REVISION)),
                 request(caller, requestId));
-        submit(removal);
+        checked.submit(caller, removal, () -> false);
         return removal.answer();
     }
 

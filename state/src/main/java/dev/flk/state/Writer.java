@@ -183,13 +183,13 @@ final class Writer {
         return Math.max(working.passed(), answering.passed());
     }
 
-    /** Completes the answers of commits on the executor, and then gives back their room in the queue. */
+    /** Gives back the room of commits in the queue and completes their answers, on the executor. */
     private void answer(List<PendingCommit> commits, Consumer<PendingCommit> answer) {
         answers.execute(() -> {
             answering.begin();
             for (PendingCommit commit : commits) {
+                release(commit.held()); // first, so that a caller finds room as soon as its commit is answered
                 answer.accept(commit);
-                release(commit.held());
             }
             answering.end();
         });
