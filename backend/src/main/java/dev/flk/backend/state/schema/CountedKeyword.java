@@ -23,7 +23,9 @@ final class CountedKeyword implements Keyword {
     private static final int CONSTRUCTION_STEPS = 200;
 
     private static final int CHARS_A_STEP = 64;
-    private static final int DIVISION_STEPS = 20;
+    private static final int DIVISION_STEPS = 50;
+    /** The steps for each part of a value that is compared with many others. */
+    private static final int COMPARISON_STEPS = 10;
 
     /** The keywords that go through the entries of their own value, or print that value if they are violated. */
     private static final Set<String> OF_OWN_SIZE = Set.of(
@@ -50,7 +52,9 @@ final class CountedKeyword implements Keyword {
             "unevaluatedItems",
             "unevaluatedProperties");
     /** The keywords that go through the complete checked value. */
-    private static final Set<String> OF_VALUE = Set.of("const", "enum", "uniqueItems", "minLength", "maxLength");
+    private static final Set<String> OF_VALUE = Set.of("const", "minLength", "maxLength");
+    /** The keywords that compare the complete checked value with many others. */
+    private static final Set<String> OF_COMPARISONS = Set.of("enum", "uniqueItems");
 
     private final Keyword keyword;
 
@@ -110,6 +114,7 @@ final class CountedKeyword implements Keyword {
         private final long ownSize;
         private final boolean isOfEntries;
         private final boolean isOfValue;
+        private final boolean isOfComparisons;
 
         Counted(String name, KeywordValidator validator, long ownSize) {
             this.name = name;
@@ -117,6 +122,7 @@ final class CountedKeyword implements Keyword {
             this.ownSize = ownSize;
             this.isOfEntries = OF_ENTRIES.contains(name);
             this.isOfValue = OF_VALUE.contains(name);
+            this.isOfComparisons = OF_COMPARISONS.contains(name);
         }
 
         @Override
@@ -138,6 +144,9 @@ final class CountedKeyword implements Keyword {
             }
             if (isOfValue) {
                 steps += size(value);
+            }
+            if (isOfComparisons) {
+                steps += COMPARISON_STEPS * size(value);
             }
             if (name.equals("multipleOf")) {
                 steps += DIVISION_STEPS;
