@@ -42,7 +42,9 @@ final class CheckedCommits implements AutoCloseable {
      */
     private static final class Undecided {
         private List<Operation> conditions = List.of();
-        private int count;
+        private int queued;
+        /** The number of commits that are being checked again, before which no other commit of the lane is queued. */
+        private int again;
     }
 
     /**
@@ -92,25 +94,56 @@ final class CheckedCommits implements AutoCloseable {
     }
 
     /**
-     * Records that a commit is about to be queued. Returns the conditions with which to queue it; null if the earlier
-     * commits of its lane must be decided first.
+     * Records that a commit is about to be queued. Returns the conditions with which to queue it; null if earlier
+     * commits of its lane must be queued or decided first.
      */
-    private synchronized @Nullable List<Operation> begin(LaneId lane, List<Operation> conditions) {
-        Undecided earlier = undecided.computeIfAbsent(lane, missing -> new Undecided());
-        if (earlier.conditions.isEmpty()) {
+    private synchronized @Nullable List<Operation> begin(Commit commit, List<Operation> conditions) {
+        Undecided earlier = undecided.computeIfAbsent(commit.lane, missing -> new Undecided());
+        if (earlier.again > 0 && !commit.isAgain) {
+            threads.resume(commit.lane); // so that those that are checked again run before this commit
+            return null;
+        }
+        if (earlier.queued == 0 || earlier.conditions.isEmpty()) {
             earlier.conditions = conditions;
         } else if (!conditions.isEmpty() && !conditions.equals(earlier.conditions)) {
             return null;
         }
-        earlier.count++;
+        earlier.queued++;
+        endAgain(commit);
         return earlier.conditions;
     }
 
-    private synchronized void end(LaneId lane) {
-        Undecided decided = undecided.get(lane);
-        if (decided != null && --decided.count == 0) {
+    /** Records that a commit will be checked again. */
+    private synchronized void beginAgain(Commit commit) {
+        if (!commit.isAgain) {
+            commit.isAgain = true;
+            undecided.computeIfAbsent(commit.lane, missing -> new Undecided()).again++;
+        }
+    }
+
+    private synchronized void endAgain(Commit commit) {
+        if (commit.isAgain) {
+            commit.isAgain = false;
+            undecided.getOrDefault(commit.lane, new Undecided()).again--;
+            forgetIfOver(commit.lane);
+        }
+    }
+
+    private synchronized void end(Commit commit) {
+        Undecided decided = undecided.get(commit.lane);
+        if (decided != null) {
+            decided.queued--;
+            if (decided.queued == 0) {
+                threads.resume(commit.lane);
+            }
+            forgetIfOver(commit.lane);
+        }
+    }
+
+    private void forgetIfOver(LaneId lane) {
+        Undecided left = undecided.get(lane);
+        if (left != null && left.queued == 0 && left.again == 0) {
             undecided.remove(lane);
-            threads.resume(lane);
         }
     }
 
@@ -126,6 +159,8 @@ final class CheckedCommits implements AutoCloseable {
         private final PendingCommit unchecked;
         private final BooleanSupplier isCancelled;
         private int checks;
+        /** Whether the commit is being checked again; guarded by the outer object. */
+        private boolean isAgain;
 
         Commit(LaneId lane, PendingCommit unchecked, BooleanSupplier isCancelled) {
             this.lane = lane;
@@ -144,9 +179,11 @@ final class CheckedCommits implements AutoCloseable {
                 return queue(schemas.check(unchecked.operations(), isCancelled));
             } catch (StateException e) {
                 // the caller receives this error, unless an answer to its request is remembered
+                endAgain(this);
                 writer.accept(unchecked.failing(e));
             } catch (RuntimeException | Error e) {
                 // otherwise, later calls of the transaction would wait forever
+                endAgain(this);
                 unchecked.answer().completeExceptionally(e);
             }
             return true;
@@ -154,7 +191,7 @@ final class CheckedCommits implements AutoCloseable {
 
         /** Queues the commit; returns false if the earlier commits of its lane must be decided first. */
         boolean queue(List<Operation> ofCheck) {
-            List<Operation> conditions = begin(lane, ofCheck);
+            List<Operation> conditions = begin(this, ofCheck);
             if (conditions == null) {
                 return false;
             }
@@ -163,7 +200,7 @@ final class CheckedCommits implements AutoCloseable {
                 try {
                     answer(conditions, committed, failure);
                 } finally {
-                    end(lane);
+                    end(this);
                 }
             });
             writer.accept(unchecked.with(conditions, decided));
@@ -179,6 +216,7 @@ final class CheckedCommits implements AutoCloseable {
                     && Schemas.isOutdated(refused)
                     && ++checks < MOST_CHECKS) {
                 schemas.forget(conditions);
+                beginAgain(this);
                 if (!threads.runAgain(lane, this)) {
                     refuse();
                 }
@@ -191,6 +229,7 @@ final class CheckedCommits implements AutoCloseable {
 
         /** Answers that the commit can't be checked now. */
         void refuse() {
+            endAgain(this);
             unchecked
                     .answer()
                     .completeExceptionally(

@@ -419,8 +419,8 @@ public final class StateEngine implements AutoCloseable {
                 ? Optional.empty()
                 : Optional.of(Reason.STORE_DOWN.because(
                         "no commit has completed for " + blocked.toSeconds()
-                                + " s, because the storage does not return; look at its disk or its database, and at the"
-                                + " threads state-writer and state-answers",
+                                + " s; look at the disk or the database of the state, and at the threads state-writer and"
+                                + " state-answers in a thread dump",
                         Map.of("cause", "WRITER_BLOCKED")));
     }
 

@@ -151,6 +151,86 @@ abstract class StateContract {
                 .isEqualTo(Reason.INVALID);
     }
 
+    private Operation.Write other(String namespace, String json) {
+        return state.engine.write(new StateKey(namespace, "a", "k"), json, Operation.ANY_VERSION);
+    }
+
+    /** The first commit makes the engine remember that the namespace has no schema, so the second is checked again. */
+    @Test
+    void schema_checkNeedsTooManySteps_isRefusedOffTheWritersThread_alsoAfterAChange() {
+        EngineHarness.CHECKED_ON.clear();
+        state.apply(state.write("a", "k", "1"));
+        state.apply(state.engine.schemas().set("default", EngineHarness.ENDLESS, 0, () -> false));
+
+        assertThatThrownBy(() -> state.apply(state.write("a", "k", "2"))).hasMessageContaining("steps");
+        assertThat(state.apply(other("other", "3")).revision()).isEqualTo(3);
+
+        state.restart();
+        assertThatThrownBy(() -> state.apply(state.write("a", "k", "2"))).hasMessageContaining("steps");
+        assertThat(state.apply(other("other", "4")).revision()).isEqualTo(4);
+        assertThat(EngineHarness.CHECKED_ON)
+                .isNotEmpty()
+                .extracting(Thread::getName)
+                .containsOnly("state-checks");
+    }
+
+    @Test
+    void schema_storedOneNoLongerCompiles_refusesOnlyWritesOfItsNamespace() {
+        state.apply(state.engine.schemas().set("default", EngineHarness.LATER_INVALID, 0, () -> false));
+        EngineHarness.hasBecomeInvalid = true;
+        try {
+            state.restart();
+
+            assertThatThrownBy(() -> state.apply(state.write("a", "k", "1")))
+                    .hasMessageContaining("version 1 of the schema of namespace default can't be used")
+                    .hasMessageContaining("not a schema");
+            assertThat(state.apply(other("other", "1")).revision()).isEqualTo(2);
+            state.apply(state.engine.schemas().set("default", "5", 1, () -> false));
+            assertThat(state.apply(state.write("a", "k", "5")).revision()).isEqualTo(4);
+        } finally {
+            EngineHarness.hasBecomeInvalid = false;
+        }
+    }
+
+    @Test
+    void schema_callerGivesUp_endsTheCheck() {
+        state.apply(state.engine.schemas().set("default", "5", 0, () -> false));
+
+        assertThatThrownBy(() -> state.engine
+                        .apply(ME, List.of(state.write("a", "k", "5")), "", () -> true)
+                        .toCompletableFuture()
+                        .join())
+                .hasMessageContaining("cancelled");
+        assertThat(state.get("a", "k")).isInstanceOf(Found.Absent.class);
+        assertThat(state.engine.problem()).isEmpty();
+    }
+
+    /** Changes the schema all the time, so that many commits are checked again while later ones arrive. */
+    @Test
+    void schema_changes_commitsOfACallerKeepTheirOrder() throws Exception {
+        List<CompletableFuture<Committed>> commits = new ArrayList<>();
+        for (int i = 0; i < 400; i++) {
+            if (i % 10 == 0) {
+                commits.add(state.engine
+                        .apply("operator", List.of(state.engine.schemas().set("default", "1", -1, () -> false)), "")
+                        .toCompletableFuture());
+            }
+            Operation next = i % 7 == 3 ? delete("a", "k" + i) : state.write("a", "k" + i, "1");
+            commits.add(state.engine
+                    .apply(ME, List.of(next, state.write("a", "n", "1")), "")
+                    .toCompletableFuture());
+        }
+        all(commits).get(60, TimeUnit.SECONDS);
+
+        List<Long> revisions = new ArrayList<>();
+        for (int i = 0; i < commits.size(); i++) {
+            if (i % 11 != 0) {
+                revisions.add(commits.get(i).join().revision());
+            }
+        }
+        assertThat(revisions).hasSize(400).isSorted();
+    }
+
     /** Submits writes and schemas concurrently; each write that is committed after a schema must match it. */
     @Test
     void schema_concurrentWriters_appliesToEachLaterRevision() throws Exception {

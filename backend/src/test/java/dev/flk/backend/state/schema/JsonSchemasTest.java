@@ -3,14 +3,21 @@ package dev.flk.backend.state.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import dev.flk.state.Schemas.Compiled;
 import dev.flk.state.Schemas.Steps;
 import dev.flk.state.Schemas.Violation;
 import dev.flk.state.StateException;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class JsonSchemasTest {
@@ -137,5 +144,119 @@ class JsonSchemasTest {
         }
         assertThat(schema.violation(value, steps()).orElseThrow().message())
                 .containsPattern("can't be checked: .*(steps|within one another)");
+    }
+
+    private static String repeated(int times, String text) {
+        return "[" + (text + ",").repeat(times - 1) + text + "]";
+    }
+
+    /** Returns a schema of 40 definitions, each of which applies the next one twice by a keyword. */
+    private static String doubling(String keyword, String last) {
+        StringBuilder definitions = new StringBuilder("\"d40\":" + last);
+        for (int i = 39; i >= 0; i--) {
+            String next = "{\"$ref\":\"#/$defs/d" + (i + 1) + "\"}";
+            definitions.append(",\"d" + i + "\":{\"" + keyword + "\":[" + next + "," + next + "]}");
+        }
+        return "{\"$ref\":\"#/$defs/d0\",\"$defs\":{" + definitions + "}}";
+    }
+
+    static Stream<Arguments> expensive() {
+        String integers = repeated(1_000, "1");
+        return Stream.of(
+                arguments(doubling("allOf", "{\"type\":\"integer\"}"), "1"),
+                arguments(doubling("anyOf", "{\"type\":\"string\"}"), "1"),
+                arguments(doubling("oneOf", "{\"type\":\"string\"}"), "1"),
+                arguments(doubling("allOf", "{\"unevaluatedProperties\":false}"), "{}"),
+                arguments("{\"allOf\":" + repeated(1_000, "{\"uniqueItems\":true}") + "}", repeated(9_999, "[1]")),
+                arguments("{\"allOf\":" + repeated(4_000, "{\"contains\":true}") + "}", integers),
+                arguments("{\"items\":{\"not\":{\"enum\":" + repeated(4_000, "2") + "}}}", integers),
+                arguments("{\"items\":{\"anyOf\":[{\"const\":" + repeated(4_000, "2") + "},true]}}", integers),
+                arguments("{\"items\":{\"multipleOf\":0.1}}", repeated(90_000, "1")),
+                arguments("{\"pattern\":\"^(.*a){12}c$\"}", '"' + "a".repeat(100) + "b\""),
+                arguments("{\"pattern\":\".*.*.*=$\"}", '"' + "a".repeat(10_000) + "\""),
+                arguments("{\"pattern\":\"" + "^".repeat(10_000) + "x\"}", '"' + "a".repeat(100_000) + "\""));
+    }
+
+    @ParameterizedTest
+    @MethodSource("expensive")
+    void violation_tooManySteps_isAViolationWithThatReason(String schema, String value) {
+        assertThat(violation(schema, value)).hasValueSatisfying(violation -> assertThat(violation.toString())
+                .startsWith("the value ")
+                .contains("it needs more than 3000000 steps"));
+    }
+
+    /** Checks values of the maximum size that a value may have. */
+    @Test
+    void violation_largeValueOfASimpleSchema_isChecked() {
+        assertThat(violation("{\"items\":{\"type\":\"integer\",\"minimum\":0}}", repeated(500_000, "1")))
+                .isEmpty();
+        assertThat(violation("{\"pattern\":\"^[a-z]+$\",\"maxLength\":1048576}", '"' + "a".repeat(1_000_000) + "\""))
+                .isEmpty();
+        assertThat(violation("{\"uniqueItems\":true}", IntStream.range(0, 100_000)
+                        .mapToObj(Integer::toString)
+                        .collect(Collectors.joining(",", "[", "]"))))
+                .isEmpty();
+    }
+
+    /** Matching these patterns would take years without reading one character. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)(|)x",
+                "(?:a*)?(?:a*)?(?:a*)?(?:a*)?(?:a*)?(?:a*)?(?:a*)?(?:a*)?(?:a*)?(?:a*)?(?:a*)?(?:a*)?x",
+                "((){1000000000}){1000000000}x",
+                "()\\\\Q\\\\E{1000000000}x",
+                "(?<=^x{0,1000000000})y",
+                "(?x)( ) {1000000000}"
+            })
+    void compile_patternThatReadsNothing_isRefused(String pattern) {
+        assertThatThrownBy(() -> JsonSchemas.compile("{\"pattern\":\"" + pattern + "\"}", steps()))
+                .isInstanceOf(StateException.class)
+                .hasMessageContaining("not a JSON Schema")
+                .hasMessageMatching("(?s).*(too expensive|flag x).*");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "^[A-Z][a-z]*( [A-Z][a-z]*)*$ | New York | true",
+                "^(\\\\+\\\\d{1,3})?(-\\\\d+)*$ | +44-20 | true",
+                "^(?:(?:25[0-5]|2[0-4]\\\\d|1?\\\\d?\\\\d)(?:\\\\.(?!$)|$)){4}$ | 10.0.0.255 | true",
+                "^(?=.*[0-9])(?=.*[a-z]).{8,64}$ | abcdefg1 | true",
+                "^(?<year>\\\\d{4})-\\\\k<year>$ | 2026-2026 | true",
+                "(?i)^[]a-z[0-9&&[^3]]]+$ | X]4 | true",
+                "^\\\\p{Lu}\\\\x{41}\\\\b$ | ÄA | true",
+                "\\\\Q(|)\\\\E{2} | (|)) | true",
+                "^a{2,4}+b | aab | true",
+            })
+    void pattern_ofUsualKinds_isAccepted(String pattern, String value, boolean matches) {
+        assertThat(violation("{\"pattern\":\"" + pattern + "\"}", '"' + value + '"').isEmpty())
+                .isEqualTo(matches);
+    }
+
+    static Stream<Arguments> tooLarge() {
+        String chain = IntStream.range(0, 2_000)
+                .mapToObj(i -> "\"d" + i + "\":{\"$ref\":\"#/$defs/d" + (i + 1) + "\"}")
+                .collect(Collectors.joining(",", "{", ",\"d2000\":true}"));
+        return Stream.of(
+                arguments("{\"enum\":[\"" + "a".repeat(300_000) + "\"]}", "longer than 262144 characters"),
+                arguments("{\"$ref\":\"#/$defs/d0\",\"$defs\":" + chain + "}", "more than 1000 keywords"),
+                arguments("{\"anyOf\":" + repeated(20_000, "{\"not\":{}}") + "}", "more than 3000000 steps"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("tooLarge")
+    void compile_schemaTooLarge_isRefused(String schema, String why) {
+        assertThatThrownBy(() -> JsonSchemas.compile(schema, steps()))
+                .isInstanceOf(StateException.class)
+                .hasMessageContaining(why);
+    }
+
+    @Test
+    void enumAndUniqueItems_equalNumbersWithinObjects_areEqual() {
+        assertThat(violation("{\"enum\":[{\"a\":1,\"b\":[2.50]}]}", "{\"b\":[2.5],\"a\":1.0}")).isEmpty();
+        assertThat(violation("{\"uniqueItems\":true}", "[{\"a\":1,\"b\":2},{\"b\":2.0,\"a\":1}]")).isPresent();
     }
 }
