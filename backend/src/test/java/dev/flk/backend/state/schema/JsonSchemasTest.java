@@ -150,6 +150,10 @@ class JsonSchemasTest {
         return "[" + (text + ",").repeat(times - 1) + text + "]";
     }
 
+    private static String numbers(int count) {
+        return IntStream.range(0, count).mapToObj(Integer::toString).collect(Collectors.joining(",", "[", "]"));
+    }
+
     /** Returns a schema of 40 definitions, each of which applies the next one twice by a keyword. */
     private static String doubling(String keyword, String last) {
         StringBuilder definitions = new StringBuilder("\"d40\":" + last);
@@ -167,8 +171,8 @@ class JsonSchemasTest {
                 arguments(doubling("anyOf", "{\"type\":\"string\"}"), "1"),
                 arguments(doubling("oneOf", "{\"type\":\"string\"}"), "1"),
                 arguments(doubling("allOf", "{\"unevaluatedProperties\":false}"), "{}"),
-                arguments("{\"allOf\":" + repeated(1_000, "{\"uniqueItems\":true}") + "}", repeated(9_999, "[1]")),
-                arguments("{\"allOf\":" + repeated(4_000, "{\"contains\":true}") + "}", integers),
+                arguments("{\"allOf\":" + repeated(1_000, "{\"uniqueItems\":true}") + "}", numbers(9_999)),
+                arguments("{\"allOf\":" + repeated(2_000, "{\"contains\":true}") + "}", numbers(2_000)),
                 arguments("{\"items\":{\"not\":{\"enum\":" + repeated(4_000, "2") + "}}}", integers),
                 arguments("{\"items\":{\"anyOf\":[{\"const\":" + repeated(4_000, "2") + "},true]}}", integers),
                 arguments("{\"items\":{\"multipleOf\":0.1}}", repeated(90_000, "1")),
@@ -192,10 +196,7 @@ class JsonSchemasTest {
                 .isEmpty();
         assertThat(violation("{\"pattern\":\"^[a-z]+$\",\"maxLength\":1048576}", '"' + "a".repeat(1_000_000) + "\""))
                 .isEmpty();
-        assertThat(violation("{\"uniqueItems\":true}", IntStream.range(0, 100_000)
-                        .mapToObj(Integer::toString)
-                        .collect(Collectors.joining(",", "[", "]"))))
-                .isEmpty();
+        assertThat(violation("{\"uniqueItems\":true}", numbers(100_000))).isEmpty();
     }
 
     /** Matching these patterns would take years without reading one character. */
@@ -218,18 +219,18 @@ class JsonSchemasTest {
 
     @ParameterizedTest
     @CsvSource(
-            delimiter = '|',
+            delimiter = ';',
             quoteCharacter = '~',
             value = {
-                "^[A-Z][a-z]*( [A-Z][a-z]*)*$ | New York | true",
-                "^(\\\\+\\\\d{1,3})?(-\\\\d+)*$ | +44-20 | true",
-                "^(?:(?:25[0-5]|2[0-4]\\\\d|1?\\\\d?\\\\d)(?:\\\\.(?!$)|$)){4}$ | 10.0.0.255 | true",
-                "^(?=.*[0-9])(?=.*[a-z]).{8,64}$ | abcdefg1 | true",
-                "^(?<year>\\\\d{4})-\\\\k<year>$ | 2026-2026 | true",
-                "(?i)^[]a-z[0-9&&[^3]]]+$ | X]4 | true",
-                "^\\\\p{Lu}\\\\x{41}\\\\b$ | ÄA | true",
-                "\\\\Q(|)\\\\E{2} | (|)) | true",
-                "^a{2,4}+b | aab | true",
+                "^[A-Z][a-z]*( [A-Z][a-z]*)*$ ; New York ; true",
+                "^(\\\\+\\\\d{1,3})?(-\\\\d+)*$ ; +44-20 ; true",
+                "^(?:(?:25[0-5]|2[0-4]\\\\d|1?\\\\d?\\\\d)(?:\\\\.(?!$)|$)){4}$ ; 10.0.0.255 ; true",
+                "^(?=.*[0-9])(?=.*[a-z]).{8,64}$ ; abcdefg1 ; true",
+                "^(?<year>\\\\d{4})-\\\\k<year>$ ; 2026-2026 ; true",
+                "(?i)^[]a-z[0-9&&[^3]]]+$ ; X]4 ; true",
+                "^\\\\p{Lu}\\\\x{41}\\\\b$ ; ÄA ; true",
+                "\\\\Q(|)\\\\E{2} ; (|)) ; true",
+                "^a{2,4}+b ; aab ; true",
             })
     void pattern_ofUsualKinds_isAccepted(String pattern, String value, boolean matches) {
         assertThat(violation("{\"pattern\":\"" + pattern + "\"}", '"' + value + '"').isEmpty())
