@@ -207,8 +207,7 @@ final class CheckedCommits implements AutoCloseable {
             return true;
         }
 
-        private void answer(
-                List<Operation> conditions, @Nullable Committed committed, @Nullable Throwable failure) {
+        private void answer(List<Operation> conditions, @Nullable Committed committed, @Nullable Throwable failure) {
             if (committed != null) {
                 unchecked.answer().complete(committed);
             } else if (!conditions.isEmpty() // otherwise, one of the operations is itself in conflict

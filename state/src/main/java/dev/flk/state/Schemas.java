@@ -231,7 +231,8 @@ public final class Schemas implements AutoCloseable {
      * Returns the conditions of {@link #check}, if none of the written namespaces has a schema; null if one has a
      * schema, or if this is not known. Does not block.
      */
-    @Nullable List<Operation> conditionsWithoutCheck(List<Operation> operations) {
+    @Nullable
+    List<Operation> conditionsWithoutCheck(List<Operation> operations) {
         Set<String> namespaces = Set.of();
         for (Operation operation : operations) {
             String namespace = operation.key().namespace();
@@ -296,7 +297,11 @@ public final class Schemas implements AutoCloseable {
      * @param call receives the condition that the caller has given up
      */
     public <T> CompletionStage<T> inTurn(
-            String caller, String namespace, long weight, BooleanSupplier isCancelled, Function<BooleanSupplier, T> call) {
+            String caller,
+            String namespace,
+            long weight,
+            BooleanSupplier isCancelled,
+            Function<BooleanSupplier, T> call) {
         CompletableFuture<T> answer = new CompletableFuture<>();
         FairThreads.Task task = new FairThreads.Task() {
             @Override
@@ -359,7 +364,9 @@ public final class Schemas implements AutoCloseable {
         try {
             steps.next();
             return new InForce(
-                    version, compiler.compile(Objects.requireNonNull(newest.get().json()), steps), null);
+                    version,
+                    compiler.compile(Objects.requireNonNull(newest.get().json()), steps),
+                    null);
         } catch (StateException e) {
             if (e.reason() != Reason.INVALID) {
                 throw e;

@@ -568,9 +568,7 @@ public final class StateEngine implements AutoCloseable {
             submit(new PendingCommit(operations, List.of(), request, "tx " + txId, otherwise, answer));
         } else {
             checked.submit(
-                    caller,
-                    new PendingCommit(operations, List.of(), request, "tx " + txId, null, answer),
-                    isCancelled);
+                    caller, new PendingCommit(operations, List.of(), request, "tx " + txId, null, answer), isCancelled);
         }
         return answer;
     }

@@ -52,8 +52,8 @@ class BlockedWriterTest {
     }
 
     private Storage waiting(Storage storage) {
-        return (Storage)
-                Proxy.newProxyInstance(Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (self, method, arguments) -> {
+        return (Storage) Proxy.newProxyInstance(
+                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (self, method, arguments) -> {
                     if (method.getName().equals("commit")) {
                         begun.release();
                         permits.acquire();
@@ -101,10 +101,11 @@ class BlockedWriterTest {
         assertThat(engine.blocked()).isEmpty();
         pass(2);
 
-        assertThat(engine.blocked()).hasValueSatisfying(blocked -> assertThat(blocked)
-                .hasMessageContaining("no commit has completed for 11 s")
-                .extracting(StateException::details)
-                .isEqualTo(Map.of("cause", "WRITER_BLOCKED")));
+        assertThat(engine.blocked())
+                .hasValueSatisfying(blocked -> assertThat(blocked)
+                        .hasMessageContaining("no commit has completed for 11 s")
+                        .extracting(StateException::details)
+                        .isEqualTo(Map.of("cause", "WRITER_BLOCKED")));
 
         permits.release(1_000);
         assertThat(join(waiting).revision()).isEqualTo(2);

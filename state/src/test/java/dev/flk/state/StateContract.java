@@ -127,10 +127,16 @@ abstract class StateContract {
         state.engine.stage(ME, begun.txId(), state.write("a", "k", "7"));
         assertThat(reasonOf(() -> state.commit(begun.txId(), ""))).isEqualTo(Reason.INVALID);
 
-        assertThat(state.engine.schemas().check("default", "5", null, () -> false).violating())
+        assertThat(state.engine
+                        .schemas()
+                        .check("default", "5", null, () -> false)
+                        .violating())
                 .extracting(Schemas.Violating::key)
                 .containsExactly(key("a", "k"));
-        assertThat(state.engine.schemas().check("default", "", null, () -> false).violating())
+        assertThat(state.engine
+                        .schemas()
+                        .check("default", "", null, () -> false)
+                        .violating())
                 .isEmpty();
         assertThat(reasonOf(() -> state.engine.schemas().set("default", "\"none\"", -1, () -> false)))
                 .isEqualTo(Reason.INVALID);
@@ -139,7 +145,8 @@ abstract class StateContract {
 
         state.restart();
         assertThat(reasonOf(() -> state.apply(state.write("a", "k", "3")))).isEqualTo(Reason.INVALID);
-        assertThat(state.apply(state.engine.schemas().set("default", "3", 1, () -> false)).versions())
+        assertThat(state.apply(state.engine.schemas().set("default", "3", 1, () -> false))
+                        .versions())
                 .containsExactly(2L);
         assertThat(state.apply("r", state.write("a", "k", "3")).versions()).containsExactly(3L);
         assertThat(state.apply(state.engine.schemas().delete("default", 2)).versions())

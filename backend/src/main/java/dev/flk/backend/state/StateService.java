@@ -194,8 +194,7 @@ final class StateService extends StateImplBase {
                     .map(operation -> Messages.operation(engine, operation))
                     .toList();
             operations.forEach(caller()::require);
-            return engine.apply(
-                    caller().name(), operations, request.getRequestId(), Context.current()::isCancelled);
+            return engine.apply(caller().name(), operations, request.getRequestId(), Context.current()::isCancelled);
         });
     }
 
@@ -473,8 +472,7 @@ final class StateService extends StateImplBase {
 
     /** Runs a call that compiles a schema or checks values, on the threads that callers share for such calls. */
     private <T> CompletionStage<T> inTurn(String namespace, String json, Function<BooleanSupplier, T> call) {
-        return engine.schemas()
-                .inTurn(caller().name(), namespace, json.length(), Context.current()::isCancelled, call);
+        return engine.schemas().inTurn(caller().name(), namespace, json.length(), Context.current()::isCancelled, call);
     }
 
     @Override

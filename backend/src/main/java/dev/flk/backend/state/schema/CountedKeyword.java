@@ -77,8 +77,8 @@ final class CountedKeyword implements Keyword {
     }
 
     @Override
-    public KeywordValidator newValidator(
-            SchemaLocation location, JsonNode own, Schema parent, SchemaContext context) throws Exception {
+    public KeywordValidator newValidator(SchemaLocation location, JsonNode own, Schema parent, SchemaContext context)
+            throws Exception {
         String name = keyword.getValue();
         boolean isOfOwnSize = OF_OWN_SIZE.contains(name);
         Metered.current().takeForConstruction(CONSTRUCTION_STEPS + (isOfOwnSize ? size(own) : 0));

@@ -61,9 +61,7 @@ class JsonSchemasTest {
                 "[] | the value array found, object expected",
             })
     void violation_namesThePathAndTheExpectation(String value, String violation) {
-        String found = violation(SCORE, value)
-                .map(Violation::toString)
-                .orElse("");
+        String found = violation(SCORE, value).map(Violation::toString).orElse("");
         assertThat(found).startsWith(violation == null ? "" : violation);
         assertThat(found.isEmpty()).isEqualTo(violation == null);
     }
@@ -92,9 +90,7 @@ class JsonSchemasTest {
                 "{\"uniqueItems\":true} | [0.5,0.50] | the value must have only unique items",
             })
     void violation_correctedKeywords_followTheDraft(String schema, String value, String violation) {
-        String found = violation(schema, value)
-                .map(Violation::toString)
-                .orElse("");
+        String found = violation(schema, value).map(Violation::toString).orElse("");
         assertThat(found).startsWith(violation == null ? "" : violation);
         assertThat(found.isEmpty()).isEqualTo(violation == null);
     }
@@ -184,9 +180,10 @@ class JsonSchemasTest {
     @ParameterizedTest
     @MethodSource("expensive")
     void violation_tooManySteps_isAViolationWithThatReason(String schema, String value) {
-        assertThat(violation(schema, value)).hasValueSatisfying(violation -> assertThat(violation.toString())
-                .startsWith("the value ")
-                .contains("it needs more than 3000000 steps"));
+        assertThat(violation(schema, value))
+                .hasValueSatisfying(violation -> assertThat(violation.toString())
+                        .startsWith("the value ")
+                        .contains("it needs more than 3000000 steps"));
     }
 
     /** Checks values of the maximum size that a value may have. */
@@ -233,7 +230,8 @@ class JsonSchemasTest {
                 "^a{2,4}+b ; aab ; true",
             })
     void pattern_ofUsualKinds_isAccepted(String pattern, String value, boolean matches) {
-        assertThat(violation("{\"pattern\":\"" + pattern + "\"}", '"' + value + '"').isEmpty())
+        assertThat(violation("{\"pattern\":\"" + pattern + "\"}", '"' + value + '"')
+                        .isEmpty())
                 .isEqualTo(matches);
     }
 
@@ -257,7 +255,9 @@ class JsonSchemasTest {
 
     @Test
     void enumAndUniqueItems_equalNumbersWithinObjects_areEqual() {
-        assertThat(violation("{\"enum\":[{\"a\":1,\"b\":[2.50]}]}", "{\"b\":[2.5],\"a\":1.0}")).isEmpty();
-        assertThat(violation("{\"uniqueItems\":true}", "[{\"a\":1,\"b\":2},{\"b\":2.0,\"a\":1}]")).isPresent();
+        assertThat(violation("{\"enum\":[{\"a\":1,\"b\":[2.50]}]}", "{\"b\":[2.5],\"a\":1.0}"))
+                .isEmpty();
+        assertThat(violation("{\"uniqueItems\":true}", "[{\"a\":1,\"b\":2},{\"b\":2.0,\"a\":1}]"))
+                .isPresent();
     }
 }
