@@ -78,6 +78,11 @@ record PendingCommit(
         return new PendingCommit(operations, conditions, removal, request, content, error, answer);
     }
 
+    /** Returns a copy with these conditions and another answer. */
+    PendingCommit with(List<Operation> conditions, CompletableFuture<Committed> answer) {
+        return new PendingCommit(operations, conditions, removal, request, content, otherwise, answer);
+    }
+
     /** Returns the approximate size of the operations in memory, in bytes. */
     long held() {
         return bytes() + operations.size() * HELD_BYTES;

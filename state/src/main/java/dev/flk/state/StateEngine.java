@@ -10,16 +10,21 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
@@ -32,8 +37,10 @@ import org.jspecify.annotations.Nullable;
  * answered when it is on disk; a read that begins afterwards sees it. Safe for any thread; every rejection by the
  * engine itself is a {@link StateException}.
  *
- * <p>One thread, the writer's, opens the storage and commits. Another thread expires transactions and, if the storage
- * has failed, makes the writer's thread open the storage again. Reads run on the threads of their callers.
+ * <p>One thread, the writer's, opens the storage and commits; nothing of a caller runs on it. A second thread completes
+ * the answers and wakes watches. Values are checked against schemas on threads that callers share fairly. Another thread
+ * expires transactions and, if the storage has failed, makes the writer's thread open the storage again. Reads run on
+ * the threads of their callers.
  */
 public final class StateEngine implements AutoCloseable {
     /** The time for which the answer to a request is remembered and can be repeated. */
@@ -48,17 +55,13 @@ public final class StateEngine implements AutoCloseable {
     public static final int MAX_PAGE = 1_000;
 
     private static final int MAX_OPERATIONS = 10_000;
-    /**
-     * The maximum number of times that a transaction is checked against the schemas; it is checked again if a schema
-     * has changed before the transaction is decided.
-     */
-    private static final int MOST_SCHEMA_CHECKS = 10;
-
     private static final long MAX_TRANSACTION_BYTES = 3L << 20;
     private static final int MAX_REQUEST_ID_BYTES = 64;
     private static final long TICK_MILLIS = 1_000;
     private static final long FORGET_EVERY_TICKS = 30;
     private static final long CLOSE_MILLIS = 3_000;
+    /** The time without a completed commit after which the writer counts as blocked. */
+    static final Duration BLOCKED_AFTER = Duration.ofSeconds(10);
 
     private final Storage storage;
     private final Settings settings;
@@ -69,12 +72,16 @@ public final class StateEngine implements AutoCloseable {
     private final OpenTransactions transactions;
     private final OpenTransactions.Limits limits;
     private final Schemas schemas;
+    private final CheckedCommits checked;
     private final Writer writer;
     private final Thread writerThread;
     private final ScheduledExecutorService ticks;
-    private final Watches watches = new Watches();
-    private final History history = new History(this, watches);
-    private final StateReads reads = new StateReads(this, history);
+    /** The thread that completes answers and calls watches. The room of the queue bounds its tasks. */
+    private final ExecutorService answers;
+
+    private final Watches watches;
+    private final History history;
+    private final StateReads reads;
     private volatile @Nullable StateException problem =
             Reason.STARTING.because("the state engine is starting; try again in a moment");
     private long tick;
@@ -85,6 +92,9 @@ public final class StateEngine implements AutoCloseable {
 
     private final AtomicLong timesMissing = new AtomicLong();
     private final AtomicBoolean isExpiring = new AtomicBoolean();
+    private final AtomicBoolean isForgetting = new AtomicBoolean();
+    /** Whether the step of a tick waits for the writer's thread; if so, later ticks add no other. */
+    private final AtomicBoolean isTickQueued = new AtomicBoolean();
 
     /**
      * The limits of the engine.
@@ -135,7 +145,12 @@ public final class StateEngine implements AutoCloseable {
             LongSupplier freeBytes,
             Schemas.Compiler compiler) {
         this.storage = storage;
-        this.schemas = new Schemas(this, compiler);
+        this.schemas = new Schemas(this, compiler, nanoTicker);
+        this.checked = new CheckedCommits(schemas, this::submit, settings.maxStagedBytes());
+        this.answers = answers();
+        this.watches = new Watches(answers);
+        this.history = new History(this, watches);
+        this.reads = new StateReads(this, history);
         this.settings = settings;
         this.clock = clock;
         this.expiry = expiry;
@@ -153,9 +168,11 @@ public final class StateEngine implements AutoCloseable {
                 clock,
                 expiry,
                 this::elapsedMicros,
+                nanoTicker,
                 REMEMBERED_MICROS,
                 settings.maxStagedBytes(),
                 limits,
+                answers,
                 new Writer.Listener() {
                     @Override
                     public void committed(Head head) {
@@ -174,6 +191,21 @@ public final class StateEngine implements AutoCloseable {
             thread.setDaemon(true);
             return thread;
         });
+    }
+
+    private static ExecutorService answers() {
+        return new ThreadPoolExecutor(
+                1,
+                1,
+                0,
+                TimeUnit.SECONDS,
+                new LinkedBlockingQueue<>(),
+                step -> {
+                    Thread thread = new Thread(step, "state-answers");
+                    thread.setDaemon(true);
+                    return thread;
+                },
+                (step, closed) -> step.run()); // after close(), the storage refuses the last commits; they get answers
     }
 
     /**
@@ -256,16 +288,28 @@ public final class StateEngine implements AutoCloseable {
     private void tick() {
         transactions.expire();
         tick++;
+        boolean forgets = tick % FORGET_EVERY_TICKS == 0;
+        if (isTickQueued.compareAndSet(false, true)) {
+            writer.run(() -> {
+                isTickQueued.set(false);
+                step(forgets);
+            });
+        }
+    }
+
+    private void step(boolean forgets) {
         StateException met = problem;
-        if (met != null && met.reason() != Reason.STARTING) {
-            later(this::open);
-        } else if (met == null && watches.count() > 0) {
-            later(() -> noticed(storage.head())); // this wakes waiting replays if the history was replaced
+        if (met != null) {
+            if (met.reason() != Reason.STARTING) {
+                open();
+            }
+            return;
         }
-        if (met == null) {
-            later(this::expireKeys);
+        if (watches.count() > 0) {
+            reporting(() -> noticed(storage.head())); // this wakes waiting replays if the history was replaced
         }
-        if (met == null && tick % FORGET_EVERY_TICKS == 0) {
+        reporting(this::expireKeys);
+        if (forgets && isForgetting.compareAndSet(false, true)) {
             later(this::forget);
         }
     }
@@ -286,18 +330,25 @@ public final class StateEngine implements AutoCloseable {
         isExpiring.set(true);
         List<Operation> deletions =
                 over.stream().<Operation>map(Operation.Expire::new).toList();
-        var unused = submit(new PendingCommit(deletions, List.of(), null, "", null, new CompletableFuture<>()))
-                .whenComplete((committed, failure) -> {
-                    isExpiring.set(false);
-                    if (failure == null && committed.revision() > 0 && over.size() == MAX_PAGE) {
-                        later(this::expireKeys);
-                    }
-                });
+        CompletableFuture<Committed> answer = new CompletableFuture<>();
+        var unused = answer.whenComplete((committed, failure) -> {
+            isExpiring.set(false);
+            if (failure == null && committed.revision() > 0 && over.size() == MAX_PAGE) {
+                later(this::expireKeys);
+            }
+        });
+        submit(new PendingCommit(deletions, List.of(), null, "", null, answer));
     }
 
     /** Removes expired answers in steps, so that commits can run between the steps. */
     private void forget() {
-        if (forgetAnswers()) {
+        boolean isMore = false;
+        try {
+            isMore = forgetAnswers();
+        } finally {
+            isForgetting.set(isMore);
+        }
+        if (isMore) {
             later(this::forget);
         }
     }
@@ -309,15 +360,17 @@ public final class StateEngine implements AutoCloseable {
 
     /** Runs a step on the writer's thread; an outage becomes the {@link #problem}. */
     private void later(Runnable step) {
-        writer.run(() -> {
-            try {
-                step.run();
-            } catch (StateException e) {
-                if (e.isOutage()) {
-                    problem = e;
-                }
+        writer.run(() -> reporting(step));
+    }
+
+    private void reporting(Runnable step) {
+        try {
+            step.run();
+        } catch (StateException e) {
+            if (e.isOutage()) {
+                problem = e;
             }
-        });
+        }
     }
 
     /**
@@ -354,6 +407,21 @@ public final class StateEngine implements AutoCloseable {
                 ? Optional.empty()
                 : Optional.of(Reason.DISK_FULL.because("the disk is nearly full: less than " + settings.minFreeBytes()
                         + " bytes would remain free (STATE_MIN_FREE_BYTES)"));
+    }
+
+    /**
+     * Returns a description of the state if commits do not complete, because the storage or a callback does not return;
+     * empty if the writer makes progress or has nothing to do.
+     */
+    public Optional<StateException> blocked() {
+        Duration blocked = Duration.ofNanos(writer.blockedNanos());
+        return blocked.compareTo(BLOCKED_AFTER) < 0
+                ? Optional.empty()
+                : Optional.of(Reason.STORE_DOWN.because(
+                        "no commit has completed for " + blocked.toSeconds()
+                                + " s; look at the disk or the database of the state, and at the threads state-writer and"
+                                + " state-answers in a thread dump",
+                        Map.of("cause", "WRITER_BLOCKED")));
     }
 
     void requireUp() {
@@ -425,19 +493,24 @@ public final class StateEngine implements AutoCloseable {
      * @param requestId the id of the request; empty if the caller gave none
      */
     public CompletionStage<Committed> commit(String caller, String txId, String requestId) {
-        return commit(caller, txId, requestId, staged -> {});
+        return commit(caller, txId, requestId, staged -> {}, () -> false);
     }
 
     /**
      * Commits the staged operations like {@link #commit(String, String, String)}, but only if {@code permit} accepts
-     * them.
+     * them and the caller waits for the answer.
      *
      * @param permit a function that receives the operations, and throws an exception to reject them; a rejection aborts
      *     the transaction
+     * @param isCancelled whether the caller has given up, which ends the check of the values
      */
     public CompletionStage<Committed> commit(
-            String caller, String txId, String requestId, Consumer<List<Operation>> permit) {
-        return afterCommitInProgress(caller, txId, () -> commitOnce(caller, txId, requestId, permit));
+            String caller,
+            String txId,
+            String requestId,
+            Consumer<List<Operation>> permit,
+            BooleanSupplier isCancelled) {
+        return afterCommitInProgress(caller, txId, () -> commitOnce(caller, txId, requestId, permit, isCancelled));
     }
 
     /**
@@ -467,7 +540,11 @@ public final class StateEngine implements AutoCloseable {
     }
 
     private CompletionStage<Committed> commitOnce(
-            String caller, String txId, String requestId, Consumer<List<Operation>> permit) {
+            String caller,
+            String txId,
+            String requestId,
+            Consumer<List<Operation>> permit,
+            BooleanSupplier isCancelled) {
         RequestKey request;
         try {
             requireUp();
@@ -488,9 +565,11 @@ public final class StateEngine implements AutoCloseable {
             otherwise = e; // the caller receives this error, unless an answer to this request is remembered
         }
         if (otherwise != null) {
-            return submit(new PendingCommit(operations, List.of(), request, "tx " + txId, otherwise, answer));
+            submit(new PendingCommit(operations, List.of(), request, "tx " + txId, otherwise, answer));
+        } else {
+            checked.submit(
+                    caller, new PendingCommit(operations, List.of(), request, "tx " + txId, null, answer), isCancelled);
         }
-        submitChecked(operations, request, "tx " + txId, answer, MOST_SCHEMA_CHECKS);
         return answer;
     }
 
@@ -509,17 +588,28 @@ public final class StateEngine implements AutoCloseable {
      * @param requestId the id of the request; empty if the caller gave none
      */
     public CompletionStage<Committed> apply(String caller, List<Operation> operations, String requestId) {
+        return apply(caller, operations, requestId, () -> false);
+    }
+
+    /**
+     * Commits the operations like {@link #apply(String, List, String)}, as long as the caller waits for the answer.
+     *
+     * @param isCancelled whether the caller has given up, which ends the check of the values
+     */
+    public CompletionStage<Committed> apply(
+            String caller, List<Operation> operations, String requestId, BooleanSupplier isCancelled) {
         requireUp();
         limits.require(operations.size(), PendingCommit.bytes(operations));
         RequestKey request = request(caller, requestId);
-        CompletableFuture<Committed> answer = new CompletableFuture<>();
-        submitChecked(
+        PendingCommit commit = new PendingCommit(
                 operations,
+                List.of(),
                 request,
                 request == null ? "" : PendingCommit.digest(operations),
-                answer,
-                MOST_SCHEMA_CHECKS);
-        return answer;
+                null,
+                new CompletableFuture<>());
+        checked.submit(caller, commit, isCancelled);
+        return commit.answer();
     }
 
     /**
@@ -544,10 +634,12 @@ public final class StateEngine implements AutoCloseable {
         if (ifRevision.isPresent() && ifRevision.getAsLong() < 0) {
             throw Reason.INVALID.because("if_revision is negative: " + ifRevision.getAsLong());
         }
-        return submit(new PendingCommit(
+        PendingCommit removal = new PendingCommit(
                 new PendingCommit.Removal(
                         namespace, agentId, prefix, ifRevision.orElse(PendingCommit.Removal.ANY_REVISION)),
-                request(caller, requestId)));
+                request(caller, requestId));
+        checked.submit(caller, removal, () -> false);
+        return removal.answer();
     }
 
     private static @Nullable RequestKey request(String caller, String requestId) {
@@ -560,45 +652,7 @@ public final class StateEngine implements AutoCloseable {
         return new RequestKey(caller, requestId);
     }
 
-    /**
-     * Checks operations against the schemas of their namespaces and submits them. If a schema changes meanwhile, checks
-     * and submits them again.
-     */
-    private void submitChecked(
-            List<Operation> operations,
-            @Nullable RequestKey request,
-            String content,
-            CompletableFuture<Committed> answer,
-            int checksLeft) {
-        List<Operation> conditions = List.of();
-        StateException invalid = null;
-        try {
-            conditions = schemas.check(operations);
-        } catch (StateException e) {
-            invalid = e; // the caller receives this error, unless an answer to this request is remembered
-        } catch (RuntimeException | Error e) {
-            answer.completeExceptionally(e); // otherwise, later calls of the transaction would wait forever
-            return;
-        }
-        boolean isChecked = !conditions.isEmpty();
-        CompletableFuture<Committed> decided = new CompletableFuture<>();
-        var unused = submit(new PendingCommit(operations, conditions, request, content, invalid, decided))
-                .whenComplete((committed, failure) -> {
-                    if (failure == null) {
-                        answer.complete(committed);
-                    } else if (isChecked // otherwise, one of the operations is itself in conflict
-                            && failure instanceof StateException refused
-                            && Schemas.isOutdated(refused)
-                            && checksLeft > 1) {
-                        schemas.forget(operations);
-                        submitChecked(operations, request, content, answer, checksLeft - 1);
-                    } else {
-                        answer.completeExceptionally(failure);
-                    }
-                });
-    }
-
-    private CompletionStage<Committed> submit(PendingCommit commit) {
+    private void submit(PendingCommit commit) {
         try {
             boolean isWrite = !commit.operations().isEmpty() || commit.removal() != null;
             Optional<StateException> full = isWrite ? full(commit.bytes()) : Optional.empty();
@@ -610,7 +664,6 @@ public final class StateEngine implements AutoCloseable {
         } catch (StateException e) {
             commit.answer().completeExceptionally(e);
         }
-        return commit.answer();
     }
 
     /** Returns the schemas of namespaces. */
@@ -676,9 +729,13 @@ public final class StateEngine implements AutoCloseable {
     @Override
     public void close() {
         ticks.shutdownNow();
+        schemas.close();
+        checked.close();
         writer.end();
         try {
             writerThread.join(CLOSE_MILLIS);
+            answers.shutdown();
+            answers.awaitTermination(CLOSE_MILLIS, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

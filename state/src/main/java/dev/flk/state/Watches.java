@@ -2,13 +2,19 @@
 package dev.flk.state;
 
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Callbacks that wait for a revision of a history. Each callback is called at most once, either immediately or on the
- * thread that publishes the revision. Safe for any thread.
+ * Callbacks that wait for a revision of a history. Each callback is called at most once, either immediately or by an
+ * executor, so that the thread that publishes a revision waits for no callback. Safe for any thread.
  */
 final class Watches {
     private final ConcurrentLinkedQueue<Watch> waiting = new ConcurrentLinkedQueue<>();
+    private final Executor executor;
+    /** Whether the executor will compare all callbacks with what is published. */
+    private final AtomicBoolean isDue = new AtomicBoolean();
+
     private volatile Published published = new Published("", 0);
 
     private record Published(String historyId, long revision) {}
@@ -34,6 +40,10 @@ final class Watches {
         boolean isDue(Published now) {
             return now.revision() > beyond || !now.historyId().equals(historyId);
         }
+    }
+
+    Watches(Executor executor) {
+        this.executor = executor;
     }
 
     /** Adds a callback; see {@link History#whenBeyond}. */
@@ -73,12 +83,20 @@ final class Watches {
             now = new Published(historyId, isSame ? Math.max(before.revision(), revision) : revision);
             published = now;
         }
+        if (!waiting.isEmpty() && isDue.compareAndSet(false, true)) {
+            executor.execute(this::callDue);
+        }
+        return before.historyId();
+    }
+
+    private void callDue() {
+        isDue.set(false);
+        Published now = published;
         for (Watch watch : waiting) {
             if (watch.isDue(now) && waiting.remove(watch)) {
                 call(watch);
             }
         }
-        return before.historyId();
     }
 
     /**

@@ -11,21 +11,23 @@ import dev.flk.state.Storage.RequestKey;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The loop of the single thread that commits. The loop takes queued commits, decides them in order, and answers them
- * once the storage has made them durable. The total size of the queued operations is bounded. {@link #submit} may be
- * called by any thread.
+ * The loop of the single thread that commits. The loop takes queued commits, decides them in order, and hands their
+ * answers to an executor once the storage has made them durable, so that nothing that depends on an answer runs on this
+ * thread. The total size of the operations that are queued or not answered yet is bounded. {@link #submit} and {@link
+ * #blockedNanos} may be called by any thread.
  */
 final class Writer {
     private static final int MOST_COMMITS_A_BATCH = 1_000;
@@ -43,7 +45,13 @@ final class Writer {
     private final long rememberedMicros;
     private final long maxQueueBytes;
     private final OpenTransactions.Limits limits;
+    private final Executor answers;
     private final Listener listener;
+    /** The time since which the thread runs one step or one commit of the storage. */
+    private final Since working;
+    /** The time since which the executor completes the answers of one batch. */
+    private final Since answering;
+
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
     private final ArrayDeque<Object> queue = new ArrayDeque<>();
@@ -59,22 +67,49 @@ final class Writer {
         void failed(StateException cause);
     }
 
+    /** The beginning of the work in progress, if any. */
+    private static final class Since {
+        private final LongSupplier nanoTicker;
+        private volatile @Nullable Long nanos;
+
+        Since(LongSupplier nanoTicker) {
+            this.nanoTicker = nanoTicker;
+        }
+
+        void begin() {
+            nanos = nanoTicker.getAsLong();
+        }
+
+        void end() {
+            nanos = null;
+        }
+
+        long passed() {
+            Long since = nanos;
+            return since == null ? 0 : nanoTicker.getAsLong() - since;
+        }
+    }
+
     /**
      * Creates a writer; {@link #loop} must be called to run it.
      *
      * @param clock the clock for the times of commits and the beginnings of lifetimes
      * @param expiry the clock for the ends of lifetimes
      * @param elapsedMicros a supplier of the elapsed time, which decides whether a remembered answer has expired
+     * @param nanoTicker monotonic time, which works before the storage is open
      * @param limits the limits of a transaction, which apply to a removal as well
+     * @param answers completes the answers of batches, one batch after the other
      */
     Writer(
             Storage storage,
             InstantSource clock,
             InstantSource expiry,
             LongSupplier elapsedMicros,
+            LongSupplier nanoTicker,
             long rememberedMicros,
             long maxQueueBytes,
             OpenTransactions.Limits limits,
+            Executor answers,
             Listener listener) {
         this.storage = storage;
         this.clock = clock;
@@ -83,7 +118,10 @@ final class Writer {
         this.rememberedMicros = rememberedMicros;
         this.maxQueueBytes = maxQueueBytes;
         this.limits = limits;
+        this.answers = answers;
         this.listener = listener;
+        this.working = new Since(nanoTicker);
+        this.answering = new Since(nanoTicker);
     }
 
     /** @throws StateException TOO_MANY_TX if the queue is full; STORE_DOWN if the writer is closed */
@@ -125,6 +163,7 @@ final class Writer {
     /** Runs until {@link #end} is called and everything that was submitted before is answered. */
     void loop() {
         for (List<Object> taken = take(); !taken.isEmpty(); taken = take()) {
+            working.begin();
             if (taken.get(0) instanceof Runnable step) {
                 step.run();
             } else {
@@ -132,6 +171,36 @@ final class Writer {
                         taken.stream().map(PendingCommit.class::cast).toList(),
                         elapsedMicros.getAsLong() + MOST_SPLITTING_MICROS);
             }
+            working.end();
+        }
+    }
+
+    /**
+     * Returns the time since the writer's thread or the answering executor has last completed something; 0 if both have
+     * nothing to do.
+     */
+    long blockedNanos() {
+        return Math.max(working.passed(), answering.passed());
+    }
+
+    /** Gives back the room of commits in the queue and completes their answers, on the executor. */
+    private void answer(List<PendingCommit> commits, Consumer<PendingCommit> answer) {
+        answers.execute(() -> {
+            answering.begin();
+            for (PendingCommit commit : commits) {
+                release(commit.held()); // first, so that a caller finds room as soon as its commit is answered
+                answer.accept(commit);
+            }
+            answering.end();
+        });
+    }
+
+    private void release(long bytes) {
+        lock.lock();
+        try {
+            queueBytes -= bytes;
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -172,7 +241,6 @@ final class Writer {
                     break;
                 }
             }
-            queueBytes -= bytes;
             return taken;
         } finally {
             lock.unlock();
@@ -204,7 +272,9 @@ final class Writer {
         Decided decided = new Decided(commits);
         try {
             storage.commit(keys, requests, decided::decide);
+            working.begin();
         } catch (StateException e) {
+            working.begin();
             boolean isOfOneCommit = !e.isOutage() && (e.reason() == Reason.STORE_DOWN || e.reason() == Reason.INVALID);
             if (isOfOneCommit && commits.size() > 1 && elapsedMicros.getAsLong() < splitUntilMicros) {
                 int half = commits.size() / 2;
@@ -215,19 +285,19 @@ final class Writer {
             if (e.isOutage()) {
                 listener.failed(e);
             }
-            commits.forEach(commit -> commit.answer().completeExceptionally(e));
+            answer(commits, commit -> commit.answer().completeExceptionally(e));
             return;
         } catch (RuntimeException | Error e) {
             StateException broken = StateException.down("the commit failed: " + e, e);
             listener.failed(broken);
-            commits.forEach(commit -> commit.answer().completeExceptionally(broken));
+            answer(commits, commit -> commit.answer().completeExceptionally(broken));
             return;
         }
         Head head = decided.head;
         if (head != null) {
             listener.committed(head);
         }
-        decided.complete();
+        answer(commits, decided::answer);
     }
 
     /**
@@ -236,8 +306,8 @@ final class Writer {
      */
     private final class Decided {
         private final List<PendingCommit> commits;
-        private final Map<CompletableFuture<Committed>, Committed> committed = new HashMap<>();
-        private final Map<CompletableFuture<Committed>, StateException> refused = new HashMap<>();
+        private final Map<PendingCommit, Committed> committed = new IdentityHashMap<>();
+        private final Map<PendingCommit, StateException> refused = new IdentityHashMap<>();
         private @Nullable Head head;
 
         Decided(List<PendingCommit> commits) {
@@ -256,9 +326,9 @@ final class Writer {
                     removal -> selected(removal, existing.head()));
             for (PendingCommit commit : commits) {
                 try {
-                    committed.put(commit.answer(), decision.decide(commit));
+                    committed.put(commit, decision.decide(commit));
                 } catch (StateException e) {
-                    refused.put(commit.answer(), e);
+                    refused.put(commit, e);
                 }
             }
             head = decision.head();
@@ -295,9 +365,13 @@ final class Writer {
             return all;
         }
 
-        void complete() {
-            committed.forEach(CompletableFuture::complete);
-            refused.forEach(CompletableFuture::completeExceptionally);
+        void answer(PendingCommit commit) {
+            StateException refusal = refused.get(commit);
+            if (refusal == null) {
+                commit.answer().complete(committed.get(commit));
+            } else {
+                commit.answer().completeExceptionally(refusal);
+            }
         }
     }
 }

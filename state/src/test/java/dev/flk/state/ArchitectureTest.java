@@ -23,7 +23,7 @@ final class ArchitectureTest {
                 .resideInAPackage("dev.flk.state")
                 .should()
                 .onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.flk.state", "java..", "org.jspecify..")
+                .resideInAnyPackage("dev.flk.state", "dev.flk.state.fair", "java..", "org.jspecify..")
                 .check(CLASSES);
         classes()
                 .that()

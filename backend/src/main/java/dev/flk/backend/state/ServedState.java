@@ -7,6 +7,7 @@ import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.StateConnections;
+import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.threads.DaemonThreads;
@@ -311,7 +312,7 @@ public final class ServedState implements AutoCloseable {
 
     private Optional<StateException> refusal() {
         try {
-            return met().or(engine::full);
+            return met().or(engine::blocked).or(engine::full);
         } catch (StateException e) { // the directory has disappeared
             return Optional.of(e);
         }

@@ -52,6 +52,7 @@ import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Storage.Search;
 import dev.flk.state.Version;
+import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
@@ -64,6 +65,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
+import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -177,7 +179,11 @@ final class StateService extends StateImplBase {
             // the rights are checked again, because they may have changed since an operation was staged
             Caller caller = caller();
             return engine.commit(
-                    caller.name(), txId, request.getRequestId(), staged -> staged.forEach(caller::require));
+                    caller.name(),
+                    txId,
+                    request.getRequestId(),
+                    staged -> staged.forEach(caller::require),
+                    Context.current()::isCancelled);
         });
     }
 
@@ -188,7 +194,7 @@ final class StateService extends StateImplBase {
                     .map(operation -> Messages.operation(engine, operation))
                     .toList();
             operations.forEach(caller()::require);
-            return engine.apply(caller().name(), operations, request.getRequestId());
+            return engine.apply(caller().name(), operations, request.getRequestId(), Context.current()::isCancelled);
         });
     }
 
@@ -446,10 +452,10 @@ final class StateService extends StateImplBase {
             String namespace = Messages.namespace(request.getNamespace());
             caller().requireWrite(namespace, "");
             long ifVersion = Messages.version(request.hasIfVersion(), request.getIfVersion());
-            return engine.apply(
-                    caller().name(),
-                    List.of(engine.schemas().set(namespace, request.getJson(), ifVersion)),
-                    request.getRequestId());
+            String json = request.getJson();
+            String caller = caller().name();
+            return inTurn(namespace, json, isCancelled -> engine.schemas().set(namespace, json, ifVersion, isCancelled))
+                    .thenCompose(write -> engine.apply(caller, List.of(write), request.getRequestId()));
         });
     }
 
@@ -464,36 +470,47 @@ final class StateService extends StateImplBase {
         });
     }
 
+    /** Runs a call that compiles a schema or checks values, on the threads that callers share for such calls. */
+    private <T> CompletionStage<T> inTurn(String namespace, String json, Function<BooleanSupplier, T> call) {
+        return engine.schemas().inTurn(caller().name(), namespace, json.length(), Context.current()::isCancelled, call);
+    }
+
     @Override
     public void checkSchema(CheckSchemaRequest request, StreamObserver<CheckSchemaResponse> answer) {
-        answer(answer, () -> {
-            String namespace = Messages.namespace(request.getNamespace());
-            caller().requireRead(namespace, "");
-            String[] last = request.getPageToken().isEmpty()
-                    ? new String[0]
-                    : Messages.after(request.getPageToken()).split("\n", -1);
-            if (last.length == 1 || last.length > 2) {
-                throw Reason.INVALID.because("page_token was not returned by CheckSchema");
-            }
-            Checked checked = engine.schemas()
-                    .check(
+        answerLater(
+                answer,
+                () -> {
+                    String namespace = Messages.namespace(request.getNamespace());
+                    caller().requireRead(namespace, "");
+                    String[] last = request.getPageToken().isEmpty()
+                            ? new String[0]
+                            : Messages.after(request.getPageToken()).split("\n", -1);
+                    if (last.length == 1 || last.length > 2) {
+                        throw Reason.INVALID.because("page_token was not returned by CheckSchema");
+                    }
+                    StateKey after = last.length == 0 ? null : new StateKey(namespace, last[0], last[1]);
+                    String json = request.getJson();
+                    return inTurn(
                             namespace,
-                            request.getJson(),
-                            last.length == 0 ? null : new StateKey(namespace, last[0], last[1]));
-            CheckSchemaResponse.Builder response =
-                    CheckSchemaResponse.newBuilder().setChecked(checked.checked());
-            checked.violating()
-                    .forEach(violating -> response.addViolationsBuilder()
-                            .setKey(Messages.key(violating.key()))
-                            .setVersion(violating.version())
-                            .setPath(violating.violation().path())
-                            .setMessage(violating.violation().message()));
-            StateKey next = checked.next();
-            if (next != null) {
-                response.setNextPageToken(Messages.pageToken(next.agentId() + "\n" + next.name()));
-            }
-            return response.build();
-        });
+                            json,
+                            isCancelled -> engine.schemas().check(namespace, json, after, isCancelled));
+                },
+                StateService::checked);
+    }
+
+    private static CheckSchemaResponse checked(Checked checked) {
+        CheckSchemaResponse.Builder response = CheckSchemaResponse.newBuilder().setChecked(checked.checked());
+        checked.violating()
+                .forEach(violating -> response.addViolationsBuilder()
+                        .setKey(Messages.key(violating.key()))
+                        .setVersion(violating.version())
+                        .setPath(violating.violation().path())
+                        .setMessage(violating.violation().message()));
+        StateKey next = checked.next();
+        if (next != null) {
+            response.setNextPageToken(Messages.pageToken(next.agentId() + "\n" + next.name()));
+        }
+        return response.build();
     }
 
     @Override
@@ -578,7 +595,10 @@ final class StateService extends StateImplBase {
     /** Returns the reason why commits are rejected at present, with a description; empty if no such reason is known. */
     private String notServing() {
         try {
-            return engine.full().map(StateService::described).orElse("");
+            return engine.blocked()
+                    .or(engine::full)
+                    .map(StateService::described)
+                    .orElse("");
         } catch (StateException e) { // the directory has disappeared
             return described(e);
         }

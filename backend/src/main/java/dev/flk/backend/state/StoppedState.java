@@ -2,6 +2,7 @@
 package dev.flk.backend.state;
 
 import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.client.StateClient;
 import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateEngine;

@@ -2,6 +2,7 @@
 package dev.flk.backend.state;
 
 import dev.flk.backend.metrics.Metrics;
+import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Settings;

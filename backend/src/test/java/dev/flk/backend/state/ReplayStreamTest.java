@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.client.Replay;
 import dev.flk.client.StateCallException.Compacted;
 import dev.flk.client.StateCallException.HistoryChanged;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.state;
+package dev.flk.backend.state.schema;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
@@ -10,62 +10,75 @@ import com.fasterxml.jackson.databind.node.BigIntegerNode;
 import com.fasterxml.jackson.databind.node.DecimalNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.networknt.schema.Error;
+import com.networknt.schema.OutputFormat;
 import com.networknt.schema.Schema;
 import com.networknt.schema.SchemaException;
 import com.networknt.schema.SchemaLocation;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SchemaRegistryConfig;
 import com.networknt.schema.SpecificationVersion;
+import com.networknt.schema.dialect.Dialect;
 import com.networknt.schema.path.PathType;
-import com.networknt.schema.regex.RegularExpression;
 import dev.flk.state.Schemas.Compiled;
+import dev.flk.state.Schemas.Steps;
 import dev.flk.state.Schemas.Violation;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
-import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A compiler of JSON Schemas of draft 2020-12. A schema can't load other documents: each reference leads into the
  * schema itself or to a meta-schema that the library contains. Values are not checked against {@code format}, because
- * formats are only annotations by default in this draft. Regular expressions have the syntax of Java. If the check of a
- * value still matches regular expressions one second after its start, the check fails.
+ * formats are only annotations by default in this draft. Regular expressions have the syntax of Java, without the flag
+ * {@code x}. Everything that the library does for a schema or a value counts as {@link Steps}, so that neither can take
+ * more time or memory than these allow.
  */
-final class JsonSchemas {
+public final class JsonSchemas {
     private static final String TOO_LARGE_EXPONENT = "a number has too large an exponent";
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
             .build();
     private static final String DRAFT = SpecificationVersion.DRAFT_2020_12.getDialectId();
     private static final int MOST_DIGITS = 400;
-    private static final long MOST_MATCHING_NANOS = Duration.ofSeconds(1).toNanos();
-    private static final ThreadLocal<Long> MATCHING_ENDS = new ThreadLocal<>();
+    private static final Dialect DIALECT = CountedKeyword.of(CorrectedKeywords.dialect());
+    private static final int MOST_CHARS = 256 << 10;
 
     private static final SchemaRegistryConfig CONFIG = SchemaRegistryConfig.builder()
             .locale(Locale.ENGLISH)
             .pathType(PathType.JSON_POINTER)
             .formatAssertionsEnabled(false)
-            .regularExpressionFactory(JsonSchemas::expression)
+            .regularExpressionFactory(BoundedPattern::new)
             .failFast(true)
             .preloadSchema(true)
             .build();
 
     private JsonSchemas() {}
 
+    /** The meta-schema, to which all schemas must conform. */
+    private static final class Meta {
+        static final Schema SCHEMA = Metered.compiling(new Steps(() -> false, () -> 0), () -> {
+            Schema schema = registry().getSchema(SchemaLocation.of(DRAFT));
+            schema.initializeValidators();
+            return schema;
+        });
+    }
+
     /**
      * Compiles a schema.
      *
-     * @throws StateException INVALID if the text is not a JSON Schema; the message says why
+     * @throws StateException INVALID if the text is not a JSON Schema, is too long, or takes too many steps; the message
+     *     says why. Any other exception of {@code steps}
      */
-    static Compiled compile(String json) {
+    public static Compiled compile(String json, Steps steps) {
+        if (json.length() > MOST_CHARS) {
+            throw notASchema("it is longer than " + MOST_CHARS + " characters");
+        }
         JsonNode document = read(json);
         if (!document.isObject() && !document.isBoolean()) {
             throw notASchema("it must be an object, true or false");
@@ -75,56 +88,64 @@ final class JsonSchemas {
             throw notASchema("$schema must be " + DRAFT);
         }
         try {
-            Optional<Violation> mistake = first(registry().getSchema(SchemaLocation.of(DRAFT)), document);
+            Schema meta = Meta.SCHEMA;
+            Optional<Violation> mistake = Metered.checking(steps, () -> first(meta, document));
             if (mistake.isPresent()) {
                 throw notASchema(mistake.get().toString());
             }
-            Schema schema = registry().getSchema(document);
-            schema.initializeValidators(); // resolves all references
-            return value -> {
-                try {
-                    return first(schema, comparable(JSON.readTree(value)));
-                } catch (JsonProcessingException e) {
-                    return Optional.of(new Violation("", "can't be checked: " + e.getOriginalMessage()));
-                } catch (NumberFormatException e) {
-                    return Optional.of(new Violation("", "can't be checked: " + TOO_LARGE_EXPONENT));
-                } catch (SchemaException e) {
-                    return Optional.of(new Violation("", "can't be checked: " + e.getMessage()));
-                } catch (StateException e) { // a pattern takes too long; other values can still be checked
-                    return Optional.of(new Violation("", "can't be checked: " + e.getMessage()));
-                } catch (StackOverflowError e) {
-                    return Optional.of(new Violation(
-                            "",
-                            "can't be checked: the schema refers to itself without end, or one of its patterns needs too"
-                                    + " much memory for the value"));
-                }
-            };
+            Schema schema = Metered.compiling(steps, () -> {
+                Schema constructed = registry().getSchema(document);
+                constructed.initializeValidators(); // resolves all references
+                return constructed;
+            });
+            return (value, taken) -> violation(schema, value, taken);
+        } catch (Metered.Stopped e) {
+            throw e.why().reason() == Reason.INVALID ? notASchema(e.getMessage()) : e.why();
         } catch (SchemaException e) {
             throw notASchema(e.getMessage());
         } catch (StackOverflowError e) {
-            throw notASchema("it refers to itself without end");
+            throw notASchema("its parts are nested too deeply");
         }
+    }
+
+    private static Optional<Violation> violation(Schema schema, String value, Steps steps) {
+        try {
+            JsonNode read = comparable(JSON.readTree(value));
+            return Metered.checking(steps, () -> first(schema, read));
+        } catch (JsonProcessingException e) {
+            return unchecked(e.getOriginalMessage());
+        } catch (NumberFormatException e) {
+            return unchecked(TOO_LARGE_EXPONENT);
+        } catch (Metered.Stopped e) {
+            if (e.why().reason() != Reason.INVALID) {
+                throw e.why();
+            }
+            return unchecked(e.getMessage() + "; simplify the schema or the value");
+        } catch (SchemaException e) {
+            return unchecked(e.getMessage());
+        } catch (StackOverflowError e) {
+            return unchecked("a pattern of the schema needs too much memory for the value");
+        }
+    }
+
+    private static Optional<Violation> unchecked(@Nullable String why) {
+        return Optional.of(new Violation("", "can't be checked: " + why));
     }
 
     /** Returns a registry that contains only the meta-schemas of the library. */
     private static SchemaRegistry registry() {
         return SchemaRegistry.withDefaultDialect(
-                CorrectedKeywords.dialect(),
+                DIALECT,
                 builder -> builder.schemaRegistryConfig(CONFIG)
                         .schemaLoader(loader -> loader.fetchRemoteResources(false)
                                 .allow(iri -> iri.toString().startsWith("https://json-schema.org/"))));
     }
 
     private static Optional<Violation> first(Schema schema, JsonNode value) {
-        MATCHING_ENDS.set(System.nanoTime() + MOST_MATCHING_NANOS);
-        try {
-            List<Error> errors = schema.validate(value);
-            return errors.stream()
-                    .findFirst()
-                    .map(error -> new Violation(error.getInstanceLocation().toString(), error.getMessage()));
-        } finally {
-            MATCHING_ENDS.remove();
-        }
+        List<Error> errors = schema.validate(Metered.current(), value, OutputFormat.DEFAULT);
+        return errors.stream()
+                .findFirst()
+                .map(error -> new Violation(error.getInstanceLocation().toString(), error.getMessage()));
     }
 
     private static JsonNode read(String json) {
@@ -172,41 +193,5 @@ final class JsonSchemas {
 
     private static RuntimeException notASchema(@Nullable String why) {
         return Reason.INVALID.because("the text is not a JSON Schema of draft 2020-12: " + why);
-    }
-
-    private static RegularExpression expression(String text) {
-        try {
-            Pattern pattern = Pattern.compile(text);
-            return value -> pattern.matcher(new Bounded(value)).find();
-        } catch (PatternSyntaxException e) {
-            throw notASchema("'" + text + "' is not a regular expression: " + e.getDescription());
-        }
-    }
-
-    /** A text whose characters can be read until the time for matching has passed; reading a character later throws. */
-    private record Bounded(CharSequence text) implements CharSequence {
-        @Override
-        public char charAt(int index) {
-            Long end = MATCHING_ENDS.get();
-            if (end != null && System.nanoTime() - end > 0) {
-                throw Reason.INVALID.because("a pattern of the schema takes too long to match the value; simplify it");
-            }
-            return text.charAt(index);
-        }
-
-        @Override
-        public int length() {
-            return text.length();
-        }
-
-        @Override
-        public CharSequence subSequence(int start, int end) {
-            return new Bounded(text.subSequence(start, end));
-        }
-
-        @Override
-        public String toString() {
-            return text.toString();
-        }
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.state;
+package dev.flk.backend.state.schema;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.flk.state.Schemas.Steps;
 import dev.flk.state.Schemas.Violation;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -132,7 +133,8 @@ class JsonSchemasAgainstPythonTest {
         /** Returns "true", "false" and the reason, or the exception that occurred. */
         String verdict() {
             try {
-                Optional<Violation> violation = JsonSchemas.compile(schema).violation(value);
+                Optional<Violation> violation = JsonSchemas.compile(schema, new Steps(() -> false, () -> 0))
+                        .violation(value, new Steps(() -> false, () -> 0));
                 return violation.map(found -> "false: " + found).orElse("true");
             } catch (RuntimeException e) {
                 return e.toString();

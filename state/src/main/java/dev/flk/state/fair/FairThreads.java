@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.fair;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A small number of threads that run the tasks of many callers. Callers take turns, and one caller occupies at most half
+ * of the threads. Tasks with the same lane run one after the other, in the order of their arrival. The total weight of
+ * the waiting tasks is bounded. Safe for any thread.
+ */
+public final class FairThreads implements AutoCloseable {
+    private final ExecutorService threads;
+    private final int most;
+    private final int mostOfACaller;
+    private final long maxWaitingWeight;
+    // guarded by this
+    private final Map<LaneId, Lane> lanes = new HashMap<>();
+    private final Map<String, Caller> callers = new HashMap<>();
+    /** The callers that may run another task, in the order of their turns. */
+    private final ArrayDeque<Caller> turns = new ArrayDeque<>();
+
+    private int running;
+    private long waitingWeight;
+    private boolean isClosed;
+
+    /**
+     * The identity of a sequence of tasks.
+     *
+     * @param name a name that is unique among the lanes of the caller
+     */
+    public record LaneId(String caller, String name) {}
+
+    /** A task. */
+    public interface Task {
+        /** Returns the approximate size of the task in memory, in bytes. */
+        long weight();
+
+        /**
+         * Runs the task. Returns false if the task must run again once {@link FairThreads#resume} was called for its
+         * lane; until then, no task of the lane runs.
+         */
+        boolean run();
+
+        /** Ends a task that will not run, because the threads were closed. */
+        void drop();
+    }
+
+    private static final class Caller {
+        private final String name;
+        private final ArrayDeque<Lane> ready = new ArrayDeque<>();
+        private int running;
+        private int lanes;
+        private boolean hasTurn;
+
+        Caller(String name) {
+            this.name = name;
+        }
+    }
+
+    private static final class Lane {
+        private final LaneId id;
+        private final Caller caller;
+        /** The tasks that {@link FairThreads#runAgain} added; they run before the other tasks. */
+        private final ArrayDeque<Task> again = new ArrayDeque<>();
+
+        private final ArrayDeque<Task> first = new ArrayDeque<>();
+        private boolean isRunning;
+        /** Whether the running task is from {@link #again}. */
+        private boolean runsAgain;
+
+        private boolean isReady;
+        private boolean isPaused;
+        /** Whether the lane was resumed since its task began. */
+        private boolean isResumed;
+
+        Lane(LaneId id, Caller caller) {
+            this.id = id;
+            this.caller = caller;
+        }
+
+        boolean isEmpty() {
+            return again.isEmpty() && first.isEmpty();
+        }
+    }
+
+    /**
+     * Creates threads, which start when they are needed.
+     *
+     * @param name the name of the threads
+     * @param threads the number of threads, at least 2
+     * @param maxWaitingWeight the maximum total weight of waiting tasks; a single task is always accepted
+     */
+    public FairThreads(String name, int threads, long maxWaitingWeight) {
+        this.most = threads;
+        this.mostOfACaller = threads / 2;
+        this.maxWaitingWeight = maxWaitingWeight;
+        ThreadPoolExecutor pool = new ThreadPoolExecutor(
+                threads, threads, 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(threads), task -> {
+                    Thread thread = new Thread(task, name);
+                    thread.setDaemon(true);
+                    return thread;
+                });
+        pool.allowCoreThreadTimeOut(true);
+        this.threads = pool;
+    }
+
+    /** Adds a task at the end of its lane; returns false if too much is waiting, or after {@link #close}. */
+    public synchronized boolean run(LaneId id, Task task) {
+        return add(id, task, false);
+    }
+
+    /**
+     * Adds a task that has run before. It runs before the tasks of its lane that were added by {@link #run}, and after
+     * those that were added by this method.
+     *
+     * @return false if too much is waiting, or after {@link #close}
+     */
+    public synchronized boolean runAgain(LaneId id, Task task) {
+        return add(id, task, true);
+    }
+
+    private boolean add(LaneId id, Task task, boolean isAgain) {
+        if (isClosed || (waitingWeight > 0 && waitingWeight + task.weight() > maxWaitingWeight)) {
+            return false;
+        }
+        waitingWeight += task.weight();
+        Lane lane = lanes.computeIfAbsent(id, missing -> {
+            Caller caller = callers.computeIfAbsent(id.caller(), Caller::new);
+            caller.lanes++;
+            return new Lane(id, caller);
+        });
+        (isAgain ? lane.again : lane.first).add(task);
+        makeReady(lane);
+        start();
+        return true;
+    }
+
+    /** Returns whether a task of a lane waits or runs. */
+    public synchronized boolean isBusy(LaneId id) {
+        return lanes.containsKey(id);
+    }
+
+    /** Lets the tasks of a lane run whose last task returned false. */
+    public synchronized void resume(LaneId id) {
+        Lane lane = lanes.get(id);
+        if (lane != null) {
+            lane.isPaused = false;
+            lane.isResumed = true;
+            makeReady(lane);
+            start();
+        }
+    }
+
+    private void makeReady(Lane lane) {
+        if (!lane.isRunning && !lane.isReady && !lane.isPaused && !lane.isEmpty()) {
+            lane.isReady = true;
+            lane.caller.ready.add(lane);
+            giveTurn(lane.caller);
+        }
+    }
+
+    private void giveTurn(Caller caller) {
+        if (!caller.hasTurn && !caller.ready.isEmpty() && caller.running < mostOfACaller) {
+            caller.hasTurn = true;
+            turns.add(caller);
+        }
+    }
+
+    private void start() {
+        while (running < most && !turns.isEmpty() && !isClosed) {
+            Caller caller = turns.remove();
+            caller.hasTurn = false;
+            Lane lane = caller.ready.remove();
+            lane.isReady = false;
+            lane.isRunning = true;
+            lane.isResumed = false;
+            lane.runsAgain = !lane.again.isEmpty();
+            Task task = (lane.runsAgain ? lane.again : lane.first).remove();
+            waitingWeight -= task.weight();
+            running++;
+            caller.running++;
+            giveTurn(caller);
+            threads.execute(() -> run(lane, task));
+        }
+    }
+
+    private void run(Lane lane, Task task) {
+        boolean isDone = true;
+        try {
+            isDone = task.run();
+        } finally {
+            if (ended(lane, task, isDone)) {
+                task.drop();
+            }
+        }
+    }
+
+    /** Records that a run has ended; returns whether the task can't run again, because the threads are closed. */
+    private synchronized boolean ended(Lane lane, Task task, boolean isDone) {
+        running--;
+        lane.isRunning = false;
+        lane.caller.running--;
+        boolean isLost = !isDone && isClosed;
+        if (!isDone && !isClosed) {
+            waitingWeight += task.weight();
+            (lane.runsAgain ? lane.again : lane.first).addFirst(task);
+            lane.isPaused = !lane.isResumed;
+        }
+        if (lane.isEmpty()) {
+            lanes.remove(lane.id);
+            lane.caller.lanes--;
+            if (lane.caller.lanes == 0) {
+                callers.remove(lane.caller.name);
+            }
+        }
+        makeReady(lane);
+        giveTurn(lane.caller);
+        start();
+        return isLost;
+    }
+
+    /** Drops the waiting tasks. Running tasks go on; their lanes run no other task. */
+    @Override
+    public void close() {
+        List<Task> waiting = new ArrayList<>();
+        synchronized (this) {
+            isClosed = true;
+            for (Lane lane : lanes.values()) {
+                waiting.addAll(lane.again);
+                waiting.addAll(lane.first);
+                lane.again.clear();
+                lane.first.clear();
+            }
+            turns.clear();
+            waitingWeight = 0;
+            threads.shutdown();
+        }
+        waiting.forEach(Task::drop);
+    }
+}
