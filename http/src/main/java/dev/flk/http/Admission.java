@@ -37,8 +37,9 @@ public interface Admission {
         }
 
         /**
-         * Records that a request was answered 400. The server calls this method if the request reached no endpoint; an
-         * endpoint may call it for an answer of its own. Must not block.
+         * Records that a request was answered 400, or 408 because its body was cut or changed on the way. The server
+         * calls this method if the request reached no endpoint; an endpoint may call it for an answer of its own. Must
+         * not block.
          */
         default void badRequest(Answer answer) {}
 

@@ -6,6 +6,7 @@ import dev.flk.http.RequestDecoder.RequestHead;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import io.netty.buffer.ByteBuf;
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +25,9 @@ final class Incoming {
     private final Endpoint endpoint;
     private final Exchange exchange;
     private final HttpEvents refusals;
+    /** The digest that the body must have; null if the request declares none, or the endpoint does not check it. */
+    private final byte @Nullable [] declaredDigest;
+
     private final BodyBuffer body;
     private final int maxReadBytes;
     private final long sinceNanos;
@@ -42,8 +46,11 @@ final class Incoming {
         this.wantsContinue = head.holdsBodyBack();
         this.maxReadBytes =
                 takesBody() ? endpoint.maxBodyBytes() : server.options().maxSkippedBytes();
-        this.body =
-                new BodyBuffer(maxReadBytes, head.declaredBytes(), server.load().bodyBytes());
+        this.declaredDigest = takesBody() && endpoint.checksDigest()
+                ? BodyMark.declared(head.headers()).orElse(null)
+                : null;
+        this.body = new BodyBuffer(
+                maxReadBytes, head.declaredBytes(), server.load().bodyBytes(), declaredDigest != null);
     }
 
     static Incoming of(RequestHead head, Endpoint endpoint, Exchange exchange, HttpServer server) {
@@ -99,7 +106,9 @@ final class Incoming {
      * otherwise, returns empty.
      */
     Optional<Answer> refusal() {
-        return takesBody() && announcesTooMuch() ? refusal(Taken.TOO_LONG) : Optional.empty();
+        return takesBody() && announcesTooMuch()
+                ? refusal(Taken.TOO_LONG).map(this::markedUnread)
+                : Optional.empty();
     }
 
     /**
@@ -158,8 +167,23 @@ final class Incoming {
             exchange.answer(early);
             return;
         }
+        byte[] digest = body.digest();
+        if (digest != null && !Arrays.equals(digest, declaredDigest)) {
+            Answer changed = Refusal.bodyChanged();
+            refusals.bodyChanged();
+            exchange.visitor().badRequest(changed);
+            exchange.answer(changed);
+            return;
+        }
+        exchange.mark(digest);
         exchange.safely(() -> endpoint.handler()
                 .serve(new Request(head.method(), head.target(), head.headers(), body, arrivedNanos), exchange));
+    }
+
+    private Answer markedUnread(Answer refusal) {
+        return declaredDigest == null
+                ? refusal
+                : refusal.withBody(BodyMark.addedUnread(refusal.body(), declaredDigest, head.declaredBytes()));
     }
 
     private boolean hasPlace() {

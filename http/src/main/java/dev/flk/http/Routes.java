@@ -119,12 +119,15 @@ public final class Routes {
      *     body is discarded
      * @param takesPlace whether requests to the endpoint count as in progress; false if the endpoint answers them
      *     without waiting for anything
+     * @param checksDigest whether the body of a request must have the SHA-256 in {@code Content-Digest}, if the request
+     *     has this header. Answers to such a request that refuse the body for good then have a {@link BodyMark}
      * @param refusals the events that count requests which are refused before the endpoint gets them: those with a body
      *     that is too long or too slow, and those for which there are too few resources. Null for the server's events
      */
     public record Endpoint(
             int maxBodyBytes,
             boolean takesPlace,
+            boolean checksDigest,
             Handler handler,
             @Nullable HttpEvents refusals) {
         /** The code that serves requests on the event loop of the connection; must not block. */
@@ -136,12 +139,20 @@ public final class Routes {
 
         /** Returns an endpoint that reads a body. */
         public static Endpoint withBody(int maxBodyBytes, Handler handler) {
-            return new Endpoint(maxBodyBytes, true, handler, null);
+            return new Endpoint(maxBodyBytes, true, false, handler, null);
         }
 
         /** Returns an endpoint that reads a body, and whose early refusals are passed to {@code refusals}. */
         public static Endpoint withBody(int maxBodyBytes, Handler handler, HttpEvents refusals) {
-            return new Endpoint(maxBodyBytes, true, handler, refusals);
+            return new Endpoint(maxBodyBytes, true, false, handler, refusals);
+        }
+
+        /**
+         * Returns an endpoint that reads a body and checks its {@code Content-Digest}. Each answer with status 400, 401
+         * or 413 must be a JSON object with at least one member.
+         */
+        public static Endpoint withDigest(int maxBodyBytes, Handler handler) {
+            return new Endpoint(maxBodyBytes, true, true, handler, null);
         }
 
         /**
@@ -149,12 +160,12 @@ public final class Routes {
          * progress.
          */
         public static Endpoint asking(Handler handler) {
-            return new Endpoint(0, true, handler, null);
+            return new Endpoint(0, true, false, handler, null);
         }
 
         /** Returns an endpoint that reads no body and answers regardless of the number of requests in progress. */
         public static Endpoint always(Handler handler) {
-            return new Endpoint(0, false, handler, null);
+            return new Endpoint(0, false, false, handler, null);
         }
 
         /** Returns an endpoint that gives the same answer to every request. */

@@ -66,9 +66,13 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
     @Override
     public void badRequest(Answer answer) {
         lines.say(
-                "400",
+                Integer.toString(answer.status()),
                 leftOut -> LOG.warn(
-                        "answered 400 {} to a request from {}{}", answer.bodyText(), sender.address(), leftOut));
+                        "answered {} {} to a request from {}{}",
+                        answer.status(),
+                        answer.bodyText(),
+                        sender.address(),
+                        leftOut));
     }
 
     @Override
