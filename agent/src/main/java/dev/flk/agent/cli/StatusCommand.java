@@ -85,6 +85,7 @@ final class StatusCommand implements Callable<Integer> {
                 null,
                 null,
                 null,
+                null,
                 config.deadLetters().toString(),
                 DeadLetterFile.count(config.deadLetters()),
                 outbox.lostRecords(),
@@ -146,6 +147,13 @@ final class StatusCommand implements Callable<Integer> {
                 add(text, "", "last error " + backend.lastErrorAt() + ":");
                 add(text, "", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
             }
+        }
+        if (report.held() != null) {
+            add(
+                    text,
+                    "held",
+                    ErrorMessages.count(report.held().certificates(), "certificate") + ": "
+                            + report.held().because());
         }
         add(text, "given up", report.dlqEntries() + " in " + report.dlq());
         add(

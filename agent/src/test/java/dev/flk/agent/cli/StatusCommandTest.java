@@ -174,6 +174,6 @@ class StatusCommandTest extends CommandTest {
 
     private static StatusReport with(StatusReport.Backend backend) {
         return new StatusReport(
-                7L, "outbox", 0, 0, null, null, 0, 0.0, 0L, List.of(backend), 0L, "dlq", 0, 0, 0, 1, 1, 0);
+                7L, "outbox", 0, 0, null, null, 0, 0.0, 0L, List.of(backend), 0L, null, "dlq", 0, 0, 0, 1, 1, 0);
     }
 }
