@@ -105,9 +105,15 @@ final class FalsifyingProxy implements AutoCloseable {
             case EMPTIED -> forward(request.with(new byte[0]).bytes(), false);
             case REPEATED -> forward(request.with(utf8(body + body)).bytes(), false);
             case UNSIGNED_FIELD_CHANGED ->
-                forward(request.with(utf8(body.replaceAll("(?<start>\"N_j\":\\{\"[0-9]+\":)", "${start}9"))).bytes(), false);
+                forward(
+                        request.with(utf8(body.replaceAll("(?<start>\"N_j\":\\{\"[0-9]+\":)", "${start}9")))
+                                .bytes(),
+                        false);
             case SIGNED_FIELD_CHANGED ->
-                forward(request.with(utf8(body.replace("\"budget\":0", "\"budget\":1"))).bytes(), false);
+                forward(
+                        request.with(utf8(body.replace("\"budget\":0", "\"budget\":1")))
+                                .bytes(),
+                        false);
             case SECOND_HOST -> forward(request.withLine("Host: other").bytes(), false);
             case MALFORMED_HEADER -> forward(request.withLine("no colon").bytes(), false);
             case NOT_CHUNKED ->
@@ -178,8 +184,7 @@ final class FalsifyingProxy implements AutoCloseable {
         }
 
         Message with(byte[] other) {
-            return new Message(
-                    head.replaceAll("(?i)content-length: [0-9]+", "Content-Length: " + other.length), other);
+            return new Message(head.replaceAll("(?i)content-length: [0-9]+", "Content-Length: " + other.length), other);
         }
 
         Message withLine(String line) {

@@ -70,7 +70,8 @@ final class FalsifyingProxyIT {
         for (int batchSize : new int[] {1, 7}) {
             try (FalsifyingProxy proxy = new FalsifyingProxy(BACKEND.process().port(), Falsification.CUT, 0);
                     Agent agent = agent(proxy.url(), batchSize)) {
-                CompletableFuture<Settlement> malformed = submit(agent, BACKEND.next().with("regime", "\"none\""));
+                CompletableFuture<Settlement> malformed =
+                        submit(agent, BACKEND.next().with("regime", "\"none\""));
                 CompletableFuture<Settlement> tooLong =
                         submit(agent, BACKEND.next().with("seed_text", "\"" + "x".repeat(5_000) + "\""));
                 CompletableFuture<Settlement> good = submit(agent, BACKEND.next());

@@ -78,8 +78,7 @@ public final class Exchange {
 
     private Answer marked(Answer given) {
         return switch (given.status()) {
-            case 400, 401, 413 ->
-                bodySha256 == null ? given : given.withBody(BodyMark.added(given.body(), bodySha256));
+            case 400, 401, 413 -> bodySha256 == null ? given : given.withBody(BodyMark.added(given.body(), bodySha256));
             default -> given;
         };
     }

@@ -49,8 +49,8 @@ final class Incoming {
         this.declaredDigest = takesBody() && endpoint.checksDigest()
                 ? BodyMark.declared(head.headers()).orElse(null)
                 : null;
-        this.body = new BodyBuffer(
-                maxReadBytes, head.declaredBytes(), server.load().bodyBytes(), declaredDigest != null);
+        this.body =
+                new BodyBuffer(maxReadBytes, head.declaredBytes(), server.load().bodyBytes(), declaredDigest != null);
     }
 
     static Incoming of(RequestHead head, Endpoint endpoint, Exchange exchange, HttpServer server) {
@@ -106,9 +106,7 @@ final class Incoming {
      * otherwise, returns empty.
      */
     Optional<Answer> refusal() {
-        return takesBody() && announcesTooMuch()
-                ? refusal(Taken.TOO_LONG).map(this::markedUnread)
-                : Optional.empty();
+        return takesBody() && announcesTooMuch() ? refusal(Taken.TOO_LONG).map(this::markedUnread) : Optional.empty();
     }
 
     /**

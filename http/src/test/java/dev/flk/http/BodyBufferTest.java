@@ -66,8 +66,8 @@ class BodyBufferTest {
             body[i] = (byte) random.nextInt(100);
         }
         Bound plenty = new Bound(Long.MAX_VALUE);
-        BodyBuffer buffer =
-                new BodyBuffer(body.length, random.nextBoolean() ? body.length : BodyBuffer.UNKNOWN_LENGTH, plenty, false);
+        BodyBuffer buffer = new BodyBuffer(
+                body.length, random.nextBoolean() ? body.length : BodyBuffer.UNKNOWN_LENGTH, plenty, false);
         int most = 1 + random.nextInt(200_000);
         for (int from = 0; from < body.length; ) {
             int added = Math.min(body.length - from, 1 + random.nextInt(most));

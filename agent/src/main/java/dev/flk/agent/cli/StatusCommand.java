@@ -28,7 +28,8 @@ import picocli.CommandLine.Option;
         description = {
             "Asks the running agent, or reads the files if none runs. Exit code 1 if the",
             "agent is not healthy: a certificate has waited for longer than --max-age, no",
-            "backend answers, signatures are refused, records were lost, or disk space is",
+            "backend answers, signatures are refused, certificates are held because of an",
+            "answer that is not provably the backend's, records were lost, or disk space is",
             "low."
         })
 final class StatusCommand implements Callable<Integer> {

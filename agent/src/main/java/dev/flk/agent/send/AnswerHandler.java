@@ -250,9 +250,7 @@ final class AnswerHandler {
                         "PCS {} submitted successfully (status={})",
                         idForLog(item.signed().pcsId()),
                         result.status());
-                done(
-                        queued,
-                        new Settlement(result.verdict(), item.signed().pcsId(), result.text()));
+                done(queued, new Settlement(result.verdict(), item.signed().pcsId(), result.text()));
             }
             case CONFLICT -> {
                 hold.accepted(queued, shardId);

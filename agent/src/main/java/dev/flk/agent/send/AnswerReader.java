@@ -157,7 +157,8 @@ final class AnswerReader {
     }
 
     private static String unproven(int status, Optional<String> error) {
-        return "status " + status + " without the backend's mark" + error.map(text -> ": " + text).orElse("");
+        return "status " + status + " without the backend's mark"
+                + error.map(text -> ": " + text).orElse("");
     }
 
     /** Returns whether an answer proves that the backend has judged exactly these bytes. See {@link BodyMark}. */
@@ -167,8 +168,7 @@ final class AnswerReader {
 
     private static boolean isMarked(JsonNode body, byte[] sent) {
         JsonNode bytes = body.path(BodyMark.BYTES);
-        boolean isRightLength =
-                bytes.isMissingNode() || (bytes.isIntegralNumber() && bytes.longValue() == sent.length);
+        boolean isRightLength = bytes.isMissingNode() || (bytes.isIntegralNumber() && bytes.longValue() == sent.length);
         return body.path("error").isTextual()
                 && isRightLength
                 && HexFormat.of()

@@ -268,6 +268,8 @@ final class BackendLink {
             }
             if (result.concernsAll()) {
                 atLeastSeconds = Math.max(atLeastSeconds, result.retryAfterSeconds());
+            }
+            if (result.kind() == SubmitResult.Kind.LATER) {
                 failed("status " + result.status() + ": " + result.text());
             }
             recorded |= result.isRecorded();

@@ -93,7 +93,8 @@ final class SendQueue {
          * The description of the last answer that refused the certificate but was not provably the backend's; null if
          * no such answer came. The certificate is held: it is sent alone, with backoff.
          */
-        @Nullable String heldBecause;
+        @Nullable
+        String heldBecause;
 
         Queued(OutboxEntry entry, long dueNanos) {
             this.entry = entry;

@@ -35,8 +35,8 @@ class AnswerFuzzTest {
         Optional<String> retryAfter = data.consumeBoolean() ? Optional.of(data.consumeString(12)) : Optional.empty();
         byte[] body = data.consumeRemainingAsBytes();
 
-        SubmitResult result = AnswerReader.read(
-                new Reply(status, conflict, retryAfter, Optional.empty(), body), ID, SENT);
+        SubmitResult result =
+                AnswerReader.read(new Reply(status, conflict, retryAfter, Optional.empty(), body), ID, SENT);
 
         if (isRecorded(result)) {
             assertThat(status).isIn(200, 202);

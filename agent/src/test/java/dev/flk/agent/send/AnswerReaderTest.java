@@ -99,33 +99,35 @@ class AnswerReaderTest {
      * mark of other bytes, with a foreign JSON object, and with HTML.
      */
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        // status | marked | mark of other bytes | form | foreign JSON | HTML
-        "400 | NEVER | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "413 | NEVER | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "401 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-        "402 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "403 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "404 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-        "405 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-        "406 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "407 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-        "408 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
-        "409 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "414 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "415 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-        "422 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "429 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
-        "431 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "451 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-        "500 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
-        "501 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-        "502 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-        "503 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
-        "504 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-        "505 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-        "599 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER"
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                // status | marked | mark of other bytes | form | foreign JSON | HTML
+                "400 | NEVER | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "413 | NEVER | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "401 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "402 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "403 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "404 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "405 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "406 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "407 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "408 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
+                "409 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "414 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "415 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "422 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "429 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
+                "431 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "451 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "500 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
+                "501 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "502 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "503 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
+                "504 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "505 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "599 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER"
+            })
     void read_anyRefusal_isFinalOnlyWithTheMarkOfTheseBytes(
             int status, Kind marked, Kind ofOther, Kind form, Kind foreign, Kind html) {
         String sent = new String(SENT, StandardCharsets.UTF_8);
@@ -159,7 +161,9 @@ class AnswerReaderTest {
         assertThat(readBatch(200, line + ofFirst + "}\n" + line + error("x") + "}\n"))
                 .extracting(SubmitResult::kind)
                 .containsExactly(marked, unmarked);
-        assertThat(readBatch(200, line + error("x") + "}\n" + line + ofFirst + "}\n").get(1).kind())
+        assertThat(readBatch(200, line + error("x") + "}\n" + line + ofFirst + "}\n")
+                        .get(1)
+                        .kind())
                 .as("the mark of another line")
                 .isEqualTo(status == 500 || status == 503 ? Kind.NO_ANSWER : unmarked);
     }
@@ -181,7 +185,8 @@ class AnswerReaderTest {
         String body = marked.replace("\"}", "\",\"body_bytes\":" + (SENT.length + wrongBy) + "}");
 
         assertThat(read(413, body).kind()).isEqualTo(kind);
-        assertThat(read(413, body.replace("bytes\":", "bytes\":\"").replace("}", "\"}")).kind())
+        assertThat(read(413, body.replace("bytes\":", "bytes\":\"").replace("}", "\"}"))
+                        .kind())
                 .as("a length in quotes")
                 .isEqualTo(Kind.UNPROVEN);
     }
@@ -199,25 +204,26 @@ class AnswerReaderTest {
 
     /** Checks {@code Retry-After} in seconds and as a time, which counts from the {@code Date} of the same answer. */
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "                              |      0",
-        "-1                            |      0",
-        "1.5                           |      0",
-        "120                           |    120",
-        "99999999                      |   3600",
-        "99999999999999                |      0",
-        "Wed, 21 Oct 2026 07:28:00 GMT |      0",
-        "Wed, 21 Oct 2026 07:30:00 GMT |    120",
-        "Wed, 21 Oct 2026 07:27:00 GMT |      0",
-        "Fri, 21 Oct 2033 07:27:00 GMT |   3600",
-        "soon                          |      0"
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "                              |      0",
+                "-1                            |      0",
+                "1.5                           |      0",
+                "120                           |    120",
+                "99999999                      |   3600",
+                "99999999999999                |      0",
+                "Wed, 21 Oct 2026 07:28:00 GMT |      0",
+                "Wed, 21 Oct 2026 07:30:00 GMT |    120",
+                "Wed, 21 Oct 2026 07:27:00 GMT |      0",
+                "Fri, 21 Oct 2033 07:27:00 GMT |   3600",
+                "soon                          |      0"
+            })
     void read_retryAfter_isHonouredUpToAnHour(@Nullable String header, long seconds) {
         Instant date = Instant.parse("2026-10-21T07:28:00Z");
         for (int status : new int[] {429, 503}) {
             for (String body : new String[] {error("starting"), "<html>come back later</html>"}) {
-                Reply reply =
-                        new Reply(status, false, Optional.ofNullable(header), Optional.of(date), utf8(body));
+                Reply reply = new Reply(status, false, Optional.ofNullable(header), Optional.of(date), utf8(body));
                 assertThat(AnswerReader.read(reply, ID, SENT).retryAfterSeconds())
                         .as(status + " " + body)
                         .isEqualTo(seconds);

@@ -83,7 +83,7 @@ public final class ScriptedBackend implements Closeable {
     public volatile Said health = Said.of(200, "OK");
     public volatile Said ready = Said.of(200, "{}");
     /** Whether refusals have the mark of the bytes to which they belong. */
-    volatile boolean marks = true;
+    public volatile boolean marks = true;
 
     public volatile Function<String, Said> submit = Said::recorded;
     public volatile Function<String, Said> batch = this::eachLine;

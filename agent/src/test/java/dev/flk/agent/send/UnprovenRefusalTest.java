@@ -23,15 +23,17 @@ class UnprovenRefusalTest extends SendingTest {
     private static final String MALFORMED = "{\"error\":\"malformed JSON: ends too early\"}";
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "400 | {\"error\":\"malformed HTTP request\"}",
-        "400 | {\"error\":{\"code\":7}}",
-        "400 | <html>Bad Request</html>",
-        "403 | <html>Forbidden</html>",
-        "413 | {\"error\":\"too large\"}",
-        "413 | <html>Request Entity Too Large</html>",
-        "422 | {}",
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "400 | {\"error\":\"malformed HTTP request\"}",
+                "400 | {\"error\":{\"code\":7}}",
+                "400 | <html>Bad Request</html>",
+                "403 | <html>Forbidden</html>",
+                "413 | {\"error\":\"too large\"}",
+                "413 | <html>Request Entity Too Large</html>",
+                "422 | {}",
+            })
     void refusedWithoutTheMark_isHeldAndDeliveredLater(int status, String body) throws Exception {
         for (SendOptions options : List.of(SendingRig.singles(), SendingRig.batches(10))) {
             SendingRig rig = rig(options, 1, "held-" + options.batchSize());
@@ -70,8 +72,7 @@ class UnprovenRefusalTest extends SendingTest {
             return Said.recorded(c);
         };
         if (refusesWholeBatches) {
-            rig.backend.batch =
-                    lines -> lines.contains(id(4_321)) ? Said.of(413, HTML) : rig.backend.eachLine(lines);
+            rig.backend.batch = lines -> lines.contains(id(4_321)) ? Said.of(413, HTML) : rig.backend.eachLine(lines);
         }
         List<byte[]> all = new ArrayList<>();
         for (int epoch = 1; epoch <= 10_000; epoch++) {
@@ -170,7 +171,8 @@ class UnprovenRefusalTest extends SendingTest {
     @Test
     void batchChangedOnTheWay_isSplit() throws Exception {
         SendingRig rig = rig(SendingRig.batches(8));
-        Said changed = Said.error(408, "the body does not have the digest in Content-Digest").with("Retry-After", "1");
+        Said changed = Said.error(408, "the body does not have the digest in Content-Digest")
+                .with("Retry-After", "1");
         rig.backend.submit = c -> c.contains(id(3)) ? changed : Said.recorded(c);
         rig.backend.batch = lines -> lines.contains(id(3)) ? changed : rig.backend.eachLine(lines);
         for (int epoch = 1; epoch <= 8; epoch++) {
@@ -200,8 +202,10 @@ class UnprovenRefusalTest extends SendingTest {
 
             rig.untilEmpty();
 
-            assertThat(rig.nanos.get()).isBetween(
-                    Duration.ofSeconds(119).toNanos(), Duration.ofSeconds(190).toNanos());
+            assertThat(rig.nanos.get())
+                    .isBetween(
+                            Duration.ofSeconds(119).toNanos(),
+                            Duration.ofSeconds(190).toNanos());
             rig.assertNoDeadLetters();
         }
     }
@@ -216,6 +220,7 @@ class UnprovenRefusalTest extends SendingTest {
 
         rig.untilEmpty();
 
-        assertThat(rig.nanos.get()).isGreaterThanOrEqualTo(Duration.ofSeconds(300).toNanos());
+        assertThat(rig.nanos.get())
+                .isGreaterThanOrEqualTo(Duration.ofSeconds(300).toNanos());
     }
 }

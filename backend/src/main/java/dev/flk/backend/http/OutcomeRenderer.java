@@ -57,8 +57,7 @@ public final class OutcomeRenderer {
     }
 
     /** Appends the line for a certificate that is too long to be accepted. */
-    static void appendTooLongLine(
-            ByteArrayOutputStream out, int maxBytes, Optional<Supplier<byte[]>> certificate) {
+    static void appendTooLongLine(ByteArrayOutputStream out, int maxBytes, Optional<Supplier<byte[]>> certificate) {
         appendAscii(out, "{\"status\":413,\"body\":");
         out.writeBytes(marked(errorBody(Refusal.tooLong(maxBytes)), certificate));
         appendAscii(out, "}\n");

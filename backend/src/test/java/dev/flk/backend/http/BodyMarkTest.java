@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
-import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
+import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.canonical.Sha256;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
@@ -47,16 +47,18 @@ class BodyMarkTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "400 | {'error':'bad \\'epoch\\''} | true",
-        "401 | {'error':'Signature verification failed'} | true",
-        "500 | {'error':'log append failed'} | false",
-        "503 | {'error':'starting'} | false",
-        "202 | {} | false",
-        "200 | {} | false"
-    })
-    void submit_withDigest_marksOnlyVerdicts_withoutItTheBytesAreAsEver(
-            int status, String expected, boolean isMarked) throws IOException {
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "400 | {'error':'bad \\'epoch\\''} | true",
+                "401 | {'error':'Signature verification failed'} | true",
+                "500 | {'error':'log append failed'} | false",
+                "503 | {'error':'starting'} | false",
+                "202 | {} | false",
+                "200 | {} | false"
+            })
+    void submit_withDigest_marksOnlyVerdicts_withoutItTheBytesAreAsEver(int status, String expected, boolean isMarked)
+            throws IOException {
         String body = Integer.toString(status);
         String old = quoted(expected);
 
@@ -185,8 +187,8 @@ class BodyMarkTest {
     }
 
     private static String marked(String old, String body) {
-        return old.substring(0, old.length() - 1) + ",\"body_sha256\":\"" + HexFormat.of().formatHex(sha256(body))
-                + "\"}";
+        return old.substring(0, old.length() - 1) + ",\"body_sha256\":\""
+                + HexFormat.of().formatHex(sha256(body)) + "\"}";
     }
 
     private static byte[] sha256(String body) {
