@@ -37,11 +37,16 @@ public interface Admission {
         }
 
         /**
-         * Records that a request was answered 400, or 408 because its body was cut or changed on the way. The server
-         * calls this method if the request reached no endpoint; an endpoint may call it for an answer of its own. Must
-         * not block.
+         * Records that a request was answered 400, or 408 because its body ended too early. The server calls this
+         * method if the request reached no endpoint; an endpoint may call it for an answer of its own. Must not block.
          */
         default void badRequest(Answer answer) {}
+
+        /**
+         * Records that a request was answered 408 because its body, of {@code bytes} bytes, does not have the digest
+         * that the request declares. Must not block.
+         */
+        default void bodyChanged(Answer answer, int bytes) {}
 
         /** Records that the connection is closed. */
         default void disconnected() {}

@@ -169,7 +169,7 @@ final class Incoming {
         if (digest != null && !Arrays.equals(digest, declaredDigest)) {
             Answer changed = Refusal.bodyChanged();
             refusals.bodyChanged();
-            exchange.visitor().badRequest(changed);
+            exchange.visitor().bodyChanged(changed, body.length());
             exchange.answer(changed);
             return;
         }

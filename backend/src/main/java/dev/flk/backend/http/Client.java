@@ -76,6 +76,13 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
     }
 
     @Override
+    public void bodyChanged(Answer answer, int bytes) {
+        badRequest(answer);
+        // counts as a malformed body does, because it costs the backend as much
+        limits.failed(sender, bytes);
+    }
+
+    @Override
     public void disconnected() {
         limits.disconnect(sender);
     }
