@@ -63,8 +63,8 @@ final class AnswerReader {
         if (reply.status() == 200 || reply.status() == 202) {
             return readBatch(reply, batch);
         }
-        byte[] sent = BackendClient.joined(batch.lines());
-        return ids.stream().map(id -> read(reply, id, sent)).toList();
+        // such an answer contains no ids, so the result is the same for all
+        return Collections.nCopies(ids.size(), read(reply, ids.get(0), BackendClient.joined(batch.lines())));
     }
 
     /** Returns the first result if all results are outages; otherwise empty. */
@@ -169,11 +169,11 @@ final class AnswerReader {
     private static boolean isMarked(JsonNode body, byte[] sent) {
         JsonNode bytes = body.path(BodyMark.BYTES);
         boolean isRightLength = bytes.isMissingNode() || (bytes.isIntegralNumber() && bytes.longValue() == sent.length);
-        return body.path("error").isTextual()
+        String digest = body.path(BodyMark.SHA256).textValue();
+        return digest != null
+                && body.path("error").isTextual()
                 && isRightLength
-                && HexFormat.of()
-                        .formatHex(Sha256.of(sent))
-                        .equals(body.path(BodyMark.SHA256).textValue());
+                && digest.equals(HexFormat.of().formatHex(Sha256.of(sent)));
     }
 
     /**
@@ -203,7 +203,7 @@ final class AnswerReader {
                             reply.date(),
                             line.path("body").toString().getBytes(StandardCharsets.UTF_8)),
                     pcsIds.get(i),
-                    batch.lines().get(i)));
+                    batch.items().get(i).line()));
         }
         return answers;
     }

@@ -32,9 +32,9 @@ final class BackendLink {
     private final int maxInFlight;
     /**
      * The number of certificates that may be in flight, from 1 to {@code maxInFlight}. The window begins with one
-     * batch, and shrinks to 1 after an outage. Each answer with a 429 or 503 halves the window, as does an answer that is
-     * not provably the backend's; any other answer that records a certificate doubles the window. Agents that resume at the same time after an outage therefore do not
-     * overload their backend.
+     * batch, and shrinks to 1 after an outage. Each answer with a 429 or 503 halves the window, and so does a refusal
+     * that is not provably the backend's; any other answer that records a certificate doubles the window. Agents that
+     * resume at the same time after an outage therefore do not overload their backend.
      */
     private int window;
 
