@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from flk_state import Refused, canonical, pcs_id, sign_ed25519, sign_hmac, submit
+from flk_state.certificates import _retry_after_seconds
 
 GOLDEN = Path(__file__).resolve().parents[3] / "verifier-core/src/test/resources/golden"
 
@@ -94,6 +95,17 @@ class RetryTest(unittest.TestCase):
         url, _ = self.serve((503, {"Retry-After": "60"}, {"error": "later"}))
         with self.assertRaisesRegex(Refused, "503: later"):
             submit(url, {}, timeout=5)
+
+    def test_retry_after_as_a_time_counts_from_the_date_of_the_answer(self):
+        def answer(retry_after):
+            return {"Date": "Wed, 21 Oct 2026 07:28:00 GMT", "Retry-After": retry_after}
+
+        self.assertEqual(120.0, _retry_after_seconds(answer("Wed, 21 Oct 2026 07:30:00 GMT")))
+        self.assertEqual(-60.0, _retry_after_seconds(answer("Wed, 21 Oct 2026 07:27:00 GMT")))
+        self.assertEqual(7.0, _retry_after_seconds(answer("7")))
+        self.assertEqual(0.0, _retry_after_seconds(answer("soon")))
+        self.assertEqual(0.0, _retry_after_seconds({"Retry-After": "Wed, 21 Oct 2026 07:30:00 GMT"}))
+        self.assertEqual(0.0, _retry_after_seconds({}))
 
     def test_refusal_is_not_tried_again(self):
         url, received = self.serve((401, {}, {"error": "wrong"}))

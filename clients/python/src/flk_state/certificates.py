@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def submit(
                 failure = Refused(e.code, _message(e.read()))
             if e.code not in _RETRIED:
                 raise failure from None
-            wait = max(wait, _seconds(e.headers.get("Retry-After")))
+            wait = max(wait, _retry_after_seconds(e.headers))
         except OSError as e:
             failure = e
         if time.monotonic() + wait >= end:
@@ -134,5 +135,12 @@ def _message(body: bytes) -> str:
         return body.decode(errors="replace")
 
 
-def _seconds(retry_after: Optional[str]) -> float:
-    return float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
+def _retry_after_seconds(headers: Mapping[str, str]) -> float:
+    """Returns the time that an answer asks for. A proxy may name a point in time, which counts from its ``Date``."""
+    text = headers.get("Retry-After", "")
+    if text.isdecimal():
+        return float(text)
+    try:
+        return (parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
+    except (TypeError, ValueError):
+        return 0.0

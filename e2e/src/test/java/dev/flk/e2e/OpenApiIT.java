@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.canonical.Sha256;
 import dev.flk.e2e.Client.Answer;
+import dev.flk.http.BodyMark;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.message.MessageSigner;
@@ -127,6 +128,45 @@ final class OpenApiIT {
     static final RunningBackend backend = RunningBackend.with(
             Map.of("PCS_HMAC_KEYS", "an example of a secret", "BODY_TIMEOUT", "200ms"),
             Program.QUICK_START.toArray(String[]::new));
+
+    /** Checks that the marks of refusals are as documented; {@link Client#comparing} compares each answer. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "400 | submit | {",
+                "401 | submit | UNSIGNED",
+                "413 | submit | LONG",
+                "400 | batch  | ''",
+                "413 | batch  | LINES",
+                "200 | batch  | {"
+            })
+    void marks_areAsDocumented(int status, String path, String body) throws Exception {
+        byte[] sent = body.replace("UNSIGNED", Pcs.number(1).without("sig").json())
+                .replace("LONG", "x".repeat((1 << 20) + 1))
+                .replace("LINES", "\n".repeat(1_001))
+                .getBytes(UTF_8);
+
+        Answer answer = backend.client()
+                .send(backend.client()
+                        .request("/v1/pcs/" + path)
+                        .header("Content-Digest", BodyMark.header(Sha256.of(sent)))
+                        .POST(BodyPublishers.ofByteArray(sent)));
+
+        assertThat(answer.status()).isEqualTo(status);
+        assertThat(answer.body()).contains("\"body_sha256\":\"" + HexFormat.of().formatHex(Sha256.of(sent)) + "\"");
+    }
+
+    @Test
+    void changedBody_isAnsweredAsDocumented() throws Exception {
+        Answer answer = backend.client()
+                .send(backend.client()
+                        .request("/v1/pcs/submit")
+                        .header("Content-Digest", BodyMark.header(Sha256.of("{".getBytes(UTF_8))))
+                        .POST(BodyPublishers.ofString("")));
+
+        assertThat(answer.status()).isEqualTo(408);
+    }
 
     @Test
     void document_isValidOpenApi() {

@@ -37,8 +37,8 @@ public interface Admission {
         }
 
         /**
-         * Records that a request was answered 400. The server calls this method if the request reached no endpoint; an
-         * endpoint may call it for an answer of its own. Must not block.
+         * Records that a request was answered 400, or 408 because its body ended too early. The server calls this
+         * method if the request reached no endpoint; an endpoint may call it for an answer of its own. Must not block.
          */
         default void badRequest(Answer answer) {}
 
@@ -49,6 +49,12 @@ public interface Admission {
         default boolean isReplaceable() {
             return false;
         }
+
+        /**
+         * Records that a request was answered 408 because its body, of {@code bytes} bytes, does not have the digest
+         * that the request declares. Must not block.
+         */
+        default void bodyChanged(Answer answer, int bytes) {}
 
         /** Records that the connection is closed. */
         default void disconnected() {}

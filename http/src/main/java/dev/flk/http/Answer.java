@@ -40,6 +40,11 @@ public record Answer(int status, String contentType, byte[] body, List<Header> h
         return new Answer(status, "text/plain; charset=utf-8", text.getBytes(StandardCharsets.UTF_8), List.of());
     }
 
+    /** Returns this answer with another body. */
+    Answer withBody(byte[] other) {
+        return new Answer(status, contentType, other, headers);
+    }
+
     /** Returns the body as text. */
     public String bodyText() {
         return new String(body, StandardCharsets.UTF_8);

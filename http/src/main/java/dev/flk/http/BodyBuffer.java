@@ -3,7 +3,10 @@ package dev.flk.http;
 
 import dev.flk.http.ServerLoad.Bound;
 import io.netty.buffer.ByteBuf;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The body of a request, both while it is read and afterwards. Bytes are copied from the network buffer into the array
@@ -20,6 +23,9 @@ public final class BodyBuffer {
     private final int maxBytes;
     private final int mostBytes;
     private final Bound budget;
+    /** The digest of the appended bytes; null if it is not needed. */
+    private final @Nullable MessageDigest sha256;
+
     private byte[] bytes = new byte[0];
     private int length;
 
@@ -31,7 +37,8 @@ public final class BodyBuffer {
     }
 
     /** @param declaredBytes the announced length, or {@link #UNKNOWN_LENGTH} */
-    BodyBuffer(int maxBytes, long declaredBytes, Bound budget) {
+    BodyBuffer(int maxBytes, long declaredBytes, Bound budget, boolean isDigested) {
+        this.sha256 = isDigested ? sha256() : null;
         this.maxBytes = maxBytes;
         this.mostBytes = declaredBytes == UNKNOWN_LENGTH ? maxBytes : (int) Math.min(declaredBytes, maxBytes);
         this.budget = budget;
@@ -49,6 +56,9 @@ public final class BodyBuffer {
             return Taken.NO_MEMORY;
         }
         part.readBytes(bytes, length, added);
+        if (sha256 != null) {
+            sha256.update(bytes, length, added);
+        }
         length += added;
         return Taken.YES;
     }
@@ -56,6 +66,22 @@ public final class BodyBuffer {
     /** Returns the number of appended bytes. */
     public int length() {
         return length;
+    }
+
+    /**
+     * Returns the SHA-256 of the appended bytes; null if this buffer computes none. May be called once, and nothing may
+     * be appended afterwards.
+     */
+    byte @Nullable [] digest() {
+        return sha256 == null ? null : sha256.digest();
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("this Java platform has no SHA-256", e);
+        }
     }
 
     /** Returns the byte at an index. */

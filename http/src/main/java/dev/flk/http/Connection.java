@@ -435,7 +435,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
             return;
         }
         if (incoming != null) {
-            refuse(incoming.exchange(), Refusal.badRequest("the body ended too early"));
+            Answer cut = Refusal.bodyCut();
+            visitor.badRequest(cut);
+            refuse(incoming.exchange(), cut);
         }
         closeStream(CloseReason.DISCONNECTED);
         closeIf(state == State.LINGERING);

@@ -37,6 +37,9 @@ public final class Exchange {
     /** The complete body of the request; null until the body is complete, and again after the request is answered. */
     private @Nullable BodyBuffer body;
 
+    /** The SHA-256 of the body, with which refusals are marked; null if the request gets no {@link BodyMark}. */
+    private byte @Nullable [] bodySha256;
+
     /** The events of the endpoint, which count early refusals. */
     private HttpEvents refusals = HttpEvents.NONE;
 
@@ -69,6 +72,23 @@ public final class Exchange {
     /** Sets the events that count an early refusal of this request. */
     void refusals(HttpEvents events) {
         refusals = events;
+    }
+
+    /** Marks the answers that refuse this request for good with the SHA-256 of its body; null for no mark. */
+    void mark(byte @Nullable [] sha256) {
+        bodySha256 = sha256;
+    }
+
+    /** Returns whether answers to this request that refuse a body for good need a {@link BodyMark}. */
+    public boolean isMarked() {
+        return bodySha256 != null;
+    }
+
+    private Answer marked(Answer given) {
+        return switch (given.status()) {
+            case 400, 401, 413 -> bodySha256 == null ? given : given.withBody(BodyMark.added(given.body(), bodySha256));
+            default -> given;
+        };
     }
 
     /**
@@ -216,7 +236,8 @@ public final class Exchange {
     /** Stores the first answer and releases the memory of the request; ignores later answers. */
     void complete(Answer given) {
         if (answer == null) {
-            answer = given;
+            Answer marked = marked(given);
+            answer = marked;
             if (body != null) {
                 body.release();
                 body = null;
@@ -225,8 +246,8 @@ public final class Exchange {
             moreBytes = 0;
             load.requests().giveBack(holdsPlace ? 1 : 0);
             holdsPlace = false;
-            answerBudget.add(given.heldBytes() - answerBytes);
-            answerBytes = given.heldBytes();
+            answerBudget.add(marked.heldBytes() - answerBytes);
+            answerBytes = marked.heldBytes();
             if (discarded) {
                 answerTaken();
             }

@@ -36,6 +36,9 @@ public interface HttpEvents {
      */
     default void bodyTooSlow() {}
 
+    /** Records that a request was answered 408 because its body does not have the digest that the request declares. */
+    default void bodyChanged() {}
+
     /** Records that a TLS handshake failed. */
     default void tlsFailed(TlsFailure reason) {}
 

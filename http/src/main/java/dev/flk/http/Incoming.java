@@ -9,6 +9,7 @@ import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.http.ServerLoad.Bound;
 import io.netty.buffer.ByteBuf;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +26,9 @@ final class Incoming {
     private final Exchange exchange;
     private final HttpEvents refusals;
     private final Bound budget;
+    /** The digest that the body must have; null if the request declares none, or the endpoint does not check it. */
+    private final byte @Nullable [] declaredDigest;
+
     private final BodyBuffer body;
     private final int maxReadBytes;
     private final long sinceNanos;
@@ -45,9 +49,12 @@ final class Incoming {
         this.wantsContinue = head.holdsBodyBack();
         this.maxReadBytes =
                 takesBody() ? endpoint.maxBodyBytes() : server.options().maxSkippedBytes();
+        this.declaredDigest = takesBody() && endpoint.checksDigest()
+                ? BodyMark.declared(head.headers()).orElse(null)
+                : null;
         this.budget =
                 Objects.requireNonNullElse(endpoint.bodyBudget(), server.load().bodyBytes());
-        this.body = new BodyBuffer(maxReadBytes, head.declaredBytes(), budget);
+        this.body = new BodyBuffer(maxReadBytes, head.declaredBytes(), budget, declaredDigest != null);
     }
 
     static Incoming of(RequestHead head, Endpoint endpoint, Exchange exchange, HttpServer server) {
@@ -108,7 +115,7 @@ final class Incoming {
      * otherwise, returns empty.
      */
     Optional<Answer> refusal() {
-        return takesBody() && announcesTooMuch() ? refusal(Taken.TOO_LONG) : Optional.empty();
+        return takesBody() && announcesTooMuch() ? refusal(Taken.TOO_LONG).map(this::markedUnread) : Optional.empty();
     }
 
     /**
@@ -164,12 +171,32 @@ final class Incoming {
             refuseEarly();
         }
         if (early == null) {
-            exchange.safely(() -> endpoint.handler().serve(request(arrivedNanos), exchange));
+            serveComplete(arrivedNanos);
         } else if (earlyDelay.isZero()) {
             exchange.answer(early);
         } else {
             exchange.answerAfter(earlyDelay, early);
         }
+    }
+
+    /** Passes a complete request to its endpoint, unless its body does not have the declared digest. */
+    private void serveComplete(long arrivedNanos) {
+        byte[] digest = body.digest();
+        if (digest != null && !Arrays.equals(digest, declaredDigest)) {
+            Answer changed = Refusal.bodyChanged();
+            refusals.bodyChanged();
+            exchange.visitor().bodyChanged(changed, body.length());
+            exchange.answer(changed);
+            return;
+        }
+        exchange.mark(digest);
+        exchange.safely(() -> endpoint.handler().serve(request(arrivedNanos), exchange));
+    }
+
+    private Answer markedUnread(Answer refusal) {
+        return declaredDigest == null
+                ? refusal
+                : refusal.withBody(BodyMark.addedUnread(refusal.body(), declaredDigest, head.declaredBytes()));
     }
 
     private Request request(long arrivedNanos) {

@@ -30,6 +30,22 @@ public final class Refusal {
         return Answer.error(408, "request timed out", Header.retryAfter(1));
     }
 
+    /**
+     * Returns the answer to a request whose body the client has ended before its declared end. The status is 408,
+     * because a 400 would say that the content itself can never be accepted.
+     */
+    static Answer bodyCut() {
+        return Answer.error(408, "the body ended too early", Header.retryAfter(1));
+    }
+
+    /** Returns the answer to a request whose body differs from the body that was sent. See {@link #bodyCut}. */
+    static Answer bodyChanged() {
+        return Answer.error(
+                408,
+                "the body does not have the digest in Content-Digest; something in between has changed it",
+                Header.retryAfter(1));
+    }
+
     /** Returns the answer to a request whose body is longer than {@code maxBytes}. */
     public static Answer bodyTooLong(int maxBytes) {
         return Answer.error(413, tooLong(maxBytes));

@@ -122,6 +122,8 @@ public final class Routes {
      *     body is discarded
      * @param takesPlace whether requests to the endpoint count as in progress; false if the endpoint answers them
      *     without waiting for anything
+     * @param checksDigest whether the body of a request must have the SHA-256 in {@code Content-Digest}, if the request
+     *     has this header. Answers to such a request that refuse the body for good then have a {@link BodyMark}
      * @param refusals the events that count requests which are refused before the endpoint gets them: those with a body
      *     that is too long or too slow, and those for which there are too few resources. Null for the server's events
      * @param gate the rule that decides which requests are served; null if all are
@@ -130,6 +132,7 @@ public final class Routes {
     public record Endpoint(
             int maxBodyBytes,
             boolean takesPlace,
+            boolean checksDigest,
             Handler handler,
             @Nullable HttpEvents refusals,
             @Nullable Gate gate,
@@ -166,12 +169,20 @@ public final class Routes {
 
         /** Returns an endpoint that reads a body. */
         public static Endpoint withBody(int maxBodyBytes, Handler handler) {
-            return new Endpoint(maxBodyBytes, true, handler, null, null, null);
+            return new Endpoint(maxBodyBytes, true, false, handler, null, null, null);
         }
 
         /** Returns an endpoint that reads a body, and whose early refusals are passed to {@code refusals}. */
         public static Endpoint withBody(int maxBodyBytes, Handler handler, HttpEvents refusals) {
-            return new Endpoint(maxBodyBytes, true, handler, refusals, null, null);
+            return new Endpoint(maxBodyBytes, true, false, handler, refusals, null, null);
+        }
+
+        /**
+         * Returns an endpoint that reads a body and checks its {@code Content-Digest}. Each answer with status 400, 401
+         * or 413 must be a JSON object with at least one member.
+         */
+        public static Endpoint withDigest(int maxBodyBytes, Handler handler) {
+            return new Endpoint(maxBodyBytes, true, true, handler, null, null, null);
         }
 
         /**
@@ -179,12 +190,12 @@ public final class Routes {
          * progress.
          */
         public static Endpoint asking(Handler handler) {
-            return new Endpoint(0, true, handler, null, null, null);
+            return new Endpoint(0, true, false, handler, null, null, null);
         }
 
         /** Returns an endpoint that reads no body and answers regardless of the number of requests in progress. */
         public static Endpoint always(Handler handler) {
-            return new Endpoint(0, false, handler, null, null, null);
+            return new Endpoint(0, false, false, handler, null, null, null);
         }
 
         /** Returns an endpoint that gives the same answer to every request. */
@@ -194,7 +205,7 @@ public final class Routes {
 
         /** Returns this endpoint with a rule that decides which requests are served. */
         public Endpoint behind(Gate rule) {
-            return new Endpoint(maxBodyBytes, takesPlace, handler, refusals, rule, bodyBudget);
+            return new Endpoint(maxBodyBytes, takesPlace, checksDigest, handler, refusals, rule, bodyBudget);
         }
 
         /**
@@ -203,7 +214,7 @@ public final class Routes {
          * progress.
          */
         public Endpoint behind(Gate rule, Bound bodies) {
-            return new Endpoint(maxBodyBytes, false, handler, refusals, rule, bodies);
+            return new Endpoint(maxBodyBytes, false, checksDigest, handler, refusals, rule, bodies);
         }
 
         boolean takesBody() {

@@ -19,7 +19,7 @@ class BodyBufferTest {
 
     @Test
     void append_announcedButNotSent_allocatesLittle() {
-        BodyBuffer buffer = new BodyBuffer(MAX, MAX, budget);
+        BodyBuffer buffer = new BodyBuffer(MAX, MAX, budget, false);
 
         buffer.append(Unpooled.wrappedBuffer(new byte[1]));
 
@@ -28,7 +28,7 @@ class BodyBufferTest {
 
     @Test
     void append_overTheLimit_isRefused() {
-        BodyBuffer buffer = new BodyBuffer(10, BodyBuffer.UNKNOWN_LENGTH, budget);
+        BodyBuffer buffer = new BodyBuffer(10, BodyBuffer.UNKNOWN_LENGTH, budget, false);
 
         assertThat(buffer.append(Unpooled.wrappedBuffer(new byte[10]))).isEqualTo(Taken.YES);
         assertThat(buffer.append(Unpooled.wrappedBuffer(new byte[1]))).isEqualTo(Taken.TOO_LONG);
@@ -36,8 +36,8 @@ class BodyBufferTest {
 
     @Test
     void append_budgetExhausted_isRefused() {
-        BodyBuffer first = new BodyBuffer(MAX, BodyBuffer.UNKNOWN_LENGTH, budget);
-        BodyBuffer second = new BodyBuffer(MAX, BodyBuffer.UNKNOWN_LENGTH, budget);
+        BodyBuffer first = new BodyBuffer(MAX, BodyBuffer.UNKNOWN_LENGTH, budget, false);
+        BodyBuffer second = new BodyBuffer(MAX, BodyBuffer.UNKNOWN_LENGTH, budget, false);
 
         assertThat(first.append(Unpooled.wrappedBuffer(new byte[MAX]))).isEqualTo(Taken.YES);
         assertThat(second.append(Unpooled.wrappedBuffer(new byte[1]))).isEqualTo(Taken.NO_MEMORY);
@@ -45,7 +45,7 @@ class BodyBufferTest {
 
     @Test
     void release_afterGrowth_returnsAllToTheBudget() {
-        BodyBuffer buffer = new BodyBuffer(MAX, BodyBuffer.UNKNOWN_LENGTH, budget);
+        BodyBuffer buffer = new BodyBuffer(MAX, BodyBuffer.UNKNOWN_LENGTH, budget, false);
         for (int i = 0; i < 100; i++) {
             buffer.append(Unpooled.wrappedBuffer(new byte[1000]));
         }
@@ -66,8 +66,8 @@ class BodyBufferTest {
             body[i] = (byte) random.nextInt(100);
         }
         Bound plenty = new Bound(Long.MAX_VALUE);
-        BodyBuffer buffer =
-                new BodyBuffer(body.length, random.nextBoolean() ? body.length : BodyBuffer.UNKNOWN_LENGTH, plenty);
+        BodyBuffer buffer = new BodyBuffer(
+                body.length, random.nextBoolean() ? body.length : BodyBuffer.UNKNOWN_LENGTH, plenty, false);
         int most = 1 + random.nextInt(200_000);
         for (int from = 0; from < body.length; ) {
             int added = Math.min(body.length - from, 1 + random.nextInt(most));

@@ -119,13 +119,14 @@ class ProtocolTest {
     }
 
     @Test
-    void halfClosed_insideTheBody_is400() throws IOException {
+    void halfClosed_insideTheBody_is408() throws IOException {
         RawClient client =
                 server.connect().send(SUBMIT + "Content-Length: 10\n\nabc").shutDownOutput();
 
         Reply answer = client.read();
 
-        assertThat(answer.status()).isEqualTo(400);
+        assertThat(answer.status()).isEqualTo(408);
+        assertThat(answer.header("retry-after")).contains("1");
         assertThat(answer.body()).isEqualTo("{\"error\":\"the body ended too early\"}");
         assertThat(client.isAtEnd()).isTrue();
     }

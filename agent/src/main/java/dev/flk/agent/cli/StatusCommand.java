@@ -28,7 +28,8 @@ import picocli.CommandLine.Option;
         description = {
             "Asks the running agent, or reads the files if none runs. Exit code 1 if the",
             "agent is not healthy: a certificate has waited for longer than --max-age, no",
-            "backend answers, signatures are refused, records were lost, or disk space is",
+            "backend answers, signatures are refused, certificates are held because of an",
+            "answer that is not provably the backend's, records were lost, or disk space is",
             "low."
         })
 final class StatusCommand implements Callable<Integer> {
@@ -80,6 +81,7 @@ final class StatusCommand implements Callable<Integer> {
                 oldest.map(added -> Math.max(
                                 0, Duration.between(added, Instant.now()).toSeconds()))
                         .orElse(null),
+                null,
                 null,
                 null,
                 null,
@@ -146,6 +148,13 @@ final class StatusCommand implements Callable<Integer> {
                 add(text, "", "last error " + backend.lastErrorAt() + ":");
                 add(text, "", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
             }
+        }
+        if (report.held() != null) {
+            add(
+                    text,
+                    "held",
+                    ErrorMessages.count(report.held().certificates(), "certificate") + ": "
+                            + report.held().because());
         }
         add(text, "given up", report.dlqEntries() + " in " + report.dlq());
         add(

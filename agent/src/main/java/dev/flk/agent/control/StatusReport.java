@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param drainSeconds the estimated number of seconds until no certificate is waiting, at the current rate {@code
  *     settledPerSecond}; null if certificates are waiting and the rate is 0
  * @param heldShards the number of shards whose certificates are held back because the backend rejected a signature
+ * @param held the certificates that are held because an answer that refused them was not provably the backend's; null
+ *     if there are none
  * @param lostRecords the number of records lost to disk damage
  * @param outboxBytes the total size of the outbox's files; a certificate that would raise this size above {@code
  *     outboxMaxBytes} is rejected
@@ -37,6 +39,7 @@ public record StatusReport(
         @Nullable Long drainSeconds,
         @Nullable List<Backend> backends,
         @Nullable Long heldShards,
+        @Nullable Held held,
         String dlq,
         long dlqEntries,
         long lostRecords,
@@ -64,6 +67,11 @@ public record StatusReport(
             problems.add("the backend refuses the signatures of " + ErrorMessages.count(heldShards, "shard")
                     + "; check PCS_SIGN_ALG and the key");
         }
+        if (held != null) {
+            problems.add(ErrorMessages.count(held.certificates(), "certificate")
+                    + (held.certificates() == 1 ? " is" : " are") + " held (" + held.because()
+                    + "); look for a proxy that answers, or changes bodies, in between");
+        }
         if (lostRecords > 0) {
             problems.add(
                     "the disk has lost " + ErrorMessages.count(lostRecords, "record") + "; flk-agent fsck lists them");
@@ -74,6 +82,13 @@ public record StatusReport(
         }
         return problems;
     }
+
+    /**
+     * The certificates that are held. Each is sent again, alone, until {@code MAX_AGE}.
+     *
+     * @param because a description of the last answer for which a certificate was held
+     */
+    public record Held(long certificates, String because) {}
 
     /**
      * The state of a backend, as observed by the agent.

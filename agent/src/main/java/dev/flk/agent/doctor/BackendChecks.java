@@ -153,12 +153,18 @@ final class BackendChecks {
             found.accept(Finding.doubtful("key", "PCS_SIGN_ALG=none: certificates are sent without a new signature"));
             return;
         }
-        ask(ended -> client.submit(probe, ended)).ifPresent(answer -> found.accept(keyFinding(answer)));
+        ask(ended -> client.submit(probe, ended)).ifPresent(answer -> found.accept(keyFinding(answer, probe)));
     }
 
-    private Finding keyFinding(Reply answer) {
+    private Finding keyFinding(Reply answer, byte[] sent) {
         return switch (answer.status()) {
-            case 400 -> Finding.good("key", base + " knows it");
+            case 400 ->
+                answer.isMarkedFor(sent)
+                        ? Finding.good("key", base + " knows it")
+                        : Finding.doubtful(
+                                "key",
+                                base + " answers 400 without the backend's mark: it is an older version, or a proxy"
+                                        + " answers or changes bodies; certificates that are refused so are held");
             case 401 ->
                 Finding.bad(
                         "key",

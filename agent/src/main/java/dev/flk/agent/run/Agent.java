@@ -173,6 +173,10 @@ public final class Agent implements Closeable {
                 Map.of(
                         "client", () -> seconds(sender.certificateEnds().client()),
                         "endpoint", () -> seconds(sender.certificateEnds().endpoint())));
+        meters.gauge(
+                "flk_agent_held_certificates",
+                "Certificates that were refused by an answer that is not provably the backend's.",
+                sender::heldCertificates);
         meters.gauge("flk_agent_in_flight", "Certificates that wait for an answer.", sender::inFlight);
         meters.gauge(
                 "flk_agent_outbox_bytes",

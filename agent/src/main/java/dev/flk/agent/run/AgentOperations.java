@@ -70,6 +70,9 @@ final class AgentOperations implements Operations {
                                 backend.lastError().orElse(null)))
                         .toList(),
                 sending.heldShards(),
+                sending.heldCertificates() == 0
+                        ? null
+                        : new StatusReport.Held(sending.heldCertificates(), sending.lastHeldBecause()),
                 config.deadLetters().toString(),
                 deadLetters.countInFile(),
                 outbox.lostRecords(),

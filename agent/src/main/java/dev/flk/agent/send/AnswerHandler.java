@@ -122,9 +122,10 @@ final class AnswerHandler {
         return throughput.aSecond(nanoTicker.getAsLong());
     }
 
-    private void done(OutboxEntry entry, Settlement settlement) {
-        done.computeIfAbsent(settlement.kind().how(), any -> new ArrayList<>()).add(entry);
-        settlements.put(entry, settlement);
+    private void done(Queued queued, Settlement settlement) {
+        queue.settled(queued);
+        done.computeIfAbsent(settlement.kind().how(), any -> new ArrayList<>()).add(queued.entry);
+        settlements.put(queued.entry, settlement);
     }
 
     /**
@@ -151,7 +152,7 @@ final class AnswerHandler {
         LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
         meters.givenUp(outbox.shardName(queued.entry));
         hold.givenUp(queued);
-        done(queued.entry, new Settlement(Settlement.Kind.DEAD_LETTERED, pcsId, shown));
+        done(queued, new Settlement(Settlement.Kind.DEAD_LETTERED, pcsId, shown));
     }
 
     /**
@@ -177,7 +178,7 @@ final class AnswerHandler {
                         leftOut));
         meters.lost(1);
         hold.givenUp(queued);
-        done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can no longer read it"));
+        done(queued, new Settlement(Settlement.Kind.LOST, "", "the disk can no longer read it"));
     }
 
     /**
@@ -249,9 +250,7 @@ final class AnswerHandler {
                         "PCS {} submitted successfully (status={})",
                         idForLog(item.signed().pcsId()),
                         result.status());
-                done(
-                        queued.entry,
-                        new Settlement(result.verdict(), item.signed().pcsId(), result.text()));
+                done(queued, new Settlement(result.verdict(), item.signed().pcsId(), result.text()));
             }
             case CONFLICT -> {
                 hold.accepted(queued, shardId);
@@ -263,7 +262,11 @@ final class AnswerHandler {
                 hold.unanswered(queued, shardId);
                 retry(queued, "400", 0, "status 400: " + result.text());
             }
-            case BAD_SIGNATURE -> badSignature(item, shardId);
+            case UNPROVEN -> {
+                hold.unanswered(queued, shardId);
+                holdAlone(item, result.text());
+            }
+            case BAD_SIGNATURE, UNPROVEN_SIGNATURE -> badSignature(item, result, shardId);
             case LATER -> later(item, result, shardId);
             case NOT_SENT, NO_ANSWER -> {
                 hold.unanswered(queued, shardId);
@@ -275,9 +278,33 @@ final class AnswerHandler {
         }
     }
 
-    private void badSignature(Item item, String shardId) {
+    /**
+     * Queues an entry for a retry that is sent alone. {@code MAX_AGE} counts from the sending that got the first such
+     * answer, because it is not known whether the certificate has arrived.
+     */
+    private void holdAlone(Item item, String why) {
+        Queued queued = item.queued();
+        queue.hold(queued, printable(why));
+        limit.say(
+                "held",
+                leftOut -> LOG.warn(
+                        "PCS {} is held: {}; perhaps a proxy has answered, or has changed the certificate on the way;"
+                                + " it is sent again, alone, until MAX_AGE{}",
+                        idForLog(item.signed().pcsId()),
+                        printable(why),
+                        leftOut));
+        retry(queued, "held", 0, why);
+    }
+
+    private void badSignature(Item item, SubmitResult result, String shardId) {
+        boolean isProven = result.kind() == SubmitResult.Kind.BAD_SIGNATURE;
+        boolean isBad = hold.refused(item.queued(), shardId, nanoTicker.getAsLong());
+        if (isBad && !isProven) {
+            holdAlone(item, result.text());
+            return;
+        }
         noteNotArrived(item.queued());
-        if (hold.refused(item.queued(), shardId, nanoTicker.getAsLong())) {
+        if (isBad) {
             giveUp(
                     item,
                     401,
@@ -302,7 +329,7 @@ final class AnswerHandler {
         if (!result.text().equals(IN_LOG_BUT_UNDECIDED) && result.status() != 500) {
             noteNotArrived(queued);
         }
-        if (!result.concernsAll()) {
+        if (result.status() == 500) {
             queued.attemptsSpent++;
             if (options.maxAttempts() > 0 && queued.attemptsSpent >= options.maxAttempts()) {
                 giveUp(item, result.status(), "gave up after " + queued.attemptsSpent + " attempts: " + result.text());

@@ -9,12 +9,16 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SubmitResult.Kind;
+import dev.flk.canonical.Sha256;
+import dev.flk.http.BodyMark;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.http.HttpConnectTimeoutException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
@@ -25,7 +29,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The reader of replies, which determines the result of each certificate. An answer counts as the backend's only if its
  * body has the form of the backend's answers. Any other answer, for example from a proxy, a captive portal or a
- * half-started service, counts as an outage. Outages do not count towards {@code MAX_ATTEMPTS}.
+ * half-started service, counts as an outage. Outages do not count towards {@code MAX_ATTEMPTS}. An answer that refuses
+ * a certificate for good must also have the {@link BodyMark} of the bytes that were sent.
  */
 final class AnswerReader {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -52,10 +57,14 @@ final class AnswerReader {
         if (reply == null) {
             return Collections.nCopies(ids.size(), noAnswer(failure));
         }
-        if (ids.size() > 1 && (reply.status() == 200 || reply.status() == 202)) {
-            return readBatch(reply, ids);
+        if (ids.size() == 1) {
+            return List.of(read(reply, ids.get(0), batch.lines().get(0)));
         }
-        return ids.stream().map(id -> read(reply, id)).toList();
+        if (reply.status() == 200 || reply.status() == 202) {
+            return readBatch(reply, batch);
+        }
+        // such an answer contains no ids, so the result is the same for all
+        return Collections.nCopies(ids.size(), read(reply, ids.get(0), BackendClient.joined(batch.lines())));
     }
 
     /** Returns the first result if all results are outages; otherwise empty. */
@@ -99,33 +108,80 @@ final class AnswerReader {
         return message == null ? "no answer" : "no answer: " + message;
     }
 
-    /** Returns the result that a reply contains for the certificate with this id. */
-    static SubmitResult read(Reply reply, String pcsId) {
+    /**
+     * Returns the result that a reply contains for the certificate with this id.
+     *
+     * @param sent the bytes to which the reply must belong: the certificate, or the body with several certificates
+     */
+    static SubmitResult read(Reply reply, String pcsId, byte[] sent) {
         JsonNode body = parse(reply.body());
-        if (reply.status() == 200 || reply.status() == 202) {
+        int status = reply.status();
+        if (status == 200 || status == 202) {
             return recorded(reply, body, pcsId);
         }
-        String error = error(body).orElse(null);
-        if (error == null) {
-            return SubmitResult.noAnswer("status " + reply.status() + " without the backend's body");
-        }
-        return switch (reply.status()) {
-            case 400 -> new SubmitResult(error.startsWith(IN_FUTURE) ? Kind.IN_FUTURE : Kind.NEVER, 400, error);
-            case 413 -> new SubmitResult(Kind.NEVER, 413, error);
+        boolean isProven = isMarked(body, sent);
+        Optional<String> error = isProven || body.size() == 1
+                ? Optional.ofNullable(body.path("error").textValue())
+                : Optional.empty();
+        return switch (status) {
+            case 400 ->
+                error.filter(text -> text.startsWith(IN_FUTURE))
+                        .map(text -> new SubmitResult(Kind.IN_FUTURE, 400, text))
+                        .orElseGet(() -> refused(status, error, isProven));
             case 401 ->
-                error.equals(BAD_SIGNATURE)
-                        ? new SubmitResult(Kind.BAD_SIGNATURE, 401, "")
-                        : SubmitResult.noAnswer("status 401 without the backend's body");
-            case 408, 429, 500, 503 -> new SubmitResult(Kind.LATER, reply.status(), error, retryAfterSeconds(reply));
-            default -> SubmitResult.noAnswer("status " + reply.status());
+                error.filter(BAD_SIGNATURE::equals)
+                        .map(text -> isProven
+                                ? new SubmitResult(Kind.BAD_SIGNATURE, 401, "")
+                                : new SubmitResult(Kind.UNPROVEN_SIGNATURE, 401, unproven(401, error)))
+                        .orElseGet(() -> SubmitResult.noAnswer("status 401 without the backend's body"));
+            // these statuses concern the path, the agent's access or any body, and thus every certificate
+            case 404, 405, 407, 415 -> SubmitResult.noAnswer("status " + status);
+            case 408, 429, 500, 503 ->
+                error.map(text -> new SubmitResult(Kind.LATER, status, text, retryAfterSeconds(reply)))
+                        .orElseGet(() -> new SubmitResult(
+                                Kind.NO_ANSWER,
+                                0,
+                                "status " + status + " without the backend's body",
+                                retryAfterSeconds(reply)));
+            default ->
+                status / 100 == 4
+                        ? refused(status, error, isProven && status == 413)
+                        : SubmitResult.noAnswer("status " + status);
         };
+    }
+
+    private static SubmitResult refused(int status, Optional<String> error, boolean isProven) {
+        return isProven
+                ? new SubmitResult(Kind.NEVER, status, error.orElse(""))
+                : new SubmitResult(Kind.UNPROVEN, status, unproven(status, error));
+    }
+
+    private static String unproven(int status, Optional<String> error) {
+        return "status " + status + " without the backend's mark"
+                + error.map(text -> ": " + text).orElse("");
+    }
+
+    /** Returns whether an answer proves that the backend has judged exactly these bytes. See {@link BodyMark}. */
+    static boolean isMarked(byte[] answer, byte[] sent) {
+        return isMarked(parse(answer), sent);
+    }
+
+    private static boolean isMarked(JsonNode body, byte[] sent) {
+        JsonNode bytes = body.path(BodyMark.BYTES);
+        boolean isRightLength = bytes.isMissingNode() || (bytes.isIntegralNumber() && bytes.longValue() == sent.length);
+        String digest = body.path(BodyMark.SHA256).textValue();
+        return digest != null
+                && body.path("error").isTextual()
+                && isRightLength
+                && digest.equals(HexFormat.of().formatHex(Sha256.of(sent)));
     }
 
     /**
      * Returns the result of each certificate of a batch, in the order of the batch. If the answer does not have one
      * line for each certificate, every result is NO_ANSWER.
      */
-    private static List<SubmitResult> readBatch(Reply reply, List<String> pcsIds) {
+    private static List<SubmitResult> readBatch(Reply reply, Batch batch) {
+        List<String> pcsIds = batch.pcsIds();
         List<String> lines =
                 new String(reply.body(), StandardCharsets.UTF_8).lines().toList();
         if (reply.status() != 200 || lines.size() != pcsIds.size()) {
@@ -146,7 +202,8 @@ final class AnswerReader {
                                     .map(JsonNode::asText),
                             reply.date(),
                             line.path("body").toString().getBytes(StandardCharsets.UTF_8)),
-                    pcsIds.get(i)));
+                    pcsIds.get(i),
+                    batch.items().get(i).line()));
         }
         return answers;
     }
@@ -172,15 +229,20 @@ final class AnswerReader {
         return new SubmitResult(kind, reply.status(), body.path("reason").asText());
     }
 
-    /** Returns the text of {@code {"error":"…"}}; empty if the body has any other form. */
-    private static Optional<String> error(JsonNode body) {
-        JsonNode error = body.path("error");
-        return body.size() == 1 && error.isTextual() ? Optional.of(error.asText()) : Optional.empty();
-    }
-
-    private static long retryAfterSeconds(Reply reply) {
+    /**
+     * Returns the seconds of {@code Retry-After}, at most {@link #LONGEST_RETRY_AFTER_SECONDS}; 0 if the reply has no
+     * valid {@code Retry-After}. A time is measured from the {@code Date} of the same reply, because the clock of this
+     * machine may be wrong.
+     */
+    static long retryAfterSeconds(Reply reply) {
         String text = reply.retryAfter().orElse("");
-        return text.matches("\\d{1,9}") ? Math.min(Long.parseLong(text), LONGEST_RETRY_AFTER_SECONDS) : 0;
+        long seconds = text.matches("\\d{1,9}")
+                ? Long.parseLong(text)
+                : BackendClient.date(text)
+                        .flatMap(until -> reply.date().map(date -> Duration.between(date, until)))
+                        .map(Duration::toSeconds)
+                        .orElse(0L);
+        return Math.max(0, Math.min(seconds, LONGEST_RETRY_AFTER_SECONDS));
     }
 
     private static JsonNode parse(byte[] body) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import dev.flk.canonical.Sha256;
+import dev.flk.http.BodyMark;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.URI;
@@ -74,22 +76,31 @@ public final class BackendClient {
 
     /** Sends one certificate. */
     public void submit(byte[] line, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        exchange(
-                request("/v1/pcs/submit", "application/json").POST(BodyPublishers.ofByteArray(line)),
-                MAX_OUTCOMES_BYTES,
-                ended);
+        post("/v1/pcs/submit", "application/json", line, ended);
     }
 
     /** Sends several certificates in one request, each on its own line. */
     void submitBatch(List<byte[]> lines, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        // joins the lines in one array, because only then does the request have a Content-Length
+        post("/v1/pcs/batch", "application/x-ndjson", joined(lines), ended);
+    }
+
+    /** Returns the body of a batch: one array, because only then does the request have a {@code Content-Length}. */
+    static byte[] joined(List<byte[]> lines) {
         ByteArrayOutputStream body = new ByteArrayOutputStream();
         for (byte[] line : lines) {
             body.writeBytes(line);
             body.write('\n');
         }
+        return body.toByteArray();
+    }
+
+    /** Sends certificates with their digest, so that the backend marks its refusals. See {@link BodyMark}. */
+    private void post(
+            String path, String contentType, byte[] body, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
         exchange(
-                request("/v1/pcs/batch", "application/x-ndjson").POST(BodyPublishers.ofByteArray(body.toByteArray())),
+                request(path, contentType)
+                        .header(BodyMark.HEADER, BodyMark.header(Sha256.of(body)))
+                        .POST(BodyPublishers.ofByteArray(body)),
                 MAX_OUTCOMES_BYTES,
                 ended);
     }
@@ -156,7 +167,8 @@ public final class BackendClient {
                 response.body());
     }
 
-    private static Optional<Instant> date(String text) {
+    /** Returns the time of a header such as {@code Date}; empty if the text is not a time. */
+    static Optional<Instant> date(String text) {
         try {
             return Optional.of(ZonedDateTime.parse(text, DateTimeFormatter.RFC_1123_DATE_TIME)
                     .toInstant());
@@ -227,5 +239,10 @@ public final class BackendClient {
      * @param body the body, whose length the client limits
      */
     public record Reply(
-            int status, boolean conflict, Optional<String> retryAfter, Optional<Instant> date, byte[] body) {}
+            int status, boolean conflict, Optional<String> retryAfter, Optional<Instant> date, byte[] body) {
+        /** Returns whether this reply proves that the backend has refused exactly these bytes. See {@link BodyMark}. */
+        public boolean isMarkedFor(byte[] sent) {
+            return AnswerReader.isMarked(body, sent);
+        }
+    }
 }

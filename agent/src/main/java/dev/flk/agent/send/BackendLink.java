@@ -32,9 +32,9 @@ final class BackendLink {
     private final int maxInFlight;
     /**
      * The number of certificates that may be in flight, from 1 to {@code maxInFlight}. The window begins with one
-     * batch, and shrinks to 1 after an outage. Each answer with a 429 or 503 halves the window; any other answer that
-     * records a certificate doubles the window. Agents that resume at the same time after an outage therefore do not
-     * overload their backend.
+     * batch, and shrinks to 1 after an outage. Each answer with a 429 or 503 halves the window, and so does a refusal
+     * that is not provably the backend's; any other answer that records a certificate doubles the window. Agents that
+     * resume at the same time after an outage therefore do not overload their backend.
      */
     private int window;
 
@@ -198,10 +198,10 @@ final class BackendLink {
      * Notes that a request for the backend's time failed, or that the answer to the request does not come from a
      * serving backend.
      */
-    void doesNotServe(String what) {
+    void doesNotServe(String what, long retryAfterSeconds) {
         measuring = false;
         permitted = false;
-        outage(what);
+        outage(what, retryAfterSeconds);
     }
 
     /** Notes that the backend has answered a request with certificates, whatever the results. */
@@ -229,13 +229,16 @@ final class BackendLink {
                                 leftOut)));
     }
 
-    /** Notes that a request got no answer, or an answer that does not come from a backend. */
-    void outage(String what) {
+    /**
+     * Notes that a request got no answer, or an answer that does not come from a backend. Nothing is sent for {@code
+     * retryAfterSeconds}.
+     */
+    void outage(String what, long retryAfterSeconds) {
         boolean open = breaker.isOpen();
         breaker.failed();
         window = 1;
         failed(what);
-        pause(backoff.afterNanos(0));
+        pause(TimeUnit.SECONDS.toNanos(retryAfterSeconds) + backoff.afterNanos(0));
         if (!open && breaker.isOpen()) {
             limit.say(
                     "open",
@@ -254,12 +257,19 @@ final class BackendLink {
     void applyToBackend(List<SubmitResult> results) {
         long atLeastSeconds = -1;
         boolean recorded = false;
+        boolean unproven = false;
         for (SubmitResult result : results) {
+            if (result.kind() == SubmitResult.Kind.UNPROVEN) {
+                unproven = true;
+                failed(result.text());
+            }
             if (result.kind() == SubmitResult.Kind.IN_FUTURE) {
                 offset.forget();
             }
             if (result.concernsAll()) {
                 atLeastSeconds = Math.max(atLeastSeconds, result.retryAfterSeconds());
+            }
+            if (result.kind() == SubmitResult.Kind.LATER) {
                 failed("status " + result.status() + ": " + result.text());
             }
             recorded |= result.isRecorded();
@@ -269,6 +279,12 @@ final class BackendLink {
             pause(TimeUnit.SECONDS.toNanos(atLeastSeconds) + backoff.afterNanos(0));
         } else if (recorded) {
             window = (int) Math.min(maxInFlight, 2L * window);
+        } else if (unproven) {
+            // after many such answers in a row and no other, a proxy refuses everything, and must not be flooded
+            if (window == 1) {
+                pause(backoff.afterNanos(0));
+            }
+            window = Math.max(1, window / 2);
         }
     }
 

@@ -115,14 +115,20 @@ record Batch(List<Item> items) {
                         form.signed().pcsId(),
                         stored,
                         0,
-                        "older than MAX_AGE: first sent without an answer at "
-                                + Instant.ofEpochMilli(unansweredSinceMillis)
-                                + "; the backend may have recorded it");
+                        tooOld(queued, Instant.ofEpochMilli(unansweredSinceMillis)));
                 return Optional.empty();
             }
             queued.sent++;
             queued.neverArrivedBefore = unansweredSinceMillis < 0;
             return Optional.of(new Item(queued, form.signed(), stored, form.line()));
+        }
+
+        private static String tooOld(Queued queued, Instant unansweredSince) {
+            return queued.heldBecause == null
+                    ? "older than MAX_AGE: first sent at " + unansweredSince
+                            + " without an answer that is provably the backend's; the backend may have recorded it"
+                    : "older than MAX_AGE: held since " + unansweredSince + ", sent " + queued.sent
+                            + " times; the last refusal was " + queued.heldBecause;
         }
 
         private boolean isOlderThanMaxAge(long unansweredSinceMillis, Instant age) {

@@ -38,6 +38,9 @@ final class SendQueue {
     private long readUpTo;
 
     private boolean freshIsNext;
+    private long held;
+    /** The {@link Queued#heldBecause} of the entry that was held last; empty if none was. */
+    private String lastHeldBecause = "";
 
     SendQueue(Outbox outbox) {
         this.outbox = outbox;
@@ -57,7 +60,7 @@ final class SendQueue {
         int sent;
         /** The number of failures so far, for the backoff. */
         int failures;
-        /** The number of answers of 408 and 500; only these answers count towards {@code MAX_ATTEMPTS}. */
+        /** The number of answers of 500; only these answers count towards {@code MAX_ATTEMPTS}. */
         int attemptsSpent;
         /**
          * Whether it is known that none of the sendings before the last sending arrived at the backend. If the last
@@ -86,6 +89,12 @@ final class SendQueue {
          * this entry was rejected as a whole or not answered; for a probe, it is 1.
          */
         int maxTogether = Integer.MAX_VALUE;
+        /**
+         * The description of the last answer that refused the certificate but was not provably the backend's; null if
+         * no such answer came. The certificate is held: it is sent alone, with backoff.
+         */
+        @Nullable
+        String heldBecause;
 
         Queued(OutboxEntry entry, long dueNanos) {
             this.entry = entry;
@@ -96,6 +105,31 @@ final class SendQueue {
     /** Adds an entry, which will be sent when it is due. Usually the entry was sent before. */
     void retry(Queued queued) {
         retries.add(queued);
+    }
+
+    /** Notes that an entry is held until it is settled. The caller queues the entry. */
+    void hold(Queued queued, String because) {
+        held += queued.heldBecause == null ? 1 : 0;
+        // many entries are usually held for the same reason, and share the text
+        lastHeldBecause = because.equals(lastHeldBecause) ? lastHeldBecause : because;
+        queued.heldBecause = lastHeldBecause;
+        queued.maxTogether = 1;
+    }
+
+    /** Notes that an entry was settled. */
+    void settled(Queued queued) {
+        held -= queued.heldBecause == null ? 0 : 1;
+        queued.heldBecause = null;
+    }
+
+    /** Returns the number of held entries. */
+    long heldEntries() {
+        return held;
+    }
+
+    /** Returns the reason for which an entry was held last; empty if no entry is held. */
+    String lastHeldBecause() {
+        return held == 0 ? "" : lastHeldBecause;
     }
 
     /**

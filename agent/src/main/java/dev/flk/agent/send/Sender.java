@@ -78,6 +78,7 @@ public final class Sender {
     private long inFlightBytes;
     private Configured configured;
     private volatile boolean breakerOpen;
+    private volatile long heldCertificates;
     private volatile CertificateEnds certificateEnds;
     private volatile boolean stopping;
 
@@ -176,6 +177,7 @@ public final class Sender {
             }
         }
         breakerOpen = configured.links.stream().allMatch(BackendLink::isOpen);
+        heldCertificates = queue.heldEntries();
         certificateEnds = configured.certificateEnds();
         return untilNextNanos();
     }
@@ -233,6 +235,14 @@ public final class Sender {
         return breakerOpen;
     }
 
+    /**
+     * Returns the number of certificates that are held because an answer that refused them was not provably the
+     * backend's, as of the last step. Any thread.
+     */
+    public long heldCertificates() {
+        return heldCertificates;
+    }
+
     /** Returns when TLS certificates expire, as of the last step. Any thread. */
     public CertificateEnds certificateEnds() {
         return certificateEnds;
@@ -264,7 +274,9 @@ public final class Sender {
                 configured.links.stream().map(link -> link.state(now)).toList(),
                 inFlight.get(),
                 configured.handler.settledASecond(),
-                hold.heldShards());
+                hold.heldShards(),
+                queue.heldEntries(),
+                queue.lastHeldBecause());
     }
 
     /**
@@ -378,7 +390,7 @@ public final class Sender {
                     String what = reply == null
                             ? AnswerReader.describe(failure)
                             : "status " + reply.status() + " without the backend's body; is ENDPOINT a backend?";
-                    link.doesNotServe(what);
+                    link.doesNotServe(what, reply == null ? 0 : AnswerReader.retryAfterSeconds(reply));
                     limit.say(
                             "health",
                             leftOut -> LOG.warn(
@@ -409,10 +421,12 @@ public final class Sender {
         if (reply != null && outage.isEmpty()) {
             link.answered(reply, sentNanos);
         } else {
-            link.outage(outage.map(SubmitResult::text).orElse("no answer"));
+            link.outage(
+                    outage.map(SubmitResult::text).orElse("no answer"),
+                    outage.map(SubmitResult::retryAfterSeconds).orElse(0L));
         }
         if (reply != null && refusesBatch(batch, reply, results)) {
-            sendAlone(batch, handler);
+            sendAlone(batch, handler, results.get(0).kind() == SubmitResult.Kind.NEVER);
         } else {
             for (int i = 0; i < results.size(); i++) {
                 sendFewerTogether(batch.items().get(i).queued(), batch.size(), results.get(i));
@@ -424,27 +438,33 @@ public final class Sender {
     }
 
     /**
-     * Returns whether the backend has permanently rejected a batch as a whole. Such an answer does not show which
-     * certificate is at fault.
+     * Returns whether a batch was permanently rejected as a whole. Such an answer does not show which certificate is at
+     * fault.
      */
     private static boolean refusesBatch(Batch batch, Reply reply, List<SubmitResult> results) {
-        return batch.size() > 1 && reply.status() != 200 && results.get(0).kind() == SubmitResult.Kind.NEVER;
+        SubmitResult.Kind kind = results.get(0).kind();
+        return batch.size() > 1
+                && reply.status() != 200
+                && (kind == SubmitResult.Kind.NEVER || kind == SubmitResult.Kind.UNPROVEN);
     }
 
-    private void sendAlone(Batch batch, AnswerHandler handler) {
+    private void sendAlone(Batch batch, AnswerHandler handler, boolean isProven) {
         for (Batch.Item item : batch.items()) {
-            handler.noteNotArrived(item.queued());
+            if (isProven) {
+                handler.noteNotArrived(item.queued());
+            }
             item.queued().maxTogether = 1;
             queue.retry(item.queued());
         }
     }
 
     /**
-     * Limits the next batch of an entry that got no answer to half the size of the batch that was sent. The batch that
-     * was sent may have been too large, or may have contained a certificate that makes the backend fail.
+     * Limits the next batch of an entry that got no answer, or did not arrive as it was sent, to half the size of the
+     * batch that was sent. The batch that was sent may have been too large, or may have contained a certificate that
+     * makes the backend or a proxy fail.
      */
     private static void sendFewerTogether(Queued queued, int together, SubmitResult result) {
-        if (together > 1 && result.kind() == SubmitResult.Kind.NO_ANSWER) {
+        if (together > 1 && (result.kind() == SubmitResult.Kind.NO_ANSWER || result.status() == 408)) {
             queued.maxTogether = Math.max(1, together / 2);
         }
     }
@@ -491,8 +511,17 @@ public final class Sender {
      * @param inFlight the number of certificates that wait for an answer
      * @param settledASecond the rate of settled certificates within the last minute
      * @param heldShards the number of shards that are held because a signature was rejected
+     * @param heldCertificates the number of certificates that are held because an answer that refused them was not
+     *     provably the backend's
+     * @param lastHeldBecause a description of the last such answer; empty if no certificate is held
      */
-    public record SendingState(List<Backend> backends, int inFlight, double settledASecond, long heldShards) {
+    public record SendingState(
+            List<Backend> backends,
+            int inFlight,
+            double settledASecond,
+            long heldShards,
+            long heldCertificates,
+            String lastHeldBecause) {
 
         /**
          * The state of one backend.

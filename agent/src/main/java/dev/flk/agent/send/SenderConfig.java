@@ -44,7 +44,7 @@ public record SenderConfig(
     private static final Key<Integer> MAX_ATTEMPTS = Key.of(
                     "MAX_ATTEMPTS",
                     count(0, 1_000_000_000),
-                    "The number of attempts after which a certificate becomes a dead letter; 0: no limit.")
+                    "The number of answers of 500 after which a certificate becomes a dead letter; 0: no limit.")
             .or("0");
     private static final Key<Duration> MAX_AGE = Key.of(
                     "MAX_AGE",

@@ -4,12 +4,12 @@ package dev.flk.agent.send;
 /**
  * The result of submitting one certificate, with the parts of the answer that determine the agent's next action.
  *
- * @param status the status of the backend's answer; 0 if no answer came, or if the answer is not the backend's
+ * @param status the status of the answer; 0 for an outage
  * @param text the reason of the outcome for a recorded certificate; a description of what happened if no answer came or
- *     the answer is not the backend's; empty for a conflict or a rejected signature; otherwise, the error in the
- *     backend's answer
- * @param retryAfterSeconds the {@code Retry-After} of the answer, at most an hour; 0 if the kind is not {@link
- *     Kind#LATER}, or the answer has no valid {@code Retry-After}
+ *     the answer is not provably the backend's; empty for a conflict or a rejected signature; otherwise, the error in
+ *     the backend's answer
+ * @param retryAfterSeconds the {@code Retry-After} of the answer, at most an hour; 0 if the kind is neither {@link
+ *     Kind#LATER} nor {@link Kind#NO_ANSWER}, or the answer has no valid {@code Retry-After}
  */
 record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) {
     /** The kind of a result, which determines the agent's next action. */
@@ -23,12 +23,19 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         REJECTED,
         /** 200 or 202, but the backend has recorded different content under this id before. */
         CONFLICT,
-        /** 400 or 413: the backend would never accept the certificate. */
+        /** 400 or 413 with the mark of this certificate's bytes: the backend would never accept the certificate. */
         NEVER,
+        /**
+         * 400, 413 or another 4xx that concerns the request's body, but without the mark: perhaps a proxy has answered,
+         * or has changed the body.
+         */
+        UNPROVEN,
         /** 400 because {@code sent_at} is ahead of the backend's clock. */
         IN_FUTURE,
-        /** 401 in the form of the backend's answers: the signature was rejected. */
+        /** 401 in the form of the backend's answers, with the mark: the signature was rejected. */
         BAD_SIGNATURE,
+        /** 401 in the form of the backend's answers, but without the mark. */
+        UNPROVEN_SIGNATURE,
         /** 408, 429, 500 or 503 in the form of the backend's answers: the certificate must be sent again. */
         LATER,
         /** No connection was made: the certificate did not arrive. */

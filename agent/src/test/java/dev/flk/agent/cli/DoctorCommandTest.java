@@ -56,6 +56,16 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
+    void key_400WithoutTheMark_isDoubtful() throws Exception {
+        backend.marks = false;
+        cli.startAgent();
+
+        assertThat(findings(0))
+                .contains("?   key: " + backend.endpoint() + " answers 400 without the backend's mark: it is an older"
+                        + " version, or a proxy answers or changes bodies; certificates that are refused so are held");
+    }
+
+    @Test
     void invalidSettings_exits2AndNamesEach() {
         Ended ended = new Cli(directory).with("BATCH_SIZE", "0").run("doctor");
 

@@ -133,6 +133,26 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
+    void refusedWithoutTheMark_exits1WithTheAnswer() throws Exception {
+        backend.marks = false;
+        backend.submit = line -> Said.error(400, "who are you?");
+        cli.startAgent();
+        cli.submit(certificate(1));
+        awaitStatus("held ");
+
+        Ended text = cli.run("status");
+
+        assertThat(text.exitCode()).isEqualTo(1);
+        assertThat(text.out().replace("\n          ", " "))
+                .contains("held      1 certificate: status 400 without the backend's mark: who are you?");
+        assertThat(unwrapped(text.err()))
+                .contains("not healthy: 1 certificate is held (status 400 without the backend's mark: who are you?);"
+                        + " look for a proxy that answers, or changes bodies, in between");
+        assertThat(cli.run("status", "--json").out())
+                .contains("\"held\":{\"certificates\":1,\"because\":\"status 400 without");
+    }
+
+    @Test
     void lostRecords_exits1AndNamesFsck() throws Exception {
         cli.submit(certificate(1), certificate(2), certificate(3));
         cli.damage("\"epoch\":2");
@@ -174,6 +194,6 @@ class StatusCommandTest extends CommandTest {
 
     private static StatusReport with(StatusReport.Backend backend) {
         return new StatusReport(
-                7L, "outbox", 0, 0, null, null, 0, 0.0, 0L, List.of(backend), 0L, "dlq", 0, 0, 0, 1, 1, 0);
+                7L, "outbox", 0, 0, null, null, 0, 0.0, 0L, List.of(backend), 0L, null, "dlq", 0, 0, 0, 1, 1, 0);
     }
 }

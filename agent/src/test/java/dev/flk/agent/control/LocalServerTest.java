@@ -144,7 +144,8 @@ class LocalServerTest {
     private final class NotedOperations implements Operations {
         @Override
         public StatusReport status() {
-            return new StatusReport(1L, "o", 2, 3, null, null, 4, 5.5, null, List.of(), 0L, "d", 6, 0, 7, 8, 9, 10);
+            return new StatusReport(
+                    1L, "o", 2, 3, null, null, 4, 5.5, null, List.of(), 0L, null, "d", 6, 0, 7, 8, 9, 10);
         }
 
         @Override

@@ -129,7 +129,8 @@ final class HeartbeatTest {
 
     private static StatusReport report() {
         return new StatusReport(
-                1L, "outbox", 7, 100, null, 60L, 0, 1.5, null, List.of(), 2L, "dlq", 3, 4, 1_000, 2_000, 5_000, 1);
+                1L, "outbox", 7, 100, null, 60L, 0, 1.5, null, List.of(), 2L, null, "dlq", 3, 4, 1_000, 2_000, 5_000,
+                1);
     }
 
     @Test

@@ -9,9 +9,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SubmitResult.Kind;
+import dev.flk.canonical.Sha256;
 import dev.flk.sample.FuzzInputs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.params.provider.ArgumentsSource;
@@ -19,6 +21,7 @@ import org.junit.jupiter.params.provider.ArgumentsSource;
 /** Fuzz tests of the answers of a hostile backend, or of any other server. */
 class AnswerFuzzTest {
     private static final String ID = Certificates.id(1);
+    private static final byte[] SENT = Certificates.certificate(1);
     private static final JsonMapper JSON = new JsonMapper();
 
     /** Checks that a certificate counts as recorded only if an outcome has its id and matches the status. */
@@ -32,7 +35,8 @@ class AnswerFuzzTest {
         Optional<String> retryAfter = data.consumeBoolean() ? Optional.of(data.consumeString(12)) : Optional.empty();
         byte[] body = data.consumeRemainingAsBytes();
 
-        SubmitResult result = AnswerReader.read(new Reply(status, conflict, retryAfter, Optional.empty(), body), ID);
+        SubmitResult result =
+                AnswerReader.read(new Reply(status, conflict, retryAfter, Optional.empty(), body), ID, SENT);
 
         if (isRecorded(result)) {
             assertThat(status).isIn(200, 202);
@@ -42,6 +46,10 @@ class AnswerFuzzTest {
                     && !outcome.get("escalated").booleanValue();
             assertThat(status).isEqualTo(accepted ? 200 : 202);
             assertThat(result.kind() == Kind.CONFLICT).isEqualTo(conflict);
+        }
+        if (result.kind() == Kind.NEVER || result.kind() == Kind.BAD_SIGNATURE) {
+            assertThat(JSON.readTree(body).path("body_sha256").asText())
+                    .isEqualTo(HexFormat.of().formatHex(Sha256.of(SENT)));
         }
         if (result.kind() == Kind.LATER) {
             assertThat(status).isIn(408, 429, 500, 503);

@@ -8,10 +8,13 @@ import dev.flk.agent.send.SubmitResult.Kind;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import javax.net.ssl.SSLHandshakeException;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -19,6 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class AnswerReaderTest {
     private static final String ID = Certificates.id(1);
+    private static final byte[] SENT = Certificates.certificate(1);
     private static final String OUTCOME = "{\"pcs_id\":\"" + ID + "\",\"accepted\":true,\"escalated\":false}";
 
     @ParameterizedTest
@@ -73,13 +77,11 @@ class AnswerReaderTest {
     @Test
     void read_200WithConflictHeader_isAConflict() {
         Reply reply = new Reply(200, true, Optional.empty(), Optional.empty(), utf8(OUTCOME));
-        assertThat(AnswerReader.read(reply, ID)).isEqualTo(new SubmitResult(Kind.CONFLICT, 200, ""));
+        assertThat(AnswerReader.read(reply, ID, SENT)).isEqualTo(new SubmitResult(Kind.CONFLICT, 200, ""));
     }
 
     @ParameterizedTest
     @CsvSource({
-        "400, bad epoch, NEVER",
-        "413, too long, NEVER",
         "400, 'timestamp in future: sent_at=a, now=b, ahead=c', IN_FUTURE",
         "408, slow body, LATER",
         "429, Too many requests, LATER",
@@ -88,34 +90,156 @@ class AnswerReaderTest {
     })
     void read_errorOfTheBackend_hasItsKindReasonAndDelay(int status, String error, Kind kind) {
         Reply reply = new Reply(status, false, Optional.of("7"), Optional.empty(), utf8(error(error)));
-        assertThat(AnswerReader.read(reply, ID))
+        assertThat(AnswerReader.read(reply, ID, SENT))
                 .isEqualTo(new SubmitResult(kind, status, error, kind == Kind.LATER ? 7 : 0));
+    }
+
+    /**
+     * Checks each status with each form of body: {@code marked} by the backend, without the mark ({@code form}), with the
+     * mark of other bytes, with a foreign JSON object, and with HTML.
+     */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                // status | marked | mark of other bytes | form | foreign JSON | HTML
+                "400 | NEVER | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "413 | NEVER | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "401 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "402 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "403 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "404 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "405 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "406 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "407 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "408 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
+                "409 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "414 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "415 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "422 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "429 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
+                "431 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "451 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
+                "500 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
+                "501 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "502 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "503 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
+                "504 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "505 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "599 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER"
+            })
+    void read_anyRefusal_isFinalOnlyWithTheMarkOfTheseBytes(
+            int status, Kind marked, Kind ofOther, Kind form, Kind foreign, Kind html) {
+        String sent = new String(SENT, StandardCharsets.UTF_8);
+        String error = error("bad epoch");
+
+        assertThat(kinds(
+                        status,
+                        ScriptedBackend.marked(error, sent),
+                        ScriptedBackend.marked(error, sent.replace("mixed", "mixes")),
+                        error,
+                        "{\"error\":\"x\",\"code\":7}",
+                        "<html>no</html>"))
+                .containsExactly(marked, ofOther, form, foreign, html);
+    }
+
+    /** Checks the same forms in the line of a batch. */
+    @ParameterizedTest
+    @CsvSource({
+        "400, NEVER, UNPROVEN",
+        "413, NEVER, UNPROVEN",
+        "403, UNPROVEN, UNPROVEN",
+        "500, LATER, LATER",
+        "503, LATER, LATER",
+        "404, NO_ANSWER, NO_ANSWER"
+    })
+    void read_anyRefusedLine_isFinalOnlyWithTheMarkOfThisLine(int status, Kind marked, Kind unmarked) {
+        List<byte[]> sent = Certificates.batch().lines();
+        String ofFirst = ScriptedBackend.marked(error("x"), new String(sent.get(0), StandardCharsets.UTF_8));
+        String line = "{\"status\":" + status + ",\"body\":";
+
+        assertThat(readBatch(200, line + ofFirst + "}\n" + line + error("x") + "}\n"))
+                .extracting(SubmitResult::kind)
+                .containsExactly(marked, unmarked);
+        assertThat(readBatch(200, line + error("x") + "}\n" + line + ofFirst + "}\n")
+                        .get(1)
+                        .kind())
+                .as("the mark of another line")
+                .isEqualTo(status == 500 || status == 503 ? Kind.NO_ANSWER : unmarked);
     }
 
     @Test
     void read_401_isABadSignatureOnlyIfTheBackendSentIt() {
-        assertThat(read(401, error("Signature verification failed")))
+        String error = error("Signature verification failed");
+        assertThat(read(401, ScriptedBackend.marked(error, new String(SENT, StandardCharsets.UTF_8))))
                 .isEqualTo(new SubmitResult(Kind.BAD_SIGNATURE, 401, ""));
+        assertThat(read(401, error).kind()).isEqualTo(Kind.UNPROVEN_SIGNATURE);
         assertThat(read(401, error("login first")).isOutage()).isTrue();
     }
 
+    /** Checks the mark of a body that was refused unread: both the digest and the length must be those of the body. */
     @ParameterizedTest
-    @CsvSource({"'', 0", "-1, 0", "1.5, 0", "'Wed, 21 Oct 2026 07:28:00 GMT', 0", "99999999, 3600", "99999999999999, 0"
-    })
-    void read_unusualRetryAfter_isIgnoredOrBounded(String header, long seconds) {
-        Reply reply = new Reply(503, false, Optional.of(header), Optional.empty(), utf8(error("starting")));
-        assertThat(AnswerReader.read(reply, ID)).isEqualTo(new SubmitResult(Kind.LATER, 503, "starting", seconds));
+    @CsvSource({"0, NEVER", "1, UNPROVEN", "-1, UNPROVEN"})
+    void read_413OfADeclaredLength_isFinalOnlyIfTheLengthIsRight(int wrongBy, Kind kind) {
+        String marked = ScriptedBackend.marked(error("too long"), new String(SENT, StandardCharsets.UTF_8));
+        String body = marked.replace("\"}", "\",\"body_bytes\":" + (SENT.length + wrongBy) + "}");
+
+        assertThat(read(413, body).kind()).isEqualTo(kind);
+        assertThat(read(413, body.replace("bytes\":", "bytes\":\"").replace("}", "\"}"))
+                        .kind())
+                .as("a length in quotes")
+                .isEqualTo(Kind.UNPROVEN);
+    }
+
+    @Test
+    void read_batchRefusedForGood_isProvenByTheMarkOfTheWholeBody() {
+        String lines = new String(BackendClient.joined(Certificates.batch().lines()), StandardCharsets.UTF_8);
+        assertThat(readBatch(413, ScriptedBackend.marked(error("batch over 1 lines"), lines)))
+                .extracting(SubmitResult::kind)
+                .containsOnly(Kind.NEVER);
+        assertThat(readBatch(413, error("batch over 1 lines")))
+                .extracting(SubmitResult::kind)
+                .containsOnly(Kind.UNPROVEN);
+    }
+
+    /** Checks {@code Retry-After} in seconds and as a time, which counts from the {@code Date} of the same answer. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "                              |      0",
+                "-1                            |      0",
+                "1.5                           |      0",
+                "120                           |    120",
+                "99999999                      |   3600",
+                "99999999999999                |      0",
+                "Wed, 21 Oct 2026 07:28:00 GMT |      0",
+                "Wed, 21 Oct 2026 07:30:00 GMT |    120",
+                "Wed, 21 Oct 2026 07:27:00 GMT |      0",
+                "Fri, 21 Oct 2033 07:27:00 GMT |   3600",
+                "soon                          |      0"
+            })
+    void read_retryAfter_isHonouredUpToAnHour(@Nullable String header, long seconds) {
+        Instant date = Instant.parse("2026-10-21T07:28:00Z");
+        for (int status : new int[] {429, 503}) {
+            for (String body : new String[] {error("starting"), "<html>come back later</html>"}) {
+                Reply reply = new Reply(status, false, Optional.ofNullable(header), Optional.of(date), utf8(body));
+                assertThat(AnswerReader.read(reply, ID, SENT).retryAfterSeconds())
+                        .as(status + " " + body)
+                        .isEqualTo(seconds);
+            }
+        }
+    }
+
+    @Test
+    void read_retryAfterAsATimeWithoutDate_isIgnored() {
+        Reply reply = new Reply(
+                503, false, Optional.of("Wed, 21 Oct 2099 07:30:00 GMT"), Optional.empty(), utf8(error("starting")));
+        assertThat(AnswerReader.read(reply, ID, SENT)).isEqualTo(new SubmitResult(Kind.LATER, 503, "starting", 0));
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {400, 401, 408, 413, 429, 500, 503})
-    void read_knownStatusWithAForeignBody_isAnOutage(int status) {
-        assertThat(read(status, "<html>no</html>").isOutage()).isTrue();
-        assertThat(read(status, "{\"error\":\"x\",\"code\":7}").isOutage()).isTrue();
-    }
-
-    @ParameterizedTest
-    @ValueSource(ints = {100, 201, 204, 301, 302, 307, 403, 404, 405, 502, 504})
+    @ValueSource(ints = {100, 201, 204, 301, 302, 307, 404, 405, 502, 504})
     void read_anyOtherStatus_isAnOutage(int status) {
         assertThat(read(status, error("whatever")).isOutage()).isTrue();
         assertThat(read(status, OUTCOME).isOutage()).isTrue();
@@ -175,12 +299,16 @@ class AnswerReaderTest {
                         new SubmitResult(Kind.LATER, 503, "starting", 0));
     }
 
+    private static List<Kind> kinds(int status, String... bodies) {
+        return Arrays.stream(bodies).map(body -> read(status, body).kind()).toList();
+    }
+
     private static List<SubmitResult> readBatch(int status, String body) {
         return AnswerReader.read(Certificates.batch(), reply(status, body), null);
     }
 
     private static SubmitResult read(int status, String body) {
-        return AnswerReader.read(reply(status, body), ID);
+        return AnswerReader.read(reply(status, body), ID, SENT);
     }
 
     private static Reply reply(int status, String body) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import dev.flk.canonical.Sha256;
+import dev.flk.http.BodyMark;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
@@ -80,6 +82,9 @@ public final class ScriptedBackend implements Closeable {
     final List<String> paths = new CopyOnWriteArrayList<>();
     public volatile Said health = Said.of(200, "OK");
     public volatile Said ready = Said.of(200, "{}");
+    /** Whether refusals have the mark of the bytes to which they belong. */
+    public volatile boolean marks = true;
+
     public volatile Function<String, Said> submit = Said::recorded;
     public volatile Function<String, Said> batch = this::eachLine;
 
@@ -121,7 +126,7 @@ public final class ScriptedBackend implements Closeable {
         return Said.of(
                 200,
                 lines.lines()
-                        .map(line -> submit.apply(line))
+                        .map(line -> marked(submit.apply(line), line))
                         .map(said -> "{\"status\":" + said.status() + ",\"body\":" + said.body()
                                 + (said.headers().containsKey("X-Flk-Conflict") ? ",\"conflict\":true" : "")
                                 + (said.headers().containsKey("Retry-After")
@@ -183,9 +188,22 @@ public final class ScriptedBackend implements Closeable {
         paths.add(path);
         if (path.startsWith("/v1/")) {
             received.add(body);
-            return (path.equals("/v1/pcs/batch") ? batch : submit).apply(body);
+            return marked((path.equals("/v1/pcs/batch") ? batch : submit).apply(body), body);
         }
         return path.equals("/readyz") ? ready : health;
+    }
+
+    /** Returns the answer with a mark, if it refuses the certificate for good. */
+    private Said marked(Said said, String sent) {
+        boolean isMarked = marks
+                && Set.of(400, 401, 413).contains(said.status())
+                && said.body().startsWith("{\"error\":");
+        return isMarked ? new Said(said.status(), marked(said.body(), sent), said.headers()) : said;
+    }
+
+    static String marked(String body, String sent) {
+        byte[] digest = Sha256.of(sent.getBytes(StandardCharsets.UTF_8));
+        return new String(BodyMark.added(body.getBytes(StandardCharsets.UTF_8), digest), StandardCharsets.UTF_8);
     }
 
     private byte[] bytes(Said said) throws IOException {

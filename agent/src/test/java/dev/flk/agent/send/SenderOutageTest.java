@@ -29,7 +29,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Tests of the sender while its backend is down, busy or another server, and while a clock or the disk is faulty. */
 class SenderOutageTest extends SendingTest {
     @ParameterizedTest
-    @CsvSource({"429, Too many requests", "503, starting", "503, dedup store unavailable", "400, timestamp in future: x"
+    @CsvSource({
+        "408, the body ended too early",
+        "429, Too many requests",
+        "503, starting",
+        "503, dedup store unavailable",
+        "400, timestamp in future: x"
     })
     void answer_notCausedByTheCertificate_countsNoAttempt(int status, String error) throws Exception {
         SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1);

@@ -114,6 +114,10 @@ final class SendingRig implements Closeable {
         throw new AssertionError("it never came to that");
     }
 
+    void untilPending(int certificates) throws Exception {
+        until(() -> outbox.pendingEntries() == certificates);
+    }
+
     void untilEmpty() throws Exception {
         until(() -> outbox.pendingEntries() == 0);
     }

@@ -3,6 +3,7 @@ package dev.flk.agent.send;
 
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +24,13 @@ abstract class SendingTest {
 
     SendingRig rig(SendOptions options, int backends) throws IOException {
         SendingRig rig = new SendingRig(directory, options, backends);
+        rigs.add(rig);
+        return rig;
+    }
+
+    /** Returns a rig with its files in a directory of its own, because a test needs several rigs. */
+    SendingRig rig(SendOptions options, int backends, String name) throws IOException {
+        SendingRig rig = new SendingRig(Files.createDirectories(directory.resolve(name)), options, backends);
         rigs.add(rig);
         return rig;
     }

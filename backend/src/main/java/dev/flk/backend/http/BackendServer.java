@@ -123,10 +123,10 @@ public final class BackendServer implements AutoCloseable {
         this.sessions = new SessionHandler(
                 parts.sessions(), parts.sessionMetrics(), parts.clock(), limits, operatorBytes);
         Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
-                .post("/v1/pcs/submit", Endpoint.withBody(config.maxBodyBytes(), turns::submit))
+                .post("/v1/pcs/submit", Endpoint.withDigest(config.maxBodyBytes(), turns::submit))
                 .post(
                         "/v1/pcs/batch",
-                        Endpoint.withBody(config.maxBatchBytes(), new BatchHandler(config, limits, turns)))
+                        Endpoint.withDigest(config.maxBatchBytes(), new BatchHandler(config, limits, turns)))
                 .get("/health", Endpoint.always(ops::health));
         record.addLookUp(routes, turns::lookUp);
         sessions.addTo(routes);

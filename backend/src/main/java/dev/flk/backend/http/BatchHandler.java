@@ -16,8 +16,10 @@ import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,7 +63,7 @@ final class BatchHandler implements Endpoint.Handler {
                 || !exchange.reserveAnswer((long) lines.count() * LINE_ANSWER_BYTES)) {
             exchange.refuseEarly();
         } else {
-            submit(lines, new BatchAnswer(lines.count(), config.maxBodyBytes()), request, exchange);
+            submit(lines, new BatchAnswer(lines, config.maxBodyBytes(), exchange.isMarked()), request, exchange);
         }
     }
 
@@ -105,11 +107,16 @@ final class BatchHandler implements Endpoint.Handler {
         private final AtomicReferenceArray<@Nullable Outcome> outcomes;
 
         private final AtomicInteger open = new AtomicInteger();
+        private final BatchLines submitted;
         private final int maxLineBytes;
+        private final boolean isMarked;
 
-        BatchAnswer(int lines, int maxLineBytes) {
-            this.outcomes = new AtomicReferenceArray<>(lines);
+        /** @param isMarked whether refusals are marked with the digests of their lines */
+        BatchAnswer(BatchLines submitted, int maxLineBytes, boolean isMarked) {
+            this.outcomes = new AtomicReferenceArray<>(submitted.count());
+            this.submitted = submitted;
             this.maxLineBytes = maxLineBytes;
+            this.isMarked = isMarked;
         }
 
         int lines() {
@@ -128,15 +135,21 @@ final class BatchHandler implements Endpoint.Handler {
             return outcomes.compareAndSet(line, null, outcome) && open.decrementAndGet() == 0;
         }
 
-        /** Renders the complete answer; must be called after every outcome has arrived. */
+        /**
+         * Renders the complete answer; must be called after every outcome has arrived, and before the request is
+         * answered, because that releases the lines.
+         */
         Answer render() {
             var lines = new ByteArrayOutputStream(lines() * USUAL_LINE_BYTES);
             for (int line = 0; line < lines(); line++) {
+                int place = line;
+                Optional<Supplier<byte[]>> certificate =
+                        isMarked ? Optional.of(() -> submitted.line(place)) : Optional.empty();
                 Outcome outcome = outcomes.get(line);
                 if (outcome == null) {
-                    OutcomeRenderer.appendTooLongLine(lines, maxLineBytes);
+                    OutcomeRenderer.appendTooLongLine(lines, maxLineBytes, certificate);
                 } else {
-                    OutcomeRenderer.appendLine(lines, outcome);
+                    OutcomeRenderer.appendLine(lines, outcome, certificate);
                 }
             }
             return new Answer(200, "application/x-ndjson", lines.toByteArray(), List.of());

@@ -89,9 +89,20 @@ final class Client extends OperatorGuard.Guest {
     @Override
     public void badRequest(Answer answer) {
         lines.say(
-                "400",
+                Integer.toString(answer.status()),
                 leftOut -> LOG.warn(
-                        "answered 400 {} to a request from {}{}", answer.bodyText(), sender.address(), leftOut));
+                        "answered {} {} to a request from {}{}",
+                        answer.status(),
+                        answer.bodyText(),
+                        sender.address(),
+                        leftOut));
+    }
+
+    @Override
+    public void bodyChanged(Answer answer, int bytes) {
+        badRequest(answer);
+        // counts as a malformed body does, because it costs the backend as much
+        limits.failed(sender, bytes);
     }
 
     @Override

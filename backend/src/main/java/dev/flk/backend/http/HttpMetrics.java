@@ -90,6 +90,11 @@ public final class HttpMetrics extends Metrics.Feature implements HttpEvents {
     }
 
     @Override
+    public void bodyChanged() {
+        refused.rejected.increment(RejectReason.CHANGED);
+    }
+
+    @Override
     public void tlsFailed(TlsFailure reason) {
         tlsFailures.increment(reason);
     }

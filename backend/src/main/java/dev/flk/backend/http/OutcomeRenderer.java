@@ -6,14 +6,17 @@ import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.Sha256;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
+import dev.flk.http.BodyMark;
 import dev.flk.http.Refusal;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /** The only renderer of outcomes as status codes, headers and bodies. */
 public final class OutcomeRenderer {
@@ -30,11 +33,16 @@ public final class OutcomeRenderer {
         return new Answer(rendered.status, "application/json", rendered.body, rendered.headers);
     }
 
-    /** Appends an outcome as one line of the answer to a batch, including the newline. */
-    static void appendLine(ByteArrayOutputStream out, Outcome outcome) {
+    /**
+     * Appends an outcome as one line of the answer to a batch, including the newline.
+     *
+     * @param certificate a supplier of the submitted line, with which a refusal is marked; empty for no mark
+     */
+    static void appendLine(ByteArrayOutputStream out, Outcome outcome, Optional<Supplier<byte[]>> certificate) {
         Rendered rendered = render(outcome);
         appendAscii(out, "{\"status\":" + rendered.status + ",\"body\":");
-        out.writeBytes(rendered.body);
+        boolean isFinal = rendered.status == 400 || rendered.status == 401;
+        out.writeBytes(marked(rendered.body, isFinal ? certificate : Optional.empty()));
         appendAscii(
                 out,
                 switch (rendered.relation) {
@@ -49,10 +57,16 @@ public final class OutcomeRenderer {
     }
 
     /** Appends the line for a certificate that is too long to be accepted. */
-    static void appendTooLongLine(ByteArrayOutputStream out, int maxBytes) {
+    static void appendTooLongLine(ByteArrayOutputStream out, int maxBytes, Optional<Supplier<byte[]>> certificate) {
         appendAscii(out, "{\"status\":413,\"body\":");
-        out.writeBytes(errorBody(Refusal.tooLong(maxBytes)));
+        out.writeBytes(marked(errorBody(Refusal.tooLong(maxBytes)), certificate));
         appendAscii(out, "}\n");
+    }
+
+    private static byte[] marked(byte[] body, Optional<Supplier<byte[]>> certificate) {
+        return certificate
+                .map(bytes -> BodyMark.added(body, Sha256.of(bytes.get())))
+                .orElse(body);
     }
 
     /**

@@ -48,6 +48,8 @@ public final class RefusedSubmissions extends Metrics.Feature {
         TOO_LARGE("too_large"),
         /** Answered 408: the body came too slowly. */
         SLOW("slow"),
+        /** Answered 408: the body does not have the digest that the agent has sent with it. */
+        CHANGED("changed"),
         /** Answered 202: the verification rejected the certificate. */
         VERIFICATION("verification");
 

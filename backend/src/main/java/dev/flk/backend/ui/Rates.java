@@ -21,7 +21,10 @@ public final class Rates {
         ACCEPTED("accepted"),
         ESCALATED("escalated"),
         REJECTED("rejected by verification"),
-        /** Refused without a decision: malformed, sent too far in the future, wrongly signed, too large or too slow. */
+        /**
+         * Refused without a decision: malformed, sent too far in the future, wrongly signed, too large, too slow or
+         * changed on the way.
+         */
         REFUSED("refused before verification"),
         THROTTLED("throttled (rate limits)"),
         FAILED("failed (500 or 503)"),

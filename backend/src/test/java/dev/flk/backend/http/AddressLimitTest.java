@@ -52,6 +52,17 @@ final class AddressLimitTest {
     }
 
     @Test
+    void changedBody_countsAgainstItsAddress() throws IOException {
+        allow("0.001", 1, 10);
+        byte[] body = {'x'};
+        String digest = "Content-Digest: sha-256=:" + "A".repeat(43) + "=:";
+        RawClient client = server.connect();
+        assertThat(client.post("/v1/pcs/submit", body, digest).read().status()).isEqualTo(408);
+
+        assertThat(client.post("/v1/pcs/submit", body, digest).read().status()).isEqualTo(429);
+    }
+
+    @Test
     void otherRequestsFromALimitedAddress_areServed() throws IOException {
         allow("0.001", 1, 10);
         failOnce();

@@ -13,6 +13,7 @@ import dev.flk.http.Answer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.EnumSet;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -68,7 +69,7 @@ class OutcomeRendererTest {
             Outcome outcome, int status, String body, String headers, String members) {
         Answer answer = OutcomeRenderer.answer(outcome);
         ByteArrayOutputStream line = new ByteArrayOutputStream();
-        OutcomeRenderer.appendLine(line, outcome);
+        OutcomeRenderer.appendLine(line, outcome, Optional.empty());
 
         assertThat(answer.status()).isEqualTo(status);
         assertThat(answer.bodyText()).isEqualTo(body);
