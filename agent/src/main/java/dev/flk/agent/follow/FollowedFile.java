@@ -40,6 +40,7 @@ public final class FollowedFile extends FollowedRows.File {
     private final boolean isRotated;
     private final byte[] lead;
     private final byte[] inheritedHeading;
+    private final byte[] inheritedLines;
     private final ByteArrayOutputStream beginning = new ByteArrayOutputStream();
 
     private @Nullable FileChannel copy;
@@ -62,6 +63,7 @@ public final class FollowedFile extends FollowedRows.File {
      * @param isRotated whether the file has another name than the CSV
      * @param lead the bytes to be read before those of the file, because the file lacks them
      * @param inheritedHeading the heading of the file before; it applies if {@code lead} is not empty
+     * @param inheritedLines the first lines of the file before
      */
     FollowedFile(
             RotatedCsv csv,
@@ -70,7 +72,8 @@ public final class FollowedFile extends FollowedRows.File {
             FileTime lastModified,
             boolean isRotated,
             byte[] lead,
-            byte[] inheritedHeading) {
+            byte[] inheritedHeading,
+            byte[] inheritedLines) {
         this.csv = csv;
         this.file = file;
         this.key = key;
@@ -78,6 +81,7 @@ public final class FollowedFile extends FollowedRows.File {
         this.isRotated = isRotated;
         this.lead = lead;
         this.inheritedHeading = inheritedHeading;
+        this.inheritedLines = inheritedLines;
         this.complete = ByteBuffer.wrap(lead);
     }
 
@@ -229,10 +233,11 @@ public final class FollowedFile extends FollowedRows.File {
         return beginning.toByteArray();
     }
 
-    /** Returns the first complete lines, with the heading. */
-    byte[] firstLines() {
+    /** Returns the first complete lines, with the heading; those of the file before if this one has no row yet. */
+    byte[] firstLines() throws IOException {
         byte[] all = FollowedRows.joined(lead, beginning());
-        return Arrays.copyOf(all, FollowedRows.lastLineEnd(all));
+        int complete = FollowedRows.lastLineEnd(all);
+        return complete > heading().length ? Arrays.copyOf(all, complete) : inheritedLines;
     }
 
     byte[] incomplete() {

@@ -102,7 +102,7 @@ public final class RotatedCsv {
 
     /** Opens the file with the name of the CSV, to be read from its beginning. */
     public FollowedFile open() throws IOException {
-        return open(sibling(csv), new byte[0], new byte[0]);
+        return open(sibling(csv), new byte[0], new byte[0], new byte[0]);
     }
 
     /**
@@ -114,12 +114,12 @@ public final class RotatedCsv {
         List<Sibling> all = siblings(true);
         for (Sibling file : all) {
             if (file.key().equals(position.key()) && hasBytesOf(file, position)) {
-                return Optional.of(open(file, certified.lead(), certified.heading()));
+                return Optional.of(open(file, certified.lead(), certified.heading(), new byte[0]));
             }
         }
         for (Sibling file : all) {
             if (position.length() > 0 && isOfThisCsv(file) && file.isText() && hasBytesOf(file, position)) {
-                return Optional.of(open(file, certified.lead(), certified.heading()));
+                return Optional.of(open(file, certified.lead(), certified.heading(), new byte[0]));
             }
         }
         return Optional.empty();
@@ -263,7 +263,7 @@ public final class RotatedCsv {
                                 || (file.size() <= newest.get().size()
                                         && FollowedRows.startsWith(newestBytes, bytes)));
                 if (!isRead && !isNewest) {
-                    firstRow(before, bytes)
+                    firstRow(before, file, bytes)
                             .filter(row -> row.hasTime() == rows.hasTimes())
                             .filter(row -> row.hasTime()
                                     ? row.time() > rows.lastTime()
@@ -280,18 +280,21 @@ public final class RotatedCsv {
                 .map(Candidate::file);
     }
 
-    private Optional<FirstRow> firstRow(Before before, byte[] bytes) throws IOException {
+    private Optional<FirstRow> firstRow(Before before, Sibling file, byte[] bytes) throws IOException {
         byte[] complete = Arrays.copyOf(bytes, FollowedRows.lastLineEnd(bytes));
         try {
-            return rows.firstRow(FollowedRows.joined(lead(before, bytes), complete));
+            return rows.firstRow(FollowedRows.joined(lead(before, file, bytes), complete));
         } catch (MalformedCsv e) {
             return Optional.empty(); // another kind of file
         }
     }
 
     /** Returns the bytes to be read before those of a file, because the file lacks them. */
-    private byte[] lead(Before before, byte[] bytes) throws IOException {
-        if (before.mayEndWithinLine() && rows.continuesLine(before.firstLines(), before.incomplete(), bytes)) {
+    private byte[] lead(Before before, Sibling file, byte[] bytes) throws IOException {
+        // an earlier file may seem to continue the line, too, but was not modified later
+        if (before.mayEndWithinLine()
+                && file.modified().compareTo(before.modified()) > 0
+                && rows.continuesLine(before.firstLines(), before.incomplete(), bytes)) {
             return FollowedRows.joined(before.heading(), before.incomplete());
         }
         return rows.beginning(before.heading(), bytes) == Beginning.ROWS ? before.heading() : new byte[0];
@@ -310,17 +313,17 @@ public final class RotatedCsv {
     }
 
     private FollowedFile open(Sibling file, Before before) throws IOException {
-        return open(file, lead(before, beginning(file)), before.heading());
+        return open(file, lead(before, file, beginning(file)), before.heading(), before.firstLines());
     }
 
-    private FollowedFile open(Sibling file, byte[] lead, byte[] heading) throws IOException {
+    private FollowedFile open(Sibling file, byte[] lead, byte[] heading, byte[] lines) throws IOException {
         FileChannel content = FileChannel.open(file.path());
         if (!sibling(file.path()).key().equals(file.key())) {
             content.close();
             throw new NoSuchFileException(file.path().toString());
         }
         return new FollowedFile(
-                this, content, file.key(), file.modified(), !file.path().equals(csv), lead, heading);
+                this, content, file.key(), file.modified(), !file.path().equals(csv), lead, heading, lines);
     }
 
     /** Returns the present name of a file; empty if it is the name of the CSV, or no name in the directory. */
