@@ -6,14 +6,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import ch.qos.logback.classic.Level;
+import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.SessionStorage.Changes;
 import dev.flk.backend.sessions.SessionStorage.ConflictException;
 import dev.flk.backend.sessions.SessionStorage.Found;
 import dev.flk.backend.sessions.SessionStorage.Updated;
+import dev.flk.backend.sessions.redis.DeadChanges.DeadChange;
+import dev.flk.backend.sessions.redis.DeadChanges.Requeued;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.backend.testing.RedisServer;
+import dev.flk.program.config.Secret;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
@@ -323,6 +327,57 @@ final class RedisOutageTest {
         }
         assertThat(number("SELECT count(*) FROM sync_events WHERE session_id = 'bad'"))
                 .isZero();
+    }
+
+    @Test
+    void requeue_theReasonIsGone_writesTheChanges_andFollowersDoNotSeeThemAgain() throws Exception {
+        RedisServer server = server("redis");
+        RedisFixture backend = backend(server.uri());
+        now(backend.storage.put("good", "{\"n\":1}", 0));
+        awaitWritten(1);
+        postgres.execute(database, "ALTER TABLE sync_events ADD CONSTRAINT no_bad CHECK (session_id <> 'bad')");
+        now(backend.storage.put("bad", "{}", 0));
+        await().atMost(RedisFixture.PATIENCE).until(() -> backend.metrics.dead == 1);
+        server.send("XADD", SessionScript.DEAD, "*", "entry", "1-1", "error", "only the error is left");
+        postgres.execute(database, "ALTER TABLE sync_events DROP CONSTRAINT no_bad");
+        Changes changes = backend.storage.changes("", null);
+
+        try (DeadChanges dead = DeadChanges.connect(
+                new StoreConfig.Redis(new Secret(server.uri()), Duration.ofSeconds(10)))) {
+            List<DeadChange> listed = new ArrayList<>();
+            dead.forEach(listed::add);
+            assertThat(listed).hasSize(2);
+            assertThat(listed.get(0).session()).isEqualTo("bad");
+            assertThat(listed.get(0).error()).contains("no_bad");
+            assertThat(listed.get(1).session()).isNull();
+
+            assertThat(dead.requeue(listed.stream().map(DeadChange::entry).toList()))
+                    .isEqualTo(new Requeued(1, 1));
+        }
+
+        awaitWritten(2);
+        long newest = now(backend.storage.put("good", "{\"n\":2}", 1)).version();
+        assertThat(changes.next()).singleElement().matches(change -> change.version() == newest);
+        await().atMost(RedisFixture.PATIENCE).until(() -> backend.metrics.dead == 1 && backend.metrics.waiting == 0);
+    }
+
+    @Test
+    void entryRemovedFromTheStreamOfAVanishedBackend_isCountedAndReported() {
+        RedisServer server = server("redis");
+        RedisFixture first = backend(server.uri());
+        now(first.storage.put("a", "{}", 0));
+        awaitWritten(1);
+        first.close();
+        String entry = server.send("XADD", SessionScript.STREAM, "*", "n", "2", "id", "a")
+                .get(0);
+        server.send("XREADGROUP", "GROUP", SessionScript.GROUP, "vanished", "STREAMS", SessionScript.STREAM, ">");
+        server.send("XDEL", SessionScript.STREAM, entry);
+
+        try (LogCapture log = new LogCapture("dev.flk.backend.sessions", Level.WARN)) {
+            RedisFixture second = backend(server.uri());
+            awaitLine(log, "the change " + entry + " of a session can't be written to Postgres");
+            await().atMost(RedisFixture.PATIENCE).until(() -> second.metrics.dead == 1 && second.metrics.active == 0);
+        }
     }
 
     @Test
