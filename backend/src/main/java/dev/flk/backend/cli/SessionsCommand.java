@@ -331,8 +331,10 @@ final class SessionsCommand {
             String what = change.session() == null
                     ? "a change that is lost"
                     : change.session() + " version " + change.version() + ", " + change.kind();
-            return Printable.of(change.entry() + "  " + change.refusedAt() + "  " + what) + System.lineSeparator()
-                    + Printable.of("    " + change.error()) + System.lineSeparator();
+            return Printable.of(change.entry() + "  " + change.refusedAt() + "  " + what)
+                    + System.lineSeparator()
+                    + Printable.of("    " + change.error())
+                    + System.lineSeparator();
         }
 
         @Command(

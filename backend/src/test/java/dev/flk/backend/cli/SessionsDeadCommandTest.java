@@ -45,13 +45,33 @@ final class SessionsDeadCommandTest {
         environment.put("REDIS_URI", server.uri());
         return cli.run(
                 environment,
-                Stream.concat(Stream.of("sessions", "dead"), Stream.of(arguments)).toArray(String[]::new));
+                Stream.concat(Stream.of("sessions", "dead"), Stream.of(arguments))
+                        .toArray(String[]::new));
     }
 
     private static String bury(String id) {
         return server.send(
-                        "XADD", DEAD, "*", "n", "1", "id", id, "version", "7", "kind", "live", "changed_at", "1",
-                        "expires_at", "2", "state", "{}", "entry", "1-1", "error", "refused by hand")
+                        "XADD",
+                        DEAD,
+                        "*",
+                        "n",
+                        "1",
+                        "id",
+                        id,
+                        "version",
+                        "7",
+                        "kind",
+                        "live",
+                        "changed_at",
+                        "1",
+                        "expires_at",
+                        "2",
+                        "state",
+                        "{}",
+                        "entry",
+                        "1-1",
+                        "error",
+                        "refused by hand")
                 .get(0);
     }
 
@@ -85,7 +105,8 @@ final class SessionsDeadCommandTest {
     @Test
     void wrongUsage_isReported() {
         for (String[] arguments : List.of(
-                new String[] {"requeue"}, new String[] {"requeue", "--all", "1-1"}, new String[] {"requeue", "pump-1"})) {
+                new String[] {"requeue"}, new String[] {"requeue", "--all", "1-1"}, new String[] {"requeue", "pump-1"
+                })) {
             assertThat(run(arguments)).isEqualTo(2);
         }
         assertThat(cli.run(Map.of("PCS_SIGN_ALG", "none"), "sessions", "dead", "list"))

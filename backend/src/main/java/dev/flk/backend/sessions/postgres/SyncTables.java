@@ -71,6 +71,7 @@ public final class SyncTables {
             SELECT id, version, kind, state, changed_at FROM sync_sessions LIMIT 1 ON CONFLICT DO NOTHING""";
     /** An id that no session has. */
     private static final String NO_ID = "\u0001";
+
     private static final String READ_PAGE = """
             SELECT id, version, kind, state, changed_at, expires_at FROM sync_sessions
             WHERE id > ? AND coalesce(expires_at, changed_at) > ? ORDER BY id LIMIT ?""";
@@ -356,8 +357,7 @@ public final class SyncTables {
                 statement.setArray(
                         1,
                         connection.createArrayOf(
-                                "text",
-                                versions.stream().map(StoredSession::id).toArray()));
+                                "text", versions.stream().map(StoredSession::id).toArray()));
                 try (ResultSet rows = statement.executeQuery()) {
                     while (rows.next()) {
                         present.put(rows.getString("id"), rows.getLong("version"));

@@ -317,8 +317,7 @@ final class RedisOutageTest {
             long dead = Long.parseLong(
                     server.send("XLEN", SessionScript.DEAD).get(0).substring(1));
             now(backend.storage.put("bad", "{}", ANY));
-            long version =
-                    now(backend.storage.put("good", "{\"n\":1}", ANY)).version();
+            long version = now(backend.storage.put("good", "{\"n\":1}", ANY)).version();
 
             await().atMost(RedisFixture.PATIENCE)
                     .until(() -> number("SELECT version FROM sync_sessions WHERE id = 'good'") == version);
@@ -342,8 +341,8 @@ final class RedisOutageTest {
         postgres.execute(database, "ALTER TABLE sync_events DROP CONSTRAINT no_bad");
         Changes changes = backend.storage.changes("", null);
 
-        try (DeadChanges dead = DeadChanges.connect(
-                new StoreConfig.Redis(new Secret(server.uri()), Duration.ofSeconds(10)))) {
+        try (DeadChanges dead =
+                DeadChanges.connect(new StoreConfig.Redis(new Secret(server.uri()), Duration.ofSeconds(10)))) {
             List<DeadChange> listed = new ArrayList<>();
             dead.forEach(listed::add);
             assertThat(listed).hasSize(2);
@@ -422,8 +421,10 @@ final class RedisOutageTest {
         await().atMost(RedisFixture.PATIENCE)
                 .ignoreExceptions()
                 .until(() -> own.number(named, "SELECT count(*) FROM sync_sessions WHERE kind = 'live'") == 501);
-        assertThat(own.text(named, "SELECT string_agg(kind || version, ' ' ORDER BY id) FROM sync_sessions"
-                        + " WHERE id IN ('updated', 'deleted')"))
+        assertThat(own.text(
+                        named,
+                        "SELECT string_agg(kind || version, ' ' ORDER BY id) FROM sync_sessions"
+                                + " WHERE id IN ('updated', 'deleted')"))
                 .isEqualTo("deleted2 live2");
     }
 

@@ -194,8 +194,7 @@ final class RestoreSimulationTest {
     private List<Object> call(String operation, String epoch, String... arguments) {
         String[] all = Stream.concat(Stream.of(operation, epoch, KEEP_MILLIS), Stream.of(arguments))
                 .toArray(String[]::new);
-        List<Object> reply =
-                redis.sync().eval(SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], all);
+        List<Object> reply = redis.sync().eval(SessionScript.BYTES, ScriptOutputType.MULTI, new String[0], all);
         if (reply.get(0).equals("EPOCH")) {
             throw new VoidException();
         }
@@ -258,8 +257,7 @@ final class RestoreSimulationTest {
     private void assertEqual() {
         StoredSession inRedis =
                 RedisLink.loaded(call("load", "", ID)).stream().findFirst().orElseThrow();
-        assertThat(postgres.text(
-                        database, "SELECT version || ' ' || state FROM sync_sessions WHERE id = '" + ID + "'"))
+        assertThat(postgres.text(database, "SELECT version || ' ' || state FROM sync_sessions WHERE id = '" + ID + "'"))
                 .as("Postgres")
                 .isEqualTo(inRedis.version() + " " + inRedis.json());
     }
