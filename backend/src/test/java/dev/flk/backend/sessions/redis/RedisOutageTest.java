@@ -559,10 +559,11 @@ final class RedisOutageTest {
             threads.shutdownNow();
         }
         await().atMost(RedisFixture.PATIENCE).until(() -> one.metrics.waiting == 0 && one.metrics.active == 0);
-        // each version is an increment of the one before
-        assertThat(number("SELECT count(*) FROM (SELECT (state ->> 'n')::int AS n,"
-                        + " lag((state ->> 'n')::int) OVER (PARTITION BY session_id ORDER BY version) AS before"
-                        + " FROM sync_events) e WHERE n <> before + 1"))
+        // each version is an increment of the one before; Postgres may lack some that Redis has lost
+        assertThat(number("SELECT count(*) FROM (SELECT version, (state ->> 'n')::int AS n,"
+                        + " lag(version) OVER w AS last, lag((state ->> 'n')::int) OVER w AS before"
+                        + " FROM sync_events WINDOW w AS (PARTITION BY session_id ORDER BY version)) e"
+                        + " WHERE n - before <> version - greatest(last, version / 4294967296 * 4294967296)"))
                 .isZero();
     }
 
