@@ -93,7 +93,7 @@ public final class CommandLineProgram {
                 .add("postgres", () -> new PostgresCommand(environment, config, clock))
                 .add("record", () -> new RecordCommand(environment, config, clock))
                 .add("review", () -> new ReviewCommand(environment, config))
-                .add("sessions", () -> new SessionsCommand(environment, config))
+                .add("sessions", () -> SessionsCommand.with(environment, config))
                 .add("state", () -> StateCommand.with(environment, config))
                 .add("wal", () -> WalCommand.with(new WalSource(environment, config)));
     }

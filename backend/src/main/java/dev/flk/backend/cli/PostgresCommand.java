@@ -9,7 +9,9 @@ import dev.flk.backend.postgres.PostgresCheck;
 import dev.flk.backend.postgres.PostgresCheck.Finding;
 import dev.flk.backend.postgres.PostgresCheck.Grade;
 import dev.flk.backend.postgres.PostgresCheck.Limits;
+import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.Schema;
+import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
@@ -20,6 +22,7 @@ import dev.flk.program.logging.LogOutput.LogConfig;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.InstantSource;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -126,13 +129,20 @@ final class PostgresCommand {
             })
     int migrate() throws IOException {
         BackendConfig read = BackendConfig.load(environment, config.file);
-        InPostgres used = inPostgres(read);
+        Map<Pool, PostgresConfig> servers = new EnumMap<>(Pool.class);
+        read.sessions()
+                .flatMap(SessionConfig::database)
+                .ifPresent(database -> servers.put(Pool.SESSIONS, database));
+        if (servers.isEmpty() || read.inPostgres().isPresent()) {
+            InPostgres used = inPostgres(read);
+            used.pools().forEach(pool -> servers.put(pool, used.server()));
+        }
         LogOutput.configure(new LogConfig(Level.ERROR, read.log().format()), CommandLineProgram.LOG_STYLE);
-        for (Pool pool : used.pools()) {
-            String version = Schema.of(pool).migrate(used.server());
+        for (Map.Entry<Pool, PostgresConfig> each : servers.entrySet()) {
+            String version = Schema.of(each.getKey()).migrate(each.getValue());
             spec.commandLine()
                     .getOut()
-                    .println("the tables of the " + pool.label() + " pool are at version " + version);
+                    .println("the tables of the " + each.getKey().label() + " pool are at version " + version);
         }
         return ExitCode.OK;
     }

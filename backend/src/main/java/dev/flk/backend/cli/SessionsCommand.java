@@ -8,6 +8,12 @@ import static dev.flk.backend.cli.BackendConnection.required;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.dedup.StoreConfig;
+import dev.flk.backend.sessions.SessionConfig;
+import dev.flk.backend.sessions.redis.DeadChanges;
+import dev.flk.backend.sessions.redis.DeadChanges.DeadChange;
+import dev.flk.backend.sessions.redis.DeadChanges.Requeued;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
@@ -27,6 +33,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -83,7 +90,7 @@ final class SessionsCommand {
             names = "--token-file",
             scope = ScopeType.INHERIT,
             paramLabel = "FILE",
-            description = "The file with the access token; only queue works without one.")
+            description = "The file with the access token; queue and dead need none.")
     private @Nullable Path tokenFile;
 
     @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
@@ -92,10 +99,16 @@ final class SessionsCommand {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    SessionsCommand(Map<String, String> environment, ConfigOption config) {
+    private SessionsCommand(Map<String, String> environment, ConfigOption config) {
         this.environment = environment;
         this.config = config;
         this.backend = new BackendConnection(environment, config);
+    }
+
+    /** Returns the command with its subcommands. */
+    static CommandLine with(Map<String, String> environment, ConfigOption config) {
+        SessionsCommand sessions = new SessionsCommand(environment, config);
+        return new CommandLine(sessions).addSubcommand(sessions.new DeadCommand());
     }
 
     @Command(name = "list", description = "Lists sessions in the order of their ids.")
@@ -280,10 +293,104 @@ final class SessionsCommand {
             out().printf("delayed    %,d by failures of Postgres%n", queue.delayed());
             out().printf("oldest     %s%n", age((long) queue.oldestSeconds()));
             out().printf("completed  %,d by this backend%n", queue.completed());
-            out().printf("failed     %,d by this backend, in the stream session-changes-dead%n", queue.failed());
+            out().printf("failed     %,d by this backend; sessions dead list shows them%n", queue.failed());
         }
         return ExitCode.OK;
     }
+
+    /** The subcommand {@code dead}, which reads and changes Redis without a backend. */
+    @Command(
+            name = "dead",
+            description = {
+                "Shows the changes that Postgres has refused, and puts them back.",
+                "",
+                "It connects to the Redis of the configuration; --url and --token-file do not",
+                "apply.",
+                ""
+            })
+    final class DeadCommand {
+        @Spec
+        private CommandSpec dead = CommandSpec.create();
+
+        @Command(name = "list", description = "Lists the changes, oldest first.")
+        int list() throws IOException {
+            List<DeadChange> found = new ArrayList<>();
+            try (DeadChanges changes = DeadChanges.connect(server())) {
+                changes.forEach(found::add);
+            }
+            for (DeadChange each : found) {
+                out().print(json ? Json.line(each) : text(each));
+            }
+            if (!json && found.isEmpty()) {
+                out().println("no dead change");
+            }
+            return ExitCode.OK;
+        }
+
+        private static String text(DeadChange change) {
+            String what = change.session() == null
+                    ? "a change that is lost"
+                    : change.session() + " version " + change.version() + ", " + change.kind();
+            return Printable.of(change.entry() + "  " + change.refusedAt() + "  " + what)
+                    + System.lineSeparator()
+                    + Printable.of("    " + change.error())
+                    + System.lineSeparator();
+        }
+
+        @Command(
+                name = "requeue",
+                description = {
+                    "Puts changes back, so that they are written to Postgres again. Do this once",
+                    "the reason for the error is removed. Older versions do not replace newer ones."
+                })
+        int requeue(
+                @Parameters(
+                                paramLabel = "ENTRY",
+                                arity = "0..*",
+                                description = "The entries, as list prints them; or --all.")
+                        @Nullable
+                        List<String> entries,
+                @Option(names = "--all", description = "All changes.") boolean all)
+                throws IOException {
+            List<String> chosen = new ArrayList<>(entries == null ? List.of() : entries);
+            if (chosen.isEmpty() != all) {
+                throw new ParameterException(dead.commandLine(), "name entries, or give --all, but not both");
+            }
+            for (String entry : chosen) {
+                if (!DeadChanges.isEntry(entry)) {
+                    throw new ParameterException(
+                            dead.commandLine(), "'" + entry + "' is not an entry; sessions dead list prints them");
+                }
+            }
+            Requeued result;
+            try (DeadChanges changes = DeadChanges.connect(server())) {
+                if (all) {
+                    changes.forEach(change -> chosen.add(change.entry()));
+                }
+                result = changes.requeue(chosen);
+            }
+            long missing = chosen.size() - result.requeued() - result.empty();
+            if (json) {
+                out().print(Json.line(new Put(result.requeued(), result.empty(), missing)));
+            } else {
+                out().printf("requeued  %,d%n", result.requeued());
+                out().printf("empty     %,d, which stay because only their error is left%n", result.empty());
+                out().printf("missing   %,d%n", missing);
+            }
+            return missing == 0 ? ExitCode.OK : ExitCode.SOFTWARE;
+        }
+
+        private StoreConfig.Redis server() {
+            return BackendConfig.load(environment, config.file)
+                    .sessions()
+                    .flatMap(SessionConfig::redis)
+                    .orElseThrow(() -> new ParameterException(
+                            dead.commandLine(), "SESSION_STORE is not redis, so there are no dead changes"));
+        }
+    }
+
+    /** The output of {@code dead requeue --json}. */
+    private record Put(long requeued, long empty, long missing) {}
 
     private int changed(HttpResponse<String> answer) throws IOException {
         JsonNode updated = parsed(answer.body());

@@ -38,7 +38,7 @@ public final class PostgresCheck {
     private static final String MINE = """
             (SELECT oid FROM pg_class
             WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
-            AND (relname LIKE 'flk\\_%' OR relname IN ('sync_sessions', 'sync_events')))""";
+            AND (relname LIKE 'flk\\_%' OR relname IN ('sync_sessions', 'sync_events', 'sync_generation')))""";
 
     private static final int POOL_SAMPLES = 10;
     private static final long POOL_SAMPLE_MILLIS = 100;
@@ -62,7 +62,7 @@ public final class PostgresCheck {
     private static final long MOST_CLOCK_MILLIS = 5_000;
 
     private static final Set<String> SESSION_INDEXES =
-            Set.of("sync_sessions_pkey", "sync_events_pkey", "sync_events_changed_at");
+            Set.of("sync_sessions_pkey", "sync_events_pkey", "sync_events_changed_at", "sync_generation_pkey");
 
     private static final Set<String> DEDUP_INDEXES = Set.of(
             "flk_outcomes_pkey",
@@ -634,7 +634,7 @@ public final class PostgresCheck {
                 SELECT round(mean_exec_time) || ' ms: ' || left(regexp_replace(query, '\\s+', ' ', 'g'), 60)
                 FROM pg_stat_statements
                 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-                    AND query ~ '\\m(flk_|sync_sessions|sync_events)'
+                    AND query ~ '\\m(flk_|sync_sessions|sync_events|sync_generation)'
                     AND calls >= %d AND mean_exec_time >= %d
                 ORDER BY mean_exec_time DESC LIMIT 3""".formatted(FEW_CALLS, MOST_STATEMENT_MILLIS));
         return Result.of(

@@ -54,6 +54,10 @@ public final class SessionMetrics extends Metrics.Feature {
     /** The results of writing a change to Postgres. */
     public enum Written {
         COMPLETED,
+        /** Postgres already had the change or a newer version of the session. */
+        SUPERSEDED,
+        /** Postgres has another change with the same version; the change is in the dead stream. */
+        CONFLICTING,
         /** The change can't be written to Postgres; it is in the dead stream. */
         FAILED;
 
@@ -70,6 +74,9 @@ public final class SessionMetrics extends Metrics.Feature {
     public volatile long delayed;
     /** The age of the oldest change that is not in Postgres. */
     public volatile long oldestMillis;
+
+    /** The number of changes in the dead stream, of all backends. */
+    public volatile long dead;
 
     public final Counts<Written> written = counter(
             "flk_session_writes_total",
@@ -90,6 +97,8 @@ public final class SessionMetrics extends Metrics.Feature {
                         new Sample(List.of("delayed"), delayed)));
         gauge("flk_session_writes_oldest_seconds", "Age of the oldest change of a session that is not in Postgres yet.")
                 .watch(() -> oldestMillis / 1000.0);
+        gauge("flk_session_writes_dead", "Changes of sessions in the dead stream, which Postgres has refused.")
+                .watch(() -> dead);
         sessions.watch(() -> Double.NaN);
         silent.watch(() -> Double.NaN);
     }

@@ -52,6 +52,14 @@ class PostgresCommandTest {
                         the tables of the dedup pool are at version 1
                         the tables of the state pool are at version 4
                         """);
+        Map<String, String> sessions = Map.of(
+                "SESSION_STORE", "redis",
+                "REDIS_URI", "redis://127.0.0.1:1",
+                "SESSION_DATABASE_URL", server.uri(server.newDatabase()));
+        assertThat(run(0, sessions, "migrate")).isEqualTo("""
+                        the tables of the dedup pool are at version 1
+                        the tables of the sessions pool are at version 2
+                        """);
         assertThat(run(0, Map.of(), "check").lines())
                 .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80))
                 .anyMatch(line -> line.equals("ok   migrations        dedup at 1"))

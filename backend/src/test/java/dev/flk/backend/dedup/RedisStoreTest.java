@@ -62,6 +62,24 @@ final class RedisStoreTest extends SharedStoreContract {
         return () -> server.send("SWAPDB", "0", "1");
     }
 
+    @Override
+    Runnable failoverAndBack() {
+        RedisServer standby = RedisServer.start(serverDirectory.resolve("standby"));
+        follow(standby, server);
+        standby.send("REPLICAOF", "NO", "ONE");
+        return () -> {
+            follow(server, standby);
+            server.send("REPLICAOF", "NO", "ONE");
+            standby.close();
+        };
+    }
+
+    private static void follow(RedisServer replica, RedisServer primary) {
+        primary.send("CONFIG", "SET", "repl-diskless-sync-delay", "0");
+        replica.send("REPLICAOF", "127.0.0.1", Integer.toString(primary.port()));
+        await().until(() -> replica.send("INFO", "replication").get(0).contains("master_link_status:up"));
+    }
+
     @Test
     void connect_whileConnecting_leavesOneConnection() {
         for (int i = 0; i < 20; i++) {

@@ -40,6 +40,14 @@ abstract class SharedStoreContract extends DedupStoreContract {
     /** Copies all data, and returns an action that restores the copy without breaking the connections. */
     abstract Runnable snapshot();
 
+    /**
+     * Returns an action that fails over to a standby, which lacks all that was written since this call, and back to the
+     * same process. Without a standby, the action restores a copy.
+     */
+    Runnable failoverAndBack() {
+        return snapshot();
+    }
+
     private static OptionalLong connect(DedupStore store) {
         return store.connect().toCompletableFuture().join();
     }
@@ -122,6 +130,17 @@ abstract class SharedStoreContract extends DedupStoreContract {
         put(42, recorded(2, "second"));
         putBack.run();
         assertThatThrownBy(() -> get(id(2))).hasCauseInstanceOf(StoreUnavailableException.class);
+    }
+
+    @Test
+    void failoverAndBack_lostOutcomesAreNoticed() {
+        put(41, recorded(1, "first"));
+        Runnable failover = failoverAndBack();
+        put(42, recorded(2, "second"));
+        failover.run();
+        assertThatThrownBy(() -> get(id(2))).hasCauseInstanceOf(StoreUnavailableException.class);
+        assertThat(connect()).hasValue(41);
+        assertThat(get(id(1), id(2))).containsExactly(Optional.of(recorded(1, "first")), Optional.empty());
     }
 
     /** Simulates a late call with another connection, which writes the same position with a different token. */

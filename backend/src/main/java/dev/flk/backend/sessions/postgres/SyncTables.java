@@ -17,21 +17,30 @@ import java.sql.Timestamp;
 import java.sql.Types;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.flywaydb.core.api.FlywayException;
 
 /**
  * The durable copy of sessions in Postgres: {@code sync_sessions} has the newest version of each session, and
- * {@code sync_events} every change.
+ * {@code sync_events} every change. {@code sync_generation} has the generation of the versions. A restore of Redis begins
+ * a generation before it reads the sessions; from then on, changes that were read from Redis before are refused, so the
+ * restore reads all that is ever written of earlier generations.
  */
 public final class SyncTables {
     private static final int PAGE = 500;
     private static final int REMOVED_AT_ONCE = 10_000;
 
-    /** The classes of SQL states that mean that the row itself is refused: invalid data, constraints, limits. */
-    private static final Pattern ROW_REFUSED = Pattern.compile("(22|23|54).*");
+    /**
+     * The SQL states that do not concern a row: broken connections (08), read-only servers and ended transactions (25),
+     * logins (28, 3D), conflicts of transactions (40), a lack of resources (53), a stopping server (57P), and failures
+     * of its machine (58). Any other state may concern one row only, such as an error of a trigger (P0001), a missing
+     * privilege (42501), a lock (55P03) or a statement that took too long (57014).
+     */
+    private static final Pattern NOT_OF_A_ROW = Pattern.compile("(08|25|28|3D|40|53|57P|58).*");
 
     private static final String WRITE_SESSION = """
             INSERT INTO sync_sessions AS old (id, version, kind, state, changed_at, expires_at)
@@ -42,6 +51,27 @@ public final class SyncTables {
     private static final String WRITE_EVENT = """
             INSERT INTO sync_events (session_id, version, kind, state, changed_at)
             VALUES (?, ?, ?, ?::json, ?) ON CONFLICT DO NOTHING""";
+    private static final String READ_EVENT = """
+            SELECT FROM sync_events WHERE session_id = ? AND version = ? AND kind = ?
+            AND state::text IS NOT DISTINCT FROM ? AND changed_at = ?""";
+    /** Locks the generation, so that another one can't begin before the transaction ends. */
+    private static final String READ_GENERATION = "SELECT generation FROM sync_generation FOR SHARE";
+
+    private static final String BEGIN_GENERATION = """
+            UPDATE sync_generation SET restore = ?, generation = CASE restore WHEN ? THEN generation
+              WHEN '' THEN greatest(generation, ?) ELSE greatest(generation, ?) + 1 END
+            RETURNING generation""";
+    private static final String READ_VERSIONS = "SELECT id, version FROM sync_sessions WHERE id = ANY (?)";
+    private static final String WRITE_SESSION_AGAIN = """
+            INSERT INTO sync_sessions (id, version, kind, state, changed_at, expires_at)
+            SELECT id, version, kind, state, changed_at, expires_at FROM sync_sessions LIMIT 1
+            ON CONFLICT (id) DO UPDATE SET version = excluded.version""";
+    private static final String WRITE_EVENT_AGAIN = """
+            INSERT INTO sync_events (session_id, version, kind, state, changed_at)
+            SELECT id, version, kind, state, changed_at FROM sync_sessions LIMIT 1 ON CONFLICT DO NOTHING""";
+    /** An id that no session has. */
+    private static final String NO_ID = "\u0001";
+
     private static final String READ_PAGE = """
             SELECT id, version, kind, state, changed_at, expires_at FROM sync_sessions
             WHERE id > ? AND coalesce(expires_at, changed_at) > ? ORDER BY id LIMIT ?""";
@@ -60,20 +90,46 @@ public final class SyncTables {
     public static final class SyncException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
-        private final boolean isRowRefused;
+        private final boolean isPerhapsOfARow;
 
         private SyncException(String message, Exception cause) {
             super(message, cause);
-            this.isRowRefused = cause instanceof SQLException e
+            this.isPerhapsOfARow = cause instanceof SQLException e
                     && e.getSQLState() != null
-                    && ROW_REFUSED.matcher(e.getSQLState()).matches();
+                    && !NOT_OF_A_ROW.matcher(e.getSQLState()).matches();
         }
 
-        /** Returns whether Postgres refused a row and would refuse the same row again. */
-        public boolean isRowRefused() {
-            return isRowRefused;
+        /** Returns whether Postgres may accept other rows. */
+        public boolean isPerhapsOfARow() {
+            return isPerhapsOfARow;
         }
     }
+
+    /** The failure of a write because Postgres has another generation than Redis had when the changes were read. */
+    public static final class OtherGenerationException extends Exception {
+        private static final long serialVersionUID = 1;
+
+        private final long expected;
+
+        private OtherGenerationException(long expected, long present) {
+            super("Redis has generation " + expected + " of the sessions, Postgres " + present, null, false, false);
+            this.expected = expected;
+        }
+
+        /** Returns the generation of Redis. */
+        public long expected() {
+            return expected;
+        }
+    }
+
+    /**
+     * The changes that a write did not store.
+     *
+     * @param superseded the number of changes that Postgres already had, or whose session has a newer version; the events
+     *     of the latter were stored
+     * @param conflicting the changes for which Postgres has another change with the same version
+     */
+    public record Unwritten(int superseded, List<StoredSession> conflicting) {}
 
     /** @param observer the observer of the statements */
     public SyncTables(PostgresConfig config, PoolMetrics.Observer observer) {
@@ -111,6 +167,38 @@ public final class SyncTables {
                 ? batch.getNextException()
                 : e;
         return new SyncException(failures.of(first).replace("POSTGRES_CONN", "SESSION_DATABASE_URL"), first);
+    }
+
+    /**
+     * Begins a generation before a restore of Redis, or returns the generation that was begun for the same restore. Waits
+     * for changes that are being written. Later writes of changes that were read in earlier generations are refused. The
+     * first restore into empty tables begins no generation, because no version has been given out.
+     *
+     * @param restore the mark of the restore
+     * @param least the generation that Redis has
+     */
+    public long beginGeneration(String restore, long least) {
+        try (Connection connection = connect();
+                PreparedStatement statement = connection.prepareStatement(BEGIN_GENERATION)) {
+            statement.setString(1, restore);
+            statement.setString(2, restore);
+            statement.setLong(3, least);
+            statement.setLong(4, least);
+            try (ResultSet row = statement.executeQuery()) {
+                long generation = generation(row);
+                connection.commit();
+                return generation;
+            }
+        } catch (SQLException e) {
+            throw failed(e);
+        }
+    }
+
+    private static long generation(ResultSet row) throws SQLException {
+        if (!row.next()) {
+            throw new SQLException("the table sync_generation is empty; restore it from a backup", "42P01");
+        }
+        return row.getLong(1);
     }
 
     private static void set(PreparedStatement statement, StoredSession change) throws SQLException {
@@ -165,7 +253,7 @@ public final class SyncTables {
         }
     }
 
-    /** A connection for writing, used by one thread. After a failure, the caller must close the writer. */
+    /** A connection for writing, used by one thread. */
     public final class Writer implements AutoCloseable {
         private final Connection connection;
 
@@ -173,10 +261,15 @@ public final class SyncTables {
             this.connection = connection;
         }
 
-        /** Writes changes in one transaction. */
-        public void write(List<StoredSession> changes) {
+        /**
+         * Writes changes in one transaction.
+         *
+         * @param generation the generation that Redis had before the changes were read
+         */
+        public Unwritten write(long generation, List<StoredSession> changes) throws OtherGenerationException {
             try (PreparedStatement sessions = connection.prepareStatement(WRITE_SESSION);
                     PreparedStatement events = connection.prepareStatement(WRITE_EVENT)) {
+                requireGeneration(generation);
                 for (StoredSession each : changes) {
                     set(sessions, each);
                     if (each.kind() == Kind.LIVE) {
@@ -188,18 +281,95 @@ public final class SyncTables {
                     set(events, each);
                     events.addBatch();
                 }
-                sessions.executeBatch();
-                events.executeBatch();
+                int[] storedSessions = sessions.executeBatch();
+                int[] storedEvents = events.executeBatch();
+                int superseded = 0;
+                List<StoredSession> conflicting = new ArrayList<>();
+                for (int i = 0; i < changes.size(); i++) {
+                    if (storedEvents[i] == 0 && !hasEvent(changes.get(i))) {
+                        conflicting.add(changes.get(i));
+                    } else if (storedSessions[i] == 0) {
+                        superseded++;
+                    }
+                }
+                connection.commit();
+                return new Unwritten(superseded, conflicting);
+            } catch (SQLException e) {
+                throw rolledBack(e);
+            }
+        }
+
+        private void requireGeneration(long expected) throws SQLException, OtherGenerationException {
+            try (PreparedStatement statement = connection.prepareStatement(READ_GENERATION);
+                    ResultSet row = statement.executeQuery()) {
+                long present = generation(row);
+                if (present != expected) {
+                    connection.rollback();
+                    throw new OtherGenerationException(expected, present);
+                }
+            }
+        }
+
+        private boolean hasEvent(StoredSession change) throws SQLException {
+            try (PreparedStatement statement = connection.prepareStatement(READ_EVENT)) {
+                set(statement, change);
+                try (ResultSet rows = statement.executeQuery()) {
+                    return rows.next();
+                }
+            }
+        }
+
+        private SyncException rolledBack(SQLException e) {
+            SyncException failure = failed(e);
+            try {
+                connection.rollback();
+            } catch (SQLException broken) {
+                failure.addSuppressed(broken);
+            }
+            return failure;
+        }
+
+        /**
+         * Throws an exception if Postgres does not even accept a row that it already has, or, if it has none, a session
+         * that has expired. Changes nothing.
+         */
+        public void requireAccepting() {
+            try (PreparedStatement session = connection.prepareStatement(WRITE_SESSION_AGAIN);
+                    PreparedStatement event = connection.prepareStatement(WRITE_EVENT_AGAIN)) {
+                if (session.executeUpdate() == 0) {
+                    try (PreparedStatement expired = connection.prepareStatement(WRITE_SESSION)) {
+                        set(expired, new StoredSession(NO_ID, 1, Kind.EXPIRED, 0, 0, ""));
+                        expired.setNull(6, Types.TIMESTAMP_WITH_TIMEZONE);
+                        expired.executeUpdate();
+                    }
+                }
+                event.executeUpdate();
+                connection.rollback();
+            } catch (SQLException e) {
+                throw rolledBack(e);
+            }
+        }
+
+        /** Returns those versions of sessions that are newer than the versions in Postgres. */
+        public List<StoredSession> newer(List<StoredSession> versions) {
+            Map<String, Long> present = new HashMap<>();
+            try (PreparedStatement statement = connection.prepareStatement(READ_VERSIONS)) {
+                statement.setArray(
+                        1,
+                        connection.createArrayOf(
+                                "text", versions.stream().map(StoredSession::id).toArray()));
+                try (ResultSet rows = statement.executeQuery()) {
+                    while (rows.next()) {
+                        present.put(rows.getString("id"), rows.getLong("version"));
+                    }
+                }
                 connection.commit();
             } catch (SQLException e) {
-                SyncException failure = failed(e);
-                try {
-                    connection.rollback();
-                } catch (SQLException broken) {
-                    failure.addSuppressed(broken);
-                }
-                throw failure;
+                throw rolledBack(e);
             }
+            return versions.stream()
+                    .filter(version -> present.getOrDefault(version.id(), 0L) < version.version())
+                    .toList();
         }
 
         /**

@@ -50,7 +50,6 @@ final class RedisLink implements AutoCloseable {
     private static final int LEAST_MAJOR = 6;
     private static final int LEAST_MINOR = 2;
     private static final int LOADED_AT_ONCE = 200;
-    private static final int RESTORED_AT_ONCE = 100;
     private static final int EXPIRED_AT_ONCE = 100;
     private static final int MOST_EXPIRY_PARTS = 100;
     private static final long CLOSE_SECONDS = 2;
@@ -164,16 +163,12 @@ final class RedisLink implements AutoCloseable {
             }
         });
         joined(channel.async().subscribe(SessionScript.CHANNEL));
-        String held = joined(redis.get(SessionScript.EPOCH));
-        if (held == null || !held.startsWith(runId + ":")) {
-            if (durable != null) {
-                durable.restorable(serverMillis(), Long.parseLong(keepMillis), rows -> restore(runId, rows));
-            }
-        }
-        epoch = runId; // "finish" expects the run id as its epoch
-        epoch = (String)
-                joined(call("finish", Long.toHexString(random.nextLong()), durable == null ? "" : SessionScript.GROUP))
-                        .get(1);
+        epoch = runId; // the operations until "finish" expect the run id as their epoch
+        Restore restore = new Restore(this::call, durable, random);
+        restore.begin();
+        restore.beginGeneration();
+        restore.copy(serverMillis(), Long.parseLong(keepMillis));
+        epoch = restore.finish();
         load();
         ended.thenRun(copy::end);
     }
@@ -213,21 +208,6 @@ final class RedisLink implements AutoCloseable {
                 message.substring(end + 1));
     }
 
-    private void restore(String runId, List<StoredSession> rows) {
-        for (int from = 0; from < rows.size(); from += RESTORED_AT_ONCE) {
-            List<String> arguments = new ArrayList<>(List.of("restore", runId, keepMillis));
-            rows.subList(from, Math.min(rows.size(), from + RESTORED_AT_ONCE))
-                    .forEach(row -> arguments.addAll(List.of(
-                            row.id(),
-                            Long.toString(row.version()),
-                            row.kind().text(),
-                            Long.toString(row.changedAt()),
-                            Long.toString(row.expiresAt()),
-                            row.json())));
-            joined(run(arguments.toArray(String[]::new)));
-        }
-    }
-
     private void load() {
         ScanCursor cursor = ScanCursor.INITIAL;
         do {
@@ -250,28 +230,31 @@ final class RedisLink implements AutoCloseable {
      * the sessions whose lifetime is over but which were not swept yet.
      */
     CompletionStage<List<StoredSession>> load(List<String> ids) {
-        return call("load", ids.toArray(String[]::new)).thenApply(reply -> {
-            List<StoredSession> found = new ArrayList<>();
-            for (Object each : reply.subList(1, reply.size())) {
-                List<?> session = (List<?>) each;
-                String kind = (String) session.get(2);
-                if (!kind.equals("unknown")) {
-                    boolean isLive = kind.equals("live");
-                    String state = (String) session.get(5);
-                    long millis = Long.parseLong((String) session.get(3));
-                    if (!isLive || !state.isEmpty()) {
-                        found.add(new StoredSession(
-                                (String) session.get(0),
-                                Long.parseLong((String) session.get(1)),
-                                Kind.parse(kind),
-                                isLive ? Long.parseLong((String) session.get(4)) : millis,
-                                isLive ? millis : 0,
-                                state));
-                    }
+        return call("load", ids.toArray(String[]::new)).thenApply(RedisLink::loaded);
+    }
+
+    /** Reads the sessions in the reply of the operation {@code load}. */
+    static List<StoredSession> loaded(List<Object> reply) {
+        List<StoredSession> found = new ArrayList<>();
+        for (Object each : reply.subList(2, reply.size())) {
+            List<?> session = (List<?>) each;
+            String kind = (String) session.get(2);
+            if (!kind.equals("unknown")) {
+                boolean isLive = kind.equals("live");
+                String state = (String) session.get(5);
+                long millis = Long.parseLong((String) session.get(3));
+                if (!isLive || !state.isEmpty()) {
+                    found.add(new StoredSession(
+                            (String) session.get(0),
+                            Long.parseLong((String) session.get(1)),
+                            Kind.parse(kind),
+                            isLive ? Long.parseLong((String) session.get(4)) : millis,
+                            isLive ? millis : 0,
+                            state));
                 }
             }
-            return found;
-        });
+        }
+        return found;
     }
 
     /**
@@ -340,8 +323,8 @@ final class RedisLink implements AutoCloseable {
     /**
      * Removes expired sessions and unneeded changes, and checks both connections. Called at regular intervals.
      *
-     * @return the number of changes that wait for Postgres, the number of changes that are being written, and the age
-     *     in milliseconds of the oldest of all these changes
+     * @return the number of changes that wait for Postgres, the number of changes that are being written, the age in
+     *     milliseconds of the oldest of all these changes, and the number of changes in the dead stream
      */
     long[] sweep(Duration keepChanges) {
         CompletionStage<String> alive = channel.async().ping();

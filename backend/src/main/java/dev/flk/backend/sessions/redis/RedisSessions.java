@@ -181,6 +181,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                 metrics.waiting = waiting[0];
                 metrics.active = waiting[1];
                 metrics.oldestMillis = waiting[2];
+                metrics.dead = waiting[3];
                 long bytes = opened.streamBytes();
                 hasRoom = bytes < maxStreamBytes / 2;
                 setFull(bytes > maxStreamBytes);
@@ -442,7 +443,7 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
                     StreamEntry read = StreamEntry.of((List<?>) each);
                     entry = read.entry();
                     StoredSession change = read.change();
-                    if (change.id().startsWith(prefix)) {
+                    if (!read.isRequeued() && change.id().startsWith(prefix)) {
                         found.add(new Change(
                                 change.id(),
                                 change.version(),

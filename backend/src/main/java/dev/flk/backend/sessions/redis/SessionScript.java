@@ -24,13 +24,23 @@ import java.util.HexFormat;
  * <tr><td>{@code session-changes-count}</td><td>the number of changes so far</td></tr>
  * <tr><td>{@code session-changes-trimmed}</td><td>an id; the entries of the stream with lower ids were
  * removed</td></tr>
- * <tr><td>{@code session-changes-dead}</td><td>stream: changes that Postgres refused</td></tr>
+ * <tr><td>{@code session-changes-dead}</td><td>stream: changes that Postgres refused, with the fields {@code entry}, the
+ * id in the stream of changes, and {@code error}</td></tr>
  * <tr><td>{@code session-epoch}</td><td>{@code RUN-ID:RANDOM}: the run id of the Redis process whose sessions a backend
- * has completed, and a random number for this completion. After a restart or a failover, the run id differs; after the
- * loss of all keys, the epoch is missing. In both cases, the sessions are first restored from Postgres, if it is
- * configured</td></tr> </table>
+ * has completed, and a random number for this completion</td></tr>
+ * <tr><td>{@code session-generation}</td><td>{@code REPLICATION-ID GENERATION}: the replication id of the server whose
+ * sessions are complete, and the generation of the versions that it gives out, which Postgres counts</td></tr>
+ * <tr><td>{@code session-restore}</td><td>{@code REPLICATION-ID RANDOM}: identifies a restore that has begun but not
+ * finished</td></tr> </table>
  *
- * <p>The arguments are an operation, the epoch, the time in milliseconds for which a version outlives its session, and
+ * <p>The sessions are complete while the epoch and the replication id are those of the server. A restart changes the
+ * run id; a failover changes the run id or, if the server becomes the primary again, the replication id; the loss of
+ * all keys removes both. Sessions that are not complete are first restored from Postgres, if it is configured. A
+ * restore begins a generation in Postgres, so that the next versions, which are greater than the generation times 2^32,
+ * exceed all that were given out and lost. The mark {@code session-restore} exists from before the generation is begun
+ * until the restore is finished; without it, the data was lost again meanwhile, and the restore is void.
+ *
+ * <p>The arguments are an operation, the epoch (empty: any for which the sessions are complete), the time in milliseconds for which a version outlives its session, and
  * the operation's own arguments. The first element of the reply is {@code OK}, {@code CONFLICT},
  * {@code REPLAYED} or {@code EPOCH}. The
  * channel {@code session-updates} gets each change as a line of JSON, followed by a line with the state.
@@ -41,6 +51,8 @@ final class SessionScript {
     static final String DEAD = "session-changes-dead";
     static final String EPOCH = "session-epoch";
     static final String EXPIRIES = "session-expiries";
+    /** The field of an entry of the stream that was put back from the dead stream; followers skip such an entry. */
+    static final String REQUEUED = "requeued";
     /** The consumer group of the backends that write to Postgres. */
     static final String GROUP = "postgres";
 
@@ -52,13 +64,23 @@ final class SessionScript {
      * delete   id, condition, nonce or "" -> version, now (0: there was no session)
      * expire   the maximum number of sessions to remove because their lifetime is over -> their number
      * sweep    the time for which the stream keeps entries that are not needed -> the number of changes that wait for
-     *          Postgres, the number of changes that are being written, the age of the oldest of both
-     * load     ids -> for each id: id, version, kind, millis, updated_at, state
+     *          Postgres, the number of changes that are being written, the age of the oldest of both, the length of
+     *          the dead stream
+     * load     ids -> the generation, then for each id: id, version, kind, millis, updated_at, state
      * head     -> the id of the newest entry of the stream
      * read     entry, count -> whether entries after it were removed, then the entries after it
-     * dead     entry, error -> 1 if the entry was moved to the dead stream, 0 if it was no longer pending; no epoch
-     * restore  versions; epoch is the run id. Does nothing once the sessions are complete
-     * finish   random, group or ""; epoch is the run id -> the epoch
+     * take     consumer, count, "" for new entries or the idle time after which entries of other consumers are claimed
+     *          -> the generation, the entries that this consumer has received (with claimed ones), the ids of claimed
+     *          entries that no longer exist
+     * dead     entry, error, 1 if the entry is no longer pending -> 1 if the entry was moved to the dead stream, 0 if
+     *          it was no longer pending; no epoch
+     * requeue  entries of the dead stream -> the number of entries that were put back into the stream, and of those
+     *          without a change, which stay; no epoch
+     * stale    generation -> 1 if the sessions were complete in this generation and have to be restored; no epoch
+     * begin    random; epoch is the run id -> the mark of the restore, or "" if the sessions are complete; the
+     *          generation
+     * restore  mark, versions; epoch is the run id. Does nothing once the sessions are complete
+     * finish   random, group or "", mark, generation; epoch is the run id -> the epoch
      * </pre>
      */
     private static final String TEXT = """
@@ -66,6 +88,12 @@ final class SessionScript {
             local time = redis.call('TIME')
             local now = time[1] * 1000 + math.floor(time[2] / 1000)
             local stream = 'session-changes'
+            local replication = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+            if not replication then error('FLK the server does not report its master_replid (INFO replication)') end
+            local completeFor, generation =
+                string.match(redis.call('GET', 'session-generation') or '- 0', '^(%S+) (%d+)$')
+            generation = tonumber(generation or 0)
+            local held = redis.call('GET', 'session-epoch') or ''
 
             local function text(number) return string.format('%.0f', number) end
 
@@ -100,6 +128,9 @@ final class SessionScript {
                   .. '}\\n' .. state)
             end
 
+            -- the version after another one; the versions of a generation follow all versions of earlier ones
+            local function following(version) return math.max(version, generation * 4294967296) + 1 end
+
             local function change(id, version, kind, expires, state)
               store(id, version, kind, now, expires, state)
               local n = redis.call('INCR', 'session-changes-count')
@@ -111,7 +142,7 @@ final class SessionScript {
             local function expire(id)
               local version, kind, at = last(id)
               if kind == 'live' and at <= now then
-                change(id, version + 1, 'expired', 0, '')
+                change(id, following(version), 'expired', 0, '')
               end
             end
 
@@ -132,17 +163,35 @@ final class SessionScript {
               return found[1] and tonumber(found[1][2][2]) or 0
             end
 
+            local function isComplete()
+              return completeFor == replication and string.sub(held, 1, #epoch + 1) == epoch .. ':'
+            end
+
+            -- whether the restore with this mark is not void
+            local function isRestoring(mark)
+              return mark == redis.call('GET', 'session-restore') and string.match(mark, '^%x+') == replication
+            end
+
+            if op == 'begin' then
+              if isComplete() then return {'OK', '', text(generation)} end
+              local mark = redis.call('GET', 'session-restore') or ''
+              if not isRestoring(mark) then
+                mark = replication .. ' ' .. ARGV[4]
+                redis.call('SET', 'session-restore', mark)
+              end
+              return {'OK', mark, text(generation)}
+            end
+
             if op == 'restore' then
-              local held = redis.call('GET', 'session-epoch') or ''
-              if string.sub(held, 1, #epoch + 1) ~= epoch .. ':' then
-                for i = 4, #ARGV, 6 do
-                  local id, version, kind = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-                  local at, expires, state = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), ARGV[i + 5]
-                  if kind == 'live' and expires <= now then kind, at, state = 'expired', expires, '' end
-                  if last(id) < version then
-                    store(id, version, kind, at, expires, state)
-                    publish(id, version, kind, at, expires, state)
-                  end
+              if isComplete() then return {'OK'} end
+              if not isRestoring(ARGV[4]) then return {'EPOCH'} end
+              for i = 5, #ARGV, 6 do
+                local id, version, kind = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+                local at, expires, state = tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), ARGV[i + 5]
+                if kind == 'live' and expires <= now then kind, at, state = 'expired', expires, '' end
+                if last(id) < version then
+                  store(id, version, kind, at, expires, state)
+                  publish(id, version, kind, at, expires, state)
                 end
               end
               return {'OK'}
@@ -153,17 +202,50 @@ final class SessionScript {
                 local made = redis.pcall('XGROUP', 'CREATE', stream, ARGV[5], '0', 'MKSTREAM')
                 if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP') then return made end
               end
-              local held = redis.call('GET', 'session-epoch') or ''
-              if string.sub(held, 1, #epoch + 1) ~= epoch .. ':' then
+              if not isComplete() then
+                if not isRestoring(ARGV[6]) then return {'EPOCH'} end
                 held = epoch .. ':' .. ARGV[4]
+                redis.call('SET', 'session-generation', replication .. ' ' .. ARGV[7])
                 redis.call('SET', 'session-epoch', held)
+                redis.call('DEL', 'session-restore')
               end
               return {'OK', held}
             end
 
+            if op == 'stale' then
+              if completeFor ~= replication or generation ~= tonumber(ARGV[4]) then return {'OK', '0'} end
+              redis.call('SET', 'session-generation', '- ' .. text(generation))
+              return {'OK', '1'}
+            end
+
+            if op == 'requeue' then
+              local moved, empty = 0, 0
+              for i = 4, #ARGV do
+                local found = redis.call('XRANGE', 'session-changes-dead', ARGV[i], ARGV[i])
+                local fields, hasId = {'n', ''}, false
+                for j = 1, found[1] and #found[1][2] or 0, 2 do
+                  local name = found[1][2][j]
+                  hasId = hasId or name == 'id'
+                  if name ~= 'n' and name ~= 'entry' and name ~= 'error' and name ~= 'requeued' then
+                    fields[#fields + 1], fields[#fields + 2] = name, found[1][2][j + 1]
+                  end
+                end
+                if hasId then
+                  fields[2] = text(redis.call('INCR', 'session-changes-count'))
+                  fields[#fields + 1], fields[#fields + 2] = 'requeued', ARGV[i]
+                  redis.call('XADD', stream, '*', unpack(fields))
+                  redis.call('XDEL', 'session-changes-dead', ARGV[i])
+                  moved = moved + 1
+                elseif found[1] then
+                  empty = empty + 1
+                end
+              end
+              return {'OK', text(moved), text(empty)}
+            end
+
             if op == 'dead' then
               local found = redis.call('XRANGE', stream, ARGV[4], ARGV[4])
-              if redis.call('XACK', stream, 'postgres', ARGV[4]) == 0 then return {'OK', '0'} end
+              if redis.call('XACK', stream, 'postgres', ARGV[4]) == 0 and ARGV[6] ~= '1' then return {'OK', '0'} end
               local fields = found[1] and found[1][2] or {}
               fields[#fields + 1] = 'entry'
               fields[#fields + 1] = ARGV[4]
@@ -173,7 +255,7 @@ final class SessionScript {
               return {'OK', '1'}
             end
 
-            if redis.call('GET', 'session-epoch') ~= epoch then return {'EPOCH'} end
+            if completeFor ~= replication or epoch ~= '' and held ~= epoch then return {'EPOCH'} end
 
             if op == 'put' or op == 'delete' then
               local id, condition, nonce = ARGV[4], tonumber(ARGV[5]), ARGV[6]
@@ -189,16 +271,32 @@ final class SessionScript {
               end
               if op == 'delete' then
                 if not isLive then return {'OK', text(version), '0'} end
-                change(id, version + 1, 'deleted', 0, '')
-                return {'OK', text(version + 1), text(now)}
+                change(id, following(version), 'deleted', 0, '')
+                return {'OK', text(following(version)), text(now)}
               end
               local expires = now + tonumber(ARGV[7])
-              change(id, version + 1, 'live', expires, ARGV[8])
-              return {'OK', text(version + 1), text(now), text(expires)}
+              -- leaves a version for the end of the session
+              if following(version) % 4294967296 > 4294967293 then
+                error('FLK session ' .. id .. ' has used all versions of a generation; restart Redis to begin another')
+              end
+              change(id, following(version), 'live', expires, ARGV[8])
+              return {'OK', text(following(version)), text(now), text(expires)}
+            end
+
+            if op == 'take' then
+              local lost = {}
+              if ARGV[6] ~= '' then
+                local claimed = redis.call('XAUTOCLAIM', stream, 'postgres', ARGV[4], ARGV[6], '0',
+                                           'COUNT', ARGV[5], 'JUSTID')
+                lost = claimed[3] or {} -- since Redis 7; an older Redis hands entries that do not exist to the consumer
+              end
+              local read = redis.call('XREADGROUP', 'GROUP', 'postgres', ARGV[4], 'COUNT', ARGV[5],
+                                      'STREAMS', stream, ARGV[6] == '' and '>' or '0')
+              return {'OK', text(generation), read and read[1][2] or {}, lost}
             end
 
             if op == 'load' then
-              local reply = {'OK'}
+              local reply = {'OK', text(generation)}
               for i = 4, #ARGV do
                 local version, kind, at = last(ARGV[i])
                 local held = redis.call('HMGET', 'session:' .. ARGV[i], 'updated_at', 'state')
@@ -225,7 +323,8 @@ final class SessionScript {
             end
 
             if op == 'sweep' then
-              if redis.call('EXISTS', stream) == 0 then return {'OK', text(now), '0', '0', '0'} end
+              local dead = text(redis.call('XLEN', 'session-changes-dead'))
+              if redis.call('EXISTS', stream) == 0 then return {'OK', text(now), '0', '0', '0', dead} end
               local newest = head()
               local bound = text(math.max(0, now - tonumber(ARGV[4]))) .. '-0'
               -- without a time to keep, all changes may go, also those with ids from before the clock was set back
@@ -260,7 +359,7 @@ final class SessionScript {
                 redis.call('SET', 'session-changes-trimmed', bound)
               end
               local age = oldest and math.max(0, now - tonumber(string.match(oldest, '^%d+'))) or 0
-              return {'OK', text(now), text(waiting), text(active), text(age)}
+              return {'OK', text(now), text(waiting), text(active), text(age), dead}
             end
 
             return redis.error_reply('FLK unknown operation ' .. op)

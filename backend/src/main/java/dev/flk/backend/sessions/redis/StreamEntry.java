@@ -11,8 +11,9 @@ import java.util.Map;
  * A change in the stream.
  *
  * @param entry the id of the entry
+ * @param isRequeued whether the change was put back from the dead stream
  */
-record StreamEntry(String entry, StoredSession change) {
+record StreamEntry(String entry, StoredSession change, boolean isRequeued) {
     /**
      * Reads an entry as a script returns it: its id and the list of its fields.
      *
@@ -24,24 +25,16 @@ record StreamEntry(String entry, StoredSession change) {
         for (int i = 0; i + 1 < texts.size(); i += 2) {
             fields.put((String) texts.get(i), (String) texts.get(i + 1));
         }
-        return of((String) reply.get(0), fields);
-    }
-
-    /**
-     * Reads an entry from its fields.
-     *
-     * @throws IllegalArgumentException if the entry is not a change of a session
-     */
-    static StreamEntry of(String entry, Map<String, String> fields) {
         return new StreamEntry(
-                entry,
+                (String) reply.get(0),
                 new StoredSession(
                         field(fields, "id"),
                         Long.parseLong(field(fields, "version")),
                         Kind.parse(field(fields, "kind")),
                         Long.parseLong(field(fields, "changed_at")),
                         Long.parseLong(field(fields, "expires_at")),
-                        field(fields, "state")));
+                        field(fields, "state")),
+                fields.containsKey(SessionScript.REQUEUED));
     }
 
     private static String field(Map<String, String> fields, String name) {
