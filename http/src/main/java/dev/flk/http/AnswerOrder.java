@@ -85,12 +85,16 @@ final class AnswerOrder {
      * half is held.
      */
     boolean holdsScarceMemory() {
+        for (Bound budget : untaken) {
+            if (budget.isShort()) {
+                return true;
+            }
+        }
         Exchange next = waiting.peek();
-        return untaken.stream().anyMatch(Bound::isShort)
-                || (next != null
-                        && next.isAnswered()
-                        && next.stream() == null
-                        && next.answerBudget().isShort());
+        return next != null
+                && next.isAnswered()
+                && next.stream() == null
+                && next.answerBudget().isShort();
     }
 
     /** Returns the event stream that is the last answer of this connection; empty if no stream was opened. */

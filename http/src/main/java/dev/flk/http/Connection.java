@@ -272,8 +272,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private void tickBody(Incoming current, long slowNanos) {
         if (slowNanos > options.bodyTimeout().toNanos()) {
             refuse(current.exchange(), current.tooSlow());
-        } else if (slowNanos > SLOW_NANOS
-                && current.holdsScarceMemory()) {
+        } else if (slowNanos > SLOW_NANOS && current.holdsScarceMemory()) {
             server.events().slowClient();
             refuse(current.exchange(), current.tooSlowForNow());
         }

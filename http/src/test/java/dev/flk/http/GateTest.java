@@ -44,7 +44,8 @@ final class GateTest {
 
     private void serve(Request request, Exchange exchange) {
         boolean isReserved = exchange.reserveAnswer(budget, MAX_BYTES);
-        exchange.answer(Answer.text(isReserved ? 200 : 503, "read " + request.body().length()));
+        exchange.answer(
+                Answer.text(isReserved ? 200 : 503, "read " + request.body().length()));
     }
 
     private static String put(String key, String body) {

@@ -269,7 +269,8 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     }
 
     void openStream(Exchange exchange) {
-        exchange.stream(places, server.load().answerBytes(), maxPendingBytes, new Header("X-Extra", "y")).ifPresent(streams::add);
+        exchange.stream(places, server.load().answerBytes(), maxPendingBytes, new Header("X-Extra", "y"))
+                .ifPresent(streams::add);
     }
 
     HttpServer server() throws IOException {

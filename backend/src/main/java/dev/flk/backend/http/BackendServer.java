@@ -116,12 +116,12 @@ public final class BackendServer implements AutoCloseable {
         SubmissionBatcher turns = new SubmissionBatcher(
                 parts.ingest(), parts.httpMetrics(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
         long operatorBytes = operatorBytes(heapBytes);
-        OperatorGuard guard = new OperatorGuard(
-                config.bindAddress(), config.operators(), parts.operatorRefusals(), operatorBytes);
+        OperatorGuard guard =
+                new OperatorGuard(config.bindAddress(), config.operators(), parts.operatorRefusals(), operatorBytes);
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);
-        this.sessions = new SessionHandler(
-                parts.sessions(), parts.sessionMetrics(), parts.clock(), limits, operatorBytes);
+        this.sessions =
+                new SessionHandler(parts.sessions(), parts.sessionMetrics(), parts.clock(), limits, operatorBytes);
         Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
                 .post("/v1/pcs/submit", Endpoint.withDigest(config.maxBodyBytes(), turns::submit))
                 .post(
@@ -138,7 +138,8 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(config.bindAddress(), config.port()),
                 config.bindAddress() + " port " + config.port(),
                 "BIND_ADDR or PORT",
-                "too many connections: a new one, or the oldest without credentials, was closed; MAX_CONNECTIONS is " + config.maxConnections(),
+                "too many connections: a new one, or the oldest without credentials, was closed; MAX_CONNECTIONS is "
+                        + config.maxConnections(),
                 hasOps ? routes : withRecord(parts, guard, ops.addTo(routes)),
                 Client.admission(limits, parts.nanoTicker()),
                 tls);
@@ -180,7 +181,8 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(ops.bindAddress(), ops.port()),
                 ops.bindAddress() + " port " + ops.port(),
                 "OPS_BIND_ADDR or OPS_PORT",
-                "too many connections to OPS_PORT: a new one, or the oldest without a login, was closed; the limit is " + MAX_OPS_CONNECTIONS,
+                "too many connections to OPS_PORT: a new one, or the oldest without a login, was closed; the limit is "
+                        + MAX_OPS_CONNECTIONS,
                 debug == null ? routes : debug.addTo(routes),
                 remote -> new OperatorGuard.Guest(),
                 null);

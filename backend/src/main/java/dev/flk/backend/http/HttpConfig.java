@@ -147,6 +147,7 @@ public record HttpConfig(
 
     /** Reads the settings of the port for certificates. */
     public static HttpConfig read(Settings settings) {
+        settings.unused("METRICS_USER is set", settings.isGiven(METRICS_USER) ? List.of(UI_HOSTS) : List.of());
         return new HttpConfig(
                 settings.get(PORT),
                 settings.get(BIND_ADDR),

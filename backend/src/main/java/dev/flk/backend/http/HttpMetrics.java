@@ -23,8 +23,9 @@ public final class HttpMetrics extends Metrics.Feature implements HttpEvents {
             "status",
             List.of(200, 202, 400, 401, 404, 405, 408, 413, 429, 500, 503),
             String::valueOf);
-    private final Count connectionsRefused =
-            counter("flk_http_connections_refused_total", "Connections closed because there were too many: new ones, or the oldest without credentials.");
+    private final Count connectionsRefused = counter(
+            "flk_http_connections_refused_total",
+            "Connections closed because there were too many: new ones, or the oldest without credentials.");
     private final Count slowClients = counter(
             "flk_http_slow_clients_total",
             "Connections closed because they were slow with a body or an answer while memory was scarce.");

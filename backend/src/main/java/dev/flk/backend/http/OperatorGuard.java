@@ -45,8 +45,8 @@ final class OperatorGuard {
     private static final Answer FOREIGN_HOST = Answer.error(
             403, "without METRICS_USER, use localhost or an IP address as the host, or add its name to UI_HOSTS");
     private static final Answer FOREIGN_SITE = Answer.error(403, "a page of another site made this request");
-    private static final Answer NOT_LOOPBACK = Answer.error(
-            403, "without METRICS_USER, reviews need a backend that listens on a loopback address");
+    private static final Answer NOT_LOOPBACK =
+            Answer.error(403, "without METRICS_USER, reviews need a backend that listens on a loopback address");
 
     /** The delay of a refusal if too many requests of the same address were refused; it makes guessing slow. */
     private static final Duration DELAY = Duration.ofSeconds(1);
@@ -162,10 +162,9 @@ final class OperatorGuard {
             admitted(exchange);
             return Optional.empty();
         }
-        OptionalLong waitNanos =
-                refusals.add(reason, exchange.remoteAddress(), head.header(HttpHeaderNames.HOST));
-        return Optional.of(new Gate.Refused(
-                form.apply(answer(reason, waitNanos)), waitNanos.isPresent() ? DELAY : Duration.ZERO));
+        OptionalLong waitNanos = refusals.add(reason, exchange.remoteAddress(), head.header(HttpHeaderNames.HOST));
+        return Optional.of(
+                new Gate.Refused(form.apply(answer(reason, waitNanos)), waitNanos.isPresent() ? DELAY : Duration.ZERO));
     }
 
     private static Answer answer(Reason reason, OptionalLong waitNanos) {
@@ -240,9 +239,6 @@ final class OperatorGuard {
             return false;
         }
         String name = parts.group(1).toLowerCase(Locale.ROOT);
-        return name.startsWith("[")
-                || IPV4.matcher(name).matches()
-                || name.equals("localhost")
-                || hosts.contains(name);
+        return name.startsWith("[") || IPV4.matcher(name).matches() || name.equals("localhost") || hosts.contains(name);
     }
 }

@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * many wrong ones come from the same address. Safe for any thread.
  */
 public final class OperatorRefusals extends Metrics.Feature {
-    private static final Logger LOG = LoggerFactory.getLogger(OperatorRefusals.class);
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
     private static final BigDecimal PER_SECOND = new BigDecimal("0.2");
     static final int BURST = 30;
     private static final int MAX_ADDRESSES = 65_536;
@@ -98,9 +98,7 @@ public final class OperatorRefusals extends Metrics.Feature {
      */
     OptionalLong add(Reason reason, @Nullable SocketAddress remote, @Nullable String host) {
         Submitter sender = Submitter.from(
-                remote instanceof InetSocketAddress inet
-                        ? inet.getAddress()
-                        : new InetSocketAddress(0).getAddress());
+                remote instanceof InetSocketAddress inet ? inet.getAddress() : new InetSocketAddress(0).getAddress());
         OptionalLong waitNanos = byAddress
                 .get(sender.network(), unused -> new RateLimit(PER_SECOND, BURST, nanoTicker))
                 .tryTake();

@@ -152,9 +152,7 @@ final class PageHandler implements AutoCloseable {
                 .get(PATH + "/agents", view(this::agents))
                 .get(PATH + "/shards", view(this::shards))
                 .get(PATH + "/shard", view(this::shard))
-                .get(
-                        PATH + "/certificate",
-                        view(this::certificate))
+                .get(PATH + "/certificate", view(this::certificate))
                 .get(PATH + "/key", view(this::key))
                 .get(PATH + "/review", view(this::review))
                 .post(PATH + "/review", guard.changing(MAX_FORM_BYTES, this::takeReview, this::page))

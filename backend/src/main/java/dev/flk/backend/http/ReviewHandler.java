@@ -145,10 +145,7 @@ final class ReviewHandler {
 
     Routes addTo(Routes routes) {
         return routes.get(PATH, guard.reading(this::get))
-                .route(
-                        HttpMethod.PUT,
-                        PATH,
-                        guard.changing(MAX_BODY_BYTES, this::put, UnaryOperator.identity()));
+                .route(HttpMethod.PUT, PATH, guard.changing(MAX_BODY_BYTES, this::put, UnaryOperator.identity()));
     }
 
     private void get(Request request, Exchange exchange) {

@@ -230,8 +230,7 @@ final class SessionHandler implements AutoCloseable {
             Request request, Sessions found, String id, Decision.Admitted admitted, Exchange exchange, Update update) {
         boolean isHeartbeat = admitted.isSigned() && request.method().equals(HttpMethod.PUT);
         long ifVersion = ifVersion(request);
-        Long expiresIn =
-                request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
+        Long expiresIn = request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
         int status = expiresIn != null && ifVersion == 0 ? 201 : 200;
         update.of(found, id, ifVersion, admitted.nonce()).whenComplete((updated, failure) -> {
             if (failure == null && isHeartbeat) {

@@ -44,7 +44,16 @@ class BatchFuzzTest {
     private static final HttpMetrics HTTP_METRICS = new HttpMetrics(METRICS, new RefusedSubmissions(METRICS));
     private static final OperatorRefusals OPERATOR_REFUSALS = new OperatorRefusals(METRICS, () -> 0);
     private static final HttpConfig CONFIG = new HttpConfig(
-            0, "127.0.0.1", MAX_BODY_BYTES, MAX_BATCH_LINES, MAX_BATCH_BYTES, 10, 1000, LONG, LONG, LONG,
+            0,
+            "127.0.0.1",
+            MAX_BODY_BYTES,
+            MAX_BATCH_LINES,
+            MAX_BATCH_BYTES,
+            10,
+            1000,
+            LONG,
+            LONG,
+            LONG,
             new HttpConfig.Operators(null, Set.of(), true));
 
     @FuzzTest

@@ -87,8 +87,7 @@ final class OperatorPathsTest {
     }
 
     private static String authorization(String login) {
-        return "Authorization: Basic "
-                + Base64.getEncoder().encodeToString(login.getBytes(StandardCharsets.UTF_8));
+        return "Authorization: Basic " + Base64.getEncoder().encodeToString(login.getBytes(StandardCharsets.UTF_8));
     }
 
     private Reply get(String path, String host) throws IOException {
@@ -182,7 +181,8 @@ final class OperatorPathsTest {
 
     @Test
     void wrongLogins_areLimitedCountedAndAudited_andTheRightOneIsServed() throws Exception {
-        try (Audit audit = Audit.open(dir, InstantSource.system(), System::nanoTime, new AuditMetrics(server.metrics))) {
+        try (Audit audit =
+                Audit.open(dir, InstantSource.system(), System::nanoTime, new AuditMetrics(server.metrics))) {
             server.operatorRefusals.writeTo(audit);
             server.login(LOGIN).limits(new Limits.Sizes(BigDecimal.TEN, 10, null, BigDecimal.ZERO, 1, 1_000));
             for (int i = 0; i < OperatorRefusals.BURST; i++) {
@@ -194,7 +194,9 @@ final class OperatorPathsTest {
             assertThat(throttled.header("Retry-After")).isPresent();
             assertThat(throttled.body()).contains("Too many wrong logins");
             assertThat(review(WRONG).status()).isEqualTo(429);
-            assertThat(server.get("/metrics").status()).as("a browser is asked for the login").isEqualTo(401);
+            assertThat(server.get("/metrics").status())
+                    .as("a browser is asked for the login")
+                    .isEqualTo(401);
             assertOperatorIsServed();
 
             assertThat(refused("wrong login")).isEqualTo(OperatorRefusals.BURST + ".0");
@@ -252,7 +254,8 @@ final class OperatorPathsTest {
     void foreignHost_withoutLogin_isRefused(String path) throws IOException {
         server.hosts("backend");
 
-        for (String host : List.of("rebound.example", "rebound.example:8080", "localhost.example", "127.0.0.1.example")) {
+        for (String host :
+                List.of("rebound.example", "rebound.example:8080", "localhost.example", "127.0.0.1.example")) {
             assertThat(get(path, host).status()).as(host).isEqualTo(403);
         }
         assertThat(refused("host")).isEqualTo("4.0");

@@ -156,9 +156,7 @@ final class IngestPipelineTest {
             answers.clear();
 
             reads.forEach(read -> read.complete(List.of(Optional.empty())));
-            assertThat(answers)
-                    .hasSize(IngestPipeline.MAX_OPERATOR_LOOK_UPS)
-                    .allMatch(answer -> answer.isEmpty());
+            assertThat(answers).hasSize(IngestPipeline.MAX_OPERATOR_LOOK_UPS).allMatch(answer -> answer.isEmpty());
         }
     }
 
