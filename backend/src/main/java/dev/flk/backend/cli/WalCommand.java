@@ -123,7 +123,8 @@ final class WalCommand {
         for (OtherFile other : listing.others()) {
             output.print(
                     "file",
-                    new NamedFile(other.name(), isMark(other) ? "mark" : lowerCase(other.kind())),
+                    new NamedFile(
+                            other.name(), isMark(other) ? "mark" : isClock(other) ? "clock" : lowerCase(other.kind())),
                     file -> "\n" + Paragraph.wrapped(file.name() + "\n    " + meaning(other)));
         }
     }
@@ -162,9 +163,16 @@ final class WalCommand {
         return file.name().equals(Inbox.MARK_FILE);
     }
 
+    private static boolean isClock(OtherFile file) {
+        return file.name().equals(Inbox.CLOCK_FILE);
+    }
+
     private static String meaning(OtherFile other) {
         if (isMark(other)) {
             return "the position up to which the log is decided";
+        }
+        if (isClock(other)) {
+            return "the time that the backend trusted last; a start compares the clock with it";
         }
         return switch (other.kind()) {
             case OTHER_LOG -> "a segment of another log: its records are ignored; move it away";
