@@ -7,6 +7,7 @@ import static dev.flk.backend.cli.BackendConnection.required;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
@@ -208,8 +209,14 @@ final class ReviewCommand {
         if (json) {
             out().println(answer.body());
         } else {
-            int reviewed = parsed(answer.body()).path("reviewed").asInt();
-            out().println(reviewed + (reviewed == 1 ? " certificate reviewed" : " certificates reviewed"));
+            JsonNode done = parsed(answer.body());
+            int leftOut = done.path("left_out").asInt();
+            out().println(ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed"
+                    + (leftOut == 0 ? "" : ", " + leftOut + " left out, which others reviewed meanwhile:"));
+            done.path("left_out_ids").forEach(id -> out().println("  " + id.asText()));
+            if (leftOut > done.path("left_out_ids").size()) {
+                out().println("  …");
+            }
         }
         return ExitCode.OK;
     }
