@@ -130,7 +130,7 @@ final class ReviewCommand {
             cursor = "&cursor=" + next.get();
         }
         if (json) {
-            lines.forEach(out()::println);
+            lines.forEach(line -> out().println(Json.inert(line)));
             return ExitCode.OK;
         }
         List<JsonNode> rows = new ArrayList<>();
@@ -207,13 +207,13 @@ final class ReviewCommand {
                 "",
                 Json.line(new Body(hasIds ? ids : null, shard, reason, until, verdict.name(), note, author)));
         if (json) {
-            out().println(answer.body());
+            out().println(Json.inert(answer.body()));
         } else {
             JsonNode done = parsed(answer.body());
             int leftOut = done.path("left_out").asInt();
             out().println(ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed"
                     + (leftOut == 0 ? "" : ", " + leftOut + " left out, which others reviewed meanwhile:"));
-            done.path("left_out_ids").forEach(id -> out().println("  " + id.asText()));
+            done.path("left_out_ids").forEach(id -> out().println("  " + Printable.of(id.asText())));
             if (leftOut > done.path("left_out_ids").size()) {
                 out().println("  …");
             }

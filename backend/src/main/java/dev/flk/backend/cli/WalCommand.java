@@ -10,6 +10,7 @@ import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.LogListing;
@@ -384,22 +385,6 @@ final class WalCommand {
     private static String asText(PrintedRecord record) {
         return RECORDS.row(record)
                 + SECOND_LINE + Objects.requireNonNullElse(record.pcsId(), "-") + "\n"
-                + (record.body() == null ? "" : forTerminal(record.body()) + "\n");
-    }
-
-    /**
-     * Escapes control and format characters other than newlines and tabs, so that a body can't control the terminal.
-     * Outside strings, JSON allows none of these characters except the carriage return; in strings, the escape has the
-     * same meaning.
-     */
-    private static String forTerminal(String body) {
-        StringBuilder shown = new StringBuilder(body.length());
-        for (int i = 0; i < body.length(); i++) {
-            char c = body.charAt(i);
-            int type = Character.getType(c);
-            boolean speaks = (type == Character.CONTROL && c != '\n' && c != '\t') || type == Character.FORMAT;
-            shown.append(speaks ? "\\u%04x".formatted((int) c) : String.valueOf(c));
-        }
-        return shown.toString();
+                + (record.body() == null ? "" : Printable.escaped(record.body()) + "\n");
     }
 }
