@@ -65,8 +65,8 @@ final class CertificateCommands {
                 context.complain("PCS_SIGN_ALG=none does not sign; set hmac or ed25519, and a key");
                 return 2;
             }
-            byte[] line =
-                    SendingForm.signed(file.read(context), signer, Instant.now()).line();
+            byte[] line = SendingForm.signed(file.read(context), signer, Instant.now())
+                    .line();
             context.out().println(Json.inert(new String(line, StandardCharsets.UTF_8)));
             return 0;
         }

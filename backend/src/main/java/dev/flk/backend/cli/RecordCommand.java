@@ -230,7 +230,8 @@ final class RecordCommand implements Callable<Integer> {
                     "/v1/shards?",
                     byName,
                     RecordCommand::shard,
-                    () -> (line, parsed) -> out.println(format == Format.json ? Json.inert(line) : Printable.of(shard(parsed))));
+                    () -> (line, parsed) ->
+                            out.println(format == Format.json ? Json.inert(line) : Printable.of(shard(parsed))));
             return ExitCode.OK;
         }
         if (bases.size() > 1 && conditions.isEmpty() && id == null) {

@@ -191,7 +191,8 @@ final class StateCommand {
             require(
                     !found.orElseThrow().isDeleted(),
                     "version " + version + " of " + agent + " " + key + " is a deletion");
-            found.map(StateDump.VersionLine::of).ifPresent(line -> output().print(line, shown -> Json.inert(shown.value()) + "\n"));
+            found.map(StateDump.VersionLine::of)
+                    .ifPresent(line -> output().print(line, shown -> Json.inert(shown.value()) + "\n"));
         });
     }
 

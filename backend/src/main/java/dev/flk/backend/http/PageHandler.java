@@ -334,8 +334,8 @@ final class PageHandler implements AutoCloseable {
         return reviews.get()
                 .map(found -> html(
                         200,
-                        pages.html(ReviewView.read(
-                                found, done, leftOut == null ? 0 : leftOut, token, clock.instant()))))
+                        pages.html(
+                                ReviewView.read(found, done, leftOut == null ? 0 : leftOut, token, clock.instant()))))
                 .orElseGet(() -> withoutRecord("Review"));
     }
 

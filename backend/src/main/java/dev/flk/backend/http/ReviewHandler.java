@@ -126,7 +126,9 @@ final class ReviewHandler {
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     private record Done(
-            int reviewed, @Nullable Integer leftOut, @Nullable List<String> leftOutIds) {
+            int reviewed,
+            @Nullable Integer leftOut,
+            @Nullable List<String> leftOutIds) {
         static Done of(Recorded recorded) {
             List<Reviews.Waiting> leftOut = recorded.leftOut();
             return leftOut.isEmpty()

@@ -122,8 +122,8 @@ public final class Inbox implements AutoCloseable {
                         decided);
             }
             Duration life = DecisionRules.dedupTtlOf(options.context());
-            Inbox inbox = new Inbox(
-                    options, log, floor, kept, new TrustedTime(files, options.directory(), clock, life));
+            Inbox inbox =
+                    new Inbox(options, log, floor, kept, new TrustedTime(files, options.directory(), clock, life));
             inbox.trusted.check(Vanished.retry(inbox::readUndecided));
             return inbox;
         } catch (IOException | RuntimeException e) {

@@ -75,8 +75,7 @@ public record ReviewView(
     private record Key(String shard, String verdict, String cause) {}
 
     /** Reads the certificates that wait for a review; the group with the newest certificate comes first. */
-    public static ReviewView read(
-            Reviews reviews, @Nullable Integer done, int leftOut, String token, Instant now) {
+    public static ReviewView read(Reviews reviews, @Nullable Integer done, int leftOut, String token, Instant now) {
         AllWaiting all = reviews.waiting(null);
         Map<Key, List<Waiting>> groups = all.outcomes().stream()
                 .collect(Collectors.groupingBy(
@@ -102,8 +101,7 @@ public record ReviewView(
         String reviewed = done == 0
                 ? "No certificate was reviewed: someone else may have reviewed them already."
                 : done == 1 ? "1 certificate was reviewed." : done + " certificates were reviewed.";
-        return reviewed
-                + (leftOut == 0 ? "" : " " + leftOut + " left out, which others reviewed meanwhile.");
+        return reviewed + (leftOut == 0 ? "" : " " + leftOut + " left out, which others reviewed meanwhile.");
     }
 
     /** Returns a sentence with the number of certificates that wait. */

@@ -76,8 +76,8 @@ final class InertOutputTest {
         PrintWriter out = new PrintWriter(printed);
         List<String> command = new ArrayList<>(List.of(args));
         command.addAll(List.of("--url", "http://127.0.0.1:" + server.port()));
-        int ended = new CommandLineProgram(Map.of(), (config, again) -> {}, out, out)
-                .run(command.toArray(String[]::new));
+        int ended =
+                new CommandLineProgram(Map.of(), (config, again) -> {}, out, out).run(command.toArray(String[]::new));
         assertThat(ended).as(printed.toString()).isZero();
         return printed.toString();
     }
@@ -121,8 +121,11 @@ final class InertOutputTest {
             all.add(printed(command.toArray(String[]::new)));
         }
 
-        assertThat(all).allSatisfy(text -> assertThat(text).isNotEmpty().doesNotContainPattern(
-                "[[\\p{Cc}&&[^\\n\\t]]\\p{Cf}\\p{Zl}\\p{Zp}]"));
-        assertThat(all.get(all.size() - 1)).contains("\"state\":{\"host\":\"pump\\u202e7\\u2028\\u0085\\u007f\\u2066\"}");
+        assertThat(all)
+                .allSatisfy(text -> assertThat(text)
+                        .isNotEmpty()
+                        .doesNotContainPattern("[[\\p{Cc}&&[^\\n\\t]]\\p{Cf}\\p{Zl}\\p{Zp}]"));
+        assertThat(all.get(all.size() - 1))
+                .contains("\"state\":{\"host\":\"pump\\u202e7\\u2028\\u0085\\u007f\\u2066\"}");
     }
 }

@@ -135,8 +135,7 @@ final class ReviewHandlerTest {
         String group = "{\"shard\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"until\":\"" + until
                 + "\",\"verdict\":\"ignore\"}";
         String first = reviewedMeanwhile(1_000);
-        assertThat(put(group))
-                .isEqualTo("200 {\"reviewed\":200,\"left_out\":1,\"left_out_ids\":[\"" + first + "\"]}");
+        assertThat(put(group)).isEqualTo("200 {\"reviewed\":200,\"left_out\":1,\"left_out_ids\":[\"" + first + "\"]}");
 
         String second = reviewedMeanwhile(2_000);
         assertThat(review(
@@ -151,8 +150,8 @@ final class ReviewHandlerTest {
                         "D_hat out of tolerance",
                         "--until",
                         until))
-                .isEqualTo("200 certificates reviewed, 1 left out, which others reviewed meanwhile:\n  " + second
-                        + "\n");
+                .isEqualTo(
+                        "200 certificates reviewed, 1 left out, which others reviewed meanwhile:\n  " + second + "\n");
 
         reviewedMeanwhile(3_000);
         String page = send("GET", "/ui/review", "").body();

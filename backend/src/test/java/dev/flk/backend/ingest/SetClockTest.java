@@ -196,8 +196,7 @@ final class SetClockTest {
         simulation.clock.set(Duration.ofHours(-2));
         simulation.start();
 
-        assertThat(simulation.metric("flk_clock_behind_seconds"))
-                .isCloseTo(7_200, within(1.0));
+        assertThat(simulation.metric("flk_clock_behind_seconds")).isCloseTo(7_200, within(1.0));
         simulation.clock.set(Duration.ZERO);
         assertThat(simulation.metric("flk_clock_behind_seconds")).isZero();
     }

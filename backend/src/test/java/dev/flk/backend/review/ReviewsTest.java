@@ -65,9 +65,11 @@ final class ReviewsTest {
     void review_singleId_isVersioned() {
         String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
 
-        assertThat(reviews.review(new Reviewed.Ids(List.of(id, id)), review(Verdict.EXPECTED)).reviewed())
+        assertThat(reviews.review(new Reviewed.Ids(List.of(id, id)), review(Verdict.EXPECTED))
+                        .reviewed())
                 .isOne();
-        assertThat(reviews.review(new Reviewed.Ids(List.of(id)), review(Verdict.FAULT)).reviewed())
+        assertThat(reviews.review(new Reviewed.Ids(List.of(id)), review(Verdict.FAULT))
+                        .reviewed())
                 .isOne();
 
         assertThat(waiting()).isEmpty();
@@ -124,7 +126,8 @@ final class ReviewsTest {
         assertThatThrownBy(() -> reviews.review(new Reviewed.Ids(List.of(accepted)), review(Verdict.FAULT)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("the certificate " + accepted + " was accepted, so there is nothing to review");
-        assertThat(reviews.review(new Reviewed.Ids(List.of("0".repeat(64))), review(Verdict.FAULT)).reviewed())
+        assertThat(reviews.review(new Reviewed.Ids(List.of("0".repeat(64))), review(Verdict.FAULT))
+                        .reviewed())
                 .isZero();
         assertThat(reviews.reviewed(null)).isEmpty();
     }
@@ -144,11 +147,15 @@ final class ReviewsTest {
         Instant until = NOW.minusSeconds(8_000);
 
         assertThat(reviews.review(
-                        new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, until), review(Verdict.FAULT)).reviewed())
+                                new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, until),
+                                review(Verdict.FAULT))
+                        .reviewed())
                 .isOne();
         assertThat(reviews.versions("a", 0, older)).hasSize(1);
         assertThat(reviews.review(
-                        new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW), review(Verdict.FAULT)).reviewed())
+                                new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW),
+                                review(Verdict.FAULT))
+                        .reviewed())
                 .isEqualTo(2_300);
     }
 
@@ -160,7 +167,8 @@ final class ReviewsTest {
 
         assertThat(waiting()).hasSize(450);
         assertThat(reviews.review(
-                        new Reviewed.Group("a", "regime mismatch", Instant.MIN, NOW), review(Verdict.EXPECTED)).reviewed())
+                                new Reviewed.Group("a", "regime mismatch", Instant.MIN, NOW), review(Verdict.EXPECTED))
+                        .reviewed())
                 .isEqualTo(450);
         assertThat(waiting()).isEmpty();
         assertThat(reviews.reviewed(null)).hasSize(450);

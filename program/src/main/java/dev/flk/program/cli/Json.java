@@ -71,7 +71,8 @@ public final class Json {
      * The JSON keeps its value.
      */
     public static String inert(String json) {
-        return Printable.escaped(json.replace('\r', ' ')); // outside strings, a carriage return is a space; inside, invalid
+        return Printable.escaped(
+                json.replace('\r', ' ')); // outside strings, a carriage return is a space; inside, invalid
     }
 
     /**

@@ -21,14 +21,13 @@ public final class Printable {
         if (text.chars().allMatch(c -> (c >= ' ' && c <= '~') || c == '\n')) {
             return text; // nearly all texts, so this is fast
         }
-        return UNPRINTABLE.matcher(text).replaceAll(found -> found.group().equals("\n") ? "\n" : escapes(found.group()));
+        return UNPRINTABLE
+                .matcher(text)
+                .replaceAll(found -> found.group().equals("\n") ? "\n" : escapes(found.group()));
     }
 
     private static String escapes(String unprintable) {
-        return unprintable
-                .chars()
-                .mapToObj("\\\\u%04x"::formatted)
-                .collect(Collectors.joining());
+        return unprintable.chars().mapToObj("\\\\u%04x"::formatted).collect(Collectors.joining());
     }
 
     /** Replaces each unprintable character with a question mark. */

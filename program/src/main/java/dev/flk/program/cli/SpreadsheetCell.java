@@ -19,7 +19,8 @@ public final class SpreadsheetCell {
      */
     public static String of(String text) {
         String cell = Printable.escaped(text);
-        boolean isFormula = FORMULA.matcher(text).matches() && !NUMBER.matcher(text).matches();
+        boolean isFormula =
+                FORMULA.matcher(text).matches() && !NUMBER.matcher(text).matches();
         return isFormula ? "'" + cell : cell;
     }
 }

@@ -41,7 +41,8 @@ final class PrintableTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"=1+1", "+cmd|' /C calc'!A0", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "-", "=", "--1", "-1e"})
+            strings = {"=1+1", "+cmd|' /C calc'!A0", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "-", "=", "--1", "-1e"
+            })
     void cell_formula_isText(String text) {
         assertThat(SpreadsheetCell.of(text)).startsWith("'").doesNotContain("\r");
     }
