@@ -191,8 +191,7 @@ final class StateCommand {
             require(
                     !found.orElseThrow().isDeleted(),
                     "version " + version + " of " + agent + " " + key + " is a deletion");
-            found.map(StateDump.VersionLine::of)
-                    .ifPresent(line -> output().print(line, shown -> Json.inert(shown.value()) + "\n"));
+            found.map(StateDump.VersionLine::of).ifPresent(line -> output().print(line, StateCommand::valueLine));
         });
     }
 
@@ -417,8 +416,7 @@ final class StateCommand {
             return with(client -> {
                 Optional<Versioned> schema = client.schema();
                 require(schema.isPresent(), "the namespace has no schema");
-                schema.map(StateDump.VersionLine::of)
-                        .ifPresent(line -> output().print(line, shown -> Json.inert(shown.value()) + "\n"));
+                schema.map(StateDump.VersionLine::of).ifPresent(line -> output().print(line, StateCommand::valueLine));
             });
         }
 
@@ -490,6 +488,10 @@ final class StateCommand {
             return new FoundLine(
                     namespace, match.agentId(), match.key(), found.version(), found.revision(), found.json());
         }
+    }
+
+    private static String valueLine(StateDump.VersionLine shown) {
+        return Json.inert(String.valueOf(shown.value())) + "\n";
     }
 
     private void print(String member, String name) {

@@ -165,13 +165,13 @@ public final class Inbox implements AutoCloseable {
      * Reads the records after the saved mark, and at least the newest part of the log, and counts the submissions after
      * the mark. These submissions are pending until the store has caught up.
      *
-     * @return the last record; null if there is none
+     * @return the last record of the log
      */
-    private @Nullable LogRecord readUndecided() throws IOException {
+    private Optional<LogRecord> readUndecided() throws IOException {
         long mark = lowWater.mark();
         int submissions = 0;
         long arrivalMillis = Long.MAX_VALUE;
-        LogRecord newest = null;
+        Optional<LogRecord> newest = Optional.empty();
         // records that the retention removed are not read even if their segment was put back, because such a segment
         // may be in any condition
         long from = Math.max(kept.removed() + 1, Math.min(mark + 1, log.beginningOfLast(CHECKED_BYTES)));
@@ -181,7 +181,7 @@ public final class Inbox implements AutoCloseable {
                 throw movedAway(beginning, kept.decided() + 1);
             }
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
-                newest = record;
+                newest = Optional.of(record);
                 if (record.sequence() > mark && record.kind() == RecordKind.SUBMISSION) {
                     submissions++;
                     arrivalMillis = Math.min(arrivalMillis, record.arrivalMillis());

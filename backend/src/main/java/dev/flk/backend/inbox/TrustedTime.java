@@ -8,9 +8,9 @@ import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -58,10 +58,10 @@ final class TrustedTime {
      * Lets the clock compare itself with the time that the previous process trusted last, if there was one. Must be
      * called before a record is appended.
      *
-     * @param newest the last record of the log; null if the log has no records
+     * @param newest the last record of the log
      * @throws IOException if the file can't be read, or a doubt can't be made durable
      */
-    void check(@Nullable LogRecord newest) throws IOException {
+    void check(Optional<LogRecord> newest) throws IOException {
         long known = Long.MIN_VALUE;
         long sequence = 0;
         if (files.list(directory).contains(FILE)) {
@@ -74,8 +74,8 @@ final class TrustedTime {
                 LOG.warn("{} is damaged and will be replaced", directory.resolve(FILE));
             }
         }
-        if (newest != null && newest.sequence() > sequence) {
-            known = Math.max(known, newest.arrivalMillis());
+        if (newest.isPresent() && newest.get().sequence() > sequence) {
+            known = Math.max(known, newest.get().arrivalMillis());
         }
         if (known == Long.MIN_VALUE) {
             return;
