@@ -298,6 +298,8 @@ public final class Backend implements AutoCloseable {
                 // isNeeded is false, because the backend still accepts certificates during an outage of the state
                 components.add(new Component("state", served.problem().isEmpty(), served.detail(), false));
             }
+            // isNeeded is false, because the backend accepts certificates with any clock
+            ready.clockProblem().ifPresent(text -> components.add(new Component("clock", false, text, false)));
             return components;
         };
         gate.open(ready);

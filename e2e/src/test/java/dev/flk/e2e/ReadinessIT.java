@@ -7,9 +7,14 @@ import dev.flk.backend.testing.RedisServer;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HexFormat;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -98,6 +103,34 @@ final class ReadinessIT {
                 assertThat(new Client(backend.url()).submit(Pcs.number(3)).status())
                         .isEqualTo(200);
             }
+        }
+    }
+
+    /** Checks that a late clock raises an alarm, but refuses nothing. */
+    @Test
+    void clockBehindTheTimeTrustedBefore_isReported_andCertificatesAreAccepted() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            Client client = new Client(backend.url());
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+            assertThat(client.get("/readyz").body()).doesNotContain("clock");
+            assertThat(client.metric("flk_clock_behind_seconds")).isZero();
+            assertThat(backend.program().terminate()).isEqualTo(143);
+        }
+        String time = "flk-clock1 " + Instant.now().plus(Duration.ofHours(3)).toEpochMilli() + " 1";
+        CRC32C checksum = new CRC32C();
+        checksum.update(time.getBytes(StandardCharsets.US_ASCII));
+        Files.writeString(
+                wal().resolve("inbox.clock"),
+                time + " " + HexFormat.of().toHexDigits((int) checksum.getValue()) + "\n");
+
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            Client client = new Client(backend.url());
+            backend.program().awaitLine(line -> line.contains("ERROR") && line.contains("behind the time at which"));
+            Answer ready = client.get("/readyz");
+            assertThat(ready.status()).isEqualTo(200);
+            assertThat(ready.body()).contains("{\"name\":\"clock\",\"ready\":false,\"detail\":\"the clock is 2 h ");
+            assertThat(client.metric("flk_clock_behind_seconds")).isBetween(7_000.0, 10_800.0);
+            assertThat(client.submit(Pcs.number(2)).status()).isEqualTo(200);
         }
     }
 

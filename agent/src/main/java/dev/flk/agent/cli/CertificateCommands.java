@@ -5,10 +5,12 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.source.Intake;
 import dev.flk.certificate.CertificateReader;
+import dev.flk.program.cli.Json;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.Signer;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.Base64;
@@ -63,10 +65,9 @@ final class CertificateCommands {
                 context.complain("PCS_SIGN_ALG=none does not sign; set hmac or ed25519, and a key");
                 return 2;
             }
-            context.out()
-                    .write(SendingForm.signed(file.read(context), signer, Instant.now())
-                            .line());
-            context.out().println();
+            byte[] line = SendingForm.signed(file.read(context), signer, Instant.now())
+                    .line();
+            context.out().println(Json.inert(new String(line, StandardCharsets.UTF_8)));
             return 0;
         }
     }

@@ -233,7 +233,7 @@ final class DlqCommand implements Runnable {
                                 + (letter.status() == 0 ? "none: the agent gave it up by itself" : letter.status())
                                 + "\nattempts\t"
                                 + letter.attempts() + "\nreason\t" + Printable.of(letter.reason()))
-                + "certificate\n" + Printable.of(text(letter.certificate())) + "\n";
+                + "certificate\n" + Json.inert(text(letter.certificate())) + "\n";
     }
 
     private static String shorten(String text, int columns) {

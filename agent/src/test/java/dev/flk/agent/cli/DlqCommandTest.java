@@ -249,7 +249,9 @@ class DlqCommandTest extends CommandTest {
 
         assertThat(done("dlq", "list")).contains("\n    ?2J??x").doesNotContain(evil);
         assertThat(done("dlq", "show", "1")).doesNotContain("\u009b", "\u202e");
-        assertThat(done("dlq", "list", "--json")).contains(evil);
+        String printed = done("dlq", "list", "--json");
+        assertThat(printed).contains("\\u009b2J\\u202e\\u007f").doesNotContain("\u009b", "\u202e", "\u007f");
+        assertThat(new JsonMapper().readTree(printed)).isEqualTo(new JsonMapper().readTree(line));
     }
 
     @Test

@@ -266,6 +266,17 @@ class FlkAgentTest {
     }
 
     @Test
+    void sign_textThatTurnsATerminalAround_isEscaped() throws Exception {
+        assertThat(run("keygen", "--alg", "hmac")).isZero();
+        Path config = directory.resolve("agent.properties");
+        Files.writeString(config, out());
+        input = GOOD.replaceFirst("\\{", "{\"note\":\"é\u202e\u2028\",");
+
+        assertThat(run("sign", "--config", config.toString(), "-")).isZero();
+        assertThat(out()).contains("\"note\":\"é\\u202e\\u2028\"");
+    }
+
+    @Test
     void canonical_certificate_printsExactlyTheSignedBytes() {
         input = GOOD;
 

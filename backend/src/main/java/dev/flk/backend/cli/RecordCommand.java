@@ -11,8 +11,10 @@ import com.fasterxml.jackson.databind.node.NullNode;
 import de.siegmar.fastcsv.writer.CsvWriter;
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.cli.SpreadsheetCell;
 import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
@@ -228,7 +230,8 @@ final class RecordCommand implements Callable<Integer> {
                     "/v1/shards?",
                     byName,
                     RecordCommand::shard,
-                    () -> (line, parsed) -> out.println(format == Format.json ? line : Printable.of(shard(parsed))));
+                    () -> (line, parsed) ->
+                            out.println(format == Format.json ? Json.inert(line) : Printable.of(shard(parsed))));
             return ExitCode.OK;
         }
         if (bases.size() > 1 && conditions.isEmpty() && id == null) {
@@ -259,7 +262,7 @@ final class RecordCommand implements Callable<Integer> {
     /** Prints the headings, if the format has any, and returns a printer for the outcomes. */
     private Printer printer(PrintWriter out) {
         return switch (format) {
-            case json -> (line, outcome) -> out.println(line);
+            case json -> (line, outcome) -> out.println(Json.inert(line));
             case csv -> {
                 CsvWriter csv = CsvWriter.builder()
                         .lineDelimiter(LineDelimiter.PLATFORM)
@@ -267,7 +270,7 @@ final class RecordCommand implements Callable<Integer> {
                         .build(out);
                 csv.writeRecord(COLUMNS);
                 yield (line, outcome) -> csv.writeRecord(COLUMNS.stream()
-                        .map(column -> outcome.path(column).asText())
+                        .map(column -> SpreadsheetCell.of(outcome.path(column).asText()))
                         .toList());
             }
             case table -> {

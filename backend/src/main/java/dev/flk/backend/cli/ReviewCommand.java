@@ -7,6 +7,7 @@ import static dev.flk.backend.cli.BackendConnection.required;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
@@ -129,7 +130,7 @@ final class ReviewCommand {
             cursor = "&cursor=" + next.get();
         }
         if (json) {
-            lines.forEach(out()::println);
+            lines.forEach(line -> out().println(Json.inert(line)));
             return ExitCode.OK;
         }
         List<JsonNode> rows = new ArrayList<>();
@@ -206,10 +207,16 @@ final class ReviewCommand {
                 "",
                 Json.line(new Body(hasIds ? ids : null, shard, reason, until, verdict.name(), note, author)));
         if (json) {
-            out().println(answer.body());
+            out().println(Json.inert(answer.body()));
         } else {
-            int reviewed = parsed(answer.body()).path("reviewed").asInt();
-            out().println(reviewed + (reviewed == 1 ? " certificate reviewed" : " certificates reviewed"));
+            JsonNode done = parsed(answer.body());
+            int leftOut = done.path("left_out").asInt();
+            out().println(ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed"
+                    + (leftOut == 0 ? "" : ", " + leftOut + " left out, which others reviewed meanwhile:"));
+            done.path("left_out_ids").forEach(id -> out().println("  " + Printable.of(id.asText())));
+            if (leftOut > done.path("left_out_ids").size()) {
+                out().println("  …");
+            }
         }
         return ExitCode.OK;
     }

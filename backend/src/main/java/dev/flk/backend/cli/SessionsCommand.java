@@ -156,7 +156,7 @@ final class SessionsCommand {
             page = "&page=" + encoded(found.path("page").asText());
         }
         if (json) {
-            rows.forEach(row -> out().print(Json.line(row)));
+            rows.forEach(row -> out().print(Json.inert(Json.line(row))));
         } else {
             out().print(rows.isEmpty() ? "no session" + System.lineSeparator() : TABLE.of(rows));
         }
@@ -167,14 +167,14 @@ final class SessionsCommand {
     int get(@Parameters(paramLabel = "ID") String id) throws IOException {
         HttpResponse<String> found = required(send("GET", path(id), null, null));
         if (json) {
-            out().print(Json.line(new Got(
+            out().print(Json.inert(Json.line(new Got(
                     id,
                     Long.parseLong(header(found, "ETag").replace("\"", "")),
                     header(found, "X-Flk-Updated-At"),
                     Long.parseLong(header(found, "X-Flk-Expires-In")),
-                    Json.raw(found.body()))));
+                    Json.raw(found.body())))));
         } else {
-            out().println(found.body());
+            out().println(Json.inert(found.body()));
         }
         return ExitCode.OK;
     }
@@ -242,7 +242,7 @@ final class SessionsCommand {
     private void printChange(String event, String data) throws IOException {
         JsonNode change = parsed(data);
         if (json) {
-            out().print(Json.line(event, change));
+            out().print(Json.inert(Json.line(event, change)));
         } else if (event.equals("reset")) {
             out().println("changes were lost: list the sessions again");
         } else {
@@ -396,7 +396,7 @@ final class SessionsCommand {
         JsonNode updated = parsed(answer.body());
         out().print(
                         json
-                                ? Json.line(updated)
+                                ? Json.inert(Json.line(updated))
                                 : "version " + updated.path("version").asText() + System.lineSeparator());
         return ExitCode.OK;
     }

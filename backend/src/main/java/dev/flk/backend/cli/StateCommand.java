@@ -22,6 +22,7 @@ import dev.flk.client.StateInfo;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
@@ -190,7 +191,7 @@ final class StateCommand {
             require(
                     !found.orElseThrow().isDeleted(),
                     "version " + version + " of " + agent + " " + key + " is a deletion");
-            found.map(StateDump.VersionLine::of).ifPresent(line -> output().print(line, shown -> shown.value() + "\n"));
+            found.map(StateDump.VersionLine::of).ifPresent(line -> output().print(line, StateCommand::valueLine));
         });
     }
 
@@ -415,8 +416,7 @@ final class StateCommand {
             return with(client -> {
                 Optional<Versioned> schema = client.schema();
                 require(schema.isPresent(), "the namespace has no schema");
-                schema.map(StateDump.VersionLine::of)
-                        .ifPresent(line -> output().print(line, shown -> shown.value() + "\n"));
+                schema.map(StateDump.VersionLine::of).ifPresent(line -> output().print(line, StateCommand::valueLine));
             });
         }
 
@@ -488,6 +488,10 @@ final class StateCommand {
             return new FoundLine(
                     namespace, match.agentId(), match.key(), found.version(), found.revision(), found.json());
         }
+    }
+
+    private static String valueLine(StateDump.VersionLine shown) {
+        return Json.inert(String.valueOf(shown.value())) + "\n";
     }
 
     private void print(String member, String name) {

@@ -10,6 +10,7 @@ import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.LogListing;
@@ -123,7 +124,8 @@ final class WalCommand {
         for (OtherFile other : listing.others()) {
             output.print(
                     "file",
-                    new NamedFile(other.name(), isMark(other) ? "mark" : lowerCase(other.kind())),
+                    new NamedFile(
+                            other.name(), isMark(other) ? "mark" : isClock(other) ? "clock" : lowerCase(other.kind())),
                     file -> "\n" + Paragraph.wrapped(file.name() + "\n    " + meaning(other)));
         }
     }
@@ -162,9 +164,16 @@ final class WalCommand {
         return file.name().equals(Inbox.MARK_FILE);
     }
 
+    private static boolean isClock(OtherFile file) {
+        return file.name().equals(Inbox.CLOCK_FILE);
+    }
+
     private static String meaning(OtherFile other) {
         if (isMark(other)) {
             return "the position up to which the log is decided";
+        }
+        if (isClock(other)) {
+            return "the time that the backend trusted last; a start compares the clock with it";
         }
         return switch (other.kind()) {
             case OTHER_LOG -> "a segment of another log: its records are ignored; move it away";
@@ -376,22 +385,6 @@ final class WalCommand {
     private static String asText(PrintedRecord record) {
         return RECORDS.row(record)
                 + SECOND_LINE + Objects.requireNonNullElse(record.pcsId(), "-") + "\n"
-                + (record.body() == null ? "" : forTerminal(record.body()) + "\n");
-    }
-
-    /**
-     * Escapes control and format characters other than newlines and tabs, so that a body can't control the terminal.
-     * Outside strings, JSON allows none of these characters except the carriage return; in strings, the escape has the
-     * same meaning.
-     */
-    private static String forTerminal(String body) {
-        StringBuilder shown = new StringBuilder(body.length());
-        for (int i = 0; i < body.length(); i++) {
-            char c = body.charAt(i);
-            int type = Character.getType(c);
-            boolean speaks = (type == Character.CONTROL && c != '\n' && c != '\t') || type == Character.FORMAT;
-            shown.append(speaks ? "\\u%04x".formatted((int) c) : String.valueOf(c));
-        }
-        return shown.toString();
+                + (record.body() == null ? "" : Printable.escaped(record.body()) + "\n");
     }
 }

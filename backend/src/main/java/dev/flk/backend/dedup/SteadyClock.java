@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup;
 
+import dev.flk.program.cli.ErrorMessages;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -14,7 +15,7 @@ import org.slf4j.LoggerFactory;
  * while the process runs. While the wall clock keeps pace with the monotonic clock, this clock shows the wall time.
  * When the wall clock jumps, it is unknown whether the time before or after the jump is right. This clock then
  * continues in elapsed time, and trusts the wall clock again once the wall clock has kept pace for an hour. Every
- * further jump restarts the hour.
+ * further jump restarts the hour. A start with a doubtful clock also begins such an hour ({@link #startedAfter}).
  *
  * <p>An outcome must remain valid for its whole life, measured in elapsed time, even if this clock adopts another wall
  * time meanwhile. Expiry and retention therefore use a second clock, {@link #expiry}. If this clock steps back, {@code
@@ -63,6 +64,9 @@ public final class SteadyClock implements InstantSource {
      */
     private long lowestSinceStep = Long.MAX_VALUE;
 
+    /** The time that {@link #startedAfter} received; the wall clock should not show an earlier time. */
+    private long knownMillis = Long.MIN_VALUE;
+
     /**
      * Creates a clock that trusts the current wall time.
      *
@@ -84,12 +88,60 @@ public final class SteadyClock implements InstantSource {
     }
 
     /**
+     * Compares the wall clock with the time that the previous process trusted last. If the wall clock is far ahead of
+     * that time, it is unknown whether the backend was stopped that long or the clock is wrong; if it is behind, the
+     * clock is wrong now or was wrong before. In both cases, the clock is in doubt for an hour, and {@link #expiry}
+     * shows the earlier of the two times. Arrivals get the wall time: if the backend was only stopped, an earlier time
+     * would shorten the lives of new outcomes. Must be called before anything expires.
+     *
+     * @param lastTrustedMillis the time that the previous process trusted last
+     * @param life the time for which an outcome is valid; an eighth of it is the longest stop that raises no doubt
+     */
+    public synchronized void startedAfter(long lastTrustedMillis, Duration life) {
+        long nanos = read();
+        long ahead = millis(nanos) + believedOffset - lastTrustedMillis;
+        if (ahead > part(life).toMillis()) {
+            LOG.warn(
+                    "the clock is {} ahead of the time at which this backend last trusted it ({}): the backend stood"
+                            + " still for that long, or the clock is wrong; for an hour, nothing expires and nothing is"
+                            + " removed from the log",
+                    ErrorMessages.duration(Duration.ofMillis(ahead)),
+                    Instant.ofEpochMilli(lastTrustedMillis));
+        } else if (-ahead > maxStepMillis) {
+            LOG.error(
+                    "the clock is {} behind the time at which this backend last trusted it ({}): it is wrong, or it was"
+                            + " wrong before; outcomes that are recorded with a late clock expire too early: check the"
+                            + " clock of this machine; for an hour, nothing expires and nothing is removed from the log",
+                    ErrorMessages.duration(Duration.ofMillis(-ahead)),
+                    Instant.ofEpochMilli(lastTrustedMillis));
+        } else {
+            return;
+        }
+        knownMillis = lastTrustedMillis;
+        inDoubt = true;
+        doubtedSinceNanos = nanos;
+        heldExpiryMillis = Math.min(lastTrustedMillis, lastTrustedMillis + ahead);
+    }
+
+    /**
+     * Returns the amount by which the wall clock is behind the time that a previous process trusted, in milliseconds; 0
+     * if it is not behind.
+     */
+    public synchronized long behindMillis() {
+        long behind = knownMillis - wall.millis();
+        return knownMillis != Long.MIN_VALUE && behind > maxStepMillis ? behind : 0;
+    }
+
+    /**
      * Returns the largest step of the wall clock to trust: five minutes, or an eighth of {@code life} if that is less.
      * A trusted step can shorten the life of an outcome, so trusted steps must be small.
      */
     public static Duration maxStep(Duration life) {
-        Duration part = life.dividedBy(LIFE_IN_STEPS);
-        return part.compareTo(MAX_STEP) < 0 ? part : MAX_STEP;
+        return part(life).compareTo(MAX_STEP) < 0 ? part(life) : MAX_STEP;
+    }
+
+    private static Duration part(Duration life) {
+        return life.dividedBy(LIFE_IN_STEPS);
     }
 
     /** Returns the wall clock, which may be wrong. */
@@ -124,7 +176,10 @@ public final class SteadyClock implements InstantSource {
         return millis(nanos) + (isAtLowest() ? believedOffset : lowestOffset);
     }
 
-    /** Returns whether the wall clock jumped less than an hour ago. In that hour, nothing expires or is removed. */
+    /**
+     * Returns whether, less than an hour ago, the wall clock jumped or the process started with a doubtful clock. In
+     * that hour, nothing expires or is removed.
+     */
     public synchronized boolean isInDoubt() {
         read();
         return inDoubt;

@@ -325,11 +325,20 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer review(Request request) {
-        String done = BadRequest.query(request, Set.of("done")).get("done");
-        Integer number = done == null ? null : BadRequest.parsed("done", done, Quantities.count(0, Integer.MAX_VALUE));
+        Map<String, String> query = BadRequest.query(request, Set.of("done", "left_out"));
+        Integer done = number(query, "done");
+        Integer leftOut = number(query, "left_out");
         return reviews.get()
-                .map(found -> html(200, pages.html(ReviewView.read(found, number, token, clock.instant()))))
+                .map(found -> html(
+                        200,
+                        pages.html(
+                                ReviewView.read(found, done, leftOut == null ? 0 : leftOut, token, clock.instant()))))
                 .orElseGet(() -> withoutRecord("Review"));
+    }
+
+    private static @Nullable Integer number(Map<String, String> query, String name) {
+        String text = query.get(name);
+        return text == null ? null : BadRequest.parsed(name, text, Quantities.count(0, Integer.MAX_VALUE));
     }
 
     private Answer state(Request request) {
@@ -376,8 +385,9 @@ final class PageHandler implements AutoCloseable {
                     form.get("author"));
             try {
                 return reviews.get()
-                        .map(found -> seeOther(PATH + "/review?done="
-                                + ReviewHandler.review(found, given, guard.user(), clock.instant())))
+                        .map(found -> ReviewHandler.review(found, given, guard.user(), clock.instant()))
+                        .map(recorded -> seeOther(PATH + "/review?done=" + recorded.reviewed() + "&left_out="
+                                + recorded.leftOut().size()))
                         .orElseGet(() -> withoutRecord("Review"));
             } catch (BadRequest e) {
                 return message(

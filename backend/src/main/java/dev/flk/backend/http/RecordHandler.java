@@ -14,6 +14,7 @@ import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.cli.Json;
 import dev.flk.program.threads.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
@@ -273,7 +274,7 @@ final class RecordHandler implements AutoCloseable {
     /** Returns an answer with one JSON object per line. */
     static Answer lines(List<String> lines, List<Header> headers) {
         StringBuilder text = new StringBuilder();
-        lines.forEach(line -> text.append(line).append('\n'));
+        lines.forEach(line -> text.append(Json.inert(line)).append('\n')); // people print answers with curl
         return new Answer(200, "application/x-ndjson", text.toString().getBytes(StandardCharsets.UTF_8), headers);
     }
 

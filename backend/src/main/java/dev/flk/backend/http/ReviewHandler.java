@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
@@ -13,6 +14,7 @@ import dev.flk.backend.review.Review.Verdict;
 import dev.flk.backend.review.Reviews;
 import dev.flk.backend.review.Reviews.AllWaiting;
 import dev.flk.backend.review.Reviews.Listed;
+import dev.flk.backend.review.Reviews.Recorded;
 import dev.flk.backend.review.Reviews.Reviewed;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
@@ -115,8 +117,30 @@ final class ReviewHandler {
         }
     }
 
-    /** The answer to a PUT. */
-    private record Done(int reviewed) {}
+    /**
+     * The answer to a PUT. Its last two members are missing if nothing was left out.
+     *
+     * @param leftOut the number of certificates that others reviewed meanwhile
+     * @param leftOutIds their ids, at most {@link #MAX_IDS}
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    private record Done(
+            int reviewed,
+            @Nullable Integer leftOut,
+            @Nullable List<String> leftOutIds) {
+        static Done of(Recorded recorded) {
+            List<Reviews.Waiting> leftOut = recorded.leftOut();
+            return leftOut.isEmpty()
+                    ? new Done(recorded.reviewed(), null, null)
+                    : new Done(
+                            recorded.reviewed(),
+                            leftOut.size(),
+                            leftOut.stream()
+                                    .limit(MAX_IDS)
+                                    .map(Reviews.Waiting::pcsId)
+                                    .toList());
+        }
+    }
 
     /** A line of the list of reviews. */
     private record Line(
@@ -194,10 +218,10 @@ final class ReviewHandler {
         byte[] bytes = request.body().exact();
         ask(exchange, found -> {
             Body body = body(bytes);
-            int reviewed = review(found, body, guard.user(), clock.instant());
-            return reviewed == 0
+            Recorded recorded = review(found, body, guard.user(), clock.instant());
+            return recorded.reviewed() == 0 && recorded.leftOut().isEmpty()
                     ? Answer.error(404, "no such certificate waits for a review")
-                    : Answer.json(200, Json.bytes(new Done(reviewed)));
+                    : Answer.json(200, Json.bytes(Done.of(recorded)));
         });
     }
 
@@ -221,7 +245,7 @@ final class ReviewHandler {
     }
 
     /** Records a review; see {@link Reviews#review}. */
-    static int review(Reviews reviews, Body body, String user, Instant now) {
+    static Recorded review(Reviews reviews, Body body, String user, Instant now) {
         Reviewed reviewed = body.reviewed();
         Review review = body.review(user, now);
         try {

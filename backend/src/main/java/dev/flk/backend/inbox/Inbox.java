@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.inbox;
 
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;
@@ -41,6 +42,9 @@ public final class Inbox implements AutoCloseable {
     /** The name of the checkpoint, the file next to the segments that stores how far the log is decided. */
     public static final String MARK_FILE = Checkpoint.FILE;
 
+    /** The name of the file next to the segments that stores the time that the backend trusted last. */
+    public static final String CLOCK_FILE = TrustedTime.FILE;
+
     /**
      * The number of bytes at the end of the log that a start always reads, even if the records in them are decided, to
      * make sure that nothing is appended after damage.
@@ -60,6 +64,7 @@ public final class Inbox implements AutoCloseable {
     private final LowWater lowWater;
     private final DiskFloor floor;
     private final Checkpoint kept;
+    private final TrustedTime trusted;
     private final Set<Damage> warned = ConcurrentHashMap.newKeySet();
     private final long lastAtStart;
 
@@ -69,10 +74,11 @@ public final class Inbox implements AutoCloseable {
      */
     private LowWater.@Nullable Group before;
 
-    private Inbox(LogOptions options, Log log, DiskFloor floor, Checkpoint kept) {
+    private Inbox(LogOptions options, Log log, DiskFloor floor, Checkpoint kept, TrustedTime trusted) {
         this.options = options;
         this.log = log;
         this.kept = kept;
+        this.trusted = trusted;
         this.lastAtStart = log.forcedEnd() - 1;
         this.lowWater = new LowWater(Math.min(kept.mark(), lastAtStart));
         this.floor = floor;
@@ -83,6 +89,8 @@ public final class Inbox implements AutoCloseable {
      *
      * @param options the options of the log; their context comes from the {@link DecisionRules} in force
      * @param minFreeBytes the free disk space below which new submissions are rejected
+     * @param clock the time of arrivals, which this method compares with the time that the previous process trusted;
+     *     nothing may have expired by it yet
      * @param nanoTicker monotonic time
      * @param random a source for the ids of segments and of the log
      * @param idInStore a supplier that returns the id of the log for which the store was written; called only if the
@@ -94,7 +102,7 @@ public final class Inbox implements AutoCloseable {
             LogOptions options,
             long minFreeBytes,
             FileOps files,
-            InstantSource clock,
+            SteadyClock clock,
             LongSupplier nanoTicker,
             RandomGenerator random,
             Supplier<Optional<String>> idInStore,
@@ -105,19 +113,19 @@ public final class Inbox implements AutoCloseable {
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
             Checkpoint kept = keptMark(log, files, random, idInStore);
-            long known = kept.decided();
+            long decided = kept.decided();
             if (kept.endsWith(log.forcedEnd() - 1)) {
                 LOG.error(
                         "the log ends at record {}, but it once extended at least to record {}: the end of the log"
                                 + " is missing",
                         log.forcedEnd() - 1,
-                        known);
+                        decided);
             }
-            Inbox inbox = new Inbox(options, log, floor, kept);
-            return Vanished.retry(() -> {
-                inbox.readUndecided();
-                return inbox;
-            });
+            Duration life = DecisionRules.dedupTtlOf(options.context());
+            Inbox inbox =
+                    new Inbox(options, log, floor, kept, new TrustedTime(files, options.directory(), clock, life));
+            inbox.trusted.check(Vanished.retry(inbox::readUndecided));
+            return inbox;
         } catch (IOException | RuntimeException e) {
             try {
                 log.close();
@@ -156,11 +164,14 @@ public final class Inbox implements AutoCloseable {
     /**
      * Reads the records after the saved mark, and at least the newest part of the log, and counts the submissions after
      * the mark. These submissions are pending until the store has caught up.
+     *
+     * @return the last record of the log
      */
-    private void readUndecided() throws IOException {
+    private Optional<LogRecord> readUndecided() throws IOException {
         long mark = lowWater.mark();
         int submissions = 0;
         long arrivalMillis = Long.MAX_VALUE;
+        Optional<LogRecord> newest = Optional.empty();
         // records that the retention removed are not read even if their segment was put back, because such a segment
         // may be in any condition
         long from = Math.max(kept.removed() + 1, Math.min(mark + 1, log.beginningOfLast(CHECKED_BYTES)));
@@ -170,6 +181,7 @@ public final class Inbox implements AutoCloseable {
                 throw movedAway(beginning, kept.decided() + 1);
             }
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                newest = Optional.of(record);
                 if (record.sequence() > mark && record.kind() == RecordKind.SUBMISSION) {
                     submissions++;
                     arrivalMillis = Math.min(arrivalMillis, record.arrivalMillis());
@@ -181,6 +193,7 @@ public final class Inbox implements AutoCloseable {
         if (lastAtStart > mark) {
             before = lowWater.opened(lastAtStart, arrivalMillis, Math.max(1, submissions));
         }
+        return newest;
     }
 
     /**
@@ -294,6 +307,17 @@ public final class Inbox implements AutoCloseable {
     public void keepMark() throws IOException {
         log.requireOwned();
         kept.keep(lowWater);
+    }
+
+    /**
+     * Saves the time, if it is trusted, for the check of the clock at the next start. Does nothing if it was saved
+     * minutes ago.
+     *
+     * @throws IOException if that fails
+     */
+    public void keepTime() throws IOException {
+        log.requireOwned();
+        trusted.keep(last());
     }
 
     /** Returns the {@link Retention} of this log, which compresses and removes closed segments. */

@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The maintenance of the inbox log: compresses closed segments after a day, removes them after the retention, and saves
- * the low-water mark. Before a segment is removed, its outcomes are made durable in the store. No segment is compressed
+ * the low-water mark and the time. Before a segment is removed, its outcomes are made durable in the store. No segment is compressed
  * or removed while the clock is in doubt. The timer calls {@link #step}.
  */
 public final class LogCare implements AutoCloseable {
@@ -84,10 +84,11 @@ public final class LogCare implements AutoCloseable {
     private void keepMarkWhileDue() {
         try {
             inbox.keepMark();
+            inbox.keepTime();
         } catch (IOException e) {
-            LOG.error("saving the low-water mark failed and will be retried: {}", e.getMessage());
+            LOG.error("saving the low-water mark or the time failed and will be retried: {}", e.getMessage());
         } catch (RuntimeException e) { // if it propagated, the timer would end silently
-            LOG.error("saving the low-water mark failed and will be retried", e);
+            LOG.error("saving the low-water mark or the time failed and will be retried", e);
         }
     }
 

@@ -83,6 +83,9 @@ public final class IngestMetrics extends Metrics.Feature {
     final Gauge pending = gauge("flk_inbox_pending", "Certificates in the log that are not yet decided and recorded.");
     final Gauge oldestPendingSeconds =
             gauge("flk_inbox_oldest_pending_seconds", "Age of the oldest certificate that is not yet decided.");
+    final Gauge clockBehindSeconds = gauge(
+            "flk_clock_behind_seconds",
+            "Time by which the clock is behind the time that the backend trusted before its start, else 0.");
     final Gauge walQueueBytes = gauge("flk_wal_queue_bytes", "Bytes that wait for the log's writer.");
     final Gauge walQueueAppends = gauge("flk_wal_queue_appends", "Appends that wait for the log's writer.");
     final Gauge idsInFlight =

@@ -27,6 +27,7 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.wal.files.LockLostException;
@@ -163,6 +164,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             store.sync();
             inbox.keepMark();
         });
+        metrics.clockBehindSeconds.watch(() -> clock.behindMillis() / 1_000.0);
         metrics.idsInFlight.watch(inFlightIds::size);
         metrics.walQueueBytes.watch(inbox.log()::queuedBytes);
         metrics.walQueueAppends.watch(inbox.log()::queuedAppends);
@@ -517,6 +519,15 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /** Returns why new outcomes can't be recorded at the moment; empty while they can be recorded. */
     public Optional<String> storeProblem() {
         return link.problem();
+    }
+
+    /** Returns how far the clock is behind the time that the backend once trusted; empty if it is not behind. */
+    public Optional<String> clockProblem() {
+        long behind = clock.behindMillis();
+        return behind == 0
+                ? Optional.empty()
+                : Optional.of("the clock is " + ErrorMessages.duration(Duration.ofMillis(behind))
+                        + " behind the time at which the backend trusted it before its start");
     }
 
     /** Finishes and records the queued work, and closes the log. Later submissions are rejected. */

@@ -30,6 +30,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -53,6 +54,10 @@ public final class Reviews implements AutoCloseable {
     private static final Span ALWAYS = new Span(null, null);
     private static final String CALLER = "reviews";
     private static final int AT_ONCE = 200;
+
+    /** The condition of a write that the key must not exist. */
+    private static final long NO_REVIEW = 0;
+
     private static final long FIRST_COUNT_SECONDS = 5;
     private static final long COUNT_SECONDS = 60;
     private static final List<String> VERDICTS = List.of("escalated", "rejected");
@@ -235,13 +240,20 @@ public final class Reviews implements AutoCloseable {
     }
 
     /**
+     * The effect of a call of {@link #review}.
+     *
+     * @param reviewed the number of certificates that the review was recorded for
+     * @param leftOut the certificates of a group that others reviewed while the call ran; their reviews remain
+     */
+    public record Recorded(int reviewed, List<Waiting> leftOut) {}
+
+    /**
      * Records a review of certificates.
      *
-     * @return the number of certificates, which is 0 if no such certificate exists
      * @throws IllegalArgumentException if a certificate was accepted; the message is a sentence
      * @throws StateException if the review is not durable
      */
-    public int review(Reviewed reviewed, Review review) {
+    public Recorded review(Reviewed reviewed, Review review) {
         if (reviewed instanceof Reviewed.Group group) {
             return review(group, review);
         }
@@ -251,32 +263,59 @@ public final class Reviews implements AutoCloseable {
                         .flatMap(id -> record.withId(id, 1).stream())
                         .map(this::reviewable)
                         .toList();
-        write(keys, review);
-        return keys.size();
+        for (int from = 0; from < keys.size(); from += AT_ONCE) {
+            write(keys.subList(from, Math.min(keys.size(), from + AT_ONCE)), review, Operation.ANY_VERSION);
+        }
+        return new Recorded(keys.size(), List.of());
     }
 
-    private int review(Reviewed.Group group, Review review) {
+    private Recorded review(Reviewed.Group group, Review review) {
         Instant last = Instant.MAX.minusMillis(1);
         Span received = new Span(
                 group.from(), group.until().isBefore(last) ? group.until().plusMillis(1) : null);
         int all = 0;
+        List<Waiting> leftOut = new ArrayList<>();
         AllWaiting found;
         do {
             found = waiting(group.shard(), received, group::contains);
-            write(found.outcomes().stream().map(Waiting::key).toList(), review);
-            all += found.outcomes().size();
+            List<Waiting> outcomes = found.outcomes();
+            for (int from = 0; from < outcomes.size(); from += AT_ONCE) {
+                List<Waiting> part = outcomes.subList(from, Math.min(outcomes.size(), from + AT_ONCE));
+                List<Waiting> reviewed = writeIfWaiting(part, review);
+                all += reviewed.size();
+                part.stream().filter(each -> !reviewed.contains(each)).forEach(leftOut::add);
+            }
         } while (found.isCut() && !found.outcomes().isEmpty());
-        return all;
+        return new Recorded(all, leftOut);
     }
 
-    private void write(List<StateKey> keys, Review review) {
-        for (int from = 0; from < keys.size(); from += AT_ONCE) {
-            List<Operation> writes = new ArrayList<>();
-            for (StateKey key : keys.subList(from, Math.min(keys.size(), from + AT_ONCE))) {
-                writes.add(engine.write(key, Json.line(review), Operation.ANY_VERSION));
+    /** Reviews the outcomes that have no review yet, and returns these. */
+    private List<Waiting> writeIfWaiting(List<Waiting> outcomes, Review review) {
+        List<Waiting> waiting = outcomes;
+        while (!waiting.isEmpty()) {
+            List<StateKey> keys = waiting.stream().map(Waiting::key).toList();
+            try {
+                write(keys, review, NO_REVIEW);
+                return waiting;
+            } catch (StateException e) {
+                if (e.reason() != StateException.Reason.VERSION_CONFLICT) {
+                    throw e;
+                }
+                List<Found> reviews = found(keys);
+                List<Waiting> before = waiting;
+                waiting = IntStream.range(0, before.size())
+                        .filter(i -> !(reviews.get(i) instanceof Found.Present))
+                        .mapToObj(before::get)
+                        .toList();
             }
-            commit(writes);
         }
+        return waiting;
+    }
+
+    private void write(List<StateKey> keys, Review review, long ifVersion) {
+        commit(keys.stream()
+                .<Operation>map(key -> engine.write(key, Json.line(review), ifVersion))
+                .toList());
     }
 
     private StateKey reviewable(String line) {

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * The view of the certificates that wait for a review.
  *
  * @param done the number of certificates that the form sent just now reviewed; null if no form was sent
+ * @param leftOut the number of certificates of that form that others reviewed meanwhile
  * @param waiting the number of certificates that wait, including those of groups that are not shown
  * @param isCut whether older certificates were not examined, so that more may wait
  * @param otherGroups the number of groups that are not shown
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 public record ReviewView(
         Instant at,
         @Nullable Integer done,
+        int leftOut,
         int waiting,
         boolean isCut,
         List<Group> groups,
@@ -73,7 +75,7 @@ public record ReviewView(
     private record Key(String shard, String verdict, String cause) {}
 
     /** Reads the certificates that wait for a review; the group with the newest certificate comes first. */
-    public static ReviewView read(Reviews reviews, @Nullable Integer done, String token, Instant now) {
+    public static ReviewView read(Reviews reviews, @Nullable Integer done, int leftOut, String token, Instant now) {
         AllWaiting all = reviews.waiting(null);
         Map<Key, List<Waiting>> groups = all.outcomes().stream()
                 .collect(Collectors.groupingBy(
@@ -83,6 +85,7 @@ public record ReviewView(
         return new ReviewView(
                 now,
                 done,
+                leftOut,
                 all.outcomes().size(),
                 all.isCut(),
                 groups.values().stream().limit(MOST_GROUPS).map(Group::of).toList(),
@@ -90,13 +93,15 @@ public record ReviewView(
                 token);
     }
 
-    /** Returns a sentence about the form that was sent just now; empty if no form was sent. */
+    /** Returns what the form that was sent just now has done, in sentences; empty if no form was sent. */
     public String doneText() {
-        return done == null
-                ? ""
-                : done == 0
-                        ? "No certificate was reviewed: someone else may have reviewed them already."
-                        : done == 1 ? "1 certificate was reviewed." : done + " certificates were reviewed.";
+        if (done == null) {
+            return "";
+        }
+        String reviewed = done == 0
+                ? "No certificate was reviewed: someone else may have reviewed them already."
+                : done == 1 ? "1 certificate was reviewed." : done + " certificates were reviewed.";
+        return reviewed + (leftOut == 0 ? "" : " " + leftOut + " left out, which others reviewed meanwhile.");
     }
 
     /** Returns a sentence with the number of certificates that wait. */

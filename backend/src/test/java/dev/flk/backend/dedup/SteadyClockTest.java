@@ -124,4 +124,51 @@ final class SteadyClockTest {
         pass(Duration.ofMinutes(1));
         assertThat(clock.isInDoubt()).isFalse();
     }
+
+    @Test
+    void startedAfter_farAhead_expiresNothingForAnHour() {
+        Instant trusted = START.minus(LIFE.dividedBy(8)).minusSeconds(1);
+        clock.startedAfter(trusted.toEpochMilli(), LIFE);
+        pass(Duration.ofMinutes(59));
+        assertThat(clock.isInDoubt()).isTrue();
+        assertThat(expiry()).isEqualTo(trusted);
+        assertThat(clock.instant()).as("arrivals").isEqualTo(START.plus(elapsed));
+        pass(Duration.ofMinutes(1));
+        assertThat(clock.isInDoubt()).isFalse();
+        assertThat(expiry()).isEqualTo(START.plus(elapsed));
+        assertThat(clock.behindMillis()).as("a stop raises no alarm").isZero();
+    }
+
+    @Test
+    void startedAfter_correctedWithinTheHour_nothingExpires() {
+        Instant trusted = START.minus(Duration.ofDays(21));
+        clock.startedAfter(trusted.toEpochMilli(), LIFE);
+        pass(Duration.ofMinutes(10));
+        set(Duration.ofDays(-21));
+        assertThat(expiry()).isEqualTo(trusted);
+        pass(Duration.ofHours(1));
+        assertThat(expiry()).isEqualTo(trusted.plus(elapsed));
+        assertThat(clock.instant()).isEqualTo(trusted.plus(elapsed));
+    }
+
+    @Test
+    void startedAfter_shortStop_isTrusted() {
+        for (Duration stop : new Duration[] {Duration.ZERO, LIFE.dividedBy(8), Duration.ofMinutes(-5)}) {
+            clock.startedAfter(START.minus(stop).toEpochMilli(), LIFE);
+            assertThat(clock.isInDoubt()).as("stopped for %s", stop).isFalse();
+            assertThat(clock.behindMillis()).isZero();
+        }
+    }
+
+    @Test
+    void startedAfter_behind_isReportedUntilTheClockIsSet() {
+        clock.startedAfter(START.plus(Duration.ofDays(21)).toEpochMilli(), LIFE);
+        assertThat(clock.isInDoubt()).isTrue();
+        assertThat(expiry()).isEqualTo(START);
+        pass(Duration.ofHours(2));
+        assertThat(clock.behindMillis())
+                .isEqualTo(Duration.ofDays(21).minusHours(2).toMillis());
+        set(Duration.ofDays(21));
+        assertThat(clock.behindMillis()).isZero();
+    }
 }

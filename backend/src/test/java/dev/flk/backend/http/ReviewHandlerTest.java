@@ -6,9 +6,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.cli.CommandLineProgram;
 import dev.flk.backend.http.HttpConfig.Login;
 import dev.flk.backend.record.MemoryRecord;
+import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.review.Review;
 import dev.flk.backend.review.Reviews;
 import dev.flk.backend.review.Reviews.ReviewMetrics;
+import dev.flk.program.cli.Json;
 import dev.flk.program.config.Secret;
+import dev.flk.state.Operation;
+import dev.flk.state.StateKey;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -102,6 +107,62 @@ final class ReviewHandlerTest {
         HttpResponse<String> rest = send("GET", "/v1/reviews?state=reviewed&cursor=" + cursor, "");
         assertThat(rest.body()).isEmpty();
         assertThat(rest.headers().firstValue("X-Flk-Cursor")).isEmpty();
+    }
+
+    /**
+     * Adds more certificates than a group review writes in one commit, and reviews the oldest in its first commit.
+     *
+     * @return the id of the oldest
+     */
+    private String reviewedMeanwhile(int firstEpoch) {
+        String oldest = "";
+        for (int epoch = firstEpoch; epoch < firstEpoch + 201; epoch++) {
+            oldest = rejected(epoch);
+        }
+        StateKey key = RecordedOutcomes.key(Reviews.NAMESPACE, "pump <7>", firstEpoch + 200, oldest);
+        Operation decision = record.engine()
+                .write(
+                        key,
+                        Json.line(new Review(Review.Verdict.FAULT, "", "anna", ServerFixture.NOW.toString())),
+                        Operation.ANY_VERSION);
+        record.beforeNextCommit(() -> record.engine().apply("test", List.of(decision), ""));
+        return oldest;
+    }
+
+    @Test
+    void group_reviewedByOthersMeanwhile_isReported() throws Exception {
+        String until = ServerFixture.NOW.toString();
+        String group = "{\"shard\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"until\":\"" + until
+                + "\",\"verdict\":\"ignore\"}";
+        String first = reviewedMeanwhile(1_000);
+        assertThat(put(group)).isEqualTo("200 {\"reviewed\":200,\"left_out\":1,\"left_out_ids\":[\"" + first + "\"]}");
+
+        String second = reviewedMeanwhile(2_000);
+        assertThat(review(
+                        Map.of(),
+                        0,
+                        "set",
+                        "--verdict",
+                        "ignore",
+                        "--shard",
+                        "pump <7>",
+                        "--reason",
+                        "D_hat out of tolerance",
+                        "--until",
+                        until))
+                .isEqualTo(
+                        "200 certificates reviewed, 1 left out, which others reviewed meanwhile:\n  " + second + "\n");
+
+        reviewedMeanwhile(3_000);
+        String page = send("GET", "/ui/review", "").body();
+        HttpResponse<String> answer = send(
+                "POST",
+                "/ui/review",
+                "token=" + field(page, "token") + "&shard=pump%20%3C7%3E&reason=D_hat%20out%20of%20tolerance&until="
+                        + until + "&verdict=ignore");
+        String target = answer.headers().firstValue("Location").orElseThrow();
+        assertThat(send("GET", target, "").body())
+                .contains("200 certificates were reviewed. 1 left out, which others reviewed meanwhile.");
     }
 
     @Test

@@ -104,7 +104,8 @@ final class EvidenceTest {
         LogOptions options = LogOptions.of(Path.of("log"), "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0));
         ForcedQueue queue = new ForcedQueue(new IngestMetrics(metrics, new RefusedSubmissions(metrics), 0));
-        Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), Optional::empty, queue);
+        Inbox inbox = Inbox.open(
+                options, 0, disk, world.clock().steady(), world::nanos, new Random(1), Optional::empty, queue);
         GuardedStore store = new GuardedStore(
                 "the store", new SimulatedStore(world), world::nanos, new Random(1), new StoreMetrics(metrics));
         Evidence evidence = new Evidence(

@@ -141,7 +141,7 @@ final class IngestHarness implements AutoCloseable {
                         .with(LogSizes.usual().withFillAhead(0)),
                 MIN_FREE_BYTES,
                 files,
-                clock::wall,
+                clock.steady(),
                 clock::nanos,
                 new Random(),
                 () -> dedup instanceof EmbeddedStore embedded ? embedded.logId() : Optional.empty(),

@@ -145,6 +145,7 @@ final class OneBackendSimulationTest {
         private void pass(Duration time) {
             simulation.endDisplaced();
             world.advance(time);
+            simulation.keepTime();
         }
 
         /** Sometimes lets a second process take over the log; the first process continues until it notices. */

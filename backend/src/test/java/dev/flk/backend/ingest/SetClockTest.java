@@ -2,7 +2,9 @@
 package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
+import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
@@ -130,6 +132,73 @@ final class SetClockTest {
         }
         requireAnswersStand(answered);
         simulation.audit();
+    }
+
+    /**
+     * Starts with a clock that is three weeks ahead. Outcomes and segments remain for an hour, also after a restart in
+     * that hour, so that the clock can be corrected.
+     */
+    @Test
+    void startThreeWeeksAhead_nothingExpiresOrIsRemovedForAnHour() throws IOException {
+        simulation.start();
+        List<Pcs> answered = new ArrayList<>();
+        simulation.stepLogCare(); // saves the time
+        for (int day = 0; day < 3; day++) {
+            submitAndSettle(answered, day);
+            simulation.stepLogCare();
+            world.advance(Duration.ofDays(1));
+        }
+        int segments = simulation.segments().size();
+
+        simulation.clock.set(Duration.ofDays(21));
+        for (int start = 0; start < 3; start++) {
+            simulation.kill();
+            simulation.start();
+            simulation.settle();
+            requireAnswersStand(answered);
+            world.advance(Duration.ofMinutes(50));
+            simulation.stepLogCare();
+            requireAnswersStand(answered);
+            assertThat(simulation.segments()).hasSizeGreaterThanOrEqualTo(segments);
+        }
+        simulation.clock.set(Duration.ZERO);
+        world.advance(Duration.ofHours(2));
+        simulation.stepLogCare();
+        requireAnswersStand(answered);
+        assertThat(simulation.segments()).hasSizeGreaterThanOrEqualTo(segments);
+        simulation.audit();
+    }
+
+    /** Checks a log of the previous version, which has no file with the time. */
+    @Test
+    void startThreeWeeksAhead_fileWithTheTimeMissing_lastArrivalShowsIt() throws IOException {
+        simulation.start();
+        List<Pcs> answered = new ArrayList<>();
+        submitAndSettle(answered, 0);
+        simulation.stepLogCare();
+        simulation.kill();
+        simulation.disk.remove(Inbox.CLOCK_FILE);
+        simulation.clock.set(Duration.ofDays(21));
+        simulation.start();
+        simulation.settle();
+
+        requireAnswersStand(answered);
+        simulation.audit();
+    }
+
+    @Test
+    void startBehind_isReportedUntilTheClockIsSet() throws IOException {
+        simulation.start();
+        submitAndSettle(new ArrayList<>(), 0);
+        simulation.stepLogCare();
+        simulation.kill();
+        assertThat(simulation.metric("flk_clock_behind_seconds")).isZero();
+        simulation.clock.set(Duration.ofHours(-2));
+        simulation.start();
+
+        assertThat(simulation.metric("flk_clock_behind_seconds")).isCloseTo(7_200, within(1.0));
+        simulation.clock.set(Duration.ZERO);
+        assertThat(simulation.metric("flk_clock_behind_seconds")).isZero();
     }
 
     private void submitAndSettle(List<Pcs> answered, int epoch) {

@@ -44,18 +44,18 @@ final class SwitchedOffRulesTest {
      */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
-              28 | what won is asserted before what lost     | notCalling backend.ingest.CatchUp$Run readOverruled putIfAbsent
+              51 | what won is asserted before what lost     | notCalling backend.ingest.CatchUp$Run readOverruled putIfAbsent
                9 | what lost is never asserted               | notCalling backend.ingest.CatchUp$Run readOverruled add
                4 | the mark goes back to that of the store   | notCalling backend.ingest.StoreLink connected assertedUpTo
               49 | what lost when asserted again is logged   | notCalling backend.ingest.CatchUp$Run keepLosers add
                0 | an outcome not recorded is tried again    | notCalling backend.ingest.OutcomeWriter leaveWaiting add
-              25 | evidence that is not on disk is not known | notCalling backend.ingest.Evidence answer remove
+              71 | evidence that is not on disk is not known | notCalling backend.ingest.Evidence answer remove
                0 | a store is down until it is complete      | returning backend.dedup.GuardedStore isUsable 1
-               14 | an expired outcome is not put             | notCalling backend.ingest.OutcomeWriter put isExpired
+               21 | an expired outcome is not put             | notCalling backend.ingest.OutcomeWriter put isExpired
                0 | the mark is before what is unfinished     | returning backend.inbox.LowWater mark 1099511627776
             2655 | the backlog precedes what arrives later   | callingInstead backend.ingest.Completion leftWaiting leaveWaiting end
                2 | a start needs all that is undecided       | giving backend.inbox.Inbox read decided 9223372036854775807
-              38 | a start needs what the store lacks        | giving backend.inbox.Inbox readToAssert max 9223372036854775807
+              71 | a start needs what the store lacks        | giving backend.inbox.Inbox readToAssert max 9223372036854775807
                0 | also at the beginning of the log          | returning backend.inbox.Inbox requireBeginning 0
              840 | also at the end of the log                | returning wal.segment.LogReader noteEnd 0
                2 | a renamed segment is copied to the next   | returning wal.Segment isUnderItsName 1

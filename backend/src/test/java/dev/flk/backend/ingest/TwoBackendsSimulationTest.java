@@ -346,6 +346,10 @@ final class TwoBackendsSimulationTest {
                 }
             }
             world.advance(pause(random.nextInt(3) == 0));
+            nodes.stream()
+                    .map(node -> node.simulation)
+                    .filter(Simulation::isRunning)
+                    .forEach(Simulation::keepTime);
         }
 
         private void die(Node node) throws IOException {

@@ -133,7 +133,6 @@ final class World {
         void processStarted() {
             steady = newSteady();
             starts++;
-            timePassed();
         }
 
         private SteadyClock newSteady() {

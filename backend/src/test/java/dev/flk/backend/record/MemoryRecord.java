@@ -13,15 +13,32 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /** A record of outcomes that is kept in memory. */
 public final class MemoryRecord implements AutoCloseable {
-    private final StateEngine engine = MemoryEngine.started();
+    private final AtomicReference<@Nullable Runnable> beforeCommit = new AtomicReference<>();
+    private final StateEngine engine = MemoryEngine.started(this::now, Instant::now);
     private final RecordIndex index = new RecordIndex(engine, null);
     private final RecordedOutcomes outcomes = new RecordedOutcomes(engine, index, true);
 
     public MemoryRecord() {
         follow();
+    }
+
+    /** Returns the time of a commit; first does the work of {@link #beforeNextCommit}. */
+    private Instant now() {
+        Runnable work = Thread.currentThread().getName().equals("state-writer") ? beforeCommit.getAndSet(null) : null;
+        if (work != null) {
+            work.run();
+        }
+        return Instant.now();
+    }
+
+    /** Sets work that the engine's writer does once, in its next commit, before it takes the commits after it. */
+    public void beforeNextCommit(Runnable work) {
+        beforeCommit.set(work);
     }
 
     public StateEngine engine() {

@@ -8,13 +8,19 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.record.MemoryRecord;
+import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.review.Review.Verdict;
 import dev.flk.backend.review.Reviews.Made;
+import dev.flk.backend.review.Reviews.Recorded;
 import dev.flk.backend.review.Reviews.ReviewMetrics;
 import dev.flk.backend.review.Reviews.Reviewed;
 import dev.flk.backend.review.Reviews.Waiting;
+import dev.flk.program.cli.Json;
+import dev.flk.state.Operation;
+import dev.flk.state.StateKey;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -59,9 +65,11 @@ final class ReviewsTest {
     void review_singleId_isVersioned() {
         String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
 
-        assertThat(reviews.review(new Reviewed.Ids(List.of(id, id)), review(Verdict.EXPECTED)))
+        assertThat(reviews.review(new Reviewed.Ids(List.of(id, id)), review(Verdict.EXPECTED))
+                        .reviewed())
                 .isOne();
-        assertThat(reviews.review(new Reviewed.Ids(List.of(id)), review(Verdict.FAULT)))
+        assertThat(reviews.review(new Reviewed.Ids(List.of(id)), review(Verdict.FAULT))
+                        .reviewed())
                 .isOne();
 
         assertThat(waiting()).isEmpty();
@@ -83,11 +91,32 @@ final class ReviewsTest {
         String otherShard = record.add("b", 5, "rejected", TOLERANCE, NOW.minusSeconds(7));
         Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", NOW.minusSeconds(9), NOW.minusSeconds(5));
 
-        assertThat(reviews.review(group, review(Verdict.IGNORE))).isEqualTo(2);
+        assertThat(reviews.review(group, review(Verdict.IGNORE)).reviewed()).isEqualTo(2);
         assertThat(waiting()).containsExactly(later, otherReason, otherShard, tooOld);
         assertThat(reviews.versions("a", 1, older)).hasSize(1);
         assertThat(reviews.versions("a", 2, seen)).hasSize(1);
-        assertThat(reviews.review(group, review(Verdict.FAULT))).isZero();
+        assertThat(reviews.review(group, review(Verdict.FAULT)).reviewed()).isZero();
+    }
+
+    @Test
+    void review_singleDecisionWhileAGroupIsReviewed_remainsAndIsReported() {
+        List<String> ids = new ArrayList<>();
+        for (int i = 0; i < 450; i++) {
+            ids.add(record.add("a", i, "rejected", TOLERANCE, NOW.minusSeconds(i)));
+        }
+        StateKey single = RecordedOutcomes.key(Reviews.NAMESPACE, "a", 420, ids.get(420));
+        Operation decision = record.engine().write(single, Json.line(review(Verdict.FAULT)), Operation.ANY_VERSION);
+        record.beforeNextCommit(() -> record.engine().apply("test", List.of(decision), ""));
+        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW);
+
+        Recorded recorded = reviews.review(group, review(Verdict.IGNORE));
+
+        assertThat(reviews.versions("a", 420, ids.get(420)))
+                .extracting(made -> made.review().verdict())
+                .containsExactly(Verdict.FAULT);
+        assertThat(recorded.reviewed()).isEqualTo(449);
+        assertThat(recorded.leftOut()).extracting(Waiting::pcsId).containsExactly(ids.get(420));
+        assertThat(waiting()).isEmpty();
     }
 
     @Test
@@ -97,7 +126,8 @@ final class ReviewsTest {
         assertThatThrownBy(() -> reviews.review(new Reviewed.Ids(List.of(accepted)), review(Verdict.FAULT)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("the certificate " + accepted + " was accepted, so there is nothing to review");
-        assertThat(reviews.review(new Reviewed.Ids(List.of("0".repeat(64))), review(Verdict.FAULT)))
+        assertThat(reviews.review(new Reviewed.Ids(List.of("0".repeat(64))), review(Verdict.FAULT))
+                        .reviewed())
                 .isZero();
         assertThat(reviews.reviewed(null)).isEmpty();
     }
@@ -117,11 +147,15 @@ final class ReviewsTest {
         Instant until = NOW.minusSeconds(8_000);
 
         assertThat(reviews.review(
-                        new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, until), review(Verdict.FAULT)))
+                                new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, until),
+                                review(Verdict.FAULT))
+                        .reviewed())
                 .isOne();
         assertThat(reviews.versions("a", 0, older)).hasSize(1);
         assertThat(reviews.review(
-                        new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW), review(Verdict.FAULT)))
+                                new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW),
+                                review(Verdict.FAULT))
+                        .reviewed())
                 .isEqualTo(2_300);
     }
 
@@ -133,7 +167,8 @@ final class ReviewsTest {
 
         assertThat(waiting()).hasSize(450);
         assertThat(reviews.review(
-                        new Reviewed.Group("a", "regime mismatch", Instant.MIN, NOW), review(Verdict.EXPECTED)))
+                                new Reviewed.Group("a", "regime mismatch", Instant.MIN, NOW), review(Verdict.EXPECTED))
+                        .reviewed())
                 .isEqualTo(450);
         assertThat(waiting()).isEmpty();
         assertThat(reviews.reviewed(null)).hasSize(450);

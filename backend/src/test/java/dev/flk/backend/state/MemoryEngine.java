@@ -42,18 +42,27 @@ public final class MemoryEngine {
 
     /** Returns a started engine that uses this clock; the caller closes it. */
     public static StateEngine started(InstantSource clock) {
-        StateEngine engine = notStarted(clock);
+        return started(clock, clock);
+    }
+
+    /** Returns a started engine; the caller closes it. Only commits use {@code clock}. */
+    public static StateEngine started(InstantSource clock, InstantSource expiry) {
+        StateEngine engine = notStarted(clock, expiry);
         engine.start().toCompletableFuture().join();
         return engine;
     }
 
     /** Returns an engine that refuses calls until it is started; the caller closes it. */
     public static StateEngine notStarted(InstantSource clock) {
+        return notStarted(clock, clock);
+    }
+
+    private static StateEngine notStarted(InstantSource clock, InstantSource expiry) {
         return new StateEngine(
                 new MemoryStorage(() -> "history", 64 << 20),
                 Settings.defaults(),
                 clock,
-                clock,
+                expiry,
                 System::nanoTime,
                 new Random(),
                 () -> Long.MAX_VALUE,

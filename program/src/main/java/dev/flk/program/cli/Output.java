@@ -6,8 +6,8 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * The output of a command. With {@code --json}, each result is one JSON object on its own line; otherwise, each result
- * is text.
+ * The output of a command. With {@code --json}, each result is one JSON object on its own line, which is {@link
+ * Json#inert}; otherwise, each result is text.
  */
 public final class Output {
     private final Consumer<String> out;
@@ -21,12 +21,12 @@ public final class Output {
 
     /** Prints a result. */
     public <R> void print(R result, Function<? super R, String> text) {
-        out.accept(isJson ? Json.line(result) : text.apply(result));
+        out.accept(isJson ? Json.inert(Json.line(result)) : text.apply(result));
     }
 
     /** Prints a result. As JSON, the result has a member {@code type} that distinguishes the line from other lines. */
     public <R> void print(String type, R result, Function<? super R, String> text) {
-        out.accept(isJson ? Json.line(type, result) : text.apply(result));
+        out.accept(isJson ? Json.inert(Json.line(type, result)) : text.apply(result));
     }
 
     /**
@@ -35,7 +35,7 @@ public final class Output {
      */
     public <R> void printAll(String type, List<R> results, Function<List<R>, String> text) {
         if (isJson) {
-            results.forEach(result -> out.accept(Json.line(type, result)));
+            results.forEach(result -> out.accept(Json.inert(Json.line(type, result))));
         } else {
             out.accept(text.apply(results));
         }
