@@ -33,6 +33,7 @@ import java.util.ArrayList;
 import java.util.DoubleSummaryStatistics;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -73,10 +74,21 @@ public final class Certifier {
             Instant.parse("9999-12-31T00:00:00Z").getEpochSecond();
 
     private final List<String> shardIds;
+    private final CsvNotices notices;
     private int dealt;
 
     /** Creates a certifier that assigns the windows to these shards in turn. */
     public Certifier(List<String> shardIds) {
+        this(shardIds, CsvNotices.NONE);
+    }
+
+    /**
+     * Creates a certifier that assigns the windows to these shards in turn.
+     *
+     * @param notices the receiver of notices while {@link #follow} reads a growing CSV
+     */
+    public Certifier(List<String> shardIds, CsvNotices notices) {
+        this.notices = notices;
         shardIds.forEach(Certifier::checkShardId);
         if (shardIds.isEmpty()) {
             throw new IllegalArgumentException("at least one shard is needed");
@@ -120,7 +132,8 @@ public final class Certifier {
 
     /**
      * Certifies each window of a growing CSV as soon as the window is complete, until the stream ends. Rows after the
-     * last complete window are not certified.
+     * last complete window are not certified. Rows wait until later rows settle what they mean; rows whose times do not
+     * increase, because a clock was set back, are left out with a notice.
      *
      * @param each a consumer of the certificates, in order
      * @throws MalformedCsv if a line has a mistake; the message names the line. Windows that were complete before that
@@ -129,7 +142,7 @@ public final class Certifier {
     public void follow(InputStream csv, Columns columns, CsvFormat format, Windows windows, Consumer<byte[]> each)
             throws IOException, MalformedCsv {
         EndNoticed noticed = new EndNoticed(csv);
-        windows.cut(new CsvRows(noticed, columns, format), window -> {
+        windows.cut(new CsvRows(noticed, columns, format, Optional.of(notices)), window -> {
             if (!noticed.ended) {
                 each.accept(certificate(window, nextShard()));
             }
