@@ -400,12 +400,8 @@ public final class CsvRows {
     public List<Fact> understood() {
         List<Fact> facts = new ArrayList<>();
         CsvFormat.Notation notation = format.notation();
-        facts.add(new Fact(
-                "cells",
-                "separated by a " + separatorName() + ", " + cells.dialect().source()
-                        + notation.grouping()
-                                .map(mark -> ", thousands grouped by '" + mark + "'")
-                                .orElse("")));
+        facts.add(new Fact("cells", "separated by a " + separatorName() + ", " + cells.dialect().source()));
+        notation.grouping().ifPresent(mark -> facts.add(new Fact("", "thousands grouped by '" + mark + "'")));
         facts.add(new Fact(
                 "header",
                 format.hasHeader()
@@ -414,8 +410,10 @@ public final class CsvRows {
                                         ? ", and " + notation.rowsAfterHeader() + " skipped after it"
                                         : "")
                         : "none"));
-        facts.add(new Fact(
-                "time", hasTimes() ? columns.timeName() + ", " + times.meaning() : "none: row numbers are used instead"));
+        facts.add(new Fact("time", hasTimes() ? columns.timeName() : "none: row numbers are used instead"));
+        if (hasTimes()) {
+            facts.add(new Fact("", times.meaning()));
+        }
         facts.add(new Fact(
                 "values", String.join(", ", valueNames()) + (valueNames().size() == 1 ? ", as a curve over time" : "")));
         if (!columns.ignoredNames().isEmpty()) {

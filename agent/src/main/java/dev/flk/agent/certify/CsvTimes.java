@@ -28,7 +28,6 @@ import org.jspecify.annotations.Nullable;
  * several instants; nothing is guessed.
  */
 final class CsvTimes {
-    private static final double MOST_MILLIS = 1e14;
     private static final int HOURS_OF_DAY = 24;
 
     private static final DateTimeFormatter ISO = new DateTimeFormatterBuilder()
@@ -63,11 +62,12 @@ final class CsvTimes {
      * The instants that a cell may mean, in seconds since 1970. A local time that occurs twice has two.
      *
      * @param readings both readings as shown to users; empty for a single instant
-     * @param isLocal whether the cell has a local time, to which the zone of the file applies
+     * @param lacksZone whether the cell has a local time in a zone without rules, where daylight saving time looks like
+     *     a step back
      */
-    record Time(double seconds, double laterSeconds, String readings, boolean isLocal) {
-        static Time once(double seconds, boolean isLocal) {
-            return new Time(seconds, seconds, "", isLocal);
+    record Time(double seconds, double laterSeconds, String readings, boolean lacksZone) {
+        static Time once(double seconds, boolean lacksZone) {
+            return new Time(seconds, seconds, "", lacksZone);
         }
 
         boolean isTwice() {
@@ -119,7 +119,7 @@ final class CsvTimes {
                 check.first(plain, number);
             }
             hasNumber = true;
-            if (Math.abs(number) >= MOST_MILLIS) {
+            if (Math.abs(number) >= UnitCheck.MOST_MILLIS) {
                 throw new NotATime(
                         "is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or"
                                 + " give its --time-format, or choose another column with --time");
@@ -220,7 +220,8 @@ final class CsvTimes {
         LocalDateTime local = reading.local();
         List<ZoneOffset> offsets = reading.zone().getRules().getValidOffsets(local);
         if (offsets.size() == 1) {
-            return Time.once(seconds(local.toInstant(offsets.get(0))), true);
+            return Time.once(
+                    seconds(local.toInstant(offsets.get(0))), reading.zone().getRules().isFixedOffset());
         }
         ZoneOffsetTransition change = reading.zone().getRules().getTransition(local);
         String readings = local.toInstant(change.getOffsetBefore()) + " (" + change.getOffsetBefore() + ") or "
@@ -236,7 +237,7 @@ final class CsvTimes {
                 seconds(local.toInstant(change.getOffsetBefore())),
                 seconds(local.toInstant(change.getOffsetAfter())),
                 "occurs twice in " + reading.zone() + ", as " + readings,
-                true);
+                false);
     }
 
     private static double seconds(Instant time) {
@@ -247,8 +248,7 @@ final class CsvTimes {
 
     /** Returns how times are read, as shown to users. */
     String meaning() {
-        boolean isLocal = !format.zone().equals(ZoneOffset.UTC);
-        String zone = "in " + (isLocal ? format.zone() : "UTC") + " unless they have a zone";
+        String zone = "in " + (format.zone().equals(ZoneOffset.UTC) ? "UTC" : format.zone()) + " unless they have a zone";
         return format.timeFormat().isPresent()
                 ? "in the format of --time-format, " + zone
                 : unit != null

@@ -67,7 +67,7 @@ public record Preview(String text) {
             Instant instant = Instant.ofEpochSecond(
                     whole,
                     exact.subtract(BigDecimal.valueOf(whole)).movePointRight(9).longValue());
-            return zone.equals(ZoneOffset.UTC)
+            return zone.normalized().equals(ZoneOffset.UTC)
                     ? instant.toString()
                     : DateTimeFormatter.ISO_OFFSET_DATE_TIME.format(instant.atZone(zone));
         } catch (DateTimeException e) {

@@ -164,7 +164,7 @@ final class RowOrder {
         Measured before = after == null ? row : after;
         boolean isRepeated = row.time().seconds() == before.seconds();
         boolean isTwice = row.time().isTwice() || before.time().isTwice();
-        boolean mayBeTwice = row.time().isLocal()
+        boolean mayBeTwice = row.time().lacksZone()
                 && before.seconds() - row.time().seconds() <= LONGEST_STEP_BACK_SECONDS
                 && !isRepeated;
         return new MalformedCsv(sentence(

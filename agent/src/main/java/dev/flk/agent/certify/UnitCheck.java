@@ -26,6 +26,7 @@ final class UnitCheck {
     /** The lowest number that counts as milliseconds since 1970; as seconds, it would be a time in the year 5138. */
     private static final double LEAST_MILLIS = 1e11;
 
+    static final double MOST_MILLIS = 1e14;
     private static final double MOST_ELAPSED_SECONDS = 20_000;
     private static final double LEAST_SECONDS = 1e8;
     /** 2038-01-19, the first second that a signed number of 32 bits cannot count. */
@@ -110,7 +111,7 @@ final class UnitCheck {
     }
 
     private String seems(String plain, double number, boolean isMillis) {
-        boolean isWhole = WHOLE.matcher(plain).matches();
+        boolean isWhole = number % 1 == 0 && number >= 0;
         String units = Arrays.stream(TimeUnit.values())
                 .filter(unit -> unit.compareTo(TimeUnit.MIN) < 0 || unit.compareTo(TimeUnit.D) > 0)
                 .filter(unit -> seconds(unit, plain) >= SEEMS_FROM && seconds(unit, plain) < MOST_SECONDS)
@@ -123,7 +124,11 @@ final class UnitCheck {
                     + "), without the date, with --time-unit ms";
         }
         return (units.isEmpty() ? "; give the unit: --time-unit " + TimeUnit.names() : "; it seems to be " + units)
-                + ". To read it as " + (isMillis ? "milliseconds, give --time-unit ms" : "seconds, give --time-unit s");
+                + (number >= MOST_MILLIS ? "" : otherwise(isMillis));
+    }
+
+    private static String otherwise(boolean isMillis) {
+        return ". To read it as " + (isMillis ? "milliseconds, give --time-unit ms" : "seconds, give --time-unit s");
     }
 
     private static double seconds(TimeUnit unit, String plain) {
@@ -140,6 +145,9 @@ final class UnitCheck {
     }
 
     private static String wouldBe(double seconds, boolean isMillis) {
+        if (Math.abs(seconds) >= MOST_MILLIS / 1e3) {
+            return "is no time in milliseconds since 1970";
+        }
         return "would be " + instant(seconds) + " as " + (isMillis ? "milliseconds" : "seconds") + " since 1970";
     }
 
