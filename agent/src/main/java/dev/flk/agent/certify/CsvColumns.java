@@ -4,9 +4,11 @@ package dev.flk.agent.certify;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The columns of a file that are read.
@@ -14,9 +16,11 @@ import java.util.stream.IntStream;
  * @param header the names of all columns; numbers from 1 if the file has no names
  * @param times the indexes of the time column, or of a date column and a time column; empty if the file has no times
  * @param values the indexes of one to three value columns
+ * @param used the indexes of all these columns
  * @param isTimeNamed whether the time column was chosen by its name, not by its number
  */
-record CsvColumns(List<String> header, List<Integer> times, List<Integer> values, boolean isTimeNamed) {
+record CsvColumns(
+        List<String> header, List<Integer> times, List<Integer> values, List<Integer> used, boolean isTimeNamed) {
     static final int MOST_VALUES = 3;
     private static final int MOST_TIMES = 2;
     private static final String USUAL_TIME = "timestamp";
@@ -37,8 +41,15 @@ record CsvColumns(List<String> header, List<Integer> times, List<Integer> values
 
         CsvColumns find(Columns wanted) throws MalformedCsv {
             List<Integer> times = times(wanted);
-            boolean isTimeNamed = hasHeader && wanted.time().map(header::contains).orElse(true);
-            return new CsvColumns(header, times, values(wanted, times), isTimeNamed);
+            boolean isTimeNamed =
+                    hasHeader && wanted.time().map(header::contains).orElse(true);
+            List<Integer> values = values(wanted, times);
+            return new CsvColumns(
+                    header,
+                    times,
+                    values,
+                    Stream.concat(times.stream(), values.stream()).toList(),
+                    isTimeNamed);
         }
 
         private List<Integer> times(Columns wanted) throws MalformedCsv {
@@ -122,11 +133,7 @@ record CsvColumns(List<String> header, List<Integer> times, List<Integer> values
 
     /** Returns the index of the last column that is read. */
     int last() {
-        return IntStream.concat(
-                        times.stream().mapToInt(Integer::intValue),
-                        values.stream().mapToInt(Integer::intValue))
-                .max()
-                .orElseThrow();
+        return Collections.max(used);
     }
 
     /** Returns the name of a column, as shown to users. */

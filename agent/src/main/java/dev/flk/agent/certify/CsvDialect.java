@@ -134,6 +134,11 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
         return c == DETECTED[0] || c == DETECTED[1] || c == DETECTED[2];
     }
 
+    /** Returns whether a cell contains a character that separates the cells of other files. */
+    boolean mayBeSplitOtherwise(String cell) {
+        return cell.chars().anyMatch(c -> c != delimiter && (isDetected((char) c) || c == '|'));
+    }
+
     /** Returns the name of the delimiter, such as comma. */
     String name() {
         return name(delimiter);

@@ -63,8 +63,7 @@ public record CsvFormat(
             Optional<TimeUnit> timeUnit,
             int rowsAfterHeader) {
         /** The notation that applies unless other properties are given. */
-        public static final Notation USUAL =
-                new Notation(Optional.empty(), Optional.empty(), Optional.empty(), 0);
+        public static final Notation USUAL = new Notation(Optional.empty(), Optional.empty(), Optional.empty(), 0);
     }
 
     private static final byte[] GZIP = {0x1f, (byte) 0x8b};

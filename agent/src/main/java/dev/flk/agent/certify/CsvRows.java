@@ -15,8 +15,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,8 +36,6 @@ import org.jspecify.annotations.Nullable;
 public final class CsvRows {
     /** The largest number of rows to sort. All rows are then in memory; each row takes about 60 bytes. */
     private static final int MOST_SORTED = 5_000_000;
-
-    private static final String NO_NUMBER = "is not a decimal number";
 
     private final CsvFormat format;
     /** The receiver of notices if the file grows while it is read; empty for a complete file. */
@@ -145,13 +141,12 @@ public final class CsvRows {
             String cell = record.getField(column).strip();
             areNumbers &= NumberColumn.isNumber(cell) || (!cell.isEmpty() && format.isMissing(cell));
         }
-        boolean mayBeMeasurement =
-                columns.times().isEmpty() ? areNumbers : times.mayBeTime(time(record)) && !(columns.isTimeNamed() && !areNumbers);
+        boolean mayBeMeasurement = columns.times().isEmpty()
+                ? areNumbers
+                : times.mayBeTime(time(record)) && !(columns.isTimeNamed() && !areNumbers);
         if (mayBeMeasurement) {
             throw cells.malformed("may be a measurement instead of the names of the columns, because "
-                    + (columns.times().isEmpty()
-                            ? "it has a number"
-                            : CsvCells.shown(time(record)) + " may be a time")
+                    + (columns.times().isEmpty() ? "it has a number" : CsvCells.shown(time(record)) + " may be a time")
                     + "; if it is one, use --no-header with the numbers of columns; if it is not, also skip it with"
                     + " --skip-lines " + headerLine);
         }
@@ -168,9 +163,11 @@ public final class CsvRows {
 
     /** Returns the text of the time; of a date column and a time column, both texts with a blank between them. */
     private String time(CsvRecord record) {
-        return columns.times().stream()
-                .map(column -> record.getField(column).strip())
-                .collect(Collectors.joining(" "));
+        return columns.times().size() == 1
+                ? record.getField(columns.times().get(0)).strip()
+                : columns.times().stream()
+                        .map(column -> record.getField(column).strip())
+                        .collect(Collectors.joining(" "));
     }
 
     /**
@@ -246,7 +243,10 @@ public final class CsvRows {
         for (int i = 0; i < numbers.size(); i++) {
             if (numbers.get(i).isUnsettled() && following.isEmpty()) {
                 throw new MalformedCsv(numbers.get(i)
-                        .unsettled(i == 0 ? columns.timeName() : columns.shown(columns.values().get(i - 1))));
+                        .unsettled(
+                                i == 0
+                                        ? columns.timeName()
+                                        : columns.shown(columns.values().get(i - 1))));
             }
         }
     }
@@ -265,12 +265,13 @@ public final class CsvRows {
                 continue;
             }
             measuredRows++;
-            Time time = columns.times().isEmpty() ? Time.once(measuredRows, false) : seconds(record);
+            String written = time(record);
+            Time time = hasTimes() ? seconds(record, written) : Time.once(measuredRows, false);
             List<Double> values = new ArrayList<>();
             for (int i = 0; i < columns.values().size(); i++) {
                 values.add(number(record, columns.values().get(i), numbers.get(i + 1)));
             }
-            return new Measured(cells.line(), record, time(record), time, time.seconds(), values);
+            return new Measured(cells.line(), record, written, time, time.seconds(), values);
         }
     }
 
@@ -300,25 +301,35 @@ public final class CsvRows {
     }
 
     private boolean hasEmpty(CsvRecord record) {
-        return Stream.concat(columns.times().stream(), columns.values().stream())
-                .anyMatch(column -> format.isMissing(record.getField(column)));
+        for (int column : columns.used()) {
+            if (format.isMissing(record.getField(column))) {
+                return true;
+            }
+        }
+        return false;
     }
 
-    private Time seconds(CsvRecord record) throws MalformedCsv {
-        String text = time(record);
+    private Time seconds(CsvRecord record, String text) throws MalformedCsv {
         try {
             return times.read(text, cells.line());
         } catch (NotATime | NotANumber e) {
-            throw cells.malformed(
-                    "column " + columns.timeName() + ": " + CsvCells.shown(text) + " " + e.getMessage() + unitsHint(record));
+            throw cells.malformed("column " + columns.timeName() + ": " + CsvCells.shown(text) + " " + e.getMessage()
+                    + firstRowHint(record, text));
         }
     }
 
-    /** Returns the option that skips this row, if it follows the header and has no time and no numbers. */
-    private String unitsHint(CsvRecord record) {
+    /** Returns the option that reads the first row, if this row shows that an option is missing. */
+    private String firstRowHint(CsvRecord record, String time) {
+        if (measuredRows > 1) {
+            return "";
+        }
+        if (cells.dialect().mayBeSplitOtherwise(time)) {
+            return "; if another character separates the cells, give the --delimiter";
+        }
         boolean hasNumber = columns.values().stream()
-                .anyMatch(column -> NumberColumn.isNumber(record.getField(column).strip()));
-        return format.hasHeader() && measuredRows == 1 && !hasNumber && !times.mayBeTime(time(record))
+                .anyMatch(
+                        column -> NumberColumn.isNumber(record.getField(column).strip()));
+        return format.hasHeader() && !hasNumber && !times.mayBeTime(time)
                 ? "; if this row has the units of the columns, skip it with --skip-rows-after-header "
                         + (format.notation().rowsAfterHeader() + 1)
                 : "";
@@ -334,7 +345,7 @@ public final class CsvRows {
             return value;
         } catch (NotANumber e) {
             throw cells.malformed("column " + columns.shown(column) + ": " + CsvCells.shown(text) + " " + e.getMessage()
-                    + (NO_NUMBER.equals(e.getMessage())
+                    + (NumberColumn.NO_NUMBER.equals(e.getMessage())
                             ? "; choose another column with --value, or skip such rows with --missing"
                             : ""));
         }
@@ -400,7 +411,9 @@ public final class CsvRows {
     public List<Fact> understood() {
         List<Fact> facts = new ArrayList<>();
         CsvFormat.Notation notation = format.notation();
-        facts.add(new Fact("cells", "separated by a " + separatorName() + ", " + cells.dialect().source()));
+        facts.add(new Fact(
+                "cells",
+                "separated by a " + separatorName() + ", " + cells.dialect().source()));
         notation.grouping().ifPresent(mark -> facts.add(new Fact("", "thousands grouped by '" + mark + "'")));
         facts.add(new Fact(
                 "header",
@@ -415,7 +428,8 @@ public final class CsvRows {
             facts.add(new Fact("", times.meaning()));
         }
         facts.add(new Fact(
-                "values", String.join(", ", valueNames()) + (valueNames().size() == 1 ? ", as a curve over time" : "")));
+                "values",
+                String.join(", ", valueNames()) + (valueNames().size() == 1 ? ", as a curve over time" : "")));
         if (!columns.ignoredNames().isEmpty()) {
             facts.add(new Fact("ignored", String.join(", ", columns.ignoredNames())));
         }
@@ -426,7 +440,8 @@ public final class CsvRows {
                 facts.add(new Fact(
                         "",
                         columns.shown(column) + " "
-                                + CsvCells.shown(earliest.cells().getField(column).strip()) + " read as "
+                                + CsvCells.shown(
+                                        earliest.cells().getField(column).strip()) + " read as "
                                 + CanonicalDouble.print(earliest.values().get(i))
                                 + numbers.get(i + 1)
                                         .decimal()

@@ -208,8 +208,7 @@ final class CsvTimes {
         LocalDate written = isEndOfDay ? date.minusDays(1) : date;
         if (raw.isSupported(ChronoField.DAY_OF_MONTH)
                 && raw.getLong(ChronoField.DAY_OF_MONTH) != written.getDayOfMonth()) {
-            throw new NotATime(
-                    "is no time, because that month has only " + written.lengthOfMonth() + " days");
+            throw new NotATime("is no time, because that month has only " + written.lengthOfMonth() + " days");
         }
     }
 
@@ -221,7 +220,8 @@ final class CsvTimes {
         List<ZoneOffset> offsets = reading.zone().getRules().getValidOffsets(local);
         if (offsets.size() == 1) {
             return Time.once(
-                    seconds(local.toInstant(offsets.get(0))), reading.zone().getRules().isFixedOffset());
+                    seconds(local.toInstant(offsets.get(0))),
+                    reading.zone().getRules().isFixedOffset());
         }
         ZoneOffsetTransition change = reading.zone().getRules().getTransition(local);
         String readings = local.toInstant(change.getOffsetBefore()) + " (" + change.getOffsetBefore() + ") or "
@@ -248,11 +248,10 @@ final class CsvTimes {
 
     /** Returns how times are read, as shown to users. */
     String meaning() {
-        String zone = "in " + (format.zone().equals(ZoneOffset.UTC) ? "UTC" : format.zone()) + " unless they have a zone";
+        String zone =
+                "in " + (format.zone().equals(ZoneOffset.UTC) ? "UTC" : format.zone()) + " unless they have a zone";
         return format.timeFormat().isPresent()
                 ? "in the format of --time-format, " + zone
-                : unit != null
-                        ? unit.meaning() + (unit.isLocal() ? ", in " + format.zone() : "")
-                        : "ISO 8601, " + zone;
+                : unit != null ? unit.meaning() + (unit.isLocal() ? ", in " + format.zone() : "") : "ISO 8601, " + zone;
     }
 }

@@ -12,11 +12,11 @@ import org.jspecify.annotations.Nullable;
  * separate the cells, or else the one that its cells show. {@code 970,5}, {@code 1234.500} and {@code 0.125} show it;
  * {@code 1.002} does not, because the point may group the digits of 1002. Where all cells have such a mark it is a
  * decimal separator, but next to whole numbers, as in {@code 999} and {@code 1.002}, the column remains unsettled until
- * a cell shows what the mark is.
+ * a cell shows what the mark is. If commas separate the cells, where a point rarely groups digits, only whole numbers
+ * of three digits have this effect.
  */
 final class NumberColumn {
-    private static final Pattern NUMBER =
-            Pattern.compile("[+-]?(?:\\d+(?:([.,])\\d*)?|([.,])\\d+)(?:[eE][+-]?\\d+)?");
+    private static final Pattern NUMBER = Pattern.compile("[+-]?(?:\\d+(?:([.,])\\d*)?|([.,])\\d+)(?:[eE][+-]?\\d+)?");
     /** A number whose only mark may group thousands. */
     private static final Pattern MAYBE_GROUPED = Pattern.compile("[+-]?[1-9]\\d{0,2}[.,]\\d{3}");
 
@@ -28,6 +28,9 @@ final class NumberColumn {
     private static final String APOSTROPHES = "'\u2019";
     private static final Pattern GROUPED =
             Pattern.compile("[+-]?\\d{1,3}(?:([.,_" + BLANKS + APOSTROPHES + "])\\d{3})(?:\\1\\d{3})*(?:[.,]\\d*)?");
+
+    /** The message about a cell that is no number in any notation. */
+    static final String NO_NUMBER = "is not a decimal number";
 
     private final Optional<Character> declared;
     private final Optional<Pattern> grouped;
@@ -58,7 +61,7 @@ final class NumberColumn {
         boolean isComma = declared.map(decimal -> decimal == ',').orElse(delimiter != ',');
         hasComma = isComma;
         hasPoint = declared.isEmpty() || declared.get() == '.' || isTime;
-        isSettled = declared.isPresent() || !isComma || grouping.isPresent();
+        isSettled = declared.isPresent() || grouping.isPresent() || (isTime && !isComma);
     }
 
     private static Optional<Character> otherMark(char grouping) {
@@ -77,7 +80,9 @@ final class NumberColumn {
 
     /** Returns whether a cell has a number that this column may have. */
     boolean accepts(String text) {
-        return problem(withoutGroups(text)).isEmpty();
+        String plain = withoutGroups(text);
+        Matcher number = NUMBER.matcher(plain);
+        return number.matches() && isAllowed(plain, markOf(number));
     }
 
     /**
@@ -87,12 +92,26 @@ final class NumberColumn {
      */
     String read(String text, long line) throws NotANumber {
         String plain = withoutGroups(text);
-        Optional<String> problem = problem(plain);
-        if (problem.isPresent()) {
-            throw new NotANumber(problem.get());
+        Matcher number = NUMBER.matcher(plain);
+        if (!number.matches()) {
+            throw new NotANumber(GROUPED.matcher(text).matches() ? hint(text) : NO_NUMBER);
         }
-        note(plain, !plain.equals(text), line);
-        return plain.replace(',', '.');
+        char found = markOf(number);
+        if (!isAllowed(plain, found)) {
+            throw new NotANumber(hint(plain));
+        }
+        if (found != 0 && mark != 0 && mark != found) {
+            throw new NotANumber(conflict(plain, found));
+        }
+        if (found != 0 && mark == 0) {
+            mark = found;
+            marked = plain;
+            markedLine = line;
+        }
+        if (!isSettled) {
+            note(plain, found, line);
+        }
+        return found == ',' ? plain.replace(',', '.') : plain;
     }
 
     private String withoutGroups(String text) {
@@ -102,21 +121,14 @@ final class NumberColumn {
                 : text;
     }
 
-    private Optional<String> problem(String text) {
-        Matcher number = NUMBER.matcher(text);
-        if (!number.matches()) {
-            return Optional.of(GROUPED.matcher(text).matches() ? hint(text) : "is not a decimal number");
-        }
-        char found = markOf(number);
+    /** Returns whether a number of this file may have this mark as its decimal separator. */
+    private boolean isAllowed(String plain, char found) {
         if (found == 0) {
-            return Optional.empty();
+            return true;
         }
         boolean isOther = declared.isPresent() && declared.get() != found;
-        if ((found == ',' ? !hasComma : !hasPoint)
-                || (isOther && MAYBE_GROUPED.matcher(text).matches())) {
-            return Optional.of(hint(text));
-        }
-        return mark != 0 && mark != found ? Optional.of(conflict(text, found)) : Optional.empty();
+        return (found == ',' ? hasComma : hasPoint)
+                && !(isOther && MAYBE_GROUPED.matcher(plain).matches());
     }
 
     private String conflict(String text, char found) {
@@ -141,14 +153,16 @@ final class NumberColumn {
         char group = isGrouped ? groups.group(1).charAt(0) : 0;
         boolean maybeDecimal = !isGrouped || MAYBE_GROUPED.matcher(text).matches();
         char found = text.indexOf(',') >= 0 ? ',' : '.';
-        String decimal = maybeDecimal ? "--decimal " + found + " if the " + name(found) + " is the decimal separator" : "";
+        String decimal =
+                maybeDecimal ? "--decimal " + found + " if the " + name(found) + " is the decimal separator" : "";
         String groupingOption = isGrouped
-                ? "--grouping " + (APOSTROPHES.indexOf(group) >= 0
+                ? "--grouping "
+                        + (APOSTROPHES.indexOf(group) >= 0
                                 ? "\"'\""
                                 : BLANKS.indexOf(group) >= 0 ? "' '" : String.valueOf(group))
                         + " if the " + name(group) + " groups thousands"
                 : "";
-        return "is not a decimal number"
+        return NO_NUMBER
                 + declared.map(mark -> " with a decimal " + name(mark)).orElse("")
                 + "; give "
                 + groupingOption
@@ -164,20 +178,11 @@ final class NumberColumn {
                         : APOSTROPHES.indexOf(mark) >= 0 ? "apostrophe" : BLANKS.indexOf(mark) >= 0 ? "blank" : "mark";
     }
 
-    private void note(String plain, boolean wasGrouped, long line) {
-        Matcher number = NUMBER.matcher(plain);
-        char found = number.matches() ? markOf(number) : 0;
-        if (found != 0 && mark == 0) {
-            mark = found;
-            marked = plain;
-            markedLine = line;
-        }
-        if (isSettled) {
-            return;
-        }
-        if (WHOLE.matcher(plain).matches()) {
-            hasWhole = true;
-            isSettled = plain.replaceFirst("[+-]", "").length() > LONGEST_GROUP && !wasGrouped;
+    private void note(String plain, char found, long line) {
+        if (found == 0 && WHOLE.matcher(plain).matches()) {
+            int digits = plain.replaceFirst("[+-]", "").length();
+            isSettled = digits > LONGEST_GROUP;
+            hasWhole |= hasComma || digits == LONGEST_GROUP;
         } else if (!MAYBE_GROUPED.matcher(plain).matches()) {
             isSettled = true;
         } else if (maybeGrouped == null) {

@@ -96,7 +96,8 @@ final class RowOrder {
             Measured first = ambiguous.get(0);
             CsvNotices notices = following.orElseThrow(() -> unsettled(first));
             notices.leftOut(sentence(first, first.time().readings()) + ", and the rows do not settle which: lines "
-                    + first.line() + " to " + ambiguous.get(ambiguous.size() - 1).line() + ", "
+                    + first.line() + " to "
+                    + ambiguous.get(ambiguous.size() - 1).line() + ", "
                     + ambiguous.size() + " of them, are not certified");
             open.removeAll(ambiguous);
         }
@@ -112,9 +113,12 @@ final class RowOrder {
         }
         if (leftOutFirst == null) {
             leftOutFirst = row;
-            following.get()
-                    .waiting(sentence(row, "is not after the time of line " + after.line() + ", "
-                                    + CsvCells.shown(after.written()))
+            following
+                    .get()
+                    .waiting(sentence(
+                                    row,
+                                    "is not after the time of line " + after.line() + ", "
+                                            + CsvCells.shown(after.written()))
                             + "; was the clock set back? Rows are not certified until a later time follows");
         }
         leftOutRows++;
@@ -123,9 +127,8 @@ final class RowOrder {
     private void reportLeftOut() {
         Measured first = leftOutFirst;
         if (first != null) {
-            following.ifPresent(notices -> notices.leftOut(
-                    sentence(first, "is not after the time of the line before")
-                            + ": " + leftOutRows + " rows from this line on are not certified"));
+            following.ifPresent(notices -> notices.leftOut(sentence(first, "is not after the time of the line before")
+                    + ": " + leftOutRows + " rows from this line on are not certified"));
             leftOutFirst = null;
             leftOutRows = 0;
         }
@@ -173,7 +176,9 @@ final class RowOrder {
                         + "; times must increase"
                         + (isTwice
                                 ? ", and " + CsvCells.shown((row.time().isTwice() ? row : before).written()) + " "
-                                        + (row.time().isTwice() ? row : before).time().readings()
+                                        + (row.time().isTwice() ? row : before)
+                                                .time()
+                                                .readings()
                                         + "; write the offset after such times"
                                 : mayBeTwice
                                         ? ": if daylight saving time ended here, give the --time-zone; otherwise sort"

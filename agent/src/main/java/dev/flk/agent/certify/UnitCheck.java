@@ -33,17 +33,17 @@ final class UnitCheck {
     private static final double MOST_SECONDS = 1L << 31;
 
     private static final double EARLIEST_SECONDS = -2_208_988_800.0; // 1900
-    private static final double SEEMS_FROM = Instant.parse("1990-01-01T00:00:00Z").getEpochSecond();
+    private static final double SEEMS_FROM =
+            Instant.parse("1990-01-01T00:00:00Z").getEpochSecond();
     private static final double FIRST_YEAR = 1900;
     private static final double LAST_YEAR = 2100;
     private static final double DAY_MILLIS = 86_400_000;
     private static final double DAY_SECONDS = 86_400;
 
     private static final Pattern WHOLE = Pattern.compile("\\d+");
-    private static final Map<Integer, String> DIGITS =
-            Map.of(8, "yyyyMMdd", 12, "yyyyMMddHHmm", 14, "yyyyMMddHHmmss");
+    private static final Map<Integer, String> DIGITS = Map.of(8, "yyyyMMdd", 12, "yyyyMMddHHmm", 14, "yyyyMMddHHmmss");
     private static final Pattern UNIT_IN_NAME = Pattern.compile(
-            "(?i).*(?:^|[^\\p{L}])(ms|msec|msecs|milliseconds?|millis|us|µs|μs|usec|microseconds?|ns|nsec|nanoseconds?"
+            "(?i).*(?:^|[^\\p{L}\\d])(ms|msec|msecs|milliseconds?|millis|us|µs|μs|usec|microseconds?|ns|nsec|nanoseconds?"
                     + "|min|mins|minutes?|h|hrs?|hours?|days?)[\\])]?\\s*");
 
     private final Optional<TimeUnit> named;

@@ -324,10 +324,12 @@ final class CertifyCommand implements Callable<Integer> {
                     + delimiter + "'");
         }
         if (grouping != null && !grouping.matches("[.,' ]")) {
-            throw new UsageError("--grouping: must be a point, a comma, an apostrophe or a blank, not '" + grouping + "'");
+            throw new UsageError(
+                    "--grouping: must be a point, a comma, an apostrophe or a blank, not '" + grouping + "'");
         }
         if (grouping != null && grouping.equals(decimal)) {
-            throw new UsageError("--grouping and --decimal: both are '" + grouping + "'; give two different characters");
+            throw new UsageError(
+                    "--grouping and --decimal: both are '" + grouping + "'; give two different characters");
         }
         if (timeUnit != null && timeFormat != null) {
             throw new UsageError("--time-unit is for numbers and --time-format for texts; give one of them");
@@ -337,8 +339,8 @@ final class CertifyCommand implements Callable<Integer> {
                 Optional.ofNullable(grouping).map(each -> each.charAt(0)),
                 Optional.ofNullable(timeUnit)
                         .map(name -> TimeUnit.of(name)
-                                .orElseThrow(() -> new UsageError("--time-unit: must be one of " + TimeUnit.names()
-                                        + ", not '" + name + "'"))),
+                                .orElseThrow(() -> new UsageError(
+                                        "--time-unit: must be one of " + TimeUnit.names() + ", not '" + name + "'"))),
                 rowsAfterHeader);
     }
 

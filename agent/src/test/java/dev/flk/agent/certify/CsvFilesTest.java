@@ -170,6 +170,20 @@ class CsvFilesTest {
     }
 
     @Test
+    void noHeader_asManyDecimalCommasAsSemicolons_isRefusedWithTheOption() {
+        Format format = new Format();
+        format.hasHeader = false;
+
+        refused(
+                "2018-01-31T01:00Z;1,5;2,5\n",
+                Columns.USUAL,
+                format,
+                "line 1: column \"1\": \"2018-01-31T01:00Z;1\" is not a time: write seconds or milliseconds since 1970,"
+                        + " or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time; if"
+                        + " another character separates the cells, give the --delimiter");
+    }
+
+    @Test
     void europeanExcel_semicolonsAndDecimalCommas_areRead() throws Exception {
         accepted(lines("\uFEFFtime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
         accepted(lines("sep=;\r\ntime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
@@ -288,8 +302,7 @@ class CsvFilesTest {
         format.zone = ZoneId.of("Europe/Berlin");
 
         assertThat(times("time,temp\n2018-10-28T02:30:00,1\n2018-10-28T02:00:00,2\n", format))
-                .containsExactly(
-                        Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:00:00Z"));
+                .containsExactly(Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:00:00Z"));
     }
 
     @Test
@@ -312,8 +325,7 @@ class CsvFilesTest {
         format.zone = ZoneId.of("Europe/Berlin");
 
         assertThat(times("time,temp\n2018-10-28T02:30:00+02:00,1\n2018-10-28T02:40:00+01:00,2\n", format))
-                .containsExactly(
-                        Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:40:00Z"));
+                .containsExactly(Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:40:00Z"));
     }
 
     @Test
@@ -323,8 +335,7 @@ class CsvFilesTest {
         String hour = "2018-10-28 02:%02d Europe/Berlin,1\n";
 
         assertThat(times("time,temp\n" + hour.formatted(30) + hour.formatted(10), format))
-                .containsExactly(
-                        Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:10:00Z"));
+                .containsExactly(Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:10:00Z"));
         refused(
                 "time,temp\n2018-03-25 02:10 Europe/Berlin,1\n",
                 TIME_AND_TEMP,
@@ -341,8 +352,7 @@ class CsvFilesTest {
         format.zone = ZoneId.of("America/Havana");
 
         assertThat(times("time,temp\n2025-11-02,1\n2025-11-03,2\n", format))
-                .containsExactly(
-                        Instant.parse("2025-11-02T04:00:00Z"), Instant.parse("2025-11-03T05:00:00Z"));
+                .containsExactly(Instant.parse("2025-11-02T04:00:00Z"), Instant.parse("2025-11-03T05:00:00Z"));
     }
 
     private static List<Instant> times(String file, Format format) throws Exception {

@@ -105,6 +105,20 @@ class CsvRowsTest {
     }
 
     @Test
+    void number_pointNextToWholeNumbersOfThreeDigits_isRefusedUnlessSettled() throws Exception {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> Rows.read("timestamp,x\n1,998\n2,1.002\n"))
+                .withMessage(
+                        "line 3: column x: \"1.002\" is 1002 if the point groups thousands, as the whole numbers of"
+                                + " this column suggest, and 1.002 if it is the decimal separator; give --grouping . or"
+                                + " --decimal .");
+        assertThat(Rows.read("timestamp,x\n1,998\n2,1.002\n3,1.5\n")).hasSize(3);
+        assertThat(Rows.read("timestamp,x\n1,998\n2,1.002\n3,1004\n")).hasSize(3);
+        assertThat(Rows.read("timestamp,x\n1,1.001\n2,1.002\n3,1.003\n")).hasSize(3);
+        assertThat(Rows.read("timestamp,x\n1,20.375\n2,1\n")).hasSize(2);
+    }
+
+    @Test
     void tabs_withDecimalCommas_areRead() throws Exception {
         assertThat(Rows.read("timestamp\tx\ty\n1,5\t-2,25\t3\n")).containsExactly(new Row(1.5, 2, -2.25, 3, 0));
     }

@@ -74,10 +74,7 @@ class GrowingCsvTest {
         grown.add("2025-11-02 01:10:00,4");
         assertThat(times(read(zone, grown.toArray(String[]::new))))
                 .containsExactly(
-                        "2025-11-02T04:40:00Z",
-                        "2025-11-02T05:10:00Z",
-                        "2025-11-02T05:40:00Z",
-                        "2025-11-02T06:10:00Z");
+                        "2025-11-02T04:40:00Z", "2025-11-02T05:10:00Z", "2025-11-02T05:40:00Z", "2025-11-02T06:10:00Z");
     }
 
     @Test

@@ -59,13 +59,12 @@ class CsvSamplesTest {
     @MethodSource("golden")
     void certify_fileThatAnEarlierVersionCertified_givesTheSameIds(String line) {
         List<String> cells = List.of(line.split("\\|", -1));
-        List<String> options = cells.get(1).isEmpty() ? List.of() : List.of(cells.get(1).split("\t", -1));
+        List<String> options =
+                cells.get(1).isEmpty() ? List.of() : List.of(cells.get(1).split("\t", -1));
         List<String> window = cells.get(1).contains("--window") ? List.of() : List.of("--window=10");
 
         Ended ended = certify(
-                cells.get(0),
-                Stream.concat(options.stream(), window.stream()).toList(),
-                "--print");
+                cells.get(0), Stream.concat(options.stream(), window.stream()).toList(), "--print");
 
         assertThat(ended.exitCode()).as(ended.err()).isZero();
         assertThat(ended.out().lines().map(CsvSamplesTest::id)).isEqualTo(cells.subList(2, cells.size()));
