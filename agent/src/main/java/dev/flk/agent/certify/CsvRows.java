@@ -266,7 +266,7 @@ public final class CsvRows {
             }
             measuredRows++;
             String written = time(record);
-            Time time = hasTimes() ? seconds(record, written) : Time.once(measuredRows, false);
+            Time time = hasTimes() ? seconds(record, written) : Time.once((double) measuredRows, false);
             List<Double> values = new ArrayList<>();
             for (int i = 0; i < columns.values().size(); i++) {
                 values.add(number(record, columns.values().get(i), numbers.get(i + 1)));

@@ -105,7 +105,7 @@ final class CsvTimes {
                                 ? "is not a time in the format of --time-format"
                                 : "is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z,"
                                         + " or give its --time-format, or choose another column with --time"));
-        return time(reading, text);
+        return time(reading);
     }
 
     private Time number(String plain) throws NotATime {
@@ -141,7 +141,7 @@ final class CsvTimes {
                     whole.longValueExact(),
                     seconds.subtract(whole).movePointRight(9).intValue(),
                     ZoneOffset.UTC);
-            return time(new LocalReading(local, format.zone(), Optional.empty()), plain);
+            return time(new LocalReading(local, format.zone(), Optional.empty()));
         } catch (ArithmeticException | DateTimeException e) {
             throw new NotATime("is no time in " + chosen.meaning());
         }
@@ -212,7 +212,7 @@ final class CsvTimes {
         }
     }
 
-    private Time time(LocalReading reading, String text) throws NotATime {
+    private Time time(LocalReading reading) throws NotATime {
         if (reading.instant().isPresent()) {
             return Time.once(seconds(reading.instant().get()), false);
         }

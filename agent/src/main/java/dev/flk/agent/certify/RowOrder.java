@@ -37,6 +37,7 @@ final class RowOrder {
     private @Nullable Measured last;
 
     private @Nullable Measured leftOutFirst;
+    private long leftOutLastLine;
     private long leftOutRows;
 
     RowOrder(String column, Optional<CsvNotices> following) {
@@ -122,13 +123,15 @@ final class RowOrder {
                             + "; was the clock set back? Rows are not certified until a later time follows");
         }
         leftOutRows++;
+        leftOutLastLine = row.line();
     }
 
     private void reportLeftOut() {
         Measured first = leftOutFirst;
         if (first != null) {
             following.ifPresent(notices -> notices.leftOut(sentence(first, "is not after the time of the line before")
-                    + ": " + leftOutRows + " rows from this line on are not certified"));
+                    + ": lines " + first.line() + " to " + leftOutLastLine + ", " + leftOutRows
+                    + " of them, are not certified"));
             leftOutFirst = null;
             leftOutRows = 0;
         }

@@ -47,10 +47,8 @@ final class UnitCheck {
                     + "|min|mins|minutes?|h|hrs?|hours?|days?)[\\])]?\\s*");
 
     private final Optional<TimeUnit> named;
-    private final String name;
 
     UnitCheck(String name) {
-        this.name = name;
         named = unitIn(name);
     }
 
@@ -120,7 +118,7 @@ final class UnitCheck {
         if (units.isEmpty() && isWhole && number < DAY_SECONDS) {
             units = "seconds since midnight (" + LocalTime.ofSecondOfDay((long) number) + "), without the date";
         } else if (units.isEmpty() && isWhole && number < DAY_MILLIS) {
-            units = "milliseconds since midnight (" + LocalTime.ofNanoOfDay((long) number * 1_000_000)
+            units = "milliseconds since midnight (" + LocalTime.ofNanoOfDay(((long) number) * 1_000_000)
                     + "), without the date, with --time-unit ms";
         }
         return (units.isEmpty() ? "; give the unit: --time-unit " + TimeUnit.names() : "; it seems to be " + units)

@@ -102,8 +102,8 @@ class GrowingCsvTest {
                 .containsExactly(
                         "waiting line 4: column time: \"99\" is not after the time of line 3, \"101\"; was the clock"
                                 + " set back? Rows are not certified until a later time follows",
-                        "left out line 4: column time: \"99\" is not after the time of the line before: 2 rows from"
-                                + " this line on are not certified");
+                        "left out line 4: column time: \"99\" is not after the time of the line before: lines 4"
+                                + " to 5, 2 of them, are not certified");
     }
 
     @Test
