@@ -58,6 +58,7 @@ public final class CsvRows {
     private @Nullable Measured earliest;
     private @Nullable Measured latest;
     private boolean isEnded;
+    private boolean isHeldReported;
     private long measuredRows;
     private long rows;
     private long skippedRows;
@@ -183,8 +184,7 @@ public final class CsvRows {
             return sorted.hasNext() ? sorted.next() : null;
         }
         while (true) {
-            boolean isHeld = following.isPresent() && numbers.stream().anyMatch(NumberColumn::isUnsettled);
-            Measured settled = isHeld ? null : order.poll();
+            Measured settled = isHeld() ? null : order.poll();
             if (settled != null) {
                 return taken(settled);
             }
@@ -239,15 +239,33 @@ public final class CsvRows {
         return all.iterator();
     }
 
-    private void requireSettledNumbers() throws MalformedCsv {
+    /** Returns whether rows of a growing file wait until the marks of their numbers are settled. */
+    private boolean isHeld() {
+        Optional<String> unsettled = following.isPresent() ? unsettledNumber() : Optional.empty();
+        if (unsettled.isPresent() && !isHeldReported) {
+            following.ifPresent(notices -> notices.waiting(unsettled.get() + "; the rows wait until a later row shows it"));
+            isHeldReported = true;
+        }
+        return unsettled.isPresent();
+    }
+
+    private Optional<String> unsettledNumber() {
         for (int i = 0; i < numbers.size(); i++) {
-            if (numbers.get(i).isUnsettled() && following.isEmpty()) {
-                throw new MalformedCsv(numbers.get(i)
+            if (numbers.get(i).isUnsettled()) {
+                return Optional.of(numbers.get(i)
                         .unsettled(
                                 i == 0
                                         ? columns.timeName()
                                         : columns.shown(columns.values().get(i - 1))));
             }
+        }
+        return Optional.empty();
+    }
+
+    private void requireSettledNumbers() throws MalformedCsv {
+        Optional<String> unsettled = unsettledNumber();
+        if (following.isEmpty() && unsettled.isPresent()) {
+            throw new MalformedCsv(unsettled.get());
         }
     }
 
@@ -329,10 +347,13 @@ public final class CsvRows {
         boolean hasNumber = columns.values().stream()
                 .anyMatch(
                         column -> NumberColumn.isNumber(record.getField(column).strip()));
-        return format.hasHeader() && !hasNumber && !times.mayBeTime(time)
+        if (hasNumber || times.mayBeTime(time)) {
+            return "";
+        }
+        return format.hasHeader()
                 ? "; if this row has the units of the columns, skip it with --skip-rows-after-header "
                         + (format.notation().rowsAfterHeader() + 1)
-                : "";
+                : "; if this row names the columns, leave --no-header out";
     }
 
     private double number(CsvRecord record, int column, NumberColumn numbersOfColumn) throws MalformedCsv {

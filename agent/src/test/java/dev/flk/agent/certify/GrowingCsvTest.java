@@ -111,6 +111,9 @@ class GrowingCsvTest {
         String[] unsettled = {"time;temp", "1;999", "2;1.002"};
 
         assertThat(read(ZoneOffset.UTC, unsettled)).extracting(Row::x).containsExactly(999.0);
+        assertThat(notices.get(1))
+                .startsWith("waiting line 3: column temp: \"1.002\" is 1002 if the point groups thousands")
+                .endsWith("give --grouping . or --decimal .; the rows wait until a later row shows it");
         assertThat(read(ZoneOffset.UTC, "time;temp", "1;999", "2;1.002", "3;1.5"))
                 .extracting(Row::x)
                 .containsExactly(999.0, 1.002, 1.5);
