@@ -8,16 +8,10 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
-import java.time.DateTimeException;
-import java.time.Instant;
-import java.time.LocalDate;
-import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
-import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
-import java.time.temporal.TemporalAccessor;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Locale;
@@ -38,6 +32,7 @@ import java.util.zip.GZIPInputStream;
  * @param timeFormat the format of times; empty if times are numbers or in ISO 8601
  * @param zone the zone that applies to times without a zone
  * @param isSorted whether to sort the rows by time; sorting keeps all rows in memory
+ * @param notation the rarer properties
  */
 public record CsvFormat(
         boolean hasHeader,
@@ -47,25 +42,47 @@ public record CsvFormat(
         Set<String> missing,
         Optional<DateTimeFormatter> timeFormat,
         ZoneId zone,
-        boolean isSorted) {
+        boolean isSorted,
+        Notation notation) {
     /** The format that applies unless other properties are given. */
     public static final CsvFormat USUAL = new CsvFormat(
             true, 0, Optional.empty(), Optional.empty(), Set.of(), Optional.empty(), ZoneOffset.UTC, false);
+
+    /**
+     * The rarer properties of a file.
+     *
+     * @param delimiter the character between cells; if empty, it is detected
+     * @param grouping the character that groups the digits of a value in thousands: a point, a comma, an apostrophe or
+     *     a blank; if empty, grouped numbers are errors
+     * @param timeUnit the unit of numeric times; if empty, seconds or milliseconds since 1970
+     * @param rowsAfterHeader the number of rows after the header that are no measurements, such as units
+     */
+    public record Notation(
+            Optional<Character> delimiter,
+            Optional<Character> grouping,
+            Optional<TimeUnit> timeUnit,
+            int rowsAfterHeader) {
+        /** The notation that applies unless other properties are given. */
+        public static final Notation USUAL = new Notation(Optional.empty(), Optional.empty(), Optional.empty(), 0);
+    }
 
     private static final byte[] GZIP = {0x1f, (byte) 0x8b};
     private static final byte[] UTF_16BE = {(byte) 0xfe, (byte) 0xff};
     private static final byte[] UTF_16LE = {(byte) 0xff, (byte) 0xfe};
     private static final char BYTE_ORDER_MARK = '\uFEFF';
 
-    private static final DateTimeFormatter ISO = new DateTimeFormatterBuilder()
-            .append(DateTimeFormatter.ISO_LOCAL_DATE)
-            .optionalStart()
-            .appendLiteral('T')
-            .append(DateTimeFormatter.ISO_LOCAL_TIME)
-            .optionalStart()
-            .parseLenient() // an offset may lack the minutes
-            .appendOffset("+HHmm", "Z")
-            .toFormatter(Locale.ROOT);
+    /** Creates a format with the usual notation. */
+    public CsvFormat(
+            boolean hasHeader,
+            int skippedLines,
+            Optional<Charset> encoding,
+            Optional<Character> decimal,
+            Set<String> missing,
+            Optional<DateTimeFormatter> timeFormat,
+            ZoneId zone,
+            boolean isSorted) {
+        this(hasHeader, skippedLines, encoding, decimal, missing, timeFormat, zone, isSorted, Notation.USUAL);
+    }
 
     public CsvFormat {
         missing = Collections.unmodifiableSet(new TreeSet<>(missing)); // sorted, so that equal formats are equal texts
@@ -119,25 +136,22 @@ public record CsvFormat(
         return cell.isBlank() || missing.contains(cell.strip());
     }
 
-    /** Returns the time in a text; empty if the text is not a time. */
-    Optional<Instant> instant(String text) {
-        try {
-            TemporalAccessor time = timeFormat.isPresent()
-                    ? timeFormat.get().parseBest(text, ZonedDateTime::from, LocalDateTime::from, LocalDate::from)
-                    : ISO.parseBest(
-                            text.replaceFirst("(?<=\\d) +(?=\\d)", "T")
-                                    .replaceFirst(" +(?=[Z+-])", "")
-                                    .replaceFirst("(?<=[+-]\\d\\d):(?=\\d\\d$)", ""),
-                            ZonedDateTime::from,
-                            LocalDateTime::from,
-                            LocalDate::from);
-            if (time instanceof ZonedDateTime zoned) {
-                return Optional.of(zoned.toInstant());
-            }
-            LocalDateTime local = time instanceof LocalDateTime both ? both : ((LocalDate) time).atStartOfDay();
-            return Optional.of(local.atZone(zone).toInstant());
-        } catch (DateTimeException e) {
-            return Optional.empty();
-        }
+    /**
+     * Returns the text of which {@code certify --follow} stores a digest. A format with the usual notation has the text
+     * that it had before notations existed.
+     */
+    @Override
+    public String toString() {
+        return "CsvFormat[hasHeader=%s, skippedLines=%s, encoding=%s, decimal=%s, missing=%s, timeFormat=%s, zone=%s, isSorted=%s%s]"
+                .formatted(
+                        hasHeader,
+                        skippedLines,
+                        encoding,
+                        decimal,
+                        missing,
+                        timeFormat,
+                        zone,
+                        isSorted,
+                        notation.equals(Notation.USUAL) ? "" : ", " + notation);
     }
 }

@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
-import de.siegmar.fastcsv.reader.CsvParseException;
-import de.siegmar.fastcsv.reader.CsvReader;
 import de.siegmar.fastcsv.reader.CsvRecord;
+import dev.flk.agent.certify.CsvTimes.NotATime;
+import dev.flk.agent.certify.CsvTimes.Time;
+import dev.flk.agent.certify.NumberColumn.NotANumber;
+import dev.flk.agent.certify.RowOrder.Measured;
 import dev.flk.canonical.CanonicalDouble;
-import dev.flk.program.cli.Printable;
-import java.io.BufferedReader;
-import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.math.BigDecimal;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
-import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,67 +25,51 @@ import org.jspecify.annotations.Nullable;
  * 1517363399.650,-122.197,46.2035,3.28
  * </pre>
  *
- * The separator is a comma, a semicolon or a tab, whichever is most frequent in the first line. If the file begins with
- * a line such as {@code sep=;}, as Excel writes it, that line determines the separator instead. By default, numbers may
- * have a decimal comma if the separator is a semicolon or a tab, and a time is a number or a text in ISO 8601 (in UTC
- * if the text has no zone). A time whose absolute value is below 1e11 is in seconds since 1970; a time whose absolute
- * value is below 1e14 is in milliseconds; any larger number is an error. Times must increase, unless the format sorts
- * the rows. A file with one column has no times; row numbers replace them. Rows in which the time or a value is empty
- * are skipped and counted. {@code NaN}, {@code Infinity} and numbers that overflow a double are errors: replacing them
- * would put invented values into a certificate. Quotes, spaces around a number, blank lines, CRLF line ends, a byte
- * order mark and further columns are allowed. A file may be compressed with gzip. {@link CsvFormat} contains the
- * properties that cannot be inferred from the file.
+ * {@link CsvDialect} divides the text into cells, {@link CsvColumns} finds the columns, {@link CsvTimes} and {@link
+ * NumberColumn} read the cells, and {@link RowOrder} requires that times increase, unless the format sorts the rows. A
+ * file with one column has no times; row numbers replace them. Rows in which the time or a value is empty are skipped
+ * and counted. Nothing is guessed silently: a cell that may have two meanings is an error that names the option to
+ * choose one, and {@link #understood} returns how everything else was read. {@code NaN}, {@code Infinity} and numbers
+ * that overflow a double are errors: replacing them would put invented values into a certificate. {@link CsvFormat}
+ * contains the properties that cannot be inferred from the file.
  */
 public final class CsvRows {
-    /** The part of FastCSV's messages that names the first line of the record that it can't read. */
-    private static final Pattern STARTED = Pattern.compile("started in line (\\d+)");
-
-    private static final int MOST_VALUES = 3;
-    private static final char[] SEPARATORS = {',', ';', '\t'};
-    private static final String USUAL_TIME = "timestamp";
-    private static final List<String> USUAL_VALUES = List.of("x", "y", "z");
-    private static final String HOW = "choose others with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]";
-
-    private static final Pattern NUMBER = Pattern.compile("[+-]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][+-]?\\d+)?");
-    /** The lowest number that counts as milliseconds since 1970; as seconds, it would be a time in the year 5138. */
-    private static final double LEAST_MILLIS = 1e11;
-
-    private static final double MOST_MILLIS = 1e14;
-    private static final int MAX_CHARS = 1 << 16;
     /** The largest number of rows to sort. All rows are then in memory; each row takes about 60 bytes. */
     private static final int MOST_SORTED = 5_000_000;
 
-    private static final Pattern EXCEL_SEPARATOR = Pattern.compile("(?i)sep=([,;\t])\\s*");
-
     private final CsvFormat format;
-    private final Iterator<CsvRecord> records;
-    /** The number of lines of the file before the first line that {@link #records} reads. */
-    private final long linesBefore;
+    /** The receiver of notices if the file grows while it is read; empty for a complete file. */
+    private final Optional<CsvNotices> following;
 
-    private final char separator;
-    private final List<String> header;
-    /** The index of the time column; -1 if the file has no time column. */
-    private final int timeColumn;
+    private final CsvCells cells;
+    private final CsvColumns columns;
+    private final CsvTimes times;
+    /** The numbers of the time column and of the value columns. */
+    private final List<NumberColumn> numbers = new ArrayList<>();
 
-    private final List<Integer> valueColumns;
+    private final RowOrder order;
+    private final long headerLine;
     /** The first record, if the file has no header and the record was not returned yet; otherwise null. */
     private @Nullable CsvRecord first;
 
     /** The rows in the order of time; null if the format does not sort the rows, or if the rows were not read yet. */
     private @Nullable Iterator<Row> sorted;
 
-    private long line;
-    private double lastTime = Double.NEGATIVE_INFINITY;
-    private long lastLine;
+    private @Nullable Measured earliest;
+    private @Nullable Measured latest;
+    private boolean isEnded;
+    private boolean isHeldReported;
+    private long measuredRows;
     private long rows;
     private long skippedRows;
 
     /**
      * The columns to read. A column is given by its name or, if no column has that name, by its number, from 1.
      *
-     * @param time the column of the times. If empty, the column named {@code timestamp} is used. Without this column, a
-     *     file with only one column has no times, and any other file without a header has the times in its first
-     *     column. A file with a header, several columns and no {@code timestamp} is rejected
+     * @param time the column of the times, or a date column and a time column, separated by a comma. If empty, the
+     *     column named {@code timestamp} is used. Without this column, a file with only one column has no times, and any
+     *     other file without a header has the times in its first column. A file with a header, several columns and no
+     *     {@code timestamp} is rejected
      * @param values one to three columns of values; a text may name several columns, separated by commas. If the list
      *     is empty, a file with a header and times has its values in the columns {@code x}, {@code y} and {@code z}, of
      *     which at least one must exist. A file without a header has them in the first three columns apart from the
@@ -115,235 +91,226 @@ public final class CsvRows {
         this(stream, columns, CsvFormat.USUAL);
     }
 
-    /** Creates a reader, and reads the names of the columns. The caller closes the stream. */
+    /** Creates a reader of a complete file, and reads the names of the columns. The caller closes the stream. */
     public CsvRows(InputStream stream, Columns columns, CsvFormat format) throws IOException, MalformedCsv {
-        this.format = format;
-        BufferedReader text;
-        Matcher given;
-        String names;
-        long before = format.skippedLines();
-        try {
-            text = format.text(stream);
-            for (int i = 0; i < format.skippedLines(); i++) {
-                if (text.readLine() == null) {
-                    throw new MalformedCsv(
-                            "the file has only " + i + " lines, but --skip-lines is " + format.skippedLines());
-                }
-            }
-            names = firstLine(text);
-            given = EXCEL_SEPARATOR.matcher(names);
-            if (given.matches()) {
-                String line = "";
-                while (line != null && line.isBlank()) { // skips blank lines and the line of the separator
-                    line = text.readLine();
-                    before++;
-                }
-            }
-        } catch (EOFException | ZipException e) {
-            throw damaged(e);
-        }
-        linesBefore = before;
-        separator = given.matches() ? given.group(1).charAt(0) : separator(names);
-        records = CsvReader.builder()
-                .fieldSeparator(separator)
-                .skipEmptyLines(true)
-                .allowExtraFields(true)
-                .allowMissingFields(true)
-                .trimWhitespacesAroundQuotes(true)
-                .maxBufferSize(MAX_CHARS)
-                .ofCsvRecord(text)
-                .iterator();
-        CsvRecord record = nextRecord();
-        if (record == null) {
-            throw new MalformedCsv("the file is empty; its first line must name the columns, such as timestamp,x,y,z");
-        }
-        if (format.hasHeader()) {
-            header = record.getFields().stream().map(String::strip).toList();
-            if (header.stream()
-                    .allMatch(cell -> isNumber(cell) || format.instant(cell).isPresent())) {
-                throw malformed("is data and does not name the columns; add a line above it that does, or use"
-                        + " --no-header with the numbers of columns");
-            }
-        } else {
-            header = IntStream.rangeClosed(1, record.getFieldCount())
-                    .mapToObj(Integer::toString)
-                    .toList();
-            first = record;
-        }
-        timeColumn = timeColumn(columns);
-        valueColumns = valueColumns(columns);
+        this(stream, columns, format, Optional.empty(), Double.NEGATIVE_INFINITY);
     }
 
     /**
-     * Returns the next line that is not blank, without consuming anything. Throws if the line is too long or is not
-     * text.
+     * Creates a reader, and reads the names of the columns. The caller closes the stream.
+     *
+     * @param following the receiver of notices if the file grows while it is read; empty for a complete file
+     * @param afterSeconds the time of the last row of earlier files, after which the times of this file must be
      */
-    private static String firstLine(BufferedReader text) throws IOException, MalformedCsv {
-        StringBuilder line = new StringBuilder();
-        text.mark(MAX_CHARS + 1);
-        int c = text.read();
-        while (c >= 0 && (c != '\n' || line.toString().isBlank())) {
-            line.append((char) c);
-            if (c == 0) {
-                throw new MalformedCsv("line 1: is not text in UTF-8; save the file as CSV in UTF-8, or give its"
-                        + " --encoding, such as UTF-16LE");
-            }
-            if (line.length() > MAX_CHARS) {
-                throw new MalformedCsv("line 1: is longer than " + MAX_CHARS + " characters; is this a CSV file?");
-            }
-            c = text.read();
+    CsvRows(
+            InputStream stream,
+            Columns wanted,
+            CsvFormat format,
+            Optional<CsvNotices> following,
+            double afterSeconds)
+            throws IOException, MalformedCsv {
+        this.format = format;
+        this.following = following;
+        cells = new CsvCells(stream, format);
+        CsvRecord record = cells.next();
+        if (record == null) {
+            throw new MalformedCsv("the file is empty; its first line must name the columns, such as timestamp,x,y,z");
         }
-        text.reset();
-        return line.toString().strip();
+        headerLine = cells.line();
+        if (format.hasHeader() && record.getFields().stream().map(String::strip).allMatch(this::mayBeData)) {
+            throw cells.malformed("is data and does not name the columns; add a line above it that does, or use"
+                    + " --no-header with the numbers of columns");
+        }
+        columns = CsvColumns.find(record.getFields(), format.hasHeader(), wanted, cells);
+        char delimiter = cells.dialect().delimiter();
+        numbers.add(new NumberColumn(format, delimiter, true));
+        columns.values().forEach(column -> numbers.add(new NumberColumn(format, delimiter, false)));
+        times = new CsvTimes(format, numbers.get(0), columns.plainTimeName());
+        order = new RowOrder(columns.timeName(), following, hasTimes() ? afterSeconds : Double.NEGATIVE_INFINITY);
+        if (format.hasHeader()) {
+            requireNames(record);
+            skipAfterHeader();
+        } else {
+            first = record;
+        }
     }
 
-    private static char separator(String names) {
-        char best = SEPARATORS[0];
-        for (char candidate : SEPARATORS) {
-            if (count(names, candidate) > count(names, best)) {
-                best = candidate;
-            }
-        }
-        return best;
+    private boolean mayBeData(String cell) {
+        return NumberColumn.isNumber(cell)
+                || new CsvTimes(format, new NumberColumn(format, cells.dialect().delimiter(), true), "")
+                        .mayBeTime(cell);
     }
 
-    /** Returns the number of occurrences of a character outside quotes. */
-    private static long count(String text, char wanted) {
-        boolean isQuoted = false;
-        long count = 0;
-        for (int i = 0; i < text.length(); i++) {
-            isQuoted ^= text.charAt(i) == '"';
-            count += !isQuoted && text.charAt(i) == wanted ? 1 : 0;
+    /** Requires that the header names the columns that are read: a measurement must not be lost as a header. */
+    private void requireNames(CsvRecord record) throws MalformedCsv {
+        boolean areNumbers = true;
+        for (int column : columns.values()) {
+            String cell = record.getField(column).strip();
+            areNumbers &= NumberColumn.isNumber(cell) || (!cell.isEmpty() && format.isMissing(cell));
         }
-        return count;
+        boolean mayBeMeasurement = columns.times().isEmpty()
+                ? areNumbers
+                : times.mayBeTime(time(record)) && !(columns.isTimeNamed() && !areNumbers);
+        if (mayBeMeasurement) {
+            throw cells.malformed("may be a measurement instead of the names of the columns, because "
+                    + (columns.times().isEmpty() ? "it has a number" : CsvCells.shown(time(record)) + " may be a time")
+                    + "; if it is one, use --no-header with the numbers of columns; if it is not, also skip it with"
+                    + " --skip-lines " + headerLine);
+        }
     }
 
-    private int timeColumn(Columns columns) throws MalformedCsv {
-        if (columns.time().isPresent() || header.contains(USUAL_TIME)) {
-            return column(columns.time().orElse(USUAL_TIME));
-        }
-        if (header.size() == 1) {
-            return -1;
-        }
-        if (!format.hasHeader()) {
-            return 0;
-        }
-        throw unknown(USUAL_TIME);
-    }
-
-    private List<Integer> valueColumns(Columns columns) throws MalformedCsv {
-        List<Integer> chosen = new ArrayList<>();
-        for (String names : columns.values()) {
-            for (String name : header.contains(names) ? List.of(names) : List.of(names.split(",", -1))) {
-                chosen.add(column(name.strip()));
-            }
-        }
-        if (chosen.isEmpty() && timeColumn < 0) {
-            chosen.add(0);
-        }
-        if (chosen.isEmpty() && !format.hasHeader()) {
-            IntStream.range(0, header.size())
-                    .filter(column -> column != timeColumn)
-                    .limit(MOST_VALUES)
-                    .forEach(chosen::add);
-        }
-        if (chosen.isEmpty()) {
-            for (String name : USUAL_VALUES) {
-                if (header.contains(name)) {
-                    chosen.add(column(name));
-                }
+    private void skipAfterHeader() throws IOException, MalformedCsv {
+        for (int i = 0; i < format.notation().rowsAfterHeader(); i++) {
+            if (cells.next() == null) {
+                throw new MalformedCsv("the file has only " + i + " rows after the header, but --skip-rows-after-header"
+                        + " is " + format.notation().rowsAfterHeader());
             }
         }
-        if (chosen.isEmpty()) {
-            throw unknown(USUAL_VALUES.get(0));
-        }
-        if (chosen.size() > MOST_VALUES) {
-            throw new MalformedCsv("--value: at most " + MOST_VALUES + " columns can be values, not " + chosen.size());
-        }
-        return List.copyOf(chosen);
     }
 
-    private int column(String name) throws MalformedCsv {
-        int found = header.indexOf(name);
-        if (found < 0 && name.matches("[1-9]\\d{0,3}") && Integer.parseInt(name) <= header.size()) {
-            return Integer.parseInt(name) - 1;
-        }
-        if (found < 0) {
-            throw unknown(name);
-        }
-        if (found != header.lastIndexOf(name)) {
-            throw malformed("column " + shown(name) + " occurs twice; rename one of them");
-        }
-        return found;
+    /** Returns the text of the time; of a date column and a time column, both texts with a blank between them. */
+    private String time(CsvRecord record) {
+        return columns.times().size() == 1
+                ? record.getField(columns.times().get(0)).strip()
+                : columns.times().stream()
+                        .map(column -> record.getField(column).strip())
+                        .collect(Collectors.joining(" "));
     }
 
-    private MalformedCsv unknown(String name) {
-        String names = header.stream().map(CsvRows::shown).collect(Collectors.joining(", "));
-        return malformed("there is no column " + shown(name) + ", the columns are " + names + "; " + HOW);
-    }
-
-    /** Returns the next row; null after the last one. */
+    /**
+     * Returns the next row; null after the last one. Waits until the row is settled: until later rows show which
+     * instant a local time has that occurs twice and, if the file grows, whether a mark groups the digits of a number.
+     */
     @Nullable
     Row next() throws IOException, MalformedCsv {
-        if (!format.isSorted()) {
-            return read();
+        if (format.isSorted()) {
+            if (sorted == null) {
+                sorted = sorted();
+            }
+            return sorted.hasNext() ? sorted.next() : null;
         }
-        if (sorted == null) {
-            sorted = sorted();
+        while (true) {
+            Measured settled = isHeld() ? null : order.poll();
+            if (settled != null) {
+                return taken(settled);
+            }
+            if (isEnded) {
+                return null;
+            }
+            Measured read = read();
+            if (read != null) {
+                order.add(read);
+            } else {
+                isEnded = true;
+                order.end();
+                requireSettledNumbers();
+            }
         }
-        return sorted.hasNext() ? sorted.next() : null;
+    }
+
+    private Row taken(Measured row) {
+        rows++;
+        if (earliest == null || row.seconds() < earliest.seconds()) {
+            earliest = row;
+        }
+        if (latest == null || row.seconds() >= latest.seconds()) {
+            latest = row;
+        }
+        if (rows == 1) {
+            following.ifPresent(notices -> notices.understood(facts()));
+        }
+        List<Double> values = row.values();
+        return new Row(
+                row.seconds(),
+                values.size(),
+                values.get(0),
+                values.size() > 1 ? values.get(1) : 0,
+                values.size() > 2 ? values.get(2) : 0);
     }
 
     private Iterator<Row> sorted() throws IOException, MalformedCsv {
         List<Row> all = new ArrayList<>();
-        for (Row row = read(); row != null; row = read()) {
-            all.add(row);
+        for (Measured row = read(); row != null; row = read()) {
+            if (row.time().isTwice()) {
+                throw order.unsettled(row);
+            }
+            all.add(taken(row));
             if (all.size() > MOST_SORTED) {
-                throw malformed("--sort holds all rows in memory, at most " + MOST_SORTED
+                throw cells.malformed("--sort holds all rows in memory, at most " + MOST_SORTED
                         + "; sort the file by another program");
             }
         }
+        requireSettledNumbers();
         all.sort(Comparator.comparingDouble(Row::timestampSeconds));
         return all.iterator();
     }
 
-    /** Returns the next row in the order of the file; null after the last one. */
-    private @Nullable Row read() throws IOException, MalformedCsv {
+    /** Returns whether rows of a growing file wait until the marks of their numbers are settled. */
+    private boolean isHeld() {
+        Optional<String> unsettled = following.isPresent() ? unsettledNumber() : Optional.empty();
+        if (unsettled.isPresent() && !isHeldReported) {
+            following.ifPresent(notices -> notices.waiting(unsettled.get() + "; the rows wait until a later row shows it"));
+            isHeldReported = true;
+        }
+        return unsettled.isPresent();
+    }
+
+    private Optional<String> unsettledNumber() {
+        for (int i = 0; i < numbers.size(); i++) {
+            if (numbers.get(i).isUnsettled()) {
+                return Optional.of(numbers.get(i)
+                        .unsettled(
+                                i == 0
+                                        ? columns.timeName()
+                                        : columns.shown(columns.values().get(i - 1))));
+            }
+        }
+        return Optional.empty();
+    }
+
+    private void requireSettledNumbers() throws MalformedCsv {
+        Optional<String> unsettled = unsettledNumber();
+        if (following.isEmpty() && unsettled.isPresent()) {
+            throw new MalformedCsv(unsettled.get());
+        }
+    }
+
+    /**
+     * Reports the rows that still wait at the end of a file that grew and is left. No later row settles them, so they
+     * are not certified.
+     */
+    void leave() {
+        following.ifPresent(notices -> order.leave(unsettledNumber()));
+    }
+
+    /** Returns the next row in the order of the file, whether it is settled or not; null after the last one. */
+    @Nullable
+    Measured read() throws IOException, MalformedCsv {
         while (true) {
-            CsvRecord cells = first != null ? first : nextRecord();
+            CsvRecord record = first != null ? first : cells.next();
             first = null;
-            if (cells == null) {
+            if (record == null) {
                 return null;
             }
-            if (cells.getFieldCount() == 1 && cells.getField(0).isBlank()) {
-                continue;
-            }
-            checkCount(cells);
-            if (hasEmpty(cells)) {
+            checkCount(record);
+            if (hasEmpty(record)) {
                 skippedRows++;
                 continue;
             }
-            rows++;
-            double time = timeColumn < 0 ? rows : seconds(cells);
-            if (time <= lastTime && !format.isSorted()) {
-                throw malformed("column " + shown(header.get(timeColumn)) + ": "
-                        + shown(cells.getField(timeColumn).strip())
-                        + (time == lastTime ? " repeats the time of line " : " is earlier than the time of line ")
-                        + lastLine + "; times must increase: sort the file, or use --sort");
+            measuredRows++;
+            String written = time(record);
+            Time time = hasTimes() ? seconds(record, written) : Time.once((double) measuredRows, false);
+            List<Double> values = new ArrayList<>();
+            for (int i = 0; i < columns.values().size(); i++) {
+                values.add(number(record, columns.values().get(i), numbers.get(i + 1)));
             }
-            lastTime = time;
-            lastLine = line;
-            double[] values = new double[MOST_VALUES];
-            for (int i = 0; i < valueColumns.size(); i++) {
-                values[i] = number(cells, valueColumns.get(i), "--value");
-            }
-            return new Row(time, valueColumns.size(), values[0], values[1], values[2]);
+            return new Measured(cells.line(), record, written, time, time.seconds(), values);
         }
     }
 
     /** Returns whether the file has times. If not, row numbers replace the times. */
     boolean hasTimes() {
-        return timeColumn >= 0;
+        return !columns.times().isEmpty();
     }
 
     /** Returns the error for a file without rows. */
@@ -354,114 +321,78 @@ public final class CsvRows {
                         : "the file has no rows after the names of the columns, so there is nothing to certify");
     }
 
-    private @Nullable CsvRecord nextRecord() throws IOException, MalformedCsv {
-        try {
-            if (!records.hasNext()) {
-                return null;
-            }
-            CsvRecord next = records.next();
-            line = linesBefore + next.getStartingLineNumber();
-            return next;
-        } catch (UncheckedIOException e) {
-            if (e.getCause() instanceof EOFException || e.getCause() instanceof ZipException) {
-                throw damaged(e.getCause());
-            }
-            throw e.getCause();
-        } catch (CsvParseException e) {
-            Matcher started = STARTED.matcher(String.valueOf(e.getMessage()));
-            line = started.find() ? linesBefore + Long.parseLong(started.group(1)) : line + 1;
-            throw malformed("can't be split into cells: a quote is not closed, or a cell is longer than " + MAX_CHARS
-                    + " characters; is this a CSV file?");
-        }
-    }
-
-    private static MalformedCsv damaged(IOException cause) {
-        return new MalformedCsv("the compressed file is damaged or incomplete: " + cause.getMessage());
-    }
-
-    private void checkCount(CsvRecord cells) throws MalformedCsv {
+    private void checkCount(CsvRecord record) throws MalformedCsv {
         boolean isMore = false;
-        for (int i = header.size(); i < cells.getFieldCount(); i++) {
-            isMore |= !cells.getField(i).isBlank();
+        int width = columns.header().size();
+        for (int i = width; i < record.getFieldCount(); i++) {
+            isMore |= !record.getField(i).isBlank();
         }
-        if (isMore || cells.getFieldCount() <= lastColumn()) {
-            throw malformed("has " + cells.getFieldCount() + " cells, but the first line has " + header.size()
+        if (isMore || record.getFieldCount() <= columns.last()) {
+            throw cells.malformed("has " + record.getFieldCount() + " cells, but the first line has " + width
                     + "; put double quotes around a cell that contains a " + separatorName());
         }
     }
 
-    private int lastColumn() {
-        return Math.max(
-                timeColumn,
-                valueColumns.stream().mapToInt(Integer::intValue).max().orElseThrow());
-    }
-
-    private boolean hasEmpty(CsvRecord cells) {
-        return (timeColumn >= 0 && format.isMissing(cells.getField(timeColumn)))
-                || valueColumns.stream().anyMatch(column -> format.isMissing(cells.getField(column)));
-    }
-
-    private double seconds(CsvRecord cells) throws MalformedCsv {
-        String text = cells.getField(timeColumn).strip();
-        String plain = withPoint(text);
-        if (format.timeFormat().isEmpty() && NUMBER.matcher(plain).matches()) {
-            double number = number(cells, timeColumn, "--time");
-            if (Math.abs(number) < LEAST_MILLIS) {
-                return number;
-            }
-            if (Math.abs(number) < MOST_MILLIS) {
-                return new BigDecimal(plain).movePointLeft(3).doubleValue();
-            }
-        } else {
-            Optional<Instant> instant = format.instant(text);
-            if (instant.isPresent()) {
-                Instant time = instant.get();
-                return BigDecimal.valueOf(time.getEpochSecond())
-                        .add(BigDecimal.valueOf(time.getNano(), 9))
-                        .doubleValue();
+    private boolean hasEmpty(CsvRecord record) {
+        for (int column : columns.used()) {
+            if (format.isMissing(record.getField(column))) {
+                return true;
             }
         }
-        throw malformed("column " + shown(header.get(timeColumn)) + ": " + shown(text)
-                + (format.timeFormat().isPresent()
-                        ? " is not a time in the format of --time-format"
-                        : " is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z,"
-                                + " or give its --time-format, or choose another column with --time"));
+        return false;
     }
 
-    private double number(CsvRecord cells, int column, String option) throws MalformedCsv {
-        String text = cells.getField(column).strip();
-        String plain = withPoint(text);
-        if (!NUMBER.matcher(plain).matches()) {
-            throw malformed("column " + shown(header.get(column)) + ": " + shown(text)
-                    + " is not a decimal number; choose another column with " + option
-                    + ", or skip such rows with --missing");
+    private Time seconds(CsvRecord record, String text) throws MalformedCsv {
+        try {
+            return times.read(text, cells.line());
+        } catch (NotATime | NotANumber e) {
+            throw cells.malformed("column " + columns.timeName() + ": " + CsvCells.shown(text) + " " + e.getMessage()
+                    + firstRowHint(record, text));
         }
-        double value = Double.parseDouble(plain);
-        if (!Double.isFinite(value)) {
-            throw malformed("column " + shown(header.get(column)) + ": " + shown(text) + " is too large for a double");
+    }
+
+    /** Returns the option that reads the first row, if this row shows that an option is missing. */
+    private String firstRowHint(CsvRecord record, String time) {
+        if (measuredRows > 1) {
+            return "";
         }
-        return value;
+        if (cells.dialect().mayBeSplitOtherwise(time)) {
+            return "; if another character separates the cells, give the --delimiter";
+        }
+        boolean hasNumber = columns.values().stream()
+                .anyMatch(
+                        column -> NumberColumn.isNumber(record.getField(column).strip()));
+        if (hasNumber || times.mayBeTime(time)) {
+            return "";
+        }
+        return format.hasHeader()
+                ? "; if this row has the units of the columns, skip it with --skip-rows-after-header "
+                        + (format.notation().rowsAfterHeader() + 1)
+                : "; if this row names the columns, leave --no-header out";
+    }
+
+    private double number(CsvRecord record, int column, NumberColumn numbersOfColumn) throws MalformedCsv {
+        String text = record.getField(column).strip();
+        try {
+            double value = Double.parseDouble(numbersOfColumn.read(text, cells.line()));
+            if (!Double.isFinite(value)) {
+                throw new NotANumber("is too large for a double");
+            }
+            return value;
+        } catch (NotANumber e) {
+            throw cells.malformed("column " + columns.shown(column) + ": " + CsvCells.shown(text) + " " + e.getMessage()
+                    + (NumberColumn.NO_NUMBER.equals(e.getMessage())
+                            ? "; choose another column with --value, or skip such rows with --missing"
+                            : ""));
+        }
     }
 
     /**
-     * Replaces a decimal comma with a point. Returns the text unchanged if numbers of this file can't have a decimal
-     * comma, or if the text contains a point.
-     */
-    private String withPoint(String text) {
-        boolean hasComma = format.decimal().map(decimal -> decimal == ',').orElse(separator != ',');
-        return !hasComma || text.indexOf('.') >= 0 ? text : text.replace(',', '.');
-    }
-
-    private boolean isNumber(String text) {
-        return NUMBER.matcher(withPoint(text)).matches();
-    }
-
-    /**
-     * Returns the error for a mistake in the line that was read last. Leaves out the number of the line if the rows are
-     * sorted, because all lines are then read before the first row is returned.
+     * Returns the error for a mistake in the row that was returned last. Leaves out the number of the line if the rows
+     * are sorted, because all lines are then read before the first row is returned.
      */
     MalformedCsv malformed(String what) {
-        return new MalformedCsv(sorted == null ? "line " + line + ": " + what : what);
+        return new MalformedCsv(sorted == null && latest != null ? "line " + latest.line() + ": " + what : what);
     }
 
     /** Returns the number of rows that were read so far, without skipped rows. */
@@ -474,13 +405,9 @@ public final class CsvRows {
         return skippedRows;
     }
 
-    /** Returns the name of the separator: comma, semicolon or tab. */
+    /** Returns the name of the separator: comma, semicolon, tab, or the character itself. */
     public String separatorName() {
-        return switch (separator) {
-            case ';' -> "semicolon";
-            case '\t' -> "tab";
-            default -> "comma";
-        };
+        return cells.dialect().name();
     }
 
     /**
@@ -488,33 +415,96 @@ public final class CsvRows {
      * replace the times.
      */
     public Optional<String> timeName() {
-        return timeColumn < 0 ? Optional.empty() : Optional.of(shown(header.get(timeColumn)));
+        return hasTimes() ? Optional.of(columns.timeName()) : Optional.empty();
     }
 
     /** Returns the names of the value columns, as shown to users. */
     public List<String> valueNames() {
-        return valueColumns.stream().map(column -> shown(header.get(column))).toList();
+        return columns.values().stream().map(columns::shown).toList();
     }
 
     /** Returns the names of the columns that are not read, as shown to users. */
     public List<String> ignoredNames() {
-        List<String> names = new ArrayList<>();
-        for (int i = 0; i < header.size(); i++) {
-            if (i != timeColumn && !valueColumns.contains(i)) {
-                names.add(shown(header.get(i)));
-            }
-        }
-        return names;
+        return columns.ignoredNames();
     }
 
     /**
-     * Returns a text from the file as it is shown on a terminal: truncated, {@link Printable}, and in quotes unless it
-     * looks like a name.
+     * A statement of how the file is read, for users.
+     *
+     * @param label the subject; empty if the statement continues the one before
      */
-    private static String shown(String text) {
-        String clean = Printable.of(text.replace('\t', '?'));
-        String cut = clean.length() > 40 ? clean.substring(0, 40) + "…" : clean;
-        return cut.matches("[\\p{L}\\p{N}_.-]+") && !NUMBER.matcher(cut).matches() ? cut : "\"" + cut + "\"";
+    public record Fact(String label, String text) {
+        @Override
+        public String toString() {
+            return label.isEmpty() ? text : label + ": " + text;
+        }
+    }
+
+    /**
+     * Returns how the file was read so far: the dialect, the header, the columns, the first and the last time, and the
+     * first value of each column, as written and as read. The last time of a growing file is left out.
+     */
+    public List<Fact> understood() {
+        List<Fact> facts = new ArrayList<>();
+        CsvFormat.Notation notation = format.notation();
+        facts.add(new Fact(
+                "cells",
+                "separated by a " + separatorName() + ", " + cells.dialect().source()));
+        notation.grouping().ifPresent(mark -> facts.add(new Fact("", "thousands grouped by '" + mark + "'")));
+        facts.add(new Fact(
+                "header",
+                format.hasHeader()
+                        ? "line " + headerLine
+                                + (notation.rowsAfterHeader() > 0
+                                        ? ", and " + notation.rowsAfterHeader() + " skipped after it"
+                                        : "")
+                        : "none"));
+        facts.add(new Fact("time", hasTimes() ? columns.timeName() : "none: row numbers are used instead"));
+        if (hasTimes()) {
+            facts.add(new Fact("", times.meaning()));
+        }
+        facts.add(new Fact(
+                "values",
+                String.join(", ", valueNames()) + (valueNames().size() == 1 ? ", as a curve over time" : "")));
+        if (!columns.ignoredNames().isEmpty()) {
+            facts.add(new Fact("ignored", String.join(", ", columns.ignoredNames())));
+        }
+        if (earliest != null && latest != null) {
+            facts.add(new Fact("first", shownTime(earliest)));
+            for (int i = 0; i < earliest.values().size(); i++) {
+                int column = columns.values().get(i);
+                facts.add(new Fact(
+                        "",
+                        columns.shown(column) + " "
+                                + CsvCells.shown(
+                                        earliest.cells().getField(column).strip()) + " read as "
+                                + CanonicalDouble.print(earliest.values().get(i))
+                                + numbers.get(i + 1)
+                                        .decimal()
+                                        .map(mark -> ", decimal " + mark)
+                                        .orElse("")));
+            }
+            if (following.isEmpty()) {
+                facts.add(new Fact("last", shownTime(latest)));
+            }
+        }
+        return facts;
+    }
+
+    /** Returns {@link #understood} on one line, with the numbers of rows of a complete file. */
+    public String facts() {
+        return understood().stream().map(Fact::toString).collect(Collectors.joining("; "))
+                + (following.isEmpty()
+                        ? "; rows: " + rows + ", and " + skippedRows + " skipped because of an empty cell"
+                        : "");
+    }
+
+    private String shownTime(Measured row) {
+        return "line " + row.line()
+                + (hasTimes()
+                        ? ": " + CsvCells.shown(row.written()) + " read as "
+                                + Preview.instant(row.seconds(), format.zone())
+                        : "");
     }
 
     /**
@@ -536,7 +526,7 @@ public final class CsvRows {
         }
 
         Row(double timestampSeconds, double x, double y, double z) {
-            this(timestampSeconds, MOST_VALUES, x, y, z);
+            this(timestampSeconds, CsvColumns.MOST_VALUES, x, y, z);
         }
 
         /**

@@ -4,6 +4,7 @@ package dev.flk.agent.certify;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
+import dev.flk.agent.certify.RowOrder.Measured;
 import dev.flk.agent.certify.Windows.Cutter;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -27,6 +28,7 @@ public final class FollowedRows {
     private final CsvFormat format;
     private final Windows windows;
     private final Consumer<byte[]> each;
+    private final CsvNotices notices;
     private Cutter cutter;
     /** The number of rows in the files before the current one. */
     private long earlierRows;
@@ -35,6 +37,9 @@ public final class FollowedRows {
 
     private boolean hasTimes = true;
     private double lastTime = Double.NEGATIVE_INFINITY;
+    /** The time of the last row before those of the current file. */
+    private double earlierTime = Double.NEGATIVE_INFINITY;
+
     private double timeBeforeOpen = Double.NEGATIVE_INFINITY;
 
     /** An action after each row. */
@@ -69,9 +74,19 @@ public final class FollowedRows {
         public abstract Optional<String> otherName() throws IOException;
     }
 
-    /** Creates rows whose certificates are passed to {@code each}, in order. */
+    /**
+     * Creates rows whose certificates are passed to {@code each}, in order.
+     *
+     * @param notices the receiver of notices about rows that wait or are left out
+     */
     public FollowedRows(
-            Certifier certifier, Columns columns, CsvFormat format, Windows windows, Consumer<byte[]> each) {
+            Certifier certifier,
+            Columns columns,
+            CsvFormat format,
+            Windows windows,
+            Consumer<byte[]> each,
+            CsvNotices notices) {
+        this.notices = notices;
         this.certifier = certifier;
         this.columns = columns;
         this.format = format;
@@ -104,6 +119,7 @@ public final class FollowedRows {
     public void read(File csv, long skipped, RowListener after) throws IOException, MalformedCsv {
         earlierRows += rows;
         rows = 0;
+        earlierTime = lastTime;
         PushbackInputStream all = new PushbackInputStream(csv);
         int first = all.read();
         if (first < 0) {
@@ -111,13 +127,16 @@ public final class FollowedRows {
         }
         all.unread(first);
         try {
-            CsvRows source = new CsvRows(all, columns, format);
+            CsvRows source = new CsvRows(all, columns, format, Optional.of(notices), earlierTime);
             hasTimes = source.hasTimes();
             Row row = source.next();
             while (row != null && !csv.isCut()) {
                 add(row, source, skipped);
                 after.read();
                 row = source.next();
+            }
+            if (!csv.isCut()) {
+                source.leave();
             }
         } catch (MalformedCsv e) {
             if (!csv.isCut()) {
@@ -135,10 +154,6 @@ public final class FollowedRows {
                 : new Row(read.timestampSeconds() + earlierRows, read.values(), read.x(), read.y(), read.z());
         double time = row.timestampSeconds();
         rows++;
-        if (rows == 1 && time <= lastTime) {
-            throw source.malformed("the time " + time + " of the first row is not later than " + lastTime
-                    + ", the time of the last row of the file before; times must increase");
-        }
         double before = lastTime;
         lastTime = time;
         if (rows > skipped) {
@@ -162,6 +177,11 @@ public final class FollowedRows {
     /** Returns the number of rows before those of the current file. */
     public long earlierRows() {
         return earlierRows;
+    }
+
+    /** Returns the time of the last row before those of the current file. */
+    public double earlierTime() {
+        return earlierTime;
     }
 
     /** Returns the number of rows of the current file that were read. */
@@ -201,13 +221,14 @@ public final class FollowedRows {
         return Arrays.copyOf(beginning, heading);
     }
 
+    /** Returns a reader of the beginning of a file, of which only {@link CsvRows#read} may be used. */
     private CsvRows rows(byte[] csv) throws IOException, MalformedCsv {
         return new CsvRows(new ByteArrayInputStream(csv), columns, format);
     }
 
     private static boolean hasRow(CsvRows source) throws IOException {
         try {
-            return source.next() != null;
+            return source.read() != null;
         } catch (MalformedCsv e) {
             return true;
         }
@@ -251,9 +272,9 @@ public final class FollowedRows {
     private boolean isReadable(byte[] text, int atMostRows) throws IOException {
         try {
             CsvRows source = rows(text);
-            Row row = source.next();
+            Measured row = source.read();
             for (int i = 1; row != null && i < atMostRows; i++) {
-                row = source.next();
+                row = source.read();
             }
             return true;
         } catch (MalformedCsv e) {
@@ -264,7 +285,7 @@ public final class FollowedRows {
     /** Returns the first row of a file whose first bytes are given; empty if they contain no row. */
     public Optional<FirstRow> firstRow(byte[] beginning) throws IOException, MalformedCsv {
         CsvRows source = rows(beginning);
-        return Optional.ofNullable(source.next()).map(row -> new FirstRow(source.hasTimes(), row.timestampSeconds()));
+        return Optional.ofNullable(source.read()).map(row -> new FirstRow(source.hasTimes(), row.seconds()));
     }
 
     /** Returns the concatenation of these texts. */

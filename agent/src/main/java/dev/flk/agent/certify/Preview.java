@@ -10,6 +10,9 @@ import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.DateTimeException;
 import java.time.Instant;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -34,23 +37,14 @@ public record Preview(String text) {
             counts[1] += window.isShort() ? 1 : 0;
         });
         StringBuilder text = new StringBuilder("%s, cells separated by a %s%n%n".formatted(file, csv.separatorName()));
-        text.append("time     ")
-                .append(csv.timeName().orElse("none: row numbers are used instead"))
-                .append(System.lineSeparator())
-                .append("values   ")
-                .append(String.join(", ", csv.valueNames()))
-                .append(csv.valueNames().size() == 1 ? ", as a curve over time" : "")
-                .append(System.lineSeparator());
-        if (!csv.ignoredNames().isEmpty()) {
-            text.append("ignored  ")
-                    .append(String.join(", ", csv.ignoredNames()))
-                    .append(System.lineSeparator());
+        for (CsvRows.Fact fact : csv.understood()) {
+            text.append(String.format(Locale.ROOT, "%-8s %s%n", fact.label(), fact.text()));
         }
         text.append(System.lineSeparator());
         for (Row row : shown) {
             String time = csv.timeName().isEmpty()
                     ? CanonicalDouble.print(row.timestampSeconds())
-                    : instant(row.timestampSeconds());
+                    : instant(row.timestampSeconds(), ZoneOffset.UTC);
             String values = List.of(row.x(), row.y(), row.z()).subList(0, row.values()).stream()
                     .map(CanonicalDouble::print)
                     .collect(Collectors.joining("  "));
@@ -65,16 +59,17 @@ public record Preview(String text) {
         return new Preview(text.toString());
     }
 
-    private static String instant(double seconds) {
+    /** Returns a time in ISO 8601, in a zone. */
+    static String instant(double seconds, ZoneId zone) {
         BigDecimal exact = BigDecimal.valueOf(seconds);
         long whole = exact.setScale(0, RoundingMode.FLOOR).longValue();
         try {
-            return Instant.ofEpochSecond(
-                            whole,
-                            exact.subtract(BigDecimal.valueOf(whole))
-                                    .movePointRight(9)
-                                    .longValue())
-                    .toString();
+            Instant instant = Instant.ofEpochSecond(
+                    whole,
+                    exact.subtract(BigDecimal.valueOf(whole)).movePointRight(9).longValue());
+            return zone.normalized().equals(ZoneOffset.UTC)
+                    ? instant.toString()
+                    : DateTimeFormatter.ISO_OFFSET_DATE_TIME.format(instant.atZone(zone));
         } catch (DateTimeException e) {
             return CanonicalDouble.print(seconds);
         }

@@ -4,10 +4,12 @@ package dev.flk.agent.cli;
 import dev.flk.agent.certify.CertificatePlot;
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
+import dev.flk.agent.certify.CsvFormat.Notation;
 import dev.flk.agent.certify.CsvRows;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Preview;
+import dev.flk.agent.certify.TimeUnit;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.follow.Position;
@@ -35,6 +37,8 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -55,12 +59,20 @@ import picocli.CommandLine.Parameters;
             "is treated as a curve over time. A file may be compressed with gzip."
         })
 final class CertifyCommand implements Callable<Integer> {
+    private static final Logger LOG = LoggerFactory.getLogger(CertifyCommand.class);
+
     private final Context context;
 
     @Parameters(paramLabel = "FILE.csv", description = "The measurements; - reads standard input.")
     private String file = "";
 
-    @Option(names = "--time", paramLabel = "COLUMN", description = "The column of the times (default: timestamp).")
+    @Option(
+            names = "--time",
+            paramLabel = "COLUMN",
+            description = {
+                "The column of the times (default: timestamp), or a date column",
+                "and a time column, separated by a comma."
+            })
     private @Nullable String time;
 
     @Option(
@@ -74,6 +86,28 @@ final class CertifyCommand implements Callable<Integer> {
 
     @Option(names = "--skip-lines", paramLabel = "N", description = "Skip the first lines of the file.")
     private int skippedLines;
+
+    @Option(
+            names = "--skip-rows-after-header",
+            paramLabel = "N",
+            description = "Skip rows between the header and the first measurement, such as units.")
+    private int rowsAfterHeader;
+
+    @Option(
+            names = "--delimiter",
+            paramLabel = "CHAR",
+            description = "The character between cells, if it can't be guessed; tab is the name of a tab.")
+    private @Nullable String delimiter;
+
+    @Option(
+            names = "--time-unit",
+            paramLabel = "UNIT",
+            description = {
+                "The unit of numeric times: s, ms, us, ns, min, h, d (since 1970),",
+                "excel, matlab, julian, labview, filetime, dotnet",
+                "(default: s or ms, by size)."
+            })
+    private @Nullable String timeUnit;
 
     @Option(
             names = "--time-format",
@@ -96,6 +130,12 @@ final class CertifyCommand implements Callable<Integer> {
 
     @Option(names = "--decimal", paramLabel = "CHAR", description = "The decimal separator, if it can't be guessed.")
     private @Nullable String decimal;
+
+    @Option(
+            names = "--grouping",
+            paramLabel = "CHAR",
+            description = "The character that groups digits of values in thousands: a point, a comma, ' or a blank.")
+    private @Nullable String grouping;
 
     @Option(
             names = "--encoding",
@@ -201,6 +241,7 @@ final class CertifyCommand implements Callable<Integer> {
         try (InputStream csv = context.open(file)) {
             CsvRows rows = new CsvRows(csv, columns(), format());
             certificates = certifier(config).certify(rows, windows());
+            LOG.info("read {}: {}", file, rows.facts());
             if (rows.skippedRows() > 0) {
                 context.complain("skipped " + ErrorMessages.count(rows.skippedRows(), "row") + " with an empty cell");
             }
@@ -271,7 +312,38 @@ final class CertifyCommand implements Callable<Integer> {
                 Set.copyOf(missing),
                 Optional.ofNullable(timeFormat).map(CertifyCommand::timeFormat),
                 zone(),
-                isSorted);
+                isSorted,
+                notation());
+    }
+
+    private Notation notation() {
+        if (rowsAfterHeader < 0 || (rowsAfterHeader > 0 && hasNoHeader)) {
+            throw new UsageError("--skip-rows-after-header: must be at least 0, and a file with --no-header has no such"
+                    + " rows; skip its first lines with --skip-lines");
+        }
+        if (delimiter != null && !delimiter.equals("tab") && !delimiter.matches("[^\\w\"\r\n]")) {
+            throw new UsageError("--delimiter: must be one character that is no letter, digit or quote, or tab, not '"
+                    + delimiter + "'");
+        }
+        if (grouping != null && !grouping.matches("[.,' ]")) {
+            throw new UsageError(
+                    "--grouping: must be a point, a comma, an apostrophe or a blank, not '" + grouping + "'");
+        }
+        if (grouping != null && grouping.equals(decimal)) {
+            throw new UsageError(
+                    "--grouping and --decimal: both are '" + grouping + "'; give two different characters");
+        }
+        if (timeUnit != null && timeFormat != null) {
+            throw new UsageError("--time-unit is for numbers and --time-format for texts; give one of them");
+        }
+        return new Notation(
+                Optional.ofNullable(delimiter).map(each -> each.equals("tab") ? '\t' : each.charAt(0)),
+                Optional.ofNullable(grouping).map(each -> each.charAt(0)),
+                Optional.ofNullable(timeUnit)
+                        .map(name -> TimeUnit.of(name)
+                                .orElseThrow(() -> new UsageError(
+                                        "--time-unit: must be one of " + TimeUnit.names() + ", not '" + name + "'"))),
+                rowsAfterHeader);
     }
 
     private static DateTimeFormatter timeFormat(String pattern) {

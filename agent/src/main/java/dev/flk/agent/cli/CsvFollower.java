@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
+import dev.flk.agent.certify.CsvNotices;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows;
@@ -82,7 +83,7 @@ final class CsvFollower {
                 (certifier.shardIds() + " " + columns + " " + format + " " + windows).getBytes(StandardCharsets.UTF_8));
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
         try {
-            FollowedRows rows = new FollowedRows(certifier, columns, format, windows, this::take);
+            FollowedRows rows = new FollowedRows(certifier, columns, format, windows, this::take, new LoggedNotices(csv));
             follow(rows, new RotatedCsv(csv, rows, looks));
         } catch (UncheckedIOException e) {
             throw e.getCause();
@@ -110,7 +111,7 @@ final class CsvFollower {
             rows.resume(certified, certifiedRows.earlier() + certifiedRows.here(), certifiedRows.time());
             follow(files.after(position), 0, rows, files);
         } else if (position.rows().isPresent()) {
-            rows.resume(certified, certifiedRows.earlier(), Double.NEGATIVE_INFINITY);
+            rows.resume(certified, certifiedRows.earlier(), certifiedRows.earlierTime());
             follow(found.get(), certifiedRows.here(), rows, files);
         } else {
             windowsToSkip = certified;
@@ -150,15 +151,35 @@ final class CsvFollower {
     private void report(String why, long rowsBefore, double timeBefore, FollowedRows now) {
         String after = rowsBefore == 0 ? "" : "after row " + rowsBefore + time(timeBefore, now) + " and ";
         LOG.error(
-                "{}: the rows {}before{} are not certified, if there were any: {}",
+                "{}: rows {}before row 1{} of the next file are not certified, if there were any: {}",
                 csv,
                 after,
-                now.hasTimes() ? time(now.lastTime(), now) : " those of the present file",
+                time(now.lastTime(), now),
                 why);
     }
 
     private static String time(double seconds, FollowedRows rows) {
-        return rows.hasTimes() && Double.isFinite(seconds) ? " of " + Instant.ofEpochMilli(Math.round(seconds * 1_000)) : "";
+        return rows.hasTimes() && Double.isFinite(seconds)
+                ? " (" + Instant.ofEpochMilli(Math.round(seconds * 1_000)) + ")"
+                : "";
+    }
+
+    /** The notices about a growing file, in the log. */
+    private record LoggedNotices(Path file) implements CsvNotices {
+        @Override
+        public void understood(String text) {
+            LOG.info("reads {}: {}", file, text);
+        }
+
+        @Override
+        public void waiting(String text) {
+            LOG.warn("{}: {}", file, text);
+        }
+
+        @Override
+        public void leftOut(String text) {
+            LOG.error("{}: {}", file, text);
+        }
     }
 
     private static String digest(byte[] bytes) {
@@ -189,6 +210,7 @@ final class CsvFollower {
                         certified,
                         Optional.of(new CertifiedRows(
                                 rows.earlierRows(),
+                                rows.earlierTime(),
                                 rows.rowsBeforeOpen(),
                                 rows.timeBeforeOpen(),
                                 file.heading(),

@@ -185,7 +185,8 @@ public final class FollowedFile extends FollowedRows.File {
     public Optional<String> otherName() throws IOException {
         String path = csv.otherNameOf(key).orElse("");
         return lead.length > 0
-                ? Optional.of(path + " (line numbers include the heading of an earlier file)").map(String::strip)
+                ? Optional.of(path + " (line numbers include the heading of an earlier file)")
+                        .map(String::strip)
                 : Optional.of(path).filter(name -> !name.isEmpty());
     }
 
@@ -249,12 +250,12 @@ public final class FollowedFile extends FollowedRows.File {
         return lead.length > 0 ? inheritedHeading : csv.rows().heading(beginning());
     }
 
-    /** Ends reading. */
     @Override
     public void close() throws IOException {
-        try (FileChannel one = file;
-                FileChannel other = copy) {
-            isOver = true;
+        isOver = true;
+        file.close();
+        if (copy != null) {
+            copy.close();
         }
     }
 }

@@ -22,7 +22,8 @@ import java.util.UUID;
  * 1     inode of the file with the first row that is not certified; number of its bytes that were read; digest of the
  *       last of them (at most {@value FollowedFile#COMPARED_BYTES}); digest of the options that determine the windows
  * 2     number of certified windows
- * 3     number of rows in earlier files; number of rows of this file that are certified; time of the last of them
+ * 3     number of rows in earlier files; time of the last of them; number of rows of this file that are certified; time
+ *       of the last of them
  * 4     heading of this file, in base64
  * 5     bytes to be read before those of the file, because the file lacks them, in base64
  * </pre>
@@ -39,19 +40,21 @@ import java.util.UUID;
 public record Position(
         String key, long length, String digest, String options, long windows, Optional<CertifiedRows> rows) {
     private static final String SHA_256 = "[0-9a-f]{64}";
+    private static final String TIME = "(-?[0-9.E-]{1,25}|-Infinity)";
     private static final String BASE_64 = "[A-Za-z0-9+/=]*";
 
     /**
      * The certified rows.
      *
      * @param earlier the number of rows in files before this one
+     * @param earlierTime the time of the last of them; negative infinity without one
      * @param here the number of rows in this file
-     * @param time the time of the last of them
+     * @param time the time of the last row in this file or, if it has none, in the files before
      */
-    public record CertifiedRows(long earlier, long here, double time, byte[] heading, byte[] lead) {
+    public record CertifiedRows(long earlier, double earlierTime, long here, double time, byte[] heading, byte[] lead) {
         /** The rows of a position that an earlier version wrote. */
         public static final CertifiedRows UNKNOWN =
-                new CertifiedRows(0, 0, Double.NEGATIVE_INFINITY, new byte[0], new byte[0]);
+                new CertifiedRows(0, Double.NEGATIVE_INFINITY, 0, Double.NEGATIVE_INFINITY, new byte[0], new byte[0]);
     }
 
     /** Returns the file that stores the position of a CSV. */
@@ -71,7 +74,7 @@ public record Position(
                 || !lines.get(0).matches("\\S+( \\d{1,18} " + SHA_256 + " " + SHA_256 + ")?")
                 || !lines.get(1).matches("\\d{1,18}")
                 || (lines.size() == 5
-                        && !(lines.get(2).matches("\\d{1,18} \\d{1,18} -?[0-9.E-]{1,25}|\\d{1,18} \\d{1,18} -Infinity")
+                        && !(lines.get(2).matches("\\d{1,18} " + TIME + " \\d{1,18} " + TIME)
                                 && lines.get(3).matches(BASE_64)
                                 && lines.get(4).matches(BASE_64)))) {
             throw new IOException(
@@ -91,8 +94,9 @@ public record Position(
             String[] numbers = lines.get(2).split(" ", -1);
             rows = Optional.of(new CertifiedRows(
                     Long.parseLong(numbers[0]),
-                    Long.parseLong(numbers[1]),
-                    Double.parseDouble(numbers[2]),
+                    Double.parseDouble(numbers[1]),
+                    Long.parseLong(numbers[2]),
+                    Double.parseDouble(numbers[3]),
                     Base64.getDecoder().decode(lines.get(3)),
                     Base64.getDecoder().decode(lines.get(4))));
         }
@@ -128,7 +132,7 @@ public record Position(
         Base64.Encoder base64 = Base64.getEncoder();
         return key + " " + length + " " + digest + " " + options + "\n"
                 + windows + "\n"
-                + certified.earlier() + " " + certified.here() + " " + certified.time() + "\n"
+                + certified.earlier() + " " + certified.earlierTime() + " " + certified.here() + " " + certified.time() + "\n"
                 + base64.encodeToString(certified.heading()) + "\n"
                 + base64.encodeToString(certified.lead()) + "\n";
     }

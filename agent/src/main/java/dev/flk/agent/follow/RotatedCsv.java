@@ -82,7 +82,8 @@ public final class RotatedCsv {
         int dot = name.lastIndexOf('.') > 0 ? name.lastIndexOf('.') : name.length();
         this.rotatedName = Pattern.compile(Pattern.quote(name) + "[.~_-].+|"
                 + Pattern.quote(name.substring(0, dot)) + "(\\.\\d{1,4}|[._-]\\d{4}-?\\d\\d-?\\d\\d[\\dT:._-]*)"
-                + Pattern.quote(name.substring(dot)) + "(" + COMPRESSED.pattern().substring(2) + ")?");
+                + Pattern.quote(name.substring(dot)) + "("
+                + COMPRESSED.pattern().substring(2) + ")?");
     }
 
     boolean isStopped() {
@@ -185,8 +186,7 @@ public final class RotatedCsv {
     }
 
     private boolean isDecided(Optional<Sibling> newest, Before before) throws IOException {
-        return newest.isPresent()
-                && rows.beginning(before.heading(), beginning(newest.get())) != Beginning.UNDECIDED;
+        return newest.isPresent() && rows.beginning(before.heading(), beginning(newest.get())) != Beginning.UNDECIDED;
     }
 
     private static Before before(FollowedFile read) throws IOException {
@@ -248,7 +248,8 @@ public final class RotatedCsv {
     }
 
     /** Returns the first of the files that were written after one file and before the newest. */
-    private Optional<Sibling> firstBetween(Before before, Optional<Sibling> newest, List<Sibling> files) throws IOException {
+    private Optional<Sibling> firstBetween(Before before, Optional<Sibling> newest, List<Sibling> files)
+            throws IOException {
         record Candidate(Sibling file, FirstRow row) {}
         List<Candidate> candidates = new ArrayList<>();
         byte[] newestBytes = newest.isPresent() ? beginning(newest.get()) : new byte[0];
@@ -260,8 +261,7 @@ public final class RotatedCsv {
                                 && FollowedRows.startsWith(bytes, before.beginning()));
                 boolean isNewest = newest.isPresent()
                         && (file.key().equals(newest.get().key())
-                                || (file.size() <= newest.get().size()
-                                        && FollowedRows.startsWith(newestBytes, bytes)));
+                                || (file.size() <= newest.get().size() && FollowedRows.startsWith(newestBytes, bytes)));
                 if (!isRead && !isNewest) {
                     firstRow(before, file, bytes)
                             .filter(row -> row.hasTime() == rows.hasTimes())
@@ -273,7 +273,8 @@ public final class RotatedCsv {
             }
         }
         return candidates.stream()
-                .min(Comparator.comparingDouble((Candidate candidate) -> candidate.row().time())
+                .min(Comparator.comparingDouble(
+                                (Candidate candidate) -> candidate.row().time())
                         .thenComparing(candidate -> candidate.file().modified())
                         .thenComparing(candidate -> -candidate.file().size())
                         .thenComparing(candidate -> candidate.file().name(), Comparator.reverseOrder()))
@@ -308,8 +309,7 @@ public final class RotatedCsv {
                 .filter(file -> file.modified().compareTo(before.modified()) > 0)
                 .sorted(Comparator.comparing(Sibling::modified))
                 .skip(isThere && !before.isTruncated() ? 0 : 1)
-                .forEach(file ->
-                        losses.add(file.path() + (file.isCompressed() ? " is compressed" : " can't be read")));
+                .forEach(file -> losses.add(file.path() + (file.isCompressed() ? " is compressed" : " can't be read")));
     }
 
     private FollowedFile open(Sibling file, Before before) throws IOException {
@@ -363,7 +363,8 @@ public final class RotatedCsv {
         } catch (DirectoryIteratorException e) {
             throw e.getCause();
         }
-        found.sort(Comparator.comparing((Sibling file) -> !file.path().equals(csv)).thenComparing(Sibling::name));
+        found.sort(
+                Comparator.comparing((Sibling file) -> !file.path().equals(csv)).thenComparing(Sibling::name));
         return found;
     }
 

@@ -170,6 +170,20 @@ class CsvFilesTest {
     }
 
     @Test
+    void noHeader_asManyDecimalCommasAsSemicolons_isRefusedWithTheOption() {
+        Format format = new Format();
+        format.hasHeader = false;
+
+        refused(
+                "2018-01-31T01:00Z;1,5;2,5\n",
+                Columns.USUAL,
+                format,
+                "line 1: column \"1\": \"2018-01-31T01:00Z;1\" is not a time: write seconds or milliseconds since 1970,"
+                        + " or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time; if"
+                        + " another character separates the cells, give the --delimiter");
+    }
+
+    @Test
     void europeanExcel_semicolonsAndDecimalCommas_areRead() throws Exception {
         accepted(lines("\uFEFFtime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
         accepted(lines("sep=;\r\ntime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
@@ -203,8 +217,8 @@ class CsvFilesTest {
                 file,
                 TIME_AND_TEMP,
                 new Format(),
-                "line 2: column temp: \"20,000\" is not a decimal number; choose another column with --value, or skip"
-                        + " such rows with --missing");
+                "line 2: column temp: \"20,000\" is not a decimal number; give --grouping , if the comma groups"
+                        + " thousands, or --decimal , if the comma is the decimal separator");
         Format format = new Format();
         format.decimal = Optional.of(',');
 
@@ -283,16 +297,68 @@ class CsvFilesTest {
     }
 
     @Test
-    void hourRepeatedByDaylightSaving_isRefused() {
+    void hourRepeatedByDaylightSaving_isReadInTheOrderOfTheRows() throws Exception {
+        Format format = new Format();
+        format.zone = ZoneId.of("Europe/Berlin");
+
+        assertThat(times("time,temp\n2018-10-28T02:30:00,1\n2018-10-28T02:00:00,2\n", format))
+                .containsExactly(Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:00:00Z"));
+    }
+
+    @Test
+    void hourRepeatedByDaylightSaving_notSettledByTheRows_isRefusedWithBothReadings() {
         Format format = new Format();
         format.zone = ZoneId.of("Europe/Berlin");
 
         refused(
-                "time,temp\n2018-10-28T02:30:00,1\n2018-10-28T02:00:00,2\n",
+                "time,temp\n2018-10-28T01:30:00,1\n2018-10-28T02:00:00,2\n2018-10-28T03:00:00,2\n",
                 TIME_AND_TEMP,
                 format,
-                "line 3: column time: \"2018-10-28T02:00:00\" is earlier than the time of line 2; times must increase:"
-                        + " sort the file, or use --sort");
+                "line 3: column time: \"2018-10-28T02:00:00\" occurs twice in Europe/Berlin, as 2018-10-28T00:00:00Z"
+                        + " (+02:00) or 2018-10-28T01:00:00Z (+01:00), and the order of the rows does not tell which;"
+                        + " write the offset after such times");
+    }
+
+    @Test
+    void timesWithAnOffset_inTheRepeatedHour_areRead() throws Exception {
+        Format format = new Format();
+        format.zone = ZoneId.of("Europe/Berlin");
+
+        assertThat(times("time,temp\n2018-10-28T02:30:00+02:00,1\n2018-10-28T02:40:00+01:00,2\n", format))
+                .containsExactly(Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:40:00Z"));
+    }
+
+    @Test
+    void timesWithARegion_inTheRepeatedHour_areReadInTheOrderOfTheRows() throws Exception {
+        Format format = new Format();
+        format.timeFormat = Optional.of("yyyy-MM-dd HH:mm VV");
+        String hour = "2018-10-28 02:%02d Europe/Berlin,1\n";
+
+        assertThat(times("time,temp\n" + hour.formatted(30) + hour.formatted(10), format))
+                .containsExactly(Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:10:00Z"));
+        refused(
+                "time,temp\n2018-03-25 02:10 Europe/Berlin,1\n",
+                TIME_AND_TEMP,
+                format,
+                "line 2: column time: \"2018-03-25 02:10 Europe/Berlin\" does not exist in Europe/Berlin, where the"
+                        + " clocks went from 02:00 to 03:00 on that day; it may mean 2018-03-25T01:10:00Z (+01:00) or"
+                        + " 2018-03-25T00:10:00Z (+02:00): if the clock of the device does not change, give its offset,"
+                        + " such as --time-zone +01:00");
+    }
+
+    @Test
+    void dayThatBeginsTwice_isTheBeginningOfTheDay() throws Exception {
+        Format format = new Format();
+        format.zone = ZoneId.of("America/Havana");
+
+        assertThat(times("time,temp\n2025-11-02,1\n2025-11-03,2\n", format))
+                .containsExactly(Instant.parse("2025-11-02T04:00:00Z"), Instant.parse("2025-11-03T05:00:00Z"));
+    }
+
+    private static List<Instant> times(String file, Format format) throws Exception {
+        return Rows.read(new CsvRows(new ByteArrayInputStream(utf8(file)), TIME_AND_TEMP, format.build())).stream()
+                .map(row -> Instant.ofEpochSecond((long) row.timestampSeconds()))
+                .toList();
     }
 
     @Test

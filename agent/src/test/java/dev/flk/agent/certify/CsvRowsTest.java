@@ -67,6 +67,58 @@ class CsvRowsTest {
     }
 
     @Test
+    void tabs_withEmptyCellsBetweenQuotes_keepTheirColumns() throws Exception {
+        assertThat(Rows.read("\"timestamp\"\t\"note\"\t\"x\"\n\"1\"\t\t\"2\"\n\"2\" \t \t \"3\"\n"))
+                .containsExactly(new Row(1, 1, 2, 0, 0), new Row(2, 1, 3, 0, 0));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "\"timestamp\";\"x\";\"a, b, c\n, d\"",
+                "timestamp;x;\"a \"\"quoted, b, c\"\" name\"",
+                "timestamp;x;\"\ra,b,c,d\"",
+                "\n\r\ntimestamp;x;5\" pipe",
+            })
+    void delimiter_quotesAndLineBreaksInNames_isDetected(String header) throws Exception {
+        assertThat(Rows.read(header + "\n1;2,5;3\n")).containsExactly(new Row(1, 1, 2.5, 0, 0));
+    }
+
+    @Test
+    void delimiter_aQuoteMakesItUnclear_isRefused() {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> Rows.read("timestamp;5\" x;y,a,b,c\n1;2,5;3\n"))
+                .withMessage("line 1: a quote within a cell makes it unclear whether a comma or a semicolon separates"
+                        + " the cells; give the --delimiter");
+    }
+
+    @Test
+    void number_otherMarkThanTheRestOfItsColumn_isRefused() {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> Rows.read("timestamp;x\n1;2,5\n2;3.5\n"))
+                .withMessage("line 3: column x: \"3.5\" has a point, but \"2,5\" in line 2 has a comma; a column has"
+                        + " one decimal separator");
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> Rows.read("timestamp;x\n1;1.002\n2;970,5\n"))
+                .withMessage("line 3: column x: \"970,5\" has a comma, but \"1.002\" in line 2 has a point; give"
+                        + " --grouping . if the point groups thousands");
+    }
+
+    @Test
+    void number_pointNextToWholeNumbersOfThreeDigits_isRefusedUnlessSettled() throws Exception {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> Rows.read("timestamp,x\n1,998\n2,1.002\n"))
+                .withMessage(
+                        "line 3: column x: \"1.002\" is 1002 if the point groups thousands, as the whole numbers of"
+                                + " this column suggest, and 1.002 if it is the decimal separator; give --grouping . or"
+                                + " --decimal .");
+        assertThat(Rows.read("timestamp,x\n1,998\n2,1.002\n3,1.5\n")).hasSize(3);
+        assertThat(Rows.read("timestamp,x\n1,998\n2,1.002\n3,1004\n")).hasSize(3);
+        assertThat(Rows.read("timestamp,x\n1,1.001\n2,1.002\n3,1.003\n")).hasSize(3);
+        assertThat(Rows.read("timestamp,x\n1,20.375\n2,1\n")).hasSize(2);
+    }
+
+    @Test
     void tabs_withDecimalCommas_areRead() throws Exception {
         assertThat(Rows.read("timestamp\tx\ty\n1,5\t-2,25\t3\n")).containsExactly(new Row(1.5, 2, -2.25, 3, 0));
     }

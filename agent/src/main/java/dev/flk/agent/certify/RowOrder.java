@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.certify;
+
+import de.siegmar.fastcsv.reader.CsvRecord;
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.certify.CsvTimes.Time;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The order of rows by time. Times must increase. A local time that occurs twice, at the end of daylight saving time,
+ * is settled by the rows around it: if an hour follows that would otherwise be earlier, the rows before it are in the
+ * first pass and it is in the second. Rows wait until they are settled. A file in which they are not is refused. A
+ * growing file cannot be refused for what its clock did, so its reader leaves such rows out, with a notice, and does
+ * the same with rows after a clock was set back, until the times increase again.
+ */
+final class RowOrder {
+    /** The maximum number of rows that wait. */
+    static final int MOST_WAITING = 1_000_000;
+
+    private static final double LONGEST_STEP_BACK_SECONDS = 3_600;
+
+    private final String column;
+    /** The receiver of notices about a growing file; empty for a complete file. */
+    private final Optional<CsvNotices> following;
+
+    private final Deque<Measured> settled = new ArrayDeque<>();
+    /** Rows with a time that occurs twice and has, of what is known so far, two possible instants. */
+    private final Deque<Measured> open = new ArrayDeque<>();
+
+    /** The time of the last row of earlier files; negative infinity without one. */
+    private final double afterSeconds;
+    /** The last row of this file that was not left out, at its earliest possible instant. */
+    private @Nullable Measured last;
+
+    private @Nullable Measured leftOutFirst;
+    private long leftOutLastLine;
+    private long leftOutRows;
+
+    RowOrder(String column, Optional<CsvNotices> following, double afterSeconds) {
+        this.column = column;
+        this.following = following;
+        this.afterSeconds = afterSeconds;
+    }
+
+    /**
+     * A row of the file.
+     *
+     * @param written the cell of the time, or both cells; empty if the file has no times
+     * @param seconds the earliest of the instants of {@code time} that the rows before allow
+     */
+    record Measured(long line, CsvRecord cells, String written, Time time, double seconds, List<Double> values) {
+        private Measured at(double instant) {
+            return new Measured(line, cells, written, time, instant, values);
+        }
+    }
+
+    /** Adds the next row of the file. */
+    void add(Measured row) throws MalformedCsv {
+        double before = last == null ? afterSeconds : last.seconds();
+        Time time = row.time();
+        boolean isFirstPossible = time.seconds() > before;
+        if (!isFirstPossible && time.laterSeconds() <= before) {
+            leaveOut(row, last);
+            return;
+        }
+        reportLeftOut();
+        Measured added = row.at(isFirstPossible ? time.seconds() : time.laterSeconds());
+        last = added;
+        if (isFirstPossible && time.isTwice()) {
+            if (open.isEmpty()) {
+                following.ifPresent(notices -> notices.waiting(
+                        sentence(added, time.readings()) + "; the row waits for later rows that settle which"));
+            }
+            open.add(added);
+            requireRoom();
+            return;
+        }
+        settle(added);
+    }
+
+    /** Settles the open rows by a row that has one possible instant. */
+    private void settle(Measured next) throws MalformedCsv {
+        List<Measured> ambiguous = new ArrayList<>();
+        double bound = next.seconds();
+        for (Iterator<Measured> backwards = open.descendingIterator(); backwards.hasNext(); ) {
+            Measured row = backwards.next();
+            boolean isLaterPossible = row.time().laterSeconds() < bound;
+            if (isLaterPossible) {
+                ambiguous.add(0, row);
+            }
+            bound = isLaterPossible ? row.time().laterSeconds() : row.seconds();
+        }
+        if (!ambiguous.isEmpty()) {
+            Measured first = ambiguous.get(0);
+            CsvNotices notices = following.orElseThrow(() -> unsettled(first));
+            notices.leftOut(sentence(first, first.time().readings()) + ", and the rows do not settle which: lines "
+                    + first.line() + " to "
+                    + ambiguous.get(ambiguous.size() - 1).line() + ", "
+                    + ambiguous.size() + " of them, are not certified");
+            open.removeAll(ambiguous);
+        }
+        settled.addAll(open);
+        settled.add(next);
+        open.clear();
+        requireRoom();
+    }
+
+    private void leaveOut(Measured row, @Nullable Measured after) throws MalformedCsv {
+        if (following.isEmpty()) {
+            throw notIncreasing(row, after);
+        }
+        if (leftOutFirst == null) {
+            leftOutFirst = row;
+            following
+                    .get()
+                    .waiting(sentence(
+                                    row,
+                                    after == null
+                                            ? "is not after the time of the last row of the file before"
+                                            : "is not after the time of line " + after.line() + ", "
+                                                    + CsvCells.shown(after.written()))
+                            + "; was the clock set back? Rows are not certified until a later time follows");
+        }
+        leftOutRows++;
+        leftOutLastLine = row.line();
+    }
+
+    private void reportLeftOut() {
+        Measured first = leftOutFirst;
+        if (first != null) {
+            following.ifPresent(notices -> notices.leftOut(sentence(first, "is not after the time of the line before")
+                    + ": lines " + first.line() + " to " + leftOutLastLine + ", " + leftOutRows
+                    + " of them, are not certified"));
+            leftOutFirst = null;
+            leftOutRows = 0;
+        }
+    }
+
+    private void requireRoom() throws MalformedCsv {
+        if (open.size() > MOST_WAITING || (following.isPresent() && settled.size() > MOST_WAITING)) {
+            throw new MalformedCsv("more than " + MOST_WAITING + " rows wait for a row that settles what they mean; give"
+                    + " it by an option, or write the offset after times that occur twice");
+        }
+    }
+
+    /**
+     * Reports the rows that still wait when a growing file is left.
+     *
+     * @param mark why settled rows wait for the meaning of a mark; empty if they do not
+     */
+    void leave(Optional<String> mark) {
+        reportLeftOut();
+        List<Measured> waiting = new ArrayList<>(mark.isPresent() ? settled : List.of());
+        waiting.addAll(open);
+        if (!waiting.isEmpty()) {
+            Measured first = waiting.get(0);
+            following
+                    .orElseThrow()
+                    .leftOut(mark.orElseGet(() -> sentence(first, first.time().readings())) + ", and the file ended"
+                            + " before a row settled it: lines " + first.line() + " to "
+                            + waiting.get(waiting.size() - 1).line() + ", " + waiting.size()
+                            + " of them, are not certified");
+        }
+    }
+
+    /** Requires at the end of a complete file that all rows are settled. */
+    void end() throws MalformedCsv {
+        if (following.isEmpty() && !open.isEmpty()) {
+            throw unsettled(open.getFirst());
+        }
+    }
+
+    /** Returns the next settled row; null if none is settled yet. */
+    @Nullable
+    Measured poll() {
+        return settled.poll();
+    }
+
+    private String sentence(Measured row, String what) {
+        return "line " + row.line() + ": column " + column + ": " + CsvCells.shown(row.written()) + " " + what;
+    }
+
+    /** Returns the error for a time that occurs twice, and whose rows do not settle which one is meant. */
+    MalformedCsv unsettled(Measured row) {
+        return new MalformedCsv(sentence(row, row.time().readings())
+                + ", and the order of the rows does not tell which; write the offset after such times");
+    }
+
+    private MalformedCsv notIncreasing(Measured row, @Nullable Measured after) {
+        Measured before = after == null ? row : after;
+        boolean isRepeated = row.time().seconds() == before.seconds();
+        boolean isTwice = row.time().isTwice() || before.time().isTwice();
+        boolean mayBeTwice = row.time().lacksZone()
+                && before.seconds() - row.time().seconds() <= LONGEST_STEP_BACK_SECONDS
+                && !isRepeated;
+        return new MalformedCsv(sentence(
+                row,
+                (isRepeated ? "repeats" : "is earlier than") + " the time of line " + before.line()
+                        + "; times must increase"
+                        + (isTwice
+                                ? ", and " + CsvCells.shown((row.time().isTwice() ? row : before).written()) + " "
+                                        + (row.time().isTwice() ? row : before)
+                                                .time()
+                                                .readings()
+                                        + "; write the offset after such times"
+                                : mayBeTwice
+                                        ? ": if daylight saving time ended here, give the --time-zone; otherwise sort"
+                                                + " the file"
+                                        : ": sort the file, or use --sort")));
+    }
+}
