@@ -73,9 +73,13 @@ class BodyMarkTest {
     void batch_withDigest_marksEachRefusedLineWithItsOwnDigest() throws IOException {
         String tooLong = "x".repeat(ServerFixture.MAX_BODY_BYTES + 1);
         String lines = "400\r\n401\n200\n503\n" + tooLong;
-        String old = "{\"status\":400,\"body\":B400}\n{\"status\":401,\"body\":B401}\n{\"status\":200,\"body\":{}}\n"
-                + "{\"status\":503,\"body\":{\"error\":\"starting\"},\"retry_after\":1}\n"
-                + "{\"status\":413,\"body\":B413}\n";
+        String old = """
+                {"status":400,"body":B400}
+                {"status":401,"body":B401}
+                {"status":200,"body":{}}
+                {"status":503,"body":{"error":"starting"},"retry_after":1}
+                {"status":413,"body":B413}
+                """;
         String of400 = "{\"error\":\"bad \\\"epoch\\\"\"}";
         String of401 = "{\"error\":\"Signature verification failed\"}";
         String of413 = "{\"error\":\"body over 1000 bytes\"}";
