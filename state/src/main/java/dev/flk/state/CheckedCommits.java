@@ -75,7 +75,7 @@ final class CheckedCommits implements AutoCloseable {
         }
     }
 
-    /** Returns the names of the namespaces that a commit changes, except those that have no schemas. */
+    /** Returns the names of the namespaces that a commit changes. */
     private static String namespaces(PendingCommit commit) {
         if (commit.removal() != null) {
             return commit.removal().namespace();

@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.Condition;
@@ -306,8 +305,8 @@ final class Writer {
      */
     private final class Decided {
         private final List<PendingCommit> commits;
-        private final Map<PendingCommit, Committed> committed = new IdentityHashMap<>();
-        private final Map<PendingCommit, StateException> refused = new IdentityHashMap<>();
+        private final IdentityHashMap<PendingCommit, Committed> committed = new IdentityHashMap<>();
+        private final IdentityHashMap<PendingCommit, StateException> refused = new IdentityHashMap<>();
         private @Nullable Head head;
 
         Decided(List<PendingCommit> commits) {

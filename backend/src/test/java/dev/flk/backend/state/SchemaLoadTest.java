@@ -111,6 +111,15 @@ class SchemaLoadTest {
         assertThat(state().apply(write("other", "a")).getRevision()).isPositive();
     }
 
+    /** A schema that refers to itself is refused by its depth, before the stack of a thread overflows. */
+    @Test
+    void apply_schemaRefersToItselfWithoutEnd_isRefusedByItsDepth() {
+        set("bomb", "{\"allOf\":[{\"anyOf\":[{\"if\":{\"not\":{\"$ref\":\"#\"}}}]}]}");
+
+        assertThatThrownBy(() -> state().apply(write("bomb", "a")))
+                .hasMessageContaining("more than 1000 keywords of the schema would be evaluated within one another");
+    }
+
     /** Without the end of cancelled checks, the last check would begin after the checks of all calls before it. */
     @Test
     void apply_callsCancelled_endsTheirChecks() throws Exception {

@@ -10,14 +10,24 @@ import dev.flk.backend.dedup.PostgresStores;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.testing.PostgresServer;
+import dev.flk.state.Committed;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateKey;
+import io.grpc.ManagedChannel;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.health.v1.HealthGrpc;
+import io.grpc.netty.NettyChannelBuilder;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.Statement;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -63,7 +73,58 @@ class ServedPostgresTest {
         }
     }
 
+    /** Another session locks the row of the head for longer than the engine waits before it reports this. */
+    @Test
+    void commitThatDoesNotComplete_isReportedByReadinessAndHealth_untilItCompletes() throws Exception {
+        PostgresServer server = PostgresServer.shared();
+        String database = server.newDatabase();
+        Metrics metrics = new Metrics("test");
+        try (ServedState served = ServedState.open(
+                config(directory.resolve("known"), database),
+                InstantSource.system(),
+                InstantSource.system(),
+                null,
+                Audit.none(),
+                new StateMetrics(metrics),
+                new PoolMetrics(metrics))) {
+            ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                    .usePlaintext()
+                    .build();
+            try (Connection other = server.connect(database);
+                    Statement statement = other.createStatement()) {
+                await().atMost(PostgresServer.PATIENCE).until(() -> health(channel) == ServingStatus.SERVING);
+                other.setAutoCommit(false);
+                statement.execute("SELECT revision FROM flk_state FOR UPDATE");
+                Operation write = served.engine().write(new StateKey("default", "a", "k"), "1", Operation.ANY_VERSION);
+                CompletableFuture<Committed> commit =
+                        served.engine().apply("me", List.of(write), "").toCompletableFuture();
+
+                await().atMost(PostgresServer.PATIENCE).until(() -> health(channel) == ServingStatus.NOT_SERVING);
+                assertThat(served.detail()).isEqualTo("STORE_DOWN: WRITER_BLOCKED");
+                assertThat(sample(metrics, "flk_state_up")).isZero();
+
+                other.rollback();
+                assertThat(commit.get(30, TimeUnit.SECONDS).revision()).isEqualTo(1);
+                await().atMost(PostgresServer.PATIENCE).until(() -> health(channel) == ServingStatus.SERVING);
+                assertThat(served.detail()).isEqualTo("up");
+            } finally {
+                channel.shutdownNow();
+            }
+        }
+    }
+
+    private static ServingStatus health(ManagedChannel channel) {
+        return HealthGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(10, TimeUnit.SECONDS)
+                .check(HealthCheckRequest.getDefaultInstance())
+                .getStatus();
+    }
+
     private static StateConfig config(Path known) {
+        return config(known, PostgresServer.shared().newDatabase());
+    }
+
+    private static StateConfig config(Path known, String database) {
         PostgresServer server = PostgresServer.shared();
         return new StateConfig(
                 0,
@@ -72,7 +133,7 @@ class ServedPostgresTest {
                 Settings.defaults(),
                 8 << 20,
                 Optional.empty(),
-                Optional.of(PostgresStores.config(server, server.newDatabase(), 3, Duration.ofSeconds(10))),
+                Optional.of(PostgresStores.config(server, database, 3, Duration.ofSeconds(10))),
                 Optional.of(known),
                 Optional.empty(),
                 false,

@@ -17,6 +17,9 @@ import java.util.concurrent.TimeUnit;
  * the waiting tasks is bounded. Safe for any thread.
  */
 public final class FairThreads implements AutoCloseable {
+    /** The size of a stack, which suffices for the deepest recursion of a task on every machine. */
+    private static final long STACK_BYTES = 16L << 20;
+
     private final ExecutorService threads;
     private final int most;
     private final int mostOfACaller;
@@ -104,7 +107,7 @@ public final class FairThreads implements AutoCloseable {
         this.maxWaitingWeight = maxWaitingWeight;
         ThreadPoolExecutor pool = new ThreadPoolExecutor(
                 threads, threads, 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(threads), task -> {
-                    Thread thread = new Thread(task, name);
+                    Thread thread = new Thread(null, task, name, STACK_BYTES);
                     thread.setDaemon(true);
                     return thread;
                 });

@@ -23,6 +23,9 @@ final class CountedKeyword implements Keyword {
     private static final int CONSTRUCTION_STEPS = 200;
 
     private static final int CHARS_A_STEP = 64;
+    /** The number of names that are looked up, or of enclosing schemas that are searched, in one step. */
+    private static final int LOOKUPS_A_STEP = 8;
+
     private static final int DIVISION_STEPS = 50;
     /** The steps for each part of a value that is compared with many others. */
     private static final int COMPARISON_STEPS = 10;
@@ -89,7 +92,7 @@ final class CountedKeyword implements Keyword {
     /** Returns the size of what an evaluation goes through: of subschemas only their number, because they count themselves. */
     private static long size(JsonNode own, String name) {
         return name.equals("properties") || name.equals("patternProperties") || name.equals("dependentSchemas")
-                ? own.size()
+                ? own.size() / LOOKUPS_A_STEP
                 : size(own);
     }
 
@@ -152,12 +155,12 @@ final class CountedKeyword implements Keyword {
                 steps += DIVISION_STEPS;
             }
             if (name.equals("$dynamicRef")) {
-                steps += metered.depth(); // the library looks for the anchor in all enclosing schemas
+                steps += metered.depth() / LOOKUPS_A_STEP; // the library looks for the anchor in all enclosing schemas
             }
             if (metered.isUnevaluatedPropertiesPresent() || metered.isUnevaluatedItemsPresent()) {
                 // the library looks for these keywords in the enclosing schemas, and reads the annotations of the value
                 List<?> annotations = metered.getAnnotations().asMap().get(path);
-                steps += metered.depth() + (annotations == null ? 0 : annotations.size());
+                steps += metered.depth() / LOOKUPS_A_STEP + (annotations == null ? 0 : annotations.size());
             }
             return steps;
         }
