@@ -626,8 +626,11 @@ abstract class StateContract {
             read.set(0);
             EventReader reader = counted.engine
                     .history()
-                    .reader(counted.engine.head().historyId(), "default", "mine", key -> key.agentId()
-                            .equals("mine"));
+                    .reader(
+                            counted.engine.head().historyId(),
+                            "default",
+                            "mine",
+                            key -> key.agentId().equals("mine"));
             List<Event> mine = new ArrayList<>();
             for (long from = 1; from <= 30; ) {
                 Events page = reader.read(from, Long.MAX_VALUE, 100);
@@ -652,8 +655,7 @@ abstract class StateContract {
             Events followed = reader.read(31, Long.MAX_VALUE, StateEngine.MAX_PAGE_BYTES);
             assertThat(followed.events()).isEmpty();
             assertThat(followed.next()).isEqualTo(32);
-            assertThat(followed.lastAtMicros())
-                    .isEqualTo(counted.engine.head().committedAtMicros());
+            assertThat(followed.lastAtMicros()).isEqualTo(counted.engine.head().committedAtMicros());
             assertThat(read.get()).as("changes read by a follower").isZero();
         }
     }
@@ -666,16 +668,15 @@ abstract class StateContract {
             }
             @SuppressWarnings("unchecked")
             Function<Reads, Object> reading = (Function<Reads, Object>) arguments[0];
-            return storage.<Object>read(
-                    reads -> reading.apply((Reads) wrapped(Reads.class, (of, given) -> {
-                        Object found = of.invoke(reads, given);
-                        if (of.getName().equals("events")) {
-                            ((List<?>) found)
-                                    .forEach(event -> read.addAndGet(
-                                            ((Event) event).changes().size()));
-                        }
-                        return found;
-                    })));
+            return storage.<Object>read(reads -> reading.apply((Reads) wrapped(Reads.class, (of, given) -> {
+                Object found = of.invoke(reads, given);
+                if (of.getName().equals("events")) {
+                    ((List<?>) found)
+                            .forEach(event ->
+                                    read.addAndGet(((Event) event).changes().size()));
+                }
+                return found;
+            })));
         });
     }
 

@@ -379,7 +379,8 @@ record EmbeddedReads(Database db, Supplier<Head> head) implements Storage.Reads 
                 Header header = Header.decode(events.value());
                 List<Change> changes = new ArrayList<>();
                 for (; i < places.size() && places.get(i).revision() == revision; i++) {
-                    isThere = isAt(events, StateLayout.event(revision, places.get(i).number()), isThere);
+                    isThere = isAt(
+                            events, StateLayout.event(revision, places.get(i).number()), isThere);
                     if (!isThere) {
                         return page;
                     }

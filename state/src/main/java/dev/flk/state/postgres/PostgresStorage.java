@@ -78,8 +78,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
      * @param since the known state before the database was read
      * @param clockMicros the server's time
      */
-    private record Found(
-            Head head, Touches touches, Optional<String> contradiction, Known since, long clockMicros) {}
+    private record Found(Head head, Touches touches, Optional<String> contradiction, Known since, long clockMicros) {}
 
     /**
      * Creates a storage that is not connected yet.
