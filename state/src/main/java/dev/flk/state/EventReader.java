@@ -3,19 +3,20 @@ package dev.flk.state;
 
 import dev.flk.state.History.Events;
 import dev.flk.state.StateException.Reason;
-import java.util.Arrays;
+import dev.flk.state.Storage.Place;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.function.Predicate;
 
 /**
- * A reader of the events of one replay, page by page. If the replay selects one agent, the reader looks up the
- * revisions that changed this agent and reads only their events. If a range of revisions is short, or many revisions in
- * the range changed the agent, the reader reads all events of the range instead.
+ * A reader of the events of one replay, page by page. If the replay selects one agent, the reader looks up the places of
+ * this agent's changes and reads only these changes. If a range of revisions has few changes, the reader reads all
+ * events of the range instead.
  *
  * <p>Used by one thread at a time.
  */
 public final class EventReader {
-    private static final int EVENTS_AT_ONCE = 100;
+    private static final int PLACES_AT_ONCE = 1_000;
 
     private final StateEngine engine;
     private final History history;
@@ -26,20 +27,18 @@ public final class EventReader {
     private final Limits limits;
 
     /**
-     * The limits that decide whether all revisions of a range are read, or only the revisions that changed the agent.
+     * The limits that decide whether all changes of a range are read, or only those of the agent.
      *
-     * @param shortRange the maximum length, in revisions, of a range that is read completely without looking up the
-     *     agent's revisions
-     * @param revisionsAtOnce the maximum number of the agent's revisions that are looked up at once
-     * @param leastDistance the minimum average distance between the agent's revisions in a range; if the average
-     *     distance is smaller, the range is read completely
+     * @param fewChanges the maximum number of changes in a range that is read completely
+     * @param placesAtOnce the number of the agent's changes that are looked up at once; all changes of a revision are
+     *     looked up together
      */
-    record Limits(int shortRange, int revisionsAtOnce, int leastDistance) {
-        static final Limits DEFAULT = new Limits(1_000, 10_000, 4);
+    record Limits(int fewChanges, int placesAtOnce) {
+        static final Limits DEFAULT = new Limits(1_000, 10_000);
     }
 
-    /** All revisions that changed the agent, from {@code knownFrom}, inclusive, to {@code knownTo}, exclusive. */
-    private long[] known = {};
+    /** The places of all changes of the agent from {@code knownFrom}, inclusive, to {@code knownTo}, exclusive. */
+    private List<Place> known = List.of();
 
     private long knownFrom;
     private long knownTo;
@@ -70,56 +69,84 @@ public final class EventReader {
     public Events read(long from, long to, long maxBytes) {
         long end = Math.min(
                 to, history.requireReplayable(historyId, from, namespace).revision() + 1);
-        if (agentId.isEmpty() || end - from <= limits.shortRange()) {
+        if (agentId.isEmpty() || from >= end) {
             return history.events(historyId, from, end, namespace, wanted, maxBytes);
         }
         if (from < knownFrom || from >= knownTo) {
+            if (hasFewChanges(from, end)) {
+                return history.events(historyId, from, end, namespace, wanted, maxBytes);
+            }
             lookUp(from, end);
-        }
-        if (known.length > (knownTo - knownFrom) / limits.leastDistance()) {
-            return history.events(historyId, from, Math.min(end, knownTo), namespace, wanted, maxBytes);
         }
         return readKnown(from, Math.min(end, knownTo), maxBytes);
     }
 
+    private boolean hasFewChanges(long from, long end) {
+        int few = limits.fewChanges();
+        return end - from <= few && engine.reading(reads -> reads.changes(from, end, few + 1L)) <= few;
+    }
+
     private void lookUp(long from, long end) {
-        int limit = limits.revisionsAtOnce();
-        known = engine.reading(reads -> reads.revisions(namespace, agentId, from, end, limit));
+        int limit = limits.placesAtOnce();
+        known = engine.reading(reads -> reads.places(namespace, agentId, from, end, limit));
         knownFrom = from;
-        knownTo = known.length < limit ? end : known[known.length - 1] + 1;
+        knownTo = known.size() < limit ? end : known.get(known.size() - 1).revision() + 1;
     }
 
     private Events readKnown(long from, long end, long maxBytes) {
-        int first = indexOf(from);
-        int afterLast = Math.min(indexOf(end), first + EVENTS_AT_ONCE);
-        long[] revisions = Arrays.copyOfRange(known, first, afterLast);
-        List<Event> read = revisions.length == 0
+        List<Place> inRange = known.subList(indexOf(from), indexOf(end));
+        int length = Math.min(inRange.size(), PLACES_AT_ONCE);
+        while (length < inRange.size()
+                && inRange.get(length).revision() == inRange.get(length - 1).revision()) {
+            length++;
+        }
+        List<Place> places = inRange.subList(0, length);
+        List<Event> read = places.isEmpty()
                 ? List.of()
-                : engine.reading(reads -> reads.events(namespace, agentId, revisions, maxBytes));
-        boolean isAll = read.size() == revisions.length && afterLast == indexOf(end);
-        List<Event> upToNewest = isAll ? engine.reading(reads -> reads.events(end - 1, 0)) : read;
-        // if events are missing because a removal deleted them, this call throws COMPACTED
+                : engine.reading(reads -> reads.events(namespace, agentId, places, maxBytes));
+        long found = read.stream().mapToLong(event -> event.changes().size()).sum();
+        boolean isAll = found == inRange.size();
+        OptionalLong lastAtMicros = isAll
+                ? engine.reading(reads -> reads.committedAt(end - 1))
+                : read.stream().mapToLong(Event::committedAtMicros).max();
+        // if changes are missing because a removal deleted them, this call throws COMPACTED
         history.requireReplayable(historyId, from, namespace);
-        if (!isBeginning(read, revisions) || upToNewest.isEmpty()) {
-            throw Reason.STORE_DOWN.because("the state is damaged: an event of agent " + agentId + " between revision "
+        if (lastAtMicros.isEmpty() || !isBeginning(read, places)) {
+            throw Reason.STORE_DOWN.because("the state is damaged: a change of agent " + agentId + " between revision "
                     + from + " and " + end + " is missing; restore a dump into an empty directory or database");
         }
-        Event newest = upToNewest.get(upToNewest.size() - 1);
-        return new Events(History.selected(read, namespace, wanted), newest.revision() + 1, newest.committedAtMicros());
+        long next = isAll ? end : read.get(read.size() - 1).revision() + 1;
+        return new Events(History.selected(read, namespace, wanted), next, lastAtMicros.getAsLong());
     }
 
-    private static boolean isBeginning(List<Event> read, long[] revisions) {
-        for (int i = 0; i < read.size(); i++) {
-            if (read.get(i).revision() != revisions[i]) {
+    /** Returns whether these events have exactly the first ones of these changes. */
+    private static boolean isBeginning(List<Event> read, List<Place> places) {
+        int place = 0;
+        for (Event event : read) {
+            for (int i = 0; i < event.changes().size(); i++, place++) {
+                if (place == places.size() || places.get(place).revision() != event.revision()) {
+                    return false;
+                }
+            }
+            if (place < places.size() && places.get(place).revision() == event.revision()) {
                 return false;
             }
         }
-        return read.size() > 0 || revisions.length == 0;
+        return true;
     }
 
-    /** Returns the index of the first known revision at or after a revision. */
+    /** Returns the index of the first known place at or after a revision. */
     private int indexOf(long revision) {
-        int index = Arrays.binarySearch(known, revision);
-        return index < 0 ? -index - 1 : index;
+        int low = 0;
+        int high = known.size();
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            if (known.get(middle).revision() < revision) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return low;
     }
 }

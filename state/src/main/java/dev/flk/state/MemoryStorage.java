@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
@@ -215,18 +216,65 @@ public final class MemoryStorage implements Storage, Storage.Reads {
         return page;
     }
 
+    /** The number of a place counts only the changes of the agent, because a trim may remove others before them. */
     @Override
-    public synchronized long[] revisions(String namespace, String agentId, long from, long to, int limit) {
-        return versions.entrySet().stream()
-                .filter(entry -> entry.getKey().namespace().equals(namespace)
-                        && entry.getKey().agentId().equals(agentId))
-                .flatMap(entry -> entry.getValue().stream())
-                .mapToLong(Version::revision)
-                .filter(revision -> revision >= from && revision < to)
-                .sorted()
-                .distinct()
-                .limit(limit)
-                .toArray();
+    public synchronized List<Place> places(String namespace, String agentId, long from, long to, int limit) {
+        List<Place> places = new ArrayList<>();
+        if (from < to) {
+            for (Event event : events.subMap(from, to).values()) {
+                if (places.size() >= limit) {
+                    break;
+                }
+                int count = ofAgent(event, namespace, agentId).size();
+                for (int number = 1; number <= count; number++) {
+                    places.add(new Place(event.revision(), number));
+                }
+            }
+        }
+        return places;
+    }
+
+    private static List<Change> ofAgent(Event event, String namespace, String agentId) {
+        return event.changes().stream()
+                .filter(change -> change.key().namespace().equals(namespace)
+                        && change.key().agentId().equals(agentId))
+                .toList();
+    }
+
+    @Override
+    public synchronized List<Event> events(String namespace, String agentId, List<Place> places, long maxBytes) {
+        List<Event> page = new ArrayList<>();
+        long taken = 0;
+        for (long revision :
+                places.stream().mapToLong(Place::revision).distinct().toArray()) {
+            Event event = events.get(revision);
+            List<Change> changes = event == null ? List.of() : ofAgent(event, namespace, agentId);
+            if (event == null || changes.isEmpty()) {
+                break;
+            }
+            Event found = new Event(revision, event.committedAtMicros(), changes, event.operationsTotal());
+            taken += found.bytes();
+            if (taken > maxBytes && !page.isEmpty()) {
+                break;
+            }
+            page.add(found);
+        }
+        return page;
+    }
+
+    @Override
+    public synchronized long changes(long from, long to, long enough) {
+        return from >= to
+                ? 0
+                : events.subMap(from, to).values().stream()
+                        .mapToLong(event -> event.changes().size())
+                        .sum();
+    }
+
+    @Override
+    public synchronized OptionalLong committedAt(long revision) {
+        Event event = events.get(revision);
+        return event == null ? OptionalLong.empty() : OptionalLong.of(event.committedAtMicros());
     }
 
     @Override

@@ -3,12 +3,12 @@ package dev.flk.state;
 
 import dev.flk.state.StateException.Reason;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -112,38 +112,35 @@ public interface Storage extends AutoCloseable {
         List<Event> events(long from, long maxBytes);
 
         /**
-         * Returns the revisions of a range that changed an agent, in order; if there are more than {@code limit}, only
-         * the first {@code limit}. The cost depends on the number of versions that the agent has, not on the length of
-         * the history.
+         * Returns the places of an agent's changes in a range of revisions, in order. If there are more than {@code
+         * limit}, returns only those of the first revisions that have at least {@code limit} together. The cost depends
+         * on the number of versions that the agent has, or on the number of changes in the range, whichever is lower.
          *
          * @param from the first revision; must be above the floor
          * @param to the end of the range, exclusive
          */
-        long[] revisions(String namespace, String agentId, long from, long to, int limit);
+        List<Place> places(String namespace, String agentId, long from, long to, int limit);
 
         /**
-         * Returns the events of the given revisions. An event has at least the changes of the given agent; its other
-         * changes may be left out. The list ends before the first revision that a concurrent removal has deleted.
+         * Returns the events with these changes of an agent, and with no other changes. The list ends before the first
+         * revision that a concurrent removal has deleted.
          *
-         * @param revisions revisions that changed the agent, in order; must be above the floor
+         * @param places places that {@link #places} returned, all or consecutive ones; must be above the floor
          * @param maxBytes as for {@link #events(long, long)}
          */
-        default List<Event> events(String namespace, String agentId, long[] revisions, long maxBytes) {
-            List<Event> page = new ArrayList<>();
-            long bytes = 0;
-            for (long revision : revisions) {
-                List<Event> found = events(revision, 0);
-                if (found.isEmpty() || found.get(0).revision() != revision) {
-                    break;
-                }
-                bytes += found.get(0).bytes();
-                if (bytes > maxBytes && !page.isEmpty()) {
-                    break;
-                }
-                page.add(found.get(0));
-            }
-            return page;
-        }
+        List<Event> events(String namespace, String agentId, List<Place> places, long maxBytes);
+
+        /**
+         * Returns the number of changes in a range of revisions, or any number of at least {@code enough} if there are
+         * that many.
+         *
+         * @param from the first revision
+         * @param to the end of the range, exclusive
+         */
+        long changes(long from, long to, long enough);
+
+        /** Returns the time at which a revision was committed; empty if the revision is not retained. */
+        OptionalLong committedAt(long revision);
 
         /**
          * Returns the last revision that was committed at or before {@code micros}, a time in microseconds since the
@@ -393,6 +390,13 @@ public interface Storage extends AutoCloseable {
             return new Search(jsonPath, "", Order.BY_KEY);
         }
     }
+
+    /**
+     * The place of a change in the history.
+     *
+     * @param number the number of the change among those of its revision, from 1; opaque to callers
+     */
+    record Place(long revision, int number) {}
 
     /** A key with one of its versions. */
     record Document(StateKey key, Version version) {}

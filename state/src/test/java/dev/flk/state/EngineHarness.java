@@ -229,7 +229,7 @@ final class EngineHarness implements AutoCloseable {
                         of.namespace(),
                         of.agentId(),
                         wanted,
-                        new EventReader.Limits(0, 2, 1))
+                        new EventReader.Limits(0, 2))
                 .read(engine.history().oldest(of.namespace()), Long.MAX_VALUE, 0);
     }
 

@@ -232,7 +232,7 @@ final class RandomStates {
                 one.namespace(),
                 one.agentId(),
                 ofAgent,
-                new EventReader.Limits(0, 1 + random.nextInt(5), 1));
+                new EventReader.Limits(0, 1 + random.nextInt(5)));
         List<Event> found = new ArrayList<>();
         Events part = reader.read(from, to, random.nextInt(500));
         for (long next = from; part.next() > next; part = reader.read(next, to, random.nextInt(500))) {

@@ -11,6 +11,7 @@ import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.state.Event.Change;
 import dev.flk.state.History.At;
+import dev.flk.state.History.Events;
 import dev.flk.state.History.Token;
 import dev.flk.state.StateEngine.Begun;
 import dev.flk.state.StateEngine.Settings;
@@ -18,6 +19,10 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateReads.Found;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.KeyAt;
+import dev.flk.state.Storage.Reads;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -29,7 +34,9 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -684,6 +691,94 @@ abstract class StateContract {
         assertThat(keys).containsExactly("k00007", "k09999", "k10000", "k11999");
         assertThat(state.engine.reads().agents("default", "", null, 10).entries())
                 .containsExactly("a", "b");
+    }
+
+    /** Large commits of others that also change the agent do not slow down its replay. */
+    @Test
+    void replay_ofOneAgentInLargeCommits_readsOnlyItsChanges() {
+        AtomicLong read = new AtomicLong();
+        try (EngineHarness counted = new EngineHarness(() -> counting(emptyStorage(), read))) {
+            for (int i = 1; i <= 30; i++) {
+                Operation[] operations = new Operation[300];
+                for (int k = 0; k < operations.length; k++) {
+                    operations[k] = counted.write("other", "k" + k, "" + i);
+                }
+                if (i % 3 == 0) {
+                    operations[0] = counted.write("mine", "a", "" + i);
+                    operations[150] = delete("mine", "b");
+                    operations[299] = counted.write("mine", "b", "" + i);
+                }
+                counted.apply(operations);
+            }
+            read.set(0);
+            EventReader reader = counted.engine
+                    .history()
+                    .reader(
+                            counted.engine.head().historyId(),
+                            "default",
+                            "mine",
+                            key -> key.agentId().equals("mine"));
+            List<Event> mine = new ArrayList<>();
+            for (long from = 1; from <= 30; ) {
+                Events page = reader.read(from, Long.MAX_VALUE, 100);
+                mine.addAll(page.events());
+                from = page.next();
+            }
+
+            assertThat(mine).extracting(Event::revision).containsExactly(3L, 6L, 9L, 12L, 15L, 18L, 21L, 24L, 27L, 30L);
+            assertThat(mine.get(0).operationsTotal()).isEqualTo(299);
+            assertThat(mine.get(1).changes())
+                    .containsExactly(
+                            new Change(key("mine", "a"), 2, "6", 0),
+                            new Change(key("mine", "b"), 2, null, 0),
+                            new Change(key("mine", "b"), 3, "6", 0));
+            assertThat(mine.get(9).operationsTotal()).isEqualTo(300);
+            assertThat(read.get()).as("changes read").isLessThan(60);
+
+            read.set(0);
+            counted.apply(IntStream.range(0, 2_000)
+                    .mapToObj(k -> counted.write("other", "k" + k, "31"))
+                    .toArray(Operation[]::new));
+            Events followed = reader.read(31, Long.MAX_VALUE, StateEngine.MAX_PAGE_BYTES);
+            assertThat(followed.events()).isEmpty();
+            assertThat(followed.next()).isEqualTo(32);
+            assertThat(followed.lastAtMicros()).isEqualTo(counted.engine.head().committedAtMicros());
+            assertThat(read.get()).as("changes read by a follower").isZero();
+        }
+    }
+
+    /** Returns the storage with a wrapper that counts the changes in the events that are read. */
+    private static Storage counting(Storage storage, AtomicLong read) {
+        return (Storage) wrapped(Storage.class, (method, arguments) -> {
+            if (!method.getName().equals("read")) {
+                return method.invoke(storage, arguments);
+            }
+            @SuppressWarnings("unchecked")
+            Function<Reads, Object> reading = (Function<Reads, Object>) arguments[0];
+            return storage.<Object>read(reads -> reading.apply((Reads) wrapped(Reads.class, (of, given) -> {
+                Object found = of.invoke(reads, given);
+                if (of.getName().equals("events")) {
+                    ((List<?>) found)
+                            .forEach(event ->
+                                    read.addAndGet(((Event) event).changes().size()));
+                }
+                return found;
+            })));
+        });
+    }
+
+    private interface Call {
+        Object run(Method method, Object[] arguments) throws ReflectiveOperationException;
+    }
+
+    private static Object wrapped(Class<?> type, Call call) {
+        return Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
+            try {
+                return call.run(method, arguments);
+            } catch (InvocationTargetException e) {
+                throw e.getCause();
+            }
+        });
     }
 
     @Test

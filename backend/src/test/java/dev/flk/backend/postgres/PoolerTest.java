@@ -92,8 +92,11 @@ class PoolerTest {
         assumeThat(PgBouncer.isInstalled()).as("PgBouncer is installed").isTrue();
         try (PgBouncer pooler = new PgBouncer(server, "transaction")) {
             Schema.STATE.migrate(connector(config(pooler.port())));
-            assertThat(server.number(database, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
-                            + " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))
+            assertThat(
+                            server.number(
+                                    database,
+                                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+                                            + " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))
                     .isZero();
         }
     }

@@ -24,7 +24,8 @@ public final class PgBouncer implements AutoCloseable {
     /** @param mode the pool_mode: session or transaction */
     public PgBouncer(PostgresServer server, String mode) throws IOException {
         directory = Files.createTempDirectory("flk-pgbouncer");
-        Path configuration = Files.writeString(directory.resolve("pgbouncer.ini"), """
+        Path configuration = Files.writeString(
+                directory.resolve("pgbouncer.ini"), """
                 [databases]
                 * = host=127.0.0.1 port=%d user=postgres password=%s
                 [pgbouncer]
@@ -48,8 +49,7 @@ public final class PgBouncer implements AutoCloseable {
     }
 
     private static Optional<Path> path() {
-        return Stream.concat(
-                        Stream.of(System.getenv("PATH").split(":")), Stream.of("/usr/sbin"))
+        return Stream.concat(Stream.of(System.getenv("PATH").split(":")), Stream.of("/usr/sbin"))
                 .map(directory -> Path.of(directory, PROGRAM))
                 .filter(Files::isExecutable)
                 .findFirst();

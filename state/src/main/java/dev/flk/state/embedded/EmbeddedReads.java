@@ -12,6 +12,7 @@ import dev.flk.state.Storage.Head;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Newest;
 import dev.flk.state.Storage.Page;
+import dev.flk.state.Storage.Place;
 import dev.flk.state.Storage.RequestKey;
 import dev.flk.state.Version;
 import dev.flk.state.embedded.StateLayout.Header;
@@ -19,12 +20,14 @@ import dev.flk.state.embedded.StateLayout.Pointer;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
-import java.util.TreeSet;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +40,8 @@ import org.jspecify.annotations.Nullable;
  */
 record EmbeddedReads(Database db, Supplier<Head> head) implements Storage.Reads {
     private static final int EXAMINED_AT_ONCE = 10_000;
+    /** The maximum number of revisions whose changes are counted. */
+    private static final int SHORT_RANGE = 1_000;
 
     /**
      * Returns the state needed to decide commits: the current head, the newest versions of these keys, and the
@@ -292,22 +297,132 @@ record EmbeddedReads(Database db, Supplier<Head> head) implements Storage.Reads 
         return changes;
     }
 
+    /**
+     * Looks for the places in the agent's versions. If the range is short and has fewer changes than the agent has
+     * versions to examine, looks for them in the changes of the range instead.
+     */
     @Override
-    public long[] revisions(String namespace, String agentId, long from, long to, int limit) {
-        TreeSet<Long> first = new TreeSet<>();
+    public List<Place> places(String namespace, String agentId, long from, long to, int limit) {
+        long most = to - from <= SHORT_RANGE ? changes(from, to, Long.MAX_VALUE) : Long.MAX_VALUE;
+        return placesByVersions(namespace, agentId, from, to, limit, most)
+                .orElseGet(() -> placesByChanges(namespace, agentId, from, to, limit));
+    }
+
+    /** @param most the number of versions and keys after which to give up and return empty */
+    private Optional<List<Place>> placesByVersions(
+            String namespace, String agentId, long from, long to, int limit, long most) {
+        TreeMap<Long, List<Place>> first = new TreeMap<>();
+        int count = 0;
+        long end = to;
         byte[] prefix = prefix(namespace, agentId);
         try (Scan versions = new Scan(db, db.versions(), prefix)) {
-            for (boolean isThere = versions.seek(prefix); isThere; isThere = versions.next()) {
-                long revision = Pointer.decode(versions.value()).revision();
-                if (revision >= from && revision < to && (first.size() < limit || revision < first.last())) {
-                    first.add(revision);
-                    if (first.size() > limit) {
-                        first.pollLast();
+            long examined = 0;
+            for (boolean isThere = versions.seek(prefix); isThere; examined++) {
+                if (examined > most) {
+                    return Optional.empty();
+                }
+                Pointer pointer = Pointer.decode(versions.value());
+                byte[] latest = Arrays.copyOf(versions.key(), versions.key().length - StateLayout.PLACE_BYTES);
+                if (pointer.revision() >= end) {
+                    // the versions of a key are ordered from the newest to the oldest
+                    isThere = versions.seek(StateLayout.version(latest, end - 1, -1));
+                } else if (pointer.revision() < from) {
+                    isThere = versions.seek(behind(latest));
+                } else {
+                    first.computeIfAbsent(pointer.revision(), revision -> new ArrayList<>())
+                            .add(new Place(pointer.revision(), pointer.place()));
+                    count++;
+                    while (count - first.lastEntry().getValue().size() >= limit) {
+                        count -= first.pollLastEntry().getValue().size();
+                        end = first.lastKey() + 1;
                     }
+                    isThere = versions.next();
                 }
             }
         }
-        return first.stream().mapToLong(revision -> revision).toArray();
+        return Optional.of(first.values().stream()
+                .flatMap(places -> places.stream().sorted(Comparator.comparingInt(Place::number)))
+                .toList());
+    }
+
+    private List<Place> placesByChanges(String namespace, String agentId, long from, long to, int limit) {
+        List<Place> places = new ArrayList<>();
+        try (Scan events = new Scan(db, db.events(), new byte[0])) {
+            for (boolean isThere = events.seek(StateLayout.event(from, 0)); isThere; isThere = events.next()) {
+                ByteBuffer key = ByteBuffer.wrap(events.key());
+                long revision = key.getLong();
+                int number = key.getInt();
+                boolean isFull = number == 0 && places.size() >= limit;
+                if (revision >= to || isFull) {
+                    break;
+                }
+                if (number > 0 && StateLayout.isOfAgent(events.value(), namespace, agentId)) {
+                    places.add(new Place(revision, number));
+                }
+            }
+        }
+        return places;
+    }
+
+    @Override
+    public List<Event> events(String namespace, String agentId, List<Place> places, long maxBytes) {
+        List<Event> page = new ArrayList<>();
+        long bytes = 0;
+        try (Scan events = new Scan(db, db.events(), new byte[0])) {
+            boolean isThere = false;
+            for (int i = 0; i < places.size(); ) {
+                long revision = places.get(i).revision();
+                isThere = isAt(events, StateLayout.event(revision, 0), isThere);
+                if (!isThere) {
+                    return page;
+                }
+                Header header = Header.decode(events.value());
+                List<Change> changes = new ArrayList<>();
+                for (; i < places.size() && places.get(i).revision() == revision; i++) {
+                    isThere = isAt(
+                            events, StateLayout.event(revision, places.get(i).number()), isThere);
+                    if (!isThere) {
+                        return page;
+                    }
+                    changes.add(StateLayout.change(events.value()));
+                }
+                Event event = new Event(revision, header.committedAtMicros(), changes, header.total());
+                bytes += event.bytes();
+                if (bytes > maxBytes && !page.isEmpty()) {
+                    break;
+                }
+                page.add(event);
+            }
+        }
+        return page;
+    }
+
+    /**
+     * Moves to a key and returns whether it exists. The key is often the next one, which is cheaper than a seek.
+     *
+     * @param isThere whether the scan is at an earlier key
+     */
+    private static boolean isAt(Scan events, byte[] key, boolean isThere) {
+        return (isThere && events.next() && Arrays.equals(events.key(), key))
+                || (events.seek(key) && Arrays.equals(events.key(), key));
+    }
+
+    @Override
+    public long changes(long from, long to, long enough) {
+        long changes = 0;
+        for (long revision = from; revision < to && changes < enough; revision++) {
+            byte[] header = db.get(db.events(), StateLayout.event(revision, 0));
+            changes += header == null ? 0 : Header.decode(header).kept();
+        }
+        return changes;
+    }
+
+    @Override
+    public OptionalLong committedAt(long revision) {
+        byte[] header = db.get(db.events(), StateLayout.event(revision, 0));
+        return header == null
+                ? OptionalLong.empty()
+                : OptionalLong.of(Header.decode(header).committedAtMicros());
     }
 
     @Override

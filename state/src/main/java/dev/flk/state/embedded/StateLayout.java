@@ -266,6 +266,15 @@ final class StateLayout {
         return new Change(key, version, kind == DELETED ? null : text(value, jsonAt, value.length), ttlMicros);
     }
 
+    /** Returns whether an encoded change is of this agent; decodes only the names. */
+    static boolean isOfAgent(byte[] change, String namespace, String agentId) {
+        ByteBuffer bytes = ByteBuffer.wrap(change, 1 + Long.BYTES, 2 * Short.BYTES);
+        int agentAt = CHANGE_HEAD_BYTES + bytes.getShort();
+        int nameAt = agentAt + bytes.getShort();
+        return text(change, CHANGE_HEAD_BYTES, agentAt).equals(namespace)
+                && text(change, agentAt, nameAt).equals(agentId);
+    }
+
     /** Returns the key of an entry that orders the keys in {@code latest} by the ends of their lifetimes. */
     static byte[] lifetime(long expiresAtMicros, byte[] latest) {
         return ByteBuffer.allocate(1 + Long.BYTES + latest.length)

@@ -31,6 +31,7 @@ final class DatabaseCalls implements AutoCloseable {
     private volatile boolean isPrepared;
     /** Whether the next {@link #open} must prepare the database again. */
     private volatile boolean isOutdated;
+
     private volatile boolean isClosed;
 
     /** Creates an object that owns {@code database} and closes it. Only {@link #open} connects to the server. */

@@ -281,7 +281,8 @@ final class KnownHistory implements AutoCloseable {
     }
 
     private static boolean isNewer(Head head, Touches touches, Known than) {
-        return head.revision() > than.revision() || touches.number() > than.touches().number();
+        return head.revision() > than.revision()
+                || touches.number() > than.touches().number();
     }
 
     private synchronized void reachedFarther(Head head, Touches touches) {

@@ -19,7 +19,6 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
@@ -28,6 +27,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.PrimitiveIterator;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -78,8 +78,7 @@ public final class PostgresStorage implements Storage, Storage.Reads {
      * @param since the known state before the database was read
      * @param clockMicros the server's time
      */
-    private record Found(
-            Head head, Touches touches, Optional<String> contradiction, Known since, long clockMicros) {}
+    private record Found(Head head, Touches touches, Optional<String> contradiction, Known since, long clockMicros) {}
 
     /**
      * Creates a storage that is not connected yet.
@@ -635,38 +634,50 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     @Override
-    public long[] revisions(String namespace, String agentId, long from, long to, int limit) {
+    public List<Place> places(String namespace, String agentId, long from, long to, int limit) {
         return calls.reading(connection -> {
-            LongStream.Builder found = LongStream.builder();
+            List<Place> places = new ArrayList<>();
             Jdbc.each(
                     connection,
-                    Sql.REVISIONS,
-                    row -> {
-                        found.add(row.getLong(1));
-                        return true;
-                    },
+                    Sql.PLACES,
+                    row -> places.add(new Place(row.getLong(1), row.getInt(2))),
                     namespace,
                     agentId,
                     from,
                     to,
                     limit);
-            return found.build().toArray();
+            return places;
         });
     }
 
     @Override
-    public List<Event> events(String namespace, String agentId, long[] revisions, long maxBytes) {
+    public List<Event> events(String namespace, String agentId, List<Place> places, long maxBytes) {
+        List<Long> revisions = places.stream().map(Place::revision).toList();
         return calls.reading(connection -> {
-            Reading reading = new Reading(maxBytes, Arrays.stream(revisions).iterator());
+            Reading reading = new Reading(
+                    maxBytes,
+                    revisions.stream().mapToLong(Long::longValue).distinct().iterator());
             Jdbc.each(
                     connection,
-                    Sql.EVENTS_OF_AGENT,
+                    Sql.EVENTS_AT_PLACES,
                     reading::add,
-                    new Jdbc.Values("bigint", Arrays.stream(revisions).boxed().toList()),
-                    namespace,
-                    agentId);
+                    new Jdbc.Values("bigint", revisions),
+                    new Jdbc.Values("int", places.stream().map(Place::number).toList()));
             return reading.end();
         });
+    }
+
+    @Override
+    public long changes(long from, long to, long enough) {
+        return calls.reading(connection -> Jdbc.one(connection, Sql.CHANGES, row -> row.getLong(1), from, to)
+                .orElseThrow());
+    }
+
+    @Override
+    public OptionalLong committedAt(long revision) {
+        return calls.reading(connection -> Jdbc.one(connection, Sql.COMMITTED_AT, row -> row.getLong(1), revision)
+                .map(OptionalLong::of)
+                .orElseGet(OptionalLong::empty));
     }
 
     /**

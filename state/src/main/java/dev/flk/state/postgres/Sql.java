@@ -134,18 +134,28 @@ final class Sql {
             WHERE event.revision >= ? AND event.revision < ? ORDER BY event.revision, v.place""";
 
     /**
-     * A query for the revisions that changed an agent. The expression {@code revision + 0} makes Postgres read the
-     * agent's versions instead of walking all revisions in order.
+     * A query for the places of an agent's changes in a range of revisions, including all those of the last revision.
+     * Because the inner query is materialized, Postgres chooses between the index of the agent's versions and that of
+     * the revisions by the number of rows in each; the limit would make it walk all revisions in order.
      */
-    static final String REVISIONS = """
-            SELECT DISTINCT revision + 0 FROM flk_state_versions
-            WHERE namespace = ? AND agent_id = ? AND revision >= ? AND revision < ? ORDER BY 1 LIMIT ?""";
+    static final String PLACES = """
+            WITH found AS MATERIALIZED (
+                SELECT revision, place FROM flk_state_versions
+                WHERE namespace = ? AND agent_id = ? AND revision >= ? AND revision < ?),
+            lowest AS (SELECT revision, place FROM found ORDER BY revision FETCH FIRST (?) ROWS WITH TIES)
+            SELECT revision, place FROM lowest ORDER BY revision, place""";
 
-    static final String EVENTS_OF_AGENT = """
+    static final String EVENTS_AT_PLACES = """
             SELECT event.revision, event.committed_at, event.changes, namespace, agent_id, key, version, ttl, value
-            FROM flk_state_events AS event JOIN flk_state_versions AS v ON v.revision = event.revision
-            WHERE event.revision = ANY (?::bigint[]) AND namespace = ? AND agent_id = ?
+            FROM unnest(?::bigint[], ?::int[]) AS wanted (revision, place)
+            JOIN flk_state_versions AS v ON v.revision = wanted.revision AND v.place = wanted.place
+            JOIN flk_state_events AS event ON event.revision = v.revision
             ORDER BY event.revision, v.place""";
+
+    static final String CHANGES =
+            "SELECT coalesce(sum(changes), 0) FROM flk_state_events WHERE revision >= ? AND revision < ?";
+
+    static final String COMMITTED_AT = "SELECT committed_at FROM flk_state_events WHERE revision = ?";
 
     static final String REVISION_AT = """
             SELECT greatest(floor, (
