@@ -26,8 +26,8 @@ final class NumberColumn {
     private static final String BLANKS = " \u00a0\u2009\u202f";
 
     private static final String APOSTROPHES = "'\u2019";
-    private static final Pattern GROUPED =
-            Pattern.compile("[+-]?[1-9]\\d{0,2}(?:([.,_" + BLANKS + APOSTROPHES + "])\\d{3})(?:\\1\\d{3})*(?:[.,]\\d*)?");
+    private static final Pattern GROUPED = Pattern.compile(
+            "[+-]?[1-9]\\d{0,2}(?:([.,_" + BLANKS + APOSTROPHES + "])\\d{3})(?:\\1\\d{3})*(?:[.,]\\d*)?");
 
     /** The message about a cell that is no number in any notation. */
     static final String NO_NUMBER = "is not a decimal number";
