@@ -249,7 +249,8 @@ public final class CsvRows {
     private boolean isHeld() {
         Optional<String> unsettled = following.isPresent() ? unsettledNumber() : Optional.empty();
         if (unsettled.isPresent() && !isHeldReported) {
-            following.ifPresent(notices -> notices.waiting(unsettled.get() + "; the rows wait until a later row shows it"));
+            following.ifPresent(
+                    notices -> notices.waiting(unsettled.get() + "; the rows wait until a later row shows it"));
             isHeldReported = true;
         }
         return unsettled.isPresent();

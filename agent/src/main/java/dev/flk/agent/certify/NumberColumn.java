@@ -26,8 +26,8 @@ final class NumberColumn {
     private static final String BLANKS = " \u00a0\u2009\u202f";
 
     private static final String APOSTROPHES = "'\u2019";
-    private static final Pattern GROUPED =
-            Pattern.compile("[+-]?\\d{1,3}(?:([.,_" + BLANKS + APOSTROPHES + "])\\d{3})(?:\\1\\d{3})*(?:[.,]\\d*)?");
+    private static final Pattern GROUPED = Pattern.compile(
+            "[+-]?[1-9]\\d{0,2}(?:([.,_" + BLANKS + APOSTROPHES + "])\\d{3})(?:\\1\\d{3})*(?:[.,]\\d*)?");
 
     /** The message about a cell that is no number in any notation. */
     static final String NO_NUMBER = "is not a decimal number";
@@ -70,7 +70,7 @@ final class NumberColumn {
 
     private static Pattern groupedBy(char grouping) {
         String marks = grouping == '\'' ? APOSTROPHES : grouping == ' ' ? BLANKS : String.valueOf(grouping);
-        return Pattern.compile("([+-]?\\d{1,3})((?:[" + marks + "]\\d{3})+)(|[.,]\\d*)");
+        return Pattern.compile("([+-]?[1-9]\\d{0,2})((?:[" + marks + "]\\d{3})+)(|[.,]\\d*)");
     }
 
     /** Returns whether a text is a number with a point or a comma as its decimal separator. */

@@ -144,8 +144,9 @@ final class RowOrder {
 
     private void requireRoom() throws MalformedCsv {
         if (open.size() > MOST_WAITING || (following.isPresent() && settled.size() > MOST_WAITING)) {
-            throw new MalformedCsv("more than " + MOST_WAITING + " rows wait for a row that settles what they mean; give"
-                    + " it by an option, or write the offset after times that occur twice");
+            throw new MalformedCsv(
+                    "more than " + MOST_WAITING + " rows wait for a row that settles what they mean; give"
+                            + " it by an option, or write the offset after times that occur twice");
         }
     }
 

@@ -4,6 +4,7 @@ package dev.flk.agent.certify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.flk.agent.certify.CsvFormat.Notation;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.certificate.Certificate;
@@ -223,6 +224,27 @@ class CsvFilesTest {
         format.decimal = Optional.of(',');
 
         accepted(file, TIME_AND_TEMP, format);
+    }
+
+    @Test
+    void groupedNumbers_whoseGroupsAreNotThousands_areRefused() {
+        CsvFormat format = new CsvFormat(
+                true,
+                0,
+                Optional.empty(),
+                Optional.empty(),
+                Set.of(),
+                Optional.empty(),
+                ZoneOffset.UTC,
+                false,
+                new Notation(Optional.empty(), Optional.of('.'), Optional.empty(), 0));
+        for (String number : List.of("0.125", "1.25", "1.0025", "12.34.567", "1234.567", "1.002.5")) {
+            assertThatExceptionOfType(MalformedCsv.class)
+                    .as(number)
+                    .isThrownBy(() -> certify(
+                            new ByteArrayInputStream(utf8("time;temp\n1;" + number + "\n")), TIME_AND_TEMP, format))
+                    .withMessageContainingAll("line 2: column temp: ", number, " is not a decimal number");
+        }
     }
 
     @Test
