@@ -236,7 +236,8 @@ final class RestoreSimulationTest {
         settle();
         int copy = 1;
         copyTo(copy);
-        for (char step : schedule.toCharArray()) {
+        for (int i = 0; i < schedule.length(); i++) {
+            char step = schedule.charAt(i);
             if (LOSSES.indexOf(step) >= 0) {
                 lose(step);
             } else {
@@ -281,7 +282,6 @@ final class RestoreSimulationTest {
     }
 
     private void runAll(char loss) throws Exception {
-        postgres.execute(database, "SELECT 1");
         tables.openWriter().close(); // creates the tables
         List<String> afterLoss = new ArrayList<>();
         merge("", "bgcf", "p", afterLoss);
