@@ -220,7 +220,6 @@ class UnprovenRefusalTest extends SendingTest {
 
         rig.untilEmpty();
 
-        assertThat(rig.nanos.get())
-                .isGreaterThanOrEqualTo(Duration.ofMinutes(5).toNanos());
+        assertThat(rig.nanos.get()).isGreaterThanOrEqualTo(Duration.ofMinutes(5).toNanos());
     }
 }
