@@ -64,8 +64,8 @@ public final class PgBouncer implements AutoCloseable {
         if (!process.isAlive()) {
             throw new IllegalStateException("PgBouncer ended: " + Files.readString(directory.resolve("output")));
         }
-        try (Socket unused = new Socket(InetAddress.getLoopbackAddress(), port)) {
-            return true;
+        try (Socket opened = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            return opened.isConnected();
         } catch (IOException e) {
             return false;
         }
