@@ -54,6 +54,9 @@ final class Context {
         if (name.equals("-")) {
             return in;
         }
+        if (name.isEmpty()) {
+            throw new UsageError("the name of the file is empty");
+        }
         Path path = Path.of(name);
         if (Files.isDirectory(path)) {
             throw new IOException(name + " is a directory; name a file");

@@ -5,8 +5,10 @@ import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.cli.IoMessages;
+import dev.flk.program.cli.TypedPaths;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
+import java.nio.file.InvalidPathException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,6 +49,10 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         if (e instanceof UsageError) {
             say(e.getMessage());
             offerHelp(command);
+            return ExitCode.USAGE;
+        }
+        if (e instanceof InvalidPathException name) {
+            say(TypedPaths.describe(name));
             return ExitCode.USAGE;
         }
         if (e instanceof InvalidConfig config) {

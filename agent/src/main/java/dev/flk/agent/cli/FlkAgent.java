@@ -4,6 +4,7 @@ package dev.flk.agent.cli;
 import ch.qos.logback.classic.Level;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.program.cli.Subcommands;
+import dev.flk.program.cli.TypedPaths;
 import dev.flk.program.config.Key;
 import dev.flk.program.logging.LogOutput;
 import java.io.InputStream;
@@ -13,6 +14,7 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -67,6 +69,7 @@ public final class FlkAgent implements Runnable {
     private CommandLine commandLine(Consumer<CommandLine> addSubcommands) {
         CommandLine commands = new CommandLine(this);
         addSubcommands.accept(commands);
+        TypedPaths.in(commands);
         // sets the footer here, because subcommands would inherit a footer from the annotation
         commands.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
@@ -86,6 +89,11 @@ public final class FlkAgent implements Runnable {
 
     /** Runs a command line; returns the exit code. */
     public int run(String... args) {
+        Optional<String> problem = TypedPaths.problem(System.getProperty("user.dir", ""), args);
+        if (problem.isPresent()) {
+            context.complain(problem.get());
+            return CommandLine.ExitCode.USAGE;
+        }
         return commandLine(program -> subcommands.addTo(program, args)).execute(args);
     }
 

@@ -6,12 +6,14 @@ import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.keys.SigningConfig;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Subcommands;
+import dev.flk.program.cli.TypedPaths;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.wal.segment.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.List;
@@ -21,7 +23,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -64,9 +65,6 @@ public final class CommandLineProgram {
 
     static final String NAME = "flk-backend";
 
-    /** The character that Java substitutes for bytes of an argument that it can't decode in the locale's encoding. */
-    private static final char LOST = '\uFFFD';
-
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
     private final BackendCommand root;
@@ -103,6 +101,7 @@ public final class CommandLineProgram {
     private CommandLine commandLine(Consumer<CommandLine> addSubcommands) {
         CommandLine commands = new CommandLine(root);
         addSubcommands.accept(commands);
+        TypedPaths.in(commands);
         commands.setOut(out)
                 .setErr(err)
                 .setParameterExceptionHandler((mistake, arguments) -> refuse(mistake))
@@ -135,9 +134,9 @@ public final class CommandLineProgram {
 
     /** Runs a command line and returns its exit code. */
     public int run(String... args) {
-        if (Stream.of(args).anyMatch(text -> text.indexOf(LOST) >= 0)) {
-            err.println(NAME + ": an argument is not UTF-8, or this locale can't represent it; start with"
-                    + " LC_ALL=C.UTF-8");
+        Optional<String> problem = TypedPaths.problem(System.getProperty("user.dir", ""), args);
+        if (problem.isPresent()) {
+            err.println(NAME + ": " + problem.get());
             err.flush();
             return ExitCode.USAGE;
         }
@@ -150,6 +149,10 @@ public final class CommandLineProgram {
     private static int fail(Exception failure, PrintWriter err) throws Exception {
         if (failure instanceof InvalidConfig invalid) {
             report(invalid.problems(), err);
+            return ExitCode.USAGE;
+        }
+        if (failure instanceof InvalidPathException name) {
+            err.println(NAME + ": " + TypedPaths.describe(name));
             return ExitCode.USAGE;
         }
         if (failure instanceof IOException io) {

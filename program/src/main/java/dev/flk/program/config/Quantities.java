@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.config;
 
+import dev.flk.program.files.PathNames;
 import java.math.BigDecimal;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
@@ -149,12 +149,9 @@ public final class Quantities {
         return value;
     }
 
+    /** Parses the name of a file or directory. */
     public static Path path(String text) {
-        try {
-            return Path.of(text);
-        } catch (InvalidPathException e) {
-            throw new IllegalArgumentException("not a path: " + e.getReason(), e);
-        }
+        return PathNames.parse(text);
     }
 
     /** Returns the text unchanged. */

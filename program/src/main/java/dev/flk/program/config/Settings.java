@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.config;
 
+import dev.flk.program.cli.IoMessages;
 import dev.flk.program.config.Key.Shown;
 import dev.flk.program.diagnostics.UriSecrets;
+import dev.flk.program.files.PathNames;
 import dev.flk.program.files.RegularFile;
 import java.io.IOException;
 import java.io.Reader;
@@ -366,7 +368,10 @@ public final class Settings {
         if (e instanceof CharacterCodingException) {
             return "it is not UTF-8";
         }
-        return String.valueOf(e.getMessage());
+        if (e instanceof InvalidPathException name) {
+            return PathNames.reason(name);
+        }
+        return e instanceof IOException io ? IoMessages.reason(io) : String.valueOf(e.getMessage());
     }
 
     private static String shown(Key<?> key, String text) {
