@@ -3,7 +3,6 @@ package dev.flk.agent.certify;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Measures.Coherence;
@@ -21,7 +20,6 @@ import dev.flk.verification.Policy;
 import dev.flk.verification.TheilSen;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -33,7 +31,6 @@ import java.util.ArrayList;
 import java.util.DoubleSummaryStatistics;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.function.Consumer;
 
 /**
  * The computation of an unsigned certificate for each window. D̂, regime and budget are computed by the verifier's
@@ -73,7 +70,7 @@ public final class Certifier {
             Instant.parse("9999-12-31T00:00:00Z").getEpochSecond();
 
     private final List<String> shardIds;
-    private int dealt;
+    private long dealt;
 
     /** Creates a certifier that assigns the windows to these shards in turn. */
     public Certifier(List<String> shardIds) {
@@ -111,56 +108,21 @@ public final class Certifier {
      */
     public List<byte[]> certify(CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
-        windows.cut(csv, window -> certificates.add(certificate(window, nextShard())));
+        windows.cut(csv, window -> certificates.add(next(window)));
         if (certificates.isEmpty()) {
             throw csv.noRows();
         }
         return certificates;
     }
 
-    /**
-     * Certifies each window of a growing CSV as soon as the window is complete, until the stream ends. Rows after the
-     * last complete window are not certified.
-     *
-     * @param each a consumer of the certificates, in order
-     * @throws MalformedCsv if a line has a mistake; the message names the line. Windows that were complete before that
-     *     line are certified
-     */
-    public void follow(InputStream csv, Columns columns, CsvFormat format, Windows windows, Consumer<byte[]> each)
-            throws IOException, MalformedCsv {
-        EndNoticed noticed = new EndNoticed(csv);
-        windows.cut(new CsvRows(noticed, columns, format), window -> {
-            if (!noticed.ended) {
-                each.accept(certificate(window, nextShard()));
-            }
-        });
+    /** Returns the next certificate, of the next shard in turn. */
+    byte[] next(Window window) {
+        return certificate(window, nextShard());
     }
 
-    /**
-     * A stream that records whether its end was reached. At the end, {@link Windows#cut} passes on the last window,
-     * even if it is incomplete. {@link Certifier#follow} recognises this window by the recorded end, and does not
-     * certify it.
-     */
-    private static final class EndNoticed extends FilterInputStream {
-        private boolean ended;
-
-        EndNoticed(InputStream csv) {
-            super(csv);
-        }
-
-        @Override
-        public int read() throws IOException {
-            int b = super.read();
-            ended |= b < 0;
-            return b;
-        }
-
-        @Override
-        public int read(byte[] target, int offset, int length) throws IOException {
-            int read = super.read(target, offset, length);
-            ended |= read < 0;
-            return read;
-        }
+    /** Continues after the first {@code windows} windows: assigns the next window to the shard whose turn it is. */
+    void skip(long windows) {
+        dealt = windows;
     }
 
     /**
@@ -195,7 +157,7 @@ public final class Certifier {
     }
 
     private String nextShard() {
-        return shardIds.get(dealt++ % shardIds.size());
+        return shardIds.get((int) (dealt++ % shardIds.size()));
     }
 
     static byte[] certificate(Window window, String shardId) {

@@ -34,7 +34,49 @@ public sealed interface Windows {
      * Passes each window to {@code each}, in order, as soon as the window is complete. After the last row, passes the
      * last window even if it is incomplete. Windows without rows are skipped.
      */
-    void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv;
+    default void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv {
+        Cutter cutter = cutter(each);
+        for (Row row = rows.next(); row != null; row = rows.next()) {
+            cutter.add(row, rows);
+        }
+        cutter.end(rows);
+    }
+
+    /** Returns a cutter that passes each window to {@code each}, in order, as soon as the window is complete. */
+    Cutter cutter(Consumer<Window> each);
+
+    /** Returns the rule for the windows after the first {@code windows} windows. */
+    Windows after(long windows);
+
+    /** Divides rows, which are added one after the other, into windows. Not safe for several threads. */
+    abstract class Cutter {
+        final Consumer<Window> each;
+        final List<Row> open = new ArrayList<>();
+
+        private Cutter(Consumer<Window> each) {
+            this.each = each;
+        }
+
+        /**
+         * Adds a row to the open window, and passes on the window that this completes.
+         *
+         * @param from the reader of the row
+         */
+        abstract void add(Row row, CsvRows from) throws MalformedCsv;
+
+        /** Passes on the open window, even if it is incomplete, unless it has no rows. */
+        abstract void end(CsvRows from);
+
+        /** Returns the number of rows in the open window. */
+        int openRows() {
+            return open.size();
+        }
+
+        void pass(long number, boolean hasTimes, boolean cut) {
+            each.accept(new Window(number, open, hasTimes, cut));
+            open.clear();
+        }
+    }
 
     /** The rule of {@link Windows#byCount}. */
     record ByCount(int rowsPerWindow, long firstNumber) implements Windows {
@@ -54,19 +96,30 @@ public sealed interface Windows {
         }
 
         @Override
-        public void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv {
-            long number = firstNumber;
-            List<Row> open = new ArrayList<>();
-            for (Row row = rows.next(); row != null; row = rows.next()) {
-                open.add(row);
-                if (open.size() == rowsPerWindow) {
-                    each.accept(new Window(number++, open, rows.hasTimes(), false));
-                    open.clear();
+        public Cutter cutter(Consumer<Window> each) {
+            return new Cutter(each) {
+                private long number = firstNumber;
+
+                @Override
+                void add(Row row, CsvRows from) {
+                    open.add(row);
+                    if (open.size() == rowsPerWindow) {
+                        pass(number++, from.hasTimes(), false);
+                    }
                 }
-            }
-            if (!open.isEmpty()) {
-                each.accept(new Window(number, open, rows.hasTimes(), true));
-            }
+
+                @Override
+                void end(CsvRows from) {
+                    if (!open.isEmpty()) {
+                        pass(number, from.hasTimes(), true);
+                    }
+                }
+            };
+        }
+
+        @Override
+        public Windows after(long windows) {
+            return new ByCount(rowsPerWindow, firstNumber + windows);
         }
     }
 
@@ -79,23 +132,34 @@ public sealed interface Windows {
         }
 
         @Override
-        public void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv {
-            long number = -1;
-            List<Row> open = new ArrayList<>();
-            for (Row row = rows.next(); row != null; row = rows.next()) {
-                long of = numberOf(row, rows);
-                if (of > number && !open.isEmpty()) {
-                    each.accept(new Window(number, open, rows.hasTimes(), false));
-                    open.clear();
+        public Cutter cutter(Consumer<Window> each) {
+            return new Cutter(each) {
+                private long number = -1;
+
+                @Override
+                void add(Row row, CsvRows from) throws MalformedCsv {
+                    long of = numberOf(row, from);
+                    if (of > number && !open.isEmpty()) {
+                        pass(number, from.hasTimes(), false);
+                    }
+                    number = of;
+                    open.add(row);
                 }
-                number = of;
-                open.add(row);
-            }
-            if (!open.isEmpty()) {
-                // the last window is not marked as cut, because the data does not show whether rows of this window are
-                // missing. It is short only if it has too few rows to measure
-                each.accept(new Window(number, open, rows.hasTimes(), false));
-            }
+
+                @Override
+                void end(CsvRows from) {
+                    if (!open.isEmpty()) {
+                        // the last window is not marked as cut, because the data does not show whether rows of this
+                        // window are missing. It is short only if it has too few rows to measure
+                        pass(number, from.hasTimes(), false);
+                    }
+                }
+            };
+        }
+
+        @Override
+        public Windows after(long windows) {
+            return this;
         }
 
         private long numberOf(Row row, CsvRows rows) throws MalformedCsv {

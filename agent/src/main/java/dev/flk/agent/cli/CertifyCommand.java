@@ -10,6 +10,7 @@ import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Preview;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.follow.Position;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import dev.flk.program.cli.ErrorMessages;
@@ -163,8 +164,8 @@ final class CertifyCommand implements Callable<Integer> {
                 names = "--follow",
                 description = {
                     "Keep reading as the file grows, and certify each window as",
-                    "soon as it is complete, until stopped; a restart resumes",
-                    "after the last certified window."
+                    "soon as it is complete, until stopped, also while it is",
+                    "rotated; a restart resumes after the last certified window."
                 })
         private boolean follow;
 
@@ -230,13 +231,15 @@ final class CertifyCommand implements Callable<Integer> {
         if (isSorted) {
             throw new UsageError("--sort needs a complete file and can't be combined with --follow");
         }
-        try (InputStream csv = new BufferedInputStream(context.open(file))) {
-            if (CsvFormat.isGzip(csv)) {
-                throw new UsageError("--follow reads a growing file as text, but " + file + " is compressed");
+        Path csv = Path.of(file);
+        if (Files.exists(csv) || Position.read(csv).isEmpty()) { // a followed file is missing while it is rotated
+            try (InputStream bytes = new BufferedInputStream(context.open(file))) {
+                if (CsvFormat.isGzip(bytes)) {
+                    throw new UsageError("--follow reads a growing file as text, but " + file + " is compressed");
+                }
             }
         }
-        long certified =
-                new CsvFollower(config, Path.of(file), context).run(certifier(config), columns(), format(), windows());
+        long certified = new CsvFollower(config, csv, context).run(certifier(config), columns(), format(), windows());
         context.say(certified + " windows of " + file + " are certified");
         return 0;
     }

@@ -5,85 +5,85 @@ import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.certify.FollowedRows;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.follow.FollowedFile;
+import dev.flk.agent.follow.Position;
+import dev.flk.agent.follow.Position.CertifiedRows;
+import dev.flk.agent.follow.RotatedCsv;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.source.Intake;
 import dev.flk.canonical.Sha256;
-import dev.flk.program.files.RegularFile;
-import java.io.ByteArrayOutputStream;
-import java.io.FilterInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.util.Arrays;
+import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Objects;
-import java.util.UUID;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The follower of a growing CSV. It adds a certificate to the outbox for every complete window. The number of certified
- * windows is stored in a file next to the CSV, and a restart skips these windows. If a crash comes before the number is
- * on disk, the last certificates are added again with the same {@code pcs_id}, and the backend records each of them
- * once. Following ends when {@link #stop} is called, or when the CSV is removed, replaced or truncated.
- *
- * <p>The first line of the state file has the inode of the CSV, the number of bytes at its beginning that are compared,
- * their digest, and a digest of the options that determine the windows, separated by blanks. Earlier versions wrote
- * only the inode. The second line has the number of certified windows.
+ * The follower of a CSV that grows and is rotated. It adds a certificate to the outbox for every complete window. The
+ * position after the certified windows is stored in a file next to the CSV, and a restart continues there. If a crash
+ * comes before the position is on disk, the last certificates are added again with the same {@code pcs_id}, and the
+ * backend records each of them once. Following ends when {@link #stop} is called.
  */
 final class CsvFollower {
+    private static final Logger LOG = LoggerFactory.getLogger(CsvFollower.class);
     private static final long LOOK_EVERY_MILLIS = 500;
-    /**
-     * The maximum number of bytes at the beginning of the CSV that are compared, so that a later file with the same
-     * inode is recognised as another file.
-     */
-    private static final int BEGINNING_BYTES = 4096;
 
     private final AgentConfig config;
     private final Path csv;
-    private final Path state;
     private final Context context;
+    private final BooleanSupplier looks;
     private final CountDownLatch stop = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
-    private final ByteArrayOutputStream beginning = new ByteArrayOutputStream();
-    private String inode = "";
     private String options = "";
-    private long bytesRead;
+    /** The number of windows whose certificates were added to the outbox, in this run and in earlier runs. */
     private long certified;
-    private long seen;
+    /** The number of windows at the beginning of the rows that this run reads, but does not certify again. */
+    private long windowsToSkip;
+
+    private boolean isAdded;
 
     CsvFollower(AgentConfig config, Path csv, Context context) {
         this.config = config;
         this.csv = csv;
-        this.state = csv.resolveSibling(csv.getFileName() + ".certified");
         this.context = context;
+        this.looks = this::isStopped;
     }
 
     /**
-     * Certifies windows until {@link #stop} is called, or the file is removed, replaced or truncated. Returns the
-     * number of windows of the file whose certificates were added to the outbox, in this run and in earlier runs.
+     * Creates a follower for tests.
+     *
+     * @param looks waits until the files are looked at again; returns whether following was stopped
+     */
+    CsvFollower(AgentConfig config, Path csv, Context context, BooleanSupplier looks) {
+        this.config = config;
+        this.csv = csv;
+        this.context = context;
+        this.looks = looks;
+    }
+
+    /**
+     * Certifies windows until {@link #stop} is called. Returns the number of windows whose certificates were added to
+     * the outbox, in this run and in earlier runs.
      */
     long run(Certifier certifier, Columns columns, CsvFormat format, Windows windows) throws IOException, MalformedCsv {
-        inode = inode();
         options = digest(
                 (certifier.shardIds() + " " + columns + " " + format + " " + windows).getBytes(StandardCharsets.UTF_8));
-        certified = certifiedBefore();
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
-        try (FileChannel file = FileChannel.open(csv)) {
-            certifier.follow(new GrowingFile(file), columns, format, windows, this::take);
+        try {
+            FollowedRows rows = new FollowedRows(certifier, columns, format, windows, this::take);
+            follow(rows, new RotatedCsv(csv, rows, looks));
         } catch (UncheckedIOException e) {
             throw e.getCause();
         } finally {
@@ -92,74 +92,111 @@ final class CsvFollower {
         return certified;
     }
 
-    private String inode() throws IOException {
-        BasicFileAttributes found = Files.readAttributes(csv, BasicFileAttributes.class);
-        return String.valueOf(Objects.requireNonNullElse(found.fileKey(), found.creationTime()));
+    private void follow(FollowedRows rows, RotatedCsv files) throws IOException, MalformedCsv {
+        Optional<Position> before = Position.read(csv);
+        if (before.isEmpty()) {
+            follow(files.open(), 0, rows, files);
+            return;
+        }
+        Position position = before.get();
+        if (!position.options().isEmpty() && !position.options().equals(options)) {
+            throw new IOException("windows of " + csv + " were certified with other options; use the same options, or"
+                    + " remove " + Position.file(csv) + " to certify all of " + csv + " again");
+        }
+        certified = position.windows();
+        Optional<FollowedFile> found = files.find(position);
+        CertifiedRows certifiedRows = position.rows().orElse(CertifiedRows.UNKNOWN);
+        if (found.isEmpty()) {
+            rows.resume(certified, certifiedRows.earlier() + certifiedRows.here(), certifiedRows.time());
+            follow(files.after(position), 0, rows, files);
+        } else if (position.rows().isPresent()) {
+            rows.resume(certified, certifiedRows.earlier(), Double.NEGATIVE_INFINITY);
+            follow(found.get(), certifiedRows.here(), rows, files);
+        } else {
+            windowsToSkip = certified;
+            follow(found.get(), 0, rows, files);
+        }
+    }
+
+    private void follow(@Nullable FollowedFile first, long skipped, FollowedRows rows, RotatedCsv files)
+            throws IOException, MalformedCsv {
+        FollowedFile file = first;
+        long skippedRows = skipped;
+        while (file != null) {
+            try (FollowedFile open = file) {
+                read(open, skippedRows, rows, files.takeLosses());
+                file = open.next();
+                skippedRows = 0;
+            }
+        }
+    }
+
+    private void read(FollowedFile file, long skipped, FollowedRows rows, List<String> losses)
+            throws IOException, MalformedCsv {
+        long rowsBefore = rows.earlierRows() + rows.rows();
+        double timeBefore = rows.lastTime();
+        rows.read(file, skipped, () -> {
+            if (rows.rows() == 1) {
+                losses.forEach(why -> report(why, rowsBefore, timeBefore, rows));
+            }
+            // a position in this file replaces that in an earlier file when no row of the earlier file is needed
+            boolean isNewFile = rows.rows() == 1 && skipped == 0 && rows.rowsBeforeOpen() >= 0;
+            if (isAdded || (isNewFile && windowsToSkip == 0)) {
+                keep(file, rows);
+            }
+        });
+    }
+
+    private void report(String why, long rowsBefore, double timeBefore, FollowedRows now) {
+        String after = rowsBefore == 0 ? "" : "after row " + rowsBefore + time(timeBefore, now) + " and ";
+        LOG.error(
+                "{}: rows {}before row 1{} of the next file are not certified, if there were any: {}",
+                csv,
+                after,
+                time(now.lastTime(), now),
+                why);
+    }
+
+    private static String time(double seconds, FollowedRows rows) {
+        return rows.hasTimes() && Double.isFinite(seconds)
+                ? " (" + Instant.ofEpochMilli(Math.round(seconds * 1_000)) + ")"
+                : "";
     }
 
     private static String digest(byte[] bytes) {
         return HexFormat.of().formatHex(Sha256.of(bytes));
     }
 
-    private long certifiedBefore() throws IOException {
-        RegularFile.requireOrNothing(state);
-        if (!Files.exists(state)) {
-            return 0;
-        }
-        List<String> lines = Files.readAllLines(state);
-        if (lines.size() != 2
-                || !lines.get(0).matches("\\S+( \\d{1,4} [0-9a-f]{64} [0-9a-f]{64})?")
-                || !lines.get(1).matches("\\d{1,18}")) {
-            throw new IOException(
-                    state + " was not written by certify --follow; remove it to certify all of " + csv + " again");
-        }
-        String[] file = lines.get(0).split(" ", -1);
-        boolean isOfEarlierVersion = file.length == 1;
-        if (!file[0].equals(inode) || !(isOfEarlierVersion || isBeginning(file[1], file[2]))) {
-            return 0; // the windows in the state file are of another CSV
-        }
-        if (!isOfEarlierVersion && !file[3].equals(options)) {
-            throw new IOException("windows of " + csv + " were certified with other options; use the same options, or"
-                    + " remove " + state + " to certify all of " + csv + " again");
-        }
-        return Long.parseLong(lines.get(1));
-    }
-
-    private boolean isBeginning(String length, String digest) throws IOException {
-        try (InputStream in = Files.newInputStream(csv)) {
-            return digest(in.readNBytes(Integer.parseInt(length))).equals(digest);
-        }
-    }
-
-    private boolean isAtItsPath() throws IOException {
-        try {
-            return inode().equals(inode);
-        } catch (NoSuchFileException e) {
-            return false;
-        }
-    }
-
-    private boolean isTruncated(FileChannel file) throws IOException {
-        ByteBuffer now = ByteBuffer.allocate(beginning.size());
-        int read = 0;
-        while (read >= 0 && now.hasRemaining()) {
-            read = file.read(now, now.position());
-        }
-        return file.size() < bytesRead || !Arrays.equals(now.array(), beginning.toByteArray());
-    }
-
     private void take(byte[] certificate) {
-        seen++;
-        if (seen <= certified) {
+        if (windowsToSkip > 0) {
+            windowsToSkip--;
+            isAdded = windowsToSkip == 0;
             return;
         }
         try {
             add(certificate);
-            certified = seen;
-            keep();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+        certified++;
+        isAdded = true;
+    }
+
+    private void keep(FollowedFile file, FollowedRows rows) throws IOException {
+        new Position(
+                        file.key(),
+                        file.position(),
+                        file.digest(),
+                        options,
+                        certified,
+                        Optional.of(new CertifiedRows(
+                                rows.earlierRows(),
+                                rows.rowsBeforeOpen(),
+                                rows.timeBeforeOpen(),
+                                file.heading(),
+                                file.lead())))
+                .write(csv);
+        isAdded = false;
     }
 
     /** Adds a certificate; waits while the outbox is full. */
@@ -203,24 +240,6 @@ final class CsvFollower {
     }
 
     /**
-     * Replaces the state file. The new state is first written to a temporary file, which then replaces the state file.
-     * If this process is killed before the replacement, the temporary file remains.
-     */
-    private void keep() throws IOException {
-        Path next = state.resolveSibling(state.getFileName() + "." + UUID.randomUUID() + ".next");
-        try (FileChannel file = FileChannel.open(next, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            byte[] compared = beginning.toByteArray();
-            file.write(StandardCharsets.UTF_8.encode(
-                    inode + " " + compared.length + " " + digest(compared) + " " + options + "\n" + certified + "\n"));
-            file.force(true);
-            Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } catch (IOException e) {
-            Files.deleteIfExists(next);
-            throw e;
-        }
-    }
-
-    /**
      * Requests the end of following. The follower still adds the certificates of all windows that are complete in the
      * file, and then ends. It ends earlier if the outbox is full. Does not block. Any thread.
      */
@@ -237,42 +256,6 @@ final class CsvFollower {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        }
-    }
-
-    /**
-     * A stream of the CSV. At the end of the file, a read waits for more bytes. The stream ends when following ends.
-     */
-    private final class GrowingFile extends FilterInputStream {
-        private final FileChannel file;
-
-        GrowingFile(FileChannel file) {
-            super(Channels.newInputStream(file));
-            this.file = file;
-        }
-
-        @Override
-        public int read() throws IOException {
-            byte[] one = new byte[1];
-            return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
-        }
-
-        @Override
-        public int read(byte[] target, int offset, int length) throws IOException {
-            int read = super.read(target, offset, length);
-            while (read < 0 && !isStopped() && isAtItsPath() && !isTruncated(file)) {
-                read = super.read(target, offset, length);
-            }
-            if (isTruncated(file) || (read < 0 && !isAtItsPath())) {
-                context.complain(csv + " was removed, replaced or truncated; the complete windows of the rows that were"
-                        + " read before are certified");
-                return -1;
-            }
-            if (read > 0) {
-                beginning.write(target, offset, Math.min(read, BEGINNING_BYTES - beginning.size()));
-                bytesRead += read;
-            }
-            return read;
         }
     }
 }

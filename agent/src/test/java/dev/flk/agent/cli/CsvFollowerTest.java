@@ -29,6 +29,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
 class CsvFollowerTest {
@@ -123,34 +125,33 @@ class CsvFollowerTest {
     }
 
     @Test
-    void growingFile_isTruncatedAndGrowsBeyondThePosition_ends() throws Exception {
-        grow(1, 30);
-        CompletableFuture<Long> run = start(new CsvFollower(config, csv, context));
-        await().until(() -> waiting() == 3);
+    void growingFile_isRenamedAndTruncated_isFollowedInTheSameRun() throws Exception {
+        grow(1, 25);
+        CsvFollower follower = new CsvFollower(config, csv, context);
+        CompletableFuture<Long> run = start(follower);
+        await().until(() -> waiting() == 2);
 
-        replaceContent(101, 190);
-
-        assertThat(run.join()).isEqualTo(3);
-    }
-
-    @Test
-    void growingFile_isTruncatedAndShorter_ends() throws Exception {
-        grow(1, 30);
-        CompletableFuture<Long> run = start(new CsvFollower(config, csv, context));
-        await().until(() -> waiting() == 3);
-
+        grow(26, 28);
+        Files.move(csv, directory.resolve("rows.csv.1"));
         Files.writeString(csv, "timestamp,x,y,z\n");
+        grow(29, 42);
+        await().until(() -> waiting() == 4);
+        grow(43, 44);
+        Files.copy(csv, directory.resolve("rows.csv-20261128"));
+        replaceContent(45, 53);
+        await().until(() -> waiting() == 5);
 
-        assertThat(run.join()).isEqualTo(3);
+        follower.stop();
+        assertThat(run.join()).isEqualTo(5);
     }
 
     @Test
-    void restart_otherContentInTheSameFile_isCertifiedFromItsBeginning() throws Exception {
+    void restart_otherContentInTheSameFile_isCertifiedAfterTheLastWindow() throws Exception {
         grow(1, 30);
         followUntil(3, 3);
 
         replaceContent(101, 145);
-        followUntil(7, 4);
+        followUntil(7, 7);
     }
 
     @Test
@@ -165,16 +166,22 @@ class CsvFollowerTest {
                         + " or remove " + csv + ".certified to certify all of " + csv + " again");
     }
 
-    @Test
-    void restart_stateOfAnEarlierVersion_isContinued() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"inode", "inode and beginning"})
+    void restart_positionOfAnEarlierVersion_isContinuedInTheRenamedFile(String firstLine) throws Exception {
         grow(1, 30);
         followUntil(3, 3);
-        Path state = directory.resolve("rows.csv.certified");
-        List<String> lines = Files.readAllLines(state);
-        Files.write(state, List.of(lines.get(0).substring(0, lines.get(0).indexOf(' ')), lines.get(1)));
-        grow(31, 40);
+        Path position = directory.resolve("rows.csv.certified");
+        List<String> lines = Files.readAllLines(position);
+        String inode = lines.get(0).substring(0, lines.get(0).indexOf(' '));
+        Files.write(position, List.of(firstLine.equals("inode") ? inode : lines.get(0), lines.get(1)));
+        grow(31, 36);
+        Files.move(csv, directory.resolve("rows.csv.1"));
+        Files.writeString(csv, "timestamp,x,y,z\n");
+        grow(37, 40);
 
         followUntil(4, 4);
+        assertThat(Files.readAllLines(position)).hasSize(5);
     }
 
     /** Runs a follower until this number of certificates waits. Requires that the follower has certified the windows. */
@@ -184,16 +191,5 @@ class CsvFollowerTest {
         await().until(() -> waiting() == waiting);
         follower.stop();
         assertThat(run.join()).isEqualTo(windows);
-    }
-
-    @Test
-    void fileMovedAway_ends() throws Exception {
-        grow(1, 12);
-        CompletableFuture<Long> run = start(new CsvFollower(config, csv, context));
-        await().until(() -> waiting() == 1);
-
-        Files.move(csv, directory.resolve("rows.csv.1"));
-
-        assertThat(run.join()).isEqualTo(1);
     }
 }

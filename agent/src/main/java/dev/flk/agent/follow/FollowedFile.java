@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.follow;
+
+import dev.flk.agent.certify.FollowedRows;
+import dev.flk.canonical.Sha256;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.attribute.FileTime;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A stream of one file of a rotated CSV. At the end of the file, a read waits for more bytes. The stream ends when the
+ * file is complete: it was renamed, removed or truncated, another file follows it, and since then one look at it found
+ * no more bytes. After a truncation, the rest of the content is read from the copy that was made of it. The stream also
+ * ends when following is stopped.
+ *
+ * <p>The stream passes on only complete lines while the file grows. If the last line of a truncated or copied file is
+ * incomplete, and the next file begins with the rest of this line, the line becomes a part of the next file.
+ */
+public final class FollowedFile extends FollowedRows.File {
+    /**
+     * The maximum number of bytes before the position that are compared, to recognise that a file was truncated, or
+     * that it is the one of an earlier run.
+     */
+    static final int COMPARED_BYTES = 4096;
+    /** The maximum number of bytes at the beginning of a file that are searched for its heading. */
+    static final int BEGINNING_BYTES = 1 << 16;
+
+    private static final int CHUNK_BYTES = 8192;
+    private static final int LONGEST_LINE_BYTES = 1 << 20;
+
+    private final RotatedCsv csv;
+    private final FileChannel file;
+    private final String key;
+    private final boolean isRotated;
+    private final byte[] lead;
+    private final byte[] inheritedHeading;
+    private final byte[] inheritedLines;
+    private final ByteArrayOutputStream beginning = new ByteArrayOutputStream();
+
+    private @Nullable FileChannel copy;
+    private FileTime lastModified;
+    private long position;
+    /** The last bytes before the position. */
+    private byte[] compared = new byte[0];
+    /** The bytes that the next reads return. */
+    private ByteBuffer complete;
+    /** The incomplete last line. */
+    private byte[] incomplete = new byte[0];
+
+    private boolean isTruncated;
+    private boolean isLeavable;
+    private boolean isStopped;
+    private boolean isOver;
+    private @Nullable FollowedFile next;
+
+    /**
+     * @param isRotated whether the file has another name than the CSV
+     * @param lead the bytes to be read before those of the file, because the file lacks them
+     * @param inheritedHeading the heading of the file before; it applies if {@code lead} is not empty
+     * @param inheritedLines the first lines of the file before
+     */
+    FollowedFile(
+            RotatedCsv csv,
+            FileChannel file,
+            String key,
+            FileTime lastModified,
+            boolean isRotated,
+            byte[] lead,
+            byte[] inheritedHeading,
+            byte[] inheritedLines) {
+        this.csv = csv;
+        this.file = file;
+        this.key = key;
+        this.lastModified = lastModified;
+        this.isRotated = isRotated;
+        this.lead = lead;
+        this.inheritedHeading = inheritedHeading;
+        this.inheritedLines = inheritedLines;
+        this.complete = ByteBuffer.wrap(lead);
+    }
+
+    @Override
+    public int read() throws IOException {
+        byte[] one = new byte[1];
+        return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+    }
+
+    @Override
+    public int read(byte[] target, int offset, int length) throws IOException {
+        while (!complete.hasRemaining() && !isOver) {
+            readFile();
+        }
+        int read = Math.min(length, complete.remaining());
+        if (read == 0 && length > 0) {
+            return -1;
+        }
+        complete.get(target, offset, read);
+        return read;
+    }
+
+    @Override
+    public int available() {
+        return complete.remaining();
+    }
+
+    private void readFile() throws IOException {
+        ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES);
+        if (readSource(chunk) > 0) {
+            isLeavable = false;
+            if (!isTruncated) { // otherwise, the time is that of the next content
+                lastModified = csv.lastModified(key).orElse(lastModified);
+            }
+            take(Arrays.copyOf(chunk.array(), chunk.position()));
+        } else if (isLeavable) {
+            leave();
+        } else {
+            isLeavable = csv.hasNext(this);
+            isStopped = csv.isStopped();
+            isOver = isStopped;
+        }
+    }
+
+    private int readSource(ByteBuffer chunk) throws IOException {
+        if (!isTruncated) {
+            int read = file.read(chunk, position);
+            if (hasComparedBytes(file)) {
+                return read;
+            }
+            // the chunk may contain bytes from before and after the truncation
+            chunk.clear();
+            isTruncated = true;
+            copy = csv.copyOf(this);
+        }
+        return copy == null ? -1 : copy.read(chunk, position);
+    }
+
+    /** Returns whether a file has, before the position, the bytes that were read from there. */
+    boolean hasComparedBytes(FileChannel candidate) throws IOException {
+        return candidate.size() >= position
+                && Arrays.equals(RotatedCsv.bytes(candidate, position - compared.length, compared.length), compared);
+    }
+
+    private void take(byte[] bytes) {
+        position += bytes.length;
+        beginning.write(bytes, 0, Math.min(bytes.length, BEGINNING_BYTES - beginning.size()));
+        byte[] all = FollowedRows.joined(compared, bytes);
+        compared = Arrays.copyOfRange(all, Math.max(0, all.length - COMPARED_BYTES), all.length);
+        byte[] text = FollowedRows.joined(incomplete, bytes);
+        int end = FollowedRows.isWide(text) || text.length > LONGEST_LINE_BYTES
+                ? text.length
+                : FollowedRows.lastLineEnd(text);
+        complete = ByteBuffer.wrap(text, 0, end);
+        incomplete = Arrays.copyOfRange(text, end, text.length);
+    }
+
+    private void leave() throws IOException {
+        FollowedFile following = csv.next(this);
+        isStopped = following == null;
+        isOver = true;
+        next = following;
+        if (following != null && !following.continues(incomplete) && !isLossPossible()) {
+            complete = ByteBuffer.wrap(incomplete);
+        }
+    }
+
+    private boolean continues(byte[] line) {
+        return line.length > 0 && lead.length > inheritedHeading.length;
+    }
+
+    /** Returns the file that follows this one; null before the end of the stream, or if following was stopped. */
+    public @Nullable FollowedFile next() {
+        return next;
+    }
+
+    @Override
+    public boolean isCut() {
+        return isStopped;
+    }
+
+    @Override
+    public Optional<String> otherName() throws IOException {
+        String path = csv.otherNameOf(key).orElse("");
+        return lead.length > 0
+                ? Optional.of(path + " (line numbers include the heading of an earlier file)")
+                        .map(String::strip)
+                : Optional.of(path).filter(name -> !name.isEmpty());
+    }
+
+    /** Returns whether bytes that were not read may be missing, because the file was truncated and has no copy. */
+    private boolean isLossPossible() {
+        return isTruncated && copy == null;
+    }
+
+    /** Returns whether the last line may continue in the next file: this one was truncated, or may be a copy. */
+    boolean mayEndWithinLine() {
+        return isTruncated || isRotated;
+    }
+
+    /** Returns whether the file was truncated. */
+    boolean isTruncated() {
+        return isTruncated;
+    }
+
+    /** Returns the identity of the file: its inode. */
+    public String key() {
+        return key;
+    }
+
+    FileTime lastModified() {
+        return lastModified;
+    }
+
+    /** Returns the number of bytes of the file that were read. */
+    public long position() {
+        return position;
+    }
+
+    /** Returns the digest of the last bytes before the position. */
+    public String digest() {
+        return HexFormat.of().formatHex(Sha256.of(compared));
+    }
+
+    /** Returns the bytes that are read before those of the file, because the file lacks them. */
+    public byte[] lead() {
+        return lead;
+    }
+
+    /** Returns the first bytes of the file. */
+    byte[] beginning() {
+        return beginning.toByteArray();
+    }
+
+    /** Returns the first complete lines, with the heading; those of the file before if this one has no row yet. */
+    byte[] firstLines() throws IOException {
+        byte[] all = FollowedRows.joined(lead, beginning());
+        int complete = FollowedRows.lastLineEnd(all);
+        return complete > heading().length ? Arrays.copyOf(all, complete) : inheritedLines;
+    }
+
+    byte[] incomplete() {
+        return incomplete;
+    }
+
+    /** Returns the heading that applies to this file. */
+    public byte[] heading() throws IOException {
+        return lead.length > 0 ? inheritedHeading : csv.rows().heading(beginning());
+    }
+
+    @Override
+    public void close() throws IOException {
+        isOver = true;
+        file.close();
+        if (copy != null) {
+            copy.close();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.follow;
+
+import dev.flk.program.files.RegularFile;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Base64;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * The position up to which a CSV is certified, as stored in the file {@code FILE.csv.certified}.
+ *
+ * <pre>
+ * line  content
+ * 1     inode of the file with the first row that is not certified; number of its bytes that were read; digest of the
+ *       last of them (at most {@value FollowedFile#COMPARED_BYTES}); digest of the options that determine the windows
+ * 2     number of certified windows
+ * 3     number of rows in earlier files; number of rows of this file that are certified; time of the last of them
+ * 4     heading of this file, in base64
+ * 5     bytes to be read before those of the file, because the file lacks them, in base64
+ * </pre>
+ *
+ * The fields of a line are separated by blanks. Earlier versions wrote only lines 1 and 2, and in the first of these
+ * versions line 1 was only the inode.
+ *
+ * @param key the inode
+ * @param length the number of bytes that were read
+ * @param digest the digest of the last of these bytes; empty if it is not known
+ * @param options the digest of the options; empty if it is not known
+ * @param rows the certified rows; empty if an earlier version wrote the file
+ */
+public record Position(
+        String key, long length, String digest, String options, long windows, Optional<CertifiedRows> rows) {
+    private static final String SHA_256 = "[0-9a-f]{64}";
+    private static final String BASE_64 = "[A-Za-z0-9+/=]*";
+
+    /**
+     * The certified rows.
+     *
+     * @param earlier the number of rows in files before this one
+     * @param here the number of rows in this file
+     * @param time the time of the last of them
+     */
+    public record CertifiedRows(long earlier, long here, double time, byte[] heading, byte[] lead) {
+        /** The rows of a position that an earlier version wrote. */
+        public static final CertifiedRows UNKNOWN =
+                new CertifiedRows(0, 0, Double.NEGATIVE_INFINITY, new byte[0], new byte[0]);
+    }
+
+    /** Returns the file that stores the position of a CSV. */
+    public static Path file(Path csv) {
+        return csv.resolveSibling(csv.getFileName() + ".certified");
+    }
+
+    /** Reads the stored position of a CSV; empty if none is stored. */
+    public static Optional<Position> read(Path csv) throws IOException {
+        Path file = file(csv);
+        RegularFile.requireOrNothing(file);
+        if (!Files.exists(file)) {
+            return Optional.empty();
+        }
+        List<String> lines = Files.readAllLines(file, StandardCharsets.ISO_8859_1);
+        if ((lines.size() != 2 && lines.size() != 5)
+                || !lines.get(0).matches("\\S+( \\d{1,18} " + SHA_256 + " " + SHA_256 + ")?")
+                || !lines.get(1).matches("\\d{1,18}")
+                || (lines.size() == 5
+                        && !(lines.get(2).matches("\\d{1,18} \\d{1,18} -?[0-9.E-]{1,25}|\\d{1,18} \\d{1,18} -Infinity")
+                                && lines.get(3).matches(BASE_64)
+                                && lines.get(4).matches(BASE_64)))) {
+            throw new IOException(
+                    file + " was not written by certify --follow; remove it to certify all of " + csv + " again");
+        }
+        try {
+            return Optional.of(parse(lines));
+        } catch (IllegalArgumentException e) {
+            throw new IOException(file + " is damaged; remove it to certify all of " + csv + " again", e);
+        }
+    }
+
+    private static Position parse(List<String> lines) {
+        String[] file = lines.get(0).split(" ", -1);
+        Optional<CertifiedRows> rows = Optional.empty();
+        if (lines.size() == 5) {
+            String[] numbers = lines.get(2).split(" ", -1);
+            rows = Optional.of(new CertifiedRows(
+                    Long.parseLong(numbers[0]),
+                    Long.parseLong(numbers[1]),
+                    Double.parseDouble(numbers[2]),
+                    Base64.getDecoder().decode(lines.get(3)),
+                    Base64.getDecoder().decode(lines.get(4))));
+        }
+        boolean isComplete = file.length == 4;
+        return new Position(
+                file[0],
+                isComplete ? Long.parseLong(file[1]) : 0,
+                isComplete ? file[2] : "",
+                isComplete ? file[3] : "",
+                Long.parseLong(lines.get(1)),
+                rows);
+    }
+
+    /**
+     * Replaces the stored position of a CSV. The new position is first written to a temporary file, which then replaces
+     * the file. If this process is killed before the replacement, the temporary file remains.
+     */
+    public void write(Path csv) throws IOException {
+        Path file = file(csv);
+        Path next = file.resolveSibling(file.getFileName() + "." + UUID.randomUUID() + ".next");
+        try (FileChannel out = FileChannel.open(next, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            out.write(StandardCharsets.ISO_8859_1.encode(text()));
+            out.force(true);
+            Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            Files.deleteIfExists(next);
+            throw e;
+        }
+    }
+
+    private String text() {
+        CertifiedRows certified = rows.orElseThrow();
+        Base64.Encoder base64 = Base64.getEncoder();
+        return key + " " + length + " " + digest + " " + options + "\n"
+                + windows + "\n"
+                + certified.earlier() + " " + certified.here() + " " + certified.time() + "\n"
+                + base64.encodeToString(certified.heading()) + "\n"
+                + base64.encodeToString(certified.lead()) + "\n";
+    }
+}

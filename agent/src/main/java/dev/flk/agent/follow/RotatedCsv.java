@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.follow;
+
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.certify.FollowedRows;
+import dev.flk.agent.certify.FollowedRows.Beginning;
+import dev.flk.agent.certify.FollowedRows.FirstRow;
+import dev.flk.agent.follow.Position.CertifiedRows;
+import dev.flk.canonical.Sha256;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The files of a CSV that is rotated. The newest file has the name of the CSV; the others are in the same directory.
+ * Their names are those that logrotate and logging libraries choose, such as {@code rows.csv.1}, {@code
+ * rows.csv-20261128} or {@code rows.1.csv}. Compressed files are not read.
+ */
+public final class RotatedCsv {
+    private static final Logger LOG = LoggerFactory.getLogger(RotatedCsv.class);
+    private static final Pattern COMPRESSED = Pattern.compile(".*\\.(gz|bz2|xz|zst|lz4|lzo|Z|zip)");
+
+    private final Path csv;
+    private final FollowedRows rows;
+    private final BooleanSupplier looks;
+    private final Pattern rotatedName;
+    private final List<String> losses = new ArrayList<>();
+
+    /** A file in the directory of the CSV. */
+    private record Sibling(Path path, String key, long size, FileTime modified) {
+        boolean isCompressed() {
+            return COMPRESSED.matcher(name()).matches();
+        }
+
+        boolean isText() {
+            return !isCompressed() && Files.isReadable(path);
+        }
+
+        String name() {
+            return String.valueOf(path.getFileName());
+        }
+    }
+
+    /** The file that was read before the one that is searched. */
+    private record Before(
+            String key,
+            boolean isTruncated,
+            boolean mayEndWithinLine,
+            FileTime modified,
+            byte[] heading,
+            byte[] incomplete,
+            byte[] beginning,
+            byte[] firstLines) {}
+
+    /**
+     * @param looks waits until the files are looked at again; returns whether following was stopped
+     */
+    public RotatedCsv(Path csv, FollowedRows rows, BooleanSupplier looks) {
+        this.csv = csv;
+        this.rows = rows;
+        this.looks = looks;
+        String name = String.valueOf(csv.getFileName());
+        int dot = name.lastIndexOf('.') > 0 ? name.lastIndexOf('.') : name.length();
+        this.rotatedName = Pattern.compile(Pattern.quote(name) + "[.~_-].+|"
+                + Pattern.quote(name.substring(0, dot)) + "(\\.\\d{1,4}|[._-]\\d{4}-?\\d\\d-?\\d\\d[\\dT:._-]*)"
+                + Pattern.quote(name.substring(dot)) + "("
+                + COMPRESSED.pattern().substring(2) + ")?");
+    }
+
+    boolean isStopped() {
+        return looks.getAsBoolean();
+    }
+
+    FollowedRows rows() {
+        return rows;
+    }
+
+    /** Returns descriptions of what may be missing before the file that is read now, and forgets them. */
+    public List<String> takeLosses() {
+        List<String> taken = List.copyOf(losses);
+        losses.clear();
+        return taken;
+    }
+
+    /** Opens the file with the name of the CSV, to be read from its beginning. */
+    public FollowedFile open() throws IOException {
+        return open(sibling(csv), new byte[0], new byte[0], new byte[0]);
+    }
+
+    /**
+     * Opens the file of a stored position: the file with the same inode, under any name in the directory, or a copy of
+     * it, to be read from its beginning. Returns empty if it is missing.
+     */
+    public Optional<FollowedFile> find(Position position) throws IOException {
+        CertifiedRows certified = position.rows().orElse(CertifiedRows.UNKNOWN);
+        List<Sibling> all = siblings(true);
+        for (Sibling file : all) {
+            if (file.key().equals(position.key()) && hasBytesOf(file, position)) {
+                return Optional.of(open(file, certified.lead(), certified.heading(), new byte[0]));
+            }
+        }
+        for (Sibling file : all) {
+            if (position.length() > 0 && isOfThisCsv(file) && file.isText() && hasBytesOf(file, position)) {
+                return Optional.of(open(file, certified.lead(), certified.heading(), new byte[0]));
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Opens the file after the one of a stored position, which is missing; null if following is stopped before. */
+    public @Nullable FollowedFile after(Position position) throws IOException {
+        losses.add("the file in which they were, with inode " + position.key() + ", is not in " + directory()
+                + ", or it is compressed or was changed");
+        return next(new Before(
+                "",
+                true,
+                false,
+                Files.getLastModifiedTime(Position.file(csv)),
+                position.rows().orElse(CertifiedRows.UNKNOWN).heading(),
+                new byte[0],
+                new byte[0],
+                new byte[0]));
+    }
+
+    private static boolean hasBytesOf(Sibling file, Position position) throws IOException {
+        if (position.digest().isEmpty()) {
+            return true;
+        }
+        if (file.size() < position.length()) {
+            return false;
+        }
+        int compared = (int) Math.min(position.length(), FollowedFile.COMPARED_BYTES);
+        try (FileChannel content = FileChannel.open(file.path())) {
+            byte[] bytes = bytes(content, position.length() - compared, compared);
+            return HexFormat.of().formatHex(Sha256.of(bytes)).equals(position.digest());
+        } catch (NoSuchFileException e) {
+            return false;
+        }
+    }
+
+    /** Returns the copy that was made of a file before it was truncated; null if there is none. */
+    @Nullable
+    FileChannel copyOf(FollowedFile truncated) throws IOException {
+        for (Sibling file : siblings(false)) {
+            if (file.isText() && file.size() >= truncated.position()) {
+                FileChannel content = FileChannel.open(file.path());
+                if (truncated.hasComparedBytes(content)) {
+                    LOG.info("{} was truncated; the rest of its rows is read from {}", csv, file.path());
+                    return content;
+                }
+                content.close();
+            }
+        }
+        losses.add("the file was truncated, and " + directory() + " has no copy of it");
+        return null;
+    }
+
+    /** Returns whether a file is complete: another file follows it, and the beginning of that file is known. */
+    boolean hasNext(FollowedFile read) throws IOException {
+        Optional<Sibling> newest = newest();
+        if (!read.isTruncated() && newest.isPresent() && newest.get().key().equals(read.key())) {
+            return false;
+        }
+        Before before = before(read);
+        return isDecided(newest, before)
+                || firstBetween(before, newest, siblings(false)).isPresent();
+    }
+
+    private boolean isDecided(Optional<Sibling> newest, Before before) throws IOException {
+        return newest.isPresent() && rows.beginning(before.heading(), beginning(newest.get())) != Beginning.UNDECIDED;
+    }
+
+    private static Before before(FollowedFile read) throws IOException {
+        return new Before(
+                read.key(),
+                read.isTruncated(),
+                read.mayEndWithinLine(),
+                read.lastModified(),
+                read.heading(),
+                read.incomplete(),
+                read.beginning(),
+                read.firstLines());
+    }
+
+    /** Opens the file after a complete one. Returns null if following is stopped before there is such a file. */
+    @Nullable
+    FollowedFile next(FollowedFile read) throws IOException {
+        return next(before(read));
+    }
+
+    private @Nullable FollowedFile next(Before before) throws IOException {
+        do {
+            try {
+                List<Sibling> files = siblings(false);
+                Optional<Sibling> newest = newest();
+                Optional<Sibling> chosen = firstBetween(before, newest, files).or(() -> newest);
+                if (chosen.isPresent()) {
+                    FollowedFile next = open(chosen.get(), before);
+                    // a rotation meanwhile may have moved a file that the list does not contain
+                    if (newest().map(Sibling::key).equals(newest.map(Sibling::key))
+                            && names(siblings(false)).equals(names(files))) {
+                        LOG.info("continuing with {}", chosen.get().path());
+                        reportUnreadable(before, files);
+                        return next;
+                    }
+                    next.close();
+                }
+            } catch (NoSuchFileException e) {
+                LOG.debug("a rotation is in progress", e);
+            }
+        } while (!looks.getAsBoolean());
+        return null;
+    }
+
+    /** Returns the file with the name of the CSV; empty if it is missing at the moment. */
+    private Optional<Sibling> newest() throws IOException {
+        try {
+            return Optional.of(sibling(csv));
+        } catch (NoSuchFileException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static List<String> names(List<Sibling> files) {
+        return files.stream()
+                .map(file -> file.name() + " " + file.key())
+                .sorted()
+                .toList();
+    }
+
+    /** Returns the first of the files that were written after one file and before the newest. */
+    private Optional<Sibling> firstBetween(Before before, Optional<Sibling> newest, List<Sibling> files)
+            throws IOException {
+        record Candidate(Sibling file, FirstRow row) {}
+        List<Candidate> candidates = new ArrayList<>();
+        byte[] newestBytes = newest.isPresent() ? beginning(newest.get()) : new byte[0];
+        for (Sibling file : files) {
+            if (file.isText()) {
+                byte[] bytes = beginning(file);
+                boolean isRead = (!before.isTruncated() && file.key().equals(before.key()))
+                        || (before.beginning().length > before.heading().length
+                                && FollowedRows.startsWith(bytes, before.beginning()));
+                boolean isNewest = newest.isPresent()
+                        && (file.key().equals(newest.get().key())
+                                || (file.size() <= newest.get().size() && FollowedRows.startsWith(newestBytes, bytes)));
+                if (!isRead && !isNewest) {
+                    firstRow(before, file, bytes)
+                            .filter(row -> row.hasTime() == rows.hasTimes())
+                            .filter(row -> row.hasTime()
+                                    ? row.time() > rows.lastTime()
+                                    : file.modified().compareTo(before.modified()) > 0)
+                            .ifPresent(row -> candidates.add(new Candidate(file, row)));
+                }
+            }
+        }
+        return candidates.stream()
+                .min(Comparator.comparingDouble(
+                                (Candidate candidate) -> candidate.row().time())
+                        .thenComparing(candidate -> candidate.file().modified())
+                        .thenComparing(candidate -> -candidate.file().size())
+                        .thenComparing(candidate -> candidate.file().name(), Comparator.reverseOrder()))
+                .map(Candidate::file);
+    }
+
+    private Optional<FirstRow> firstRow(Before before, Sibling file, byte[] bytes) throws IOException {
+        byte[] complete = Arrays.copyOf(bytes, FollowedRows.lastLineEnd(bytes));
+        try {
+            return rows.firstRow(FollowedRows.joined(lead(before, file, bytes), complete));
+        } catch (MalformedCsv e) {
+            return Optional.empty(); // another kind of file
+        }
+    }
+
+    /** Returns the bytes to be read before those of a file, because the file lacks them. */
+    private byte[] lead(Before before, Sibling file, byte[] bytes) throws IOException {
+        // an earlier file may seem to continue the line, too, but was not modified later
+        if (before.mayEndWithinLine()
+                && file.modified().compareTo(before.modified()) > 0
+                && rows.continuesLine(before.firstLines(), before.incomplete(), bytes)) {
+            return FollowedRows.joined(before.heading(), before.incomplete());
+        }
+        return rows.beginning(before.heading(), bytes) == Beginning.ROWS ? before.heading() : new byte[0];
+    }
+
+    /** Reports files that can't be read and were written after a file. One of them may be that file itself. */
+    private void reportUnreadable(Before before, List<Sibling> files) {
+        boolean isThere = files.stream().anyMatch(file -> file.key().equals(before.key()));
+        files.stream()
+                .filter(file -> !file.isText())
+                .filter(file -> file.modified().compareTo(before.modified()) > 0)
+                .sorted(Comparator.comparing(Sibling::modified))
+                .skip(isThere && !before.isTruncated() ? 0 : 1)
+                .forEach(file -> losses.add(file.path() + (file.isCompressed() ? " is compressed" : " can't be read")));
+    }
+
+    private FollowedFile open(Sibling file, Before before) throws IOException {
+        return open(file, lead(before, file, beginning(file)), before.heading(), before.firstLines());
+    }
+
+    private FollowedFile open(Sibling file, byte[] lead, byte[] heading, byte[] lines) throws IOException {
+        FileChannel content = FileChannel.open(file.path());
+        if (!sibling(file.path()).key().equals(file.key())) {
+            content.close();
+            throw new NoSuchFileException(file.path().toString());
+        }
+        return new FollowedFile(
+                this, content, file.key(), file.modified(), !file.path().equals(csv), lead, heading, lines);
+    }
+
+    /** Returns the present name of a file; empty if it is the name of the CSV, or no name in the directory. */
+    Optional<String> otherNameOf(String key) throws IOException {
+        return siblings(true).stream()
+                .filter(file -> file.key().equals(key) && !file.path().equals(csv))
+                .map(file -> file.path().toString())
+                .findFirst();
+    }
+
+    Optional<FileTime> lastModified(String key) throws IOException {
+        return newest().filter(file -> file.key().equals(key)).map(Sibling::modified);
+    }
+
+    private Path directory() {
+        return Optional.ofNullable(csv.getParent()).orElse(Path.of("."));
+    }
+
+    /**
+     * Returns the regular files next to the CSV that its rotation may have named, or all, the CSV itself first.
+     *
+     * @param all whether files with other names, and the CSV itself, are included
+     */
+    private List<Sibling> siblings(boolean all) throws IOException {
+        List<Sibling> found = new ArrayList<>();
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory())) {
+            for (Path file : files) {
+                Path path = csv.resolveSibling(file.getFileName());
+                if (Files.isRegularFile(path) && (all || (isRotatedName(path) && !path.equals(csv)))) {
+                    try {
+                        found.add(sibling(path));
+                    } catch (NoSuchFileException e) {
+                        LOG.debug("a rotation is in progress", e);
+                    }
+                }
+            }
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
+        }
+        found.sort(
+                Comparator.comparing((Sibling file) -> !file.path().equals(csv)).thenComparing(Sibling::name));
+        return found;
+    }
+
+    private boolean isOfThisCsv(Sibling file) {
+        return file.path().equals(csv) || isRotatedName(file.path());
+    }
+
+    private boolean isRotatedName(Path path) {
+        String name = String.valueOf(path.getFileName());
+        return rotatedName.matcher(name).matches()
+                && !name.startsWith(Position.file(csv).getFileName().toString());
+    }
+
+    private static Sibling sibling(Path path) throws IOException {
+        BasicFileAttributes found = Files.readAttributes(path, BasicFileAttributes.class);
+        String key = String.valueOf(Objects.requireNonNullElse(found.fileKey(), found.creationTime()));
+        return new Sibling(path, key, found.size(), found.lastModifiedTime());
+    }
+
+    private static byte[] beginning(Sibling file) throws IOException {
+        try (FileChannel content = FileChannel.open(file.path())) {
+            return bytes(content, 0, FollowedFile.BEGINNING_BYTES);
+        }
+    }
+
+    /** Returns the bytes of a file from a position; fewer than {@code length} if the file ends before. */
+    static byte[] bytes(FileChannel file, long from, int length) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(length);
+        int read = 0;
+        while (read >= 0 && bytes.hasRemaining()) {
+            read = file.read(bytes, from + bytes.position());
+        }
+        return Arrays.copyOf(bytes.array(), bytes.position());
+    }
+}

@@ -1,0 +1,672 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvFormat;
+import dev.flk.agent.certify.CsvRows;
+import dev.flk.agent.certify.CsvRows.Columns;
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.certify.Windows;
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.outbox.OutboxInspector;
+import dev.flk.program.logging.LogCapture;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Tests that following certifies every row once when a writer's file is rotated, in the same windows as those of one
+ * file with all rows. The steps of the writer and of the rotation happen when the follower looks at the files again.
+ */
+@Timeout(120)
+class CsvRotationTest {
+    private static final String HEADING = "timestamp,x,y,z\n";
+    private static final int IDLE_LOOKS = 40;
+
+    private final Context context = new Context(Map.of(), InputStream.nullInputStream(), System.out, System.err);
+    private final LogCapture log = new LogCapture();
+
+    @TempDir
+    Path directory;
+
+    private Path csv;
+    private AgentConfig config;
+    private Columns columns = Columns.USUAL;
+    private CsvFormat format = CsvFormat.USUAL;
+    private String heading = HEADING;
+    private Windows windows = Windows.byCount(10, 0);
+    private OutputStream writer = OutputStream.nullOutputStream();
+    private int rows;
+    private final StringBuilder written = new StringBuilder();
+    private String unwritten = "";
+    private final Map<Object, Integer> rotations = new HashMap<>();
+    private static final long FIRST_MODIFIED_MILLIS = 1_700_000_000_000L;
+
+    /** A step of the writer or of the rotation. */
+    private interface Step {
+        void run() throws IOException;
+    }
+
+    @BeforeEach
+    void prepare() throws Exception {
+        useDirectory(directory);
+    }
+
+    private void useDirectory(Path used) throws Exception {
+        csv = used.resolve("rows.csv");
+        config = AgentConfig.load(Map.of("OUTBOX_PATH", used.resolve("outbox").toString()), null, Set.of());
+        rows = 0;
+        rotations.clear();
+        written.setLength(0);
+        unwritten = "";
+        open(true);
+    }
+
+    @AfterEach
+    void close() throws Exception {
+        writer.close();
+        log.close();
+    }
+
+    private void open(boolean withHeading) throws IOException {
+        writer.close();
+        writer = Files.newOutputStream(csv, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        if (withHeading) {
+            write(heading);
+        }
+    }
+
+    private void write(String text) throws IOException {
+        writer.write(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private void append(int count) throws IOException {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < count; i++) {
+            rows++;
+            String values = (rows * 7 % 11) + "," + (rows * rows % 13) + "." + (rows % 10) + ",1\n";
+            text.append(1_000 + rows).append(',').append(values);
+        }
+        written.append(text);
+        write(unwritten + text);
+        unwritten = "";
+    }
+
+    /** Writes a row, but a part of its last line only with the next row. */
+    private void appendSplit(int keptBack) throws IOException {
+        OutputStream file = writer;
+        ByteArrayOutputStream text = new ByteArrayOutputStream();
+        writer = text;
+        append(1);
+        writer = file;
+        String line = text.toString(StandardCharsets.UTF_8);
+        int cut = Math.max(1, line.length() - keptBack);
+        write(line.substring(0, cut));
+        unwritten = line.substring(cut);
+    }
+
+    private void flush() throws IOException {
+        write(unwritten);
+        unwritten = "";
+    }
+
+    private Path rotated(int number) {
+        return csv.resolveSibling("rows.csv." + number);
+    }
+
+    private void makeRoom() throws IOException {
+        int last = 0;
+        while (Files.exists(rotated(last + 1))) {
+            last++;
+        }
+        for (int i = last; i > 0; i--) {
+            Files.move(rotated(i), rotated(i + 1));
+        }
+    }
+
+    private void rename() throws IOException {
+        makeRoom();
+        Files.move(csv, rotated(1));
+        rotations.put(key(rotated(1)), rotations.size());
+    }
+
+    private static Object key(Path file) throws IOException {
+        return Files.getAttribute(file, "unix:ino");
+    }
+
+    /** Makes each file a second newer than the one before, as if the steps took seconds. */
+    private void ageFiles() throws IOException {
+        try (Stream<Path> files = Files.list(directory(csv))) {
+            for (Path file : files.filter(each -> each.getFileName().toString().matches("rows\\.csv(\\.\\d+)?"))
+                    .toList()) {
+                int age = file.equals(csv) ? rotations.size() : rotations.getOrDefault(key(file), 0);
+                Files.setLastModifiedTime(file, FileTime.fromMillis(FIRST_MODIFIED_MILLIS + age * 1_000L));
+            }
+        }
+    }
+
+    private static Path directory(Path file) {
+        return Objects.requireNonNull(file.getParent());
+    }
+
+    private void renameAndOpen() throws IOException {
+        rename();
+        open(true);
+    }
+
+    private void copyAndTruncate() throws IOException {
+        makeRoom();
+        Files.copy(csv, rotated(1));
+        rotations.put(key(rotated(1)), rotations.size());
+        truncate();
+    }
+
+    private void truncate() throws IOException {
+        Files.newOutputStream(csv, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)
+                .close();
+    }
+
+    /** Follows while these steps happen, one at each look, and stops when all rows have been read. */
+    private long follow(Step... steps) throws IOException, MalformedCsv {
+        Deque<Step> waiting = new ArrayDeque<>(List.of(steps));
+        int[] idle = {0};
+        return follow(() -> {
+            Step next = waiting.poll();
+            if (next == null) {
+                return ++idle[0] > IDLE_LOOKS;
+            }
+            run(next);
+            return false;
+        });
+    }
+
+    private void run(Step step) {
+        try {
+            step.run();
+            ageFiles();
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private long follow(BooleanSupplier looks) throws IOException, MalformedCsv {
+        ageFiles();
+        return new CsvFollower(config, csv, context, looks).run(certifier(), columns, format, windows);
+    }
+
+    private static Certifier certifier() {
+        return new Certifier(List.of("s-1", "s-2", "s-3"));
+    }
+
+    private List<String> certified() throws IOException {
+        List<String> all = new ArrayList<>();
+        if (Files.exists(csv.resolveSibling("outbox"))) {
+            new OutboxInspector(csv.resolveSibling("outbox")).history(entry -> all.add(shown(entry.certificate())));
+        }
+        return all;
+    }
+
+    /** Returns the id, shard and epoch of a certificate. The id depends on all rows of the window. */
+    private static String shown(byte[] certificate) {
+        return new String(certificate, StandardCharsets.UTF_8)
+                .replaceAll("\\{\"pcs_id\":\"(.*?)\".*\"shard_id\":\"(.*?)\",\"epoch\":(\\d+).*", "$3 $2 $1");
+    }
+
+    /** Requires the certificates of the complete windows of all rows, each once and in order. */
+    private void assertAllCertified() throws IOException, MalformedCsv {
+        flush();
+        assertThat(certified()).isEqualTo(expected());
+    }
+
+    private List<String> expected() throws IOException, MalformedCsv {
+        String all = heading + written;
+        CsvRows everything =
+                new CsvRows(new ByteArrayInputStream(all.getBytes(StandardCharsets.UTF_8)), columns, format);
+        List<String> expected = certifier().certify(everything, windows).stream()
+                .map(CsvRotationTest::shown)
+                .toList();
+        boolean isLastComplete = windows instanceof Windows.ByCount count && rows % count.rowsPerWindow() == 0;
+        return expected.subList(0, expected.size() - (isLastComplete ? 0 : 1));
+    }
+
+    @Test
+    void follow_rowsBeforeARenameBetweenTwoLooks_areCertified() throws Exception {
+        append(12);
+        follow(
+                () -> {
+                    append(11);
+                    renameAndOpen();
+                    append(4);
+                },
+                () -> append(20));
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void follow_rowsBeforeATruncationBetweenTwoLooks_areReadFromTheCopy() throws Exception {
+        append(12);
+        follow(
+                () -> {
+                    append(11);
+                    copyAndTruncate();
+                    write(heading);
+                    append(4);
+                },
+                () -> append(20));
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void follow_writerContinuesWithoutAHeading_rowsAreCertified() throws Exception {
+        append(12);
+        follow(
+                () -> {
+                    copyAndTruncate();
+                    append(4);
+                },
+                () -> append(7),
+                () -> {
+                    rename();
+                    open(false);
+                    append(9);
+                });
+
+        assertAllCertified();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 4, 7, 9})
+    void follow_lineIsSplitByATruncation_isReadAsOneRow(int keptBack) throws Exception {
+        append(12);
+        follow(
+                () -> {
+                    appendSplit(keptBack);
+                    copyAndTruncate();
+                },
+                () -> append(30));
+
+        assertAllCertified();
+    }
+
+    @Test
+    void follow_severalRotationsBetweenTwoLooks_allFilesAreRead() throws Exception {
+        append(12);
+        follow(() -> {
+            append(7);
+            renameAndOpen();
+            append(8);
+            renameAndOpen();
+            append(9);
+            copyAndTruncate();
+            append(9);
+            renameAndOpen();
+            append(3);
+        });
+
+        assertAllCertified();
+    }
+
+    @Test
+    void follow_writerStillAppendsToTheRenamedFile_rowsAreCertified() throws Exception {
+        append(12);
+        follow(
+                () -> {
+                    rename();
+                    Files.createFile(csv);
+                },
+                () -> append(9),
+                () -> {},
+                () -> append(9),
+                () -> {
+                    append(2);
+                    open(true);
+                    append(12);
+                });
+
+        assertAllCertified();
+    }
+
+    @Test
+    void follow_fileIsMissingForAWhile_continuesWithTheNewOne() throws Exception {
+        append(12);
+        follow(this::rename, () -> {}, () -> {}, () -> {}, () -> {
+            open(true);
+            append(12);
+        });
+
+        assertAllCertified();
+    }
+
+    @Test
+    void follow_newColumnsInTheNewFile_areFoundByName() throws Exception {
+        append(8);
+        follow(() -> {
+            rename();
+            open(false);
+            write("note,timestamp,x,y,z\nstart,1009,1,2,1\n");
+            for (int i = 10; i <= 25; i++) {
+                write("ok," + (1_000 + i) + "," + i % 3 + ",2,1\n");
+            }
+        });
+
+        assertThat(certified()).hasSize(2);
+    }
+
+    @Test
+    void restart_fileWasRenamed_isFoundByItsInode() throws Exception {
+        append(25);
+        follow();
+        append(8);
+        Files.move(csv, csv.resolveSibling("any other name"));
+        open(true);
+        append(8);
+
+        follow();
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void restart_severalRotations_allFilesAreRead() throws Exception {
+        append(25);
+        follow();
+        for (int i = 0; i < 4; i++) {
+            append(8);
+            renameAndOpen();
+            append(6);
+            copyAndTruncate();
+        }
+        append(3);
+
+        follow();
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void restart_renamedFileIsCompressed_namesTheRowsThatAreMissing() throws Exception {
+        append(25);
+        follow();
+        append(8);
+        rename();
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(csv.resolveSibling("rows.csv.1.gz")))) {
+            Files.copy(rotated(1), out);
+        }
+        Files.delete(rotated(1));
+        open(true);
+        append(14);
+
+        assertThat(follow()).isEqualTo(3);
+
+        assertThat(log.lines("ERROR"))
+                .singleElement()
+                .asString()
+                .contains(csv
+                        + ": rows after row 20 (1970-01-01T00:17:00Z) and before row 1 (1970-01-01T00:17:14Z) of the");
+    }
+
+    @Test
+    void follow_truncatedWithoutACopy_namesTheRowsThatMayBeMissing() throws Exception {
+        append(25);
+        follow(
+                () -> {
+                    append(3);
+                    truncate();
+                    rows += 2;
+                    append(14);
+                },
+                () -> append(1));
+
+        assertThat(log.lines("ERROR"))
+                .singleElement()
+                .asString()
+                .contains("after row 25 (1970-01-01T00:17:05Z) and before row 1 (1970-01-01T00:17:11Z) of the next")
+                .contains("no copy");
+    }
+
+    @Test
+    void follow_earlierTimesInTheNewFile_areRefused() throws Exception {
+        append(12);
+        assertThatThrownBy(() -> follow(() -> {
+                    rename();
+                    rows = 0;
+                    open(true);
+                    append(12);
+                }))
+                .isInstanceOf(MalformedCsv.class)
+                .hasMessageContaining("line 2: the time 1001.0 of the first row is not later than 1012.0");
+    }
+
+    @Test
+    void follow_mistakeInARenamedFile_namesIt() throws Exception {
+        append(12);
+        assertThatThrownBy(() -> follow(() -> {
+                    write("1013,a,b,c\n");
+                    renameAndOpen();
+                    append(12);
+                }))
+                .isInstanceOf(MalformedCsv.class)
+                .hasMessageStartingWith(rotated(1) + ": line 14: column x: a is not a decimal number");
+    }
+
+    @Test
+    void follow_otherFilesInTheDirectory_areNotRead() throws Exception {
+        append(12);
+        follow(
+                () -> {
+                    append(5);
+                    Files.copy(csv, csv.resolveSibling("rows.csv.bak"));
+                    Files.writeString(csv.resolveSibling("rows.csv.txt"), "notes about the rows\n1,2\n");
+                    Files.writeString(csv.resolveSibling("rows2.csv"), HEADING + "1020,1,1,1\n");
+                    renameAndOpen();
+                    append(15);
+                    Files.copy(csv, csv.resolveSibling("rows.csv~"));
+                },
+                () -> {
+                    append(15);
+                    renameAndOpen();
+                    append(1);
+                });
+
+        assertAllCertified();
+    }
+
+    @Test
+    void follow_columnWithoutTimes_isOneCurveOverAllFiles() throws Exception {
+        heading = "temperature\n";
+        columns = new Columns(Optional.empty(), List.of("temperature"));
+        useDirectory(Files.createDirectory(directory.resolve("untimed")));
+        truncate();
+        write(heading);
+        StringBuilder all = new StringBuilder(heading);
+        int[] next = {0};
+        Step some = () -> {
+            for (int i = 0; i < 17; i++) {
+                String row = (next[0]++ * 7 % 23) + ".5\n";
+                all.append(row);
+                write(row);
+            }
+        };
+        some.run();
+        follow(() -> {
+            some.run();
+            renameAndOpen();
+            some.run();
+        });
+        follow(some, () -> {
+            copyAndTruncate();
+            some.run();
+        });
+
+        CsvRows everything =
+                new CsvRows(new ByteArrayInputStream(all.toString().getBytes(StandardCharsets.UTF_8)), columns, format);
+        assertThat(certified())
+                .isEqualTo(certifier().certify(everything, windows).stream()
+                        .limit(next[0] / 10)
+                        .map(CsvRotationTest::shown)
+                        .toList());
+    }
+
+    static List<Arguments> histories() {
+        CsvFormat skipping = new CsvFormat(
+                true,
+                2,
+                CsvFormat.USUAL.encoding(),
+                CsvFormat.USUAL.decimal(),
+                CsvFormat.USUAL.missing(),
+                CsvFormat.USUAL.timeFormat(),
+                CsvFormat.USUAL.zone(),
+                false);
+        CsvFormat headless = new CsvFormat(
+                false,
+                0,
+                CsvFormat.USUAL.encoding(),
+                CsvFormat.USUAL.decimal(),
+                CsvFormat.USUAL.missing(),
+                CsvFormat.USUAL.timeFormat(),
+                CsvFormat.USUAL.zone(),
+                false);
+        return List.of(
+                Arguments.of(HEADING, CsvFormat.USUAL, Windows.byCount(7, 3)),
+                Arguments.of(HEADING, CsvFormat.USUAL, Windows.byTime(Duration.ofSeconds(9))),
+                Arguments.of("Logger,1.2\n\"x,\n\n" + HEADING + ",,,\n", skipping, Windows.byCount(5, 0)),
+                Arguments.of("", headless, Windows.byCount(6, 0)));
+    }
+
+    /**
+     * Any interleaving of writing, rotating, looking, stopping and killing. {@code -Dflk.seeds=N} runs N of each; {@code
+     * -Dflk.seed=S} runs a failing one again.
+     */
+    @ParameterizedTest
+    @MethodSource("histories")
+    void follow_anyInterleaving_certifiesEveryRowOnceInTheSameWindows(String lines, CsvFormat read, Windows divided)
+            throws Exception {
+        heading = lines;
+        format = read;
+        windows = divided;
+        Integer only = Integer.getInteger("flk.seed");
+        int first = only == null ? 0 : only;
+        for (int seed = first; seed < first + (only == null ? Integer.getInteger("flk.seeds", 5) : 1); seed++) {
+            useDirectory(Files.createDirectory(directory.resolve("history" + seed)));
+            try {
+                boolean mayRepeat = randomHistory(new Random(seed));
+                List<String> all = certified();
+                assertThat(mayRepeat ? all.stream().distinct().toList() : all).isEqualTo(expected());
+                assertThat(log.lines("ERROR")).isEmpty();
+            } catch (AssertionError | IOException | MalformedCsv | RuntimeException e) {
+                throw new AssertionError("seed " + seed, e);
+            }
+        }
+    }
+
+    private boolean randomHistory(Random random) throws IOException, MalformedCsv {
+        append(1 + random.nextInt(9));
+        Path position = csv.resolveSibling("rows.csv.certified");
+        boolean isAnyLost = false;
+        for (int run = 0; run < 4; run++) {
+            int[] looks = {random.nextInt(12)};
+            int saved = random.nextInt(12);
+            boolean isLost = random.nextInt(3) == 0;
+            byte[][] older = {null};
+            follow(() -> {
+                if (looks[0] == saved) {
+                    run(() -> older[0] = Files.readAllBytes(position));
+                }
+                if (looks[0]-- <= 0) {
+                    return true;
+                }
+                steps(random, random.nextInt(4));
+                return false;
+            });
+            if (isLost && older[0] != null) { // as if the process was killed before it stored the next position
+                Files.write(position, older[0]);
+                isAnyLost = true;
+            }
+            steps(random, random.nextInt(6));
+        }
+        flush();
+        append(1);
+        follow();
+        return isAnyLost;
+    }
+
+    private void steps(Random random, int count) {
+        for (int i = 0; i < count; i++) {
+            run(() -> step(random));
+        }
+    }
+
+    private void step(Random random) throws IOException {
+        switch (random.nextInt(9)) {
+            case 0, 1, 2 -> append(1 + random.nextInt(8));
+            case 3 -> appendSplit(1 + random.nextInt(9));
+            case 4 -> { // the writer opens the new file at once
+                if (!Files.exists(csv)) {
+                    return;
+                }
+                flush();
+                rename();
+                open(random.nextBoolean());
+                append(random.nextInt(3));
+            }
+            case 5 -> { // the writer opens the new file later
+                if (Files.exists(csv) && Files.size(csv) > 0) {
+                    rename();
+                    if (random.nextBoolean()) {
+                        Files.createFile(csv);
+                    }
+                }
+            }
+            case 6 -> {
+                flush();
+                open(random.nextBoolean() && (!Files.exists(csv) || Files.size(csv) == 0));
+            }
+            case 7 -> {
+                if (Files.exists(csv)
+                        && Files.readString(csv).replace(heading, "").contains("\n")) {
+                    copyAndTruncate();
+                }
+            }
+            default -> append(random.nextInt(2));
+        }
+    }
+}
