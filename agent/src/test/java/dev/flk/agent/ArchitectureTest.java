@@ -26,6 +26,7 @@ class ArchitectureTest {
             delimiter = '|',
             value = {
                 "certify | outbox,send,source,control,run,cli,config,metrics",
+                "follow  | outbox,send,source,control,run,cli,config,metrics",
                 "outbox  | certify,send,source,control,run,cli,config,metrics",
                 "source  | certify,send,control,run,cli,config,metrics",
                 "send    | certify,source,control,run,cli,config",

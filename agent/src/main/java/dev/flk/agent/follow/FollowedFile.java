@@ -113,7 +113,9 @@ public final class FollowedFile extends FollowedRows.File {
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES);
         if (readSource(chunk) > 0) {
             isLeavable = false;
-            lastModified = csv.lastModified(key).orElse(lastModified);
+            if (!isTruncated) { // otherwise, the time is that of the next content
+                lastModified = csv.lastModified(key).orElse(lastModified);
+            }
             take(Arrays.copyOf(chunk.array(), chunk.position()));
         } else if (isLeavable) {
             leave();

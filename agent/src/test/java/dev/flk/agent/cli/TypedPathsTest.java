@@ -10,6 +10,7 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -18,14 +19,15 @@ import org.junit.jupiter.api.io.TempDir;
 /** Tests that every command and every setting of the agent accepts any path, or says what is wrong with it. */
 @Timeout(300)
 class TypedPathsTest {
+    private static final String[] COMMANDS = {"status", "dlq list", "fsck", "doctor"};
+
     @TempDir
     Path directory;
 
     private static Ended run(Map<String, String> settings, String... arguments) {
         ByteArrayOutputStream output = new ByteArrayOutputStream();
         try (PrintStream stream = new PrintStream(output, true, StandardCharsets.UTF_8)) {
-            int exitCode =
-                    new FlkAgent(settings, InputStream.nullInputStream(), stream, stream).run(arguments);
+            int exitCode = new FlkAgent(settings, InputStream.nullInputStream(), stream, stream).run(arguments);
             return new Ended(exitCode, output.toString(StandardCharsets.UTF_8));
         }
     }
@@ -38,10 +40,18 @@ class TypedPathsTest {
 
     private Map<String, String> settings() {
         return Map.of(
-                "OUTBOX_PATH", directory.resolve("outbox").toString(),
-                "DLQ_PATH", directory.resolve("dlq.jsonl").toString(),
-                "SHARD_ID", "s",
-                "LOG_LEVEL", "ERROR");
+                "OUTBOX_PATH",
+                directory.resolve("outbox").toString(),
+                "DLQ_PATH",
+                directory.resolve("dlq.jsonl").toString(),
+                "SHARD_ID",
+                "s",
+                "LOG_LEVEL",
+                "ERROR");
+    }
+
+    private static String[] names() {
+        return AgentConfig.KEYS.stream().map(Key::name).toArray(String[]::new);
     }
 
     @Test
@@ -51,13 +61,24 @@ class TypedPathsTest {
 
     @Test
     void settings_anyPath_worksOrIsExplained() throws Exception {
-        contract()
-                .assertHoldsForSettings(
-                        settings(),
-                        AgentConfig.KEYS.stream().map(Key::name).toList(),
-                        "status",
-                        "dlq list",
-                        "fsck",
-                        "doctor");
+        contract().assertHoldsForSettings(settings(), List.of(names()), COMMANDS);
+    }
+
+    @Test
+    void localeC_anyPath_worksOrIsExplained() throws Exception {
+        TypedPathsContract.assertSucceedsInTheCLocale(InTheCLocale.class, directory);
+    }
+
+    /** A process with the locale C. */
+    static final class InTheCLocale {
+        private InTheCLocale() {}
+
+        public static void main(String[] args) throws Exception {
+            TypedPathsTest test = new TypedPathsTest();
+            test.directory = Path.of(args[0]);
+            test.contract().onlyEncoding().assertHoldsForArguments(test.settings());
+            test.contract().onlyEncoding().assertHoldsForSettings(test.settings(), List.of(names()), COMMANDS);
+            System.exit(0);
+        }
     }
 }

@@ -8,6 +8,7 @@ import dev.flk.program.config.Key;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -16,6 +17,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Tests that every command and every setting of the backend accepts any path, or says what is wrong with it. */
 @Timeout(300)
 class TypedPathsTest {
+    private static final String[] COMMANDS = {"config check", "serve", "wal ls"};
+
     @TempDir
     Path directory;
 
@@ -36,12 +39,22 @@ class TypedPathsTest {
 
     private Map<String, String> settings() {
         return Map.of(
-                "WAL_DIR", directory.resolve("wal").toString(),
-                "DEDUP_DIR", directory.resolve("dedup").toString(),
-                "STATE_DIR", directory.resolve("state").toString(),
-                "PORT", "1",
-                "PCS_SIGN_ALG", "none",
-                "LOG_LEVEL", "ERROR");
+                "WAL_DIR",
+                directory.resolve("wal").toString(),
+                "DEDUP_DIR",
+                directory.resolve("dedup").toString(),
+                "STATE_DIR",
+                directory.resolve("state").toString(),
+                "PORT",
+                "1",
+                "PCS_SIGN_ALG",
+                "none",
+                "LOG_LEVEL",
+                "ERROR");
+    }
+
+    private static String[] names() {
+        return BackendConfig.KEYS.stream().map(Key::name).toArray(String[]::new);
     }
 
     @Test
@@ -51,12 +64,24 @@ class TypedPathsTest {
 
     @Test
     void settings_anyPath_worksOrIsExplained() throws Exception {
-        contract()
-                .assertHoldsForSettings(
-                        settings(),
-                        BackendConfig.KEYS.stream().map(Key::name).toList(),
-                        "config check",
-                        "serve",
-                        "wal ls");
+        contract().assertHoldsForSettings(settings(), List.of(names()), COMMANDS);
+    }
+
+    @Test
+    void localeC_anyPath_worksOrIsExplained() throws Exception {
+        TypedPathsContract.assertSucceedsInTheCLocale(InTheCLocale.class, directory);
+    }
+
+    /** A process with the locale C. */
+    static final class InTheCLocale {
+        private InTheCLocale() {}
+
+        public static void main(String[] args) throws Exception {
+            TypedPathsTest test = new TypedPathsTest();
+            test.directory = Path.of(args[0]);
+            test.contract().onlyEncoding().assertHoldsForArguments(test.settings());
+            test.contract().onlyEncoding().assertHoldsForSettings(test.settings(), List.of(names()), COMMANDS);
+            System.exit(0);
+        }
     }
 }

@@ -33,8 +33,7 @@ public final class TypedPaths {
      */
     public static Optional<String> problem(String directory, String... arguments) {
         if (Stream.of(arguments).anyMatch(text -> text.indexOf(LOST) >= 0)) {
-            return Optional.of(
-                    "an argument is not UTF-8, or this locale can't represent it; " + PathNames.REMEDY);
+            return Optional.of("an argument is not UTF-8, or this locale can't represent it; " + PathNames.REMEDY);
         }
         return directory.indexOf(LOST) < 0
                 ? Optional.empty()

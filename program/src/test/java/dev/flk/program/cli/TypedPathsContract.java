@@ -5,14 +5,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -39,6 +42,8 @@ public final class TypedPathsContract {
     private final CommandLine commands;
     private final Program program;
     private final List<String> problems = new ArrayList<>();
+    private boolean isOnlyEncoding;
+    private int outputs;
 
     /** A program that is run in this process. */
     @FunctionalInterface
@@ -57,12 +62,55 @@ public final class TypedPathsContract {
         this.program = program;
     }
 
-    /** Types each path as the value of each option and parameter of each command. */
+    /** Types only the names that a locale may be unable to represent. */
+    public TypedPathsContract onlyEncoding() {
+        isOnlyEncoding = true;
+        return this;
+    }
+
+    /**
+     * Runs a class with a {@code main} method and this argument in a process with the locale C, in which Java can
+     * represent only names in ASCII. The process must succeed.
+     */
+    public static void assertSucceedsInTheCLocale(Class<?> main, Path directory) throws Exception {
+        Path out = directory.resolve("out");
+        ProcessBuilder command = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-XX:TieredStopAtLevel=1",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        main.getName(),
+                        Files.createDirectory(directory.resolve("typed")).toString())
+                .redirectErrorStream(true)
+                .redirectOutput(out.toFile());
+        command.environment().put("LC_ALL", "C");
+        Process process = command.start();
+        try {
+            assertThat(process.waitFor(5, TimeUnit.MINUTES)).isTrue();
+        } finally {
+            process.destroyForcibly();
+        }
+        assertThat(process.exitValue())
+                .as(Files.readString(out, StandardCharsets.ISO_8859_1))
+                .isZero();
+    }
+
+    /** Types each path as the value of each option and parameter of each command without subcommands. */
     public void assertHoldsForArguments(Map<String, String> settings) throws Exception {
         Map<String, String> paths = paths();
+        Set<String> inherited = new HashSet<>();
         each(commands, new ArrayList<>(), (words, command) -> {
             for (ArgSpec typed : texts(command)) {
+                // an option that many commands inherit is tried on one command of each group
+                if (typed instanceof OptionSpec option
+                        && option.inherited()
+                        && !inherited.add(words.get(0) + option.longestName())) {
+                    continue;
+                }
                 for (Map.Entry<String, String> path : paths.entrySet()) {
+                    if (!isPath(typed) && !path.getValue().matches("(?s).*[\\x00-\\x1f].*")) {
+                        continue; // another text, in which only control characters are unusual
+                    }
                     run(settings, line(words, command, typed, path.getValue()), path.getKey());
                 }
             }
@@ -71,8 +119,8 @@ public final class TypedPathsContract {
     }
 
     /** Uses each path as the value of each setting, and as the name of the file with its value. */
-    public void assertHoldsForSettings(
-            Map<String, String> settings, Collection<String> names, String... commandLines) throws Exception {
+    public void assertHoldsForSettings(Map<String, String> settings, Collection<String> names, String... commandLines)
+            throws Exception {
         for (String name : names) {
             for (Map.Entry<String, String> path : paths().entrySet()) {
                 for (String setting : List.of(name, name + "_FILE")) {
@@ -122,6 +170,9 @@ public final class TypedPathsContract {
         paths.put("half a surrogate pair", directory + "/\uD83C");
         paths.put("control characters", directory + "/a\nb\u001b[31m");
         paths.put("dots", "../../..//./x/..");
+        if (isOnlyEncoding) {
+            paths.keySet().retainAll(Set.of("not ASCII", "a lost character", "half a surrogate pair"));
+        }
         return paths;
     }
 
@@ -130,7 +181,9 @@ public final class TypedPathsContract {
     }
 
     private static void each(CommandLine command, List<String> words, Visitor visitor) throws Exception {
-        visitor.visit(words, command.getCommandSpec());
+        if (command.getSubcommands().isEmpty()) {
+            visitor.visit(words, command.getCommandSpec());
+        }
         for (Map.Entry<String, CommandLine> sub : command.getSubcommands().entrySet()) {
             List<String> longer = new ArrayList<>(words);
             longer.add(sub.getKey());
@@ -147,6 +200,10 @@ public final class TypedPathsContract {
         return List.of(String.class, Path.class, File.class).contains(type);
     }
 
+    private static boolean isPath(ArgSpec argument) {
+        return argument.paramLabel().contains("FILE") || argument.paramLabel().contains("DIR");
+    }
+
     private List<String> line(List<String> words, CommandSpec command, ArgSpec typed, String path) {
         List<String> line = new ArrayList<>(words);
         for (OptionSpec option : command.options()) {
@@ -156,6 +213,11 @@ public final class TypedPathsContract {
                     line.add(usual(option));
                 }
             }
+        }
+        OptionSpec output = command.findOption("--output");
+        if (output != null && output != typed) {
+            line.add(output.longestName());
+            line.add(directory.resolve("output" + outputs++).toString()); // else, it would be in the current directory
         }
         if (typed instanceof OptionSpec option) {
             line.add(option.longestName());
@@ -197,7 +259,8 @@ public final class TypedPathsContract {
                 problems.add(shown + "does not end");
             } else if (ended.exitCode() < 0 || ended.exitCode() > 2) {
                 problems.add(shown + "exit code " + ended.exitCode());
-            } else if (INTERNAL.matcher(ended.output().replace(directory.toString(), "")).find()) {
+            } else if (INTERNAL.matcher(ended.output().replace(directory.toString(), ""))
+                    .find()) {
                 problems.add(shown + ended.output());
             }
         } catch (ExecutionException e) {
@@ -210,6 +273,9 @@ public final class TypedPathsContract {
     /** Ends the input of a command that reads from the FIFO, as the writer at the other end of a pipe does. */
     private void endInput() throws IOException, InterruptedException {
         // opens the FIFO for reading, too, so that a command that does not read from it does not block this
-        new ProcessBuilder("sh", "-c", "exec 3<>fifo").directory(directory.toFile()).start().waitFor();
+        new ProcessBuilder("sh", "-c", "exec 3<>fifo")
+                .directory(directory.toFile())
+                .start()
+                .waitFor();
     }
 }
