@@ -102,12 +102,7 @@ public final class CsvRows {
      * @param following the receiver of notices if the file grows while it is read; empty for a complete file
      * @param afterSeconds the time of the last row of earlier files, after which the times of this file must be
      */
-    CsvRows(
-            InputStream stream,
-            Columns wanted,
-            CsvFormat format,
-            Optional<CsvNotices> following,
-            double afterSeconds)
+    CsvRows(InputStream stream, Columns wanted, CsvFormat format, Optional<CsvNotices> following, double afterSeconds)
             throws IOException, MalformedCsv {
         this.format = format;
         this.following = following;

@@ -83,7 +83,8 @@ final class CsvFollower {
                 (certifier.shardIds() + " " + columns + " " + format + " " + windows).getBytes(StandardCharsets.UTF_8));
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
         try {
-            FollowedRows rows = new FollowedRows(certifier, columns, format, windows, this::take, new LoggedNotices(csv));
+            FollowedRows rows =
+                    new FollowedRows(certifier, columns, format, windows, this::take, new LoggedNotices(csv));
             follow(rows, new RotatedCsv(csv, rows, looks));
         } catch (UncheckedIOException e) {
             throw e.getCause();

@@ -132,7 +132,8 @@ public record Position(
         Base64.Encoder base64 = Base64.getEncoder();
         return key + " " + length + " " + digest + " " + options + "\n"
                 + windows + "\n"
-                + certified.earlier() + " " + certified.earlierTime() + " " + certified.here() + " " + certified.time() + "\n"
+                + certified.earlier() + " " + certified.earlierTime() + " " + certified.here() + " " + certified.time()
+                + "\n"
                 + base64.encodeToString(certified.heading()) + "\n"
                 + base64.encodeToString(certified.lead()) + "\n";
     }

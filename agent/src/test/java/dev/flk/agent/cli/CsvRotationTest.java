@@ -329,7 +329,8 @@ class CsvRotationTest {
         assertAllCertified();
         assertThat(log.lines("ERROR"))
                 .first(as(STRING))
-                .contains("\"900\" is not after the time of the line before: lines 2 to 3, 2 of them, are not certified");
+                .contains(
+                        "\"900\" is not after the time of the line before: lines 2 to 3, 2 of them, are not certified");
     }
 
     @Test

@@ -130,9 +130,7 @@ final class PostgresCommand {
     int migrate() throws IOException {
         BackendConfig read = BackendConfig.load(environment, config.file);
         Map<Pool, PostgresConfig> servers = new EnumMap<>(Pool.class);
-        read.sessions()
-                .flatMap(SessionConfig::database)
-                .ifPresent(database -> servers.put(Pool.SESSIONS, database));
+        read.sessions().flatMap(SessionConfig::database).ifPresent(database -> servers.put(Pool.SESSIONS, database));
         if (servers.isEmpty() || read.inPostgres().isPresent()) {
             InPostgres used = inPostgres(read);
             used.pools().forEach(pool -> servers.put(pool, used.server()));
