@@ -116,7 +116,7 @@ final class OpenTransactions {
      * Opens a transaction.
      *
      * @throws StateException INVALID for a timeout of 0 or less, or above the maximum; TOO_MANY_TX if the maximum
-     *     number of transactions is open
+     *     number of transactions is open, of this caller or of all
      */
     synchronized Begun begin(String caller, @Nullable Duration wished) {
         Duration timeout = wished == null ? limits.timeout() : wished;
@@ -125,6 +125,13 @@ final class OpenTransactions {
                     + limits.timeout().toMillis() + " ms (STATE_TX_TIMEOUT): " + timeout.toMillis() + " ms");
         }
         expire();
+        long ofCaller = open.values().stream()
+                .filter(each -> each.caller.equals(caller))
+                .count();
+        if (ofCaller >= share(caller, limits.maxOpen())) {
+            throw Reason.TOO_MANY_TX.because(ofCaller + " transactions of this caller are open, the maximum, half of"
+                    + " STATE_MAX_OPEN_TX; end some of them first");
+        }
         if (open.size() >= limits.maxOpen()) {
             throw Reason.TOO_MANY_TX.because(
                     limits.maxOpen() + " transactions are open, the maximum (STATE_MAX_OPEN_TX)");
@@ -141,6 +148,14 @@ final class OpenTransactions {
     }
 
     /**
+     * Returns the part of a limit that one caller may use: half of it, so that others are served too. Callers without
+     * names are all one caller, which has no limit of its own.
+     */
+    private static long share(String caller, long limit) {
+        return caller.isEmpty() ? Long.MAX_VALUE : (limit + 1) / 2;
+    }
+
+    /**
      * Adds an operation.
      *
      * @throws StateException TX_TOO_LARGE or TOO_MANY_TX if a limit is exceeded; another reason if the transaction is
@@ -151,6 +166,11 @@ final class OpenTransactions {
         long bytes = transaction.bytes + operation.bytes();
         limits.require(transaction.operations.size() + 1, bytes);
         long held = operation.bytes() + PendingCommit.HELD_BYTES;
+        long share = share(caller, limits.maxStagedBytes());
+        if (stagedBytes + held > share && heldBy(caller) + held > share) {
+            throw Reason.TOO_MANY_TX.because("open transactions of this caller would hold more than " + share
+                    + " bytes together; commit some of them first");
+        }
         if (stagedBytes + held > limits.maxStagedBytes()) {
             throw Reason.TOO_MANY_TX.because(
                     "open transactions would hold more than " + limits.maxStagedBytes() + " bytes together");
@@ -158,6 +178,13 @@ final class OpenTransactions {
         stagedBytes += held;
         transaction.bytes = bytes;
         transaction.operations.add(operation);
+    }
+
+    private long heldBy(String caller) {
+        return open.values().stream()
+                .filter(each -> each.caller.equals(caller))
+                .mapToLong(Open::held)
+                .sum();
     }
 
     /**

@@ -1291,10 +1291,10 @@ abstract class StateContract {
                 .toArray(Operation[]::new);
         assertThat(reasonOf(() -> state.apply(many))).isEqualTo(Reason.TX_TOO_LARGE);
         Begun first = state.engine.begin(ME, null);
-        for (int i = 0; i < 2; i++) {
-            state.engine.begin(ME, null);
-        }
+        state.engine.begin(ME, null);
         assertThat(reasonOf(() -> state.engine.begin(ME, null))).isEqualTo(Reason.TOO_MANY_TX);
+        state.engine.begin("another", null); // a caller takes at most half of the places, rounded up
+        assertThat(reasonOf(() -> state.engine.begin("a third", null))).isEqualTo(Reason.TOO_MANY_TX);
         String longText = "\"" + "x".repeat(900) + "\"";
         assertThat(reasonOf(() -> {
                     for (int i = 0; i < 10; i++) {
