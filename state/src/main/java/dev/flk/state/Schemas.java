@@ -102,9 +102,21 @@ public final class Schemas implements AutoCloseable {
 
         /** @param isCancelled whether the caller has given up */
         public Steps(BooleanSupplier isCancelled, LongSupplier nanoTicker) {
+            this(isCancelled, nanoTicker, nanoTicker.getAsLong());
+        }
+
+        private Steps(BooleanSupplier isCancelled, LongSupplier nanoTicker, long beganNanos) {
             this.isCancelled = isCancelled;
             this.nanoTicker = nanoTicker;
-            this.beganNanos = nanoTicker.getAsLong();
+            this.beganNanos = beganNanos;
+        }
+
+        /**
+         * Returns a separate count for the same call. A transaction uses it to compile a schema that this backend does
+         * not know yet, because such steps must not decide whether the values are accepted.
+         */
+        Steps separate() {
+            return new Steps(isCancelled, nanoTicker, beganNanos);
         }
 
         /** Begins the count for another value or schema. */
@@ -349,7 +361,7 @@ public final class Schemas implements AutoCloseable {
             if (known.size() >= MOST_KNOWN) {
                 known.clear();
             }
-            schema = read(namespace, steps);
+            schema = read(namespace, steps.separate());
             known.put(namespace, schema);
         }
         return schema;

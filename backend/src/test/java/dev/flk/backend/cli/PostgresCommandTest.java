@@ -50,7 +50,7 @@ class PostgresCommandTest {
                 .contains("BAD  migrations        dedup: 1 migration missing (limit: none missing); start");
         assertThat(run(0, Map.of("STATE_ENGINE", "postgres"), "migrate")).isEqualTo("""
                         the tables of the dedup pool are at version 1
-                        the tables of the state pool are at version 4
+                        the tables of the state pool are at version 5
                         """);
         Map<String, String> sessions = Map.of(
                 "SESSION_STORE", "redis",

@@ -273,7 +273,7 @@ final class BackendHealthTest {
         clock = InstantSource.offset(InstantSource.system(), Duration.ofMinutes(10));
         server.execute("postgres", "ALTER DATABASE " + database + " SET default_transaction_read_only = on");
         List<String> found = look("postgres");
-        assertThat(found.get(0)).matches("GOOD postgres: " + where + " answers; [0-9]+ of 21 points of .*");
+        assertThat(found.get(0)).matches("GOOD postgres: " + where + " answers; [0-9]+ of 22 points of .*");
         assertThat(found)
                 .contains(
                         "BAD postgres: migrations: dedup: 1 migration missing; start a backend of this version, which"
@@ -304,7 +304,7 @@ final class BackendHealthTest {
         assertThat(look("redis")).contains("GOOD redis: 127.0.0.1:" + redis.port() + " accepts reads and writes");
         assertThat(look("sessions"))
                 .anyMatch(text -> text.startsWith("GOOD sessions: " + where + " answers; "))
-                .contains("BAD sessions: migrations: sessions: 1 migration missing; start a backend of this version,"
+                .contains("BAD sessions: migrations: sessions: 2 migrations missing; start a backend of this version,"
                         + " which migrates the tables");
 
         settings.put("SESSION_DATABASE_URL", uri.replace(PostgresServer.PASSWORD, PASSWORD));

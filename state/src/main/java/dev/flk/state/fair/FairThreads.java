@@ -14,7 +14,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * A small number of threads that run the tasks of many callers. Callers take turns, and one caller occupies at most half
  * of the threads. Tasks with the same lane run one after the other, in the order of their arrival. The total weight of
- * the waiting tasks is bounded. Safe for any thread.
+ * the waiting tasks is bounded, and one caller takes at most half of the bound, unless callers have no names: then all
+ * are one caller. A caller without a waiting task may always add one. Safe for any thread.
  */
 public final class FairThreads implements AutoCloseable {
     /** The size of a stack, which suffices for the deepest recursion of a task on every machine. */
@@ -61,6 +62,7 @@ public final class FairThreads implements AutoCloseable {
         private final ArrayDeque<Lane> ready = new ArrayDeque<>();
         private int running;
         private int lanes;
+        private long waitingWeight;
         private boolean hasTurn;
 
         Caller(String name) {
@@ -99,7 +101,7 @@ public final class FairThreads implements AutoCloseable {
      *
      * @param name the name of the threads
      * @param threads the number of threads, at least 2
-     * @param maxWaitingWeight the maximum total weight of waiting tasks; a single task is always accepted
+     * @param maxWaitingWeight the maximum total weight of waiting tasks, apart from the first one of each caller
      */
     public FairThreads(String name, int threads, long maxWaitingWeight) {
         this.most = threads;
@@ -131,19 +133,30 @@ public final class FairThreads implements AutoCloseable {
     }
 
     private boolean add(LaneId id, Task task, boolean isAgain) {
-        if (isClosed || (waitingWeight > 0 && waitingWeight + task.weight() > maxWaitingWeight)) {
+        Caller known = callers.get(id.caller());
+        if (isClosed || (known != null && known.waitingWeight > 0 && !hasRoom(known, task))) {
             return false;
         }
-        waitingWeight += task.weight();
         Lane lane = lanes.computeIfAbsent(id, missing -> {
             Caller caller = callers.computeIfAbsent(id.caller(), Caller::new);
             caller.lanes++;
             return new Lane(id, caller);
         });
         (isAgain ? lane.again : lane.first).add(task);
+        addWaiting(lane.caller, task.weight());
         makeReady(lane);
         start();
         return true;
+    }
+
+    private boolean hasRoom(Caller caller, Task task) {
+        long mostOfIt = caller.name.isEmpty() ? maxWaitingWeight : maxWaitingWeight / 2;
+        return waitingWeight + task.weight() <= maxWaitingWeight && caller.waitingWeight + task.weight() <= mostOfIt;
+    }
+
+    private void addWaiting(Caller caller, long weight) {
+        waitingWeight += weight;
+        caller.waitingWeight += weight;
     }
 
     /** Returns whether a task of a lane waits or runs. */
@@ -187,7 +200,7 @@ public final class FairThreads implements AutoCloseable {
             lane.isResumed = false;
             lane.runsAgain = !lane.again.isEmpty();
             Task task = (lane.runsAgain ? lane.again : lane.first).remove();
-            waitingWeight -= task.weight();
+            addWaiting(caller, -task.weight());
             running++;
             caller.running++;
             giveTurn(caller);
@@ -213,7 +226,7 @@ public final class FairThreads implements AutoCloseable {
         lane.caller.running--;
         boolean isLost = !isDone && isClosed;
         if (!isDone && !isClosed) {
-            waitingWeight += task.weight();
+            addWaiting(lane.caller, task.weight());
             (lane.runsAgain ? lane.again : lane.first).addFirst(task);
             lane.isPaused = !lane.isResumed;
         }
