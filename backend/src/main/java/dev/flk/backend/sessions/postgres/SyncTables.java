@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.flywaydb.core.api.FlywayException;
@@ -36,11 +37,15 @@ public final class SyncTables {
 
     /**
      * The SQL states that do not concern a row: broken connections (08), read-only servers and ended transactions (25),
-     * logins (28, 3D), conflicts of transactions (40), a lack of resources (53), a stopping server (57P), and failures
-     * of its machine (58). Any other state may concern one row only, such as an error of a trigger (P0001), a missing
-     * privilege (42501), a lock (55P03) or a statement that took too long (57014).
+     * logins (28, 3D), conflicts of transactions (40), a lack of resources (53), a stopping server (57P), failures of
+     * its machine (58), tables and columns that are missing, and statements that a pooler has mixed up (26000, 42P05).
+     * Any other state may concern one row only, such as an error of a trigger (P0001), a missing privilege (42501), a
+     * lock (55P03) or a statement that took too long (57014).
      */
-    private static final Pattern NOT_OF_A_ROW = Pattern.compile("(08|25|28|3D|40|53|57P|58).*");
+    private static final Pattern NOT_OF_A_ROW = Pattern.compile("(08|25|28|3D|40|53|57P|58).*|26000|42P01|42P05|42703");
+
+    /** SQL states of tables and columns that are missing, as after a restore of a dump of an earlier version. */
+    private static final Set<String> OUTDATED = Set.of("42P01", "42703");
 
     private static final String WRITE_SESSION = """
             INSERT INTO sync_sessions AS old (id, version, kind, state, changed_at, expires_at)
@@ -92,11 +97,9 @@ public final class SyncTables {
 
         private final boolean isPerhapsOfARow;
 
-        private SyncException(String message, Exception cause) {
+        private SyncException(String message, Exception cause, boolean isPerhapsOfARow) {
             super(message, cause);
-            this.isPerhapsOfARow = cause instanceof SQLException e
-                    && e.getSQLState() != null
-                    && !NOT_OF_A_ROW.matcher(e.getSQLState()).matches();
+            this.isPerhapsOfARow = isPerhapsOfARow;
         }
 
         /** Returns whether Postgres may accept other rows. */
@@ -163,10 +166,26 @@ public final class SyncTables {
     }
 
     private SyncException failed(Exception e) {
+        return failed(e, false);
+    }
+
+    /**
+     * Describes a failure. If a table or column is missing, has the next connection migrate the tables again.
+     *
+     * @param isOfRows whether it is the failure of a statement that writes or removes rows
+     */
+    private SyncException failed(Exception e, boolean isOfRows) {
         Exception first = e instanceof BatchUpdateException batch && batch.getNextException() != null
                 ? batch.getNextException()
                 : e;
-        return new SyncException(failures.of(first).replace("POSTGRES_CONN", "SESSION_DATABASE_URL"), first);
+        String state = first instanceof SQLException sql ? sql.getSQLState() : null;
+        if (state != null && OUTDATED.contains(state)) {
+            isMigrated = false;
+        }
+        return new SyncException(
+                failures.of(first).replace("POSTGRES_CONN", "SESSION_DATABASE_URL"),
+                first,
+                isOfRows && state != null && !NOT_OF_A_ROW.matcher(state).matches());
     }
 
     /**
@@ -267,9 +286,9 @@ public final class SyncTables {
          * @param generation the generation that Redis had before the changes were read
          */
         public Unwritten write(long generation, List<StoredSession> changes) throws OtherGenerationException {
+            requireGeneration(generation);
             try (PreparedStatement sessions = connection.prepareStatement(WRITE_SESSION);
                     PreparedStatement events = connection.prepareStatement(WRITE_EVENT)) {
-                requireGeneration(generation);
                 for (StoredSession each : changes) {
                     set(sessions, each);
                     if (each.kind() == Kind.LIVE) {
@@ -295,18 +314,26 @@ public final class SyncTables {
                 connection.commit();
                 return new Unwritten(superseded, conflicting);
             } catch (SQLException e) {
-                throw rolledBack(e);
+                throw rolledBack(failed(e, true));
             }
         }
 
-        private void requireGeneration(long expected) throws SQLException, OtherGenerationException {
-            try (PreparedStatement statement = connection.prepareStatement(READ_GENERATION);
-                    ResultSet row = statement.executeQuery()) {
-                long present = generation(row);
+        private void requireGeneration(long expected) throws OtherGenerationException {
+            try {
+                long present = readGeneration();
                 if (present != expected) {
                     connection.rollback();
                     throw new OtherGenerationException(expected, present);
                 }
+            } catch (SQLException e) {
+                throw rolledBack(failed(e));
+            }
+        }
+
+        private long readGeneration() throws SQLException {
+            try (PreparedStatement statement = connection.prepareStatement(READ_GENERATION);
+                    ResultSet row = statement.executeQuery()) {
+                return generation(row);
             }
         }
 
@@ -319,8 +346,7 @@ public final class SyncTables {
             }
         }
 
-        private SyncException rolledBack(SQLException e) {
-            SyncException failure = failed(e);
+        private SyncException rolledBack(SyncException failure) {
             try {
                 connection.rollback();
             } catch (SQLException broken) {
@@ -330,12 +356,13 @@ public final class SyncTables {
         }
 
         /**
-         * Throws an exception if Postgres does not even accept a row that it already has, or, if it has none, a session
-         * that has expired. Changes nothing.
+         * Throws an exception if the generation can't be read, or if Postgres does not even accept a row that it already
+         * has, or, if it has none, a session that has expired. Changes nothing.
          */
         public void requireAccepting() {
             try (PreparedStatement session = connection.prepareStatement(WRITE_SESSION_AGAIN);
                     PreparedStatement event = connection.prepareStatement(WRITE_EVENT_AGAIN)) {
+                long unused = readGeneration();
                 if (session.executeUpdate() == 0) {
                     try (PreparedStatement expired = connection.prepareStatement(WRITE_SESSION)) {
                         set(expired, new StoredSession(NO_ID, 1, Kind.EXPIRED, 0, 0, ""));
@@ -346,7 +373,7 @@ public final class SyncTables {
                 event.executeUpdate();
                 connection.rollback();
             } catch (SQLException e) {
-                throw rolledBack(e);
+                throw rolledBack(failed(e));
             }
         }
 
@@ -365,7 +392,7 @@ public final class SyncTables {
                 }
                 connection.commit();
             } catch (SQLException e) {
-                throw rolledBack(e);
+                throw rolledBack(failed(e));
             }
             return versions.stream()
                     .filter(version -> present.getOrDefault(version.id(), 0L) < version.version())
@@ -388,7 +415,7 @@ public final class SyncTables {
                 statement.executeUpdate();
                 connection.commit();
             } catch (SQLException e) {
-                throw failed(e);
+                throw rolledBack(failed(e, true));
             }
         }
 

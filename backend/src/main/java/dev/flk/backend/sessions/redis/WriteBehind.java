@@ -247,7 +247,7 @@ final class WriteBehind implements AutoCloseable {
             if (System.nanoTime() - nextCareNanos >= 0) {
                 nextCareNanos = System.nanoTime() + CARE_EVERY.toNanos();
                 write(take(true));
-                postgres().removeOlder(eventsKept, sessionsKept);
+                removeOlder(postgres());
             }
             Taken next = take(false);
             write(next);
@@ -266,6 +266,23 @@ final class WriteBehind implements AutoCloseable {
             }
             disconnect(); // the server was emptied; the next connection creates the group again
             return true;
+        }
+    }
+
+    /** Removes old rows. If Postgres refuses that, new changes are written nevertheless. */
+    private void removeOlder(SyncTables.Writer writer) {
+        try {
+            writer.removeOlder(eventsKept, sessionsKept);
+        } catch (SyncException e) {
+            if (!e.isPerhapsOfARow()) {
+                throw e;
+            }
+            lines.say(
+                    "remove",
+                    omitted -> LOG.warn(
+                            "old changes and ended sessions stay in Postgres, because it does not remove them: {}{}",
+                            e.getMessage(),
+                            omitted));
         }
     }
 

@@ -11,6 +11,7 @@ import dev.flk.backend.postgres.PostgresConfig.TimeLimit;
 import dev.flk.backend.sessions.StoredSession;
 import dev.flk.backend.sessions.StoredSession.Kind;
 import dev.flk.backend.sessions.postgres.SyncTables.OtherGenerationException;
+import dev.flk.backend.sessions.postgres.SyncTables.SyncException;
 import dev.flk.backend.sessions.postgres.SyncTables.Unwritten;
 import dev.flk.backend.sessions.postgres.SyncTables.Writer;
 import dev.flk.backend.testing.PostgresServer;
@@ -84,6 +85,56 @@ final class SyncTablesTest {
                             postgres.uri(database), new TimeLimit("", Duration.ofMillis(200))),
                     PoolMetrics.unobserved(Pool.SESSIONS));
             assertThatThrownBy(() -> hasty.beginGeneration("one", 0)).hasMessageContaining("a statement took longer");
+        }
+    }
+
+    @Test
+    void write_theGenerationCannotBeRead_isNotTheFaultOfARow() throws Exception {
+        postgres.execute(
+                database,
+                "CREATE ROLE " + database + "_user LOGIN PASSWORD 'x'; GRANT CREATE ON SCHEMA public TO " + database
+                        + "_user");
+        SyncTables ofAUser = new SyncTables(
+                PostgresConfig.ofSingleConnections(
+                        postgres.uri(database).replace("postgres:" + PostgresServer.PASSWORD, database + "_user:x"),
+                        new TimeLimit("", Duration.ofMillis(500))),
+                PoolMetrics.unobserved(Pool.SESSIONS));
+        try (Writer writer = ofAUser.openWriter()) {
+            Unwritten unused = writer.write(0, List.of(live(1, "{}")));
+            try (var open = postgres.connect(database);
+                    var statement = open.createStatement()) {
+                open.setAutoCommit(false);
+                statement.execute("LOCK TABLE sync_generation");
+                requireRefused(writer, "a statement took longer");
+            }
+            postgres.execute(database, "ALTER TABLE sync_generation OWNER TO postgres");
+            requireRefused(writer, "permission denied for table sync_generation");
+            postgres.execute(database, "DELETE FROM sync_generation");
+            postgres.execute(database, "GRANT ALL ON sync_generation TO " + database + "_user");
+            requireRefused(writer, "the table sync_generation is empty");
+        }
+    }
+
+    private static void requireRefused(Writer writer, String message) {
+        assertThatThrownBy(() -> writer.write(0, List.of(live(2, "{}"))))
+                .isInstanceOfSatisfying(
+                        SyncException.class,
+                        e -> assertThat(e.isPerhapsOfARow()).isFalse())
+                .hasMessageContaining(message);
+        assertThatThrownBy(writer::requireAccepting).hasMessageContaining(message);
+    }
+
+    @Test
+    void write_aPoolerHasMixedUpStatements_isNotTheFaultOfARow() throws Exception {
+        try (Writer writer = tables.openWriter()) {
+            Unwritten unused = writer.write(0, List.of(live(1, "{}")));
+            for (String state : List.of("26000", "42P05")) {
+                postgres.execute(database, """
+                        CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                        BEGIN RAISE EXCEPTION 'mixed up' USING ERRCODE = '%s'; END $$;
+                        CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON sync_events EXECUTE FUNCTION refuse()""".formatted(state));
+                requireRefused(writer, "pool_mode=session");
+            }
         }
     }
 

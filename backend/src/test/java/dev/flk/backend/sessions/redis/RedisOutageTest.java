@@ -429,6 +429,46 @@ final class RedisOutageTest {
     }
 
     @Test
+    void tablesOfThePreviousVersionAreRestored_underARunningBackend_allChangesAreWrittenAfterTheMigration() {
+        RedisServer server = server("redis");
+        RedisFixture backend = backend(server.uri());
+        now(backend.storage.put("kept", "{}", 0));
+        now(backend.storage.put("lost", "{}", 0));
+        awaitWritten(2);
+        postgres.execute(database, """
+                DROP TABLE sync_generation;
+                DELETE FROM flk_session_schema_history WHERE version = '2';
+                DELETE FROM sync_sessions WHERE id = 'lost';
+                DELETE FROM sync_events WHERE session_id = 'lost'""");
+
+        IntStream.range(0, 20).forEach(n -> now(backend.storage.put("new" + n, "{}", 0)));
+
+        awaitWritten(22);
+        assertThat(number("SELECT count(*) FROM sync_sessions")).isEqualTo(22);
+        assertThat(server.send("XLEN", SessionScript.DEAD)).containsExactly(":0");
+    }
+
+    @Test
+    void oldRowsCannotBeRemoved_newChangesAreWritten() {
+        RedisServer server = server("redis");
+        RedisFixture backend = backend(server.uri());
+        now(backend.storage.put("a", "{}", 0));
+        awaitWritten(1);
+        try (LogCapture log = new LogCapture("dev.flk.backend.sessions", Level.WARN)) {
+            postgres.execute(database, """
+                    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN RAISE EXCEPTION 'refused by hand' USING ERRCODE = '57014'; END $$;
+                    CREATE TRIGGER refuse BEFORE DELETE ON sync_events EXECUTE FUNCTION refuse()""");
+            await().atMost(RedisFixture.PATIENCE).until(() -> !log.lines("").isEmpty());
+            now(backend.storage.put("b", "{}", 0));
+
+            awaitWritten(2);
+            assertThat(log.lines(""))
+                    .allMatch(line -> line.contains("old changes and ended sessions stay in Postgres"));
+        }
+    }
+
+    @Test
     void writeBehind_postgresStopsAndABackendIsClosed_writesEachChangeOnce() {
         PostgresServer own = opened(PostgresServer.start());
         String named = own.newDatabase();
