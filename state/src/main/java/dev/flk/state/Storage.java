@@ -78,7 +78,7 @@ public interface Storage extends AutoCloseable {
         /**
          * Returns the keys of an agent that exist at a revision and whose names begin with {@code prefix}, in order. A
          * page may have fewer keys than {@code limit}, or none, although more follow, because the storage examines a
-         * limited number of keys. The last key of the list is always on the last page.
+         * limited number of keys. The last page follows the last key only if such a search ended there.
          *
          * @param after the name after which to continue; null for the beginning
          */
