@@ -14,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
@@ -98,11 +99,12 @@ class MemoryStateTest extends StateContract {
     void batchWhoseEveryPartTimesOut_isNotSplitForever() {
         AtomicReference<EngineHarness> of = new AtomicReference<>();
         AtomicInteger tries = new AtomicInteger();
+        AtomicBoolean isLocked = new AtomicBoolean();
         CountDownLatch queued = new CountDownLatch(1);
         Storage memory = new MemoryStorage(() -> "h", 1 << 20);
         Storage timingOut = (Storage) Proxy.newProxyInstance(
                 Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, arguments) -> {
-                    if (method.getName().equals("commit")) {
+                    if (method.getName().equals("commit") && isLocked.get()) {
                         assertThat(queued.await(10, TimeUnit.SECONDS)).isTrue();
                         tries.incrementAndGet();
                         of.get().pass(Duration.ofSeconds(3));
@@ -116,6 +118,12 @@ class MemoryStateTest extends StateContract {
                 });
         try (EngineHarness state = new EngineHarness(() -> timingOut)) {
             of.set(state);
+            // then the namespace is known to have no schema, so that the commits of another caller are queued at once
+            state.engine
+                    .apply("first", List.of(state.write("a", "k", "1")), "")
+                    .toCompletableFuture()
+                    .join();
+            isLocked.set(true);
             List<CompletableFuture<Committed>> commits = new ArrayList<>();
             for (int i = 0; i < 200; i++) {
                 commits.add(state.engine
