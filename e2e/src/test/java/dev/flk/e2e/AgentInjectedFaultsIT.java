@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import dev.flk.canonical.Sha256;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -16,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +25,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -310,15 +313,22 @@ final class AgentInjectedFaultsIT {
 
         RefusingBackend() throws IOException {
             server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-            server.createContext("/health", exchange -> answer(exchange, 200, "OK"));
-            server.createContext("/v1/pcs", exchange -> answer(exchange, 400, "{\"error\":\"not today\"}"));
+            server.createContext("/health", exchange -> answer(exchange, 200, body -> "OK"));
+            server.createContext("/v1/pcs", exchange -> answer(exchange, 400, RefusingBackend::refusal));
             server.start();
         }
 
-        private static void answer(HttpExchange exchange, int status, String text) throws IOException {
+        /** Returns a refusal with the mark of this body. */
+        private static String refusal(byte[] body) {
+            return "{\"error\":\"not today\",\"body_sha256\":\""
+                    + HexFormat.of().formatHex(Sha256.of(body)) + "\"}";
+        }
+
+        private static void answer(HttpExchange exchange, int status, Function<byte[], String> text)
+                throws IOException {
             try (exchange) {
-                exchange.getRequestBody().readAllBytes();
-                byte[] body = text.getBytes(StandardCharsets.UTF_8);
+                byte[] body =
+                        text.apply(exchange.getRequestBody().readAllBytes()).getBytes(StandardCharsets.UTF_8);
                 exchange.sendResponseHeaders(status, body.length);
                 exchange.getResponseBody().write(body);
             }
