@@ -59,6 +59,12 @@ public final class RotatedCsv {
     /** The inodes of the files that were reported as not read. */
     private final Set<String> reported = new HashSet<>();
 
+    /** The last look at the directory that found no next file; null if the files must be read. */
+    private @Nullable Look lastLook;
+
+    /** What a look at the directory found, without the contents of the files. */
+    private record Look(String key, long position, Optional<Sibling> newest, List<Sibling> readable) {}
+
     /** A file in the directory of the CSV. */
     private record Sibling(Path path, String key, long size, FileTime modified) {
         boolean isCompressed() {
@@ -196,9 +202,17 @@ public final class RotatedCsv {
         if (!read.isTruncated() && newest.isPresent() && newest.get().key().equals(read.key())) {
             return false;
         }
+        List<Sibling> files = siblings(false);
+        Look look = new Look(
+                read.key(), read.position(), newest, files.stream().filter(Sibling::isText).toList());
+        if (look.equals(lastLook)) {
+            return false;
+        }
         Before before = before(read);
-        return isDecided(newest, before)
-                || first(unread(before, newest, siblings(false))).isPresent();
+        boolean hasNext = isDecided(newest, before)
+                || first(unread(before, newest, files)).isPresent();
+        lastLook = hasNext ? null : look;
+        return hasNext;
     }
 
     private boolean isDecided(Optional<Sibling> newest, Before before) throws IOException {
@@ -331,7 +345,8 @@ public final class RotatedCsv {
     private boolean isLater(Before before, Sibling file, FirstRows first) {
         boolean isNewer = file.modified().compareTo(before.modified()) > 0;
         // after the end of daylight saving time, or after a clock was set back, the first row may seem to be earlier
-        return first.hasTimes()
+        // while no row was read, all times are later, also those of files from before the start
+        return first.hasTimes() && Double.isFinite(rows.lastTime())
                 ? first.time() > rows.lastTime() || (isNewer && first.latestTime() > rows.lastTime())
                 : isNewer;
     }

@@ -603,6 +603,84 @@ class CsvRotationTest {
     }
 
     @Test
+    void follow_fileAfterALossHasNoRow_lossIsNamedBeforeTheNextRow() throws Exception {
+        append(12);
+        follow(
+                () -> {
+                    append(3);
+                    truncate();
+                    write(heading);
+                },
+                () -> {},
+                () -> {
+                    renameAndOpen();
+                    append(14);
+                });
+
+        assertThat(log.lines("ERROR"))
+                .singleElement(as(STRING))
+                .contains("rows after row 12 (1970-01-01T00:16:52Z) and before row 1", "no copy");
+    }
+
+    @Test
+    void follow_stopsAfterALossWithoutAnotherRow_namesTheLoss() throws Exception {
+        append(12);
+        follow(() -> {
+            append(3);
+            truncate();
+        });
+
+        assertThat(log.lines("ERROR"))
+                .singleElement(as(STRING))
+                .contains("rows after row 12 (1970-01-01T00:16:52Z) are not certified, if there were any", "no copy");
+    }
+
+    @Test
+    void follow_firstFileHasOnlyAHeading_filesFromBeforeTheStartAreNotRead() throws Exception {
+        Path older = csv.resolveSibling("rows.csv.older");
+        Files.writeString(older, heading + "900,1,2,3\n901,1,2,3\n");
+        Files.setLastModifiedTime(older, FileTime.fromMillis(FIRST_MODIFIED_MILLIS - 1_000));
+        follow(() -> {
+            renameAndOpen();
+            append(12);
+        });
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void follow_csvIsMissing_filesAreReadAgainOnlyWhenTheDirectoryChanges() throws Exception {
+        Path other = csv.resolveSibling("rows.csv.other");
+        String text = heading + "1013,1,2,3\n";
+        FileTime modified = FileTime.fromMillis(FIRST_MODIFIED_MILLIS);
+        append(12);
+        follow(
+                () -> {
+                    rename();
+                    Files.writeString(other, text.replace("1013", "0013"));
+                    Files.setLastModifiedTime(other, modified);
+                },
+                () -> {},
+                () -> {
+                    Files.writeString(other, text); // in the listing, the file is the same
+                    Files.setLastModifiedTime(other, modified);
+                },
+                () -> {},
+                () -> {},
+                () -> {
+                    assertThat(log.lines("continuing with")).isEmpty();
+                    rows++;
+                    written.append("1013,1,2,3\n");
+                    open(true);
+                    append(12);
+                });
+
+        assertThat(log.lines("continuing with")).hasSize(2);
+        assertAllCertified();
+    }
+
+    @Test
     void follow_mistakeInARenamedFile_namesIt() throws Exception {
         append(12);
         assertThatThrownBy(() -> follow(() -> {
