@@ -204,7 +204,10 @@ public final class RotatedCsv {
         }
         List<Sibling> files = siblings(false);
         Look look = new Look(
-                read.key(), read.position(), newest, files.stream().filter(Sibling::isText).toList());
+                read.key(),
+                read.position(),
+                newest,
+                files.stream().filter(Sibling::isText).toList());
         if (look.equals(lastLook)) {
             return false;
         }
@@ -389,8 +392,8 @@ public final class RotatedCsv {
         if (bytes.length == 0) {
             return Optional.empty();
         }
-        byte[] text = FollowedRows.joined(
-                lead(before, file, bytes), Arrays.copyOf(bytes, FollowedRows.lastLineEnd(bytes)));
+        byte[] text =
+                FollowedRows.joined(lead(before, file, bytes), Arrays.copyOf(bytes, FollowedRows.lastLineEnd(bytes)));
         try {
             return rows.firstRows(text)
                     .map(first -> first.hasTimes() == rows.hasTimes()

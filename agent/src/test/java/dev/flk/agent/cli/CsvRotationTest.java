@@ -478,8 +478,10 @@ class CsvRotationTest {
         assertThat(log.lines("ERROR"))
                 .hasSize(2)
                 .anySatisfy(line -> assertThat(line)
-                        .contains("after row 15 (1970-01-01T00:16:55Z) and before row 1", earlier + " was written later"))
-                .anySatisfy(line -> assertThat(line).contains(other + " was written later", "can't be read as rows of this CSV"));
+                        .contains(
+                                "after row 15 (1970-01-01T00:16:55Z) and before row 1", earlier + " was written later"))
+                .anySatisfy(line ->
+                        assertThat(line).contains(other + " was written later", "can't be read as rows of this CSV"));
     }
 
     @Test
