@@ -336,7 +336,7 @@ public final class RotatedCsv {
         byte[] first = before.beginning();
         byte[] bytes = Arrays.copyOf(first, Math.min(first.length, before.rowsAt() + READ_BYTES));
         int complete = FollowedRows.lastLineEnd(bytes);
-        if (complete > before.rowsAt()) {
+        if (complete > before.rowsAt() && !FollowedRows.isWide(bytes)) { // the heading of UTF-16 is not known
             readBeginnings.add(Arrays.copyOf(bytes, complete));
             if (readBeginnings.size() > MOST_READ) {
                 readBeginnings.remove();
@@ -347,9 +347,9 @@ public final class RotatedCsv {
     /** Returns whether a file was written after the file before, or perhaps after it was rotated. */
     private boolean isLater(Before before, Sibling file, FirstRows first) {
         boolean isNewer = file.modified().compareTo(before.modified()) > 0;
-        // after the end of daylight saving time, or after a clock was set back, the first row may seem to be earlier
+        // after the end of daylight saving time, or after a clock was set back, the first row may seem to be earlier;
         // while no row was read, all times are later, also those of files from before the start
-        return first.hasTimes() && Double.isFinite(rows.lastTime())
+        return (first.hasTimes() && Double.isFinite(rows.lastTime()))
                 ? first.time() > rows.lastTime() || (isNewer && first.latestTime() > rows.lastTime())
                 : isNewer;
     }
