@@ -49,11 +49,13 @@ public final class FollowedRows {
     }
 
     /**
-     * The first row of a file.
+     * The first rows of a file, with their times in seconds since 1970 or, without times, their numbers.
      *
-     * @param time the time in seconds since 1970; the number of the row if the rows have no times
+     * @param time the time of the first row; of a local time that occurs twice, the first of its instants
+     * @param laterTime the same, but the second of its instants
+     * @param latestTime the latest instant that one of the rows may have
      */
-    public record FirstRow(boolean hasTime, double time) {}
+    public record FirstRows(boolean hasTimes, double time, double laterTime, double latestTime) {}
 
     /** The beginning of a file, compared with the heading of the file before it. */
     public enum Beginning {
@@ -282,10 +284,23 @@ public final class FollowedRows {
         }
     }
 
-    /** Returns the first row of a file whose first bytes are given; empty if they contain no row. */
-    public Optional<FirstRow> firstRow(byte[] beginning) throws IOException, MalformedCsv {
+    /** Returns the rows in the first bytes of a file; empty if they contain no row. */
+    public Optional<FirstRows> firstRows(byte[] beginning) throws IOException, MalformedCsv {
         CsvRows source = rows(beginning);
-        return Optional.ofNullable(source.read()).map(row -> new FirstRow(source.hasTimes(), row.seconds()));
+        Measured first = source.read();
+        if (first == null) {
+            return Optional.empty();
+        }
+        double latest = first.time().laterSeconds();
+        try {
+            for (Measured row = source.read(); row != null; row = source.read()) {
+                latest = Math.max(latest, row.time().laterSeconds());
+            }
+        } catch (MalformedCsv e) {
+            // the rows before the mistake suffice to find the place of the file among others
+        }
+        return Optional.of(new FirstRows(
+                source.hasTimes(), first.time().seconds(), first.time().laterSeconds(), latest));
     }
 
     /** Returns the concatenation of these texts. */

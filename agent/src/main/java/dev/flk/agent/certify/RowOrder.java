@@ -6,6 +6,7 @@ import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvTimes.Time;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
@@ -86,26 +87,24 @@ final class RowOrder {
 
     /** Settles the open rows by a row that has one possible instant. */
     private void settle(Measured next) throws MalformedCsv {
+        List<Measured> kept = new ArrayList<>(); // both lists begin with the last row
         List<Measured> ambiguous = new ArrayList<>();
         double bound = next.seconds();
         for (Iterator<Measured> backwards = open.descendingIterator(); backwards.hasNext(); ) {
             Measured row = backwards.next();
             boolean isLaterPossible = row.time().laterSeconds() < bound;
-            if (isLaterPossible) {
-                ambiguous.add(0, row);
-            }
+            (isLaterPossible ? ambiguous : kept).add(row);
             bound = isLaterPossible ? row.time().laterSeconds() : row.seconds();
         }
         if (!ambiguous.isEmpty()) {
-            Measured first = ambiguous.get(0);
+            Measured first = ambiguous.get(ambiguous.size() - 1);
             CsvNotices notices = following.orElseThrow(() -> unsettled(first));
             notices.leftOut(sentence(first, first.time().readings()) + ", and the rows do not settle which: lines "
-                    + first.line() + " to "
-                    + ambiguous.get(ambiguous.size() - 1).line() + ", "
-                    + ambiguous.size() + " of them, are not certified");
-            open.removeAll(ambiguous);
+                    + first.line() + " to " + ambiguous.get(0).line() + ", " + ambiguous.size()
+                    + " of them, are not certified");
         }
-        settled.addAll(open);
+        Collections.reverse(kept);
+        settled.addAll(kept);
         settled.add(next);
         open.clear();
         requireRoom();

@@ -21,6 +21,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -124,22 +125,39 @@ final class CsvFollower {
             throws IOException, MalformedCsv {
         FollowedFile file = first;
         long skippedRows = skipped;
-        while (file != null) {
-            try (FollowedFile open = file) {
-                read(open, skippedRows, rows, files.takeLosses());
-                file = open.next();
-                skippedRows = 0;
+        List<String> losses = new ArrayList<>();
+        try {
+            while (file != null) {
+                losses.addAll(files.takeLosses());
+                try (FollowedFile open = file) {
+                    read(open, skippedRows, rows, losses);
+                    file = open.next();
+                    skippedRows = 0;
+                }
             }
+        } finally {
+            losses.addAll(files.takeLosses());
+            report(losses, rows.earlierRows() + rows.rows(), rows.lastTime(), rows, "");
         }
     }
 
+    /**
+     * Reads a file.
+     *
+     * @param losses descriptions of what may be missing before the next row; reported and removed with that row
+     */
     private void read(FollowedFile file, long skipped, FollowedRows rows, List<String> losses)
             throws IOException, MalformedCsv {
         long rowsBefore = rows.earlierRows() + rows.rows();
         double timeBefore = rows.lastTime();
         rows.read(file, skipped, () -> {
             if (rows.rows() == 1) {
-                losses.forEach(why -> report(why, rowsBefore, timeBefore, rows));
+                report(
+                        losses,
+                        rowsBefore,
+                        timeBefore,
+                        rows,
+                        "before row 1" + time(rows.lastTime(), rows) + " of the next file ");
             }
             // a position in this file replaces that in an earlier file when no row of the earlier file is needed
             boolean isNewFile = rows.rows() == 1 && skipped == 0 && rows.rowsBeforeOpen() >= 0;
@@ -149,14 +167,13 @@ final class CsvFollower {
         });
     }
 
-    private void report(String why, long rowsBefore, double timeBefore, FollowedRows now) {
-        String after = rowsBefore == 0 ? "" : "after row " + rowsBefore + time(timeBefore, now) + " and ";
-        LOG.error(
-                "{}: rows {}before row 1{} of the next file are not certified, if there were any: {}",
-                csv,
-                after,
-                time(now.lastTime(), now),
-                why);
+    private void report(List<String> losses, long rowsBefore, double timeBefore, FollowedRows now, String before) {
+        String after = rowsBefore == 0 ? "" : "after row " + rowsBefore + time(timeBefore, now) + " ";
+        String and = after.isEmpty() || before.isEmpty() ? "" : "and ";
+        for (String why : losses) {
+            LOG.error("{}: rows {}{}{}are not certified, if there were any: {}", csv, after, and, before, why);
+        }
+        losses.clear();
     }
 
     private static String time(double seconds, FollowedRows rows) {

@@ -4,7 +4,7 @@ package dev.flk.agent.follow;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows;
 import dev.flk.agent.certify.FollowedRows.Beginning;
-import dev.flk.agent.certify.FollowedRows.FirstRow;
+import dev.flk.agent.certify.FollowedRows.FirstRows;
 import dev.flk.agent.follow.Position.CertifiedRows;
 import dev.flk.canonical.Sha256;
 import java.io.IOException;
@@ -17,13 +17,17 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -38,12 +42,28 @@ import org.slf4j.LoggerFactory;
 public final class RotatedCsv {
     private static final Logger LOG = LoggerFactory.getLogger(RotatedCsv.class);
     private static final Pattern COMPRESSED = Pattern.compile(".*\\.(gz|bz2|xz|zst|lz4|lzo|Z|zip)");
+    /** The maximum number of beginnings of files that were read, and the number of bytes of each, with few rows. */
+    private static final int MOST_READ = 256;
+
+    private static final int READ_BYTES = 4096;
 
     private final Path csv;
     private final FollowedRows rows;
     private final BooleanSupplier looks;
     private final Pattern rotatedName;
     private final List<String> losses = new ArrayList<>();
+    /** The beginnings of the files that were read, with at least one row. */
+    private final Deque<byte[]> readBeginnings = new ArrayDeque<>();
+    /** The inodes of the files that were written after a file that was read, and are not read yet. */
+    private final Set<String> awaited = new HashSet<>();
+    /** The inodes of the files that were reported as not read. */
+    private final Set<String> reported = new HashSet<>();
+
+    /** The last look at the directory that found no next file; null if the files must be read. */
+    private @Nullable Look lastLook;
+
+    /** What a look at the directory found, without the contents of the files. */
+    private record Look(String key, long position, Optional<Sibling> newest, List<Sibling> readable) {}
 
     /** A file in the directory of the CSV. */
     private record Sibling(Path path, String key, long size, FileTime modified) {
@@ -67,6 +87,7 @@ public final class RotatedCsv {
             boolean mayEndWithinLine,
             FileTime modified,
             byte[] heading,
+            int rowsAt,
             byte[] incomplete,
             byte[] beginning,
             byte[] firstLines) {}
@@ -136,6 +157,7 @@ public final class RotatedCsv {
                 false,
                 Files.getLastModifiedTime(Position.file(csv)),
                 position.rows().orElse(CertifiedRows.UNKNOWN).heading(),
+                0,
                 new byte[0],
                 new byte[0],
                 new byte[0]));
@@ -180,9 +202,20 @@ public final class RotatedCsv {
         if (!read.isTruncated() && newest.isPresent() && newest.get().key().equals(read.key())) {
             return false;
         }
+        List<Sibling> files = siblings(false);
+        Look look = new Look(
+                read.key(),
+                read.position(),
+                newest,
+                files.stream().filter(Sibling::isText).toList());
+        if (look.equals(lastLook)) {
+            return false;
+        }
         Before before = before(read);
-        return isDecided(newest, before)
-                || firstBetween(before, newest, siblings(false)).isPresent();
+        boolean hasNext = isDecided(newest, before)
+                || first(unread(before, newest, files)).isPresent();
+        lastLook = hasNext ? null : look;
+        return hasNext;
     }
 
     private boolean isDecided(Optional<Sibling> newest, Before before) throws IOException {
@@ -196,9 +229,18 @@ public final class RotatedCsv {
                 read.mayEndWithinLine(),
                 read.lastModified(),
                 read.heading(),
+                rowsAt(read),
                 read.incomplete(),
                 read.beginning(),
                 read.firstLines());
+    }
+
+    /** Returns the number of bytes before the first row; all bytes if the file begins with the rest of a line. */
+    private static int rowsAt(FollowedFile read) throws IOException {
+        byte[] heading = read.heading();
+        return read.lead().length > heading.length
+                ? read.beginning().length
+                : read.lead().length > 0 ? 0 : heading.length;
     }
 
     /** Opens the file after a complete one. Returns null if following is stopped before there is such a file. */
@@ -208,11 +250,13 @@ public final class RotatedCsv {
     }
 
     private @Nullable FollowedFile next(Before before) throws IOException {
+        remember(before);
         do {
             try {
                 List<Sibling> files = siblings(false);
                 Optional<Sibling> newest = newest();
-                Optional<Sibling> chosen = firstBetween(before, newest, files).or(() -> newest);
+                List<Unread> unread = unread(before, newest, files);
+                Optional<Sibling> chosen = first(unread).or(() -> newest);
                 if (chosen.isPresent()) {
                     FollowedFile next = open(chosen.get(), before);
                     // a rotation meanwhile may have moved a file that the list does not contain
@@ -220,6 +264,7 @@ public final class RotatedCsv {
                             && names(siblings(false)).equals(names(files))) {
                         LOG.info("continuing with {}", chosen.get().path());
                         reportUnreadable(before, files);
+                        reportSkipped(before, chosen.get(), unread);
                         return next;
                     }
                     next.close();
@@ -247,46 +292,115 @@ public final class RotatedCsv {
                 .toList();
     }
 
-    /** Returns the first of the files that were written after one file and before the newest. */
-    private Optional<Sibling> firstBetween(Before before, Optional<Sibling> newest, List<Sibling> files)
-            throws IOException {
-        record Candidate(Sibling file, FirstRow row) {}
-        List<Candidate> candidates = new ArrayList<>();
+    /**
+     * A file with rows, or of another kind, that was not read and is not the newest.
+     *
+     * @param rows its first rows; empty if they can't be read
+     * @param isLater whether it is read between the file before and the newest
+     */
+    private record Unread(Sibling file, Optional<FirstRows> rows, boolean isLater) {}
+
+    /** Returns the files that were not read, apart from the newest. */
+    private List<Unread> unread(Before before, Optional<Sibling> newest, List<Sibling> files) throws IOException {
+        List<Unread> unread = new ArrayList<>();
         byte[] newestBytes = newest.isPresent() ? beginning(newest.get()) : new byte[0];
         for (Sibling file : files) {
             if (file.isText()) {
                 byte[] bytes = beginning(file);
-                boolean isRead = (!before.isTruncated() && file.key().equals(before.key()))
-                        || (before.beginning().length > before.heading().length
-                                && FollowedRows.startsWith(bytes, before.beginning()));
                 boolean isNewest = newest.isPresent()
                         && (file.key().equals(newest.get().key())
                                 || (file.size() <= newest.get().size() && FollowedRows.startsWith(newestBytes, bytes)));
-                if (!isRead && !isNewest) {
-                    firstRow(before, file, bytes)
-                            .filter(row -> row.hasTime() == rows.hasTimes())
-                            .filter(row -> row.hasTime()
-                                    ? row.time() > rows.lastTime()
-                                    : file.modified().compareTo(before.modified()) > 0)
-                            .ifPresent(row -> candidates.add(new Candidate(file, row)));
+                if (!isNewest && !isRead(before, file, bytes)) {
+                    unread(before, file, bytes).ifPresent(unread::add);
                 }
             }
         }
-        return candidates.stream()
-                .min(Comparator.comparingDouble(
-                                (Candidate candidate) -> candidate.row().time())
-                        .thenComparing(candidate -> candidate.file().modified())
-                        .thenComparing(candidate -> -candidate.file().size())
-                        .thenComparing(candidate -> candidate.file().name(), Comparator.reverseOrder()))
-                .map(Candidate::file);
+        return unread;
     }
 
-    private Optional<FirstRow> firstRow(Before before, Sibling file, byte[] bytes) throws IOException {
+    private boolean isRead(Before before, Sibling file, byte[] bytes) {
+        if ((!before.isTruncated() && file.key().equals(before.key()))
+                || (before.beginning().length > before.heading().length
+                        && FollowedRows.startsWith(bytes, before.beginning()))) {
+            return true;
+        }
+        // a copy may be shorter, but without times, equal rows do not show that a file is a copy
         byte[] complete = Arrays.copyOf(bytes, FollowedRows.lastLineEnd(bytes));
+        return rows.hasTimes()
+                && readBeginnings.stream()
+                        .anyMatch(known -> FollowedRows.startsWith(bytes, known)
+                                || (complete.length > 0 && FollowedRows.startsWith(known, complete)));
+    }
+
+    private void remember(Before before) {
+        byte[] first = before.beginning();
+        byte[] bytes = Arrays.copyOf(first, Math.min(first.length, before.rowsAt() + READ_BYTES));
+        int complete = FollowedRows.lastLineEnd(bytes);
+        if (complete > before.rowsAt() && !FollowedRows.isWide(bytes)) { // the heading of UTF-16 is not known
+            readBeginnings.add(Arrays.copyOf(bytes, complete));
+            if (readBeginnings.size() > MOST_READ) {
+                readBeginnings.remove();
+            }
+        }
+    }
+
+    /** Returns whether a file was written after the file before, or perhaps after it was rotated. */
+    private boolean isLater(Before before, Sibling file, FirstRows first) {
+        boolean isNewer = file.modified().compareTo(before.modified()) > 0;
+        // after the end of daylight saving time, or after a clock was set back, the first row may seem to be earlier;
+        // while no row was read, all times are later, also those of files from before the start
+        return (first.hasTimes() && Double.isFinite(rows.lastTime()))
+                ? first.time() > rows.lastTime() || (isNewer && first.latestTime() > rows.lastTime())
+                : isNewer;
+    }
+
+    /** Returns the first of the files that are read before the newest. */
+    private Optional<Sibling> first(List<Unread> unread) {
+        return unread.stream()
+                .filter(Unread::isLater)
+                .reduce((one, other) -> isBefore(other, one) ? other : one)
+                .map(Unread::file);
+    }
+
+    private boolean isBefore(Unread one, Unread other) {
+        FirstRows its = one.rows().orElseThrow();
+        FirstRows others = other.rows().orElseThrow();
+        if (latestStart(its) < earliestStart(others) || latestStart(others) < earliestStart(its)) {
+            return latestStart(its) < earliestStart(others);
+        }
+        // the times do not show which is first
+        return Comparator.comparing((Unread each) -> each.file().modified())
+                        .thenComparing(each -> -each.file().size())
+                        .thenComparing(each -> each.file().name(), Comparator.reverseOrder())
+                        .compare(one, other)
+                < 0;
+    }
+
+    /** Returns the first instant that the first row may have, after the last row that was read. */
+    private double earliestStart(FirstRows first) {
+        return first.time() > rows.lastTime() || !first.hasTimes()
+                ? first.time()
+                : Math.max(first.laterTime(), rows.lastTime());
+    }
+
+    private double latestStart(FirstRows first) {
+        return first.hasTimes() ? Math.max(first.laterTime(), rows.lastTime()) : first.laterTime();
+    }
+
+    /** Returns a file that was not read; empty if it has no row. */
+    private Optional<Unread> unread(Before before, Sibling file, byte[] bytes) throws IOException {
+        if (bytes.length == 0) {
+            return Optional.empty();
+        }
+        byte[] text =
+                FollowedRows.joined(lead(before, file, bytes), Arrays.copyOf(bytes, FollowedRows.lastLineEnd(bytes)));
         try {
-            return rows.firstRow(FollowedRows.joined(lead(before, file, bytes), complete));
+            return rows.firstRows(text)
+                    .map(first -> first.hasTimes() == rows.hasTimes()
+                            ? new Unread(file, Optional.of(first), isLater(before, file, first))
+                            : new Unread(file, Optional.empty(), false));
         } catch (MalformedCsv e) {
-            return Optional.empty(); // another kind of file
+            return Optional.of(new Unread(file, Optional.empty(), false)); // another kind of file
         }
     }
 
@@ -310,6 +424,29 @@ public final class RotatedCsv {
                 .sorted(Comparator.comparing(Sibling::modified))
                 .skip(isThere && !before.isTruncated() ? 0 : 1)
                 .forEach(file -> losses.add(file.path() + (file.isCompressed() ? " is compressed" : " can't be read")));
+    }
+
+    /**
+     * Reports files that were written after the file before and were not read when no file remains before the newest;
+     * each once. Until then they may be the rest of a line of a file that is not read yet.
+     */
+    private void reportSkipped(Before before, Sibling chosen, List<Unread> unread) {
+        unread.stream()
+                .filter(each -> each.isLater() || each.file().modified().compareTo(before.modified()) > 0)
+                .forEach(each -> awaited.add(each.file().key()));
+        awaited.remove(chosen.key());
+        if (!chosen.path().equals(csv)) {
+            return;
+        }
+        for (Unread each : unread) {
+            if (awaited.contains(each.file().key()) && reported.add(each.file().key())) {
+                losses.add(each.file().path() + " was written later, but was not read: "
+                        + (each.rows().isEmpty()
+                                ? "its first lines can't be read as rows of this CSV"
+                                : "its first rows are not after the last row that was read"));
+            }
+        }
+        awaited.clear();
     }
 
     private FollowedFile open(Sibling file, Before before) throws IOException {

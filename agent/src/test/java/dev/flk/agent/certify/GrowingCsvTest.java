@@ -8,6 +8,7 @@ import dev.flk.agent.certify.CsvRows.Row;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.time.LocalTime;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** Tests of a growing CSV: rows wait until they are settled, and nothing that a clock does ends the reader. */
 class GrowingCsvTest {
@@ -92,6 +94,21 @@ class GrowingCsvTest {
         assertThat(notices.get(2))
                 .startsWith("left out line 3: column time: \"2025-11-02 01:10:00\" occurs twice in America/New_York")
                 .endsWith("and the rows do not settle which: lines 3 to 4, 2 of them, are not certified");
+    }
+
+    /** Takes minutes if the time grows with the square of the number of rows. */
+    @Test
+    @Timeout(60)
+    void next_manyTimesThatNoRowSettles_areLeftOutInLinearTime() throws Exception {
+        List<String> lines = new ArrayList<>(List.of("time,temp"));
+        for (int i = 0; i < 300_000; i++) {
+            lines.add("2025-11-02 " + LocalTime.of(1, 0, 0, 1).plusNanos(i * 10_000_000L) + ",1");
+        }
+        lines.add("2025-11-02 02:10:00,4");
+
+        assertThat(times(read(ZoneId.of("America/New_York"), lines.toArray(String[]::new))))
+                .containsExactly("2025-11-02T07:10:00Z");
+        assertThat(notices.get(1)).contains("lines 2 to 300001, 300000 of them, are not certified");
     }
 
     @Test

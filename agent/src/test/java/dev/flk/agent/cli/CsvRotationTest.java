@@ -58,6 +58,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CsvRotationTest {
     private static final String HEADING = "timestamp,x,y,z\n";
     private static final int IDLE_LOOKS = 40;
+    private static final CsvFormat NEW_YORK = new CsvFormat(
+            true,
+            0,
+            Optional.empty(),
+            Optional.empty(),
+            Set.of(),
+            Optional.empty(),
+            ZoneId.of("America/New_York"),
+            false);
 
     private final Context context = new Context(Map.of(), InputStream.nullInputStream(), System.out, System.err);
     private final LogCapture log = new LogCapture();
@@ -335,15 +344,7 @@ class CsvRotationTest {
 
     @Test
     void follow_rowsThatNothingSettlesBeforeTheFileIsLeft_areNamed() throws Exception {
-        format = new CsvFormat(
-                true,
-                0,
-                Optional.empty(),
-                Optional.empty(),
-                Set.of(),
-                Optional.empty(),
-                ZoneId.of("America/New_York"),
-                false);
+        format = NEW_YORK;
         windows = Windows.byCount(2, 0);
         write("2026-11-01 00:50,1,2,3\n2026-11-01 00:55,2,3,4\n2026-11-01 01:30,3,4,5\n");
         follow(
@@ -389,6 +390,98 @@ class CsvRotationTest {
         });
 
         assertAllCertified();
+    }
+
+    @Test
+    void follow_fileBetweenBeginsInTheHourThatOccursTwice_isRead() throws Exception {
+        format = NEW_YORK;
+        windows = Windows.byCount(3, 0);
+        write("2026-11-01 00:50,1,2,3\n2026-11-01 01:30,2,3,4\n2026-11-01 01:20,3,4,5\n");
+        follow(() -> {
+            renameAndOpen();
+            write("2026-11-01 01:40,4,5,6\n2026-11-01 02:00,5,6,7\n2026-11-01 02:20,6,7,8\n");
+            renameAndOpen();
+            write("2026-11-01 03:00,7,8,9\n2026-11-01 03:10,7,8,9\n2026-11-01 03:20,7,8,9\n");
+            write("2026-11-01 03:30,8,8,9\n");
+        });
+
+        assertThat(log.lines("continuing with")).hasSize(2);
+        assertThat(certified()).hasSize(3);
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void follow_filesBetweenBeginInTheHourThatOccursTwice_areReadInTheOrderOfTheirChanges() throws Exception {
+        format = NEW_YORK;
+        windows = Windows.byCount(1, 0);
+        write("2026-11-01 00:50,1,2,3\n");
+        follow(() -> {
+            renameAndOpen();
+            write("2026-11-01 01:30,4,5,6\n2026-11-01 01:05,4,5,6\n");
+            renameAndOpen();
+            write("2026-11-01 01:10,5,6,7\n2026-11-01 02:20,6,7,8\n");
+            renameAndOpen();
+            write("2026-11-01 03:00,7,8,9\n2026-11-01 03:30,8,8,9\n");
+        });
+
+        assertThat(log.lines("continuing with"))
+                .containsExactly(
+                        "INFO continuing with " + rotated(2),
+                        "INFO continuing with " + rotated(1),
+                        "INFO continuing with " + csv);
+        assertThat(certified()).hasSize(7);
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void follow_clockWasSetBackAMinuteBeforeAFileBetween_readsIt() throws Exception {
+        windows = Windows.byCount(2, 0);
+        write("100,1,2,3\n160,2,3,4\n");
+        follow(() -> {
+            renameAndOpen();
+            write("130,3,4,5\n190,4,5,6\n250,5,6,7\n");
+            renameAndOpen();
+            write("310,6,7,8\n370,7,8,9\n");
+        });
+
+        assertThat(certified()).hasSize(3);
+        assertThat(log.lines("ERROR"))
+                .singleElement(as(STRING))
+                .contains("\"130\" is not after", "lines 2 to 2, 1 of them, are not certified");
+    }
+
+    @Test
+    void follow_fileBetweenIsEarlierOrUnreadable_isNamedOnce_butNotWhatWasReadOrIsOlder() throws Exception {
+        Path older = csv.resolveSibling("rows.csv.older");
+        Path earlier = csv.resolveSibling("rows.csv.earlier");
+        Path other = csv.resolveSibling("rows.csv-other");
+        Files.writeString(older, heading + "900,1,2,3\n");
+        Files.setLastModifiedTime(older, FileTime.fromMillis(FIRST_MODIFIED_MILLIS - 1_000));
+        append(12);
+        follow(
+                () -> {
+                    Files.copy(csv, csv.resolveSibling("rows.csv.copy"));
+                    append(3);
+                    renameAndOpen();
+                    Files.writeString(earlier, heading + "950,1,2,3\n");
+                    Files.writeString(other, "notes about the rows\n1,2\n");
+                    Files.writeString(csv.resolveSibling("rows.csv.heading"), heading);
+                    append(8);
+                },
+                () -> append(2),
+                () -> {
+                    renameAndOpen();
+                    append(14);
+                });
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR"))
+                .hasSize(2)
+                .anySatisfy(line -> assertThat(line)
+                        .contains(
+                                "after row 15 (1970-01-01T00:16:55Z) and before row 1", earlier + " was written later"))
+                .anySatisfy(line ->
+                        assertThat(line).contains(other + " was written later", "can't be read as rows of this CSV"));
     }
 
     @Test
@@ -509,6 +602,84 @@ class CsvRotationTest {
                 .asString()
                 .contains("after row 25 (1970-01-01T00:17:05Z) and before row 1 (1970-01-01T00:17:11Z) of the next")
                 .contains("no copy");
+    }
+
+    @Test
+    void follow_fileAfterALossHasNoRow_lossIsNamedBeforeTheNextRow() throws Exception {
+        append(12);
+        follow(
+                () -> {
+                    append(3);
+                    truncate();
+                    write(heading);
+                },
+                () -> {},
+                () -> {
+                    renameAndOpen();
+                    append(14);
+                });
+
+        assertThat(log.lines("ERROR"))
+                .singleElement(as(STRING))
+                .contains("rows after row 12 (1970-01-01T00:16:52Z) and before row 1", "no copy");
+    }
+
+    @Test
+    void follow_stopsAfterALossWithoutAnotherRow_namesTheLoss() throws Exception {
+        append(12);
+        follow(() -> {
+            append(3);
+            truncate();
+        });
+
+        assertThat(log.lines("ERROR"))
+                .singleElement(as(STRING))
+                .contains("rows after row 12 (1970-01-01T00:16:52Z) are not certified, if there were any", "no copy");
+    }
+
+    @Test
+    void follow_firstFileHasOnlyAHeading_filesFromBeforeTheStartAreNotRead() throws Exception {
+        Path older = csv.resolveSibling("rows.csv.older");
+        Files.writeString(older, heading + "900,1,2,3\n901,1,2,3\n");
+        Files.setLastModifiedTime(older, FileTime.fromMillis(FIRST_MODIFIED_MILLIS - 1_000));
+        follow(() -> {
+            renameAndOpen();
+            append(12);
+        });
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void follow_csvIsMissing_filesAreReadAgainOnlyWhenTheDirectoryChanges() throws Exception {
+        Path other = csv.resolveSibling("rows.csv.other");
+        String text = heading + "1013,1,2,3\n";
+        FileTime modified = FileTime.fromMillis(FIRST_MODIFIED_MILLIS);
+        append(12);
+        follow(
+                () -> {
+                    rename();
+                    Files.writeString(other, text.replace("1013", "0013"));
+                    Files.setLastModifiedTime(other, modified);
+                },
+                () -> {},
+                () -> {
+                    Files.writeString(other, text); // in the listing, the file is the same
+                    Files.setLastModifiedTime(other, modified);
+                },
+                () -> {},
+                () -> {},
+                () -> {
+                    assertThat(log.lines("continuing with")).isEmpty();
+                    rows++;
+                    written.append("1013,1,2,3\n");
+                    open(true);
+                    append(12);
+                });
+
+        assertThat(log.lines("continuing with")).hasSize(2);
+        assertAllCertified();
     }
 
     @Test
