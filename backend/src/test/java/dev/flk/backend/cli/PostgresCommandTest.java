@@ -79,7 +79,7 @@ class PostgresCommandTest {
             assertThat(point.get("grade").textValue()).isIn("ok", "skipped");
             points.add(point.get("point").textValue());
         }
-        assertThat(points).hasSize(21).startsWith("migrations", "writable", "durability");
+        assertThat(points).hasSize(22).startsWith("migrations", "writable", "durability");
     }
 
     @Test
