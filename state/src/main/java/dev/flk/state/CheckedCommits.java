@@ -11,6 +11,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +32,7 @@ final class CheckedCommits implements AutoCloseable {
     private final Schemas schemas;
     private final Consumer<PendingCommit> writer;
     private final FairThreads threads;
+    private final AtomicLong submitted = new AtomicLong();
     // guarded by this
     private final Map<LaneId, Undecided> undecided = new HashMap<>();
 
@@ -43,8 +45,8 @@ final class CheckedCommits implements AutoCloseable {
     private static final class Undecided {
         private List<Operation> conditions = List.of();
         private int queued;
-        /** The number of commits that are being checked again, before which no other commit of the lane is queued. */
-        private int again;
+        /** The orders of the commits that are being checked again. No later commit of the lane is queued before them. */
+        private final TreeSet<Long> again = new TreeSet<>();
     }
 
     /**
@@ -99,8 +101,8 @@ final class CheckedCommits implements AutoCloseable {
      */
     private synchronized @Nullable List<Operation> begin(Commit commit, List<Operation> conditions) {
         Undecided earlier = undecided.computeIfAbsent(commit.lane, missing -> new Undecided());
-        if (earlier.again > 0 && !commit.isAgain) {
-            threads.resume(commit.lane); // so that those that are checked again run before this commit
+        if (!earlier.again.isEmpty() && earlier.again.first() < commit.order) {
+            threads.resume(commit.lane); // so that the earlier commits run before this one
             return null;
         }
         if (earlier.queued == 0 || earlier.conditions.isEmpty()) {
@@ -115,16 +117,12 @@ final class CheckedCommits implements AutoCloseable {
 
     /** Records that a commit will be checked again. */
     private synchronized void beginAgain(Commit commit) {
-        if (!commit.isAgain) {
-            commit.isAgain = true;
-            undecided.computeIfAbsent(commit.lane, missing -> new Undecided()).again++;
-        }
+        undecided.computeIfAbsent(commit.lane, missing -> new Undecided()).again.add(commit.order);
     }
 
     private synchronized void endAgain(Commit commit) {
-        if (commit.isAgain) {
-            commit.isAgain = false;
-            undecided.getOrDefault(commit.lane, new Undecided()).again--;
+        Undecided left = undecided.get(commit.lane);
+        if (left != null && left.again.remove(commit.order)) {
             forgetIfOver(commit.lane);
         }
     }
@@ -142,7 +140,7 @@ final class CheckedCommits implements AutoCloseable {
 
     private void forgetIfOver(LaneId lane) {
         Undecided left = undecided.get(lane);
-        if (left != null && left.queued == 0 && left.again == 0) {
+        if (left != null && left.queued == 0 && left.again.isEmpty()) {
             undecided.remove(lane);
         }
     }
@@ -158,9 +156,8 @@ final class CheckedCommits implements AutoCloseable {
         private final LaneId lane;
         private final PendingCommit unchecked;
         private final BooleanSupplier isCancelled;
+        private final long order = submitted.incrementAndGet();
         private int checks;
-        /** Whether the commit is being checked again; guarded by the outer object. */
-        private boolean isAgain;
 
         Commit(LaneId lane, PendingCommit unchecked, BooleanSupplier isCancelled) {
             this.lane = lane;
@@ -171,6 +168,11 @@ final class CheckedCommits implements AutoCloseable {
         @Override
         public long weight() {
             return unchecked.held();
+        }
+
+        @Override
+        public long order() {
+            return order;
         }
 
         @Override
@@ -216,7 +218,7 @@ final class CheckedCommits implements AutoCloseable {
                     && ++checks < MOST_CHECKS) {
                 schemas.forget(conditions);
                 beginAgain(this);
-                if (!threads.runAgain(lane, this)) {
+                if (!threads.run(lane, this)) {
                     refuse();
                 }
             } else {

@@ -17,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
@@ -51,6 +52,7 @@ public final class Schemas implements AutoCloseable {
     private final Compiler compiler;
     private final LongSupplier nanoTicker;
     private final FairThreads calls = new FairThreads("state-schemas", CALL_THREADS, MOST_WAITING_BYTES);
+    private final AtomicLong callsBegun = new AtomicLong();
     private volatile boolean isClosed;
     private final Map<String, InForce> known = new ConcurrentHashMap<>();
 
@@ -315,10 +317,16 @@ public final class Schemas implements AutoCloseable {
             BooleanSupplier isCancelled,
             Function<BooleanSupplier, T> call) {
         CompletableFuture<T> answer = new CompletableFuture<>();
+        long order = callsBegun.incrementAndGet();
         FairThreads.Task task = new FairThreads.Task() {
             @Override
             public long weight() {
                 return weight;
+            }
+
+            @Override
+            public long order() {
+                return order;
             }
 
             @Override

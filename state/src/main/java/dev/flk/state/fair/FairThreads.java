@@ -3,9 +3,11 @@ package dev.flk.state.fair;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.PriorityQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -13,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A small number of threads that run the tasks of many callers. Callers take turns, and one caller occupies at most half
- * of the threads. Tasks with the same lane run one after the other, in the order of their arrival. The total weight of
+ * of the threads. Tasks with the same lane run one after the other, in their {@link Task#order}. The total weight of
  * the waiting tasks is bounded, and one caller takes at most half of the bound, unless callers have no names: then all
  * are one caller. A caller without a waiting task may always add one. Safe for any thread.
  */
@@ -47,6 +49,9 @@ public final class FairThreads implements AutoCloseable {
         /** Returns the approximate size of the task in memory, in bytes. */
         long weight();
 
+        /** Returns the place of the task in its lane: of the waiting tasks, the one with the lowest number runs first. */
+        long order();
+
         /**
          * Runs the task. Returns false if the task must run again once {@link FairThreads#resume} was called for its
          * lane; until then, no task of the lane runs.
@@ -73,14 +78,8 @@ public final class FairThreads implements AutoCloseable {
     private static final class Lane {
         private final LaneId id;
         private final Caller caller;
-        /** The tasks that {@link FairThreads#runAgain} added; they run before the other tasks. */
-        private final ArrayDeque<Task> again = new ArrayDeque<>();
-
-        private final ArrayDeque<Task> first = new ArrayDeque<>();
+        private final PriorityQueue<Task> waiting = new PriorityQueue<>(Comparator.comparingLong(Task::order));
         private boolean isRunning;
-        /** Whether the running task is from {@link #again}. */
-        private boolean runsAgain;
-
         private boolean isReady;
         private boolean isPaused;
         /** Whether the lane was resumed since its task began. */
@@ -89,10 +88,6 @@ public final class FairThreads implements AutoCloseable {
         Lane(LaneId id, Caller caller) {
             this.id = id;
             this.caller = caller;
-        }
-
-        boolean isEmpty() {
-            return again.isEmpty() && first.isEmpty();
         }
     }
 
@@ -117,22 +112,8 @@ public final class FairThreads implements AutoCloseable {
         this.threads = pool;
     }
 
-    /** Adds a task at the end of its lane; returns false if too much is waiting, or after {@link #close}. */
+    /** Adds a task to its lane, also one that has run before; returns false if too much waits, or after {@link #close}. */
     public synchronized boolean run(LaneId id, Task task) {
-        return add(id, task, false);
-    }
-
-    /**
-     * Adds a task that has run before. It runs before the tasks of its lane that were added by {@link #run}, and after
-     * those that were added by this method.
-     *
-     * @return false if too much is waiting, or after {@link #close}
-     */
-    public synchronized boolean runAgain(LaneId id, Task task) {
-        return add(id, task, true);
-    }
-
-    private boolean add(LaneId id, Task task, boolean isAgain) {
         Caller known = callers.get(id.caller());
         if (isClosed || (known != null && known.waitingWeight > 0 && !hasRoom(known, task))) {
             return false;
@@ -142,7 +123,7 @@ public final class FairThreads implements AutoCloseable {
             caller.lanes++;
             return new Lane(id, caller);
         });
-        (isAgain ? lane.again : lane.first).add(task);
+        lane.waiting.add(task);
         addWaiting(lane.caller, task.weight());
         makeReady(lane);
         start();
@@ -176,7 +157,7 @@ public final class FairThreads implements AutoCloseable {
     }
 
     private void makeReady(Lane lane) {
-        if (!lane.isRunning && !lane.isReady && !lane.isPaused && !lane.isEmpty()) {
+        if (!lane.isRunning && !lane.isReady && !lane.isPaused && !lane.waiting.isEmpty()) {
             lane.isReady = true;
             lane.caller.ready.add(lane);
             giveTurn(lane.caller);
@@ -198,8 +179,7 @@ public final class FairThreads implements AutoCloseable {
             lane.isReady = false;
             lane.isRunning = true;
             lane.isResumed = false;
-            lane.runsAgain = !lane.again.isEmpty();
-            Task task = (lane.runsAgain ? lane.again : lane.first).remove();
+            Task task = lane.waiting.remove();
             addWaiting(caller, -task.weight());
             running++;
             caller.running++;
@@ -227,10 +207,10 @@ public final class FairThreads implements AutoCloseable {
         boolean isLost = !isDone && isClosed;
         if (!isDone && !isClosed) {
             addWaiting(lane.caller, task.weight());
-            (lane.runsAgain ? lane.again : lane.first).addFirst(task);
+            lane.waiting.add(task);
             lane.isPaused = !lane.isResumed;
         }
-        if (lane.isEmpty()) {
+        if (lane.waiting.isEmpty()) {
             lanes.remove(lane.id);
             lane.caller.lanes--;
             if (lane.caller.lanes == 0) {
@@ -250,10 +230,8 @@ public final class FairThreads implements AutoCloseable {
         synchronized (this) {
             isClosed = true;
             for (Lane lane : lanes.values()) {
-                waiting.addAll(lane.again);
-                waiting.addAll(lane.first);
-                lane.again.clear();
-                lane.first.clear();
+                waiting.addAll(lane.waiting);
+                lane.waiting.clear();
             }
             turns.clear();
             waitingWeight = 0;

@@ -34,6 +34,11 @@ class FairThreadsTest {
             }
 
             @Override
+            public long order() {
+                return 0;
+            }
+
+            @Override
             public boolean run() {
                 try {
                     assertThat(end.await(1, TimeUnit.MINUTES)).isTrue();
