@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend;
 
-import dev.flk.backend.audit.Audit.AuditMetrics;
-import dev.flk.backend.dedup.GuardedStore.StoreMetrics;
-import dev.flk.backend.http.HttpMetrics;
-import dev.flk.backend.http.OperatorRefusals;
+import dev.flk.backend.access.keys.ReloadedKeys.KeysMetrics;
+import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.ingest.IngestMetrics;
-import dev.flk.backend.keys.ReloadedKeys.KeysMetrics;
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.metrics.RefusedSubmissions;
-import dev.flk.backend.postgres.CheckedServer.CheckMetrics;
-import dev.flk.backend.postgres.PoolMetrics;
-import dev.flk.backend.record.RecordFollower.RecordMetrics;
-import dev.flk.backend.review.Reviews.ReviewMetrics;
+import dev.flk.backend.ingest.RefusedSubmissions;
+import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
+import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
+import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
+import dev.flk.backend.serve.HttpMetrics;
+import dev.flk.backend.serve.OperatorRefusals;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.state.StateMetrics;
-import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
+import dev.flk.backend.stores.postgres.CheckedServer.CheckMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.program.audit.Audit.AuditMetrics;
+import dev.flk.program.metrics.Metrics;
 
 /**
  * The metrics of all features except {@code Limits}, which declares its own. They are declared before any feature

@@ -3,9 +3,7 @@ package dev.flk.backend;
 
 import static com.tngtech.archunit.base.DescribedPredicate.not;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
-import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
-import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackages;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
@@ -13,22 +11,88 @@ import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.sli
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.Architectures;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Tests of the permitted dependencies between packages. */
 class ArchitectureTest {
-    private static final JavaClasses BACKEND = new ClassFileImporter(
-                    java.util.List.of(new ImportOption.DoNotIncludeTests()))
-            .importPackages("dev.flk.backend");
+    private static final String ROOT = "dev.flk.backend";
+
+    private static final JavaClasses BACKEND =
+            new ClassFileImporter(List.of(new ImportOption.DoNotIncludeTests())).importPackages(ROOT);
+
+    /**
+     * Tests that each feature is independent of the others: a feature uses only what is pure or shared by all ({@code
+     * decide}, {@code stores}, {@code access}). The exceptions are on the path of a certificate: the pipeline calls the
+     * log and the store of outcomes, and the record follows the log.
+     */
+    @Test
+    void features_areIndependentOfEachOther() {
+        mayUse("decide");
+        mayUse("stores");
+        mayUse("access", "stores");
+        mayUse("inbox", "decide", "stores");
+        mayUse("outcomes", "decide", "stores", "inbox");
+        mayUse("ingest", "decide", "stores", "access", "inbox", "outcomes");
+        mayUse("sessions", "stores", "access");
+        mayUse("state", "stores", "access");
+    }
+
+    /** Tests that only the wiring uses the packages that see several features, and in one direction. */
+    @Test
+    void severalFeatures_areSeenOnlyByServeOperateAndTheWiring() {
+        Architectures.layeredArchitecture()
+                .consideringOnlyDependenciesInAnyPackage(ROOT + "..")
+                .layer("wiring")
+                .definedBy(ROOT)
+                .layer("operate")
+                .definedBy(ROOT + ".operate..")
+                .layer("config")
+                .definedBy(ROOT + ".config..")
+                .layer("serve")
+                .definedBy(ROOT + ".serve..")
+                .whereLayer("wiring")
+                .mayNotBeAccessedByAnyLayer()
+                .whereLayer("operate")
+                .mayOnlyBeAccessedByLayers("wiring")
+                .whereLayer("config")
+                .mayOnlyBeAccessedByLayers("wiring", "operate")
+                .whereLayer("serve")
+                .mayOnlyBeAccessedByLayers("wiring", "operate", "config")
+                .check(BACKEND);
+    }
+
+    private static void mayUse(String feature, String... others) {
+        List<String> used = new ArrayList<>();
+        used.add(ROOT + "." + feature + "..");
+        for (String other : others) {
+            used.add(ROOT + "." + other + "..");
+        }
+        noClasses()
+                .that()
+                .resideInAPackage(ROOT + "." + feature + "..")
+                .should()
+                .dependOnClassesThat(
+                        resideInAnyPackage(ROOT + "..").and(not(resideInAnyPackage(used.toArray(String[]::new)))))
+                .check(BACKEND);
+    }
+
+    @Test
+    void packages_haveNoCycles() {
+        slices().matching(ROOT + ".(*)..").should().beFreeOfCycles().check(BACKEND);
+        slices().matching(ROOT + ".(**)").should().beFreeOfCycles().check(BACKEND);
+    }
 
     @Test
     void netty_isImportedOnlyByThePorts() {
         noClasses()
                 .that()
-                .resideOutsideOfPackages("dev.flk.backend.http..", "dev.flk.backend.state..")
+                .resideOutsideOfPackages(ROOT + ".serve..", ROOT + ".state..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("io.netty..", "io.grpc..", "com.google.protobuf..")
@@ -37,34 +101,27 @@ class ArchitectureTest {
 
     @Test
     void lettuce_isImportedOnlyByTheRedisPackages() {
-        onlyIn("dev.flk.backend..redis", "io.lettuce..", "reactor..");
+        onlyIn(ROOT + "..redis", "io.lettuce..", "reactor..");
     }
 
     @Test
-    void picocli_isImportedOnlyByTheCommandLine() {
-        onlyIn("dev.flk.backend.cli", "picocli..");
+    void picocliAndLogback_areImportedOnlyByTheCommandLine() {
+        onlyIn(ROOT + ".operate.cli", "picocli..", "ch.qos.logback..", "net.logstash..");
     }
 
     @Test
-    void logback_isImportedOnlyByTheCommandLineAndTheAuditLog() {
+    void prometheus_isImportedNowhere() {
         noClasses()
-                .that()
-                .resideOutsideOfPackages("dev.flk.backend.cli..", "dev.flk.backend.audit..")
                 .should()
                 .dependOnClassesThat()
-                .resideInAnyPackage("ch.qos.logback..", "net.logstash..")
+                .resideInAnyPackage("io.prometheus..")
                 .check(BACKEND);
-    }
-
-    @Test
-    void prometheus_isImportedOnlyByMetrics() {
-        onlyIn("dev.flk.backend.metrics", "io.prometheus..");
     }
 
     @Test
     void jdbc_isImportedOnlyByThePostgresPackages() {
         onlyIn(
-                "dev.flk.backend..postgres",
+                ROOT + "..postgres",
                 "java.sql..",
                 "javax.sql..",
                 "com.zaxxer.hikari..",
@@ -73,42 +130,14 @@ class ArchitectureTest {
     }
 
     @Test
-    void ingest_doesNotDependOnHttp() {
-        noClasses()
-                .that()
-                .resideInAPackage("dev.flk.backend.ingest..")
-                .should()
-                .dependOnClassesThat()
-                .resideInAnyPackage("dev.flk.backend.http..", "dev.flk.backend.cli..", "io.netty..")
-                .check(BACKEND);
-    }
-
-    @Test
-    void http_usesOnlyTheApiOfIngest() {
+    void serve_usesOnlyTheApiOfIngest() {
         classes()
                 .that()
-                .resideInAPackage("dev.flk.backend.http..")
+                .resideInAPackage(ROOT + ".serve..")
                 .should()
-                .onlyAccessClassesThat(
-                        not(resideInAnyPackage("dev.flk.backend.ingest..", "dev.flk.backend.dedup..", "dev.flk.wal.."))
-                                .or(belongToAnyOf(Ingest.class, Outcome.class, Submission.class)))
+                .onlyAccessClassesThat(not(resideInAnyPackage(ROOT + ".ingest..", ROOT + ".outcomes", "dev.flk.wal.."))
+                        .or(belongToAnyOf(Ingest.class, Outcome.class, Submission.class)))
                 .check(BACKEND);
-    }
-
-    @Test
-    void metricsAndLimit_dependOnNoFeature() {
-        noClasses()
-                .that()
-                .resideInAnyPackage("dev.flk.backend.metrics..", "dev.flk.backend.limit..")
-                .should()
-                .dependOnClassesThat(resideInAPackage("dev.flk.backend..")
-                        .and(resideOutsideOfPackages("dev.flk.backend.metrics..", "dev.flk.backend.limit..")))
-                .check(BACKEND);
-    }
-
-    @Test
-    void packages_haveNoCycles() {
-        slices().matching("dev.flk.backend.(*)..").should().beFreeOfCycles().check(BACKEND);
     }
 
     private static void onlyIn(String home, String... libraries) {

@@ -3,9 +3,9 @@ package dev.flk.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.limit.Limits;
-import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
-import dev.flk.backend.metrics.ScrapedText;
+import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
+import dev.flk.program.metrics.ScrapedText;
 import java.math.BigDecimal;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.dedup.PostgresStores;
-import dev.flk.backend.postgres.PoolMetrics;
-import dev.flk.backend.postgres.PoolMetrics.Pool;
-import dev.flk.backend.postgres.StateConnections;
+import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.StateConnections;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;

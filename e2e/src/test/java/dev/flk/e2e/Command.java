@@ -4,7 +4,7 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.cli.FlkAgent;
-import dev.flk.backend.cli.CommandLineProgram;
+import dev.flk.backend.operate.cli.CommandLineProgram;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.io.PrintStream;

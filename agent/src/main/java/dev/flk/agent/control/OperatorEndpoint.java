@@ -12,7 +12,7 @@ import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Json;
-import dev.flk.program.threads.DaemonThreads;
+import dev.flk.program.time.DaemonThreads;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import java.io.Closeable;
 import java.io.IOException;

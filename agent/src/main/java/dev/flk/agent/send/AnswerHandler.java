@@ -268,7 +268,7 @@ final class AnswerHandler {
             }
             case BAD_SIGNATURE, UNPROVEN_SIGNATURE -> badSignature(item, result, shardId);
             case LATER -> later(item, result, shardId);
-            case NOT_SENT, NO_ANSWER -> {
+            case NOT_SENT, NO_ANSWER, FOREIGN -> {
                 hold.unanswered(queued, shardId);
                 if (result.kind() == SubmitResult.Kind.NOT_SENT) {
                     noteNotArrived(queued);

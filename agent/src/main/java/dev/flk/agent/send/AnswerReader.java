@@ -133,9 +133,8 @@ final class AnswerReader {
                         .map(text -> isProven
                                 ? new SubmitResult(Kind.BAD_SIGNATURE, 401, "")
                                 : new SubmitResult(Kind.UNPROVEN_SIGNATURE, 401, unproven(401, error)))
-                        .orElseGet(() -> SubmitResult.noAnswer("status 401 without the backend's body"));
-            // these statuses concern the path, the agent's access or any body, and thus every certificate
-            case 404, 405, 407, 415 -> SubmitResult.noAnswer("status " + status);
+                        .orElseGet(() -> new SubmitResult(Kind.FOREIGN, 401, unproven(401, error)));
+            case 404, 405, 407, 415 -> new SubmitResult(Kind.FOREIGN, status, unproven(status, error));
             case 408, 429, 500, 503 ->
                 error.map(text -> new SubmitResult(Kind.LATER, status, text, retryAfterSeconds(reply)))
                         .orElseGet(() -> new SubmitResult(

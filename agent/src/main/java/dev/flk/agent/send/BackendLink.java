@@ -4,9 +4,9 @@ package dev.flk.agent.send;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.Sender.SendingState;
 import dev.flk.agent.send.SenderConfig.SendOptions;
-import dev.flk.program.breaker.Breaker;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LineLimit;
+import dev.flk.program.time.Breaker;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
@@ -46,6 +46,9 @@ final class BackendLink {
     private boolean measuring;
     /** Whether the breaker has permitted a request that is not sent yet. */
     private boolean permitted;
+
+    /** Whether the last answer to a request with certificates was the backend's. */
+    private boolean hasJustAnswered;
 
     private Optional<Instant> lastErrorAt = Optional.empty();
     private Optional<String> lastError = Optional.empty();
@@ -204,8 +207,25 @@ final class BackendLink {
         outage(what, retryAfterSeconds);
     }
 
+    /**
+     * Returns whether a foreign answer concerns one certificate of the batch, not every certificate: the certificate is
+     * held already, or the backend has answered the request before. So the first of several such answers in a row holds
+     * its certificate, and the next ones are outages. If the result is true, the answer says nothing about the backend,
+     * and the caller notes nothing else about it.
+     */
+    boolean concernsOne(Batch batch) {
+        boolean isHeld = batch.size() == 1 && batch.items().get(0).queued().heldBecause != null;
+        boolean concernsOne = isHeld || hasJustAnswered;
+        hasJustAnswered &= batch.size() > 1; // the certificates are sent alone next
+        if (concernsOne) {
+            breaker.release();
+        }
+        return concernsOne;
+    }
+
     /** Notes that the backend has answered a request with certificates, whatever the results. */
     void answered(Reply reply, long sentNanos) {
+        hasJustAnswered = true;
         boolean open = breaker.isOpen();
         lastAnswerAt = Optional.of(clock.instant());
         breaker.succeeded();
@@ -234,6 +254,7 @@ final class BackendLink {
      * retryAfterSeconds}.
      */
     void outage(String what, long retryAfterSeconds) {
+        hasJustAnswered = false;
         boolean open = breaker.isOpen();
         breaker.failed();
         window = 1;

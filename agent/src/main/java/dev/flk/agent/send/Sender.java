@@ -414,16 +414,20 @@ public final class Sender {
             Batch batch,
             BackendLink link,
             AnswerHandler handler,
-            List<SubmitResult> results,
+            List<SubmitResult> read,
             @Nullable Reply reply,
             long sentNanos) {
+        boolean isForeign = read.stream().allMatch(result -> result.kind() == SubmitResult.Kind.FOREIGN);
+        boolean concernsOne = isForeign && link.concernsOne(batch);
+        List<SubmitResult> results =
+                concernsOne ? read.stream().map(SubmitResult::unproven).toList() : read;
         Optional<SubmitResult> outage = AnswerReader.outage(results);
-        if (reply != null && outage.isEmpty()) {
-            link.answered(reply, sentNanos);
-        } else {
+        if (reply == null || outage.isPresent()) {
             link.outage(
                     outage.map(SubmitResult::text).orElse("no answer"),
                     outage.map(SubmitResult::retryAfterSeconds).orElse(0L));
+        } else if (!concernsOne) {
+            link.answered(reply, sentNanos);
         }
         if (reply != null && refusesBatch(batch, reply, results)) {
             sendAlone(batch, handler, results.get(0).kind() == SubmitResult.Kind.NEVER);
@@ -464,7 +468,9 @@ public final class Sender {
      * makes the backend or a proxy fail.
      */
     private static void sendFewerTogether(Queued queued, int together, SubmitResult result) {
-        if (together > 1 && (result.kind() == SubmitResult.Kind.NO_ANSWER || result.status() == 408)) {
+        boolean isUnanswered =
+                result.kind() == SubmitResult.Kind.NO_ANSWER || result.kind() == SubmitResult.Kind.FOREIGN;
+        if (together > 1 && (isUnanswered || result.status() == 408)) {
             queued.maxTogether = Math.max(1, together / 2);
         }
     }

@@ -4,7 +4,7 @@ package dev.flk.agent.send;
 /**
  * The result of submitting one certificate, with the parts of the answer that determine the agent's next action.
  *
- * @param status the status of the answer; 0 for an outage
+ * @param status the status of the answer; 0 for {@link Kind#NOT_SENT} and {@link Kind#NO_ANSWER}
  * @param text the reason of the outcome for a recorded certificate; a description of what happened if no answer came or
  *     the answer is not provably the backend's; empty for a conflict or a rejected signature; otherwise, the error in
  *     the backend's answer
@@ -30,6 +30,12 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
          * or has changed the body.
          */
         UNPROVEN,
+        /**
+         * 404, 405, 407, 415, or a 401 that is not in the form of the backend's answers: perhaps a proxy refuses this
+         * certificate, or every one, because the path or the agent's access is wrong. {@link BackendLink#concernsOne}
+         * tells the two apart: the result becomes {@link #UNPROVEN}, or remains an outage.
+         */
+        FOREIGN,
         /** 400 because {@code sent_at} is ahead of the backend's clock. */
         IN_FUTURE,
         /** 401 in the form of the backend's answers, with the mark: the signature was rejected. */
@@ -46,6 +52,11 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
 
     SubmitResult(Kind kind, int status, String text) {
         this(kind, status, text, 0);
+    }
+
+    /** Returns this result of a foreign answer, if the answer concerns only this certificate. */
+    SubmitResult unproven() {
+        return new SubmitResult(Kind.UNPROVEN, status, text);
     }
 
     static SubmitResult noAnswer(String what) {
@@ -66,7 +77,7 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
 
     /** Returns whether no answer came, or the answer was not the backend's. */
     boolean isOutage() {
-        return kind == Kind.NOT_SENT || kind == Kind.NO_ANSWER;
+        return kind == Kind.NOT_SENT || kind == Kind.NO_ANSWER || kind == Kind.FOREIGN;
     }
 
     /**

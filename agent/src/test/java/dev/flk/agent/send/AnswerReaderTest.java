@@ -105,17 +105,17 @@ class AnswerReaderTest {
                 // status | marked | mark of other bytes | form | foreign JSON | HTML
                 "400 | NEVER | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
                 "413 | NEVER | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-                "401 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "401 | FOREIGN | FOREIGN | FOREIGN | FOREIGN | FOREIGN",
                 "402 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
                 "403 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-                "404 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
-                "405 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "404 | FOREIGN | FOREIGN | FOREIGN | FOREIGN | FOREIGN",
+                "405 | FOREIGN | FOREIGN | FOREIGN | FOREIGN | FOREIGN",
                 "406 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-                "407 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "407 | FOREIGN | FOREIGN | FOREIGN | FOREIGN | FOREIGN",
                 "408 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
                 "409 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
                 "414 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
-                "415 | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER | NO_ANSWER",
+                "415 | FOREIGN | FOREIGN | FOREIGN | FOREIGN | FOREIGN",
                 "422 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
                 "429 | LATER | NO_ANSWER | LATER | NO_ANSWER | NO_ANSWER",
                 "431 | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN | UNPROVEN",
@@ -151,7 +151,7 @@ class AnswerReaderTest {
         "403, UNPROVEN, UNPROVEN",
         "500, LATER, LATER",
         "503, LATER, LATER",
-        "404, NO_ANSWER, NO_ANSWER"
+        "404, FOREIGN, FOREIGN"
     })
     void read_anyRefusedLine_isFinalOnlyWithTheMarkOfThisLine(int status, Kind marked, Kind unmarked) {
         List<byte[]> sent = Certificates.batch().lines();

@@ -4,7 +4,7 @@ package dev.flk.agent.send;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import dev.flk.program.breaker.Breaker;
+import dev.flk.program.time.Breaker;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;

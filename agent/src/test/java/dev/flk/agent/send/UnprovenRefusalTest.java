@@ -10,6 +10,7 @@ import dev.flk.agent.send.SenderConfig.SendOptions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
@@ -88,6 +89,66 @@ class UnprovenRefusalTest extends SendingTest {
         rig.backend.submit = Said::recorded;
         rig.untilEmpty();
         rig.assertNoDeadLetters();
+    }
+
+    /** Checks an answer that one certificate gets of a proxy, although it usually concerns every certificate. */
+    @ParameterizedTest
+    @ValueSource(ints = {401, 404, 405, 407, 415})
+    void oneRefusedByAForeignAnswer_isHeldAlone(int status) throws Exception {
+        for (SendOptions options : List.of(SendingRig.singles(), SendingRig.batches(10))) {
+            SendingRig rig = rig(options, 1, "foreign-" + options.batchSize());
+            AtomicLong lastRecordedNanos = new AtomicLong();
+            AtomicBoolean refuses = new AtomicBoolean(true);
+            rig.backend.submit = c -> {
+                if (refuses.get() && c.contains(id(43))) {
+                    return Said.of(status, HTML);
+                }
+                lastRecordedNanos.set(rig.nanos.get());
+                return Said.recorded(c);
+            };
+            rig.backend.batch = lines ->
+                    refuses.get() && lines.contains(id(43)) ? Said.of(status, HTML) : rig.backend.eachLine(lines);
+            for (int epoch = 1; epoch <= 100; epoch++) {
+                rig.add(certificate(epoch));
+            }
+
+            rig.untilPending(1);
+            int answers = rig.backend.received.size();
+            rig.until(() -> rig.backend.received.size() >= answers + 10);
+
+            assertThat(lastRecordedNanos.get())
+                    .isLessThan(Duration.ofMillis(100).toNanos());
+            assertThat(rig.sender.breakerOpen()).isFalse();
+            assertThat(rig.sender.heldCertificates()).isOne();
+            refuses.set(false);
+            rig.untilEmpty();
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    /** Checks that an answer which every certificate gets is an outage, so that the next backend is tried. */
+    @ParameterizedTest
+    @ValueSource(ints = {401, 404, 405, 407, 415})
+    void allRefusedByForeignAnswers_isAnOutage(int status) throws Exception {
+        for (SendOptions options : List.of(SendingRig.singles(), SendingRig.batches(10))) {
+            SendingRig rig = rig(options, 1, "wrong-path-" + options.batchSize());
+            AtomicBoolean refuses = new AtomicBoolean();
+            rig.backend.submit = c -> refuses.get() ? Said.of(status, HTML) : Said.recorded(c);
+            rig.backend.batch = lines -> refuses.get() ? Said.of(status, HTML) : rig.backend.eachLine(lines);
+            rig.add(certificate(1), certificate(2));
+            rig.untilEmpty();
+
+            refuses.set(true);
+            for (int epoch = 3; epoch <= 40; epoch++) {
+                rig.add(certificate(epoch));
+            }
+            rig.until(() -> rig.sender.breakerOpen());
+
+            assertThat(rig.sender.heldCertificates()).isLessThanOrEqualTo(1);
+            refuses.set(false);
+            rig.untilEmpty();
+            rig.assertNoDeadLetters();
+        }
     }
 
     @Test

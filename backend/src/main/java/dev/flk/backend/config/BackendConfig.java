@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
-import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.http.HttpConfig;
-import dev.flk.backend.http.HttpConfig.Login;
-import dev.flk.backend.http.HttpConfig.OpsConfig;
-import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.access.keys.SigningConfig;
+import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.access.tls.TlsFiles;
+import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.IngestPipeline;
-import dev.flk.backend.keys.SigningConfig;
-import dev.flk.backend.limit.Limits;
-import dev.flk.backend.postgres.PoolMetrics.Pool;
-import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.outcomes.StoreConfig;
+import dev.flk.backend.serve.HttpConfig;
+import dev.flk.backend.serve.HttpConfig.Login;
+import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.state.StateConfig;
-import dev.flk.backend.tls.TlsFiles;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.program.audit.Audit;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
@@ -126,8 +126,15 @@ public record BackendConfig(
         Optional<SigningConfig> signing = SigningConfig.read(settings);
         InboxConfig inbox = InboxConfig.read(settings);
         StoreConfig store = StoreConfig.read(settings, inbox.walDir());
-        Optional<StateConfig> state = StateConfig.read(settings, http.bindAddress(), inbox, store);
-        Optional<SessionConfig> sessions = SessionConfig.read(settings, state.isPresent());
+        Optional<StateConfig> state = StateConfig.read(
+                settings,
+                http.bindAddress(),
+                store instanceof StoreConfig.Embedded embedded
+                        ? List.of(inbox.walDir(), embedded.dir())
+                        : List.of(inbox.walDir()),
+                inbox.walMinFreeBytes());
+        Optional<SessionConfig> sessions =
+                SessionConfig.read(settings, state.isPresent(), StateConfig.STATE_TOKENS_FILE);
         StoreConfig.reportUnused(
                 settings, store, sessions.flatMap(SessionConfig::redis).isPresent());
         if (!(store instanceof StoreConfig.Postgres)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.inbox;
 
-import dev.flk.backend.dedup.SteadyClock;
+import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.inbox;
 
-import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
-import dev.flk.backend.dedup.SteadyClock;
+import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.Retention;
 import dev.flk.wal.files.FileOps;
 import java.io.IOException;
@@ -29,7 +28,7 @@ public final class LogCare implements AutoCloseable {
     private static final long FINISH_SECONDS = 1;
 
     private final Inbox inbox;
-    private final DedupStore store;
+    private final Runnable makeDurable;
     private final LongSupplier recordedUpTo;
     private final Retention retention;
     private final SteadyClock clock;
@@ -40,13 +39,19 @@ public final class LogCare implements AutoCloseable {
     /**
      * Creates the maintenance; it takes steps on its own only after {@link #start}.
      *
+     * @param makeDurable makes the recorded outcomes durable; throws {@link StoreUnavailableException} if that fails
      * @param recordedUpTo a supplier of the sequence up to which the store has confirmed that it contains every outcome
      * @param keep the time that a closed, decided segment is kept
      */
     public LogCare(
-            Inbox inbox, DedupStore store, LongSupplier recordedUpTo, FileOps files, Duration keep, SteadyClock clock) {
+            Inbox inbox,
+            Runnable makeDurable,
+            LongSupplier recordedUpTo,
+            FileOps files,
+            Duration keep,
+            SteadyClock clock) {
         this.inbox = inbox;
-        this.store = store;
+        this.makeDurable = makeDurable;
         this.recordedUpTo = recordedUpTo;
         this.retention = inbox.retention(files, COMPRESS_AFTER, keep, clock.expiry());
         this.clock = clock;
@@ -102,7 +107,7 @@ public final class LogCare implements AutoCloseable {
         OptionalLong removed = retention.wouldRemoveUpTo(finished);
         if (removed.isPresent()) {
             inbox.keepRemoved(removed.getAsLong());
-            store.sync();
+            makeDurable.run();
         }
         Retention.Done done = retention.step(finished);
         if (done == Retention.Done.REMOVED) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.inbox;
 
-import dev.flk.backend.inbox.RecordKind.LoggedId;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.decide.RecordKind.LoggedId;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.segment.LogReader.LogWalk;
 import dev.flk.wal.segment.LogRecord;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.inbox;
 
-import dev.flk.backend.dedup.SteadyClock;
+import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.segment.ChecksummedLine;
 import dev.flk.wal.segment.LogRecord;

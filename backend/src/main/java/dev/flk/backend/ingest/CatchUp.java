@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.SteadyClock;
+import dev.flk.backend.decide.LoggedOutcomes.ReplayedRules;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.decide.RecordKind.Overruled;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
-import dev.flk.backend.inbox.LoggedOutcomes.ReplayedRules;
-import dev.flk.backend.inbox.RecordKind;
-import dev.flk.backend.inbox.RecordKind.Overruled;
+import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.time.SteadyClock;
 import dev.flk.signing.SignatureCheck.KeyId;
 import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogReader;

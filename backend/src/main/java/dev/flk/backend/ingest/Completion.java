@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.inbox.DecisionRules.Decision;
+import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.access.limit.Limits.Throttled;
+import dev.flk.backend.decide.DecisionRules.Decision;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.LowWater;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Ingest.Outcome;
@@ -10,9 +12,7 @@ import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Ingest.Submission.Candidate;
-import dev.flk.backend.limit.Limits;
-import dev.flk.backend.limit.Limits.Throttled;
-import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
+import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import dev.flk.verification.Verdict;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.access.limit.Limits.LimitedBy;
+import dev.flk.backend.access.limit.Limits.Throttled;
+import dev.flk.backend.access.limit.RateLimit;
+import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.inbox.Inbox;
-import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Ingest.Submission.Candidate;
-import dev.flk.backend.limit.Limits.LimitedBy;
-import dev.flk.backend.limit.Limits.Throttled;
-import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.math.BigDecimal;

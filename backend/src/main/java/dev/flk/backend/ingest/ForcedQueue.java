@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
+import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.inbox.DecisionRules.Decision;
+import dev.flk.backend.decide.DecisionRules.Decision;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox.Loggable;
 import dev.flk.backend.inbox.LowWater;
-import dev.flk.backend.inbox.RecordKind;
 import dev.flk.backend.ingest.Ingest.Submission.Candidate;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.segment.Entry;

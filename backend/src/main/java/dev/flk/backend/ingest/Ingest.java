@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.inbox.DecisionRules.Decision;
+import dev.flk.backend.access.limit.Limits.Throttled;
+import dev.flk.backend.access.limit.Submitter;
+import dev.flk.backend.decide.DecisionRules.Decision;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
-import dev.flk.backend.limit.Limits.Throttled;
-import dev.flk.backend.limit.Submitter;
-import dev.flk.backend.metrics.RefusedSubmissions;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.files.DiskFullException;

@@ -3,17 +3,16 @@ package dev.flk.backend.ingest;
 
 import static dev.flk.program.config.Quantities.count;
 
-import dev.flk.backend.keys.SignatureRefusal;
-import dev.flk.backend.metrics.DiskSpace;
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.metrics.Metrics.Count;
-import dev.flk.backend.metrics.Metrics.Counts;
-import dev.flk.backend.metrics.Metrics.Gauge;
-import dev.flk.backend.metrics.Metrics.Sample;
-import dev.flk.backend.metrics.Metrics.Timing;
-import dev.flk.backend.metrics.RefusedSubmissions;
+import dev.flk.backend.access.keys.SignatureRefusal;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.program.config.Key;
+import dev.flk.program.metrics.DiskSpace;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.Metrics.Count;
+import dev.flk.program.metrics.Metrics.Counts;
+import dev.flk.program.metrics.Metrics.Gauge;
+import dev.flk.program.metrics.Metrics.Sample;
+import dev.flk.program.metrics.Metrics.Timing;
 import dev.flk.verification.Verdict;
 import java.util.EnumMap;
 import java.util.List;

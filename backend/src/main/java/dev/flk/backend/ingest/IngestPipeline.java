@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.SteadyClock;
-import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.access.limit.Limits.Throttled;
+import dev.flk.backend.access.limit.Submitter;
+import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
@@ -16,20 +17,19 @@ import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.Ingest.Submission.Candidate;
+import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
-import dev.flk.backend.keys.Signatures;
-import dev.flk.backend.limit.Limits;
-import dev.flk.backend.limit.Limits.Throttled;
-import dev.flk.backend.limit.Submitter;
-import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
+import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.audit.Audit;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
+import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
 import java.time.Duration;
@@ -177,7 +177,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * either {@link #start} is called, or a simulation takes the steps.
      *
      * @throws IOException if the log can't be read or written, or records are missing
-     * @throws dev.flk.backend.dedup.DedupStore.StoreUnavailableException if a required store fails
+     * @throws dev.flk.backend.stores.StoreUnavailableException if a required store fails
      */
     public IngestPipeline open(Ready ready) throws IOException {
         if (ready != Ready.WHEN_LOG_WAS_READ) {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.inbox.DecisionRules.Decision;
-import dev.flk.backend.keys.SignatureRefusal;
-import dev.flk.backend.limit.Submitter;
-import dev.flk.backend.metrics.RefusedSubmissions.RejectReason;
+import dev.flk.backend.access.keys.SignatureRefusal;
+import dev.flk.backend.access.limit.Submitter;
+import dev.flk.backend.decide.DecisionRules.Decision;
+import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Utf8Buffer;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.audit.Audit;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.verification.Verdict;

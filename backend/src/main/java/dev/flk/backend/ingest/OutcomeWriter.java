@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.SteadyClock;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.decide.RecordKind.Overruled;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
-import dev.flk.backend.inbox.RecordKind;
-import dev.flk.backend.inbox.RecordKind.Overruled;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
+import dev.flk.backend.outcomes.GuardedStore;
+import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.time.InstantSource;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LowWater;
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
+import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.DamagedLogException;
 import java.io.IOException;

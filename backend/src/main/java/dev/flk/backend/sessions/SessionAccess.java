@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions;
 
-import dev.flk.backend.keys.SignatureRefusal;
-import dev.flk.backend.keys.Signatures;
-import dev.flk.backend.keys.Signatures.Authentication;
+import dev.flk.backend.access.keys.Nonces;
+import dev.flk.backend.access.keys.SignatureRefusal;
+import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.access.keys.Signatures.Authentication;
 import dev.flk.backend.sessions.SessionMetrics.Refused;
 import dev.flk.signing.message.SignedRequest;
 import dev.flk.signing.message.UnacceptableRequest;

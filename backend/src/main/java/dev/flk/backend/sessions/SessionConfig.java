@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions;
 
-import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.postgres.PostgresConfig;
-import dev.flk.backend.postgres.PostgresConfig.TimeLimit;
-import dev.flk.backend.state.StateConfig;
+import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
@@ -28,7 +27,7 @@ import java.util.Optional;
 public record SessionConfig(
         Duration ttl,
         Duration silentAfter,
-        Optional<StoreConfig.Redis> redis,
+        Optional<RedisConfig> redis,
         long maxStreamBytes,
         Optional<PostgresConfig> database,
         Duration eventsKept,
@@ -88,24 +87,26 @@ public record SessionConfig(
                 ttl, silentAfter, Optional.empty(), 0, Optional.empty(), Duration.ZERO, Optional.empty());
     }
 
-    /** Reads the settings; returns empty if sessions are off. */
-    public static Optional<SessionConfig> read(Settings settings, boolean hasState) {
+    /**
+     * Reads the settings; returns empty if sessions are off.
+     *
+     * @param operatorTokens the setting of the operators' tokens, which are read here if no state reads them
+     */
+    public static Optional<SessionConfig> read(Settings settings, boolean hasState, Key<Path> operatorTokens) {
         Kind kind = settings.get(SESSION_STORE);
         SessionConfig config = new SessionConfig(
                 settings.get(SESSION_TTL),
                 settings.get(SESSION_SILENT_AFTER),
-                kind == Kind.REDIS ? Optional.of(StoreConfig.redis(settings, "SESSION_STORE=redis")) : Optional.empty(),
+                kind == Kind.REDIS ? Optional.of(RedisConfig.read(settings, "SESSION_STORE=redis")) : Optional.empty(),
                 settings.get(SESSION_STREAM_BYTES),
                 settings.find(SESSION_DATABASE_URL),
                 settings.get(SESSION_EVENTS),
-                kind == Kind.REDIS && !hasState ? settings.find(StateConfig.STATE_TOKENS_FILE) : Optional.empty());
+                kind == Kind.REDIS && !hasState ? settings.find(operatorTokens) : Optional.empty());
         settings.require(
                 config.silentAfter().compareTo(config.ttl()) < 0,
                 "SESSION_SILENT_AFTER: not shorter than SESSION_TTL, so a session would expire before it counts as"
                         + " silent");
-        settings.unused(
-                "STATE_PORT is off",
-                hasState || kind == Kind.REDIS ? List.of() : List.of(StateConfig.STATE_TOKENS_FILE));
+        settings.unused("STATE_PORT is off", hasState || kind == Kind.REDIS ? List.of() : List.of(operatorTokens));
         boolean isOff = kind == Kind.OFF || (kind == Kind.STATE && !hasState);
         if (kind == Kind.STATE) {
             settings.unused("STATE_PORT is off", hasState ? List.of() : KEYS);

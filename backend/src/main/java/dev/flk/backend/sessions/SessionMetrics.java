@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions;
 
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.metrics.Metrics.Count;
-import dev.flk.backend.metrics.Metrics.Counts;
-import dev.flk.backend.metrics.Metrics.Gauge;
-import dev.flk.backend.metrics.Metrics.Sample;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.Metrics.Count;
+import dev.flk.program.metrics.Metrics.Counts;
+import dev.flk.program.metrics.Metrics.Gauge;
+import dev.flk.program.metrics.Metrics.Sample;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;

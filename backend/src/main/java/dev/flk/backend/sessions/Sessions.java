@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions;
 
-import dev.flk.program.threads.DaemonThreads;
+import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.StateException;
 import java.time.Duration;
 import java.util.concurrent.Executors;

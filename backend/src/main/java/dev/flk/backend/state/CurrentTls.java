@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.tls.ReloadedTls;
-import dev.flk.backend.tls.TlsIdentity;
+import dev.flk.backend.access.tls.ReloadedTls;
+import dev.flk.backend.access.tls.TlsIdentity;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.ssl.ApplicationProtocolConfig;
 import io.netty.handler.ssl.ApplicationProtocolConfig.Protocol;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.audit.Audit;
-import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
-import dev.flk.backend.metrics.DiskSpace;
-import dev.flk.backend.postgres.PoolMetrics;
-import dev.flk.backend.postgres.PoolMetrics.Pool;
-import dev.flk.backend.postgres.StateConnections;
+import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.backend.state.schema.JsonSchemas;
-import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.StateConnections;
+import dev.flk.program.audit.Audit;
 import dev.flk.program.config.InvalidConfig;
-import dev.flk.program.threads.DaemonThreads;
+import dev.flk.program.metrics.DiskSpace;
+import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
+import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.History.At;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
@@ -51,15 +51,6 @@ import org.slf4j.LoggerFactory;
  * continues to run.
  */
 public final class ServedState implements AutoCloseable {
-    /** The namespace of the recorded outcomes. */
-    public static final String RECORD = "flk.record";
-
-    /**
-     * The namespace that contains, for each log, the position up to which its outcomes are recorded, and the gaps in
-     * the log.
-     */
-    public static final String POSITIONS = "flk.positions";
-
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final long LOOK_EVERY_MILLIS = 1_000;
     private static final long REMOVE_EVERY_MINUTES = 10;
@@ -277,12 +268,6 @@ public final class ServedState implements AutoCloseable {
 
     /** Removes history that is older than the settings allow. */
     void removeOld(StateConfig config) {
-        Duration recordHistory = config.history()
-                .filter(history -> history.compareTo(config.recordHistory()) < 0)
-                .orElse(config.recordHistory());
-        for (String namespace : List.of(RECORD, POSITIONS)) {
-            remove(recordHistory, at -> engine.history().trim(namespace, at));
-        }
         keptFor.forEach((namespace, time) -> remove(time, at -> engine.history().trim(namespace, at)));
         config.history().ifPresent(kept -> remove(kept, engine.history()::compact));
     }

@@ -5,20 +5,17 @@ import static dev.flk.program.config.Quantities.bytes;
 import static dev.flk.program.config.Quantities.count;
 import static dev.flk.program.config.Quantities.oneOf;
 
-import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
-import dev.flk.backend.inbox.InboxConfig;
-import dev.flk.backend.postgres.PostgresConfig;
-import dev.flk.backend.postgres.PostgresConfig.TimeLimit;
+import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
+import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import dev.flk.state.StateEngine;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * The settings of the state of agents.
@@ -165,16 +162,24 @@ public record StateConfig(
         return tokensFile.isEmpty() && !bindAddress.equals(LOOPBACK);
     }
 
-    /** Reads the settings of the state; returns empty if the state is off. */
+    /** Returns how long an outcome is kept in the record, which is not longer than any history. */
+    public Duration recordKept() {
+        return history.filter(all -> all.compareTo(recordHistory) < 0).orElse(recordHistory);
+    }
+
+    /**
+     * Reads the settings of the state; returns empty if the state is off.
+     *
+     * @param others the directories of the log and of the store of outcomes, apart from which the state must be
+     * @param othersFreeBytes the free disk space below which the log accepts nothing
+     */
     public static Optional<StateConfig> read(
-            Settings settings, String bindAddress, InboxConfig inbox, StoreConfig store) {
+            Settings settings, String bindAddress, List<Path> others, long othersFreeBytes) {
         Path directory = settings.get(STATE_DIR);
         Kind kind = settings.get(STATE_ENGINE);
         boolean hasDirectory = kind == Kind.EMBEDDED;
         boolean usesDirectory = kind != Kind.MEMORY;
-        boolean isApart = Stream.concat(
-                        Stream.of(inbox.walDir()),
-                        store instanceof StoreConfig.Embedded embedded ? Stream.of(embedded.dir()) : Stream.empty())
+        boolean isApart = others.stream()
                 .map(StateConfig::absolute)
                 .noneMatch(other -> absolute(directory).startsWith(other) || other.startsWith(absolute(directory)));
         Optional<Integer> port = settings.get(STATE_PORT);
@@ -184,7 +189,7 @@ public record StateConfig(
                         + " directory");
         Optional<Long> minFreeBytes = settings.find(STATE_MIN_FREE_BYTES);
         settings.require(
-                minFreeBytes.isEmpty() || minFreeBytes.get() >= inbox.walMinFreeBytes(),
+                minFreeBytes.isEmpty() || minFreeBytes.get() >= othersFreeBytes,
                 "STATE_MIN_FREE_BYTES: less than WAL_MIN_FREE_BYTES, so the state could fill the disk until no"
                         + " certificate is accepted; set it to at least WAL_MIN_FREE_BYTES");
         Optional<Path> tokens = settings.find(STATE_TOKENS_FILE);
@@ -205,7 +210,7 @@ public record StateConfig(
                 settings.get(STATE_TX_TIMEOUT),
                 settings.get(STATE_MAX_OPEN_TX),
                 Math.min(usual.maxStagedBytes(), Runtime.getRuntime().maxMemory() / STAGED_PART_OF_HEAP),
-                minFreeBytes.orElse(Math.max(usual.minFreeBytes(), inbox.walMinFreeBytes())));
+                minFreeBytes.orElse(Math.max(usual.minFreeBytes(), othersFreeBytes)));
         int cacheBytes = settings.get(STATE_CACHE_BYTES);
         Optional<Duration> history = settings.find(STATE_HISTORY);
         boolean keepsRecord = settings.get(RECORD);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.metrics.Metrics.Count;
-import dev.flk.backend.metrics.Metrics.Counts;
-import dev.flk.backend.metrics.Metrics.Gauge;
-import dev.flk.backend.metrics.Metrics.Timing;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.Metrics.Count;
+import dev.flk.program.metrics.Metrics.Counts;
+import dev.flk.program.metrics.Metrics.Gauge;
+import dev.flk.program.metrics.Metrics.Timing;
 import java.util.List;
 import java.util.function.Function;
 

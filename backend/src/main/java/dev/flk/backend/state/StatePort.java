@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.client.proto.StateGrpc;
-import dev.flk.program.threads.DaemonThreads;
+import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.StateEngine;
 import io.grpc.BindableService;
 import io.grpc.Codec;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.client.StateClient;
-import dev.flk.program.threads.DaemonThreads;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import io.grpc.Server;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.audit.Audit;
-import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
-import dev.flk.backend.files.FileFingerprints;
-import dev.flk.backend.files.FileWatch;
+import dev.flk.program.audit.Audit;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
+import dev.flk.program.reload.FileFingerprints;
+import dev.flk.program.reload.FileWatch;
 import io.grpc.Context;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;

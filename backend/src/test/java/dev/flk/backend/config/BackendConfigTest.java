@@ -4,13 +4,14 @@ package dev.flk.backend.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import dev.flk.backend.dedup.PostgresStores;
-import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.keys.KeysFixture;
-import dev.flk.backend.keys.SigningConfig;
-import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.access.keys.KeysFixture;
+import dev.flk.backend.access.keys.SigningConfig;
+import dev.flk.backend.access.tls.TlsFiles;
+import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.outcomes.StoreConfig;
+import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.testing.TestAuthority;
-import dev.flk.backend.tls.TlsFiles;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Secret;
@@ -88,7 +89,7 @@ class BackendConfigTest {
             var environment = Map.of("PCS_SIGN_ALG", "none", "DEDUP_BACKEND", "redis", "REDIS_URI", uri);
 
             assertThat(BackendConfig.load(environment, null).store())
-                    .isEqualTo(new StoreConfig.Redis(new Secret(uri), Duration.ofSeconds(1)));
+                    .isEqualTo(new StoreConfig.Redis(new RedisConfig(new Secret(uri), Duration.ofSeconds(1))));
         }
     }
 

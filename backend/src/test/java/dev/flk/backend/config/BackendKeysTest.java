@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
-import dev.flk.backend.keys.KeysFixture;
+import dev.flk.backend.access.keys.KeysFixture;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.Key;
@@ -59,10 +59,10 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             DEDUP_BACKEND | store | Embedded[dir=data/dedup] | DEDUP_BACKEND=memory | Memory[maxEntries=1000000] | rocksdb;redis;postgres
             DEDUP_DIR | store | Embedded[dir=data/dedup] | DEDUP_DIR=/d | Embedded[dir=/d] | data/wal;data/wal/x
             DEDUP_TTL | inbox.dedupTtl | PT336H | DEDUP_TTL=12h | PT12H | 15d;0;14
-            DEDUP_TIMEOUT | store.timeout | - | {redis};REDIS_ADDR=cache:6379;DEDUP_TIMEOUT=250ms | PT0.25S | 9ms;61s;0;1
+            DEDUP_TIMEOUT | store.server.timeout | - | {redis};REDIS_ADDR=cache:6379;DEDUP_TIMEOUT=250ms | PT0.25S | 9ms;61s;0;1
             MEMORY_MAX_ENTRIES | store.maxEntries | - | DEDUP_BACKEND=memory;MEMORY_MAX_ENTRIES=10 | 10 | 0;all
-            REDIS_URI | store.uri.text | - | {redis};REDIS_URI=rediss://:p%40ss@h:1/0 | rediss://:p%40ss@h:1/0 | http://h;http://:{secret}@h;redis://h:1␣;redis://:p%zz@h:1;redis-sentinel://h1,h2
-            REDIS_ADDR | store.uri.text | - | {redis};REDIS_ADDR=cache:6379 | redis://cache:6379 | cache
+            REDIS_URI | store.server.uri.text | - | {redis};REDIS_URI=rediss://:p%40ss@h:1/0 | rediss://:p%40ss@h:1/0 | http://h;http://:{secret}@h;redis://h:1␣;redis://:p%zz@h:1;redis-sentinel://h1,h2
+            REDIS_ADDR | store.server.uri.text | - | {redis};REDIS_ADDR=cache:6379 | redis://cache:6379 | cache
             POSTGRES_CONN | store.server.jdbcUrl | - | {postgres} | jdbc:postgresql://h:1,[::1]/d?sslmode=verify-full&targetServerType=primary | \
             mysql://h/d;postgres://h;postgres://u:{secret}@/d;postgres:///d;postgres://h/d?x;postgres://u%zz@h/d;postgres://u:p@ss@h/d;postgres://h/d?target_session_attrs=read-only
             POSTGRES_CONN | store.server.user | - | {postgres} | ann |
@@ -90,7 +90,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             RECORD | state.keepsRecord | true | RECORD=off | false | yes;1
             RECORD_HISTORY | state.recordHistory | PT2160H | RECORD_HISTORY=1d | PT24H | {not a duration};23h;0
             REVIEW_AFTER | state.reviewAfter | PT24H | REVIEW_AFTER=1h | PT1H | {not a duration};59s;0
-            SESSION_STORE | sessions.redis | - | SESSION_STORE=redis;REDIS_ADDR=h:1;DEDUP_TIMEOUT=2s | Redis[uri=(secret), timeout=PT2S] | on;postgres
+            SESSION_STORE | sessions.redis | - | SESSION_STORE=redis;REDIS_ADDR=h:1;DEDUP_TIMEOUT=2s | RedisConfig[uri=(secret), timeout=PT2S] | on;postgres
             SESSION_TTL | sessions.ttl | PT1H | SESSION_TTL=30d | PT720H | {not a duration};9s;31d;5m
             SESSION_SILENT_AFTER | sessions.silentAfter | PT5M | SESSION_SILENT_AFTER=1s | PT1S | {not a duration};999ms;1h
             SESSION_DATABASE_URL | sessions.database | - | SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_DATABASE_URL=postgresql://u:{secret}@h/d | Postgres[h/d, pool=1..1, timeout=PT10S] | h/d;redis://h

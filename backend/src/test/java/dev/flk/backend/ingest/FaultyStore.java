@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
+import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.outcomes.DedupStore;
+import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;

@@ -7,10 +7,10 @@ import static org.awaitility.Awaitility.await;
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestHarness.Clock;
-import dev.flk.backend.record.RecordFollower;
-import dev.flk.backend.record.RecordIndex;
+import dev.flk.backend.outcomes.record.RecordFollower;
+import dev.flk.backend.outcomes.record.RecordIndex;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.state.MemoryEngine;
-import dev.flk.backend.state.ServedState;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;
 import dev.flk.state.History.At;
@@ -124,7 +124,7 @@ class FollowedLogTest {
             submit(harness, 6, 40);
             await().until(() -> follower.position() >= 40 && harness.metric("flk_record_lag_records") == 0);
 
-            assertThat(keys(ServedState.RECORD, "shard-1", "")).isEqualTo(names(IntStream.rangeClosed(1, 40)));
+            assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", "")).isEqualTo(names(IntStream.rangeClosed(1, 40)));
             assertThat(harness.metric("flk_record_missed_total")).isZero();
         }
     }
@@ -145,7 +145,8 @@ class FollowedLogTest {
             submit(harness, 7, 7);
             await().until(() -> follower.position() == 6);
 
-            assertThat(keys(ServedState.RECORD, "shard-1", "")).isEqualTo(names(IntStream.of(1, 2, 3, 4, 5, 7)));
+            assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", ""))
+                    .isEqualTo(names(IntStream.of(1, 2, 3, 4, 5, 7)));
         }
     }
 
@@ -165,7 +166,7 @@ class FollowedLogTest {
             }
 
             assertThat(engine.reads()
-                            .keys(ServedState.RECORD, "shard-1", "", null, new At.Now(), 1_000)
+                            .keys(RecordedOutcomes.NAMESPACE, "shard-1", "", null, new At.Now(), 1_000)
                             .entries())
                     .hasSize(300)
                     .allMatch(key -> key.version() == 1);
@@ -189,9 +190,10 @@ class FollowedLogTest {
                 }
             }
 
-            assertThat(keys(ServedState.RECORD, "shard-1", "")).isEqualTo(names(IntStream.of(1, 2, 3, 7, 8, 9)));
+            assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", ""))
+                    .isEqualTo(names(IntStream.of(1, 2, 3, 7, 8, 9)));
             assertThat(keys(
-                            ServedState.POSITIONS,
+                            RecordFollower.POSITIONS,
                             "record",
                             harness.decidedLog().logId() + "/"))
                     .singleElement()
@@ -220,7 +222,8 @@ class FollowedLogTest {
                 assertThat(harness.metric("flk_record_missed_total")).isEqualTo(3);
             }
 
-            assertThat(keys(ServedState.RECORD, "shard-1", "")).isEqualTo(names(IntStream.of(1, 2, 3, 7, 8, 9)));
+            assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", ""))
+                    .isEqualTo(names(IntStream.of(1, 2, 3, 7, 8, 9)));
         }
     }
 
@@ -252,7 +255,7 @@ class FollowedLogTest {
             assertThat(log.lines("up to sequence 6")).singleElement().asString().startsWith("ERROR ");
         }
 
-        assertThat(keys(ServedState.RECORD, "shard-1", ""))
+        assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", ""))
                 .isEqualTo(names(IntStream.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)));
     }
 

@@ -4,10 +4,10 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
-import dev.flk.backend.dedup.MemoryStore;
+import dev.flk.backend.access.limit.Submitter;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.IngestHarness.Clock;
-import dev.flk.backend.limit.Submitter;
+import dev.flk.backend.outcomes.MemoryStore;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import java.lang.management.ManagementFactory;

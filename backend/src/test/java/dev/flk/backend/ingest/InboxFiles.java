@@ -3,11 +3,11 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.decide.RecordKind.Overruled;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.Inbox.Marked;
-import dev.flk.backend.inbox.RecordKind;
-import dev.flk.backend.inbox.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;

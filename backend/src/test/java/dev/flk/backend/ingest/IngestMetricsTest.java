@@ -3,9 +3,8 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.metrics.RefusedSubmissions;
-import dev.flk.backend.metrics.ScrapedText;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.ScrapedText;
 import dev.flk.verification.Verdict;
 import java.util.Map;
 import org.junit.jupiter.api.Test;

@@ -7,14 +7,14 @@ import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ch.qos.logback.classic.Level;
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.dedup.MemoryStore;
-import dev.flk.backend.dedup.embedded.EmbeddedStore;
-import dev.flk.backend.inbox.RecordKind.Overruled;
+import dev.flk.backend.decide.RecordKind.Overruled;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.outcomes.MemoryStore;
+import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;

@@ -226,7 +226,7 @@ final class SharedStoreHistoriesTest {
     void storeUpOnceConnected_breaksAPromise() throws ReflectiveOperationException {
         String rule = "a store is down until it is complete";
         Mutant mutant = Stream.of("nowConnected", "assertAgain", "noteAgain")
-                .map(method -> "readingInstead backend.dedup.GuardedStore " + method + " CONNECTED OPEN")
+                .map(method -> "readingInstead backend.outcomes.GuardedStore " + method + " CONNECTED OPEN")
                 .map(change -> SwitchedOffRulesTest.without(rule, change))
                 .reduce(Mutant::and)
                 .orElseThrow();

@@ -4,7 +4,7 @@ package dev.flk.backend.ingest;
 import static dev.flk.backend.ingest.Outcomes.relation;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.inbox.RecordKind;
+import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
@@ -139,7 +139,7 @@ final class SimulatedHistoriesTest {
             history10_startFromOwnMark        | a start resumes at the store's position  | giving backend.ingest.StoreLink connected orElse 9223372036854775807
             history11_endOfTheGroupAsPosition    | the mark is before the oldest unfinished | callingInstead backend.inbox.LowWater advance getFirst getLast
             history14_timeOutWithEffect          | an outcome not recorded is tried again   | notCalling backend.ingest.OutcomeWriter leaveWaiting add
-            history14_timeOutWithEffect          | an equal existing outcome is our own     | returning backend.dedup.DedupStore$StoredOutcome equals 0
+            history14_timeOutWithEffect          | an equal existing outcome is our own     | returning backend.decide.StoredOutcome equals 0
             """)
     void ruleSwitchedOff_breaks(String history, String rule, String change) throws ReflectiveOperationException {
         assertThat(SwitchedOffRulesTest.without(rule, change).breaks(SimulatedHistoriesTest.class, history))

@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import static dev.flk.backend.ingest.SimulatedDedup.unavailable;
 
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.time.InstantSource;

@@ -3,27 +3,26 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.DedupStore.StoredOutcome;
-import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.GuardedStore.StoreMetrics;
-import dev.flk.backend.dedup.SteadyClock;
-import dev.flk.backend.inbox.DecisionRules;
+import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.decide.RecordKind.LoggedId;
+import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.Inbox.Marked;
 import dev.flk.backend.inbox.LogCare;
-import dev.flk.backend.inbox.RecordKind.LoggedId;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
-import dev.flk.backend.keys.Signatures;
-import dev.flk.backend.limit.Limits;
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.metrics.RefusedSubmissions;
-import dev.flk.backend.metrics.ScrapedText;
+import dev.flk.backend.outcomes.GuardedStore;
+import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.audit.Audit;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.ScrapedText;
+import dev.flk.program.time.SteadyClock;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.Policy;
@@ -135,7 +134,7 @@ final class Simulation {
                         ingestMetrics,
                         Audit.none())
                 .open(ready);
-        LogCare care = new LogCare(inbox, guarded, ingest::recordedUpTo, disk, TTL, clock.steady());
+        LogCare care = new LogCare(inbox, guarded::sync, ingest::recordedUpTo, disk, TTL, clock.steady());
         running = new Running(ingest, inbox, care, clock.steady());
     }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.state.schema.JsonSchemas;
+import dev.flk.program.metrics.Metrics;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Settings;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import static dev.flk.backend.metrics.ScrapedText.sample;
+import static dev.flk.program.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.PostgresStores;
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.postgres.PoolMetrics;
+import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.testing.PostgresServer;
+import dev.flk.program.audit.Audit;
+import dev.flk.program.metrics.Metrics;
 import dev.flk.state.Committed;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine.Settings;

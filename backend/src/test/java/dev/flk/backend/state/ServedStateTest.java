@@ -5,13 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.audit.Audit;
-import dev.flk.backend.audit.Audit.AuditMetrics;
-import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.metrics.ScrapedText;
-import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.state.Caller.Grant;
+import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.canonical.Sha256;
 import dev.flk.client.Replay;
 import dev.flk.client.StateCallException;
@@ -26,7 +21,12 @@ import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import dev.flk.client.proto.Write;
 import dev.flk.client.proto.WriteRequest;
+import dev.flk.program.audit.Audit;
+import dev.flk.program.audit.Audit.AuditMetrics;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.ScrapedText;
+import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import dev.flk.state.History.At;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine.Settings;
@@ -163,6 +163,7 @@ class ServedStateTest {
     @Test
     void recordAndHistory_areRemovedWhenOld_andCurrentValuesStay() throws Exception {
         open(Optional.empty());
+        served.keepFor("flk.record", config(Optional.empty()).recordKept());
         StateKey recorded = new StateKey("flk.record", "shard", "epoch/1");
         StateKey kept = new StateKey("default", "agent", "k");
         apply(served.engine().write(recorded, "1", Operation.ANY_VERSION));

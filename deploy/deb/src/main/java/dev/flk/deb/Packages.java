@@ -2,7 +2,7 @@
 package dev.flk.deb;
 
 import dev.flk.agent.cli.FlkAgent;
-import dev.flk.backend.cli.CommandLineProgram;
+import dev.flk.backend.operate.cli.CommandLineProgram;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;

@@ -6,7 +6,7 @@ import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.health.Finding.Grade;
-import dev.flk.program.threads.DaemonThreads;
+import dev.flk.program.time.DaemonThreads;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -10,6 +10,7 @@ import dev.flk.state.Storage;
 import dev.flk.state.embedded.Database.ReadFailure;
 import dev.flk.state.embedded.StateLayout.Header;
 import dev.flk.state.embedded.StateLayout.Pointer;
+import dev.flk.view.NativeLibrary;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.DiskFiles.OwnerOnly;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/**
- * State on RocksDB, in a directory of its own. {@code EmbeddedStorage} is the entry point; {@code NativeLibrary} loads
- * RocksDB for other packages too.
- */
+/** State on RocksDB, in a directory of its own. {@code EmbeddedStorage} is the entry point. */
 @NullMarked
 package dev.flk.state.embedded;
 

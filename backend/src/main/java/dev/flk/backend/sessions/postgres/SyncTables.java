@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions.postgres;
 
-import dev.flk.backend.postgres.PoolMetrics;
-import dev.flk.backend.postgres.PostgresConfig;
-import dev.flk.backend.postgres.PostgresConnector;
-import dev.flk.backend.postgres.PostgresFailures;
-import dev.flk.backend.postgres.Schema;
 import dev.flk.backend.sessions.StoredSession;
 import dev.flk.backend.sessions.StoredSession.Kind;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresConnector;
+import dev.flk.backend.stores.postgres.PostgresFailures;
+import dev.flk.backend.stores.postgres.Schema;
 import java.sql.BatchUpdateException;
 import java.sql.Connection;
 import java.sql.PreparedStatement;

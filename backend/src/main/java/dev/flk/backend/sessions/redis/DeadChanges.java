@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions.redis;
 
-import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.dedup.redis.RedisConnector;
+import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.redis.RedisConnector;
 import io.lettuce.core.Limit;
 import io.lettuce.core.Range;
 import io.lettuce.core.Range.Boundary;
@@ -62,7 +62,7 @@ public final class DeadChanges implements AutoCloseable {
     }
 
     /** Connects and logs in. */
-    public static DeadChanges connect(StoreConfig.Redis config) throws IOException {
+    public static DeadChanges connect(RedisConfig config) throws IOException {
         RedisConnector connector = new RedisConnector(config);
         try {
             return new DeadChanges(connector);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions.redis;
 
-import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.dedup.redis.RedisConnector;
-import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.sessions.GroupedUpdates;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionConfig;
@@ -13,8 +10,11 @@ import dev.flk.backend.sessions.StoredSession;
 import dev.flk.backend.sessions.StoredSession.Kind;
 import dev.flk.backend.sessions.postgres.SyncTables;
 import dev.flk.backend.sessions.redis.RedisLink.CallFailed;
+import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.redis.RedisConnector;
 import dev.flk.program.logging.LineLimit;
-import dev.flk.program.threads.DaemonThreads;
+import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.ValueText;
@@ -107,13 +107,13 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
 
     /** Starts to connect; returns immediately, also while the server is down. */
     public static RedisSessions start(
-            StoreConfig.Redis server, SessionConfig config, SessionMetrics metrics, PoolMetrics.Observer observer) {
+            RedisConfig server, SessionConfig config, SessionMetrics metrics, PoolMetrics.Observer observer) {
         return start(server, config, metrics, observer, Runtime.getRuntime().maxMemory() / HEAP_BYTES_PER_CHAR);
     }
 
     /** @param maxChars the bound for all sessions together, in characters */
     static RedisSessions start(
-            StoreConfig.Redis server,
+            RedisConfig server,
             SessionConfig config,
             SessionMetrics metrics,
             PoolMetrics.Observer observer,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions.redis;
 
-import dev.flk.backend.dedup.redis.RedisConnector;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.SessionMetrics.Written;
 import dev.flk.backend.sessions.StoredSession;
@@ -9,8 +8,9 @@ import dev.flk.backend.sessions.postgres.SyncTables;
 import dev.flk.backend.sessions.postgres.SyncTables.OtherGenerationException;
 import dev.flk.backend.sessions.postgres.SyncTables.SyncException;
 import dev.flk.backend.sessions.postgres.SyncTables.Unwritten;
+import dev.flk.backend.stores.redis.RedisConnector;
 import dev.flk.program.logging.LineLimit;
-import dev.flk.program.threads.DaemonThreads;
+import dev.flk.program.time.DaemonThreads;
 import io.lettuce.core.Consumer;
 import io.lettuce.core.RedisBusyException;
 import io.lettuce.core.ScanArgs;

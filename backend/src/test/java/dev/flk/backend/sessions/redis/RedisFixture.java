@@ -3,16 +3,16 @@ package dev.flk.backend.sessions.redis;
 
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.postgres.PoolMetrics;
-import dev.flk.backend.postgres.PoolMetrics.Pool;
-import dev.flk.backend.postgres.PostgresConfig;
-import dev.flk.backend.postgres.PostgresConfig.TimeLimit;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
 import dev.flk.program.config.Secret;
+import dev.flk.program.metrics.Metrics;
 import dev.flk.state.StateException;
 import java.time.Duration;
 import java.util.Optional;
@@ -31,7 +31,7 @@ final class RedisFixture implements AutoCloseable {
     }
 
     private RedisFixture(String redis, Duration ttl, String postgres, long streamBytes, long maxChars) {
-        StoreConfig.Redis server = new StoreConfig.Redis(new Secret(redis), Duration.ofSeconds(10));
+        RedisConfig server = new RedisConfig(new Secret(redis), Duration.ofSeconds(10));
         storage = RedisSessions.start(
                 server,
                 new SessionConfig(

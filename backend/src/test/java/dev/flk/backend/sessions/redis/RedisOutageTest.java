@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import ch.qos.logback.classic.Level;
-import dev.flk.backend.dedup.StoreConfig;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.SessionStorage.Changes;
@@ -15,6 +14,7 @@ import dev.flk.backend.sessions.SessionStorage.Found;
 import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.redis.DeadChanges.DeadChange;
 import dev.flk.backend.sessions.redis.DeadChanges.Requeued;
+import dev.flk.backend.stores.RedisConfig;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.program.config.Secret;
@@ -342,7 +342,7 @@ final class RedisOutageTest {
         Changes changes = backend.storage.changes("", null);
 
         try (DeadChanges dead =
-                DeadChanges.connect(new StoreConfig.Redis(new Secret(server.uri()), Duration.ofSeconds(10)))) {
+                DeadChanges.connect(new RedisConfig(new Secret(server.uri()), Duration.ofSeconds(10)))) {
             List<DeadChange> listed = new ArrayList<>();
             dead.forEach(listed::add);
             assertThat(listed).hasSize(2);

@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.dedup.redis.RedisConnector;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.SessionStorage.Found;
 import dev.flk.backend.sessions.SessionStorage.ReplayedException;
 import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.SessionStorageContract;
+import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.redis.RedisConnector;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.program.config.Secret;
 import java.nio.file.Path;
@@ -83,7 +83,7 @@ final class RedisSessionsTest extends SessionStorageContract {
         RedisServer empty = RedisServer.start(directory.resolve("sweep"));
         try (empty;
                 RedisConnector connector =
-                        new RedisConnector(new StoreConfig.Redis(new Secret(empty.uri()), Duration.ofSeconds(10)));
+                        new RedisConnector(new RedisConfig(new Secret(empty.uri()), Duration.ofSeconds(10)));
                 RedisLink link = RedisLink.open(connector, Duration.ofDays(1), 1 << 20, null, new SecureRandom())) {
             List<String> ended = new ArrayList<>(List.of("ZADD", SessionScript.EXPIRIES));
             for (int i = 0; i < 2_500; i++) {

@@ -3,22 +3,22 @@ package dev.flk.backend.sessions.redis;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.StoreConfig;
-import dev.flk.backend.dedup.redis.RedisConnector;
-import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.postgres.PoolMetrics;
-import dev.flk.backend.postgres.PoolMetrics.Pool;
-import dev.flk.backend.postgres.PostgresConfig;
-import dev.flk.backend.postgres.PostgresConfig.TimeLimit;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.StoredSession;
 import dev.flk.backend.sessions.postgres.SyncTables;
 import dev.flk.backend.sessions.postgres.SyncTables.OtherGenerationException;
 import dev.flk.backend.sessions.redis.WriteBehind.IncompleteException;
 import dev.flk.backend.sessions.redis.WriteBehind.Taken;
+import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
+import dev.flk.backend.stores.redis.RedisConnector;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.program.config.Secret;
+import dev.flk.program.metrics.Metrics;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.codec.StringCodec;
@@ -84,7 +84,7 @@ final class RestoreSimulationTest {
     @BeforeEach
     void start() {
         server = RedisServer.start(directory);
-        connector = new RedisConnector(new StoreConfig.Redis(new Secret(server.uri()), Duration.ofSeconds(10)));
+        connector = new RedisConnector(new RedisConfig(new Secret(server.uri()), Duration.ofSeconds(10)));
         redis = connector.connect(StringCodec.UTF8).join();
         runId = server.send("INFO", "server").get(0).replaceAll("(?s).*run_id:([0-9a-f]+).*", "$1");
         backends = List.of(new Backend(), new Backend());

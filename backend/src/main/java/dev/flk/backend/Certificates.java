@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend;
+
+import dev.flk.backend.access.keys.ReloadedKeys;
+import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.access.keys.SigningConfig;
+import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.LogCare;
+import dev.flk.backend.ingest.ForcedQueue;
+import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.outcomes.GuardedStore;
+import dev.flk.program.metrics.DiskSpace;
+import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
+import dev.flk.program.time.SteadyClock;
+import dev.flk.wal.LogOptions;
+import dev.flk.wal.LogOptions.LogSizes;
+import dev.flk.wal.files.DiskFiles;
+import java.io.IOException;
+import java.security.SecureRandom;
+
+/**
+ * The log of certificates, and all that decides about them.
+ *
+ * @param hasSharedStore whether several backends may share the store of outcomes
+ */
+record Certificates(Inbox inbox, LogCare care, Signatures signatures, IngestPipeline ingest, boolean hasSharedStore) {
+
+    /** Opens the log, which reads and repairs its end. */
+    static Inbox openLog(
+            BackendConfig config,
+            DecisionRules rules,
+            SteadyClock steady,
+            ConfiguredStore store,
+            ForcedQueue forced,
+            Parts parts)
+            throws IOException {
+        long keepFree = config.inbox().walMinFreeBytes();
+        return parts.opened(Inbox.open(
+                LogOptions.of(config.inbox().walDir(), Inbox.SEGMENT_PREFIX, rules.context())
+                        .with(LogSizes.usual().withKeepFree(keepFree)),
+                keepFree,
+                new DiskFiles(),
+                steady,
+                System::nanoTime,
+                new SecureRandom(),
+                store::logId,
+                forced));
+    }
+
+    /** Opens the store, the keys and the pipeline, and starts to decide what the log contains. */
+    static Certificates open(
+            Base base, Inbox inbox, DecisionRules rules, ConfiguredStore configured, ForcedQueue forced, Limits limits)
+            throws IOException {
+        GuardedStore store = configured.open(inbox.logId(), base.steady().expiry());
+        Signatures signatures = signatures(base);
+        IngestPipeline ingest = base.parts()
+                .opened(new IngestPipeline(
+                                inbox,
+                                forced,
+                                store,
+                                limits,
+                                signatures,
+                                rules,
+                                base.config().maxClockSkew(),
+                                base.steady(),
+                                System::nanoTime,
+                                base.metrics().ingest,
+                                base.audit())
+                        .open(configured.ready()));
+        ingest.start();
+        LogCare care = base.parts()
+                .opened(new LogCare(
+                        inbox,
+                        store::sync,
+                        ingest::recordedUpTo,
+                        new DiskFiles(),
+                        base.config().inbox().walRetention(),
+                        base.steady()))
+                .start();
+        base.metrics()
+                .ingest
+                .watch(base.parts().opened(DiskSpace.watch(base.config().inbox().walDir())));
+        return new Certificates(inbox, care, signatures, ingest, configured.isShared());
+    }
+
+    private static Signatures signatures(Base base) throws IOException {
+        SigningConfig signing = base.config().signing();
+        if (signing instanceof SigningConfig.Simple simple) {
+            return Signatures.anyOf(simple.check());
+        }
+        if (signing instanceof SigningConfig.Registered registered) {
+            try {
+                ReloadedKeys keys = base.parts()
+                        .opened(new ReloadedKeys(
+                                registered.file(),
+                                registered.only(),
+                                base.steady(),
+                                base.steady()::isInDoubt,
+                                System::nanoTime,
+                                base.metrics().keys));
+                base.reloads().addFiles(keys::onReloadSignal);
+                return keys.start(base.audit());
+            } catch (InvalidFileException e) {
+                throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
+            }
+        }
+        throw new IllegalStateException("unknown signing configuration: " + signing);
+    }
+}

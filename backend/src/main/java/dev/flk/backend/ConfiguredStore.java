@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend;
+
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.ingest.IngestPipeline.Ready;
+import dev.flk.backend.outcomes.DedupStore;
+import dev.flk.backend.outcomes.GuardedStore;
+import dev.flk.backend.outcomes.MemoryStore;
+import dev.flk.backend.outcomes.StoreConfig;
+import dev.flk.backend.outcomes.Sweeper;
+import dev.flk.backend.outcomes.embedded.EmbeddedStore;
+import dev.flk.backend.outcomes.postgres.PostgresStore;
+import dev.flk.backend.outcomes.redis.RedisStore;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import java.security.SecureRandom;
+import java.time.InstantSource;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The store of outcomes that {@code DEDUP_BACKEND} selects. */
+final class ConfiguredStore {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
+
+    private final BackendConfig config;
+    private final BackendMetrics metrics;
+    private final Parts parts;
+    private @Nullable EmbeddedStore embedded;
+
+    ConfiguredStore(BackendConfig config, BackendMetrics metrics, Parts parts) {
+        this.config = config;
+        this.metrics = metrics;
+        this.parts = parts;
+    }
+
+    /** Returns when the backend is ready with this store. */
+    Ready ready() {
+        return config.store() instanceof StoreConfig.Memory
+                ? Ready.WHEN_STORE_IS_COMPLETE
+                : config.store() instanceof StoreConfig.Embedded
+                        ? Ready.WHEN_STORE_HAS_CAUGHT_UP
+                        : Ready.WHEN_LOG_WAS_READ;
+    }
+
+    /**
+     * Returns the id of the log that the embedded store belongs to; empty if the store does not know it, or another kind
+     * of store is configured. Called while the log is being opened, if the file with the id of the log is missing or
+     * damaged.
+     */
+    Optional<String> logId() {
+        return config.store() instanceof StoreConfig.Embedded configured
+                ? embedded(configured).logId()
+                : Optional.empty();
+    }
+
+    private EmbeddedStore embedded(StoreConfig.Embedded configured) {
+        if (embedded == null) {
+            embedded = parts.opened(EmbeddedStore.open(
+                    configured.dir(),
+                    config.inbox().walMinFreeBytes(),
+                    System::nanoTime,
+                    metrics.store.setAside::increment));
+        }
+        return embedded;
+    }
+
+    GuardedStore open(String logId, InstantSource expiry) {
+        if (config.store() instanceof StoreConfig.Memory memory) {
+            LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
+            return guarded("the memory store", new MemoryStore(memory.maxEntries(), expiry));
+        }
+        if (config.store() instanceof StoreConfig.Embedded configured) {
+            EmbeddedStore store = embedded(configured);
+            store.belongsTo(logId, expiry);
+            GuardedStore guarded = guarded("the embedded store", store);
+            parts.opened(Sweeper.start(store::sweepStretch));
+            return guarded;
+        }
+        if (config.store() instanceof StoreConfig.Redis redis) {
+            return guarded("Redis", RedisStore.open(redis.server(), logId, expiry));
+        }
+        if (config.store() instanceof StoreConfig.Postgres postgres) {
+            PostgresStore store = PostgresStore.open(
+                    postgres.server(),
+                    metrics.pool.of(Pool.DEDUP),
+                    logId,
+                    expiry,
+                    System::nanoTime,
+                    new SecureRandom());
+            GuardedStore guarded = guarded("Postgres", store);
+            parts.opened(Sweeper.start(store::removeStretch));
+            metrics.pool.watch(Pool.DEDUP, store);
+            return guarded;
+        }
+        throw new IllegalStateException("unknown store: " + config.store());
+    }
+
+    private GuardedStore guarded(String name, DedupStore store) {
+        return parts.opened(new GuardedStore(name, store, System::nanoTime, new SecureRandom(), metrics.store));
+    }
+
+    /** Returns whether several backends may share the store. */
+    boolean isShared() {
+        return config.store() instanceof StoreConfig.Redis || config.store() instanceof StoreConfig.Postgres;
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.decide;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.decide.DecisionRules.Decision;
+import dev.flk.backend.decide.RecordKind.Overruled;
+import dev.flk.certificate.Certificate;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.certificate.PcsId;
+import dev.flk.verification.Verdict;
+import dev.flk.wal.segment.LogRecord;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The exact answers to the submissions in the log. If an overruled record names a submission, the answer is the outcome
+ * in that record, which had been recorded first for the id. Any other submission is decided again by the rules that it
+ * was logged with. Only one thread may note and forget; while it does neither, any thread may query. Memory holds only
+ * the outcomes in overruled records, of which there are few.
+ */
+public final class LoggedOutcomes {
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final ReplayedRules rules = new ReplayedRules();
+    private final NavigableMap<Long, StoredOutcome> existing = new TreeMap<>();
+
+    /**
+     * The outcome of a submission in the log.
+     *
+     * @param status the status of the answer, 200 or 202
+     * @param body the body of the answer, one JSON object in ASCII
+     * @param reason the reason in the body; empty if the body has none
+     * @param isOverruled whether the submission was overruled; status, body and reason are then those of the outcome
+     *     that was recorded first for the submission's id
+     */
+    public record ReplayedOutcome(
+            PcsId id, String shard, int status, String body, Verdict.Kind kind, String reason, boolean isOverruled) {}
+
+    /**
+     * The outcome with which a submission was answered, next to the outcome under other rules.
+     *
+     * @param given the outcome with which the submission was answered
+     * @param isOfOtherContent whether {@code given} was decided for content that differs from this submission's content
+     * @param underOther the outcome under the other rules; null if no other rules were given
+     */
+    public record Compared(
+            Certificate certificate,
+            ReplayedOutcome given,
+            boolean isOfOtherContent,
+            @Nullable ReplayedOutcome underOther) {}
+
+    /**
+     * Notes an overruled record, which says which submission was overruled and by which outcome; ignores any other
+     * record.
+     */
+    public void note(LogRecord record) {
+        if (record.kind() == RecordKind.OVERRULED) {
+            Overruled lost = Overruled.decode(record.body());
+            existing.put(lost.sequence(), lost.existing());
+        }
+    }
+
+    /**
+     * Returns the lowest sequence, at or after {@code from}, of a submission that a noted overruled record names; empty
+     * if there is none.
+     */
+    public OptionalLong firstOverruled(long from) {
+        Long first = existing.ceilingKey(from);
+        return first == null ? OptionalLong.empty() : OptionalLong.of(first);
+    }
+
+    /** Forgets the notes about submissions up to this sequence, inclusive. */
+    public void forget(long upTo) {
+        existing.headMap(upTo, true).clear();
+    }
+
+    /** Returns whether an overruled record noted so far names this submission. */
+    public boolean isOverruled(LogRecord record) {
+        return existing.containsKey(record.sequence());
+    }
+
+    /** Returns the sequence of the submission that an overruled record names; empty for a record of another kind. */
+    public static OptionalLong overruledBy(LogRecord record) {
+        return record.kind() == RecordKind.OVERRULED
+                ? OptionalLong.of(Overruled.decode(record.body()).sequence())
+                : OptionalLong.empty();
+    }
+
+    /** Returns whether a record is a submission; records of other kinds are never decided. */
+    public static boolean isSubmission(LogRecord record) {
+        return record.kind() == RecordKind.SUBMISSION;
+    }
+
+    /**
+     * Returns the outcome with which a submission was answered, and the outcome under other rules.
+     *
+     * @param other the other rules; null if the submission is not to be decided by other rules
+     * @throws IOException if this version can't decide the record
+     */
+    public Compared compare(LogRecord submission, @Nullable DecisionRules other) throws IOException {
+        Certificate certificate = rules.certificateIn(submission);
+        StoredOutcome winner = existing.get(submission.sequence());
+        ReplayedOutcome given = winner == null
+                ? given(rules.rulesOf(submission).decide(certificate, submission.arrivalMillis()))
+                : overruled(certificate.signed().shardId(), winner);
+        return new Compared(
+                certificate,
+                given,
+                winner != null && !winner.digest().equals(certificate.contentDigest()),
+                other == null ? null : given(other.decide(certificate, submission.arrivalMillis())));
+    }
+
+    private static ReplayedOutcome given(Decision decision) {
+        Verdict.Reason reason = decision.verdict().reason();
+        return given(
+                decision.shardId(),
+                decision.recorded(),
+                decision.verdict().kind(),
+                reason == null ? "" : reason.text(),
+                false);
+    }
+
+    /**
+     * Converts the outcome in an overruled record. A backend of another version may have decided this outcome, so the
+     * kind of verdict is derived from the outcome's status and body.
+     */
+    private static ReplayedOutcome overruled(String shard, StoredOutcome winner) throws IOException {
+        JsonNode body = JSON.readTree(winner.body());
+        Verdict.Kind kind = winner.status() == 200
+                ? Verdict.Kind.ACCEPTED
+                : body.path("accepted").asBoolean() ? Verdict.Kind.ESCALATED : Verdict.Kind.REJECTED;
+        return given(shard, winner, kind, body.path("reason").asText(), true);
+    }
+
+    private static ReplayedOutcome given(
+            String shard, StoredOutcome recorded, Verdict.Kind kind, String reason, boolean isOverruled) {
+        return new ReplayedOutcome(
+                recorded.id(),
+                shard,
+                recorded.status(),
+                new String(recorded.body(), StandardCharsets.US_ASCII),
+                kind,
+                reason,
+                isOverruled);
+    }
+
+    /**
+     * A cache of decision rules. It decides records of the log again, each by the rules with which the record was
+     * logged. Safe for any thread.
+     */
+    public static final class ReplayedRules {
+        private final Map<String, DecisionRules> byContext = new ConcurrentHashMap<>();
+
+        /**
+         * Decides a record again. For evidence, which is never decided, returns the decision that it would have
+         * received as a submission. The same record always gives the same decision.
+         *
+         * @throws IOException if the record contains no certificate, or no rules that this version understands
+         */
+        public Decision decide(LogRecord record) throws IOException {
+            return rulesOf(record).decide(certificateIn(record), record.arrivalMillis());
+        }
+
+        /** Returns the certificate in a submission or in evidence. */
+        Certificate certificateIn(LogRecord record) throws IOException {
+            try {
+                return CertificateReader.parse(record.body()).checkIgnoringClock();
+            } catch (MalformedCertificate | IllegalArgumentException e) {
+                throw undecidable(record, e);
+            }
+        }
+
+        /** Returns the rules that a record was logged with. */
+        DecisionRules rulesOf(LogRecord record) throws IOException {
+            try {
+                return byContext.computeIfAbsent(record.context(), DecisionRules::parse);
+            } catch (IllegalArgumentException e) {
+                throw undecidable(record, e);
+            }
+        }
+
+        private static IOException undecidable(LogRecord record, Exception cause) {
+            return new IOException(
+                    "record " + record.sequence() + " of segment "
+                            + record.position().segment() + " can't be decided again: " + cause.getMessage(),
+                    cause);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.decide;
+
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.HexFormat;
+
+/**
+ * The outcome of an id, with the time at which it expires. The log (in overruled records), the embedded store and
+ * Redis encode an outcome as follows:
+ *
+ * <pre>
+ * pcs_id status expires_at_millis content_digest signed_digest   ASCII with single spaces, ended by a line feed
+ * body                                                           the exact bytes of the answer
+ * </pre>
+ *
+ * @param status 200 or 202
+ * @param body the exact bytes of the answer; must not be modified
+ * @param digest the digest of the content that was decided
+ * @param signedDigest the first 16 hex digits of a digest of the signed fields; comparing two of these digests
+ *     shows whether the contents differ in the signed fields
+ * @param expiresAtMillis the wall time at which the outcome expires, milliseconds since the epoch
+ */
+public record StoredOutcome(
+        PcsId id, int status, byte[] body, ContentDigest digest, String signedDigest, long expiresAtMillis) {
+
+    /** Returns whether both outcomes give the same answer: status and body are equal. */
+    public boolean isAnsweredAs(StoredOutcome other) {
+        return status == other.status && Arrays.equals(body, other.body);
+    }
+
+    /** Returns whether the outcome has expired at {@code nowMillis}. */
+    public boolean isExpired(long nowMillis) {
+        return expiresAtMillis <= nowMillis;
+    }
+
+    /** Encodes the outcome in the format above. */
+    public byte[] encode() {
+        byte[] line = (id + " " + status + " " + expiresAtMillis + " " + digest.hex() + " " + signedDigest + "\n")
+                .getBytes(StandardCharsets.US_ASCII);
+        byte[] bytes = Arrays.copyOf(line, line.length + body.length);
+        System.arraycopy(body, 0, bytes, line.length, body.length);
+        return bytes;
+    }
+
+    /**
+     * Decodes the output of {@link #encode}.
+     *
+     * @throws IllegalArgumentException if the bytes do not have that format
+     */
+    public static StoredOutcome decode(byte[] bytes) {
+        int lineEnd = 0;
+        while (lineEnd < bytes.length && bytes[lineEnd] != '\n') {
+            lineEnd++;
+        }
+        String line = new String(bytes, 0, lineEnd, StandardCharsets.US_ASCII);
+        String[] fields = line.split(" ", -1);
+        if (lineEnd == bytes.length || fields.length != 5) {
+            throw new IllegalArgumentException("not a recorded outcome: " + line);
+        }
+        return new StoredOutcome(
+                PcsId.parse(fields[0])
+                        .orElseThrow(
+                                () -> new IllegalArgumentException("not the id of a recorded outcome: " + fields[0])),
+                Integer.parseInt(fields[1]),
+                Arrays.copyOfRange(bytes, lineEnd + 1, bytes.length),
+                ContentDigest.of(HexFormat.of().parseHex(fields[3])),
+                fields[4],
+                Long.parseLong(fields[2]));
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof StoredOutcome that
+                && id.equals(that.id)
+                && status == that.status
+                && Arrays.equals(body, that.body)
+                && digest.equals(that.digest)
+                && signedDigest.equals(that.signedDigest)
+                && expiresAtMillis == that.expiresAtMillis;
+    }
+
+    @Override
+    public int hashCode() {
+        return id.hashCode();
+    }
+
+    /** Returns a description without the body. */
+    @Override
+    public String toString() {
+        return "Recorded[" + id + " " + status + " until " + expiresAtMillis + "]";
+    }
+}

@@ -1,8 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-/**
- * The default store, in RocksDB next to the log. Only the bootstrap calls this package, to construct the store.
- */
-@NullMarked
-package dev.flk.backend.dedup.embedded;
-
-import org.jspecify.annotations.NullMarked;

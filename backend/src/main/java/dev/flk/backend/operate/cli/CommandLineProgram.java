@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.operate.cli;
+
+import ch.qos.logback.classic.Level;
+import dev.flk.backend.access.keys.SigningConfig;
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.program.cli.IoMessages;
+import dev.flk.program.cli.Subcommands;
+import dev.flk.program.cli.TypedPaths;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.logging.LogOutput;
+import dev.flk.program.logging.LogOutput.LogConfig;
+import dev.flk.wal.segment.DamagedLogException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/**
+ * The program {@code flk-backend}. Exit codes, unless the help of a command says otherwise: 0 success, 1 failure, 2
+ * wrong usage or configuration.
+ */
+public final class CommandLineProgram {
+    /**
+     * The form of log lines. Lettuce and Hikari warn about each broken connection, and Flyway warns about each failed
+     * migration. These warnings are suppressed, because the store reports each of these failures once, in one line.
+     */
+    static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
+            "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
+            Map.of(
+                    "io.netty", Level.WARN,
+                    // any client can cause log lines of io.grpc below ERROR, and of SerializingExecutor at any level;
+                    // these lines are suppressed
+                    "io.grpc", Level.ERROR,
+                    "io.grpc.internal.SerializingExecutor", Level.OFF,
+                    "org.rocksdb", Level.WARN,
+                    "reactor", Level.WARN,
+                    "io.lettuce", Level.WARN,
+                    "io.lettuce.core.RedisClient", Level.ERROR,
+                    "com.zaxxer.hikari", Level.ERROR,
+                    "org.flywaydb", Level.OFF),
+            "dev.flk.backend.ingest");
+
+    static final String NAME = "flk-backend";
+
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
+
+    private final BackendCommand root;
+    private final Subcommands subcommands;
+    private final AtomicBoolean watched = new AtomicBoolean();
+    private final PrintWriter out;
+    private final PrintWriter err;
+
+    /**
+     * @param out the stream for results, which stays open
+     * @param err the stream for problems, which stays open
+     */
+    public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
+        ConfigOption config = new ConfigOption();
+        InstantSource clock = InstantSource.system();
+        this.out = out;
+        this.err = err;
+        this.root = new BackendCommand(environment, service, config);
+        this.subcommands = new Subcommands()
+                .add("config", () -> new ConfigCommand(environment, config))
+                .add("explain", () -> new ExplainCommand(environment, config, clock))
+                .add("diagnostics", () -> new BackendDiagnostics(environment, config, clock))
+                .add("health", () -> new BackendHealthCommand(environment, config, clock))
+                .add("policy", () -> PolicyTryCommand.with(new WalSource(environment, config), watched::get, clock))
+                .add("keys", () -> new KeysCommand(environment, config, clock))
+                .add("postgres", () -> new PostgresCommand(environment, config, clock))
+                .add("record", () -> new RecordCommand(environment, config, clock))
+                .add("review", () -> new ReviewCommand(environment, config))
+                .add("sessions", () -> SessionsCommand.with(environment, config))
+                .add("state", () -> StateCommand.with(environment, config))
+                .add("wal", () -> WalCommand.with(new WalSource(environment, config)));
+    }
+
+    private CommandLine commandLine(Consumer<CommandLine> addSubcommands) {
+        CommandLine commands = new CommandLine(root);
+        addSubcommands.accept(commands);
+        TypedPaths.in(commands);
+        commands.setOut(out)
+                .setErr(err)
+                .setParameterExceptionHandler((mistake, arguments) -> refuse(mistake))
+                .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
+        // the subcommands are added before the footer is set; otherwise, each of them would inherit the footer
+        commands.getCommandSpec()
+                .usageMessage()
+                .footer("Without a command, it serves. It reads the environment and the --config file.");
+        return commands;
+    }
+
+    private static int refuse(ParameterException mistake) {
+        CommandLine command = mistake.getCommandLine();
+        command.getErr().println("flk-backend: " + mistake.getMessage());
+        if (!UnmatchedArgumentException.printSuggestions(mistake, command.getErr())) {
+            command.getErr().println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
+        }
+        return ExitCode.USAGE;
+    }
+
+    /** Makes long commands show their progress on standard error, which must be a terminal. */
+    public void watched() {
+        watched.set(true);
+    }
+
+    /** Returns the commands, for their man pages and completion. */
+    public CommandLine commandLine() {
+        return commandLine(subcommands::addAllTo);
+    }
+
+    /** Runs a command line and returns its exit code. */
+    public int run(String... args) {
+        Optional<String> problem = TypedPaths.problem(System.getProperty("user.dir", ""), args);
+        if (problem.isPresent()) {
+            err.println(NAME + ": " + problem.get());
+            err.flush();
+            return ExitCode.USAGE;
+        }
+        int exitCode = commandLine(program -> subcommands.addTo(program, args)).execute(args);
+        out.flush();
+        err.flush();
+        return exitCode;
+    }
+
+    private static int fail(Exception failure, PrintWriter err) throws Exception {
+        if (failure instanceof InvalidConfig invalid) {
+            report(invalid.problems(), err);
+            return ExitCode.USAGE;
+        }
+        if (failure instanceof InvalidPathException name) {
+            err.println(NAME + ": " + TypedPaths.describe(name));
+            return ExitCode.USAGE;
+        }
+        if (failure instanceof IOException io) {
+            err.println(NAME + ": " + describe(io));
+            return ExitCode.SOFTWARE;
+        }
+        throw failure;
+    }
+
+    private static String describe(IOException failure) {
+        return failure instanceof DamagedLogException
+                ? failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' repairs what it can"
+                : IoMessages.describe(failure);
+    }
+
+    private static void report(List<String> problems, PrintWriter err) {
+        err.printf(
+                "%s: the configuration has %s:%n",
+                NAME, problems.size() == 1 ? "a problem" : problems.size() + " problems");
+        problems.forEach(problem -> err.println("  " + problem));
+    }
+
+    /** The service that {@code serve} runs. */
+    @FunctionalInterface
+    public interface Service {
+        /**
+         * Serves until the process is stopped.
+         *
+         * @param again a function that reads the configuration again and applies its log level, or throws {@link
+         *     InvalidConfig}
+         * @throws IOException if the service can't start; the message says what to do
+         */
+        void run(BackendConfig config, Supplier<BackendConfig> again) throws IOException, InterruptedException;
+    }
+
+    /** The command {@code flk-backend}, which serves. Subcommands inherit {@code -h} and {@code -V}. */
+    @Command(
+            name = CommandLineProgram.NAME,
+            scope = ScopeType.INHERIT,
+            description = "Accepts signed certificates, logs and verifies them, and records each outcome once.",
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    private static final class BackendCommand implements Callable<Integer> {
+        private final Map<String, String> environment;
+        private final Service service;
+
+        @Mixin
+        private final ConfigOption config;
+
+        BackendCommand(Map<String, String> environment, Service service, ConfigOption config) {
+            this.environment = environment;
+            this.service = service;
+            this.config = config;
+        }
+
+        @Override
+        public Integer call() throws IOException, InterruptedException {
+            return serve();
+        }
+
+        @Command(name = "serve", description = "Serves until it is stopped (the default).")
+        int serve() throws IOException, InterruptedException {
+            BackendConfig read = BackendConfig.load(environment, config.file);
+            LogOutput.configure(read.log(), LOG_STYLE);
+            if (read.signing() instanceof SigningConfig.Off) {
+                LOG.warn("PCS_SIGN_ALG=none: signatures are not checked, so anyone who reaches the port can submit");
+            }
+            service.run(read, () -> {
+                BackendConfig next = BackendConfig.load(environment, config.file);
+                LogOutput.configure(new LogConfig(next.log().level(), read.log().format()), LOG_STYLE);
+                return next;
+            });
+            return ExitCode.OK;
+        }
+    }
+
+    /** The command {@code config}. */
+    @Command(name = "config", description = "Commands about the configuration.")
+    static final class ConfigCommand {
+        private final Map<String, String> environment;
+        private final ConfigOption config;
+
+        @Spec
+        private CommandSpec spec = CommandSpec.create();
+
+        ConfigCommand(Map<String, String> environment, ConfigOption config) {
+            this.environment = environment;
+            this.config = config;
+        }
+
+        @Command(
+                name = "check",
+                description = "Prints the configuration in force, or every problem that it has.",
+                exitCodeListHeading = "%nExit codes:%n",
+                exitCodeList = {
+                    "0:the configuration can be used, perhaps with warnings",
+                    "1:it has a problem",
+                    "2:wrong usage"
+                })
+        int check() {
+            try {
+                spec.commandLine().getOut().print(BackendConfig.describe(environment, config.file));
+                return ExitCode.OK;
+            } catch (InvalidConfig e) {
+                report(e.problems(), spec.commandLine().getErr());
+                return ExitCode.SOFTWARE;
+            }
+        }
+    }
+
+    /**
+     * The option {@code --config FILE}, which all commands share. Users may write the option before or after the
+     * command's name.
+     */
+    static final class ConfigOption {
+        @Option(
+                names = "--config",
+                scope = ScopeType.INHERIT,
+                paramLabel = "FILE",
+                description = "A properties file with the same names as the environment, which takes precedence.")
+        @Nullable
+        Path file;
+    }
+
+    /** The version of this build, from the jar's manifest. */
+    public static final class BuildVersion implements IVersionProvider {
+        /** Returns the version, such as {@code 0.1.0}; {@code unpackaged} if the program runs from class files. */
+        public static String text() {
+            return Optional.ofNullable(BuildVersion.class.getPackage().getImplementationVersion())
+                    .orElse("unpackaged");
+        }
+
+        @Override
+        public String[] getVersion() {
+            return new String[] {CommandLineProgram.NAME + " " + text()};
+        }
+    }
+}

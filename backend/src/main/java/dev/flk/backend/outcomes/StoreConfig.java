@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes;
+
+import static dev.flk.program.config.Quantities.count;
+import static dev.flk.program.config.Quantities.oneOf;
+
+import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.config.Settings;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/** The store in which outcomes are recorded, chosen by {@code DEDUP_BACKEND}. */
+public sealed interface StoreConfig {
+    Key<Kind> DEDUP_BACKEND = Key.of("DEDUP_BACKEND", oneOf(Kind.class), "`embedded`, `memory`, `redis` or `postgres`.")
+            .or("embedded");
+    Key<Path> DEDUP_DIR = Key.of("DEDUP_DIR", Quantities::path, "Directory of the embedded store.")
+            .or("data/dedup");
+    Key<Long> MEMORY_MAX_ENTRIES = Key.of(
+                    "MEMORY_MAX_ENTRIES",
+                    count(1L, 100_000_000L),
+                    "The largest number of outcomes in the memory store.")
+            .or("1000000");
+
+    /** The settings of the stores, in the order of the docs. */
+    List<Key<?>> KEYS = List.of(
+            DEDUP_BACKEND,
+            DEDUP_DIR,
+            RedisConfig.DEDUP_TIMEOUT,
+            MEMORY_MAX_ENTRIES,
+            RedisConfig.REDIS_URI,
+            RedisConfig.REDIS_ADDR);
+
+    /** The values of DEDUP_BACKEND. */
+    enum Kind {
+        EMBEDDED,
+        MEMORY,
+        REDIS,
+        POSTGRES
+    }
+
+    /** A RocksDB store in a directory; the outcomes in it survive a restart. */
+    record Embedded(Path dir) implements StoreConfig {}
+
+    /**
+     * A store in memory, for trials; it is rebuilt from the log at each start.
+     *
+     * @param maxEntries the largest number of outcomes; when the store is full, new submissions get 503
+     *     {@code overloaded}
+     */
+    record Memory(long maxEntries) implements StoreConfig {}
+
+    /** A Redis server, which several backends may share. */
+    record Redis(RedisConfig server) implements StoreConfig {}
+
+    /** A Postgres server, which several backends may share. */
+    record Postgres(PostgresConfig server) implements StoreConfig {}
+
+    /**
+     * Reads the settings of the stores, also of those that are not used, so that a mistake in them is reported. If the
+     * store is not Redis, {@code REDIS_URI} and {@code REDIS_ADDR} are read by {@link #reportUnused} instead.
+     *
+     * @param walDir the directory of the log, in which the embedded store must not be
+     */
+    static StoreConfig read(Settings settings, Path walDir) {
+        Path dir = settings.get(DEDUP_DIR);
+        long maxEntries = settings.get(MEMORY_MAX_ENTRIES);
+        Duration timeout = settings.get(RedisConfig.DEDUP_TIMEOUT);
+        Kind kind = settings.get(DEDUP_BACKEND);
+        String because = "DEDUP_BACKEND is " + kind.name().toLowerCase(Locale.ROOT);
+        settings.unused(because, kind == Kind.EMBEDDED ? List.of() : List.of(DEDUP_DIR));
+        settings.unused(because, kind == Kind.MEMORY ? List.of() : List.of(MEMORY_MAX_ENTRIES));
+        PostgresConfig postgres = PostgresConfig.read(
+                settings,
+                new TimeLimit("DEDUP_TIMEOUT", timeout),
+                kind == Kind.POSTGRES ? Optional.of("DEDUP_BACKEND") : Optional.empty());
+        return switch (kind) {
+            case EMBEDDED -> {
+                settings.require(
+                        !absolute(dir).startsWith(absolute(walDir)),
+                        "DEDUP_DIR: is WAL_DIR or inside it; choose another directory");
+                yield new Embedded(dir);
+            }
+            case MEMORY -> new Memory(maxEntries);
+            case REDIS -> new Redis(RedisConfig.read(settings, "DEDUP_BACKEND=redis"));
+            case POSTGRES -> new Postgres(postgres);
+        };
+    }
+
+    /**
+     * Reads the settings of the Redis server, and reports them as unused if no part of the backend uses the server. If
+     * the store is not Postgres either, also reports {@code DEDUP_TIMEOUT} as unused.
+     */
+    static void reportUnused(Settings settings, StoreConfig store, boolean hasSessionsInRedis) {
+        settings.find(RedisConfig.REDIS_URI);
+        settings.find(RedisConfig.REDIS_ADDR);
+        boolean usesRedis = store instanceof Redis || hasSessionsInRedis;
+        String because = "neither DEDUP_BACKEND nor SESSION_STORE is redis";
+        settings.unused(because, usesRedis ? List.of() : List.of(RedisConfig.REDIS_URI, RedisConfig.REDIS_ADDR));
+        settings.unused(
+                "DEDUP_BACKEND is neither redis nor postgres, and SESSION_STORE is not redis",
+                usesRedis || store instanceof Postgres ? List.of() : List.of(RedisConfig.DEDUP_TIMEOUT));
+    }
+
+    private static Path absolute(Path directory) {
+        return directory.toAbsolutePath().normalize();
+    }
+}

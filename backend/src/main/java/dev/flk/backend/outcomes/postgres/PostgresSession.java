@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.postgres;
+
+import com.zaxxer.hikari.HikariDataSource;
+import com.zaxxer.hikari.HikariPoolMXBean;
+import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.outcomes.postgres.Statements.PositionRow;
+import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresConnector;
+import dev.flk.backend.stores.postgres.PostgresFailures;
+import dev.flk.backend.stores.postgres.Schema;
+import dev.flk.certificate.PcsId;
+import java.math.BigInteger;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The state between two calls of {@link PostgresStore#connect}: a pool of connections and the token of the position,
+ * which each put replaces. After a put has failed, or a look-up has found a token that it does not accept, all calls
+ * fail. A look-up accepts the token of the last put of this session that was acknowledged before the look-up began, and
+ * the tokens of later puts of this session. If no put had been acknowledged, it also accepts the token that the session
+ * read when it connected. One thread calls {@link #put}, in log order; any thread may call the other methods.
+ */
+final class PostgresSession {
+    /**
+     * The maximum number of attempts of one put. A put is attempted again if the server rolls back its transaction in
+     * favour of another transaction.
+     */
+    private static final int TRIES = 5;
+
+    private final StoreFailures failures;
+    private final PostgresConnector connector;
+    private final PositionRow position;
+    private final Optional<PositionRow.Position> atConnect;
+    private final HikariDataSource pool;
+    private final Set<Connection> inUse = ConcurrentHashMap.newKeySet();
+    private volatile @Nullable StoreUnavailableException failure;
+
+    /**
+     * The token of the last acknowledged put; before the first put, a token with the counter 0. Only the thread of the
+     * puts writes this field.
+     */
+    private volatile Token acknowledged;
+
+    /** The token of the last attempted put. Used by the thread of the puts only. */
+    private Token last;
+
+    private PostgresSession(
+            PostgresConnector connector,
+            StoreFailures failures,
+            PositionRow position,
+            Optional<PositionRow.Position> atConnect,
+            Token first) {
+        this.connector = connector;
+        this.failures = failures;
+        this.position = position;
+        this.atConnect = atConnect;
+        this.acknowledged = first;
+        this.last = first;
+        this.pool = connector.pool();
+    }
+
+    /**
+     * Checks that the server accepts writes, brings the tables up to date, opens the pool and reads the position.
+     *
+     * @throws RuntimeException from Flyway, if the tables can't be created or migrated
+     */
+    static PostgresSession begin(
+            PostgresConnector connector, StoreFailures failures, String logId, RandomGenerator random)
+            throws SQLException {
+        PositionRow position = new PositionRow(logId);
+        try (Connection connection = connector.connect()) {
+            Schema.DEDUP.requireRights(connection);
+            Schema.DEDUP.migrate(connector);
+            return new PostgresSession(connector, failures, position, position.read(connection), Token.before(random));
+        }
+    }
+
+    OptionalLong completeUpTo() {
+        return atConnect.isPresent() ? OptionalLong.of(atConnect.get().completeUpTo()) : OptionalLong.empty();
+    }
+
+    /** A use of a connection. */
+    interface Use<T> {
+        T with(Connection connection) throws SQLException;
+    }
+
+    /** @param sinceNanos the time at which the call began to wait for a connection */
+    <T> T use(long sinceNanos, Use<T> use) throws SQLException {
+        requireUsable();
+        try (Connection connection = connector.connection(pool, sinceNanos)) {
+            inUse.add(connection);
+            try {
+                requireUsable(); // checked again, because end() aborts only connections that were added before
+                connector.limitSocket(connection);
+                return use.with(connection);
+            } finally {
+                inUse.remove(connection);
+            }
+        }
+    }
+
+    /**
+     * Returns the counter in the token of the last acknowledged put. A look-up that begins now must find a token with
+     * at least this counter.
+     */
+    long acknowledged() {
+        return acknowledged.counter();
+    }
+
+    List<Optional<StoredOutcome>> get(long sinceNanos, List<PcsId> ids, long atLeast, long nowMillis)
+            throws SQLException {
+        Statements.Found found =
+                use(sinceNanos, connection -> Statements.lookUp(connection, position.logId(), ids, nowMillis));
+        if (!isMine(Optional.ofNullable(found.token()), atLeast)) {
+            throw failed(positionLost());
+        }
+        return found.inOrderOf(ids);
+    }
+
+    private boolean isMine(Optional<String> found, long atLeast) {
+        return found.flatMap(Token::parse)
+                        .filter(token ->
+                                token.incarnation().equals(acknowledged.incarnation()) && token.counter() >= atLeast)
+                        .isPresent()
+                || (atLeast == 0 && found.equals(atConnect.map(PositionRow.Position::token)));
+    }
+
+    List<StoredOutcome> put(long sinceNanos, List<StoredOutcome> decisions, long completeUpTo, long nowMillis)
+            throws SQLException {
+        try {
+            return use(sinceNanos, connection -> {
+                connection.setAutoCommit(false);
+                for (int tries = 1; ; tries++) {
+                    try {
+                        return putOnce(connection, decisions, completeUpTo, nowMillis);
+                    } catch (SQLException e) {
+                        if (tries == TRIES || !PostgresFailures.isUndoneForOthers(e)) {
+                            throw e;
+                        }
+                        connection.rollback();
+                    }
+                }
+            });
+        } catch (SQLException | RuntimeException e) {
+            throw failed(failures.of(e));
+        }
+    }
+
+    private List<StoredOutcome> putOnce(
+            Connection connection, List<StoredOutcome> decisions, long completeUpTo, long nowMillis)
+            throws SQLException {
+        Token written = acknowledged;
+        Optional<String> expected =
+                written.counter() == 0 ? atConnect.map(PositionRow.Position::token) : Optional.of(written.toString());
+        last = last.next();
+        if (!position.move(connection, expected, completeUpTo, last)) {
+            connection.rollback();
+            throw positionLost();
+        }
+        List<StoredOutcome> existing = Statements.putIfAbsent(connection, decisions, nowMillis);
+        connection.commit();
+        acknowledged = last;
+        return existing;
+    }
+
+    private StoreUnavailableException positionLost() {
+        return failures.unavailable(
+                "the stored position is not the position that this backend wrote last: the store was emptied or"
+                        + " restored from an older copy, or another process uses the same log");
+    }
+
+    /** Makes all further calls fail. Returns the first failure of the session. */
+    synchronized StoreUnavailableException failed(StoreUnavailableException e) {
+        StoreUnavailableException first = failure;
+        if (first == null) {
+            failure = e;
+            return e;
+        }
+        return first;
+    }
+
+    /**
+     * Returns the exception to report for a failed use: the session's failure if there is one, otherwise a translation
+     * of {@code e}.
+     */
+    StoreUnavailableException reasonFor(Exception e) {
+        StoreUnavailableException first = failure;
+        return first == null ? failures.of(e) : first;
+    }
+
+    /** Throws the session's failure, if there is one. */
+    void requireUsable() {
+        StoreUnavailableException earlier = failure;
+        if (earlier != null) {
+            throw earlier;
+        }
+    }
+
+    HikariPoolMXBean pool() {
+        return pool.getHikariPoolMXBean();
+    }
+
+    /**
+     * Aborts the connections in use without waiting for the server, and closes the pool. The calls that use these
+     * connections fail. All later calls fail, too.
+     */
+    void end(String why) {
+        failed(failures.unavailable(why));
+        for (Connection connection : inUse) {
+            try {
+                connection.abort(Runnable::run);
+            } catch (SQLException e) {
+                // closing the pool closes this connection, too
+            }
+        }
+        pool.close();
+    }
+
+    /**
+     * The mark that a put writes with the position: {@code incarnation.counter}. The incarnation is 32 hex digits that
+     * are drawn at random at every connect; the counter numbers the attempts of the session's puts from 1. No two
+     * transactions that took effect have the same token.
+     */
+    record Token(String incarnation, long counter) {
+
+        /** Returns the initial token of a session, which is never written; its counter is 0. */
+        static Token before(RandomGenerator random) {
+            byte[] bits = new byte[16];
+            random.nextBytes(bits);
+            return new Token("%032x".formatted(new BigInteger(1, bits)), 0);
+        }
+
+        Token next() {
+            return new Token(incarnation, counter + 1);
+        }
+
+        /** Parses the output of {@link #toString}; returns empty if the text has no dot followed by a number. */
+        static Optional<Token> parse(String text) {
+            int dot = text.indexOf('.');
+            try {
+                return dot < 0
+                        ? Optional.empty()
+                        : Optional.of(new Token(text.substring(0, dot), Long.parseLong(text.substring(dot + 1))));
+            } catch (NumberFormatException e) {
+                return Optional.empty();
+            }
+        }
+
+        @Override
+        public String toString() {
+            return incarnation + "." + counter;
+        }
+    }
+
+    /** A factory of the store's exceptions, whose messages are written for operators. */
+    record StoreFailures(PostgresFailures words) {
+        static StoreFailures of(PostgresConfig config) {
+            return new StoreFailures(PostgresFailures.of(config));
+        }
+
+        StoreUnavailableException of(Exception thrown) {
+            return thrown instanceof StoreUnavailableException known
+                    ? known
+                    : new StoreUnavailableException(words.of(thrown), thrown);
+        }
+
+        StoreUnavailableException unavailable(String what, Throwable cause) {
+            return new StoreUnavailableException(words.of(what), cause);
+        }
+
+        StoreUnavailableException unavailable(String what) {
+            return new StoreUnavailableException(words.of(what));
+        }
+    }
+}

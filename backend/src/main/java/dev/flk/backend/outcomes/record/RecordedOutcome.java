@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import dev.flk.backend.decide.LoggedOutcomes.Compared;
+import dev.flk.backend.decide.LoggedOutcomes.ReplayedOutcome;
+import dev.flk.canonical.CanonicalDouble;
+import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.Sha256;
+import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.BoxCounts;
+import dev.flk.certificate.Certificate;
+import dev.flk.certificate.Certificate.FaultTolerance.Window;
+import dev.flk.program.cli.Json;
+import dev.flk.state.StateException;
+import dev.flk.state.StateKey;
+import dev.flk.wal.segment.LogRecord;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.HexFormat;
+import java.util.Locale;
+
+/**
+ * One outcome in the record. Its key is {@code epoch/<19 digits>/<pcs_id>}, its agent id is the shard or a hash of the
+ * shard, and its value is a JSON object with these members:
+ *
+ * <pre>
+ * verdict              accepted, escalated or rejected
+ * D_hat … policy       as in the answer, except that a long reason is cut
+ * budget coh_star r    as claimed
+ * merkle_root          as claimed
+ * N_j, scales          as claimed, if they are not too long
+ * window_start, _end   the times of the measurements, if the certificate has them; they are not signed
+ * shard_id             the shard, only if the agent id is a hash of the shard
+ * received_at, key_id  the arrival and the key of the submission
+ * </pre>
+ *
+ * <p>If the outcome was decided for the same id but other content than that of the submission, the value has the member
+ * {@code other_content}, but neither the claims nor the {@code key_id}.
+ *
+ * @param json the value
+ */
+record RecordedOutcome(StateKey key, String json) {
+    static final String KEY_PREFIX = "epoch/";
+
+    private static final String HASHED = "sha256:";
+    private static final String ANSWERED = "\"D_hat\":";
+    private static final String REASON = ",\"reason\":";
+    private static final String POLICY = ",\"policy\":";
+    private static final String CLAIMS = ",\"budget\":";
+    private static final String OTHER_CONTENT = ",\"other_content\":";
+
+    /**
+     * The maximum length of the members {@code N_j} and {@code scales} together, in characters. If they are longer, the
+     * value is stored without both members. Neither of them is signed.
+     */
+    private static final int MAX_COUNTS_CHARS = 256 << 10;
+
+    /**
+     * The maximum length of the reason, in characters. A reason may quote the fallbacks of the certificate, which are
+     * not signed either. The state limits the length of a value, and of several values that are read together.
+     */
+    private static final int MAX_REASON_CHARS = 4 << 10;
+
+    static RecordedOutcome of(LogRecord submission, Compared decided) {
+        Certificate certificate = decided.certificate();
+        SignedFields signed = certificate.signed();
+        ReplayedOutcome given = decided.given();
+        String agentId = agentId(signed.shardId());
+        StringBuilder json = new StringBuilder(1_024)
+                .append("{\"verdict\":\"")
+                .append(given.kind().label())
+                .append("\",")
+                .append(answered(given.body()));
+        if (decided.isOfOtherContent()) {
+            json.append(OTHER_CONTENT).append("true");
+        } else {
+            appendClaims(json, certificate);
+        }
+        if (!agentId.equals(signed.shardId())) {
+            CanonicalString.appendQuoted(json.append(",\"shard_id\":"), signed.shardId());
+        }
+        json.append(",\"received_at\":\"")
+                .append(Instant.ofEpochMilli(submission.arrivalMillis()))
+                .append('"');
+        if (!decided.isOfOtherContent()) {
+            CanonicalString.appendQuoted(json.append(",\"key_id\":"), submission.keyId());
+        }
+        return new RecordedOutcome(
+                new StateKey(RecordedOutcomes.NAMESPACE, agentId, keyName(signed.epoch(), signed.pcsId())),
+                json.append('}').toString());
+    }
+
+    /** Returns the members of an answer from {@code D_hat} on, and only the beginning of a long reason. */
+    private static String answered(String body) {
+        String members = body.substring(Math.max(1, body.indexOf(ANSWERED)), body.length() - 1);
+        int reason = members.indexOf(REASON) + REASON.length();
+        int policy = members.lastIndexOf(POLICY); // not a part of the reason, in which quotes are escaped
+        if (!members.contains(REASON) || policy - reason <= MAX_REASON_CHARS) {
+            return members;
+        }
+        return members.substring(0, reason) + shortened(members.substring(reason, policy)) + members.substring(policy);
+    }
+
+    /** Returns the beginning of a text; both are JSON strings. */
+    private static String shortened(String quoted) {
+        String text;
+        try {
+            text = Json.parse(quoted).textValue();
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("the reason of an outcome is not a JSON string", e);
+        }
+        int end = Math.min(text.length(), MAX_REASON_CHARS);
+        int whole = Character.isHighSurrogate(text.charAt(end - 1)) ? end - 1 : end;
+        return CanonicalString.quote(text.substring(0, whole) + (whole < text.length() ? "…" : ""));
+    }
+
+    private static void appendClaims(StringBuilder json, Certificate certificate) {
+        SignedFields signed = certificate.signed();
+        json.append(CLAIMS)
+                .append(CanonicalDouble.print(signed.budget()))
+                .append(",\"coh_star\":")
+                .append(CanonicalDouble.print(signed.cohStar()))
+                .append(",\"r\":")
+                .append(CanonicalDouble.print(signed.r()))
+                .append(",\"merkle_root\":\"")
+                .append(signed.merkleRoot())
+                .append('"');
+        appendCounts(json, certificate);
+        Window window = certificate.faultTolerance().window();
+        if (window != null) {
+            json.append(",\"window_start\":\"").append(window.start()).append('"');
+            json.append(",\"window_end\":\"").append(window.end()).append('"');
+        }
+    }
+
+    private static void appendCounts(StringBuilder json, Certificate certificate) {
+        int before = json.length();
+        json.append(",\"N_j\":{");
+        String separator = "";
+        BoxCounts counts = certificate.counts();
+        for (int i = 0; i < counts.scales().size(); i++) {
+            CanonicalString.appendQuoted(json.append(separator), counts.scales().get(i));
+            json.append(':').append(counts.counts().get(i).longValue());
+            separator = ",";
+        }
+        json.append("},\"scales\":[");
+        separator = "";
+        for (int scale : certificate.scales()) {
+            json.append(separator).append(scale);
+            separator = ",";
+        }
+        json.append(']');
+        if (json.length() - before > MAX_COUNTS_CHARS) {
+            json.setLength(before);
+        }
+    }
+
+    static String keyName(long epoch, String pcsId) {
+        return KEY_PREFIX + String.format(Locale.ROOT, "%019d/", epoch) + pcsId;
+    }
+
+    /**
+     * Returns the agent id under which a shard is recorded. This is the shard itself if it is a valid agent id that
+     * does not begin with {@code sha256:}, else {@code sha256:} followed by the SHA-256 of the shard in hex.
+     */
+    static String agentId(String shard) {
+        try {
+            StateKey.requireAgentId(shard);
+            if (!shard.startsWith(HASHED)) {
+                return shard;
+            }
+        } catch (StateException e) {
+            // not a valid agent id
+        }
+        return HASHED + HexFormat.of().formatHex(Sha256.of(shard.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    static boolean isHashed(String agentId) {
+        return agentId.startsWith(HASHED);
+    }
+
+    /**
+     * Returns the beginning of a value: the verdict and the members that the answer contained. The members after them,
+     * such as the claims, the arrival time and the key, may differ between submissions of the same id.
+     */
+    static String outcomeIn(String json) {
+        int claims = json.indexOf(CLAIMS);
+        return json.substring(0, claims >= 0 ? claims : json.indexOf(OTHER_CONTENT));
+    }
+
+    /**
+     * Returns whether a value has {@code other_content} in place of the claims. Another submission of the same id may
+     * still provide the claims.
+     */
+    static boolean isOfOtherContent(String json) {
+        return !json.contains(CLAIMS);
+    }
+}

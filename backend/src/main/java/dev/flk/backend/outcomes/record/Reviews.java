@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.program.cli.Json;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.Metrics.Gauge;
+import dev.flk.program.time.DaemonThreads;
+import dev.flk.state.History.At;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateException;
+import dev.flk.state.StateKey;
+import dev.flk.state.StateReads.Found;
+import dev.flk.state.Version;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The reviews of certificates that were escalated or rejected. A review is a versioned key in the namespace {@code
+ * flk.review}, with the agent id and the name of the outcome's key in the record. Reads and writes block. Safe for any
+ * thread.
+ */
+public final class Reviews implements AutoCloseable {
+    /** The namespace of the reviews. */
+    public static final String NAMESPACE = "flk.review";
+
+    /** The number of outcomes without a review after which no more outcomes of the same verdict are read. */
+    private static final int MOST_WAITING = 2_000;
+
+    private static final int MOST_EXAMINED = 20_000;
+
+    private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final Span ALWAYS = new Span(null, null);
+    private static final String CALLER = "reviews";
+    private static final int AT_ONCE = 200;
+
+    /** The condition of a write that the key must not exist. */
+    private static final long NO_REVIEW = 0;
+
+    private static final long FIRST_COUNT_SECONDS = 5;
+    private static final long COUNT_SECONDS = 60;
+    private static final List<String> VERDICTS = List.of("escalated", "rejected");
+
+    private final RecordedOutcomes record;
+    private final StateEngine engine;
+    private final Duration overdueAfter;
+    private final InstantSource clock;
+    private final ReviewMetrics metrics;
+    private final ScheduledThreadPoolExecutor timer =
+            new ScheduledThreadPoolExecutor(1, DaemonThreads.named("reviews"));
+
+    /** The metrics of reviews. */
+    public static final class ReviewMetrics extends Metrics.Feature {
+        private final Gauge waiting = gauge(
+                "flk_review_waiting",
+                "Escalated and rejected certificates without a review; NaN while they can't be counted.");
+        private final Gauge overdue = gauge(
+                "flk_review_overdue",
+                "Certificates that have waited for a review longer than REVIEW_AFTER; NaN while they can't be"
+                        + " counted.");
+        private volatile double waitingNow = Double.NaN;
+        private volatile double overdueNow = Double.NaN;
+
+        public ReviewMetrics(Metrics metrics) {
+            super(metrics);
+            waiting.watch(() -> waitingNow);
+            overdue.watch(() -> overdueNow);
+        }
+    }
+
+    /**
+     * An outcome that has no review.
+     *
+     * @param line the outcome as in {@link RecordedOutcomes}, a JSON object
+     * @param cause the reason without its numbers
+     */
+    public record Waiting(
+            String line, String shard, long epoch, String pcsId, String verdict, String cause, Instant receivedAt) {
+        private static Waiting of(String line) {
+            JsonNode outcome = parsed(line);
+            String reason = outcome.path("reason").asText();
+            int numbers = reason.indexOf(": ");
+            return new Waiting(
+                    line,
+                    outcome.path("shard_id").asText(),
+                    outcome.path("epoch").asLong(),
+                    outcome.path("pcs_id").asText(),
+                    outcome.path("verdict").asText(),
+                    numbers < 0 ? reason : reason.substring(0, numbers),
+                    Instant.parse(outcome.path("received_at").asText()));
+        }
+
+        private StateKey key() {
+            return RecordedOutcomes.key(NAMESPACE, shard, epoch, pcsId);
+        }
+    }
+
+    /**
+     * The outcomes without a review, newest first.
+     *
+     * @param isCut whether older outcomes were not examined, so that more may wait
+     */
+    public record AllWaiting(List<Waiting> outcomes, boolean isCut) {}
+
+    /** The certificates that a review is about. */
+    public sealed interface Reviewed {
+        /** The certificates with these ids, whether or not they were reviewed. */
+        record Ids(List<String> pcsIds) implements Reviewed {}
+
+        /**
+         * The certificates of a shard that have no review yet.
+         *
+         * @param cause see {@link Waiting#cause}
+         * @param from the arrival of the first of these certificates
+         * @param until the arrival of the last of these certificates; later ones are not reviewed, because the author
+         *     has not seen them
+         */
+        record Group(String shard, String cause, Instant from, Instant until) implements Reviewed {
+            private boolean contains(Waiting each) {
+                return each.cause().equals(cause)
+                        && !each.receivedAt().isBefore(from)
+                        && !each.receivedAt().isAfter(until);
+            }
+        }
+    }
+
+    /** A version of a review. */
+    public record Made(long version, Review review) {}
+
+    /**
+     * A review as listed, under its key.
+     *
+     * @param made the newest version of the review; null if the value of the key is not a review, because another
+     *     client has written it
+     */
+    public record Listed(
+            StateKey key, String shard, @Nullable Made made) {}
+
+    /** @param overdueAfter the time after which an outcome without a review counts as overdue */
+    public Reviews(
+            RecordedOutcomes record,
+            StateEngine engine,
+            Duration overdueAfter,
+            InstantSource clock,
+            ReviewMetrics metrics) {
+        this.record = record;
+        this.engine = engine;
+        this.overdueAfter = overdueAfter;
+        this.clock = clock;
+        this.metrics = metrics;
+    }
+
+    /** Starts to count, once a minute, the outcomes that wait for a review. */
+    public Reviews start() {
+        var unused = timer.scheduleWithFixedDelay(this::count, FIRST_COUNT_SECONDS, COUNT_SECONDS, TimeUnit.SECONDS);
+        return this;
+    }
+
+    private void count() {
+        try {
+            List<Waiting> all = waiting(null).outcomes();
+            Instant overdue = clock.instant().minus(overdueAfter);
+            metrics.overdueNow = all.stream()
+                    .filter(each -> each.receivedAt().isBefore(overdue))
+                    .count();
+            metrics.waitingNow = all.size();
+        } catch (StateException e) {
+            metrics.waitingNow = Double.NaN; // the state reports its outage itself
+            metrics.overdueNow = Double.NaN;
+        } catch (RuntimeException e) {
+            metrics.waitingNow = Double.NaN;
+            metrics.overdueNow = Double.NaN;
+            LOG.error(
+                    "the certificates that wait for a review could not be counted; the next attempt is in a minute", e);
+        }
+    }
+
+    /**
+     * Returns the outcomes that wait for a review.
+     *
+     * @param shard the shard; null for all shards
+     * @throws StateException if the record can't be read
+     */
+    public AllWaiting waiting(@Nullable String shard) {
+        return waiting(shard, ALWAYS, any -> true);
+    }
+
+    private AllWaiting waiting(@Nullable String shard, Span received, Predicate<Waiting> wanted) {
+        List<Waiting> found = new ArrayList<>();
+        boolean isCut = false;
+        for (String verdict : VERDICTS) {
+            int examined = 0;
+            int waiting = 0;
+            String cursor = null;
+            do {
+                RecordedOutcomes.Part part = record.outcomes(
+                        new Wanted(shard, null, verdict, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                List<Waiting> outcomes = part.lines().stream().map(Waiting::of).toList();
+                List<Found> reviews = found(outcomes.stream().map(Waiting::key).toList());
+                for (int i = 0; i < outcomes.size(); i++) {
+                    if (!(reviews.get(i) instanceof Found.Present) && wanted.test(outcomes.get(i))) {
+                        found.add(outcomes.get(i));
+                        waiting++;
+                    }
+                }
+                examined += Math.max(1, outcomes.size());
+                cursor = part.cursor();
+            } while (cursor != null && waiting < MOST_WAITING && examined < MOST_EXAMINED);
+            isCut |= cursor != null;
+        }
+        found.sort(Comparator.comparing(Waiting::receivedAt).reversed());
+        return new AllWaiting(found, isCut);
+    }
+
+    private List<Found> found(List<StateKey> keys) {
+        return keys.isEmpty()
+                ? List.of()
+                : engine.reads().get(keys, new At.Now()).found();
+    }
+
+    /**
+     * The effect of a call of {@link #review}.
+     *
+     * @param reviewed the number of certificates that the review was recorded for
+     * @param leftOut the certificates of a group that others reviewed while the call ran; their reviews remain
+     */
+    public record Recorded(int reviewed, List<Waiting> leftOut) {}
+
+    /**
+     * Records a review of certificates.
+     *
+     * @throws IllegalArgumentException if a certificate was accepted; the message is a sentence
+     * @throws StateException if the review is not durable
+     */
+    public Recorded review(Reviewed reviewed, Review review) {
+        if (reviewed instanceof Reviewed.Group group) {
+            return review(group, review);
+        }
+        List<StateKey> keys = ((Reviewed.Ids) reviewed)
+                .pcsIds().stream()
+                        .distinct()
+                        .flatMap(id -> record.withId(id, 1).stream())
+                        .map(this::reviewable)
+                        .toList();
+        for (int from = 0; from < keys.size(); from += AT_ONCE) {
+            write(keys.subList(from, Math.min(keys.size(), from + AT_ONCE)), review, Operation.ANY_VERSION);
+        }
+        return new Recorded(keys.size(), List.of());
+    }
+
+    private Recorded review(Reviewed.Group group, Review review) {
+        Instant last = Instant.MAX.minusMillis(1);
+        Span received = new Span(
+                group.from(), group.until().isBefore(last) ? group.until().plusMillis(1) : null);
+        int all = 0;
+        List<Waiting> leftOut = new ArrayList<>();
+        AllWaiting found;
+        do {
+            found = waiting(group.shard(), received, group::contains);
+            List<Waiting> outcomes = found.outcomes();
+            for (int from = 0; from < outcomes.size(); from += AT_ONCE) {
+                List<Waiting> part = outcomes.subList(from, Math.min(outcomes.size(), from + AT_ONCE));
+                List<Waiting> reviewed = writeIfWaiting(part, review);
+                all += reviewed.size();
+                part.stream().filter(each -> !reviewed.contains(each)).forEach(leftOut::add);
+            }
+        } while (found.isCut() && !found.outcomes().isEmpty());
+        return new Recorded(all, leftOut);
+    }
+
+    /** Reviews the outcomes that have no review yet, and returns these. */
+    private List<Waiting> writeIfWaiting(List<Waiting> outcomes, Review review) {
+        List<Waiting> waiting = outcomes;
+        while (!waiting.isEmpty()) {
+            List<StateKey> keys = waiting.stream().map(Waiting::key).toList();
+            try {
+                write(keys, review, NO_REVIEW);
+                return waiting;
+            } catch (StateException e) {
+                if (e.reason() != StateException.Reason.VERSION_CONFLICT) {
+                    throw e;
+                }
+                List<Found> reviews = found(keys);
+                List<Waiting> before = waiting;
+                waiting = IntStream.range(0, before.size())
+                        .filter(i -> !(reviews.get(i) instanceof Found.Present))
+                        .mapToObj(before::get)
+                        .toList();
+            }
+        }
+        return waiting;
+    }
+
+    private void write(List<StateKey> keys, Review review, long ifVersion) {
+        commit(keys.stream()
+                .<Operation>map(key -> engine.write(key, Json.line(review), ifVersion))
+                .toList());
+    }
+
+    private StateKey reviewable(String line) {
+        Waiting outcome = Waiting.of(line);
+        if (!VERDICTS.contains(outcome.verdict())) {
+            throw new IllegalArgumentException(
+                    "the certificate " + outcome.pcsId() + " was accepted, so there is nothing to review");
+        }
+        return outcome.key();
+    }
+
+    private void commit(List<Operation> writes) {
+        try {
+            engine.apply(CALLER, writes, "").toCompletableFuture().join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof StateException refused) {
+                throw refused;
+            }
+            throw e;
+        }
+    }
+
+    /** Returns the versions of the review of an outcome, the newest first, at most 100. */
+    public List<Made> versions(String shard, long epoch, String pcsId) {
+        StateKey key = RecordedOutcomes.key(NAMESPACE, shard, epoch, pcsId);
+        return engine.reads().history(key, Long.MAX_VALUE, 100).stream()
+                .flatMap(version -> made(key, version).stream())
+                .toList();
+    }
+
+    /**
+     * Returns a page of the newest versions of all reviews, in the order of their keys.
+     *
+     * @param after the last key of the previous page; null for the first page
+     * @return at most {@link StateEngine#MAX_PAGE}; an empty list after the last page
+     */
+    public List<Listed> reviewed(@Nullable StateKey after) {
+        return engine.reads().values(NAMESPACE, "", after).stream()
+                .map(each -> new Listed(
+                        each.key(),
+                        record.shardOf(each.key().agentId()),
+                        made(each.key(), each.version()).orElse(null)))
+                .toList();
+    }
+
+    private static Optional<Made> made(StateKey key, Version version) {
+        String json = version.json();
+        try {
+            return json == null
+                    ? Optional.empty()
+                    : Optional.of(new Made(version.version(), JSON.readValue(json, Review.class)));
+        } catch (JsonProcessingException e) {
+            LOG.warn(
+                    "the value of key {} of agent {} in {} is not a review and is left out: {}",
+                    key.name(),
+                    key.agentId(),
+                    NAMESPACE,
+                    e.getOriginalMessage());
+            return Optional.empty();
+        }
+    }
+
+    private static JsonNode parsed(String line) {
+        try {
+            return JSON.readTree(line);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("the record returned text that is not JSON", e);
+        }
+    }
+
+    @Override
+    public void close() {
+        timer.shutdownNow();
+    }
+}

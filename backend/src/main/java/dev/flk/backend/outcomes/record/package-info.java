@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The record: the outcome of every certificate, in the state of agents, and the reviews of those that were escalated or
+ * rejected. {@link dev.flk.backend.outcomes.record.RecordFollower} writes the record by following the inbox log; {@link
+ * dev.flk.backend.outcomes.record.RecordedOutcomes} answers queries.
+ */
+@NullMarked
+package dev.flk.backend.outcomes.record;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.redis;
+
+import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Keys and values in Redis.
+ *
+ * <pre>
+ * key                               value                                                       expires
+ * flk:outcome:{pcs_id}              {@link StoredOutcome#encode}                                     with the outcome
+ * flk:evidence:{pcs_id}:{digest}    expiry of the note, milliseconds since the epoch, decimal   at that time
+ * flk:health                        empty, written by {@link RedisProbe}                           after a second
+ * flk:position:{log id}             {@link Position#text}                                       never
+ * </pre>
+ */
+final class Keys {
+    private Keys() {}
+
+    /**
+     * Returns {@code key} and two other keys, which are never written. Reading the three keys in one call detects a
+     * Redis Cluster, which refuses the call because the keys belong to different slots.
+     */
+    static String[] withProbes(String key) {
+        return new String[] {key, "flk:outcome:a", "flk:outcome:b"};
+    }
+
+    static String outcome(PcsId id) {
+        return "flk:outcome:" + id;
+    }
+
+    /**
+     * Returns the outcome stored under an id.
+     *
+     * @throws IllegalArgumentException if these bytes are not an outcome of this id; the message names the key
+     */
+    static StoredOutcome outcome(PcsId id, byte[] value) {
+        try {
+            StoredOutcome outcome = StoredOutcome.decode(value);
+            if (outcome.id().equals(id)) {
+                return outcome;
+            }
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(noOutcome(id), e);
+        }
+        throw new IllegalArgumentException(noOutcome(id));
+    }
+
+    private static String noOutcome(PcsId id) {
+        return "the value of " + outcome(id)
+                + " is not an outcome of that id; find out which client writes it, then DEL it";
+    }
+
+    static String evidence(PcsId id, ContentDigest digest) {
+        return "flk:evidence:" + id + ":" + digest.hex();
+    }
+
+    static String position(String logId) {
+        return "flk:position:" + logId;
+    }
+
+    /**
+     * The content of this backend's position entry in Redis. No two entries ever written are equal. An older entry that
+     * reappears, or an entry of another process, can therefore be detected.
+     *
+     * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty if it is unknown
+     * @param incarnation 16 hex digits, drawn at each connect
+     * @param counter the number of puts that the incarnation has sent, including the put that writes this entry; 0 for
+     *     the entry that the connect writes
+     */
+    record Position(OptionalLong completeUpTo, String incarnation, long counter) {
+        private static final Pattern TEXT = Pattern.compile("([0-9]{1,18}|-) ([0-9a-f]{16}) ([0-9]{1,18})");
+
+        /** Parses a text in the format of {@link #text}; returns empty for a text in another format. */
+        static Optional<Position> parse(String text) {
+            Matcher parts = TEXT.matcher(text);
+            if (!parts.matches()) {
+                return Optional.empty();
+            }
+            OptionalLong completeUpTo =
+                    parts.group(1).equals("-") ? OptionalLong.empty() : OptionalLong.of(Long.parseLong(parts.group(1)));
+            return Optional.of(new Position(completeUpTo, parts.group(2), Long.parseLong(parts.group(3))));
+        }
+
+        /** Returns the position that the next call of this incarnation writes. */
+        Position next(long completeUpTo) {
+            return new Position(OptionalLong.of(completeUpTo), incarnation, counter + 1);
+        }
+
+        /** Renders the three fields, separated by single spaces; an unknown sequence is {@code -}. */
+        String text() {
+            return (completeUpTo.isPresent() ? Long.toString(completeUpTo.getAsLong()) : "-") + " " + incarnation + " "
+                    + counter;
+        }
+
+        /**
+         * Returns whether {@code other} was written by the same incarnation as this position, in the same call or a
+         * later one.
+         */
+        boolean isReachedBy(Position other) {
+            return other.incarnation.equals(incarnation) && other.counter >= counter;
+        }
+    }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The store in Redis, which other backends may share. Only the bootstrap constructs the store. */
+@NullMarked
+package dev.flk.backend.outcomes.redis;
+
+import org.jspecify.annotations.NullMarked;

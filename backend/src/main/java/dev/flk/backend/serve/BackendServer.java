@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve;
+
+import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.serve.HttpConfig.OpsConfig;
+import dev.flk.backend.sessions.SessionMetrics;
+import dev.flk.http.HttpServer;
+import dev.flk.http.HttpServer.HttpOptions;
+import dev.flk.http.HttpServer.Listener;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.verification.Policy;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An HTTP server of the backend: its port, routes and limits. Only one thread at a time may call {@link #start} and
+ * {@link #close}.
+ */
+public final class BackendServer implements AutoCloseable {
+    /**
+     * The heap size divided by these numbers is the limit of memory for bodies (a quarter of the heap) and for answers
+     * (an eighth).
+     */
+    private static final int BODIES_OF_HEAP = 4;
+
+    private static final int ANSWERS_OF_HEAP = 8;
+    /**
+     * The heap size divided by this number is the limit of memory for operators, and also for sessions. Both limits are
+     * separate from the others, so that no stranger can occupy this memory.
+     */
+    private static final int OPERATORS_OF_HEAP = 32;
+
+    /** The least memory for operators, and for sessions: enough for a few of the longest answers. */
+    private static final long LEAST_OPERATOR_BYTES = 16 << 20;
+    /** The heap size divided by this number is the limit of memory for the objects that parsing long bodies creates. */
+    private static final int PARSING_OF_HEAP = 2;
+    /**
+     * The connection limit of the operators' port: enough for a few scrapers and probes, even if some connections hang.
+     */
+    private static final int MAX_OPS_CONNECTIONS = 64;
+    /**
+     * The heap size divided by this number is the share of the operators' port. Bodies on the operators' port may take
+     * a quarter of this share, answers an eighth.
+     */
+    private static final int OPS_OF_HEAP = 8;
+
+    private final HttpServer server;
+    private final Listener door;
+    private final Scrapes scrapes;
+    private final RecordHandler record;
+    private final @Nullable SessionHandler sessions;
+    private final @Nullable DebugHandler debug;
+    private final @Nullable PageHandler page;
+
+    /**
+     * The parts of the backend that a server uses.
+     *
+     * @param features a supplier of the features that are open now
+     * @param policy the policy by which certificates are decided now
+     */
+    public record Parts(
+            HttpConfig config,
+            Ingest ingest,
+            Readiness readiness,
+            Supplier<Features> features,
+            SessionMetrics sessionMetrics,
+            Metrics metrics,
+            HttpMetrics httpMetrics,
+            OperatorRefusals operatorRefusals,
+            Policy policy,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            Duration stopWithin) {}
+
+    /**
+     * Creates a server for the configured port; does not bind the port yet.
+     *
+     * @param hasOps whether {@link #forOperations another server} serves metrics, readiness and the record
+     * @param tls a function that creates the engine of each connection; null for plain HTTP
+     * @param limits the limits on connections and submissions of each address
+     * @param heapBytes the size of the heap; bodies, parsing and answers may take fixed parts of it
+     */
+    public BackendServer(
+            Parts parts, boolean hasOps, @Nullable Supplier<SSLEngine> tls, Limits limits, long heapBytes) {
+        HttpConfig config = parts.config();
+        this.scrapes = new Scrapes(parts.metrics());
+        this.debug = null;
+        SubmissionBatcher turns = new SubmissionBatcher(
+                parts.ingest(), parts.httpMetrics(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
+        long operatorBytes = operatorBytes(heapBytes);
+        OperatorGuard guard =
+                new OperatorGuard(config.bindAddress(), config.operators(), parts.operatorRefusals(), operatorBytes);
+        OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
+        this.record = new RecordHandler(() -> parts.features().get().record(), guard);
+        this.sessions = new SessionHandler(
+                () -> parts.features().get().sessions(), parts.sessionMetrics(), parts.clock(), limits, operatorBytes);
+        Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
+                .post("/v1/pcs/submit", Endpoint.withDigest(config.maxBodyBytes(), turns::submit))
+                .post(
+                        "/v1/pcs/batch",
+                        Endpoint.withDigest(config.maxBatchBytes(), new BatchHandler(config, limits, turns)))
+                .get("/health", Endpoint.always(ops::health));
+        record.addLookUp(routes, turns::lookUp);
+        sessions.addTo(routes);
+        this.page = hasOps ? null : page(parts, guard);
+        if (page != null) {
+            page.addTo(routes);
+        }
+        this.door = new Listener(
+                new InetSocketAddress(config.bindAddress(), config.port()),
+                config.bindAddress() + " port " + config.port(),
+                "BIND_ADDR or PORT",
+                "too many connections: a new one, or the oldest without credentials, was closed; MAX_CONNECTIONS is "
+                        + config.maxConnections(),
+                hasOps ? routes : withRecord(parts, guard, ops.addTo(routes)),
+                Client.admission(limits, parts.nanoTicker()),
+                tls);
+        this.server = server(
+                parts, "flk-http", Runtime.getRuntime().availableProcessors(), config.maxConnections(), heapBytes);
+        parts.httpMetrics().watch(server.load());
+    }
+
+    /**
+     * Returns a server for metrics, probes, the record, reviews, the page and debugging, in plain HTTP. The server has
+     * its own port, threads and limits, so that load on the public port does not affect this server. Does not bind the
+     * port yet.
+     */
+    public static BackendServer forOperations(Parts parts, OpsConfig ops) {
+        return new BackendServer(parts, ops);
+    }
+
+    private BackendServer(Parts parts, OpsConfig ops) {
+        this.scrapes = new Scrapes(parts.metrics());
+        OperatorGuard guard = new OperatorGuard(
+                ops.bindAddress(),
+                parts.config().operators(),
+                parts.operatorRefusals(),
+                operatorBytes(Runtime.getRuntime().maxMemory()));
+        OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
+        this.record = new RecordHandler(() -> parts.features().get().record(), guard);
+        Routes routes = withRecord(
+                parts,
+                guard,
+                handler.addTo(new Routes(Endpoint.always(Refusal.notFound()))
+                        .get("/health", Endpoint.always(handler::health))));
+        this.sessions = null;
+        this.debug = ops.debug() ? new DebugHandler(guard) : null;
+        this.page = page(parts, guard);
+        if (page != null) {
+            page.addTo(routes);
+        }
+        this.door = new Listener(
+                new InetSocketAddress(ops.bindAddress(), ops.port()),
+                ops.bindAddress() + " port " + ops.port(),
+                "OPS_BIND_ADDR or OPS_PORT",
+                "too many connections to OPS_PORT: a new one, or the oldest without a login, was closed; the limit is "
+                        + MAX_OPS_CONNECTIONS,
+                debug == null ? routes : debug.addTo(routes),
+                remote -> new OperatorGuard.Guest(),
+                null);
+        this.server = server(
+                parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP);
+    }
+
+    private static long operatorBytes(long heapBytes) {
+        return Math.max(LEAST_OPERATOR_BYTES, heapBytes / OPERATORS_OF_HEAP);
+    }
+
+    /** Returns the handler of the page for operators; null if the page is off or would be open to strangers. */
+    private static @Nullable PageHandler page(Parts parts, OperatorGuard guard) {
+        return parts.config().operators().ui() && guard.isSafe() ? new PageHandler(parts, guard) : null;
+    }
+
+    private Routes withRecord(Parts parts, OperatorGuard guard, Routes routes) {
+        return new ReviewHandler(() -> parts.features().get().reviews(), guard, record, parts.clock())
+                .addTo(record.addTo(routes));
+    }
+
+    /** Returns whether this server serves the page for operators. */
+    public boolean hasPage() {
+        return page != null;
+    }
+
+    private static HttpServer server(Parts parts, String threads, int loops, int maxConnections, long heapBytes) {
+        HttpConfig config = parts.config();
+        return new HttpServer(
+                new HttpOptions(
+                        threads,
+                        loops,
+                        maxConnections,
+                        config.maxRequests(),
+                        config.maxBodyBytes(),
+                        heapBytes / BODIES_OF_HEAP,
+                        heapBytes / ANSWERS_OF_HEAP,
+                        config.headerTimeout(),
+                        config.bodyTimeout(),
+                        config.idleTimeout(),
+                        parts.stopWithin()),
+                parts.httpMetrics(),
+                parts.clock(),
+                parts.nanoTicker());
+    }
+
+    /**
+     * Starts to listen.
+     *
+     * @return the port on which the server listens: the configured port, or a free port if 0 is configured
+     * @throws IOException if the address can't be bound; the server is then closed
+     */
+    public int start() throws IOException {
+        try {
+            return server.listen(door);
+        } catch (IOException e) {
+            close();
+            throw e;
+        }
+    }
+
+    /** Returns the listener, so that a test can pass its own connections to the server. */
+    Listener door() {
+        return door;
+    }
+
+    HttpServer server() {
+        return server;
+    }
+
+    /** Stops accepting, lets requests in flight finish within {@code stopWithin}, then closes everything. */
+    @Override
+    public void close() {
+        server.close();
+        scrapes.close();
+        record.close();
+        if (sessions != null) {
+            sessions.close();
+        }
+        if (debug != null) {
+            debug.close();
+        }
+        if (page != null) {
+            page.close();
+        }
+    }
+
+    /** The state that {@code /readyz} and the page show. The method is called on any thread and must not block. */
+    @FunctionalInterface
+    public interface Readiness {
+        /** Returns the current state of every component. The backend is ready if all needed components are ready. */
+        List<Component> components();
+
+        /**
+         * The state of a component.
+         *
+         * @param detail a few words for an operator; everyone who can reach the port can read them too
+         * @param isNeeded whether this component must be ready for the backend to be ready
+         */
+        record Component(String name, boolean ready, String detail, boolean isNeeded) {
+            /** Creates the state of a needed component. */
+            public Component(String name, boolean ready, String detail) {
+                this(name, ready, detail, true);
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve;
+
+import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.sessions.Sessions;
+import dev.flk.state.StateEngine;
+import java.util.Optional;
+
+/**
+ * The features that are served besides certificates. Each is empty if it is off, and all are until the backend has
+ * opened them.
+ *
+ * @param record the record of outcomes
+ * @param reviews the reviews, which exist if the record exists
+ * @param bodies the log's bodies, which exist if the record exists
+ * @param state the state of agents
+ */
+public record Features(
+        Optional<RecordedOutcomes> record,
+        Optional<Reviews> reviews,
+        Optional<LoggedBodies> bodies,
+        Optional<StateEngine> state,
+        Optional<Sessions> sessions) {
+
+    /** Returns no features, as before they are opened. */
+    public static Features none() {
+        return new Features(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
+    }
+}

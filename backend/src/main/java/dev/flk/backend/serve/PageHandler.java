@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve;
+
+import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.serve.BackendServer.Readiness;
+import dev.flk.backend.serve.page.AgentsView;
+import dev.flk.backend.serve.page.AgentsView.Order;
+import dev.flk.backend.serve.page.CertificateView;
+import dev.flk.backend.serve.page.KeyView;
+import dev.flk.backend.serve.page.NowView;
+import dev.flk.backend.serve.page.Pages;
+import dev.flk.backend.serve.page.Pages.Message;
+import dev.flk.backend.serve.page.Pages.NotFound;
+import dev.flk.backend.serve.page.Rates;
+import dev.flk.backend.serve.page.ReviewView;
+import dev.flk.backend.serve.page.ShardView;
+import dev.flk.backend.serve.page.ShardView.Clock;
+import dev.flk.backend.serve.page.ShardsView;
+import dev.flk.backend.serve.page.ShardsView.Wish;
+import dev.flk.backend.serve.page.StateView;
+import dev.flk.backend.serve.page.StateView.Place;
+import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.sessions.Sessions;
+import dev.flk.certificate.PcsId;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Exchange;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.time.DaemonThreads;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.verification.Policy;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The handler of the page for operators: {@code /ui} and the paths below it, and {@code /}, which redirects to it. The
+ * page loads nothing from other servers. Reviews are the only data that the page can change.
+ */
+final class PageHandler implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(PageHandler.class);
+    private static final String PATH = "/ui";
+    private static final int THREADS = 2;
+    private static final int TOKEN_BYTES = 16;
+    private static final int MAX_WAITING = 32;
+    private static final int MAX_FORM_BYTES = 64 << 10;
+    private static final Set<String> FORM =
+            Set.of("token", "id", "shard", "reason", "from", "until", "verdict", "note", "author");
+    private static final long MAX_ANSWER_BYTES = 1 << 20;
+    private static final Pattern ID = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",64}");
+    private static final List<Header> HEADERS = List.of(
+            new Header(
+                    "Content-Security-Policy",
+                    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:;"
+                            + " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+            new Header("X-Content-Type-Options", "nosniff"),
+            // with no-referrer, browsers would send Origin: null with forms
+            new Header("Referrer-Policy", "same-origin"),
+            new Header("Cache-Control", "no-store"));
+    private static final Map<String, Order> ORDERS =
+            Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));
+
+    private static final Instant FIRST_TIME = Instant.parse("0001-01-01T00:00:00Z");
+    private static final Instant LAST_TIME = Instant.parse("9999-12-31T23:59:59Z");
+    private static final Map<String, Clock> CLOCKS =
+            Stream.of(Clock.values()).collect(Collectors.toMap(Clock::query, Function.identity()));
+
+    private final Readiness readiness;
+    private final Supplier<Optional<RecordedOutcomes>> record;
+    private final Supplier<Optional<Reviews>> reviews;
+    private final Supplier<Optional<Sessions>> sessions;
+    private final Metrics metrics;
+    private final OperatorGuard guard;
+    private final InstantSource clock;
+    private final Policy policy;
+    private final Supplier<Optional<StateEngine>> state;
+    private final Supplier<Optional<LoggedBodies>> bodies;
+    private final Pages pages = new Pages();
+    private final PageEvents events = new PageEvents();
+    /** The threads that read and render views, which may take seconds. */
+    private final ThreadPoolExecutor views = new ThreadPoolExecutor(
+            THREADS, THREADS, 10, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), DaemonThreads.named("page"));
+
+    private final ScheduledThreadPoolExecutor thread =
+            new ScheduledThreadPoolExecutor(1, DaemonThreads.named("page-care"));
+    /**
+     * A secret in each form for a review. A page of another site does not know the secret, so forms from such a page
+     * can be rejected.
+     */
+    private final String token = newToken();
+
+    private @Nullable Rates rates;
+
+    PageHandler(BackendServer.Parts parts, OperatorGuard guard) {
+        this.readiness = parts.readiness();
+        this.record = () -> parts.features().get().record();
+        this.reviews = () -> parts.features().get().reviews();
+        this.sessions = () -> parts.features().get().sessions();
+        this.metrics = parts.metrics();
+        this.clock = parts.clock();
+        this.policy = parts.policy();
+        this.state = () -> parts.features().get().state();
+        this.bodies = () -> parts.features().get().bodies();
+        this.guard = guard;
+    }
+
+    private static String newToken() {
+        byte[] random = new byte[TOKEN_BYTES];
+        new SecureRandom().nextBytes(random);
+        return HexFormat.of().formatHex(random);
+    }
+
+    /** Adds the routes, and begins to count the certificates of each minute. */
+    Routes addTo(Routes routes) {
+        var unused = thread.scheduleAtFixedRate(this::endMinute, 1, 1, TimeUnit.MINUTES);
+        unused = thread.scheduleWithFixedDelay(
+                this::notifyPages, PageEvents.NOTIFY_EVERY_SECONDS, PageEvents.NOTIFY_EVERY_SECONDS, TimeUnit.SECONDS);
+        thread.execute(this::rates);
+        return routes.get("/", Endpoint.always(redirect(PATH)))
+                .get(PATH, view(this::now))
+                .get(PATH + "/agents", view(this::agents))
+                .get(PATH + "/shards", view(this::shards))
+                .get(PATH + "/shard", view(this::shard))
+                .get(PATH + "/certificate", view(this::certificate))
+                .get(PATH + "/key", view(this::key))
+                .get(PATH + "/review", view(this::review))
+                .post(PATH + "/review", guard.changing(MAX_FORM_BYTES, this::takeReview, this::page))
+                .get(PATH + "/state", view(this::state))
+                .get(PATH + "/search", view(this::search))
+                .get(PATH + "/events", guard.reading((request, exchange) -> events.open(exchange, guard.memory())))
+                .get(PATH + "/page.css", file("text/css", Pages.stylesheet()))
+                .get(PATH + "/page.js", file("text/javascript", Pages.script()))
+                .get(PATH + "/htmx.js", file("text/javascript", Pages.htmx()));
+    }
+
+    private static Endpoint file(String type, byte[] content) {
+        return Endpoint.always(answer(200, type + "; charset=utf-8", content));
+    }
+
+    private Endpoint view(Function<Request, Answer> view) {
+        return guard.reading((request, exchange) -> serve(request, exchange, view), this::page);
+    }
+
+    private void notifyPages() {
+        try {
+            events.notifyPages(metrics::read);
+        } catch (RuntimeException e) {
+            // an exception thrown here would cancel the scheduled task
+            LOG.error(
+                    "open pages could not be notified of changes; the next attempt is in {} s",
+                    PageEvents.NOTIFY_EVERY_SECONDS,
+                    e);
+        }
+    }
+
+    private void endMinute() {
+        try {
+            rates().endMinute(metrics.read());
+        } catch (RuntimeException e) {
+            // an exception thrown here would cancel the scheduled task
+            LOG.error(
+                    "the page could not count the certificates of the last minute; they are added to the next one", e);
+        }
+    }
+
+    private synchronized Rates rates() {
+        Rates known = rates;
+        if (known == null) {
+            known = new Rates(metrics.read());
+            rates = known;
+        }
+        return known;
+    }
+
+    private void serve(Request request, Exchange exchange, Function<Request, Answer> view) {
+        if (!exchange.reserveAnswer(guard.memory(), MAX_ANSWER_BYTES)) {
+            exchange.answer(Refusal.overloaded());
+            return;
+        }
+        try {
+            views.execute(() -> exchange.safely(() -> exchange.answer(orReason(view, request))));
+        } catch (RejectedExecutionException e) {
+            exchange.answer(Refusal.overloaded());
+        }
+    }
+
+    /** Converts a refusal in JSON to a page. */
+    private Answer page(Answer refusal) {
+        Answer page = switch (refusal.status()) {
+            case 401 ->
+                message(
+                        401,
+                        "Login required",
+                        "This page is for operators of the backend.",
+                        "Reload the page, and log in with the backend's METRICS_USER and METRICS_PASS.");
+            case 429 ->
+                message(
+                        429,
+                        "Too many wrong logins",
+                        "Too many wrong logins came from your address.",
+                        "Wait a minute, reload the page, and log in with the backend's METRICS_USER and METRICS_PASS.");
+            default ->
+                message(
+                        403,
+                        "Access denied",
+                        "Either a page of another site sent this request, or METRICS_USER is not set; then, this page"
+                                + " is served only under the name localhost, at an IP address, and under the names in"
+                                + " UI_HOSTS.",
+                        "Open the page at localhost on the backend's host, or set METRICS_USER and METRICS_PASS.");
+        };
+        List<Header> headers = new ArrayList<>(page.headers());
+        headers.addAll(refusal.headers());
+        return new Answer(page.status(), page.contentType(), page.body(), headers);
+    }
+
+    private Answer now(Request request) {
+        List<NowView.Part> parts = readiness.components().stream()
+                .filter(each -> each.isNeeded() || !each.ready())
+                .map(each -> new NowView.Part(each.name(), each.ready(), each.detail()))
+                .toList();
+        return html(200, pages.html(NowView.of(clock.instant(), parts, metrics.read(), rates())));
+    }
+
+    private Answer agents(Request request) {
+        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "order"));
+        Optional<Sessions> opened = sessions.get();
+        if (opened.isEmpty()) {
+            return message(
+                    200,
+                    "Agents",
+                    "This backend has no sessions of agents.",
+                    "It is still starting, or SESSION_STORE or STATE_PORT is off. Reload the page in a minute.");
+        }
+        return html(
+                200,
+                pages.html(AgentsView.read(
+                        opened.get().store(),
+                        query.getOrDefault("prefix", ""),
+                        ORDERS.getOrDefault(query.getOrDefault("order", ""), Order.NAME),
+                        opened.get().silentAfter(),
+                        clock.instant())));
+    }
+
+    private Answer shards(Request request) {
+        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "text", "verdict", "regime", "cursor"));
+        Wish wanted = new Wish(
+                query.getOrDefault("prefix", ""),
+                query.getOrDefault("text", ""),
+                query.getOrDefault("verdict", ""),
+                query.getOrDefault("regime", ""));
+        return recorded(
+                found -> html(200, pages.html(ShardsView.read(found, wanted, query.get("cursor"), clock.instant()))));
+    }
+
+    private Answer shard(Request request) {
+        Map<String, String> query = BadRequest.query(request, Set.of("name", "clock", "from", "to"));
+        Span span = new Span(RecordHandler.time(query, "from"), RecordHandler.time(query, "to"));
+        if (Stream.of(span.from(), span.to())
+                .anyMatch(time -> time != null && (time.isAfter(LAST_TIME) || time.isBefore(FIRST_TIME)))) {
+            throw new BadRequest("a time is not in the years 1 to 9999");
+        }
+        boolean isRange = span.from() != null || span.to() != null;
+        Clock selected = CLOCKS.get(query.getOrDefault("clock", isRange ? Clock.RECEIVED.query() : ""));
+        return recorded(found -> html(
+                200,
+                pages.html(ShardView.read(
+                        found, query.getOrDefault("name", ""), span, selected, policy, clock.instant()))));
+    }
+
+    private Answer certificate(Request request) {
+        String id = BadRequest.query(request, Set.of("id")).getOrDefault("id", "");
+        if (PcsId.parse(id).isEmpty()) {
+            throw new BadRequest("id is not 64 lower-case hex digits");
+        }
+        return recorded(found -> {
+            List<String> lines = found.withId(id, 1);
+            return lines.isEmpty()
+                    ? html(404, pages.html(new NotFound(id, true)))
+                    : html(
+                            200,
+                            pages.html(CertificateView.of(
+                                    lines.get(0),
+                                    reviews.get().orElseThrow(),
+                                    token,
+                                    bodies.get().orElse(null),
+                                    policy,
+                                    clock.instant())));
+        });
+    }
+
+    private Answer key(Request request) {
+        String id = BadRequest.query(request, Set.of("id")).getOrDefault("id", "");
+        return recorded(found -> html(200, pages.html(KeyView.read(found, id, clock.instant()))));
+    }
+
+    private Answer review(Request request) {
+        Map<String, String> query = BadRequest.query(request, Set.of("done", "left_out"));
+        Integer done = number(query, "done");
+        Integer leftOut = number(query, "left_out");
+        return reviews.get()
+                .map(found -> html(
+                        200,
+                        pages.html(
+                                ReviewView.read(found, done, leftOut == null ? 0 : leftOut, token, clock.instant()))))
+                .orElseGet(() -> withoutRecord("Review"));
+    }
+
+    private static @Nullable Integer number(Map<String, String> query, String name) {
+        String text = query.get(name);
+        return text == null ? null : BadRequest.parsed(name, text, Quantities.count(0, Integer.MAX_VALUE));
+    }
+
+    private Answer state(Request request) {
+        Map<String, String> query =
+                BadRequest.query(request, Set.of("namespace", "agent", "key", "version", "events", "after"));
+        Place place = new Place(
+                query.getOrDefault("namespace", ""),
+                query.getOrDefault("agent", ""),
+                query.getOrDefault("key", ""),
+                BadRequest.parsed(
+                        "version", query.getOrDefault("version", "0"), Quantities.count(0, Long.MAX_VALUE - 1)),
+                query.containsKey("events"),
+                query.get("after"));
+        return state.get()
+                .map(engine -> html(200, pages.html(StateView.read(engine, place, clock.instant()))))
+                .orElseGet(() -> message(
+                        200,
+                        "State",
+                        "This backend has no state of agents.",
+                        "It is still starting, or STATE_PORT is off. Reload the page in a minute."));
+    }
+
+    /** Records the review in a form, and redirects to the certificates that still wait for a review. */
+    private void takeReview(Request request, Exchange exchange) {
+        String body = new String(request.body().exact(), StandardCharsets.UTF_8);
+        serve(request, exchange, ignored -> {
+            Map<String, String> form = BadRequest.fields(body, FORM);
+            if (!MessageDigest.isEqual(bytes(token), bytes(form.getOrDefault("token", "")))) {
+                return message(
+                        403,
+                        "Review",
+                        "This form is not valid any more, so nothing was reviewed.",
+                        "The backend was restarted since the page was loaded: open the view Review again.");
+            }
+            String id = form.get("id");
+            ReviewHandler.Body given = new ReviewHandler.Body(
+                    id == null ? null : List.of(id),
+                    form.get("shard"),
+                    form.get("reason"),
+                    form.get("from"),
+                    form.get("until"),
+                    form.get("verdict"),
+                    form.get("note"),
+                    form.get("author"));
+            try {
+                return reviews.get()
+                        .map(found -> ReviewHandler.review(found, given, guard.user(), clock.instant()))
+                        .map(recorded -> seeOther(PATH + "/review?done=" + recorded.reviewed() + "&left_out="
+                                + recorded.leftOut().size()))
+                        .orElseGet(() -> withoutRecord("Review"));
+            } catch (BadRequest e) {
+                return message(
+                        400,
+                        "Review",
+                        "Nothing was reviewed: " + e.text() + ".",
+                        "Go back, correct the form, and send it again.");
+            }
+        });
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Redirects to the view of the certificate, shard, agent or key that a text names. */
+    private Answer search(Request request) {
+        String text =
+                BadRequest.query(request, Set.of("q")).getOrDefault("q", "").strip();
+        Optional<RecordedOutcomes> found = record.get();
+        if (found.isPresent() && ID.matcher(text).matches()) {
+            List<String> ids = found.get().idsThatBeginWith(text, 2);
+            if (ids.size() == 1) {
+                return redirect(PATH + "/certificate?id=" + ids.get(0));
+            }
+            if (ids.size() > 1) {
+                return message(
+                        400,
+                        "Search",
+                        "Several certificates have ids that begin with " + text + ".",
+                        "Enter more digits.");
+            }
+        }
+        if (found.isPresent() && !text.isEmpty() && found.get().hasShard(text)) {
+            return redirect(PATH + "/shard?name=" + Pages.encoded(text));
+        }
+        Optional<Sessions> opened = sessions.get();
+        if (opened.isPresent() && isAgent(opened.get().store(), text)) {
+            return redirect(PATH + "/agents?prefix=" + Pages.encoded(text));
+        }
+        if (found.isPresent() && !text.isEmpty() && KeyView.exists(found.get(), text)) {
+            return redirect(PATH + "/key?id=" + Pages.encoded(text));
+        }
+        return html(404, pages.html(new NotFound(text, found.isPresent() && opened.isPresent())));
+    }
+
+    private static boolean isAgent(SessionStorage store, String text) {
+        try {
+            return text.indexOf('/') < 0 && store.get(text) instanceof SessionStorage.Found.Present;
+        } catch (IllegalArgumentException e) {
+            return false; // not a valid id of a session, so no agent has it
+        }
+    }
+
+    private static Answer redirect(String target) {
+        return new Answer(302, "text/plain", new byte[0], List.of(new Header("Location", target)));
+    }
+
+    /** Redirects with status 303 after a form was submitted. */
+    private static Answer seeOther(String target) {
+        return new Answer(303, "text/plain", new byte[0], List.of(new Header("Location", target)));
+    }
+
+    private Answer withoutRecord(String title) {
+        return message(
+                200,
+                title,
+                "This backend has no record of outcomes.",
+                "It is still starting, or RECORD or STATE_PORT is off. Reload the page in a minute.");
+    }
+
+    private Answer recorded(Function<RecordedOutcomes, Answer> view) {
+        return record.get().map(view).orElseGet(() -> withoutRecord("Shards"));
+    }
+
+    /** Returns a view, or a page that says why the view can't be shown. */
+    private Answer orReason(Function<Request, Answer> view, Request request) {
+        try {
+            return view.apply(request);
+        } catch (BadRequest e) {
+            return message(
+                    400,
+                    "Invalid address",
+                    "The address is not valid: " + e.text() + ".",
+                    "Correct it, or choose a view above.");
+        } catch (StateException e) {
+            boolean isWrong = e.reason() == Reason.INVALID;
+            return isWrong
+                    ? message(
+                            400,
+                            "Invalid address",
+                            "The address is not valid: " + e.getMessage() + ".",
+                            "Correct it, or choose a view above.")
+                    : message(
+                            503,
+                            "No answer",
+                            "The data for this view can't be read now: " + e.getMessage() + ".",
+                            "Certificates are not affected. Run flk backend health on its host; it names the"
+                                    + " cause.");
+        }
+    }
+
+    private Answer message(int status, String title, String sentence, String remedy) {
+        return html(status, pages.html(new Message(title, sentence, remedy)));
+    }
+
+    private static Answer html(int status, byte[] body) {
+        return answer(status, "text/html; charset=utf-8", body);
+    }
+
+    private static Answer answer(int status, String contentType, byte[] body) {
+        return new Answer(status, contentType, body, HEADERS);
+    }
+
+    @Override
+    public void close() {
+        thread.shutdownNow();
+        views.shutdownNow();
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.sessions.Session;
+import dev.flk.backend.sessions.SessionStorage;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The view of the agents that report their state.
+ *
+ * @param prefix the beginning of the ids of the agents
+ * @param order the column by which the agents are sorted; silent agents always come first
+ * @param agents at most {@link #MOST_ROWS} agents
+ * @param others the number of agents that are not among {@code agents}
+ * @param isCut whether there are more than {@link #MOST_READ} sessions, so that some were not read
+ */
+public record AgentsView(Instant at, String prefix, Order order, List<Agent> agents, int others, boolean isCut) {
+    /** The maximum number of sessions that are read for a view. */
+    public static final int MOST_READ = 20_000;
+
+    /** The maximum number of agents in a view. */
+    public static final int MOST_ROWS = 200;
+
+    private static final int PAGE = 1_000;
+    private static final int MOST_CHARS = 64;
+
+    /** The orders of agents; agents that are silent always come first. */
+    public enum Order {
+        NAME("name"),
+        BACKLOG("certificates waiting"),
+        OLDEST("oldest certificate"),
+        DEAD_LETTERS("dead letters");
+
+        private final String text;
+
+        Order(String text) {
+            this.text = text;
+        }
+
+        /** Returns the number by which agents are sorted in descending order. */
+        private long rank(Agent agent) {
+            return switch (this) {
+                case NAME -> 0;
+                case BACKLOG -> agent.pending();
+                case OLDEST -> agent.oldestSeconds();
+                case DEAD_LETTERS -> agent.deadLetters();
+            };
+        }
+
+        /** Returns the words for this order. */
+        public String text() {
+            return text;
+        }
+
+        /** Returns the value of this order in a query. */
+        public String query() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /**
+     * The last report of an agent.
+     *
+     * @param ageSeconds the time since the report
+     * @param isSilent whether the report is at least as old as the configured time
+     * @param clockAheadMs how far the backend's clock is ahead of the agent's; negative if it is behind
+     */
+    public record Agent(
+            String id,
+            long ageSeconds,
+            boolean isSilent,
+            String version,
+            String host,
+            long pending,
+            long oldestSeconds,
+            long deadLetters,
+            long clockAheadMs,
+            boolean isBreakerOpen) {
+        private static Agent of(Session session, Instant now, Duration silentAfter) {
+            long age = Math.max(0, Duration.between(session.updatedAt(), now).toSeconds());
+            JsonNode state = Outcome.parsed(session.json());
+            return new Agent(
+                    session.id(),
+                    age,
+                    age >= silentAfter.toSeconds(),
+                    beginning(state.path("version").asText()),
+                    beginning(state.path("host").asText()),
+                    state.path("pending").asLong(),
+                    state.path("oldest_pending_seconds").asLong(),
+                    state.path("dead_letters").asLong(),
+                    state.path("clock_ahead_ms").asLong(),
+                    state.path("breaker_open").asBoolean());
+        }
+
+        /** Truncates a text, which may be as long as a session. */
+        private static String beginning(String text) {
+            return text.length() <= MOST_CHARS ? text : text.substring(0, MOST_CHARS) + "…";
+        }
+
+        /** Returns the state of the agent in a few words. */
+        public String state() {
+            return isSilent ? "silent" : isBreakerOpen ? "can't deliver" : "reporting";
+        }
+
+        /** Returns the time since the report. */
+        public String age() {
+            return NowView.duration((double) ageSeconds);
+        }
+
+        /** Returns the age of the oldest pending certificate. */
+        public String oldest() {
+            return pending == 0 ? "–" : NowView.duration((double) oldestSeconds);
+        }
+    }
+
+    /** Reads the agents' reports about themselves: the sessions whose ids have no slash. */
+    public static AgentsView read(SessionStorage store, String prefix, Order order, Duration silentAfter, Instant now) {
+        List<Session> found = new ArrayList<>();
+        int read = 0;
+        @Nullable String after = null;
+        do {
+            SessionStorage.Page page = store.list(prefix, Duration.ZERO, after, PAGE);
+            for (Session session : page.sessions()) {
+                read++;
+                if (session.id().indexOf('/') < 0) {
+                    found.add(session);
+                }
+            }
+            after = page.next();
+        } while (after != null && read < MOST_READ);
+        Instant silentBefore = now.minus(silentAfter);
+        found.sort(Comparator.comparing((Session session) -> session.updatedAt().isAfter(silentBefore))
+                .thenComparing(Session::id));
+        // if the agents are sorted by name, only the sessions on the page are parsed
+        List<Session> parsed = order == Order.NAME ? found.subList(0, Math.min(MOST_ROWS, found.size())) : found;
+        List<Agent> agents = parsed.stream()
+                .map(session -> Agent.of(session, now, silentAfter))
+                .sorted(Comparator.comparing((Agent agent) -> !agent.isSilent())
+                        .thenComparing(order::rank, Comparator.reverseOrder())
+                        .thenComparing(Agent::id))
+                .limit(MOST_ROWS)
+                .toList();
+        return new AgentsView(now, prefix, order, agents, found.size() - agents.size(), after != null);
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.decide.ExplainedStep;
+import dev.flk.backend.decide.RecordKind;
+import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.Made;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.certificate.PcsId;
+import dev.flk.program.plot.BoxCountPlot;
+import dev.flk.verification.Policy;
+import dev.flk.verification.Verifier;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The view of one recorded certificate.
+ *
+ * @param facts the members of the certificate, and what the backend recorded about it
+ * @param compared the claims next to the recomputed values
+ * @param points the occupied boxes at each scale; empty if the record does not have them
+ * @param plot the points and a line with the recomputed D̂ as its slope, as SVG; empty if there are no points or D̂
+ *     could not be recomputed
+ * @param reviews the versions of its review, the newest first
+ * @param token the secret of the form
+ * @param logged the records of the certificate in the log; null if the log can't be read
+ */
+public record CertificateView(
+        Instant at,
+        Outcome outcome,
+        List<Fact> facts,
+        List<Compared> compared,
+        List<Point> points,
+        String plot,
+        List<Made> reviews,
+        String token,
+        @Nullable Logged logged) {
+    private static final Logger LOG = LoggerFactory.getLogger(CertificateView.class);
+    private static final int WIDTH = 620;
+    private static final int HEIGHT = 320;
+    private static final int RIGHT = 110;
+
+    /** A named value. */
+    public record Fact(String name, String value) {}
+
+    /** A claim and the recomputed value; {@code –} for a claim that is not recomputed. */
+    public record Compared(String name, String claimed, String recomputed) {}
+
+    /** The number of occupied boxes at a scale. */
+    public record Point(int scale, long boxes) {}
+
+    /**
+     * The records of a certificate in the log.
+     *
+     * @param steps the rules with their numbers, in the order in which they are tried; empty if the log has no readable
+     *     submission
+     * @param note why there are no steps, or which other policy the decision followed; may be empty
+     * @param bodies the bodies of the submission and of other content under its id
+     */
+    public record Logged(List<ExplainedStep> steps, String note, List<LoggedBodies.Body> bodies) {
+        private static @Nullable Logged of(
+                Outcome outcome, String policyHash, @Nullable LoggedBodies log, Policy policy) {
+            if (log == null) {
+                return null;
+            }
+            List<LoggedBodies.Body> bodies;
+            try {
+                bodies = log.find(PcsId.parse(outcome.id()).orElseThrow(), outcome.receivedAt());
+            } catch (IOException e) {
+                LOG.warn("the inbox log can't be read, so the page shows no steps of the decision: {}", e.getMessage());
+                return null;
+            }
+            Optional<LoggedBodies.Body> decided = bodies.stream()
+                    .filter(each -> each.kind().equals(RecordKind.nameOf(RecordKind.SUBMISSION)))
+                    .findFirst();
+            if (decided.isEmpty()) {
+                return new Logged(
+                        List.of(), "The log of this backend no longer has this certificate, or never had it.", bodies);
+            }
+            try {
+                List<ExplainedStep> steps = new Verifier(policy)
+                                .explain(CertificateReader.parse(decided.get().bytes())
+                                        .check(outcome.receivedAt(), Duration.ZERO))
+                                .steps()
+                                .stream()
+                                .map(ExplainedStep::of)
+                                .toList();
+                return new Logged(
+                        steps,
+                        policy.hash().equals(policyHash)
+                                ? ""
+                                : "It was decided under the policy " + policyHash + "; these are the rules of "
+                                        + policy.hash() + ", which is in force now.",
+                        bodies);
+            } catch (MalformedCertificate e) {
+                return new Logged(List.of(), "The body in the log can't be read: " + e.getMessage() + ".", bodies);
+            }
+        }
+    }
+
+    /** Creates the view of a certificate from its line in the record, and reads the log. */
+    public static CertificateView of(
+            String recorded, Reviews reviews, String token, @Nullable LoggedBodies log, Policy policy, Instant now) {
+        JsonNode json = Outcome.parsed(recorded);
+        Outcome outcome = Outcome.of(recorded);
+        List<Fact> facts = new ArrayList<>();
+        facts.add(new Fact("received", Pages.time(outcome.receivedAt())));
+        facts.add(new Fact("epoch", Long.toString(outcome.epoch())));
+        facts.add(new Fact("regime", outcome.regime()));
+        addFact(facts, "first measurement", json.path("window_start"));
+        addFact(facts, "last measurement", json.path("window_end"));
+        addFact(facts, "key", json.path("key_id"));
+        addFact(facts, "policy", json.path("policy"));
+        addFact(facts, "Merkle root", json.path("merkle_root"));
+        List<Compared> compared = List.of(
+                new Compared("D̂", text(json.path("D_hat")), text(json.path("recomputed_D_hat"))),
+                new Compared("budget", text(json.path("budget")), text(json.path("recomputed_budget"))),
+                new Compared("coh★", text(json.path("coh_star")), "–"),
+                new Compared("r", text(json.path("r")), "–"));
+        List<Point> points = points(json);
+        return new CertificateView(
+                now,
+                outcome,
+                facts,
+                compared,
+                points,
+                plot(points, outcome.recomputed()),
+                reviews.versions(outcome.shard(), outcome.epoch(), outcome.id()),
+                token,
+                Logged.of(outcome, json.path("policy").asText(), log, policy));
+    }
+
+    private static List<Point> points(JsonNode json) {
+        List<Point> points = new ArrayList<>();
+        for (JsonNode scale : json.path("scales")) {
+            long boxes = json.path("N_j").path(scale.asText()).asLong();
+            if (scale.asInt() > 0 && boxes > 0) {
+                points.add(new Point(scale.asInt(), boxes));
+            }
+        }
+        return points;
+    }
+
+    private static String plot(List<Point> points, double dHat) {
+        if (points.isEmpty() || !Double.isFinite(dHat)) {
+            return "";
+        }
+        return BoxCountPlot.of(
+                        "Occupied boxes by scale",
+                        points.stream().map(Point::scale).toList(),
+                        points.stream().map(Point::boxes).toList(),
+                        dHat,
+                        WIDTH,
+                        HEIGHT,
+                        RIGHT)
+                .embedded("The slope of the line is the recomputed D̂; the table below has the values.");
+    }
+
+    private static void addFact(List<Fact> facts, String name, JsonNode value) {
+        if (!value.isMissingNode()) {
+            facts.add(new Fact(name, value.asText()));
+        }
+    }
+
+    private static String text(JsonNode value) {
+        return value.isMissingNode() ? "–" : value.asText();
+    }
+
+    /** Returns the verdict with its reason, as a sentence. */
+    public String verdict() {
+        return "This certificate was " + outcome.verdict()
+                + (outcome.reason().isEmpty() ? "." : ": " + outcome.reason() + ".");
+    }
+}

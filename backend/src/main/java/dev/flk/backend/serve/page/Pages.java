@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import dev.flk.program.plot.Plot;
+import gg.jte.ContentType;
+import gg.jte.TemplateEngine;
+import gg.jte.output.Utf8ByteOutput;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Arrays;
+import java.util.List;
+
+/** The HTML of the views. The templates escape all text except the SVG of plots. Safe for any thread. */
+public final class Pages {
+    /** The views that every page links to. */
+    public static final List<Link> VIEWS = List.of(
+            new Link("now", "Now", "/ui"),
+            new Link("agents", "Agents", "/ui/agents"),
+            new Link("shards", "Shards", "/ui/shards"),
+            new Link("review", "Review", "/ui/review"),
+            new Link("state", "State", "/ui/state"));
+
+    private final TemplateEngine engine = TemplateEngine.createPrecompiled(ContentType.Html);
+
+    /** A link to a view. */
+    public record Link(String name, String title, String path) {}
+
+    /** A view that shows only a message, such as an error, and what to do about it. */
+    public record Message(String title, String sentence, String remedy) {}
+
+    /**
+     * The answer to a search that found nothing.
+     *
+     * @param isComplete whether the record and the agents could be searched
+     */
+    public record NotFound(String text, boolean isComplete) {
+        /** Returns the text, encoded for use in the query of a URL. */
+        public String encoded() {
+            return Pages.encoded(text);
+        }
+    }
+
+    public Pages() {
+        engine.setBinaryStaticContent(false);
+    }
+
+    /** Returns the HTML of the view Now, as UTF-8. */
+    public byte[] html(NowView view) {
+        return render("ui/now.jte", view);
+    }
+
+    /** Returns the HTML of the view Agents, as UTF-8. */
+    public byte[] html(AgentsView view) {
+        return render("ui/agents.jte", view);
+    }
+
+    /** Returns the HTML of the view Shards, as UTF-8. */
+    public byte[] html(ShardsView view) {
+        return render("ui/shards.jte", view);
+    }
+
+    /** Returns the HTML of the view of a shard, as UTF-8. */
+    public byte[] html(ShardView view) {
+        return render("ui/shard.jte", view);
+    }
+
+    /** Returns the HTML of the view of a certificate, as UTF-8. */
+    public byte[] html(CertificateView view) {
+        return render("ui/certificate.jte", view);
+    }
+
+    /** Returns the HTML of the view Review, as UTF-8. */
+    public byte[] html(ReviewView view) {
+        return render("ui/review.jte", view);
+    }
+
+    /** Returns the HTML of the view of a key, as UTF-8. */
+    public byte[] html(KeyView view) {
+        return render("ui/key.jte", view);
+    }
+
+    /** Returns the HTML of the view State, as UTF-8. */
+    public byte[] html(StateView view) {
+        return render("ui/state.jte", view);
+    }
+
+    /** Returns the HTML of a search without a result, as UTF-8. */
+    public byte[] html(NotFound search) {
+        return render("ui/notfound.jte", search);
+    }
+
+    /** Encodes text for a query. */
+    public static String encoded(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
+    }
+
+    /** Returns the HTML of a message, as UTF-8. */
+    public byte[] html(Message message) {
+        return render("ui/message.jte", message);
+    }
+
+    /** Returns a time to the second. */
+    public static String time(Instant at) {
+        return at.truncatedTo(ChronoUnit.SECONDS).toString().replace("T", " ").replace("Z", " UTC");
+    }
+
+    private byte[] render(String template, Object view) {
+        Utf8ByteOutput output = new Utf8ByteOutput();
+        engine.render(template, view, output);
+        return output.toByteArray();
+    }
+
+    /** Returns the stylesheet, as UTF-8. */
+    public static byte[] stylesheet() {
+        byte[] own = resource("page.css");
+        byte[] plots = Plot.style().getBytes(StandardCharsets.UTF_8);
+        byte[] both = Arrays.copyOf(own, own.length + plots.length);
+        System.arraycopy(plots, 0, both, own.length, plots.length);
+        return both;
+    }
+
+    /** Returns the page's own script, as UTF-8. */
+    public static byte[] script() {
+        return resource("page.js");
+    }
+
+    /** Returns the library htmx, as UTF-8. */
+    public static byte[] htmx() {
+        return resource("/META-INF/resources/webjars/htmx.org/2.0.10/dist/htmx.min.js");
+    }
+
+    private static byte[] resource(String name) {
+        try (InputStream in = Pages.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IllegalStateException(name + " is missing in this build");
+            }
+            return in.readAllBytes();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

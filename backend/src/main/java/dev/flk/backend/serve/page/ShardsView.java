@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.program.plot.Plot;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A page of the shards of the record, at most {@link #MOST_ROWS}.
+ *
+ * @param wanted the condition that the shards meet
+ * @param examined the number of names that were read for this page
+ * @param next the query of the next page; null on the last page
+ */
+public record ShardsView(
+        Instant at,
+        Wish wanted,
+        List<Shard> shards,
+        int examined,
+        @Nullable String next) {
+    static final int MOST_ROWS = 50;
+
+    private static final int NAMES_AT_ONCE = 1_000;
+    /**
+     * The maximum number of names that are read for a page. The work for a page is also limited by {@link
+     * #MOST_NEWEST}, the maximum number of shards whose newest outcome is read.
+     */
+    private static final int MOST_NAMES = 50_000;
+
+    private static final int MOST_NEWEST = 500;
+    private static final int LINE_OUTCOMES = 20;
+    private static final Span ALWAYS = new Span(null, null);
+
+    /**
+     * The shards to show. Empty texts set no condition.
+     *
+     * @param prefix the beginning of the name
+     * @param text a part of the name; the case of letters is ignored
+     * @param verdict the verdict of the newest outcome
+     * @param regime the regime of the newest outcome
+     */
+    public record Wish(String prefix, String text, String verdict, String regime) {
+        private boolean isOfNewest() {
+            return !verdict.isEmpty() || !regime.isEmpty();
+        }
+
+        /** Returns whether every shard is shown. */
+        public boolean isAll() {
+            return prefix.isEmpty() && text.isEmpty() && !isOfNewest();
+        }
+
+        private boolean passes(Outcome newest) {
+            return (verdict.isEmpty() || verdict.equals(newest.verdict()))
+                    && (regime.isEmpty() || regime.equals(newest.regime()));
+        }
+
+        private Predicate<String> name() {
+            String lower = text.toLowerCase(Locale.ROOT);
+            return name -> name.toLowerCase(Locale.ROOT).contains(lower);
+        }
+
+        private String query(String cursor) {
+            return "prefix=" + Pages.encoded(prefix) + "&text=" + Pages.encoded(text) + "&verdict="
+                    + Pages.encoded(verdict) + "&regime=" + Pages.encoded(regime) + "&cursor=" + Pages.encoded(cursor);
+        }
+    }
+
+    /**
+     * A shard with its newest outcome.
+     *
+     * @param rate how often outcomes arrived lately
+     * @param line the D̂ of its newest outcomes, as SVG
+     */
+    public record Shard(String name, Outcome newest, String age, String rate, String line) {
+        private static Shard of(List<Outcome> outcomes, Instant now) {
+            Outcome newest = outcomes.get(outcomes.size() - 1);
+            return new Shard(
+                    newest.shard(),
+                    newest,
+                    NowView.duration(seconds(newest.receivedAt(), now)),
+                    rate(outcomes),
+                    line(outcomes.stream().map(Outcome::recomputed).toList()));
+        }
+
+        private static double seconds(Instant from, Instant to) {
+            return Math.max(0, Duration.between(from, to).toMillis() / 1e3);
+        }
+
+        private static String rate(List<Outcome> outcomes) {
+            double seconds = seconds(
+                    outcomes.get(0).receivedAt(),
+                    outcomes.get(outcomes.size() - 1).receivedAt());
+            if (seconds == 0) {
+                return "–";
+            }
+            double perMinute = (outcomes.size() - 1) * 60 / seconds;
+            return perMinute >= 1
+                    ? String.format(Locale.ROOT, "%,.0f per minute", perMinute)
+                    : perMinute * 60 >= 1
+                            ? String.format(Locale.ROOT, "%,.0f per hour", perMinute * 60)
+                            : String.format(Locale.ROOT, "%.1f per day", perMinute * 1_440);
+        }
+
+        private static String line(List<Double> values) {
+            double low = values.stream()
+                    .filter(Double::isFinite)
+                    .mapToDouble(Double::doubleValue)
+                    .min()
+                    .orElse(0);
+            double high = values.stream()
+                    .filter(Double::isFinite)
+                    .mapToDouble(Double::doubleValue)
+                    .max()
+                    .orElse(0);
+            return Plot.sparkline(
+                    values,
+                    low,
+                    high,
+                    160,
+                    30,
+                    "D̂ of the newest outcomes, from " + Outcome.decimals(low) + " to " + Outcome.decimals(high));
+        }
+    }
+
+    /** Reads a page of the shards. */
+    public static ShardsView read(RecordedOutcomes record, Wish wanted, @Nullable String cursor, Instant now) {
+        List<Shard> shards = new ArrayList<>();
+        int names = 0;
+        int newest = 0;
+        String at = cursor;
+        do {
+            // if the names and outcomes need not meet a condition, every name becomes a row, so only as many names as
+            // rows are read
+            int limit = wanted.text().isEmpty() && !wanted.isOfNewest() ? MOST_ROWS - shards.size() : NAMES_AT_ONCE;
+            RecordedOutcomes.Part page = record.shards(wanted.prefix(), at, limit);
+            List<String> found = page.lines().stream()
+                    .map(line -> Outcome.parsed(line).path("shard_id").asText())
+                    .collect(Collectors.toList());
+            at = page.cursor();
+            for (int i = 0; i < found.size(); i++) {
+                String name = found.get(i);
+                names++;
+                if (!wanted.name().test(name)) {
+                    continue;
+                }
+                newest++;
+                if (!wanted.isOfNewest() || newest(record, name, 1).stream().anyMatch(wanted::passes)) {
+                    List<Outcome> outcomes = newest(record, name, LINE_OUTCOMES);
+                    // if there are no outcomes, retention has just removed the shard's last one
+                    if (!outcomes.isEmpty()) {
+                        shards.add(Shard.of(outcomes, now));
+                    }
+                }
+                boolean isLast = i == found.size() - 1 && at == null;
+                if (!isLast && (shards.size() >= MOST_ROWS || newest >= MOST_NEWEST)) {
+                    return new ShardsView(now, wanted, shards, names, wanted.query(RecordedOutcomes.afterShard(name)));
+                }
+            }
+        } while (at != null && names < MOST_NAMES);
+        return new ShardsView(now, wanted, shards, names, at == null ? null : wanted.query(at));
+    }
+
+    /** Reads the newest outcomes of a shard, the oldest of them first. */
+    private static List<Outcome> newest(RecordedOutcomes record, String shard, int most) {
+        List<Outcome> outcomes =
+                new ArrayList<>(record
+                        .outcomes(new Wanted(shard, null, null, null, ALWAYS, ALWAYS, Order.NEWEST, most, null))
+                        .lines()
+                        .stream()
+                        .map(Outcome::of)
+                        .toList());
+        outcomes.sort(Comparator.comparing(Outcome::receivedAt).thenComparing(Outcome::epoch));
+        return outcomes;
+    }
+}

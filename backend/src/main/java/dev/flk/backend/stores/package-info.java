@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What every use of a Redis or Postgres server shares: their settings, connections, pools and failures. {@code outcomes},
+ * {@code sessions} and {@code state} use it; it depends on no feature.
+ */
+@NullMarked
+package dev.flk.backend.stores;
+
+import org.jspecify.annotations.NullMarked;

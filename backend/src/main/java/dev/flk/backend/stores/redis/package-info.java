@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Connections to Redis, their failures, and the probe of {@code health}. Depends on no feature. */
+@NullMarked
+package dev.flk.backend.stores.redis;
+
+import org.jspecify.annotations.NullMarked;

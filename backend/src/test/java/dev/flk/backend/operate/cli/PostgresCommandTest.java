@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.operate.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.testing.PostgresServer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PostgresCommandTest {
+    private static final JsonMapper JSON = new JsonMapper();
+    private static PostgresServer server;
+    private final CommandRun cli = new CommandRun();
+    private final String database = server.newDatabase();
+
+    @BeforeAll
+    static void start() {
+        server = PostgresServer.start("fsync=on");
+    }
+
+    @AfterAll
+    static void stop() {
+        server.close();
+    }
+
+    private String run(int exitCode, Map<String, String> settings, String... command) {
+        Map<String, String> environment = new HashMap<>(
+                Map.of("PCS_SIGN_ALG", "none", "DEDUP_BACKEND", "postgres", "POSTGRES_CONN", server.uri(database)));
+        environment.putAll(settings);
+        List<String> all = new ArrayList<>(List.of("postgres"));
+        all.addAll(List.of(command));
+        assertThat(cli.run(environment, all.toArray(String[]::new)))
+                .as(cli.out() + cli.err())
+                .isEqualTo(exitCode);
+        return cli.out() + cli.err();
+    }
+
+    @Test
+    void check_exitCodeReportsExceededLimits(@TempDir Path directory) throws Exception {
+        assertThat(run(1, Map.of(), "check"))
+                .contains("BAD  migrations        dedup: 1 migration missing (limit: none missing); start");
+        assertThat(run(0, Map.of("STATE_ENGINE", "postgres"), "migrate")).isEqualTo("""
+                        the tables of the dedup pool are at version 1
+                        the tables of the state pool are at version 5
+                        """);
+        Map<String, String> sessions = Map.of(
+                "SESSION_STORE", "redis",
+                "REDIS_URI", "redis://127.0.0.1:1",
+                "SESSION_DATABASE_URL", server.uri(server.newDatabase()));
+        assertThat(run(0, sessions, "migrate")).isEqualTo("""
+                        the tables of the dedup pool are at version 1
+                        the tables of the sessions pool are at version 2
+                        """);
+        assertThat(run(0, Map.of(), "check").lines())
+                .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80))
+                .anyMatch(line -> line.equals("ok   migrations        dedup at 1"))
+                .anyMatch(line -> line.equals("-    backup            no backup was named"));
+        assertThat(run(
+                        2,
+                        Map.of(),
+                        "check",
+                        "--backup",
+                        directory.resolve("none").toString()))
+                .contains("?    backup");
+        assertThat(run(1, Map.of(), "check", "--max-size", "1KiB", "--backup", directory.toString()))
+                .contains("BAD  size", "BAD  backup");
+        List<String> points = new ArrayList<>();
+        for (String line : run(0, Map.of(), "check", "--json").lines().toList()) {
+            JsonNode point = JSON.readTree(line);
+            assertThat(point.get("grade").textValue()).isIn("ok", "skipped");
+            points.add(point.get("point").textValue());
+        }
+        assertThat(points).hasSize(22).startsWith("migrations", "writable", "durability");
+    }
+
+    @Test
+    void mistakes_areNamed() {
+        assertThat(run(2, Map.of("DEDUP_BACKEND", "embedded"), "check"))
+                .contains("DEDUP_BACKEND, STATE_ENGINE: neither is postgres");
+        assertThat(run(2, Map.of(), "check", "--backup-age", "5x")).contains("--backup-age: '5x' is not a duration");
+        assertThat(run(2, Map.of("POSTGRES_CONN", server.uri("nowhere")), "check"))
+                .contains("there is no such database");
+        assertThat(run(1, Map.of("POSTGRES_CONN", server.uri("nowhere")), "migrate"))
+                .contains("there is no such database");
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.operate.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.net.httpserver.HttpServer;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Tests of the choice of the backend that a command contacts: the one at --url, or the one in a valid configuration,
+ * and never another.
+ */
+class RunningBackendTest {
+    private static final String NOWHERE = "http://127.0.0.1:1";
+
+    private final CommandRun cli = new CommandRun();
+
+    @TempDir
+    private Path directory;
+
+    private int run(Map<String, String> environment, String command) {
+        return cli.run(environment, command.split(" ", -1));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"state set a k 1", "state info", "state dump", "record"})
+    void unusableConfiguration_isReported(String command) {
+        Map<String, String> unreadable =
+                Map.of("STATE_PORT", "25089", "PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", directory + "/key");
+
+        assertThat(run(unreadable, command)).isEqualTo(2);
+        assertThat(cli.err()).contains("PCS_HMAC_KEY_FILE: " + directory + "/key can't be read: there is no such file");
+        assertThat(run(Map.of(), command + " --config " + directory + "/none")).isEqualTo(2);
+        assertThat(cli.err()).contains("--config " + directory + "/none: can't be read: there is no such file");
+        assertThat(run(Map.of("PORT", "8081"), command)).isEqualTo(2);
+        assertThat(cli.err()).contains("PCS_SIGN_ALG: not set");
+        assertThat(cli.out()).isEmpty();
+    }
+
+    @Test
+    void stateOff_noOtherAddressIsContacted() {
+        assertThat(run(Map.of("PCS_SIGN_ALG", "none", "STATE_PORT", "off"), "state set a k 1"))
+                .isEqualTo(2);
+        assertThat(cli.err()).contains("STATE_PORT: is off, so there is no state");
+    }
+
+    @Test
+    void portChosenAtTheStart_mustBeGiven() {
+        Map<String, String> free = Map.of("PCS_SIGN_ALG", "none", "STATE_PORT", "0", "PORT", "0");
+
+        assertThat(run(free, "state info")).isEqualTo(2);
+        assertThat(cli.err())
+                .contains("STATE_PORT: is 0, so the backend chose a free port; its log names the port; use --url");
+        assertThat(run(free, "record")).isEqualTo(2);
+        assertThat(cli.err())
+                .contains("PORT: is 0, so the backend chose a free port; its log names the port; use --url");
+    }
+
+    @Test
+    void url_needsNoConfiguration() throws Exception {
+        Map<String, String> broken = Map.of("PCS_HMAC_KEY_FILE", directory + "/key");
+        for (String command : List.of("state info", "record")) {
+            assertThat(run(broken, command + " --url " + NOWHERE)).isEqualTo(1);
+            assertThat(cli.err()).contains("127.0.0.1:1");
+            assertThat(cli.err()).doesNotContain("PCS_HMAC_KEY");
+        }
+        Path file = Files.writeString(
+                directory.resolve("flk.properties"), "PCS_SIGN_ALG=none\nSTATE_PORT=1\nPORT=1\nBIND_ADDR=127.0.0.1\n");
+        for (String command : List.of("state info", "record")) {
+            assertThat(run(Map.of(), command + " --config " + file)).isEqualTo(1);
+            assertThat(cli.err()).contains("127.0.0.1:1");
+        }
+    }
+
+    @Test
+    void url_ofAnotherServer_isReported() throws Exception {
+        HttpServer other = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        other.createContext("/metrics", exchange -> {
+            exchange.sendResponseHeaders(200, -1);
+            exchange.close();
+        });
+        other.start();
+        try {
+            String url = "http://127.0.0.1:" + other.getAddress().getPort();
+
+            assertThat(run(Map.of(), "sessions queue --url " + url)).isEqualTo(1);
+            assertThat(cli.err())
+                    .contains("the metrics lack flk_session_writes_pending; check that the URL names a backend of"
+                            + " this version");
+        } finally {
+            other.stop(0);
+        }
+    }
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.awaitility.Awaitility.await;
+
+import ch.qos.logback.classic.Level;
+import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.outcomes.redis.RedisStore;
+import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.backend.testing.FreePort;
+import dev.flk.backend.testing.RedisServer;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import dev.flk.program.config.Secret;
+import dev.flk.program.logging.LogCapture;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Tests of the store with faulty servers: it fails within bounded time, reports the reason, and works again after a
+ * connect.
+ */
+final class RedisStoreOutageTest {
+    private static final String LOG_ID = "00112233445566778899aabbccddeeff";
+    private static final String PASSWORD = "s3cr3t-pa55";
+    private static final Duration PATIENT = Duration.ofSeconds(10);
+    private static final Duration IMPATIENT = Duration.ofMillis(500);
+
+    /** A time far above every time-out in this test; a call that takes longer hangs. */
+    private static final long AT_MOST_SECONDS = 60;
+
+    @TempDir
+    private Path directory;
+
+    private final List<AutoCloseable> opened = new ArrayList<>();
+
+    @AfterEach
+    void closeAll() throws Exception {
+        for (AutoCloseable part : opened) {
+            part.close();
+        }
+    }
+
+    private RedisServer server(String... arguments) {
+        RedisServer server = RedisServer.start(directory.resolve("redis"), arguments);
+        opened.add(server);
+        return server;
+    }
+
+    private DedupStore store(String uri, Duration timeout) {
+        DedupStore store = RedisStore.open(new RedisConfig(new Secret(uri), timeout), LOG_ID, InstantSource.system());
+        opened.add(0, store);
+        return store;
+    }
+
+    private DedupStore connected(RedisServer server) {
+        DedupStore store = store(server.uri(), PATIENT);
+        now(store.connect());
+        return store;
+    }
+
+    private static StoredOutcome recorded(int number, String body) {
+        return new StoredOutcome(
+                id(number),
+                200,
+                body.getBytes(StandardCharsets.UTF_8),
+                ContentDigest.of(new byte[ContentDigest.LENGTH_BYTES]),
+                "0011223344556677",
+                System.currentTimeMillis() + TimeUnit.HOURS.toMillis(1));
+    }
+
+    private static PcsId id(int number) {
+        return PcsId.of("root", number, "shard");
+    }
+
+    private static List<StoredOutcome> put(DedupStore store, long completeUpTo, StoredOutcome... decisions) {
+        return now(store.putIfAbsent(List.of(decisions), completeUpTo));
+    }
+
+    private static <T> T now(CompletionStage<T> stage) {
+        return stage.toCompletableFuture()
+                .orTimeout(AT_MOST_SECONDS, TimeUnit.SECONDS)
+                .join();
+    }
+
+    /** Returns the message of a failure as operators see it, and checks that no cause contains the password. */
+    private static String failureOf(CompletionStage<?> stage) {
+        Throwable failure = catchThrowable(() -> now(stage)).getCause();
+        assertThat(failure).isInstanceOf(StoreUnavailableException.class);
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            assertThat(String.valueOf(cause.getMessage())).doesNotContain(PASSWORD);
+        }
+        return failure.getMessage();
+    }
+
+    private static void assertFails(DedupStore store) {
+        String reason = failureOf(store.get(List.of(id(1))));
+        assertThat(failureOf(store.putIfAbsent(List.of(), 1))).isEqualTo(reason);
+        assertThat(failureOf(store.noteEvidence(id(1), recorded(1, "").digest(), Long.MAX_VALUE)))
+                .isEqualTo(reason);
+    }
+
+    @Test
+    void hostWithAnUnderscore_isNotTakenTogetherWithThePort() {
+        assertThat(store("redis://no_such_host:6380", PATIENT).connect())
+                .failsWithin(Duration.ofSeconds(AT_MOST_SECONDS))
+                .withThrowableThat()
+                .withMessageContaining("no_such_host:6380 ");
+    }
+
+    @Test
+    void connect_serverDown_saysRefusedAndWorksOnceItRuns() {
+        RedisServer server = server();
+        server.kill();
+        DedupStore store = store(server.uri(), PATIENT);
+        assertThat(failureOf(store.connect()))
+                .isEqualTo("127.0.0.1:" + server.port()
+                        + " refused the connection; start it, or correct REDIS_URI or REDIS_ADDR");
+        assertFails(store);
+
+        server.restart();
+        assertThat(now(store.connect())).isEmpty();
+        assertThat(put(store, 1, recorded(1, "a"))).hasSize(1);
+    }
+
+    /** Checks that a cluster is refused, although it accepts commands whose keys are all in one slot. */
+    @Test
+    void connect_cluster_isRefusedBeforeAnyWrite() {
+        RedisServer server = server("--cluster-enabled", "yes");
+        List<String> all = new ArrayList<>(List.of("CLUSTER", "ADDSLOTS"));
+        for (int slot = 0; slot < 16_384; slot++) {
+            all.add(Integer.toString(slot));
+        }
+        assertThat(server.send(all.toArray(String[]::new))).containsExactly("+OK");
+        DedupStore store = store(server.uri(), PATIENT);
+
+        await().until(() -> failureOf(store.connect()).contains("CROSSSLOT"));
+
+        assertThat(failureOf(store.connect())).contains("is a Redis Cluster, which can't be used");
+        assertThat(server.send("DBSIZE")).containsExactly(":0");
+    }
+
+    @Test
+    void connect_unknownHost_saysSo() {
+        assertThat(failureOf(store("redis://no-such-host.invalid:6379", PATIENT).connect()))
+                .startsWith("no-such-host.invalid:6379 can't be found");
+    }
+
+    @Test
+    void connect_noAnswer_timesOut() throws Exception {
+        try (ServerSocket silent = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
+            assertThat(failureOf(store("redis://127.0.0.1:" + silent.getLocalPort(), IMPATIENT)
+                            .connect()))
+                    .contains("did not answer within 500ms (DEDUP_TIMEOUT)");
+        }
+    }
+
+    private RedisServer sentinelOf(RedisServer primary, String... more) {
+        List<String> configuration = new ArrayList<>(List.of(more));
+        configuration.add("sentinel monitor flk 127.0.0.1 " + primary.port() + " 1");
+        RedisServer sentinel =
+                RedisServer.startSentinel(directory.resolve("sentinel"), configuration.toArray(String[]::new));
+        opened.add(sentinel);
+        return sentinel;
+    }
+
+    private DedupStore storeOf(String sentinels) {
+        return store("redis-sentinel://" + sentinels, PATIENT);
+    }
+
+    @Test
+    void connect_oneOfTheSentinelsAnswers_works() {
+        RedisServer sentinel = sentinelOf(server());
+        assertThat(now(storeOf("127.0.0.1:" + FreePort.choose() + ",127.0.0.1:" + sentinel.port() + "/0#flk")
+                        .connect()))
+                .isEmpty();
+    }
+
+    @Test
+    void connect_noSentinelAnswers_namesTheSentinels() {
+        String sentinel = "127.0.0.1:" + FreePort.choose();
+        assertThat(failureOf(storeOf(sentinel + "#flk").connect()))
+                .isEqualTo("the primary flk of the Sentinels " + sentinel + " can't be looked up: the last Sentinel"
+                        + " refused the connection at " + sentinel
+                        + "; start it, or correct REDIS_URI or REDIS_ADDR");
+    }
+
+    @Test
+    void connect_nameUnknownToTheSentinels_saysSo() {
+        String sentinel = "127.0.0.1:" + sentinelOf(server()).port();
+        assertThat(failureOf(storeOf(sentinel + "#other").connect()))
+                .isEqualTo("the primary other of the Sentinels " + sentinel
+                        + " is not known to them; correct the name after the # in REDIS_URI");
+    }
+
+    @Test
+    void connect_primaryOfTheSentinelsIsDown_namesThePrimary() {
+        RedisServer primary = server();
+        RedisServer sentinel = sentinelOf(primary, "sentinel down-after-milliseconds flk 60000");
+        primary.kill();
+        assertThat(failureOf(storeOf("127.0.0.1:" + sentinel.port() + "#flk").connect()))
+                .startsWith("the primary flk of the Sentinels 127.0.0.1:" + sentinel.port()
+                        + " refused the connection at 127.0.0.1:" + primary.port() + ";");
+    }
+
+    @Test
+    void connect_sentinelRequiresAPassword_saysItMustNot() {
+        RedisServer sentinel = sentinelOf(server(), "requirepass another");
+        awaitFailure(
+                () -> storeOf(":" + PASSWORD + "@127.0.0.1:" + sentinel.port() + "#flk"),
+                "the last Sentinel asks for a password",
+                "Sentinels that ask for a password can't be used");
+    }
+
+    /**
+     * Retries until a failure contains these texts, because the driver sometimes reports only that the connection was
+     * closed.
+     */
+    private static void awaitFailure(Supplier<DedupStore> stores, String... texts) {
+        await().untilAsserted(
+                        () -> assertThat(failureOf(stores.get().connect())).contains(texts));
+    }
+
+    @Test
+    void connect_wrongPassword_saysSoWithoutShowingIt_andTheRightOneWorks() {
+        RedisServer server = server("--requirepass", "another");
+        awaitFailure(
+                () -> store("redis://:" + PASSWORD + "@127.0.0.1:" + server.port(), PATIENT),
+                "does not accept this user name and password");
+        awaitFailure(() -> store(server.uri(), PATIENT), "asks for a password");
+        assertThat(now(store("redis://:another@127.0.0.1:" + server.port(), PATIENT)
+                        .connect()))
+                .isEmpty();
+    }
+
+    @Test
+    void connect_userWithTheDocumentedPermissions_works() {
+        RedisServer server = server();
+        String permissions = "~flk:* resetchannels -@all +get +set +mget +eval +config|get +hello +auth +ping +select "
+                + "+client|setname";
+        server.send(("ACL SETUSER flk on >" + PASSWORD + " " + permissions).split(" "));
+        DedupStore store = store("redis://flk:" + PASSWORD + "@127.0.0.1:" + server.port() + "/0", PATIENT);
+        now(store.connect());
+        StoredOutcome mine = recorded(1, "a");
+        assertThat(put(store, 1, mine)).containsExactly(mine);
+        assertThat(now(store.noteEvidence(id(1), mine.digest(), mine.expiresAtMillis())))
+                .isTrue();
+        assertThat(now(store.knowsEvidence(id(1), mine.digest()))).isTrue();
+
+        server.send("ACL", "SETUSER", "flk", "-eval");
+        assertThat(failureOf(store.putIfAbsent(List.of(), 2))).contains("docs/redis.md has the ACL");
+    }
+
+    @Test
+    void connect_replica_saysItAcceptsNoWrites() {
+        RedisServer server = server();
+        server.send("REPLICAOF", "127.0.0.1", "1");
+        assertThat(failureOf(store(server.uri(), PATIENT).connect())).contains("is a replica and accepts no writes");
+
+        server.send("REPLICAOF", "NO", "ONE");
+        assertThat(now(store(server.uri(), PATIENT).connect())).isEmpty();
+    }
+
+    @Test
+    void put_tooFewReplicas_fails() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        server.send("CONFIG", "SET", "min-replicas-to-write", "1");
+        assertThat(failureOf(store.putIfAbsent(List.of(recorded(1, "a")), 1))).contains("min-replicas-to-write");
+    }
+
+    @Test
+    void put_noMemory_writesNothingAtAll() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        put(store, 41, recorded(1, "a"));
+        server.send("CONFIG", "SET", "maxmemory", "1");
+        String before = server.send("GET", "flk:position:" + LOG_ID).get(0);
+        assertThat(failureOf(store.putIfAbsent(List.of(recorded(2, "b"), recorded(3, "c")), 42)))
+                .contains("has no memory left (maxmemory)");
+        assertThat(server.send("GET", "flk:position:" + LOG_ID)).containsExactly(before);
+        assertThat(server.send("DBSIZE")).containsExactly(":2");
+        assertThat(failureOf(store.connect())).contains("has no memory left");
+
+        server.send("CONFIG", "SET", "maxmemory", "0");
+        assertThat(now(store.connect())).hasValue(41);
+    }
+
+    @Test
+    void connect_serverLoadsItsData_saysSo() {
+        RedisServer server = server("--rdbcompression", "no");
+        server.send("DEBUG", "POPULATE", "24", "large", "2100000");
+        server.send("SAVE");
+        server.kill();
+        server.restartLoading("--key-load-delay", "500000");
+        assertThat(failureOf(store(server.uri(), PATIENT).connect())).contains("is still loading its data");
+    }
+
+    @Test
+    void killed_outstandingCallsFail_andConnectWorksAfterARestart() {
+        RedisServer server = server("--appendonly", "yes", "--appendfsync", "always");
+        DedupStore store = connected(server);
+        put(store, 41, recorded(1, "a"));
+        server.pause();
+        List<CompletionStage<List<StoredOutcome>>> outstanding = new ArrayList<>();
+        for (int i = 2; i < 20; i++) {
+            outstanding.add(store.putIfAbsent(List.of(recorded(i, "b")), 42));
+        }
+        server.kill();
+        outstanding.forEach(put -> assertThat(failureOf(put)).contains("if it is down, start it"));
+        assertFails(store);
+        assertThat(failureOf(store.connect())).contains("refused the connection");
+
+        server.restart();
+        assertThat(now(store.connect())).hasValue(41);
+        assertThat(now(store.get(List.of(id(1), id(2)))))
+                .extracting(Optional::isPresent)
+                .containsExactly(true, false);
+    }
+
+    @Test
+    void paused_callsTimeOut_andThePositionMatchesTheirEffectAfterAConnect() {
+        RedisServer server = server();
+        DedupStore store = store(server.uri(), IMPATIENT);
+        now(store.connect());
+        put(store, 41, recorded(1, "a"));
+        server.pause();
+        assertThat(failureOf(store.putIfAbsent(List.of(recorded(2, "b")), 42)))
+                .contains("did not answer within 500ms (DEDUP_TIMEOUT)");
+        assertFails(store);
+        assertThat(failureOf(store.connect())).contains("did not answer within 500ms");
+
+        server.resume();
+        OptionalLong position = reconnected(store);
+        boolean tookEffect = now(store.get(List.of(id(2)))).get(0).isPresent();
+        assertThat(position).hasValue(tookEffect ? 42 : 41);
+    }
+
+    /**
+     * Retries until the store is connected, because a server that was paused may need longer than the time-out to
+     * respond.
+     */
+    private static OptionalLong reconnected(DedupStore store) {
+        CompletableFuture<OptionalLong> position = new CompletableFuture<>();
+        await().atMost(AT_MOST_SECONDS, TimeUnit.SECONDS).until(() -> {
+            try {
+                return position.complete(now(store.connect()));
+            } catch (CompletionException notYet) {
+                return false;
+            }
+        });
+        return position.join();
+    }
+
+    @Test
+    void connect_serverThatMayLoseOutcomes_warnsOnceOfEachSetting() {
+        try (LogCapture log = new LogCapture("dev.flk.backend.dedup", Level.WARN)) {
+            RedisServer server = server("--maxmemory-policy", "allkeys-lru", "--appendonly", "no");
+            DedupStore store = connected(server);
+            now(store.connect());
+            await().until(() -> !log.lines("appendonly no").isEmpty());
+            assertThat(log.lines("WARN"))
+                    .satisfiesExactly(
+                            line -> assertThat(line)
+                                    .contains("maxmemory-policy allkeys-lru", "set maxmemory-policy noeviction"),
+                            line -> assertThat(line).contains("set appendonly yes"));
+        }
+    }
+
+    @Test
+    void reconnect_outstandingCallsFail() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        server.pause();
+        CompletionStage<List<StoredOutcome>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
+        CompletionStage<OptionalLong> reconnected = store.connect();
+        assertThat(failureOf(outstanding)).contains("is being connected again");
+        server.resume();
+        now(reconnected);
+        assertThat(put(store, 2, recorded(2, "b"))).hasSize(1);
+    }
+
+    @Test
+    void close_outstandingCallsFail() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        server.pause();
+        CompletionStage<List<StoredOutcome>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
+        store.close();
+        assertThat(failureOf(outstanding)).contains("the store was closed");
+    }
+
+    @Test
+    void connect_serverWithoutTls_saysSo() {
+        assertThat(failureOf(store("rediss://127.0.0.1:" + server().port(), IMPATIENT)
+                        .connect()))
+                .contains("TLS");
+    }
+}

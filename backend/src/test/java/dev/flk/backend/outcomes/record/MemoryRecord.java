@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import dev.flk.backend.state.MemoryEngine;
+import dev.flk.canonical.Sha256;
+import dev.flk.program.cli.Json;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/** A record of outcomes that is kept in memory. */
+public final class MemoryRecord implements AutoCloseable {
+    private final AtomicReference<@Nullable Runnable> beforeCommit = new AtomicReference<>();
+    private final StateEngine engine = MemoryEngine.started(this::now, Instant::now);
+    private final RecordIndex index = new RecordIndex(engine, null);
+    private final RecordedOutcomes outcomes = new RecordedOutcomes(engine, index, true);
+
+    public MemoryRecord() {
+        follow();
+    }
+
+    /** Returns the time of a commit; first does the work of {@link #beforeNextCommit}. */
+    private Instant now() {
+        Runnable work = Thread.currentThread().getName().equals("state-writer") ? beforeCommit.getAndSet(null) : null;
+        if (work != null) {
+            work.run();
+        }
+        return Instant.now();
+    }
+
+    /** Sets work that the engine's writer does once, in its next commit, before it takes the commits after it. */
+    public void beforeNextCommit(Runnable work) {
+        beforeCommit.set(work);
+    }
+
+    public StateEngine engine() {
+        return engine;
+    }
+
+    public RecordedOutcomes outcomes() {
+        return outcomes;
+    }
+
+    /** Adds an outcome and returns its id. */
+    public String add(String shard, long epoch, String verdict, String reason, Instant received) {
+        return add(shard, epoch, verdict, reason, received, Map.of());
+    }
+
+    /** Adds an outcome with additional members and returns its id. */
+    public String add(
+            String shard, long epoch, String verdict, String reason, Instant received, Map<String, Object> members) {
+        String id = HexFormat.of().formatHex(Sha256.of((shard + " " + epoch).getBytes(StandardCharsets.UTF_8)));
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("verdict", verdict);
+        json.put("D_hat", 1.4);
+        json.put("recomputed_D_hat", 1.2);
+        json.put("regime", "mixed");
+        if (!reason.isEmpty()) {
+            json.put("reason", reason);
+        }
+        json.put("received_at", received.toString());
+        json.putAll(members);
+        Operation write = engine.write(
+                RecordedOutcomes.key(RecordedOutcomes.NAMESPACE, shard, epoch, id),
+                Json.line(json),
+                Operation.ANY_VERSION);
+        engine.apply("test", List.of(write), "").toCompletableFuture().join();
+        follow();
+        return id;
+    }
+
+    private void follow() {
+        while (index.step()) {
+            // there is more to index
+        }
+    }
+
+    @Override
+    public void close() {
+        index.close();
+        engine.close();
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.outcomes.record.Reviews.Made;
+import dev.flk.backend.outcomes.record.Reviews.Recorded;
+import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
+import dev.flk.backend.outcomes.record.Reviews.Reviewed;
+import dev.flk.backend.outcomes.record.Reviews.Waiting;
+import dev.flk.program.cli.Json;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.state.Operation;
+import dev.flk.state.StateKey;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Tests of reviews of outcomes in an in-memory record. */
+final class ReviewsTest {
+    private static final Instant NOW = Instant.parse("2026-11-26T12:00:00Z");
+    private static final String TOLERANCE = "D_hat out of tolerance: claimed=1.4000";
+
+    private final MemoryRecord record = new MemoryRecord();
+    private final Metrics metrics = new Metrics("test");
+    private final Reviews reviews = new Reviews(
+            record.outcomes(), record.engine(), Duration.ofHours(24), () -> NOW, new ReviewMetrics(metrics));
+
+    @AfterEach
+    void close() {
+        reviews.close();
+        record.close();
+    }
+
+    private static Review review(Verdict verdict) {
+        return new Review(verdict, "a note", "anna", NOW.toString());
+    }
+
+    private List<String> waiting() {
+        return reviews.waiting(null).outcomes().stream().map(Waiting::pcsId).toList();
+    }
+
+    @Test
+    void waiting_listsNotAccepted_newestFirst() {
+        record.add("a", 1, "accepted", "", NOW);
+        String escalated = record.add("a", 2, "escalated", "regime mismatch: claimed=sticky", NOW.minusSeconds(2));
+        String rejected = record.add("b", 3, "rejected", TOLERANCE, NOW.minusSeconds(1));
+
+        assertThat(waiting()).containsExactly(rejected, escalated);
+        assertThat(reviews.waiting("a").outcomes())
+                .singleElement()
+                .satisfies(each -> assertThat(each.cause()).isEqualTo("regime mismatch"));
+    }
+
+    @Test
+    void review_singleId_isVersioned() {
+        String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
+
+        assertThat(reviews.review(new Reviewed.Ids(List.of(id, id)), review(Verdict.EXPECTED))
+                        .reviewed())
+                .isOne();
+        assertThat(reviews.review(new Reviewed.Ids(List.of(id)), review(Verdict.FAULT))
+                        .reviewed())
+                .isOne();
+
+        assertThat(waiting()).isEmpty();
+        assertThat(reviews.versions("a", 1, id))
+                .extracting(Made::version, made -> made.review().verdict())
+                .containsExactly(tuple(2L, Verdict.FAULT), tuple(1L, Verdict.EXPECTED));
+        assertThat(reviews.reviewed(null))
+                .singleElement()
+                .satisfies(each -> assertThat(each.made()).isEqualTo(new Made(2, review(Verdict.FAULT))));
+    }
+
+    @Test
+    void review_group_excludesOtherReasonsShardsAndLaterCertificates() {
+        String tooOld = record.add("a", 9, "rejected", TOLERANCE, NOW.minusSeconds(10));
+        String older = record.add("a", 1, "rejected", TOLERANCE, NOW.minusSeconds(9));
+        String seen = record.add("a", 2, "rejected", TOLERANCE, NOW.minusSeconds(5));
+        String later = record.add("a", 3, "rejected", TOLERANCE, NOW);
+        String otherReason = record.add("a", 4, "rejected", "r out of bounds: 2", NOW.minusSeconds(6));
+        String otherShard = record.add("b", 5, "rejected", TOLERANCE, NOW.minusSeconds(7));
+        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", NOW.minusSeconds(9), NOW.minusSeconds(5));
+
+        assertThat(reviews.review(group, review(Verdict.IGNORE)).reviewed()).isEqualTo(2);
+        assertThat(waiting()).containsExactly(later, otherReason, otherShard, tooOld);
+        assertThat(reviews.versions("a", 1, older)).hasSize(1);
+        assertThat(reviews.versions("a", 2, seen)).hasSize(1);
+        assertThat(reviews.review(group, review(Verdict.FAULT)).reviewed()).isZero();
+    }
+
+    @Test
+    void review_singleDecisionWhileAGroupIsReviewed_remainsAndIsReported() {
+        List<String> ids = new ArrayList<>();
+        for (int i = 0; i < 450; i++) {
+            ids.add(record.add("a", i, "rejected", TOLERANCE, NOW.minusSeconds(i)));
+        }
+        StateKey single = RecordedOutcomes.key(Reviews.NAMESPACE, "a", 420, ids.get(420));
+        Operation decision = record.engine().write(single, Json.line(review(Verdict.FAULT)), Operation.ANY_VERSION);
+        record.beforeNextCommit(() -> record.engine().apply("test", List.of(decision), ""));
+        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW);
+
+        Recorded recorded = reviews.review(group, review(Verdict.IGNORE));
+
+        assertThat(reviews.versions("a", 420, ids.get(420)))
+                .extracting(made -> made.review().verdict())
+                .containsExactly(Verdict.FAULT);
+        assertThat(recorded.reviewed()).isEqualTo(449);
+        assertThat(recorded.leftOut()).extracting(Waiting::pcsId).containsExactly(ids.get(420));
+        assertThat(waiting()).isEmpty();
+    }
+
+    @Test
+    void review_ofAnAcceptedOrUnknownCertificate_changesNothing() {
+        String accepted = record.add("a", 1, "accepted", "", NOW);
+
+        assertThatThrownBy(() -> reviews.review(new Reviewed.Ids(List.of(accepted)), review(Verdict.FAULT)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("the certificate " + accepted + " was accepted, so there is nothing to review");
+        assertThat(reviews.review(new Reviewed.Ids(List.of("0".repeat(64))), review(Verdict.FAULT))
+                        .reviewed())
+                .isZero();
+        assertThat(reviews.reviewed(null)).isEmpty();
+    }
+
+    @Test
+    void review_withTooLongANote_isRefused() {
+        assertThatThrownBy(() -> new Review(Verdict.FAULT, "x".repeat(1_001), "anna", NOW.toString()))
+                .hasMessage("note has 1001 characters; write at most 1000");
+    }
+
+    @Test
+    void review_groupBehindManyOthers_isFound_andALargeGroupIsReviewedWhole() {
+        String older = record.add("a", 0, "rejected", TOLERANCE, NOW.minusSeconds(9_000));
+        for (int i = 1; i <= 2_300; i++) {
+            record.add("a", i, "rejected", TOLERANCE, NOW.minusSeconds(i));
+        }
+        Instant until = NOW.minusSeconds(8_000);
+
+        assertThat(reviews.review(
+                                new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, until),
+                                review(Verdict.FAULT))
+                        .reviewed())
+                .isOne();
+        assertThat(reviews.versions("a", 0, older)).hasSize(1);
+        assertThat(reviews.review(
+                                new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW),
+                                review(Verdict.FAULT))
+                        .reviewed())
+                .isEqualTo(2_300);
+    }
+
+    @Test
+    void severalPages_areFoundAndReviewed() {
+        for (int i = 0; i < 450; i++) {
+            record.add("a", i, "escalated", "regime mismatch: " + i, NOW.minusSeconds(i));
+        }
+
+        assertThat(waiting()).hasSize(450);
+        assertThat(reviews.review(
+                                new Reviewed.Group("a", "regime mismatch", Instant.MIN, NOW), review(Verdict.EXPECTED))
+                        .reviewed())
+                .isEqualTo(450);
+        assertThat(waiting()).isEmpty();
+        assertThat(reviews.reviewed(null)).hasSize(450);
+    }
+
+    @Test
+    void metrics_countWaitingAndOverdue() {
+        record.add("a", 1, "rejected", TOLERANCE, NOW.minus(Duration.ofHours(25)));
+        record.add("a", 2, "rejected", TOLERANCE, NOW.minus(Duration.ofHours(23)));
+        reviews.start();
+
+        await().atMost(Duration.ofSeconds(60)).untilAsserted(() -> {
+            assertThat(metrics.read().sum("flk_review_waiting")).isEqualTo(2);
+            assertThat(metrics.read().sum("flk_review_overdue")).isEqualTo(1);
+        });
+    }
+}

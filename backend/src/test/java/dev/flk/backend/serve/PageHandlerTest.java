@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.serve.BackendServer.Readiness.Component;
+import dev.flk.backend.serve.HttpConfig.Login;
+import dev.flk.backend.serve.HttpConfig.Operators;
+import dev.flk.backend.sessions.SessionAccess;
+import dev.flk.backend.sessions.SessionConfig;
+import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.sessions.Sessions;
+import dev.flk.backend.sessions.StateSessions;
+import dev.flk.backend.state.MemoryEngine;
+import dev.flk.program.config.Secret;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateKey;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Tests of the page for operators, on a real server whose sessions are in memory. */
+final class PageHandlerTest {
+    private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    @RegisterExtension
+    private final ServerFixture server = new ServerFixture();
+
+    private final HttpClient client = HttpClient.newHttpClient();
+    private volatile Instant now = ServerFixture.NOW;
+    private StateEngine engine;
+
+    @BeforeEach
+    void start() {
+        engine = MemoryEngine.started(() -> now);
+    }
+
+    @AfterEach
+    void close() {
+        if (server.sessions != null) {
+            server.sessions.close();
+        }
+        engine.close();
+    }
+
+    private SessionStorage withSessions() {
+        SessionAccess access = new SessionAccess(
+                Signatures.anyOf(SignatureCheck.hmac(List.of("secret"))),
+                (token, namespace, prefix, writes) -> Optional.empty(),
+                () -> now);
+        SessionStorage storage = new StateSessions(engine, CONFIG.ttl(), () -> now);
+        server.sessions = Sessions.start(storage, access, CONFIG, server.sessionMetrics);
+        return storage;
+    }
+
+    private void report(SessionStorage storage, String agent, String json) {
+        assertThat(storage.put(agent, json, 0)).succeedsWithin(PATIENCE);
+    }
+
+    private HttpResponse<String> get(String target, String... headers) throws IOException, InterruptedException {
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + target));
+        if (headers.length > 0) {
+            request.headers(headers);
+        }
+        return client.send(request.build(), BodyHandlers.ofString());
+    }
+
+    @Test
+    void shard_timeOutOfRange_is400() throws Exception {
+        for (String time : List.of("-1000000000-01-01T00:00:00Z", "%2B10000-01-01T00:00:00Z")) {
+            assertThat(get("/ui/shard?name=a&from=" + time).statusCode()).isEqualTo(400);
+        }
+    }
+
+    @Test
+    void root_redirectsToThePage() throws Exception {
+        HttpResponse<String> answer = get("/");
+
+        assertThat(answer.statusCode()).isEqualTo(302);
+        assertThat(answer.headers().firstValue("Location")).contains("/ui");
+    }
+
+    @Test
+    void now_everythingWorks_saysSoAndLoadsNothingFromOtherHosts() throws Exception {
+        HttpResponse<String> answer = get("/ui");
+
+        assertThat(answer.statusCode()).isEqualTo(200);
+        assertThat(answer.body())
+                .contains("This backend sees no problem.")
+                .contains("<script src=\"/ui/htmx.js\" defer>", "<script src=\"/ui/page.js\" defer>")
+                .doesNotContain("style=", "http://", "https://", "onclick");
+        assertThat(answer.headers().firstValue("Content-Security-Policy").orElseThrow())
+                .startsWith("default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';");
+        assertThat(get("/ui/page.js").body()).contains("EventSource");
+        assertThat(get("/ui/htmx.js").body()).contains("htmx");
+        assertThat(get("/ui/page.css").body()).contains("prefers-color-scheme: dark");
+    }
+
+    @Test
+    void now_componentIsNotReady_saysWhatToDo() throws Exception {
+        server.components = List.of(
+                new Component("log", true, "up"),
+                new Component("dedup", false, "can't connect to <redis>"),
+                new Component("state", false, "starting", false));
+
+        assertThat(get("/ui").body())
+                .contains("The deduplication store is not ready: can't connect to &lt;redis", "Run flk backend health")
+                .contains("The state is not ready: starting.")
+                .doesNotContain("The log");
+    }
+
+    @Test
+    void agents_silentFirst_thenByTheOrder() throws Exception {
+        SessionStorage storage = withSessions();
+        now = ServerFixture.NOW.minus(CONFIG.silentAfter());
+        report(storage, "a-old", "{\"pending\":1}");
+        now = ServerFixture.NOW;
+        report(storage, "b-few", "{\"pending\":3,\"oldest_pending_seconds\":200,\"version\":\"1.2\",\"host\":\"h\"}");
+        report(storage, "c-many", "{\"pending\":700,\"breaker_open\":true}");
+        report(storage, "c-many/note", "{}");
+
+        String page = get("/ui/agents?order=backlog").body();
+
+        assertThat(page.substring(page.indexOf("<tbody>")))
+                .containsSubsequence("a-old", "silent", "c-many", "can't deliver", "b-few", "3 min");
+        assertThat(page).doesNotContain("c-many/note");
+        assertThat(get("/ui/agents?prefix=b").body()).contains("b-few").doesNotContain("c-many");
+    }
+
+    @Test
+    void agents_hostileText_isEscaped() throws Exception {
+        SessionStorage storage = withSessions();
+        String hostile = "<script>alert(1)</script>\\\"'`&";
+        report(storage, "a<b>\"'&", "{\"host\":\"" + hostile + "\",\"version\":\"" + hostile + "\"}");
+
+        String page = get("/ui/agents").body()
+                + get("/ui/agents?prefix=%22%3E%3Cscript%3E").body();
+
+        assertThat(page).contains("&lt;script").doesNotContain("<script>", "a<b>");
+    }
+
+    @Test
+    void agents_withoutSessionsOrWithoutStore_saysWhy() throws Exception {
+        assertThat(get("/ui/agents").body()).contains("This backend has no sessions of agents.");
+        withSessions();
+        assertThat(get("/ui/agents").body()).contains("No agent reports to this backend.");
+        engine.close();
+
+        HttpResponse<String> answer = get("/ui/agents");
+
+        assertThat(answer.statusCode()).isEqualTo(503);
+        assertThat(answer.body()).contains("The data for this view can't be read now: the state engine is closed.");
+    }
+
+    @Test
+    void shards_withoutRecord_saysWhy() throws Exception {
+        assertThat(get("/ui/shards").body()).contains("This backend has no record of outcomes.");
+        assertThat(get("/ui/shard?name=a").body()).contains("This backend has no record of outcomes.");
+    }
+
+    @Test
+    void wrongQuery_saysWhatIsWrong() throws Exception {
+        HttpResponse<String> answer = get("/ui/agents?sort=name");
+
+        assertThat(answer.statusCode()).isEqualTo(400);
+        assertThat(answer.body()).contains("unknown parameter, sort", "Correct it, or choose a view above.");
+    }
+
+    @Test
+    void search_agent_redirectsToIt_otherText_saysWhatCanBeFound() throws Exception {
+        report(withSessions(), "pump 7", "{}");
+
+        assertThat(get("/ui/search?q=pump%207").headers().firstValue("Location"))
+                .contains("/ui/agents?prefix=pump%207");
+
+        HttpResponse<String> nothing = get("/ui/search?q=%3Cb%3E%26%22");
+        assertThat(nothing.statusCode()).isEqualTo(404);
+        assertThat(nothing.body())
+                .contains(
+                        "called “&lt;b&gt;&amp;\"”",
+                        "/ui/shards?prefix=%3Cb%3E%26%22",
+                        "Not everything can be searched now")
+                .doesNotContain("<b>");
+        assertThat(get("/ui/search?q=" + "%0A".repeat(3)).statusCode()).isEqualTo(404);
+        assertThat(get("/ui/certificate?id=x").body()).contains("id is not 64 lower-case hex digits");
+    }
+
+    @Test
+    void state_linksFromNamespacesToTheVersionsOfAKey() throws Exception {
+        assertThat(get("/ui/state").body()).contains("This backend has no state of agents.");
+        server.state = engine;
+        StateKey key = new StateKey("shop", "agent/1", "a b");
+        for (String json : List.of("{\"price\":1,\"name\":\"<b>\"}", "{\"price\":2,\"name\":\"<b>\"}")) {
+            assertThat(engine.apply("test", List.of(engine.write(key, json, Operation.ANY_VERSION)), ""))
+                    .succeedsWithin(PATIENCE);
+        }
+
+        assertThat(get("/ui/state").body()).contains("<a href=\"/ui/state?namespace=shop\">shop</a>");
+        assertThat(get("/ui/state?namespace=shop").body())
+                .contains("<a href=\"/ui/state?namespace=shop&amp;agent=agent%2F1\">agent/1</a>");
+        String keyAddress = "/ui/state?namespace=shop&agent=agent%2F1&key=a%20b";
+        assertThat(get("/ui/state?namespace=shop&agent=agent%2F1").body())
+                .contains(keyAddress.replace("&", "&amp;"), "<td>2</td>");
+        assertThat(get(keyAddress).body())
+                .contains("Version 1 and version 2", "<tr class=\"changed\">", "\"price\" : 1,", "\"price\" : 2,")
+                .contains("<tr class=\"same\">", "&lt;b")
+                .doesNotContain("<b>");
+        assertThat(get(keyAddress + "&version=1").body()).contains("<h2>Version 1</h2>");
+        assertThat(get("/ui/state?namespace=shop&events=on").body())
+                .containsSubsequence("<th scope=\"row\">2</th>", "\"price\":2", "<th scope=\"row\">1</th>");
+        assertThat(get("/ui/state?namespace=other&events=on").body())
+                .contains("No change to this place is among the changes that were examined.");
+        assertThat(get("/ui/state?namespace=shop&agent=x&key=y").body()).contains("The state has no such key.");
+        assertThat(get("/ui/state?namespace=%20").statusCode()).isEqualTo(400);
+    }
+
+    @Test
+    @Timeout(60)
+    void events_openPage_isNotified() throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/ui/events"))
+                .build();
+        try (Stream<String> lines = client.send(request, BodyHandlers.ofLines()).body()) {
+            assertThat(lines.anyMatch("event: changed"::equals)).isTrue();
+        }
+    }
+
+    @Test
+    void login_isRequired() throws Exception {
+        server.login(new Login("operator", new Secret("secret")));
+
+        HttpResponse<String> refused = get("/ui");
+        assertThat(refused.statusCode()).isEqualTo(401);
+        assertThat(refused.headers().firstValue("WWW-Authenticate")).isPresent();
+        assertThat(refused.body()).contains("This page is for operators of the backend.");
+        assertThat(get("/ui/agents").statusCode()).isEqualTo(401);
+        assertThat(get("/ui", "Authorization", "Basic b3BlcmF0b3I6c2VjcmV0").statusCode())
+                .isEqualTo(200);
+    }
+
+    @Test
+    void publicAddress_requiresALogin() {
+        Operators anyone = new Operators(null, Set.of(), true);
+        Operators known = new Operators(new Login("operator", new Secret("secret")), Set.of(), true);
+        assertThat(guard("127.0.0.1", anyone).isSafe()).isTrue();
+        assertThat(guard("::1", anyone).isSafe()).isTrue();
+        assertThat(guard("0.0.0.0", anyone).isSafe()).isFalse();
+        assertThat(guard("0.0.0.0", known).isSafe()).isTrue();
+    }
+
+    private OperatorGuard guard(String bindAddress, Operators operators) {
+        return new OperatorGuard(bindAddress, operators, server.operatorRefusals, 1);
+    }
+}

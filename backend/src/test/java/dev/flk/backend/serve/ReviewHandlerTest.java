@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.operate.cli.CommandLineProgram;
+import dev.flk.backend.outcomes.record.MemoryRecord;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.Review;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
+import dev.flk.backend.serve.HttpConfig.Login;
+import dev.flk.program.cli.Json;
+import dev.flk.program.config.Secret;
+import dev.flk.state.Operation;
+import dev.flk.state.StateKey;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Tests of reviews over HTTP: the API and the forms of the page. */
+final class ReviewHandlerTest {
+    private static final String REASON = "D_hat out of tolerance: claimed=1.4000";
+
+    @RegisterExtension
+    private final ServerFixture server = new ServerFixture();
+
+    private final HttpClient client = HttpClient.newHttpClient();
+    private final MemoryRecord record = new MemoryRecord();
+
+    @BeforeEach
+    void start() {
+        server.record = record.outcomes();
+        server.reviews = new Reviews(
+                record.outcomes(),
+                record.engine(),
+                Duration.ofDays(1),
+                () -> ServerFixture.NOW,
+                new ReviewMetrics(server.metrics));
+    }
+
+    @AfterEach
+    void close() {
+        record.close();
+    }
+
+    private String rejected(int epoch) {
+        return record.add("pump <7>", epoch, "rejected", REASON, ServerFixture.NOW.minusSeconds(epoch));
+    }
+
+    private HttpResponse<String> send(String method, String target, String body, String... headers)
+            throws IOException, InterruptedException {
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + target))
+                .method(method, body.isEmpty() ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
+        if (headers.length > 0) {
+            request.headers(headers);
+        }
+        return client.send(request.build(), BodyHandlers.ofString());
+    }
+
+    private String put(String body, String... headers) throws IOException, InterruptedException {
+        HttpResponse<String> answer = send("PUT", "/v1/reviews", body, headers);
+        return answer.statusCode() + " " + answer.body();
+    }
+
+    @Test
+    void put_removesACertificateFromTheList() throws Exception {
+        String first = rejected(1);
+        String second = rejected(2);
+        assertThat(send("GET", "/v1/reviews", "").body().lines())
+                .hasSize(2)
+                .first()
+                .asString()
+                .contains("\"pcs_id\":\"" + first + "\"", "\"shard_id\":\"pump <7>\"");
+
+        assertThat(put("{\"ids\":[\"" + first + "\"],\"verdict\":\"fault\",\"note\":\"worn\",\"author\":\"anna\"}"))
+                .isEqualTo("200 {\"reviewed\":1}");
+
+        assertThat(send("GET", "/v1/reviews?state=waiting", "").body().lines())
+                .singleElement()
+                .asString()
+                .contains(second);
+        HttpResponse<String> reviewed = send("GET", "/v1/reviews?state=reviewed&limit=1", "");
+        assertThat(reviewed.body())
+                .isEqualTo("{\"shard_id\":\"pump <7>\",\"pcs_id\":\"" + first
+                        + "\",\"version\":1,\"verdict\":\"fault\",\"note\":\"worn\",\"author\":\"anna\",\"at\":\""
+                        + ServerFixture.NOW + "\"}\n");
+        String cursor = reviewed.headers().firstValue("X-Flk-Cursor").orElseThrow();
+        HttpResponse<String> rest = send("GET", "/v1/reviews?state=reviewed&cursor=" + cursor, "");
+        assertThat(rest.body()).isEmpty();
+        assertThat(rest.headers().firstValue("X-Flk-Cursor")).isEmpty();
+    }
+
+    /**
+     * Adds more certificates than a group review writes in one commit, and reviews the oldest in its first commit.
+     *
+     * @return the id of the oldest
+     */
+    private String reviewedMeanwhile(int firstEpoch) {
+        String oldest = "";
+        for (int epoch = firstEpoch; epoch < firstEpoch + 201; epoch++) {
+            oldest = rejected(epoch);
+        }
+        StateKey key = RecordedOutcomes.key(Reviews.NAMESPACE, "pump <7>", firstEpoch + 200, oldest);
+        Operation decision = record.engine()
+                .write(
+                        key,
+                        Json.line(new Review(Review.Verdict.FAULT, "", "anna", ServerFixture.NOW.toString())),
+                        Operation.ANY_VERSION);
+        record.beforeNextCommit(() -> record.engine().apply("test", List.of(decision), ""));
+        return oldest;
+    }
+
+    @Test
+    void group_reviewedByOthersMeanwhile_isReported() throws Exception {
+        String until = ServerFixture.NOW.toString();
+        String group = "{\"shard\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"until\":\"" + until
+                + "\",\"verdict\":\"ignore\"}";
+        String first = reviewedMeanwhile(1_000);
+        assertThat(put(group)).isEqualTo("200 {\"reviewed\":200,\"left_out\":1,\"left_out_ids\":[\"" + first + "\"]}");
+
+        String second = reviewedMeanwhile(2_000);
+        assertThat(review(
+                        Map.of(),
+                        0,
+                        "set",
+                        "--verdict",
+                        "ignore",
+                        "--shard",
+                        "pump <7>",
+                        "--reason",
+                        "D_hat out of tolerance",
+                        "--until",
+                        until))
+                .isEqualTo(
+                        "200 certificates reviewed, 1 left out, which others reviewed meanwhile:\n  " + second + "\n");
+
+        reviewedMeanwhile(3_000);
+        String page = send("GET", "/ui/review", "").body();
+        HttpResponse<String> answer = send(
+                "POST",
+                "/ui/review",
+                "token=" + field(page, "token") + "&shard=pump%20%3C7%3E&reason=D_hat%20out%20of%20tolerance&until="
+                        + until + "&verdict=ignore");
+        String target = answer.headers().firstValue("Location").orElseThrow();
+        assertThat(send("GET", target, "").body())
+                .contains("200 certificates were reviewed. 1 left out, which others reviewed meanwhile.");
+    }
+
+    @Test
+    void put_invalidBody_namesTheProblem() throws Exception {
+        String id = rejected(1);
+        String accepted = record.add("pump <7>", 9, "accepted", "", ServerFixture.NOW);
+
+        assertThat(put("{")).isEqualTo("400 {\"error\":\"the body is not JSON\"}");
+        assertThat(put("null")).isEqualTo("400 {\"error\":\"the body is not a review: it is null\"}");
+        assertThat(put("{\"ids\":[null],\"verdict\":\"fault\"}")).contains("each of 64 lower-case hex digits");
+        assertThat(put("{\"ids\":3}"))
+                .isEqualTo("400 {\"error\":\"the body is not a review: a member has a wrong type\"}");
+        assertThat(put("{\"id\":\"" + id + "\"}")).startsWith("400 ").contains("unknown member, id; the members are");
+        assertThat(put("{\"ids\":[\"" + id + "\"]}")).contains("verdict is not one of expected, fault, ignore");
+        assertThat(put("{\"ids\":[\"x\"],\"verdict\":\"fault\"}")).contains("each of 64 lower-case hex digits");
+        assertThat(put("{\"shard\":\"a\",\"verdict\":\"fault\"}"))
+                .contains("give either ids, or shard, reason and until");
+        assertThat(put("{\"shard\":\"a\",\"reason\":\"b\",\"until\":\"now\",\"verdict\":\"fault\"}"))
+                .contains("from or until is not a time");
+        assertThat(put("{\"ids\":[\"" + accepted + "\"],\"verdict\":\"fault\"}"))
+                .startsWith("400 ")
+                .contains("was accepted, so there is nothing to review");
+        assertThat(put("{\"shard\":\"a\",\"reason\":\"b\",\"until\":\"2026-01-09T10:30:45Z\",\"verdict\":\"fault\"}"))
+                .isEqualTo("404 {\"error\":\"no such certificate waits for a review\"}");
+    }
+
+    @Test
+    void put_fromAPageOfAnotherSite_isRefused() throws Exception {
+        String body = "{\"ids\":[\"" + rejected(1) + "\"],\"verdict\":\"ignore\"}";
+
+        assertThat(put(body, "Sec-Fetch-Site", "cross-site")).startsWith("403 ");
+        assertThat(put(body, "Sec-Fetch-Site", "same-site")).startsWith("403 ");
+        assertThat(put(body, "Origin", "http://evil.example")).startsWith("403 ");
+        assertThat(server.connect()
+                        .send("PUT /v1/reviews HTTP/1.1\nHost: rebound.example\nContent-Length: " + body.length()
+                                + "\n\n" + body)
+                        .read()
+                        .status())
+                .isEqualTo(403);
+        assertThat(put(body, "Sec-Fetch-Site", "same-origin", "Origin", "http://127.0.0.1:" + server.port()))
+                .startsWith("200 ");
+    }
+
+    @Test
+    void login_isRequired_andIsTheAuthor() throws Exception {
+        server.login(new Login("operator", new Secret("secret")));
+        String body = "{\"ids\":[\"" + rejected(1) + "\"],\"verdict\":\"ignore\"}";
+
+        assertThat(put(body)).startsWith("401 ");
+        assertThat(send("GET", "/v1/reviews", "").statusCode()).isEqualTo(401);
+        assertThat(put(body, "Authorization", "Basic b3BlcmF0b3I6c2VjcmV0")).startsWith("200 ");
+        assertThat(record.engine().reads().values(Reviews.NAMESPACE, "", null))
+                .singleElement()
+                .satisfies(each -> assertThat(each.version().json()).contains("\"author\":\"operator\""));
+    }
+
+    @Test
+    void command_listsAndReviews_withTheLogin() throws Exception {
+        server.login(new Login("operator", new Secret("secret of operators")));
+        String first = rejected(1);
+        String second = rejected(2);
+        Map<String, String> login = Map.of("METRICS_USER", "operator", "METRICS_PASS", "secret of operators");
+
+        assertThat(review(login, 0, "list"))
+                .contains("pump <7>", REASON, first.substring(0, 12), second.substring(0, 12));
+        assertThat(review(login, 0, "set", first, "--verdict", "fault", "--note", "worn"))
+                .isEqualTo("1 certificate reviewed\n");
+        assertThat(review(login, 0, "list", "--reviewed"))
+                .contains(first.substring(0, 12), "fault", "operator", "worn")
+                .doesNotContain(second.substring(0, 12));
+        assertThat(review(
+                        login,
+                        0,
+                        "set",
+                        "--verdict",
+                        "ignore",
+                        "--shard",
+                        "pump <7>",
+                        "--reason",
+                        "D_hat out of tolerance",
+                        "--until",
+                        ServerFixture.NOW.toString(),
+                        "--json"))
+                .isEqualTo("{\"reviewed\":1}\n");
+        assertThat(review(login, 0, "list")).isEqualTo("no certificate waits for a review\n");
+        assertThat(review(login, 1, "set", "x", "--verdict", "fault"))
+                .startsWith("flk-backend: the backend answered 400: ids is not a list of 1 to ");
+        assertThat(review(Map.of(), 1, "list"))
+                .contains("the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
+    }
+
+    /** Runs {@code flk-backend review} and returns its output. */
+    private String review(Map<String, String> environment, int exitCode, String... args) throws IOException {
+        StringWriter printed = new StringWriter();
+        PrintWriter out = new PrintWriter(printed);
+        List<String> command = new ArrayList<>(List.of("review"));
+        command.addAll(List.of(args));
+        command.addAll(List.of("--url", "http://127.0.0.1:" + server.port()));
+
+        int ended = new CommandLineProgram(environment, (config, again) -> {}, out, out)
+                .run(command.toArray(String[]::new));
+
+        assertThat(ended).as(printed.toString()).isEqualTo(exitCode);
+        return printed.toString();
+    }
+
+    @Test
+    void page_reviewsAGroup_andShowsTheReviewOfACertificate() throws Exception {
+        String id = rejected(1);
+        rejected(2);
+        String page = send("GET", "/ui/review", "").body();
+        assertThat(page).contains("2 certificates wait for a review.", "pump &lt;7", "Review all 2");
+        String form = "token=" + field(page, "token") + "&shard=pump%20%3C7%3E&reason="
+                + URLEncoder.encode(field(page, "reason"), StandardCharsets.UTF_8) + "&until=" + field(page, "until")
+                + "&verdict=expected&note=%3Cb%3E&author=";
+
+        HttpResponse<String> answer = send("POST", "/ui/review", form);
+
+        assertThat(answer.statusCode()).isEqualTo(303);
+        String target = answer.headers().firstValue("Location").orElseThrow();
+        assertThat(send("GET", target, "").body())
+                .contains("2 certificates were reviewed.", "No certificate waits for a review.");
+        assertThat(send("GET", "/ui/certificate?id=" + id, "").body())
+                .contains("<strong>expected</strong>: &lt;b", "– local, ")
+                .doesNotContain("<b>");
+    }
+
+    @Test
+    void page_formWithoutTheToken_isRefused() throws Exception {
+        String form = "&id=" + rejected(1) + "&verdict=expected&note=&author=";
+
+        assertThat(send("POST", "/ui/review", "token=guess" + form).statusCode())
+                .isEqualTo(403);
+        assertThat(send("POST", "/ui/review", form.substring(1)).statusCode()).isEqualTo(403);
+        String token = field(send("GET", "/ui/review", "").body(), "token");
+        assertThat(send("POST", "/ui/review", "token=" + token + form, "Sec-Fetch-Site", "cross-site")
+                        .statusCode())
+                .isEqualTo(403);
+        assertThat(send("POST", "/ui/review", "token=" + token + form.replace("expected", ""))
+                        .body())
+                .contains("verdict is not one of");
+        assertThat(send("POST", "/ui/review", "token=" + token + form).statusCode())
+                .isEqualTo(303);
+    }
+
+    private static String field(String page, String name) {
+        Matcher field =
+                Pattern.compile("name=\"" + name + "\" value=\"([^\"]*)\"").matcher(page);
+        assertThat(field.find()).as(name).isTrue();
+        return field.group(1);
+    }
+}

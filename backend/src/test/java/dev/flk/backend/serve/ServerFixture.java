@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve;
+
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.ingest.RefusedSubmissions;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.serve.BackendServer.Readiness.Component;
+import dev.flk.backend.serve.HttpConfig.Login;
+import dev.flk.backend.sessions.SessionMetrics;
+import dev.flk.backend.sessions.Sessions;
+import dev.flk.http.ServerLoad;
+import dev.flk.http.testing.RawClient;
+import dev.flk.http.testing.RawClient.Reply;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.ScrapedText;
+import dev.flk.state.StateEngine;
+import dev.flk.verification.Policy;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/** A server on a free port with a scripted ingest. The server and all its clients are closed after each test. */
+final class ServerFixture implements AfterEachCallback {
+    static final Instant NOW = Instant.parse("2026-01-09T10:30:45Z");
+    static final int MAX_BODY_BYTES = 1000;
+    static final int MAX_BATCH_LINES = 5;
+    static final int MAX_BATCH_BYTES = 3000;
+    private static final Duration LONG = Duration.ofMinutes(10);
+
+    final ScriptedIngest ingest = new ScriptedIngest();
+    final Metrics metrics = new Metrics("test");
+    private final HttpMetrics httpMetrics = new HttpMetrics(metrics, new RefusedSubmissions(metrics));
+    final OperatorRefusals operatorRefusals = new OperatorRefusals(metrics, () -> this.refusalNanos);
+    /** The time by which the limit on refused requests of operators recovers. */
+    volatile long refusalNanos;
+
+    volatile List<Component> components = List.of(new Component("log", true, "open"));
+
+    final SessionMetrics sessionMetrics = new SessionMetrics(metrics);
+    /** The sessions to serve; null for none. */
+    volatile Sessions sessions;
+
+    /** The record to serve, and the reviews of its outcomes; null for none. */
+    volatile RecordedOutcomes record;
+
+    volatile Reviews reviews;
+    /** The state to show; null for none. */
+    volatile StateEngine state;
+
+    private Duration headerTimeout = LONG;
+    private long heapBytes = Runtime.getRuntime().maxMemory();
+    private Limits limits;
+    private Limits.Sizes limitSizes = new Limits.Sizes(BigDecimal.TEN, 10, null, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
+    private Login login;
+    private Set<String> hosts = Set.of("h");
+    private Supplier<SSLEngine> tls;
+    private final List<RawClient> clients = new ArrayList<>();
+    private BackendServer server;
+    private int port;
+
+    ServerFixture headerTimeout(Duration timeout) {
+        headerTimeout = timeout;
+        return this;
+    }
+
+    ServerFixture limits(Limits.Sizes sizes) {
+        limitSizes = sizes;
+        return this;
+    }
+
+    /** Sets the heap size, a quarter of which is for bodies and an eighth for answers. */
+    ServerFixture heap(long bytes) {
+        heapBytes = bytes;
+        return this;
+    }
+
+    ServerFixture login(Login login) {
+        this.login = login;
+        return this;
+    }
+
+    /** Sets the names under which operators' paths are served without a login. */
+    ServerFixture hosts(String... names) {
+        hosts = Set.of(names);
+        return this;
+    }
+
+    ServerFixture tls(Supplier<SSLEngine> engines) {
+        tls = engines;
+        return this;
+    }
+
+    /** Returns the port of the server, and starts the server if necessary. */
+    int port() throws IOException {
+        if (server == null) {
+            var config = new HttpConfig(
+                    0,
+                    "127.0.0.1",
+                    MAX_BODY_BYTES,
+                    MAX_BATCH_LINES,
+                    MAX_BATCH_BYTES,
+                    1000,
+                    1000,
+                    headerTimeout,
+                    LONG,
+                    LONG,
+                    new HttpConfig.Operators(login, hosts, true));
+            server = new BackendServer(
+                    new BackendServer.Parts(
+                            config,
+                            ingest,
+                            () -> components,
+                            () -> new Features(
+                                    Optional.ofNullable(record),
+                                    Optional.ofNullable(reviews),
+                                    Optional.empty(),
+                                    Optional.ofNullable(state),
+                                    Optional.ofNullable(sessions)),
+                            sessionMetrics,
+                            metrics,
+                            httpMetrics,
+                            operatorRefusals,
+                            Policy.defaults(),
+                            () -> NOW,
+                            System::nanoTime,
+                            Duration.ofSeconds(20)),
+                    false,
+                    tls,
+                    limits(),
+                    heapBytes);
+            port = server.start();
+        }
+        return port;
+    }
+
+    /** Returns the resources that all connections of the server use. */
+    ServerLoad load() throws IOException {
+        port();
+        return server.server().load();
+    }
+
+    Limits limits() {
+        if (limits == null) {
+            limits = new Limits(limitSizes, System::nanoTime, metrics);
+        }
+        return limits;
+    }
+
+    RawClient connect() throws IOException {
+        RawClient client = new RawClient(port());
+        clients.add(client);
+        return client;
+    }
+
+    Reply get(String path, String... headers) throws IOException {
+        String more = headers.length == 0 ? "" : String.join("\n", headers) + "\n";
+        return connect()
+                .send("GET " + path + " HTTP/1.1\nHost: h\n" + more + "\n")
+                .read();
+    }
+
+    Reply submit(String body) throws IOException {
+        return connect().post("/v1/pcs/submit", body).read();
+    }
+
+    Reply batch(String body) throws IOException {
+        return connect().post("/v1/pcs/batch", body).read();
+    }
+
+    /** Returns the value of the sample whose line starts with {@code name}. */
+    String sample(String name) {
+        String text = ScrapedText.text(metrics);
+        return text.lines()
+                .filter(line -> line.startsWith(name + " "))
+                .findFirst()
+                .orElseThrow()
+                .substring(name.length() + 1);
+    }
+
+    void awaitConnections(int n) {
+        await().until(() -> sample("flk_http_connections").equals(n + ".0"));
+    }
+
+    /** Blocks until every connection is closed. */
+    void awaitNoConnections() {
+        awaitConnections(0);
+    }
+
+    void closeClients() throws IOException {
+        for (RawClient client : clients) {
+            client.close();
+        }
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) throws IOException {
+        closeClients();
+        if (server != null) {
+            server.close();
+        }
+    }
+}

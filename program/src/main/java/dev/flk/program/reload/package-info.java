@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A reader for files that the configuration or an option of a command names, and fingerprints and a watching thread for
+ * files that are read again when they change. This package does not know the content of the files.
+ */
+@NullMarked
+package dev.flk.program.reload;
+
+import org.jspecify.annotations.NullMarked;
