@@ -15,6 +15,8 @@ import com.tngtech.archunit.library.Architectures;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
+import dev.flk.backend.ingest.RefusedSubmissions;
+import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -136,7 +138,12 @@ class ArchitectureTest {
                 .resideInAPackage(ROOT + ".serve..")
                 .should()
                 .onlyAccessClassesThat(not(resideInAnyPackage(ROOT + ".ingest..", ROOT + ".outcomes", "dev.flk.wal.."))
-                        .or(belongToAnyOf(Ingest.class, Outcome.class, Submission.class)))
+                        .or(belongToAnyOf(
+                                        Ingest.class,
+                                        Outcome.class,
+                                        Submission.class,
+                                        RefusedSubmissions.class,
+                                        RejectReason.class)))
                 .check(BACKEND);
     }
 
