@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.DedupStore.StoredOutcome;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
-import dev.flk.backend.testing.DirectoryTree;
+import dev.flk.testkit.DirectoryTree;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

@@ -13,7 +13,7 @@ import dev.flk.backend.dedup.postgres.PostgresStore;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresConfig;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;

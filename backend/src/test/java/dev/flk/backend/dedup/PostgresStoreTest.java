@@ -9,7 +9,7 @@ import dev.flk.backend.dedup.DedupStore.StoreUnavailableException;
 import dev.flk.backend.dedup.postgres.PostgresStore;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.PoolMetrics.Pool;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;

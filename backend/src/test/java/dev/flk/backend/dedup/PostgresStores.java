@@ -3,8 +3,8 @@ package dev.flk.backend.dedup;
 
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConfig.TimeLimit;
-import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.config.Secret;
+import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 
 /** Configurations for stores on the Postgres servers of the tests. */

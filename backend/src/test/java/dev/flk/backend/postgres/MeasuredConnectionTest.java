@@ -10,7 +10,7 @@ import com.zaxxer.hikari.HikariDataSource;
 import dev.flk.backend.dedup.PostgresStores;
 import dev.flk.backend.metrics.Metrics;
 import dev.flk.backend.postgres.PoolMetrics.Pool;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;

@@ -13,7 +13,7 @@ import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresCheck.Finding;
 import dev.flk.backend.postgres.PostgresCheck.Grade;
 import dev.flk.backend.postgres.PostgresCheck.Limits;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.testkit.PostgresServer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

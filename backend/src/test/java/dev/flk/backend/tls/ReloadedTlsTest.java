@@ -7,9 +7,9 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.files.ConfiguredFile.InvalidFileException;
 import dev.flk.backend.metrics.Metrics;
-import dev.flk.backend.testing.TestAuthority;
-import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.backend.tls.ReloadedTls.TlsMetrics;
+import dev.flk.testkit.TestAuthority;
+import dev.flk.testkit.TestAuthority.Issued;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -8,7 +8,7 @@ import dev.flk.backend.dedup.PostgresStores;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.postgres.PoolMetrics;
 import dev.flk.backend.postgres.PoolMetrics.Pool;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;

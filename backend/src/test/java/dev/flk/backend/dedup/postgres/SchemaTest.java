@@ -9,7 +9,7 @@ import dev.flk.backend.postgres.PoolMetrics.Pool;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.backend.postgres.Schema;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.testkit.PostgresServer;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.FutureTask;

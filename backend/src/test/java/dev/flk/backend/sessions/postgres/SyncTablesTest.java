@@ -14,7 +14,7 @@ import dev.flk.backend.sessions.postgres.SyncTables.OtherGenerationException;
 import dev.flk.backend.sessions.postgres.SyncTables.SyncException;
 import dev.flk.backend.sessions.postgres.SyncTables.Unwritten;
 import dev.flk.backend.sessions.postgres.SyncTables.Writer;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
