@@ -6,9 +6,9 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
-import dev.flk.backend.testing.FreePort;
 import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.FreePort;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.net.ConnectException;

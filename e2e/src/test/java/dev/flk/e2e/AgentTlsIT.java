@@ -3,9 +3,9 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.testing.FreePort;
-import dev.flk.backend.testing.TestAuthority;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.FreePort;
+import dev.flk.testkit.TestAuthority;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -4,12 +4,12 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.flk.backend.testing.PostgresServer;
-import dev.flk.backend.testing.RedisServer;
-import dev.flk.backend.testing.ServerProcess;
 import dev.flk.certificate.PcsId;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.PostgresServer;
+import dev.flk.testkit.RedisServer;
+import dev.flk.testkit.ServerProcess;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.flk.backend.testing.PostgresServer;
-import dev.flk.backend.testing.RedisServer;
 import dev.flk.e2e.Client.Answer;
+import dev.flk.testkit.PostgresServer;
+import dev.flk.testkit.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

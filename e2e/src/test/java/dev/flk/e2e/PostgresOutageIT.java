@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
-import dev.flk.backend.testing.PostgresServer;
-import dev.flk.backend.testing.ServerProcess;
+import dev.flk.testkit.PostgresServer;
+import dev.flk.testkit.ServerProcess;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
 

@@ -3,9 +3,9 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.testing.RedisServer;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.RedisServer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -4,12 +4,12 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.flk.backend.testing.RedisServer;
 import dev.flk.client.Replay;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.RedisServer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;

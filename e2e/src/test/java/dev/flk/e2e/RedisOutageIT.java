@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
-import dev.flk.backend.testing.RedisServer;
-import dev.flk.backend.testing.ServerProcess;
+import dev.flk.testkit.RedisServer;
+import dev.flk.testkit.ServerProcess;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -3,8 +3,8 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.testing.FreePort;
-import dev.flk.backend.testing.RedisServer;
+import dev.flk.testkit.FreePort;
+import dev.flk.testkit.RedisServer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;

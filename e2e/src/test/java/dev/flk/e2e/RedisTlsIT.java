@@ -3,12 +3,12 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.testing.FreePort;
-import dev.flk.backend.testing.RedisServer;
-import dev.flk.backend.testing.TestAuthority;
-import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.FreePort;
+import dev.flk.testkit.RedisServer;
+import dev.flk.testkit.TestAuthority;
+import dev.flk.testkit.TestAuthority.Issued;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.OutputStream;

@@ -4,11 +4,11 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.testing.PostgresServer;
-import dev.flk.backend.testing.RedisServer;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.message.MessageSigner;
+import dev.flk.testkit.PostgresServer;
+import dev.flk.testkit.RedisServer;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
-import dev.flk.backend.testing.PostgresServer;
 import dev.flk.client.Replay;
 import dev.flk.client.Search;
 import dev.flk.client.StateCallException;
@@ -16,6 +15,7 @@ import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.PostgresServer;
 import io.grpc.CallOptions;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;

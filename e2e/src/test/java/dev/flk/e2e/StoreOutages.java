@@ -3,10 +3,10 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.testing.RedisServer;
-import dev.flk.backend.testing.ServerProcess;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.RedisServer;
+import dev.flk.testkit.ServerProcess;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -4,9 +4,9 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 
-import dev.flk.backend.testing.TestAuthority;
-import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.TestAuthority;
+import dev.flk.testkit.TestAuthority.Issued;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

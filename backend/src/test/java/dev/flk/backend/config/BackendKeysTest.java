@@ -2,10 +2,10 @@
 package dev.flk.backend.config;
 
 import dev.flk.backend.access.keys.KeysFixture;
-import dev.flk.backend.testing.TestAuthority;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.KeysContract;
+import dev.flk.testkit.TestAuthority;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.stores.StoreUnavailableException;
-import dev.flk.backend.testing.DirectoryTree;
+import dev.flk.testkit.DirectoryTree;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

@@ -7,9 +7,9 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.postgres.PostgresStore;
 import dev.flk.backend.stores.StoreUnavailableException;
-import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes;
 
-import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.program.config.Secret;
+import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 
 /** Configurations for stores on the Postgres servers of the tests. */

@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
+import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.backend.access.tls.TlsFiles;
-import dev.flk.backend.testing.TestAuthority;
-import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.http.HttpEvents.TlsFailure;
+import dev.flk.testkit.TestAuthority;
+import dev.flk.testkit.TestAuthority.Issued;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;

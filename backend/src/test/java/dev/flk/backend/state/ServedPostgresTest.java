@@ -7,13 +7,13 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.postgres.PoolMetrics;
-import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.audit.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.state.Committed;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateKey;
+import dev.flk.testkit.PostgresServer;
 import io.grpc.ManagedChannel;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.File;
 import java.io.IOException;
+import java.lang.reflect.Constructor;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +16,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -22,6 +24,10 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,57 +36,94 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 
 /**
  * The contract of a command line for whatever a person types as a path: the command works, or says in a sentence what
- * is wrong. It never prints <em>internal error</em>, the name of a class or a stack trace, and always ends.
+ * is wrong. It never prints <em>internal error</em>, the name of a class or a stack trace, and always ends. Each build
+ * tries a path that Java can't represent everywhere, and another one that differs from argument to argument; the
+ * thorough build tries all.
  */
-public final class TypedPathsContract {
+@Timeout(300)
+public abstract class TypedPathsContract {
     private static final Duration LONGEST_COMMAND = Duration.ofSeconds(30);
     /** Names of classes, and the parts of a stack trace. */
     private static final Pattern INTERNAL = Pattern.compile(
             "(?i)internal error|\\b(java|javax|sun|jdk|picocli|dev\\.flk|io\\.netty)\\.[a-z]+\\.|[a-z]Exception\\b|\\tat ");
 
-    private final Path directory;
-    private final CommandLine commands;
-    private final Program program;
-    private final List<String> problems = new ArrayList<>();
-    private boolean isOnlyEncoding;
-    private int outputs;
+    private static final String NUL = "a NUL";
 
-    /** A program that is run in this process. */
-    @FunctionalInterface
-    public interface Program {
-        /** Runs a command line with these settings; returns its exit code and all output. */
-        Ended run(Map<String, String> settings, String... arguments);
-    }
+    /** An empty directory in which the commands may create files. */
+    @TempDir
+    protected Path directory;
+
+    private final List<String> problems = new ArrayList<>();
+    private final Random random = new Random(1);
+    private boolean isInTheCLocale;
+    private boolean isThorough;
+    private int outputs;
 
     /** The exit code and the output of a command, standard output and standard error together. */
     public record Ended(int exitCode, String output) {}
 
-    /** @param directory an empty directory in which the commands may create files */
-    public TypedPathsContract(Path directory, CommandLine commands, Program program) {
-        this.directory = directory;
-        this.commands = commands;
-        this.program = program;
+    /** Returns the commands of the program. */
+    protected abstract CommandLine commands();
+
+    /** Runs the program in this process. */
+    protected abstract Ended run(Map<String, String> settings, String... arguments);
+
+    /** Returns settings with which commands create files only in the directory. */
+    protected abstract Map<String, String> settings();
+
+    /** Returns the names of all settings. */
+    protected abstract List<String> names();
+
+    /** Returns command lines that read the settings. */
+    protected abstract List<String> readers();
+
+    @Test
+    void arguments_typedPath_worksOrIsExplained() throws Exception {
+        tryArguments();
     }
 
-    /** Types only the names that a locale may be unable to represent. */
-    public TypedPathsContract onlyEncoding() {
-        isOnlyEncoding = true;
-        return this;
+    @Test
+    @Tag("thorough")
+    void arguments_anyPath_worksOrIsExplained() throws Exception {
+        isThorough = true;
+        tryArguments();
     }
 
-    /**
-     * Runs a class with a {@code main} method and this argument in a process with the locale C, in which Java can
-     * represent only names in ASCII. The process must succeed.
-     */
-    public static void assertSucceedsInTheCLocale(Class<?> main, Path directory) throws Exception {
+    @Test
+    void settings_typedPath_worksOrIsExplained() throws Exception {
+        trySettings();
+    }
+
+    @Test
+    @Tag("thorough")
+    void settings_anyPath_worksOrIsExplained() throws Exception {
+        isThorough = true;
+        trySettings();
+    }
+
+    @Test
+    void localeC_typedPath_worksOrIsExplained() throws Exception {
+        tryInTheCLocale("");
+    }
+
+    @Test
+    @Tag("thorough")
+    void localeC_anyPath_worksOrIsExplained() throws Exception {
+        tryInTheCLocale("thorough");
+    }
+
+    /** Runs this test in a process with the locale C, in which Java can represent only names in ASCII. */
+    private void tryInTheCLocale(String how) throws Exception {
         Path out = directory.resolve("out");
         ProcessBuilder command = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-XX:TieredStopAtLevel=1",
                         "-cp",
                         System.getProperty("java.class.path"),
-                        main.getName(),
-                        Files.createDirectory(directory.resolve("typed")).toString())
+                        InTheCLocale.class.getName(),
+                        getClass().getName(),
+                        Files.createDirectory(directory.resolve("typed")).toString(),
+                        how)
                 .redirectErrorStream(true)
                 .redirectOutput(out.toFile());
         command.environment().put("LC_ALL", "C");
@@ -95,11 +138,28 @@ public final class TypedPathsContract {
                 .isZero();
     }
 
-    /** Types each path as the value of each option and parameter of each command without subcommands. */
-    public void assertHoldsForArguments(Map<String, String> settings) throws Exception {
+    /** The process with the locale C. */
+    static final class InTheCLocale {
+        private InTheCLocale() {}
+
+        public static void main(String[] args) throws Exception {
+            Constructor<?> constructor = Class.forName(args[0]).getDeclaredConstructor();
+            constructor.setAccessible(true);
+            TypedPathsContract test = (TypedPathsContract) constructor.newInstance();
+            test.directory = Path.of(args[1]);
+            test.isThorough = args[2].equals("thorough");
+            test.isInTheCLocale = true;
+            test.tryArguments();
+            test.trySettings();
+            System.exit(0);
+        }
+    }
+
+    /** Types paths as the value of each option and parameter of each command without subcommands. */
+    private void tryArguments() throws Exception {
         Map<String, String> paths = paths();
         Set<String> inherited = new HashSet<>();
-        each(commands, new ArrayList<>(), (words, command) -> {
+        each(commands(), new ArrayList<>(), (words, command) -> {
             for (ArgSpec typed : texts(command)) {
                 // an option that many commands inherit is tried on one command of each group
                 if (typed instanceof OptionSpec option
@@ -107,33 +167,46 @@ public final class TypedPathsContract {
                         && !inherited.add(words.get(0) + option.longestName())) {
                     continue;
                 }
-                for (Map.Entry<String, String> path : paths.entrySet()) {
-                    if (!isPath(typed) && !path.getValue().matches("(?s).*[\\x00-\\x1f].*")) {
+                for (String path : tried(paths)) {
+                    if (!isPath(typed) && !paths.get(path).matches("(?s).*[\\x00-\\x1f].*")) {
                         continue; // another text, in which only control characters are unusual
                     }
-                    run(settings, line(words, command, typed, path.getValue()), path.getKey());
+                    run(settings(), line(words, command, typed, paths.get(path)), path);
                 }
             }
         });
         assertThat(problems).isEmpty();
     }
 
-    /** Uses each path as the value of each setting, and as the name of the file with its value. */
-    public void assertHoldsForSettings(Map<String, String> settings, Collection<String> names, String... commandLines)
-            throws Exception {
-        for (String name : names) {
-            for (Map.Entry<String, String> path : paths().entrySet()) {
-                for (String setting : List.of(name, name + "_FILE")) {
-                    Map<String, String> all = new LinkedHashMap<>(settings);
+    /** Uses paths as the value of each setting, and as the name of the file with its value. */
+    private void trySettings() throws Exception {
+        Map<String, String> paths = paths();
+        for (String name : names()) {
+            for (String setting : List.of(name, name + "_FILE")) {
+                for (String path : tried(paths)) {
+                    Map<String, String> all = new LinkedHashMap<>(settings());
                     all.remove(name);
-                    all.put(setting, path.getValue());
-                    for (String line : commandLines) {
-                        run(all, List.of(line.split(" ", -1)), setting + " is " + path.getKey());
+                    all.put(setting, paths.get(path));
+                    for (String line : isThorough ? readers() : List.of(any(readers()))) {
+                        run(all, List.of(line.split(" ", -1)), setting + " is " + path);
                     }
                 }
             }
         }
         assertThat(problems).isEmpty();
+    }
+
+    /** Returns the names of the paths to try next. */
+    private Collection<String> tried(Map<String, String> paths) {
+        if (isThorough) {
+            return paths.keySet();
+        }
+        List<String> others = new ArrayList<>(paths.keySet());
+        return others.remove(NUL) ? List.of(NUL, any(others)) : List.of(any(others));
+    }
+
+    private <T> T any(List<T> all) {
+        return all.get(random.nextInt(all.size()));
     }
 
     private Map<String, String> paths() throws Exception {
@@ -150,7 +223,7 @@ public final class TypedPathsContract {
                     .isZero();
         }
         Map<String, String> paths = new LinkedHashMap<>();
-        paths.put("a NUL", "a\0b");
+        paths.put(NUL, "a\0b");
         paths.put("a long name", "n".repeat(300));
         paths.put("a long path", "/" + "name/".repeat(1_000));
         paths.put("empty", "");
@@ -170,7 +243,7 @@ public final class TypedPathsContract {
         paths.put("half a surrogate pair", directory + "/\uD83C");
         paths.put("control characters", directory + "/a\nb\u001b[31m");
         paths.put("dots", "../../..//./x/..");
-        if (isOnlyEncoding) {
+        if (isInTheCLocale) { // what a locale may be unable to represent
             paths.keySet().retainAll(Set.of("not ASCII", "a lost character", "half a surrogate pair"));
         }
         return paths;
@@ -244,7 +317,7 @@ public final class TypedPathsContract {
             return thread;
         });
         try {
-            var running = one.submit(() -> program.run(settings, line.toArray(String[]::new)));
+            var running = one.submit(() -> run(settings, line.toArray(String[]::new)));
             Ended ended = null;
             long deadline = System.nanoTime() + LONGEST_COMMAND.toNanos();
             while (ended == null && System.nanoTime() < deadline) {

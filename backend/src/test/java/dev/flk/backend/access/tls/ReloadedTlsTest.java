@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
-import dev.flk.backend.testing.TestAuthority;
-import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
+import dev.flk.testkit.TestAuthority.Issued;
+import dev.flk.testkit.TestAuthority;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

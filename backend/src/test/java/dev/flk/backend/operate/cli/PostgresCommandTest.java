@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.testkit.PostgresServer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;

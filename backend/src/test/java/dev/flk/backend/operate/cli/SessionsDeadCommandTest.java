@@ -3,7 +3,7 @@ package dev.flk.backend.operate.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.testing.RedisServer;
+import dev.flk.testkit.RedisServer;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;

@@ -6,9 +6,9 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.Sweeper;
-import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;

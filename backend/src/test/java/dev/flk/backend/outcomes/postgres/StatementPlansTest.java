@@ -4,7 +4,7 @@ package dev.flk.backend.outcomes.postgres;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.postgres.Statements.PositionRow;
-import dev.flk.backend.testing.PostgresServer;
+import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;

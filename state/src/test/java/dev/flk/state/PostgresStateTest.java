@@ -6,11 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.outcomes.PostgresStores;
-import dev.flk.backend.stores.postgres.PoolMetrics;
-import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
-import dev.flk.backend.stores.postgres.StateConnections;
-import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Document;
@@ -19,6 +14,7 @@ import dev.flk.state.Storage.Search;
 import dev.flk.state.Storage.Search.Order;
 import dev.flk.state.postgres.PostgresStorage;
 import dev.flk.state.postgres.StateDatabase;
+import dev.flk.testkit.PostgresServer;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -61,7 +57,7 @@ class PostgresStateTest extends StateContract {
      */
     private static final class Clocked implements AutoCloseable {
         final String name = server.newDatabase();
-        private final StateConnections connections;
+        private final PostgresConnections connections;
         private final StateDatabase kept;
         private final Connection own;
 
@@ -74,7 +70,7 @@ class PostgresStateTest extends StateContract {
                 CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
                     SELECT timestamptz 'epoch' + last_value * interval '1 microsecond' FROM public.test_clock $$""");
             server.execute("postgres", "ALTER DATABASE " + name + " SET search_path = public, pg_catalog");
-            connections = connections(server, name, TIMEOUT);
+            connections = new PostgresConnections(server, name, TIMEOUT, TIMEOUT);
             kept = new Kept(connections);
             try {
                 kept.prepare();
@@ -103,7 +99,7 @@ class PostgresStateTest extends StateContract {
         }
 
         PostgresStorage open() {
-            return new PostgresStorage(kept, () -> UUID.randomUUID().toString(), null);
+            return storage(kept, null);
         }
 
         @Override
@@ -138,13 +134,11 @@ class PostgresStateTest extends StateContract {
 
     /** @param known the file that remembers commits outside the database; null for none */
     static PostgresStorage storage(PostgresServer on, String database, Duration timeout, Path known) {
-        return new PostgresStorage(
-                connections(on, database, timeout), () -> UUID.randomUUID().toString(), known);
+        return storage(new PostgresConnections(on, database, timeout, timeout), known);
     }
 
-    private static StateConnections connections(PostgresServer on, String database, Duration timeout) {
-        return new StateConnections(
-                PostgresStores.config(on, database, 2, timeout), PoolMetrics.unobserved(Pool.STATE));
+    static PostgresStorage storage(StateDatabase database, Path known) {
+        return new PostgresStorage(database, () -> UUID.randomUUID().toString(), known);
     }
 
     @Override

@@ -6,17 +6,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.outcomes.PostgresStores;
-import dev.flk.backend.stores.postgres.PoolMetrics;
-import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
-import dev.flk.backend.stores.postgres.PostgresConfig;
-import dev.flk.backend.stores.postgres.StateConnections;
-import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Search;
-import dev.flk.state.postgres.PostgresStorage;
+import dev.flk.testkit.PostgresServer;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.sql.Connection;
@@ -24,7 +18,6 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -53,11 +46,8 @@ class PostgresCommitsTest {
 
     /** Returns an engine whose statement timeout is {@link #STATEMENT_TIMEOUT}. */
     private EngineHarness hasty() {
-        PostgresConfig config = PostgresStores.config(server, database, 2, PostgresServer.PATIENCE, STATEMENT_TIMEOUT);
-        return new EngineHarness(() -> new PostgresStorage(
-                new StateConnections(config, PoolMetrics.unobserved(Pool.STATE)),
-                () -> UUID.randomUUID().toString(),
-                null));
+        return new EngineHarness(() -> PostgresStateTest.storage(
+                new PostgresConnections(server, database, PostgresServer.PATIENCE, STATEMENT_TIMEOUT), null));
     }
 
     /**
@@ -129,7 +119,7 @@ class PostgresCommitsTest {
                     .cause()
                     .isInstanceOfSatisfying(StateException.class, refused -> {
                         assertThat(refused.reason()).isEqualTo(Reason.STORE_DOWN);
-                        assertThat(refused).hasMessageContaining("took longer");
+                        assertThat(refused).hasMessageContaining("57014");
                     });
             assertThat(neighbours)
                     .extracting(commit -> commit.join().revision())

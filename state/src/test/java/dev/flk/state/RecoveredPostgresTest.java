@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.History.Events;
 import dev.flk.state.History.Token;
 import dev.flk.state.StateException.Reason;
+import dev.flk.testkit.PostgresServer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

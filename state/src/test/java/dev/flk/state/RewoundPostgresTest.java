@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.History.At;
 import dev.flk.state.History.Token;
 import dev.flk.state.StateException.Reason;
+import dev.flk.testkit.PostgresServer;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;

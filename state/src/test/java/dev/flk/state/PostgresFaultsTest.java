@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.CounterClients.Refusal;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateException.Reason;
+import dev.flk.testkit.PostgresServer;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -44,21 +44,20 @@ class PostgresFaultsTest {
 
     /** The statement that terminates the connections of all engines. */
     private static final String END_CONNECTIONS =
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'flk-backend%'";
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '"
+                    + PostgresConnections.APPLICATION + "'";
 
-    private static final String STOPPED =
-            "the server is starting or stopping|the server ended the connection|can't be reached|the connection broke";
-    private static final String NO_CONNECTION = "the server has no free connection";
-    private static final String READ_ONLY = "the server is read-only";
-    private static final String DISK_FULL = "the server's disk is full";
-    private static final String SLOW = "a statement took longer than";
+    // the SQLSTATEs of what a fault causes
+    private static final String STOPPED = "Postgres: (57P0[123]|08001|08003|08006)";
+    private static final String NO_CONNECTION = "Postgres: 53300";
+    private static final String READ_ONLY = "Postgres: 25006";
+    private static final String DISK_FULL = "Postgres: 53100";
+    private static final String SLOW = "Postgres: 57014";
 
     /** The messages that may explain a refusal, by reason. */
     private static final Map<Reason, Pattern> EXPLANATIONS = Map.of(
             Reason.STORE_DOWN,
-            Pattern.compile(String.join("|", STOPPED, NO_CONNECTION, READ_ONLY, SLOW)
-                    + "|no connection was free or could be opened in time|does not answer within"
-                    + "|does not answer a login in time"),
+            Pattern.compile(String.join("|", STOPPED, NO_CONNECTION, READ_ONLY, SLOW) + "|Connection is not available"),
             Reason.DISK_FULL,
             Pattern.compile(DISK_FULL),
             Reason.TOO_MANY_TX,

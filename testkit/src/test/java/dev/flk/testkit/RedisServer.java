@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.testing;
+package dev.flk.testkit;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;

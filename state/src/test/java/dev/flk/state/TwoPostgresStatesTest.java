@@ -6,12 +6,12 @@ import static dev.flk.state.EngineHarness.key;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.CounterClients.Refusal;
 import dev.flk.state.History.At;
 import dev.flk.state.History.Events;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateException.Reason;
+import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
