@@ -4,6 +4,7 @@ package dev.flk.agent.certify;
 import de.siegmar.fastcsv.reader.CsvRecord;
 import dev.flk.agent.certify.CsvTimes.NotATime;
 import dev.flk.agent.certify.CsvTimes.Time;
+import dev.flk.agent.certify.FollowedRows.RowListener;
 import dev.flk.agent.certify.NumberColumn.NotANumber;
 import dev.flk.agent.certify.RowOrder.Measured;
 import dev.flk.canonical.CanonicalDouble;
@@ -38,16 +39,15 @@ public final class CsvRows {
     private static final int MOST_SORTED = 5_000_000;
 
     private final CsvFormat format;
-    /** The receiver of notices if the file grows while it is read; empty for a complete file. */
-    private final Optional<CsvNotices> following;
-
     private final CsvCells cells;
     private final CsvColumns columns;
     private final CsvTimes times;
     /** The numbers of the time column and of the value columns. */
-    private final List<NumberColumn> numbers = new ArrayList<>();
+    private final List<NumberColumn> numbers;
 
     private final RowOrder order;
+    private final double afterSeconds;
+    private final RowListener after;
     private final long headerLine;
     /** The first record, if the file has no header and the record was not returned yet; otherwise null. */
     private @Nullable CsvRecord first;
@@ -93,19 +93,29 @@ public final class CsvRows {
 
     /** Creates a reader of a complete file, and reads the names of the columns. The caller closes the stream. */
     public CsvRows(InputStream stream, Columns columns, CsvFormat format) throws IOException, MalformedCsv {
-        this(stream, columns, format, Optional.empty(), Double.NEGATIVE_INFINITY);
+        this(stream, columns, format, new RowOrder(Optional.empty(), Double.NEGATIVE_INFINITY), null, () -> {});
     }
 
     /**
-     * Creates a reader, and reads the names of the columns. The caller closes the stream.
+     * Creates a reader of a file of a sequence, and reads the names of the columns. The caller closes the stream.
      *
-     * @param following the receiver of notices if the file grows while it is read; empty for a complete file
-     * @param afterSeconds the time of the last row of earlier files, after which the times of this file must be
+     * @param order the order of the rows of all files
+     * @param before the reader of the file before, which was read to its end; null for the first file. The rows of the
+     *     files before that still wait are settled and returned by this reader
+     * @param after an action after each row of this file, even if a later reader returns the row
      */
-    CsvRows(InputStream stream, Columns wanted, CsvFormat format, Optional<CsvNotices> following, double afterSeconds)
+    CsvRows(
+            InputStream stream,
+            Columns wanted,
+            CsvFormat format,
+            RowOrder order,
+            @Nullable CsvRows before,
+            RowListener after)
             throws IOException, MalformedCsv {
         this.format = format;
-        this.following = following;
+        this.order = order;
+        this.after = after;
+        afterSeconds = order.lastSeconds();
         cells = new CsvCells(stream, format);
         CsvRecord record = cells.next();
         if (record == null) {
@@ -117,17 +127,36 @@ public final class CsvRows {
                     + " --no-header with the numbers of columns");
         }
         columns = CsvColumns.find(record.getFields(), format.hasHeader(), wanted, cells);
-        char delimiter = cells.dialect().delimiter();
-        numbers.add(new NumberColumn(format, delimiter, true));
-        columns.values().forEach(column -> numbers.add(new NumberColumn(format, delimiter, false)));
+        numbers = numbers(before);
         times = new CsvTimes(format, numbers.get(0), columns.plainTimeName());
-        order = new RowOrder(columns.timeName(), following, hasTimes() ? afterSeconds : Double.NEGATIVE_INFINITY);
         if (format.hasHeader()) {
             requireNames(record);
             skipAfterHeader();
         } else {
             first = record;
         }
+    }
+
+    /** Returns the columns of numbers; those of the file before if it is not settled yet how to read them. */
+    private List<NumberColumn> numbers(@Nullable CsvRows before) {
+        char delimiter = cells.dialect().delimiter();
+        if (before != null) {
+            Optional<String> unsettled = before.unsettledNumber();
+            boolean isLike = hasTimes() == before.hasTimes()
+                    && delimiter == before.cells.dialect().delimiter()
+                    && columns.values().size() == before.columns.values().size();
+            if (unsettled.isPresent() && isLike) {
+                isHeldReported = true;
+                return before.numbers;
+            }
+            if (unsettled.isPresent() || hasTimes() != before.hasTimes()) {
+                order.leave(unsettled);
+            }
+        }
+        List<NumberColumn> own = new ArrayList<>();
+        own.add(new NumberColumn(format, delimiter, true));
+        columns.values().forEach(column -> own.add(new NumberColumn(format, delimiter, false)));
+        return own;
     }
 
     private boolean mayBeData(String cell) {
@@ -184,10 +213,18 @@ public final class CsvRows {
             }
             return sorted.hasNext() ? sorted.next() : null;
         }
+        Measured settled = nextSettled();
+        return settled == null ? null : settled.row();
+    }
+
+    /** Returns the next settled row, which may be one of an earlier file of the sequence; null after the last one. */
+    @Nullable
+    Measured nextSettled() throws IOException, MalformedCsv {
         while (true) {
             Measured settled = isHeld() ? null : order.poll();
             if (settled != null) {
-                return taken(settled);
+                settled.source().take(settled);
+                return settled;
             }
             if (isEnded) {
                 return null;
@@ -203,7 +240,7 @@ public final class CsvRows {
         }
     }
 
-    private Row taken(Measured row) {
+    private void take(Measured row) {
         rows++;
         if (earliest == null || row.seconds() < earliest.seconds()) {
             earliest = row;
@@ -212,15 +249,8 @@ public final class CsvRows {
             latest = row;
         }
         if (rows == 1) {
-            following.ifPresent(notices -> notices.understood(facts()));
+            order.following().ifPresent(notices -> notices.understood(facts()));
         }
-        List<Double> values = row.values();
-        return new Row(
-                row.seconds(),
-                values.size(),
-                values.get(0),
-                values.size() > 1 ? values.get(1) : 0,
-                values.size() > 2 ? values.get(2) : 0);
     }
 
     private Iterator<Row> sorted() throws IOException, MalformedCsv {
@@ -229,7 +259,8 @@ public final class CsvRows {
             if (row.time().isTwice()) {
                 throw order.unsettled(row);
             }
-            all.add(taken(row));
+            take(row);
+            all.add(row.row());
             if (all.size() > MOST_SORTED) {
                 throw cells.malformed("--sort holds all rows in memory, at most " + MOST_SORTED
                         + "; sort the file by another program");
@@ -242,13 +273,17 @@ public final class CsvRows {
 
     /** Returns whether rows of a growing file wait until the marks of their numbers are settled. */
     private boolean isHeld() {
-        Optional<String> unsettled = following.isPresent() ? unsettledNumber() : Optional.empty();
+        Optional<String> unsettled = isGrowing() ? unsettledNumber() : Optional.empty();
         if (unsettled.isPresent() && !isHeldReported) {
-            following.ifPresent(
+            order.following().ifPresent(
                     notices -> notices.waiting(unsettled.get() + "; the rows wait until a later row shows it"));
             isHeldReported = true;
         }
         return unsettled.isPresent();
+    }
+
+    private boolean isGrowing() {
+        return order.following().isPresent();
     }
 
     private Optional<String> unsettledNumber() {
@@ -266,17 +301,9 @@ public final class CsvRows {
 
     private void requireSettledNumbers() throws MalformedCsv {
         Optional<String> unsettled = unsettledNumber();
-        if (following.isEmpty() && unsettled.isPresent()) {
+        if (!isGrowing() && unsettled.isPresent()) {
             throw new MalformedCsv(unsettled.get());
         }
-    }
-
-    /**
-     * Reports the rows that still wait at the end of a file that grew and is left. No later row settles them, so they
-     * are not certified.
-     */
-    void leave() {
-        following.ifPresent(notices -> order.leave(unsettledNumber()));
     }
 
     /** Returns the next row in the order of the file, whether it is settled or not; null after the last one. */
@@ -300,13 +327,23 @@ public final class CsvRows {
             for (int i = 0; i < columns.values().size(); i++) {
                 values.add(number(record, columns.values().get(i), numbers.get(i + 1)));
             }
-            return new Measured(cells.line(), record, written, time, time.seconds(), values);
+            return new Measured(this, cells.line(), record, written, time, time.seconds(), values);
         }
     }
 
     /** Returns whether the file has times. If not, row numbers replace the times. */
     boolean hasTimes() {
         return !columns.times().isEmpty();
+    }
+
+    /** Returns the time after which the times of this file must be. */
+    double afterSeconds() {
+        return afterSeconds;
+    }
+
+    /** Returns the action after each row of this file. */
+    RowListener after() {
+        return after;
     }
 
     /** Returns the error for a file without rows. */
@@ -480,7 +517,7 @@ public final class CsvRows {
                                         .map(mark -> ", decimal " + mark)
                                         .orElse("")));
             }
-            if (following.isEmpty()) {
+            if (!isGrowing()) {
                 facts.add(new Fact("last", shownTime(latest)));
             }
         }
@@ -490,9 +527,9 @@ public final class CsvRows {
     /** Returns {@link #understood} on one line, with the numbers of rows of a complete file. */
     public String facts() {
         return understood().stream().map(Fact::toString).collect(Collectors.joining("; "))
-                + (following.isEmpty()
-                        ? "; rows: " + rows + ", and " + skippedRows + " skipped because of an empty cell"
-                        : "");
+                + (isGrowing()
+                        ? ""
+                        : "; rows: " + rows + ", and " + skippedRows + " skipped because of an empty cell");
     }
 
     private String shownTime(Measured row) {

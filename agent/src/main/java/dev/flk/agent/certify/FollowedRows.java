@@ -13,11 +13,16 @@ import java.io.PushbackInputStream;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The rows of a CSV that grows and is rotated, divided into windows. The files are read one after the other; their rows
- * form one sequence, so a window may begin in one file and end in the next. Certifies each window as soon as it is
- * complete, and never the last, incomplete one. Not safe for several threads.
+ * form one sequence, so a window may begin in one file and end in the next, and rows that wait at the end of a file are
+ * settled by rows of the next. Certifies each window as soon as it is complete, and never the last, incomplete one. Not
+ * safe for several threads.
+ *
+ * <p>The <em>current</em> file is the one with the last row that was added to a window. It is an earlier file than the
+ * one that is read as long as its rows wait.
  *
  * <p>The <em>heading</em> of a file consists of its lines before the first row. A writer that continues after its file
  * was truncated, or that opens a new file, may write no heading again; the heading of the file before then applies.
@@ -30,22 +35,26 @@ public final class FollowedRows {
     private final Consumer<byte[]> each;
     private final CsvNotices notices;
     private Cutter cutter;
+    private RowOrder order;
+    private @Nullable CsvRows reading;
+    private @Nullable CsvRows current;
     /** The number of rows in the files before the current one. */
     private long earlierRows;
-    /** The number of rows that were read from the current file. */
+    /** The number of rows of the current file so far. */
     private long rows;
+    /** The number of rows at the beginning of the current file that belong to certified windows. */
+    private long skippedRows;
 
-    private boolean hasTimes = true;
     private double lastTime = Double.NEGATIVE_INFINITY;
     /** The time of the last row before those of the current file. */
     private double earlierTime = Double.NEGATIVE_INFINITY;
 
     private double timeBeforeOpen = Double.NEGATIVE_INFINITY;
 
-    /** An action after each row. */
+    /** An action after a row was added to a window. */
     @FunctionalInterface
     public interface RowListener {
-        void read() throws IOException;
+        void added() throws IOException;
     }
 
     /**
@@ -95,33 +104,40 @@ public final class FollowedRows {
         this.windows = windows;
         this.each = each;
         this.cutter = cutterAfter(0);
+        this.order = new RowOrder(Optional.of(notices), Double.NEGATIVE_INFINITY);
     }
 
     private Cutter cutterAfter(long windowsBefore) {
         return windows.after(windowsBefore).cutter(window -> each.accept(certifier.next(window)));
     }
 
-    /** Continues after the windows and rows of files that are no longer read, and after the time of their last row. */
-    public void resume(long certifiedWindows, long readRows, double time) {
+    /**
+     * Continues after windows that were certified by an earlier run.
+     *
+     * @param readRows the number of rows in the files before the first that is read
+     * @param time the time after which the rows of that file must be
+     * @param skipped the number of rows at the beginning of that file that belong to certified windows
+     */
+    public void resume(long certifiedWindows, long readRows, double time, long skipped) {
         certifier.skip(certifiedWindows);
         cutter = cutterAfter(certifiedWindows);
+        order = new RowOrder(Optional.of(notices), time);
         earlierRows = readRows;
+        skippedRows = skipped;
         lastTime = time;
+        earlierTime = time;
         timeBeforeOpen = time;
     }
 
     /**
      * Reads a file until its stream ends.
      *
-     * @param skipped the number of rows at the beginning of the file that belong to certified windows
-     * @param after an action after each row
+     * @param after an action after each row of this file that is not skipped. A row that waits at the end of the file
+     *     is added while a later file is read
      * @throws MalformedCsv if a line has a mistake; the message names the line. Windows that were complete before that
      *     line are certified
      */
-    public void read(File csv, long skipped, RowListener after) throws IOException, MalformedCsv {
-        earlierRows += rows;
-        rows = 0;
-        earlierTime = lastTime;
+    public void read(File csv, RowListener after) throws IOException, MalformedCsv {
         PushbackInputStream all = new PushbackInputStream(csv);
         int first = all.read();
         if (first < 0) {
@@ -129,16 +145,18 @@ public final class FollowedRows {
         }
         all.unread(first);
         try {
-            CsvRows source = new CsvRows(all, columns, format, Optional.of(notices), earlierTime);
-            hasTimes = source.hasTimes();
-            Row row = source.next();
+            CsvRows source = new CsvRows(all, columns, format, order, reading, after);
+            reading = source;
+            if (current == null) {
+                current = source;
+            }
+            Measured row = source.nextSettled();
             while (row != null && !csv.isCut()) {
-                add(row, source, skipped);
-                after.read();
-                row = source.next();
+                add(row);
+                row = source.nextSettled();
             }
             if (!csv.isCut()) {
-                source.leave();
+                order.endFile();
             }
         } catch (MalformedCsv e) {
             if (!csv.isCut()) {
@@ -149,31 +167,52 @@ public final class FollowedRows {
         }
     }
 
-    private void add(Row read, CsvRows source, long skipped) throws MalformedCsv {
-        // without times, the rows of all files are numbered
-        Row row = hasTimes
-                ? read
-                : new Row(read.timestampSeconds() + earlierRows, read.values(), read.x(), read.y(), read.z());
+    private void add(Measured measured) throws IOException, MalformedCsv {
+        CsvRows source = measured.source();
+        if (source != current) {
+            current = source;
+            earlierRows += rows;
+            earlierTime = lastTime;
+            rows = 0;
+            skippedRows = 0;
+        }
+        Row row = measured.row();
+        if (!source.hasTimes()) { // the rows of all files are numbered
+            row = new Row(row.timestampSeconds() + earlierRows, row.values(), row.x(), row.y(), row.z());
+        }
         double time = row.timestampSeconds();
-        rows++;
         double before = lastTime;
         lastTime = time;
-        if (rows > skipped) {
+        rows++;
+        if (rows > skippedRows) {
             cutter.add(row, source);
         }
         if (cutter.openRows() <= 1) {
             timeBeforeOpen = cutter.openRows() == 0 ? time : before;
         }
+        if (rows > skippedRows) {
+            source.after().added();
+        }
     }
 
-    /** Returns the time of the last row; without times, the number of the last row. */
+    /** Returns the time of the last row that was added to a window; without times, its number. */
     public double lastTime() {
         return lastTime;
     }
 
-    /** Returns whether the rows have times. */
+    /** Returns the earliest possible time of the last row that was read, even if that row still waits. */
+    public double lastReadTime() {
+        return order.lastSeconds();
+    }
+
+    /** Returns whether rows wait for later rows that settle them. */
+    public boolean isWaiting() {
+        return order.isWaiting();
+    }
+
+    /** Returns whether the rows of the file that was read last have times. */
     public boolean hasTimes() {
-        return hasTimes;
+        return reading == null || reading.hasTimes();
     }
 
     /** Returns the number of rows before those of the current file. */
@@ -186,7 +225,15 @@ public final class FollowedRows {
         return earlierTime;
     }
 
-    /** Returns the number of rows of the current file that were read. */
+    /**
+     * Returns the time after which the rows of the current file must be. It is later than {@link #earlierTime} if the
+     * last rows before were not settled and are not certified.
+     */
+    public double afterTime() {
+        return current == null ? lastReadTime() : current.afterSeconds();
+    }
+
+    /** Returns the number of rows of the current file so far. */
     public long rows() {
         return rows;
     }

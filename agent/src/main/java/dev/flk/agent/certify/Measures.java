@@ -17,7 +17,7 @@ final class Measures {
     private Measures() {}
 
     /**
-     * For each of {@link #SCALES}, divides the unit cube into {@code scale³} boxes and counts the boxes that contain a
+     * Divides the unit cube into {@code scale³} boxes for each of {@link #SCALES}, and counts the boxes that contain a
      * point. Returns the counts in the order of the scales. Each count is at least 1 and at most the number of points.
      */
     static long[] boxCounts(UnitCube points) {

@@ -3,6 +3,7 @@ package dev.flk.agent.certify;
 
 import de.siegmar.fastcsv.reader.CsvRecord;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.CsvTimes.Time;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -16,9 +17,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * The order of rows by time. Times must increase. A local time that occurs twice, at the end of daylight saving time,
  * is settled by the rows around it: if an hour follows that would otherwise be earlier, the rows before it are in the
- * first pass and it is in the second. Rows wait until they are settled. A file in which they are not is refused. A
- * growing file cannot be refused for what its clock did, so its reader leaves such rows out, with a notice, and does
- * the same with rows after a clock was set back, until the times increase again.
+ * first pass and it is in the second. Rows wait until they are settled. A complete file whose rows are not settled is
+ * refused. The files of a growing CSV form one sequence of rows, so the rows at the end of a file are settled by those
+ * of the next. A growing CSV cannot be refused because of its clock. Rows that no row settles are therefore left out,
+ * with a notice, and so are rows after a clock was set back, until the times increase again.
  */
 final class RowOrder {
     /** The maximum number of rows that wait. */
@@ -26,44 +28,77 @@ final class RowOrder {
 
     private static final double LONGEST_STEP_BACK_SECONDS = 3_600;
 
-    private final String column;
-    /** The receiver of notices about a growing file; empty for a complete file. */
+    /** The receiver of notices about a growing CSV; empty for a complete file. */
     private final Optional<CsvNotices> following;
 
     private final Deque<Measured> settled = new ArrayDeque<>();
-    /** Rows with a time that occurs twice and has, of what is known so far, two possible instants. */
+    /** The rows with a time that occurs twice, and that may still be in either pass. */
     private final Deque<Measured> open = new ArrayDeque<>();
 
-    /** The time of the last row of earlier files; negative infinity without one. */
+    /** The time after which all times must be; negative infinity if all times are allowed. */
     private final double afterSeconds;
-    /** The last row of this file that was not left out, at its earliest possible instant. */
+    /** The last row that was not left out as too early, at its earliest possible instant. */
     private @Nullable Measured last;
 
     private @Nullable Measured leftOutFirst;
     private long leftOutLastLine;
     private long leftOutRows;
 
-    RowOrder(String column, Optional<CsvNotices> following, double afterSeconds) {
-        this.column = column;
+    RowOrder(Optional<CsvNotices> following, double afterSeconds) {
         this.following = following;
         this.afterSeconds = afterSeconds;
     }
 
     /**
-     * A row of the file.
+     * A row of a file.
      *
+     * @param source the reader of the file
      * @param written the cell of the time, or both cells; empty if the file has no times
      * @param seconds the earliest of the instants of {@code time} that the rows before allow
      */
-    record Measured(long line, CsvRecord cells, String written, Time time, double seconds, List<Double> values) {
+    record Measured(
+            CsvRows source,
+            long line,
+            CsvRecord cells,
+            String written,
+            Time time,
+            double seconds,
+            List<Double> values) {
         private Measured at(double instant) {
-            return new Measured(line, cells, written, time, instant, values);
+            return new Measured(source, line, cells, written, time, instant, values);
+        }
+
+        Row row() {
+            return new Row(
+                    seconds,
+                    values.size(),
+                    values.get(0),
+                    values.size() > 1 ? values.get(1) : 0,
+                    values.size() > 2 ? values.get(2) : 0);
         }
     }
 
-    /** Adds the next row of the file. */
+    Optional<CsvNotices> following() {
+        return following;
+    }
+
+    /** Returns the earliest possible instant of the last row, even if that row still waits. */
+    double lastSeconds() {
+        return last == null ? afterSeconds : last.seconds();
+    }
+
+    boolean isWaiting() {
+        return !open.isEmpty() || !settled.isEmpty();
+    }
+
+    /** Adds the next row. */
     void add(Measured row) throws MalformedCsv {
-        double before = last == null ? afterSeconds : last.seconds();
+        if (!row.source().hasTimes()) {
+            settled.add(row);
+            requireRoom();
+            return;
+        }
+        double before = lastSeconds();
         Time time = row.time();
         boolean isFirstPossible = time.seconds() > before;
         if (!isFirstPossible && time.laterSeconds() <= before) {
@@ -99,9 +134,8 @@ final class RowOrder {
         if (!ambiguous.isEmpty()) {
             Measured first = ambiguous.get(ambiguous.size() - 1);
             CsvNotices notices = following.orElseThrow(() -> unsettled(first));
-            notices.leftOut(sentence(first, first.time().readings()) + ", and the rows do not settle which: lines "
-                    + first.line() + " to " + ambiguous.get(0).line() + ", " + ambiguous.size()
-                    + " of them, are not certified");
+            notices.leftOut(sentence(first, next, first.time().readings()) + ", and the rows do not settle which: "
+                    + lines(first, ambiguous.get(0), next, ambiguous.size()));
         }
         Collections.reverse(kept);
         settled.addAll(kept);
@@ -120,7 +154,7 @@ final class RowOrder {
                     .get()
                     .waiting(sentence(
                                     row,
-                                    after == null
+                                    after == null || after.source() != row.source()
                                             ? "is not after the time of the last row of the file before"
                                             : "is not after the time of line " + after.line() + ", "
                                                     + CsvCells.shown(after.written()))
@@ -149,23 +183,30 @@ final class RowOrder {
         }
     }
 
+    /** Reports the rows that were left out at the end of a file of a growing CSV. */
+    void endFile() {
+        reportLeftOut();
+    }
+
     /**
-     * Reports the rows that still wait when a growing file is left.
+     * Leaves out the rows that wait, because no row of the next file can settle them.
      *
      * @param mark why settled rows wait for the meaning of a mark; empty if they do not
      */
     void leave(Optional<String> mark) {
-        reportLeftOut();
         List<Measured> waiting = new ArrayList<>(mark.isPresent() ? settled : List.of());
         waiting.addAll(open);
         if (!waiting.isEmpty()) {
             Measured first = waiting.get(0);
+            Measured end = waiting.get(waiting.size() - 1);
             following
                     .orElseThrow()
-                    .leftOut(mark.orElseGet(() -> sentence(first, first.time().readings())) + ", and the file ended"
-                            + " before a row settled it: lines " + first.line() + " to "
-                            + waiting.get(waiting.size() - 1).line() + ", " + waiting.size()
-                            + " of them, are not certified");
+                    .leftOut(mark.orElseGet(
+                                    () -> sentence(first, end, first.time().readings()))
+                            + ", and the file ended before a row settled it: "
+                            + lines(first, end, end, waiting.size()));
+            settled.clear();
+            open.clear();
         }
     }
 
@@ -182,8 +223,22 @@ final class RowOrder {
         return settled.poll();
     }
 
-    private String sentence(Measured row, String what) {
-        return "line " + row.line() + ": column " + column + ": " + CsvCells.shown(row.written()) + " " + what;
+    private static String sentence(Measured row, String what) {
+        return sentence(row, row, what);
+    }
+
+    private static String sentence(Measured row, Measured now, String what) {
+        return "line " + line(row, now) + ": column "
+                + row.source().timeName().orElse("") + ": " + CsvCells.shown(row.written()) + " " + what;
+    }
+
+    private static String lines(Measured first, Measured last, Measured now, int count) {
+        return "lines " + line(first, now) + " to " + line(last, now) + ", " + count + " of them, are not certified";
+    }
+
+    /** Returns the number of the line of a row, for a message about the file of the row {@code now}. */
+    private static String line(Measured row, Measured now) {
+        return row.line() + (row.source() == now.source() ? "" : " of an earlier file");
     }
 
     /** Returns the error for a time that occurs twice, and whose rows do not settle which one is meant. */

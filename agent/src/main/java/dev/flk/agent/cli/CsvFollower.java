@@ -21,10 +21,11 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.util.ArrayList;
+import java.util.ArrayDeque;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -55,6 +56,17 @@ final class CsvFollower {
     private long windowsToSkip;
 
     private boolean isAdded;
+    /** The file that is read while no position is stored; null as soon as one is. */
+    private @Nullable FollowedFile unstored;
+    /** Reports of what may be missing, until the next row is added to a window. */
+    private final Queue<Loss> losses = new ArrayDeque<>();
+
+    /**
+     * Rows that may be missing.
+     *
+     * @param number the number of the file before which they are missing, counted from the start of this run
+     */
+    private record Loss(int number, String why) {}
 
     CsvFollower(AgentConfig config, Path csv, Context context) {
         this.config = config;
@@ -86,7 +98,7 @@ final class CsvFollower {
         try {
             FollowedRows rows =
                     new FollowedRows(certifier, columns, format, windows, this::take, new LoggedNotices(csv));
-            follow(rows, new RotatedCsv(csv, rows, looks));
+            follow(rows, new RotatedCsv(csv, rows, () -> look(rows)));
         } catch (UncheckedIOException e) {
             throw e.getCause();
         } finally {
@@ -98,7 +110,8 @@ final class CsvFollower {
     private void follow(FollowedRows rows, RotatedCsv files) throws IOException, MalformedCsv {
         Optional<Position> before = Position.read(csv);
         if (before.isEmpty()) {
-            follow(files.open(), 0, rows, files);
+            unstored = files.open();
+            follow(unstored, rows, files);
             return;
         }
         Position position = before.get();
@@ -110,70 +123,85 @@ final class CsvFollower {
         Optional<FollowedFile> found = files.find(position);
         CertifiedRows certifiedRows = position.rows().orElse(CertifiedRows.UNKNOWN);
         if (found.isEmpty()) {
-            rows.resume(certified, certifiedRows.earlier() + certifiedRows.here(), certifiedRows.time());
-            follow(files.after(position), 0, rows, files);
+            rows.resume(certified, certifiedRows.earlier() + certifiedRows.here(), certifiedRows.time(), 0);
+            follow(files.after(position), rows, files);
         } else if (position.rows().isPresent()) {
-            rows.resume(certified, certifiedRows.earlier(), certifiedRows.earlierTime());
-            follow(found.get(), certifiedRows.here(), rows, files);
+            rows.resume(certified, certifiedRows.earlier(), certifiedRows.afterTime(), certifiedRows.here());
+            follow(found.get(), rows, files);
         } else {
             windowsToSkip = certified;
-            follow(found.get(), 0, rows, files);
+            follow(found.get(), rows, files);
         }
     }
 
-    private void follow(@Nullable FollowedFile first, long skipped, FollowedRows rows, RotatedCsv files)
+    private void follow(@Nullable FollowedFile first, FollowedRows rows, RotatedCsv files)
             throws IOException, MalformedCsv {
         FollowedFile file = first;
-        long skippedRows = skipped;
-        List<String> losses = new ArrayList<>();
+        int number = 0;
         try {
             while (file != null) {
-                losses.addAll(files.takeLosses());
+                addLosses(++number, files);
+                unstored = unstored == null ? null : file;
                 try (FollowedFile open = file) {
-                    read(open, skippedRows, rows, losses);
+                    read(open, number, rows);
                     file = open.next();
-                    skippedRows = 0;
                 }
             }
         } finally {
-            losses.addAll(files.takeLosses());
-            report(losses, rows.earlierRows() + rows.rows(), rows.lastTime(), rows, "");
+            addLosses(++number, files);
+            report(number, rows.earlierRows() + rows.rows(), rows.lastTime(), rows, "");
         }
     }
 
-    /**
-     * Reads a file.
-     *
-     * @param losses descriptions of what may be missing before the next row; reported and removed with that row
-     */
-    private void read(FollowedFile file, long skipped, FollowedRows rows, List<String> losses)
-            throws IOException, MalformedCsv {
-        long rowsBefore = rows.earlierRows() + rows.rows();
-        double timeBefore = rows.lastTime();
-        rows.read(file, skipped, () -> {
-            if (rows.rows() == 1) {
+    /** Stores the first position even if no row is settled yet: the file may be rotated before a restart. */
+    private boolean look(FollowedRows rows) {
+        FollowedFile file = unstored;
+        if (file != null && rows.isWaiting()) {
+            try {
+                keep(file, rows);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+        return looks.getAsBoolean();
+    }
+
+    private void addLosses(int number, RotatedCsv files) {
+        files.takeLosses().forEach(why -> losses.add(new Loss(number, why)));
+    }
+
+    private void read(FollowedFile file, int number, FollowedRows rows) throws IOException, MalformedCsv {
+        rows.read(file, () -> {
+            boolean isFirst = rows.rows() == 1;
+            if (isFirst) {
                 report(
-                        losses,
-                        rowsBefore,
-                        timeBefore,
+                        number,
+                        rows.earlierRows(),
+                        rows.earlierTime(),
                         rows,
                         "before row 1" + time(rows.lastTime(), rows) + " of the next file ");
             }
-            // a position in this file replaces that in an earlier file when no row of the earlier file is needed
-            boolean isNewFile = rows.rows() == 1 && skipped == 0 && rows.rowsBeforeOpen() >= 0;
+            // a position in this file replaces the position in an earlier file when no row of that file is needed
+            boolean isNewFile = isFirst && rows.rowsBeforeOpen() >= 0;
             if (isAdded || (isNewFile && windowsToSkip == 0)) {
                 keep(file, rows);
             }
         });
     }
 
-    private void report(List<String> losses, long rowsBefore, double timeBefore, FollowedRows now, String before) {
+    /** Reports the rows that may be missing before a file, each once. */
+    private void report(int number, long rowsBefore, double timeBefore, FollowedRows now, String before) {
         String after = rowsBefore == 0 ? "" : "after row " + rowsBefore + time(timeBefore, now) + " ";
         String and = after.isEmpty() || before.isEmpty() ? "" : "and ";
-        for (String why : losses) {
-            LOG.error("{}: rows {}{}{}are not certified, if there were any: {}", csv, after, and, before, why);
+        while (!losses.isEmpty() && losses.element().number() <= number) {
+            LOG.error(
+                    "{}: rows {}{}{}are not certified, if there were any: {}",
+                    csv,
+                    after,
+                    and,
+                    before,
+                    losses.remove().why());
         }
-        losses.clear();
     }
 
     private static String time(double seconds, FollowedRows rows) {
@@ -228,13 +256,14 @@ final class CsvFollower {
                         certified,
                         Optional.of(new CertifiedRows(
                                 rows.earlierRows(),
-                                rows.earlierTime(),
+                                rows.afterTime(),
                                 rows.rowsBeforeOpen(),
                                 rows.timeBeforeOpen(),
                                 file.heading(),
                                 file.lead())))
                 .write(csv);
         isAdded = false;
+        unstored = null;
     }
 
     /** Adds a certificate; waits while the outbox is full. */

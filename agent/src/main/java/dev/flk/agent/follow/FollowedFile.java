@@ -113,7 +113,7 @@ public final class FollowedFile extends FollowedRows.File {
         ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES);
         if (readSource(chunk) > 0) {
             isLeavable = false;
-            if (!isTruncated) { // otherwise, the time is that of the next content
+            if (!isTruncated) { // otherwise, the time belongs to the next content
                 lastModified = csv.lastModified(key).orElse(lastModified);
             }
             take(Arrays.copyOf(chunk.array(), chunk.position()));

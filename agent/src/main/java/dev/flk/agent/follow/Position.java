@@ -22,8 +22,8 @@ import java.util.UUID;
  * 1     inode of the file with the first row that is not certified; number of its bytes that were read; digest of the
  *       last of them (at most {@value FollowedFile#COMPARED_BYTES}); digest of the options that determine the windows
  * 2     number of certified windows
- * 3     number of rows in earlier files; time of the last of them; number of rows of this file that are certified; time
- *       of the last of them
+ * 3     number of rows in earlier files; time after which the rows of this file must be; number of rows of this file
+ *       that are certified; time of the last of them
  * 4     heading of this file, in base64
  * 5     bytes to be read before those of the file, because the file lacks them, in base64
  * </pre>
@@ -47,11 +47,11 @@ public record Position(
      * The certified rows.
      *
      * @param earlier the number of rows in files before this one
-     * @param earlierTime the time of the last of them; negative infinity without one
+     * @param afterTime the time after which the rows of this file must be; negative infinity without one
      * @param here the number of rows in this file
      * @param time the time of the last row in this file or, if it has none, in the files before
      */
-    public record CertifiedRows(long earlier, double earlierTime, long here, double time, byte[] heading, byte[] lead) {
+    public record CertifiedRows(long earlier, double afterTime, long here, double time, byte[] heading, byte[] lead) {
         /** The rows of a position that an earlier version wrote. */
         public static final CertifiedRows UNKNOWN =
                 new CertifiedRows(0, Double.NEGATIVE_INFINITY, 0, Double.NEGATIVE_INFINITY, new byte[0], new byte[0]);
@@ -132,7 +132,7 @@ public record Position(
         Base64.Encoder base64 = Base64.getEncoder();
         return key + " " + length + " " + digest + " " + options + "\n"
                 + windows + "\n"
-                + certified.earlier() + " " + certified.earlierTime() + " " + certified.here() + " " + certified.time()
+                + certified.earlier() + " " + certified.afterTime() + " " + certified.here() + " " + certified.time()
                 + "\n"
                 + base64.encodeToString(certified.heading()) + "\n"
                 + base64.encodeToString(certified.lead()) + "\n";

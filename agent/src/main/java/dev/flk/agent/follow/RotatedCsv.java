@@ -62,7 +62,7 @@ public final class RotatedCsv {
     /** The last look at the directory that found no next file; null if the files must be read. */
     private @Nullable Look lastLook;
 
-    /** What a look at the directory found, without the contents of the files. */
+    /** The result of a look at the directory, without the contents of the files. */
     private record Look(String key, long position, Optional<Sibling> newest, List<Sibling> readable) {}
 
     /** A file in the directory of the CSV. */
@@ -115,7 +115,7 @@ public final class RotatedCsv {
         return rows;
     }
 
-    /** Returns descriptions of what may be missing before the file that is read now, and forgets them. */
+    /** Returns descriptions of rows that may be missing before the file that is read now, and forgets them. */
     public List<String> takeLosses() {
         List<String> taken = List.copyOf(losses);
         losses.clear();
@@ -179,7 +179,7 @@ public final class RotatedCsv {
         }
     }
 
-    /** Returns the copy that was made of a file before it was truncated; null if there is none. */
+    /** Returns the copy that was made of a file before it was truncated; null if the directory has no copy. */
     @Nullable
     FileChannel copyOf(FollowedFile truncated) throws IOException {
         for (Sibling file : siblings(false)) {
@@ -349,8 +349,8 @@ public final class RotatedCsv {
         boolean isNewer = file.modified().compareTo(before.modified()) > 0;
         // after the end of daylight saving time, or after a clock was set back, the first row may seem to be earlier;
         // while no row was read, all times are later, also those of files from before the start
-        return (first.hasTimes() && Double.isFinite(rows.lastTime()))
-                ? first.time() > rows.lastTime() || (isNewer && first.latestTime() > rows.lastTime())
+        return (first.hasTimes() && Double.isFinite(rows.lastReadTime()))
+                ? first.time() > rows.lastReadTime() || (isNewer && first.latestTime() > rows.lastReadTime())
                 : isNewer;
     }
 
@@ -378,13 +378,13 @@ public final class RotatedCsv {
 
     /** Returns the first instant that the first row may have, after the last row that was read. */
     private double earliestStart(FirstRows first) {
-        return first.time() > rows.lastTime() || !first.hasTimes()
+        return first.time() > rows.lastReadTime() || !first.hasTimes()
                 ? first.time()
-                : Math.max(first.laterTime(), rows.lastTime());
+                : Math.max(first.laterTime(), rows.lastReadTime());
     }
 
     private double latestStart(FirstRows first) {
-        return first.hasTimes() ? Math.max(first.laterTime(), rows.lastTime()) : first.laterTime();
+        return first.hasTimes() ? Math.max(first.laterTime(), rows.lastReadTime()) : first.laterTime();
     }
 
     /** Returns a file that was not read; empty if it has no row. */

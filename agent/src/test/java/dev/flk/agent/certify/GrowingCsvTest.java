@@ -49,8 +49,9 @@ class GrowingCsvTest {
                 new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)),
                 TIME_AND_TEMP,
                 format,
-                Optional.of(collected),
-                Double.NEGATIVE_INFINITY));
+                new RowOrder(Optional.of(collected), Double.NEGATIVE_INFINITY),
+                null,
+                () -> {}));
     }
 
     private static List<String> times(List<Row> rows) {

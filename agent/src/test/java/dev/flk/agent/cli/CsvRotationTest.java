@@ -26,7 +26,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDateTime;
 import java.time.ZoneId;
+import java.time.ZoneOffset;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -38,6 +41,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.IntFunction;
 import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.AfterEach;
@@ -57,16 +61,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class CsvRotationTest {
     private static final String HEADING = "timestamp,x,y,z\n";
+    /** Midnight in New York before the end of daylight saving time. */
+    private static final Instant MIDNIGHT = Instant.parse("2026-11-01T04:00:00Z");
+    /** The number of rows, one each three minutes, from midnight until after the hour that occurs twice. */
+    private static final int ROWS_UNTIL_SETTLED = 65;
+
     private static final int IDLE_LOOKS = 40;
-    private static final CsvFormat NEW_YORK = new CsvFormat(
-            true,
-            0,
-            Optional.empty(),
-            Optional.empty(),
-            Set.of(),
-            Optional.empty(),
-            ZoneId.of("America/New_York"),
-            false);
+    private static final CsvFormat NEW_YORK = format(true, 0, ZoneId.of("America/New_York"));
 
     private final Context context = new Context(Map.of(), InputStream.nullInputStream(), System.out, System.err);
     private final LogCapture log = new LogCapture();
@@ -80,6 +81,7 @@ class CsvRotationTest {
     private CsvFormat format = CsvFormat.USUAL;
     private String heading = HEADING;
     private Windows windows = Windows.byCount(10, 0);
+    private IntFunction<String> times = row -> Integer.toString(1_000 + row);
     private OutputStream writer = OutputStream.nullOutputStream();
     private int rows;
     private final StringBuilder written = new StringBuilder();
@@ -90,6 +92,18 @@ class CsvRotationTest {
     /** A step of the writer or of the rotation. */
     private interface Step {
         void run() throws IOException;
+    }
+
+    private static CsvFormat format(boolean hasHeader, int skippedLines, ZoneId zone) {
+        return new CsvFormat(
+                hasHeader,
+                skippedLines,
+                Optional.empty(),
+                Optional.empty(),
+                Set.of(),
+                Optional.empty(),
+                zone,
+                false);
     }
 
     @BeforeEach
@@ -130,11 +144,18 @@ class CsvRotationTest {
         for (int i = 0; i < count; i++) {
             rows++;
             String values = (rows * 7 % 11) + "," + (rows * rows % 13) + "." + (rows % 10) + ",1\n";
-            text.append(1_000 + rows).append(',').append(values);
+            text.append(times.apply(rows)).append(',').append(values);
         }
         written.append(text);
         write(unwritten + text);
         unwritten = "";
+    }
+
+    /** Appends rows with these local times of the day on which daylight saving time ends in New York. */
+    private void append(String... timesOfDay) throws IOException {
+        int before = rows;
+        times = row -> "2026-11-01 " + timesOfDay[row - before - 1];
+        append(timesOfDay.length);
     }
 
     /** Writes a row, but a part of its last line only with the next row. */
@@ -342,22 +363,140 @@ class CsvRotationTest {
                         "\"900\" is not after the time of the line before: lines 2 to 3, 2 of them, are not certified");
     }
 
-    @Test
-    void follow_rowsThatNothingSettlesBeforeTheFileIsLeft_areNamed() throws Exception {
+    static List<Windows> smallWindows() {
+        return List.of(
+                Windows.byCount(1, 0),
+                Windows.byCount(2, 0),
+                Windows.byCount(3, 0),
+                Windows.byTime(Duration.ofMinutes(20)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("smallWindows")
+    void follow_repeatedHourIsSettledByTheNextFile_rowsAreCertifiedAsOfOneFile(Windows divided) throws Exception {
         format = NEW_YORK;
-        windows = Windows.byCount(2, 0);
-        write("2026-11-01 00:50,1,2,3\n2026-11-01 00:55,2,3,4\n2026-11-01 01:30,3,4,5\n");
+        windows = divided;
+        append("00:50", "01:30", "01:50");
+        follow(() -> {
+            renameAndOpen();
+            append("01:00", "01:30", "02:10");
+        });
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @ParameterizedTest
+    @MethodSource("smallWindows")
+    void restart_atAnyLookWhileTheRepeatedHourIsNotSettled_certifiesTheSame(Windows divided) throws Exception {
+        format = NEW_YORK;
+        windows = divided;
+        Path position = csv.resolveSibling("rows.csv.certified");
+        append("01:10", "01:20");
+        for (Step step : List.<Step>of(
+                () -> append("01:30"),
+                () -> {
+                    copyAndTruncate();
+                    write(heading);
+                },
+                () -> append("01:40"),
+                this::renameAndOpen,
+                () -> append("01:00"),
+                () -> append("01:15", "01:40"),
+                this::renameAndOpen,
+                () -> append("01:45", "02:10", "02:20"))) {
+            byte[][] before = {null};
+            follow(() -> {
+                before[0] = Files.readAllBytes(position);
+                step.run();
+            });
+            Files.write(position, before[0]); // as if the process was killed before it stored the next position
+            follow();
+        }
+
+        assertThat(certified().stream().distinct().toList()).isEqualTo(expected());
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void follow_splitLineInTheRepeatedHour_isSettledByTheRowsAfterIt() throws Exception {
+        format = NEW_YORK;
+        windows = Windows.byCount(1, 0);
+        append("00:50", "01:30");
         follow(
                 () -> {
-                    renameAndOpen();
-                    write("2026-11-01 03:00,4,5,6\n2026-11-01 03:10,5,6,7\n2026-11-01 03:20,5,6,7\n");
+                    times = row -> "2026-11-01 01:50";
+                    appendSplit(7);
+                    copyAndTruncate();
                 },
-                () -> {});
+                () -> append("01:00", "02:10"));
 
-        assertThat(certified()).hasSize(2);
+        assertAllCertified();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void follow_markIsSettledByTheNextFile_rowsAreCertifiedAsOfOneFile() throws Exception {
+        heading = "timestamp;x\n";
+        useDirectory(Files.createDirectory(directory.resolve("marks")));
+        windows = Windows.byCount(1, 0);
+        String first = "1001;999\n1002;1.002\n";
+        String second = "1003;1.003\n1004;1.5\n";
+        written.append(first).append(second);
+        rows = 4;
+        write(first);
+        follow(() -> {
+            renameAndOpen();
+            write(second);
+        });
+        follow();
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR")).isEmpty();
+    }
+
+    @Test
+    void follow_timesThatNoFileSettles_areLeftOutWithTheirLines_alsoAfterARestart() throws Exception {
+        format = NEW_YORK;
+        windows = Windows.byCount(2, 0);
+        append("00:50", "00:55");
+        write("2026-11-01 01:30,3,4,5\n");
+        follow(() -> {
+            renameAndOpen();
+            write("2026-11-01 00:58,3,4,5\n2026-11-01 01:40,3,4,5\n");
+            append("03:00", "03:10");
+        });
+        follow(() -> append("03:20", "03:30"));
+
+        assertAllCertified();
         assertThat(log.lines("ERROR"))
-                .singleElement(as(STRING))
-                .contains("01:30", "before a row settled it: lines 4 to 4, 1 of them, are not certified");
+                .anySatisfy(line -> assertThat(line)
+                        .contains(
+                                "line 4 of an earlier file",
+                                "01:30",
+                                "settle which: lines 4 of an earlier file to 3, 2 of them, are not certified"));
+    }
+
+    @Test
+    void restart_fileWithWaitingRowsIsGone_namesTheirLoss() throws Exception {
+        format = NEW_YORK;
+        windows = Windows.byCount(1, 0);
+        append("00:50");
+        write("2026-11-01 01:30,3,4,5\n2026-11-01 01:50,3,4,5\n");
+        follow(this::renameAndOpen);
+        Files.delete(rotated(1));
+        write("2026-11-01 01:00,3,4,5\n2026-11-01 01:30,3,4,5\n");
+        append("02:10", "02:20");
+
+        follow();
+
+        assertAllCertified();
+        assertThat(log.lines("ERROR"))
+                .hasSize(2)
+                .anySatisfy(line -> assertThat(line)
+                        .contains("after row 1 (2026-11-01T04:50:00Z) and before row 1 (2026-11-01T07:10:00Z)"))
+                .anySatisfy(
+                        line -> assertThat(line).contains("settle which: lines 2 to 3, 2 of them, are not certified"));
     }
 
     @ParameterizedTest
@@ -753,29 +892,13 @@ class CsvRotationTest {
     }
 
     static List<Arguments> histories() {
-        CsvFormat skipping = new CsvFormat(
-                true,
-                2,
-                CsvFormat.USUAL.encoding(),
-                CsvFormat.USUAL.decimal(),
-                CsvFormat.USUAL.missing(),
-                CsvFormat.USUAL.timeFormat(),
-                CsvFormat.USUAL.zone(),
-                false);
-        CsvFormat headless = new CsvFormat(
-                false,
-                0,
-                CsvFormat.USUAL.encoding(),
-                CsvFormat.USUAL.decimal(),
-                CsvFormat.USUAL.missing(),
-                CsvFormat.USUAL.timeFormat(),
-                CsvFormat.USUAL.zone(),
-                false);
         return List.of(
                 Arguments.of(HEADING, CsvFormat.USUAL, Windows.byCount(7, 3)),
                 Arguments.of(HEADING, CsvFormat.USUAL, Windows.byTime(Duration.ofSeconds(9))),
-                Arguments.of("Logger,1.2\n\"x,\n\n" + HEADING + ",,,\n", skipping, Windows.byCount(5, 0)),
-                Arguments.of("", headless, Windows.byCount(6, 0)));
+                Arguments.of("Logger,1.2\n\"x,\n\n" + HEADING + ",,,\n", format(true, 2, ZoneOffset.UTC), Windows.byCount(5, 0)),
+                Arguments.of("", format(false, 0, ZoneOffset.UTC), Windows.byCount(6, 0)),
+                Arguments.of(HEADING, NEW_YORK, Windows.byCount(4, 0)),
+                Arguments.of(HEADING, NEW_YORK, Windows.byTime(Duration.ofMinutes(15))));
     }
 
     /**
@@ -789,6 +912,10 @@ class CsvRotationTest {
         heading = lines;
         format = read;
         windows = divided;
+        if (read == NEW_YORK) {
+            times = row -> LocalDateTime.ofInstant(MIDNIGHT.plus(Duration.ofMinutes(3L * row)), NEW_YORK.zone())
+                    .toString();
+        }
         Integer only = Integer.getInteger("flk.seed");
         int first = only == null ? 0 : only;
         for (int seed = first; seed < first + (only == null ? Integer.getInteger("flk.seeds", 5) : 1); seed++) {
@@ -830,7 +957,7 @@ class CsvRotationTest {
             steps(random, random.nextInt(6));
         }
         flush();
-        append(1);
+        append(format == NEW_YORK ? Math.max(1, ROWS_UNTIL_SETTLED - rows) : 1);
         follow();
         return isAnyLost;
     }
