@@ -245,14 +245,17 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * Sets the beginning of elapsed time, by which remembered answers expire. If the storage remembers answers of a
-     * previous process, elapsed time continues at the time of the newest answer, so that a jump of the wall clock
-     * between the two processes does not expire answers early. Otherwise, elapsed time begins at the wall clock's time.
+     * Sets the beginning of elapsed time, by which remembered answers expire. If several processes share the storage,
+     * elapsed time begins at the time of the clock that they share, so that each of them remembers the answers of the
+     * others for the same time, whatever its own clock shows. If the storage remembers answers of a previous process,
+     * elapsed time continues at the time of the newest answer, so that a jump of the wall clock between the two
+     * processes does not expire answers early. Otherwise, elapsed time begins at the wall clock's time.
      */
     private void beginElapsedTime() {
         if (elapsedOffsetMicros == null) {
+            long shared = storage.clockMicros();
             long last = storage.lastExpiryMicros();
-            long begin = last == 0 ? micros(clock.instant()) : last - REMEMBERED_MICROS;
+            long begin = shared != 0 ? shared : last == 0 ? micros(clock.instant()) : last - REMEMBERED_MICROS;
             elapsedOffsetMicros = begin - tickerMicros();
         }
     }

@@ -250,10 +250,18 @@ public interface Storage extends AutoCloseable {
     /**
      * Returns the elapsed time at which the last remembered answer expires; 0 if there is no answer. A new process
      * derives its elapsed time from this value, not from the wall clock, and thus continues the elapsed time of the
-     * previous process. A storage that several processes share returns 0, so that all of them begin at the wall clock's
-     * time, the only time that they have in common.
+     * previous process. A storage that several processes share returns 0, because all of them begin at the time of
+     * {@link #clockMicros}.
      */
     default long lastExpiryMicros() {
+        return 0;
+    }
+
+    /**
+     * Returns the time, in microseconds since the epoch, of a clock that is shared by all processes that commit to this
+     * storage; 0 if only one process commits.
+     */
+    default long clockMicros() {
         return 0;
     }
 
@@ -317,8 +325,7 @@ public interface Storage extends AutoCloseable {
      * The state on which a batch is decided. The maps have no entries for keys without versions or for requests without
      * answers.
      *
-     * @param clockMicros the time, in microseconds since the epoch, of a clock that is shared by all processes that
-     *     commit to this storage; 0 if only one process commits
+     * @param clockMicros the time of the storage's clock, as {@link Storage#clockMicros}
      */
     record Existing(Head head, Map<StateKey, Newest> newest, Map<RequestKey, Answered> answered, long clockMicros) {}
 

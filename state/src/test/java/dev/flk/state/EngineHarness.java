@@ -77,6 +77,9 @@ final class EngineHarness implements AutoCloseable {
     /** A schema whose check never ends by itself. */
     static final String ENDLESS = "\"endless\"";
 
+    /** A schema that takes the maximum number of steps to compile, and to check each value. */
+    static final String COSTLY = "\"costly\"";
+
     /** A text that is a schema until {@link #hasBecomeInvalid}. */
     static final String LATER_INVALID = "\"later invalid\"";
 
@@ -93,8 +96,11 @@ final class EngineHarness implements AutoCloseable {
         if (json.equals("\"none\"") || (json.equals(LATER_INVALID) && hasBecomeInvalid)) {
             throw Reason.INVALID.because("not a schema");
         }
+        long needed = json.equals(COSTLY) ? Schemas.Steps.MOST : 0;
+        steps.take(needed);
         return (value, taken) -> {
             CHECKED_ON.add(Thread.currentThread());
+            taken.take(needed);
             while (json.equals(ENDLESS)) {
                 taken.take(1);
             }

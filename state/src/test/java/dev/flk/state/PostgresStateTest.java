@@ -7,8 +7,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.state.History.At;
+import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Document;
+import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Storage.Search;
 import dev.flk.state.Storage.Search.Order;
@@ -154,6 +156,102 @@ class PostgresStateTest extends StateContract {
     /** Returns another engine on the same database with its own connections. */
     private EngineHarness another() {
         return new EngineHarness(() -> storage(server, main.name));
+    }
+
+    /** Returns an engine on the same database, whose clock is the server's. */
+    private EngineHarness punctual() {
+        return new EngineHarness(() -> storage(server, main.name), Settings.defaults(), this::setServerClock);
+    }
+
+    /** Returns an engine on the same database, whose clock differs from the server's. */
+    private EngineHarness another(Duration ahead) {
+        EngineHarness another = another();
+        another.setClock(ahead);
+        another.restart();
+        return another;
+    }
+
+    @Test
+    void sameRequest_clocksOfBackendsDiffer_getsTheFirstAnswer() {
+        try (EngineHarness punctual = punctual();
+                EngineHarness ahead = another(Duration.ofHours(1));
+                EngineHarness late = another(Duration.ofHours(-1))) {
+            List<EngineHarness> all = List.of(punctual, ahead, late);
+            for (EngineHarness first : all) {
+                String name = "k" + all.indexOf(first);
+                Committed answer = first.apply(name, first.write("a", name, "1"));
+                for (EngineHarness repeating : all) {
+                    repeating.engine.forgetAnswers();
+                    assertThat(repeating.apply(name, repeating.write("a", name, "1")))
+                            .isEqualTo(answer);
+                }
+            }
+            pass(Duration.ofMinutes(15), all);
+
+            assertThat(late.apply("k1", late.write("a", "k1", "2")).versions()).containsExactly(2L);
+        }
+    }
+
+    /** A lifetime that begins by a clock that is ahead ends late, unless a backend with the right clock renews it. */
+    @Test
+    void lifetime_clockOfABackendIsAhead_endsLaterByTheDifference() {
+        try (EngineHarness punctual = punctual();
+                EngineHarness ahead = another(Duration.ofMinutes(10))) {
+            List<EngineHarness> both = List.of(punctual, ahead);
+            ahead.apply(lease("later"), lease("renewed"));
+            punctual.apply(lease("k"), renewal("renewed"));
+
+            pass(Duration.ofSeconds(2).minusNanos(1_000), both);
+            assertThat(keptBy(ahead)).containsExactly("k", "later", "renewed");
+            pass(Duration.ofNanos(1_000), both);
+            assertThat(keptBy(ahead)).containsExactly("later");
+            pass(Duration.ofMinutes(10).minusNanos(1_000), both);
+            assertThat(keptBy(ahead)).containsExactly("later");
+            pass(Duration.ofNanos(1_000), both);
+            assertThat(keptBy(punctual)).isEmpty();
+        }
+    }
+
+    /** A lifetime that begins by a clock that is late begins at the server's time; a backend with that time ends it. */
+    @Test
+    void lifetime_clockOfABackendIsLate_isEndedInTimeByAnother() {
+        try (EngineHarness punctual = punctual();
+                EngineHarness late = another(Duration.ofMinutes(-10))) {
+            List<EngineHarness> both = List.of(punctual, late);
+            late.apply(lease("k"), lease("renewed"));
+            pass(Duration.ofSeconds(1), both);
+            late.apply(renewal("renewed"));
+
+            pass(Duration.ofSeconds(1).minusNanos(1_000), both);
+            assertThat(keptBy(punctual)).containsExactly("k", "renewed");
+            pass(Duration.ofNanos(1_000), both);
+            assertThat(keptBy(late)).containsExactly("k", "renewed");
+            assertThat(keptBy(punctual)).containsExactly("renewed");
+            pass(Duration.ofMinutes(10), both);
+            assertThat(keptBy(late)).containsExactly("renewed");
+            pass(Duration.ofSeconds(1), both);
+            assertThat(keptBy(late)).isEmpty();
+        }
+    }
+
+    private static Operation lease(String name) {
+        return new Operation.Write(key("a", name), "1", 0, 2_000_000);
+    }
+
+    private static Operation renewal(String name) {
+        return new Operation.Touch(key("a", name), Operation.ANY_VERSION, 2_000_000);
+    }
+
+    private static void pass(Duration time, List<EngineHarness> all) {
+        all.forEach(each -> each.pass(time));
+    }
+
+    /** Returns the keys that remain after an engine has deleted those whose lifetimes are over. */
+    private static List<String> keptBy(EngineHarness ending) {
+        ending.expire();
+        return ending.engine.reads().keys("default", "a", "", null, new At.Now(), 10).entries().stream()
+                .map(KeyAt::name)
+                .toList();
     }
 
     /**

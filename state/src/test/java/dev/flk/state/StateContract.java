@@ -188,6 +188,22 @@ abstract class StateContract {
                 .containsOnly("state-checks");
     }
 
+    /** A backend that does not know the schema yet must decide like one that knows it. */
+    @Test
+    void schema_mustBeCompiledFirst_stepsOfTheTransactionAreOnlyThoseOfItsValues() {
+        state.apply(state.engine.schemas().set("default", EngineHarness.COSTLY, 0, () -> false));
+        Operation one = state.write("a", "k1", EngineHarness.COSTLY);
+        Operation two = state.write("a", "k2", EngineHarness.COSTLY);
+        Operation three = state.write("a", "k3", EngineHarness.COSTLY);
+
+        state.restart();
+        assertThat(reasonOf(() -> state.apply(one, two, three))).isEqualTo(Reason.TX_TOO_LARGE);
+        state.restart();
+        assertThat(state.apply(one, two).versions()).hasSize(2);
+        assertThat(state.apply(one, two).versions()).hasSize(2);
+        assertThat(reasonOf(() -> state.apply(one, two, three))).isEqualTo(Reason.TX_TOO_LARGE);
+    }
+
     @Test
     void schema_storedOneNoLongerCompiles_refusesOnlyWritesOfItsNamespace() {
         state.apply(state.engine.schemas().set("default", EngineHarness.LATER_INVALID, 0, () -> false));

@@ -33,6 +33,7 @@ import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import dev.flk.client.proto.Write;
 import dev.flk.client.proto.WriteRequest;
+import dev.flk.state.History;
 import dev.flk.state.StateEngine;
 import io.grpc.CallOptions;
 import io.grpc.Context;
@@ -223,6 +224,50 @@ class StatePortTest {
         assertThat(state.listNamespaces(ListNamespacesRequest.getDefaultInstance())
                         .getNamesList())
                 .containsExactly("default");
+    }
+
+    @Test
+    void listKeys_atAnEarlierPoint_listsTheKeysOfThenOrSaysWhyItCannot() {
+        apply(write("a", "early", "1"));
+        now = now.plusSeconds(60);
+        apply(write("a", "late", "1"));
+        now = now.plusSeconds(60);
+        apply(write("a", "early", "2"));
+        At.Builder first = At.newBuilder().setRevision(1);
+        At.Builder afterFirst = At.newBuilder()
+                .setTime(Timestamp.newBuilder().setSeconds(now.minusSeconds(90).getEpochSecond()));
+
+        for (At.Builder at : List.of(first, afterFirst)) {
+            assertThat(keysAt(at))
+                    .containsExactly(ListKeysResponse.Entry.newBuilder()
+                            .setKey("early")
+                            .setVersion(1)
+                            .setRevision(1)
+                            .build());
+        }
+        assertThat(keysAt(At.newBuilder().setRevision(0))).isEmpty();
+        assertRefused(
+                Code.OUT_OF_RANGE, "HISTORY_CHANGED", () -> keysAt(At.newBuilder().setRevision(4)));
+        assertThatThrownBy(() -> keysAt(At.newBuilder().setRevision(4)))
+                .hasMessageEndingWith("revision 4 does not exist; the newest is 3. If it existed before, commits were"
+                        + " lost; the history is now history: start over");
+        assertThatThrownBy(() -> keysAt(At.newBuilder().setRevision(-1)))
+                .hasMessageEndingWith("revision -1 is negative; the first revision is 1");
+
+        engine.history().compact(new History.At.Revision(3));
+
+        assertRefused(Code.OUT_OF_RANGE, "COMPACTED", () -> keysAt(first));
+        assertThatThrownBy(() -> keysAt(first))
+                .hasMessageEndingWith("the state at revision 1 is no longer retained; the oldest revision is 3");
+        assertThatThrownBy(() -> keysAt(afterFirst))
+                .hasMessageEndingWith("the state at 2026-11-22T12:00:30Z is no longer retained; the oldest revision is 3");
+        assertThat(keysAt(At.newBuilder().setRevision(2))).hasSize(2);
+    }
+
+    private List<ListKeysResponse.Entry> keysAt(At.Builder at) {
+        return state.listKeys(
+                        ListKeysRequest.newBuilder().setAgentId("a").setAt(at).build())
+                .getEntriesList();
     }
 
     /**

@@ -1052,6 +1052,12 @@ public final class PostgresStorage implements Storage, Storage.Reads {
     }
 
     @Override
+    public long clockMicros() {
+        return calls.reading(connection -> found(connection, Sql.HEAD, Known.NOTHING))
+                .clockMicros();
+    }
+
+    @Override
     public long keys() {
         return calls.reading(connection ->
                 Jdbc.one(connection, Sql.KEY_COUNT, row -> row.getLong(1)).orElseThrow());
