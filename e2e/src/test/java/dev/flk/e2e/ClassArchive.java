@@ -18,16 +18,21 @@ import java.util.concurrent.ConcurrentHashMap;
  * without it.
  */
 final class ClassArchive {
-    private static final Map<Path, List<String>> OPTIONS = new ConcurrentHashMap<>();
+    private static final Map<Path, Path> ARCHIVES = new ConcurrentHashMap<>();
 
     private ClassArchive() {}
 
     /** Returns the JVM options that use the archive of this jar. */
     static List<String> options(Path jar) {
-        return OPTIONS.computeIfAbsent(jar, ClassArchive::find);
+        // keep the JVM from printing messages about the archive, because tests check the output
+        return List.of("-XX:SharedArchiveFile=" + of(jar), "-Xlog:disable");
     }
 
-    private static List<String> find(Path jar) {
+    static Path of(Path jar) {
+        return ARCHIVES.computeIfAbsent(jar, ClassArchive::find);
+    }
+
+    private static Path find(Path jar) {
         try {
             Path archive = jar.resolveSibling(
                     jar.getFileName() + "-" + Files.getLastModifiedTime(jar).toMillis() + ".jsa");
@@ -39,8 +44,7 @@ final class ClassArchive {
                     write(jar, archive);
                 }
             }
-            // keep the JVM from printing messages about the archive, because tests check the output
-            return List.of("-XX:SharedArchiveFile=" + archive, "-Xlog:cds=off", "-Xlog:class+path=off");
+            return archive;
         } catch (IOException | InterruptedException e) {
             throw new AssertionError(e);
         }

@@ -3,6 +3,8 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -10,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -113,6 +116,46 @@ final class DemoIT {
         required = "-Xshare:on"; // makes the JVM fail if it can't use the class archive
         assertThat(flk("agent", "--version")).contains("flk-agent ").doesNotContain("first start");
         assertThat(Files.getLastModifiedTime(archive)).isEqualTo(written);
+    }
+
+    /** The archive of another jar is what a copied checkout has, and an image whose jar was replaced. */
+    @Test
+    void archiveOfAnotherJar_theProgramAloneWritesToStandardOutput() throws Exception {
+        for (String name : List.of("agent", "backend")) {
+            Path archive = copy.resolve(name + "/target/flk-" + name + ".jsa");
+            Files.copy(ClassArchive.of(Built.jar("flk-" + name)), archive);
+            String version = standardOutput(List.of("./flk", name, "--version"));
+
+            assertThat(version).matches("flk-" + name + " [^\n]+\n");
+            assertThat(standardOutput(entryPoint(name))).isEqualTo(version);
+        }
+        assertThat(standardOutput(List.of("./flk", "agent", "keygen")))
+                .matches("PCS_SIGN_ALG=hmac\nPCS_HMAC_KEY=[^\n]+\n");
+    }
+
+    /** Returns the command of an image's entry point with the files of the copy, which prints the version. */
+    private List<String> entryPoint(String name) throws IOException {
+        String file = Files.readString(Built.root().resolve("deploy/docker/Dockerfile"));
+        Matcher json = Pattern.compile("(?m)^ENTRYPOINT (\\[.*flk-" + name + ".*])$").matcher(file);
+        assertThat(json.find()).isTrue();
+        List<String> command = new ArrayList<>();
+        for (JsonNode word : new ObjectMapper().readTree(json.group(1))) {
+            command.add(word.asText().replace("/opt/flk", copy + "/" + name + "/target"));
+        }
+        command.set(0, System.getProperty("java.home") + "/bin/java");
+        command.add("--version");
+        return command;
+    }
+
+    private String standardOutput(List<String> command) throws IOException, InterruptedException {
+        Path errors = temporary.resolve("errors");
+        Process process = new ProcessBuilder(command)
+                .directory(copy.toFile())
+                .redirectError(errors.toFile())
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(Files.readString(errors)).isZero();
+        return output;
     }
 
     /** Runs the demo until its page shows an escalated certificate, and then stops the demo. */

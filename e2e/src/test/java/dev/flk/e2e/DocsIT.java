@@ -98,6 +98,19 @@ final class DocsIT {
                 .containsExactly("BIND_ADDR", "REDIS_ADDR", "CONTROL_SOCKET");
     }
 
+    /** Checks the settings from which {@code ./flk health} concludes that the environment configures a backend. */
+    @Test
+    void settingsOnlyOfABackend_areNotSettingsOfAnAgent() throws IOException {
+        String[] programs =
+                Files.readString(Built.root().resolve("docs/configuration.md")).split("\n## Agent\n", 2);
+        String script = Files.readString(Built.root().resolve("flk"));
+        String settings = matches(Pattern.compile("backend_settings='([^']+)'"), script).get(0);
+
+        assertThat(settings.strip().split("\\s+"))
+                .isSubsetOf(matches(ROW, programs[0]))
+                .doesNotContainAnyElementsOf(matches(ROW, programs[1]));
+    }
+
     /** Checks that Compose passes on every setting, except addresses and files inside the container. */
     @Test
     void compose_passesAllSettings() throws IOException {

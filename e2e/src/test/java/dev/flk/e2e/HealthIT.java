@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -49,6 +50,10 @@ final class HealthIT {
     }
 
     private Ended flk(String... command) throws IOException, InterruptedException {
+        return flk(Map.of(), command);
+    }
+
+    private Ended flk(Map<String, String> settings, String... command) throws IOException, InterruptedException {
         ProcessBuilder builder = new ProcessBuilder(
                         Stream.concat(Stream.of(Built.root().resolve("flk").toString()), Stream.of(command))
                                 .toList())
@@ -56,6 +61,7 @@ final class HealthIT {
                 .redirectError(directory.resolve("errors").toFile());
         builder.environment().keySet().retainAll(List.of("PATH"));
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        builder.environment().putAll(settings);
         Process process = builder.start();
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         return new Ended(process.waitFor(), out);
@@ -106,6 +112,23 @@ final class HealthIT {
                         && line.contains("start the backend"))
                 .anyMatch(
                         line -> line.contains("flk-agent\",\"grade\":\"bad\"") && line.contains("no process listens"));
+    }
+
+    @Test
+    void health_bothConfiguredByTheEnvironment_asksBoth_onlyTheAgent_asksTheAgent() throws Exception {
+        Map<String, String> agent = Map.of("ENDPOINT", "http://127.0.0.1:1", "OUTBOX_PATH", "outbox");
+        Map<String, String> both = new HashMap<>(agent);
+        both.put("PORT", "1");
+        both.put("STATE_PORT", "off");
+
+        assertThat(flk(agent, "health", "--json").out())
+                .contains("\"program\":\"flk-agent\"")
+                .doesNotContain("flk-backend");
+        assertThat(flk(both, "health", "--json").out())
+                .contains("\"program\":\"flk-agent\"", "\"program\":\"flk-backend\"");
+
+        flk(both, "diagnose", "--output", "both.zip");
+        assertThat(Archive.read(directory.resolve("both.zip"))).containsKeys("config.txt", "agent/config.txt");
     }
 
     @Test
