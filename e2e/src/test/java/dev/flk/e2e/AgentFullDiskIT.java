@@ -28,8 +28,8 @@ final class AgentFullDiskIT {
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         SmallDisk disk = SmallDisk.of("12m", Files.createDirectory(directory.resolve("disk")));
         // slow enough that the disk fills up while the agent is sending
-        try (BackendProcess backend =
-                        BackendProcess.start(directory, Map.of("TOKEN_RATE", "100", "TOKEN_BURST", "20"));
+        try (ServedBackend backend =
+                        BackendInJvm.start(directory, Map.of("TOKEN_RATE", "100", "TOKEN_BURST", "20"));
                 Program agent = agent(home, disk, backend)) {
             Client client = new Client(backend.url());
             home.spool("first", certificates(0, FIRST));
@@ -49,7 +49,7 @@ final class AgentFullDiskIT {
         }
     }
 
-    private Program agent(AgentHome home, SmallDisk disk, BackendProcess backend) throws IOException {
+    private Program agent(AgentHome home, SmallDisk disk, ServedBackend backend) throws IOException {
         Map<String, String> environment = home.sendingTo(backend.url());
         environment.put("OUTBOX_PATH", disk.directory().resolve("outbox").toString());
         environment.put("DLQ_PATH", disk.directory().resolve("dlq.jsonl").toString());

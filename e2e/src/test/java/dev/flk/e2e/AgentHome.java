@@ -2,6 +2,9 @@
 package dev.flk.e2e;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.run.Agent;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -9,6 +12,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -64,6 +68,11 @@ record AgentHome(Path directory) {
         return Program.java("flk-agent", directory, environment, Program.QUICK_START, args);
     }
 
+    /** Returns an agent that sends in this JVM, for tests that do not kill or signal it or read its output. */
+    static Agent open(Map<String, String> environment) throws IOException {
+        return Agent.open(AgentConfig.load(environment, null, Set.of(Need.ENDPOINT, Need.SIGNING)));
+    }
+
     /** Runs a command, which must succeed, in this JVM. */
     static void succeed(Map<String, String> environment, String... args) {
         Command.ofAgent(environment, args).exits(0);
@@ -108,6 +117,10 @@ record AgentHome(Path directory) {
 
     static Client metrics(Program agent) {
         return new Client("http://127.0.0.1:" + metricsPort(agent));
+    }
+
+    static Client metrics(Agent agent) {
+        return new Client("http://127.0.0.1:" + agent.metricsPort().orElseThrow());
     }
 
     /** Returns the lines of the dead-letter file. */

@@ -42,13 +42,13 @@ final class AgentKillIT {
     @Tag("thorough")
     void killedWhileSending_everyCertificateIsRecordedOnce() throws Exception {
         // slow enough that certificates are in flight at each kill
-        try (BackendProcess backend =
-                BackendProcess.start(directory, Map.of("TOKEN_RATE", "300", "TOKEN_BURST", "20"))) {
+        try (ServedBackend backend =
+                BackendInJvm.start(directory, Map.of("TOKEN_RATE", "300", "TOKEN_BURST", "20"))) {
             Client client = new Client(backend.url());
             home.spool("all", certificates(0, CERTIFICATES));
             for (int kill = 0; kill < KILLS; kill++) {
                 double wanted = Math.min(CERTIFICATES, client.metric("flk_accepted") + 10 + random.nextInt(40));
-                try (Program agent = agent(backend, "run")) {
+                try (Program agent = agent(backend)) {
                     Client.awaitUntil(() -> client.metric("flk_accepted") >= wanted);
                     agent.kill();
                 }
@@ -60,14 +60,14 @@ final class AgentKillIT {
     @Test
     @Tag("thorough")
     void killedDuringIntake_everySpooledCertificateIsRecordedOnce() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory)) {
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
             int files = 0;
             for (int kill = 0; kill < KILLS; kill++) {
                 for (int i = 0; i < 5; i++) {
                     home.spool("file-" + files, certificates((long) EACH * files++, EACH));
                 }
                 int left = random.nextInt(5);
-                try (Program agent = agent(backend, "run")) {
+                try (Program agent = agent(backend)) {
                     Client.awaitUntil(() -> filesInSpool() <= left);
                     agent.kill();
                 }
@@ -83,22 +83,20 @@ final class AgentKillIT {
         home.spool("all", certificates(0, CERTIFICATES));
         for (int kill = 0; kill < KILLS; kill++) {
             try (BackendProcess backend = BackendProcess.start(directory, slow);
-                    Program agent = agent(backend, "run")) {
+                    Program agent = agent(backend)) {
                 Client client = new Client(backend.url());
                 int more = 1 + random.nextInt(20);
                 Client.awaitUntil(() -> client.metric("flk_accepted") >= more);
                 (kill % 2 == 0 ? backend.program() : agent).kill();
             }
         }
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("PORT", port))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("PORT", port))) {
             finish(backend, new Client(backend.url()), CERTIFICATES);
         }
     }
 
-    private void finish(BackendProcess backend, Client client, int certificates) throws Exception {
-        try (Program last = agent(backend, "run", "--until-empty")) {
-            assertThat(last.awaitExit()).as(last.allLines()).isZero();
-        }
+    private void finish(ServedBackend backend, Client client, int certificates) throws Exception {
+        AgentHome.succeed(environment(backend), "run", "--until-empty");
         assertThat(home.spoolIsEmpty()).isTrue();
         assertThat(LogFiles.inbox(directory.resolve("data/wal")).entries()).hasSize(certificates);
         assertThat(client.metric("flk_conflicts_total")).isZero();
@@ -108,11 +106,15 @@ final class AgentKillIT {
         assertThat(home.deadLetters()).isEmpty();
     }
 
-    private Program agent(BackendProcess backend, String... args) throws IOException {
+    private Program agent(ServedBackend backend) throws IOException {
+        return home.start(environment(backend), "run");
+    }
+
+    private Map<String, String> environment(ServedBackend backend) {
         Map<String, String> environment = home.sendingTo(backend.url());
         environment.put("BATCH_SIZE", "7");
         environment.put("MAX_IN_FLIGHT", "21");
-        return home.start(environment, args);
+        return environment;
     }
 
     private static List<Pcs> certificates(long firstEpoch, int count) {

@@ -25,8 +25,8 @@ final class AgentReloadIT {
     @Test
     void reload_keyEndpointAndLogFormat_takeEffect_errorsDoNot() throws Exception {
         Path other = Files.createDirectory(directory.resolve("other"));
-        try (BackendProcess first = BackendProcess.start(directory);
-                BackendProcess second = BackendProcess.start(other)) {
+        try (ServedBackend first = BackendInJvm.start(directory);
+                ServedBackend second = BackendInJvm.start(other)) {
             configure(first.url(), "not the key", "");
             submit(1);
             try (Program agent = Program.java(
@@ -87,16 +87,16 @@ final class AgentReloadIT {
         Files.writeString(directory.resolve("key"), key + "\n");
         Files.writeString(
                 directory.resolve("agent.properties"),
-                "ENDPOINT=" + endpoint + "\nPCS_SIGN_ALG=hmac\nPCS_HMAC_KEY_FILE=key\nOUTBOX_PATH=outbox\n"
-                        + "DLQ_PATH=dlq.jsonl\nBASE_DELAY=20ms\nMAX_DELAY=100ms\n" + more);
+                "ENDPOINT=" + endpoint + "\nPCS_SIGN_ALG=hmac\nPCS_HMAC_KEY_FILE=" + directory.resolve("key")
+                        + "\nOUTBOX_PATH=" + directory.resolve("outbox") + "\nDLQ_PATH="
+                        + directory.resolve("dlq.jsonl") + "\nBASE_DELAY=20ms\nMAX_DELAY=100ms\n" + more);
     }
 
     private void submit(long epoch) throws IOException {
-        try (Program submit = Program.java(
-                "flk-agent", directory, Map.of(), Program.QUICK_START, "submit", "--config", "agent.properties", "-")) {
-            submit.input(Pcs.number(epoch).without("sig").json() + "\n");
-            assertThat(submit.awaitExit()).as(submit.allLines()).isZero();
-        }
+        Path certificate = Files.writeString(
+                directory.resolve(epoch + ".json"), Pcs.number(epoch).without("sig").json());
+        String settings = directory.resolve("agent.properties").toString();
+        AgentHome.succeed(Map.of(), "submit", "--config", settings, certificate.toString());
     }
 
     /** Sends SIGHUP and blocks until the agent has reloaded its configuration {@code times} times in total. */

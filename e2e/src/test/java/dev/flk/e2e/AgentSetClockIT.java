@@ -40,7 +40,7 @@ final class AgentSetClockIT {
         home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         spool(WAITING);
         // slow enough that some certificates are still pending after the first change of the clock
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("TOKEN_RATE", "40", "TOKEN_BURST", "5"))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("TOKEN_RATE", "40", "TOKEN_BURST", "5"))) {
             Client client = new Client(backend.url());
             try (Program agent = agent(backend, clock)) {
                 Client metrics = AgentHome.metrics(agent);
@@ -78,7 +78,7 @@ final class AgentSetClockIT {
         }
     }
 
-    private Program agent(BackendProcess backend, FakeClock clock) throws Exception {
+    private Program agent(ServedBackend backend, FakeClock clock) throws Exception {
         Map<String, String> environment = new LinkedHashMap<>(home.sendingTo(backend.url()));
         environment.putAll(clock.environment());
         environment.put("METRICS_PORT", "0");

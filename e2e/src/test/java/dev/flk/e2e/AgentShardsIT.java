@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.run.Agent;
 import dev.flk.sample.Pcs;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,11 +25,11 @@ final class AgentShardsIT {
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         home.spool("good", List.of(Pcs.number(1).ofShard("a"), Pcs.number(2).ofShard("a")));
         home.spool("hopeless", List.of(Pcs.number(3).ofShard("b").with("regime", "\"none\"")));
-        try (BackendProcess backend = BackendProcess.start(directory)) {
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
             Map<String, String> environment = home.sendingTo(backend.url());
             environment.put("METRICS_PORT", "0");
             environment.put("PCS_HMAC_KEY", "an unknown key");
-            try (Program agent = home.start(environment, "run")) {
+            try (Agent agent = AgentHome.open(environment)) {
                 Client metrics = AgentHome.metrics(agent);
                 Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == 3
                         && value(metrics, "retries_total", "a") > 0
@@ -37,10 +38,9 @@ final class AgentShardsIT {
                 assertThat(value(metrics, "pending", "a")).isEqualTo(2);
                 assertThat(value(metrics, "pending", "b")).isEqualTo(1);
                 assertThat(value(metrics, "oldest_pending_seconds", "a")).isPositive();
-                assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
             }
             environment.put("PCS_HMAC_KEY", Pcs.KEY);
-            try (Program agent = home.start(environment, "run")) {
+            try (Agent agent = AgentHome.open(environment)) {
                 Client metrics = AgentHome.metrics(agent);
                 Client.awaitUntil(() -> value(metrics, "dead_letters_total", "b") == 1);
                 AgentHome.succeed(environment, "dlq", "requeue", "--all");
@@ -48,7 +48,6 @@ final class AgentShardsIT {
                 Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == 0);
                 assertThat(value(metrics, "dead_letters_total", "a")).isZero();
                 assertThat(value(metrics, "pending", "b")).isZero();
-                assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
             }
         }
     }

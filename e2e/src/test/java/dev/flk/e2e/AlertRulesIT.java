@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import dev.flk.agent.run.Agent;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -85,8 +86,8 @@ final class AlertRulesIT {
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         var environment = home.sendingNowhere();
         environment.put("METRICS_PORT", "0");
-        try (BackendProcess backend = BackendProcess.start(directory);
-                Program agent = home.start(environment, "run")) {
+        try (ServedBackend backend = BackendInJvm.start(directory);
+                Agent agent = AgentHome.open(environment)) {
             Client client = new Client(backend.url());
             // per-shard metrics exist only after a submission
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);

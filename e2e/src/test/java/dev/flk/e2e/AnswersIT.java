@@ -3,13 +3,13 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.run.Agent;
 import dev.flk.sample.Pcs;
 import dev.flk.testkit.FreePort;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -26,8 +26,8 @@ final class AnswersIT {
 
     private static int port;
     private static int opsPort;
-    private static BackendProcess backend;
-    private static Program agent;
+    private static ServedBackend backend;
+    private static Agent agent;
 
     @BeforeAll
     static void start() throws Exception {
@@ -43,23 +43,33 @@ final class AnswersIT {
                 METRICS_USER=prometheus
                 METRICS_PASS=%s
                 REDIS_URI=redis://:%s@localhost:6379
-                WAL_DIR=wal
-                DEDUP_DIR=dedup
+                WAL_DIR=%s
+                DEDUP_DIR=%s
                 STATE_PORT=off
                 """.formatted(
-                        port, opsPort, Pcs.KEY, METRICS_PASSWORD, REDIS_PASSWORD));
-        Files.writeString(directory.resolve("agent.properties"), """
-                ENDPOINT=http://127.0.0.1:%d
-                METRICS_PORT=%d
-                PCS_SIGN_ALG=hmac
-                PCS_HMAC_KEY=%s
-                PCS_ED25519_PRIV_B64=%s
-                OUTBOX_PATH=outbox
-                DLQ_PATH=dlq.jsonl
-                """.formatted(port, FreePort.choose(), Pcs.KEY, SEED));
-        backend = BackendProcess.of(program("flk-backend", "--config", "backend.properties"));
-        agent = program("flk-agent", "run", "--config", "agent.properties");
-        agent.awaitLine(line -> line.contains("metrics are on port "));
+                        port,
+                        opsPort,
+                        Pcs.KEY,
+                        METRICS_PASSWORD,
+                        REDIS_PASSWORD,
+                        directory.resolve("wal"),
+                        directory.resolve("dedup")));
+        Map<String, String> settings = Map.of(
+                "ENDPOINT", "http://127.0.0.1:" + port,
+                "METRICS_PORT", Integer.toString(FreePort.choose()),
+                "PCS_SIGN_ALG", "hmac",
+                "PCS_HMAC_KEY", Pcs.KEY,
+                "PCS_ED25519_PRIV_B64", SEED,
+                "OUTBOX_PATH", directory.resolve("outbox").toString(),
+                "DLQ_PATH", directory.resolve("dlq.jsonl").toString());
+        Files.write(
+                directory.resolve("agent.properties"),
+                settings.entrySet().stream()
+                        .map(each -> each.getKey() + "=" + each.getValue())
+                        .toList());
+        backend = BackendInJvm.serve(
+                Map.of(), "--config", directory.resolve("backend.properties").toString());
+        agent = AgentHome.open(settings);
         Client client = new Client(backend.url());
         client.submit(Pcs.number(1));
         client.submit(Pcs.number(2).with("D_hat", "1.18"));
@@ -67,12 +77,13 @@ final class AnswersIT {
     }
 
     @AfterAll
-    static void stop() {
-        Stream.of(backend == null ? null : backend.program(), agent).forEach(program -> {
-            if (program != null) {
-                program.close();
-            }
-        });
+    static void stop() throws IOException {
+        if (agent != null) {
+            agent.close();
+        }
+        if (backend != null) {
+            backend.close();
+        }
     }
 
     @Test
@@ -108,19 +119,18 @@ final class AnswersIT {
                 .doesNotContain(METRICS_PASSWORD, REDIS_PASSWORD, Pcs.KEY, SEED);
     }
 
-    private static String diagnostics(String name, Path log) throws Exception {
-        try (Program program = program(
-                "flk-" + name,
-                "diagnostics",
-                "--config",
-                name + ".properties",
-                "--log",
-                log.toString(),
-                "--output",
-                name + ".zip")) {
-            assertThat(program.awaitExit()).as(program.allLines()).isZero();
-            return program.allLines();
-        }
+    private static String diagnostics(String name, Path log) {
+        String[] command = {
+            "diagnostics",
+            "--config",
+            directory.resolve(name + ".properties").toString(),
+            "--log",
+            log.toString(),
+            "--output",
+            directory.resolve(name + ".zip").toString()
+        };
+        Command run = name.equals("agent") ? Command.ofAgent(Map.of(), command) : Command.ofBackend(Map.of(), command);
+        return run.exits(0).all();
     }
 
     @Test
@@ -129,24 +139,12 @@ final class AnswersIT {
         Map<String, String> environment = Map.of(
                 "PORT", Integer.toString(FreePort.choose()),
                 "PCS_SIGN_ALG", "none",
-                "WAL_DIR", "no-wal",
-                "DEDUP_DIR", "no-dedup");
-        try (Program alone = Program.java(
-                "flk-backend",
-                directory,
-                environment,
-                Program.QUICK_START,
-                "diagnostics",
-                "--output",
-                archive.toString())) {
-            assertThat(alone.awaitExit()).as(alone.allLines()).isZero();
-            assertThat(alone.out()).contains("missing  metrics.txt", "missing  wal-verify.txt", "versions.txt");
-        }
+                "WAL_DIR", directory.resolve("no-wal").toString(),
+                "DEDUP_DIR", directory.resolve("no-dedup").toString());
+        Command alone = Command.ofBackend(environment, "diagnostics", "--output", archive.toString())
+                .exits(0);
+        assertThat(alone.out()).contains("missing  metrics.txt", "missing  wal-verify.txt", "versions.txt");
         assertThat(Archive.read(archive).get("health.txt"))
                 .contains("could not be obtained: ", "the program is not running");
-    }
-
-    private static Program program(String jar, String... args) throws IOException {
-        return Program.java(jar, directory, Map.of(), Program.QUICK_START, args);
     }
 }

@@ -85,14 +85,16 @@ final class BackendKillIT {
         int kills = killed.kills;
         Random random = new Random(9);
         for (int life = 0; life < kills; life++) {
-            try (BackendProcess backend = start(life, configuration)) {
+            try (BackendProcess backend = BackendProcess.start(directory, ofLife(life, configuration))) {
+                new Client(backend.url()).awaitReady();
                 audit(backend, "before load of life " + life);
                 loadUntilKilled(backend, 100 + random.nextInt(300), justBefore);
             }
             after.run();
         }
         assertThat(acknowledged).hasSizeGreaterThan(kills * 100);
-        try (BackendProcess backend = start(kills, configuration)) {
+        try (ServedBackend backend = BackendInJvm.start(directory, ofLife(kills, configuration))) {
+            new Client(backend.url()).awaitReady();
             audit(backend, "at the end");
             resubmitAll(backend);
             assertThat(new Client(backend.url()).metric("flk_lost_outcomes_total"))
@@ -103,16 +105,11 @@ final class BackendKillIT {
                 killed, kills, acknowledged.size(), sent.size() - acknowledged.size());
     }
 
-    /**
-     * Starts a backend and blocks until its store is complete. In every second life, its policy rejects small
-     * deviations.
-     */
-    private BackendProcess start(int life, Map<String, String> configuration) throws IOException {
+    /** Returns the configuration of a life. In every second life, the policy rejects small deviations. */
+    private static Map<String, String> ofLife(int life, Map<String, String> configuration) {
         Map<String, String> more = new HashMap<>(configuration);
         more.put("TOL_D", life % 2 == 0 ? "0.15" : "0.05");
-        BackendProcess backend = BackendProcess.start(directory, more);
-        new Client(backend.url()).awaitReady();
-        return backend;
+        return more;
     }
 
     private void loadUntilKilled(BackendProcess backend, int answers, Runnable justBefore) throws InterruptedException {
@@ -159,7 +156,7 @@ final class BackendKillIT {
         }
     }
 
-    private void audit(BackendProcess backend, String when) throws Exception {
+    private void audit(ServedBackend backend, String when) throws Exception {
         Client client = new Client(backend.url());
         for (Map.Entry<PcsId, Answer> one : acknowledged.entrySet()) {
             Answer again = client.get("/v1/pcs/" + one.getKey());
@@ -172,7 +169,7 @@ final class BackendKillIT {
      * Submits all certificates again. Each acknowledged certificate must get the same bytes, marked as a duplicate. No
      * certificate may be a conflict.
      */
-    private void resubmitAll(BackendProcess backend) throws Exception {
+    private void resubmitAll(ServedBackend backend) throws Exception {
         Client client = new Client(backend.url());
         for (Map.Entry<PcsId, Pcs> one : sent.entrySet()) {
             Answer again = client.submit(one.getValue());

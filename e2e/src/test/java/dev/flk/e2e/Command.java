@@ -4,12 +4,9 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.cli.FlkAgent;
-import dev.flk.backend.operate.cli.CommandLineProgram;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.io.PrintStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
@@ -22,16 +19,7 @@ import java.util.Map;
 record Command(int exitCode, String out, String err) {
     /** Runs a command of the backend, other than {@code serve}. */
     static Command ofBackend(Map<String, String> environment, String... args) {
-        StringWriter out = new StringWriter();
-        StringWriter err = new StringWriter();
-        CommandLineProgram program = new CommandLineProgram(
-                environment,
-                (config, again) -> {
-                    throw new AssertionError("the command must not serve");
-                },
-                new PrintWriter(out),
-                new PrintWriter(err));
-        return new Command(program.run(args), out.toString(), err.toString());
+        return BackendInJvm.run(environment, args);
     }
 
     /** Runs a command of the agent, which logs errors only and has no standard input. */

@@ -51,7 +51,7 @@ final class CommandLineIT {
 
     @Test
     void secretOutsideTheLocale_exits2() throws IOException {
-        Map<String, String> environment = BackendProcess.environment();
+        Map<String, String> environment = ServedBackend.environment();
         environment.put("LC_ALL", "C");
         environment.put("PCS_HMAC_KEY", "schlüssel");
         Ended run = run(environment);
@@ -61,7 +61,7 @@ final class CommandLineIT {
 
     @Test
     void configCheck_exits0PrintsEffectiveSettingsWithoutSecrets() throws IOException {
-        Ended run = run(BackendProcess.environment(), "config", "check");
+        Ended run = run(ServedBackend.environment(), "config", "check");
         assertThat(run.exitCode()).isZero();
         assertThat(run.out())
                 .containsPattern("(?m)^WAL_RETENTION +14d +default$")
@@ -85,12 +85,9 @@ final class CommandLineIT {
     })
     void portInUse_failsTheStartAndNamesThePort(String setting, String remedy) throws IOException {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            Map<String, String> environment = BackendProcess.environment();
-            environment.put(setting, Integer.toString(taken.getLocalPort()));
-            Ended run = run(environment);
+            Map<String, String> more = Map.of(setting, Integer.toString(taken.getLocalPort()));
 
-            assertThat(run.exitCode()).isEqualTo(1);
-            assertThat(run.all())
+            assertThat(BackendInJvm.refused(directory, more).exits(1).err())
                     .contains("flk-backend: can't listen on 127.0.0.1 port " + taken.getLocalPort(), remedy);
         }
     }
@@ -98,7 +95,7 @@ final class CommandLineIT {
     @Test
     void logDirectoryIsAFile_exits1AndSaysSo() throws IOException {
         Path file = Files.createFile(directory.resolve("file"));
-        Map<String, String> environment = BackendProcess.environment();
+        Map<String, String> environment = ServedBackend.environment();
         environment.put("WAL_DIR", file.toString());
         Ended run = run(environment);
         assertThat(run.exitCode()).isEqualTo(1);
@@ -107,20 +104,20 @@ final class CommandLineIT {
 
     @Test
     void secondBackendOnTheSameLog_exits1AndNamesTheHolder() throws Exception {
-        try (BackendProcess first = BackendProcess.start(directory)) {
-            Ended run = run(BackendProcess.environment());
+        try (ServedBackend first = BackendInJvm.start(directory)) {
+            Ended run = run(ServedBackend.environment());
             assertThat(run.exitCode()).isEqualTo(1);
             assertThat(run.all())
                     .endsWith("flk-backend: data/wal is in use by process "
-                            + first.program().pid() + "; stop it, or use another directory");
+                            + ProcessHandle.current().pid() + "; stop it, or use another directory");
             assertThat(new Client(first.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
         }
     }
 
     @Test
     void secondBackendOnTheSameStore_exits1AndSaysWhatToDo() throws Exception {
-        try (BackendProcess first = BackendProcess.start(directory)) {
-            Map<String, String> environment = BackendProcess.environment();
+        try (ServedBackend first = BackendInJvm.start(directory)) {
+            Map<String, String> environment = ServedBackend.environment();
             environment.put("WAL_DIR", "data/other");
             Ended run = run(environment);
             assertThat(run.exitCode()).isEqualTo(1);
@@ -150,7 +147,7 @@ final class CommandLineIT {
     void sigterm_jarOverwritten_exits143AndLosesNothing() throws Exception {
         Path jar = Files.copy(Built.jar("flk-backend"), directory.resolve("flk-backend.jar"));
         List<Sent> answered;
-        try (BackendProcess backend = BackendProcess.of(Program.java(jar, directory, BackendProcess.environment()));
+        try (BackendProcess backend = BackendProcess.of(Program.java(jar, directory, ServedBackend.environment()));
                 Traffic traffic = new Traffic(backend.url(), 1, 500)) {
             Client.awaitUntil(() -> Traffic.count(traffic.answered(), 200) >= 500);
             Files.write(jar, new byte[(int) Files.size(jar)]);
@@ -167,7 +164,7 @@ final class CommandLineIT {
     }
 
     private void assertAreThere(List<Pcs> all) throws Exception {
-        try (BackendProcess again = BackendProcess.start(directory)) {
+        try (ServedBackend again = BackendInJvm.start(directory)) {
             Client client = new Client(again.url());
             for (Pcs pcs : all) {
                 assertThat(client.get("/v1/pcs/" + pcs.id()).status()).isEqualTo(200);

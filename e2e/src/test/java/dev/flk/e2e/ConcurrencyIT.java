@@ -36,7 +36,7 @@ final class ConcurrencyIT {
     @Test
     void equalAndConflictingConcurrently_oneOutcomePerIdAndCountersAddUp() throws Exception {
         ExecutorService pool = Executors.newFixedThreadPool(CONNECTIONS);
-        try (BackendProcess backend = BackendProcess.start(directory)) {
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
             List<Future<List<Answered>>> parts = new ArrayList<>();
             for (int i = 0; i < CONNECTIONS; i++) {
                 parts.add(pool.submit(() -> submit(new Client(backend.url()))));

@@ -84,7 +84,7 @@ final class ContractBatchIT {
     @Test
     void batch_moreLinesThanTokens_acceptsTheFirstAndRefusesTheRest(@TempDir Path directory) throws Exception {
         Map<String, String> slow = Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "3");
-        try (BackendProcess limited = BackendProcess.start(directory, slow)) {
+        try (ServedBackend limited = BackendInJvm.start(directory, slow)) {
             Client client = new Client(limited.url());
             Pcs first = backend.next();
             Pcs second = backend.next();

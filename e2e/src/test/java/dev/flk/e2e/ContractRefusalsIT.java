@@ -18,8 +18,8 @@ final class ContractRefusalsIT {
 
     @Test
     void rateLimit_emptyBucket_is429BeforeTheBodyIsParsed() throws Exception {
-        try (BackendProcess backend =
-                BackendProcess.start(directory, Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "1"))) {
+        try (ServedBackend backend =
+                BackendInJvm.start(directory, Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "1"))) {
             Client client = Client.comparing(backend.url());
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             Answer answer = client.submit("{".getBytes(StandardCharsets.UTF_8));
@@ -36,7 +36,7 @@ final class ContractRefusalsIT {
     @Test
     void memoryStore_full_is503OverloadedAndDuplicatesAreAnswered() throws Exception {
         Map<String, String> small = Map.of("DEDUP_BACKEND", "memory", "MEMORY_MAX_ENTRIES", "1");
-        try (BackendProcess backend = BackendProcess.start(directory, small)) {
+        try (ServedBackend backend = BackendInJvm.start(directory, small)) {
             Client client = Client.comparing(backend.url());
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             Answer answer = client.submit(Pcs.number(2));
@@ -55,7 +55,7 @@ final class ContractRefusalsIT {
         environment.put("DEDUP_BACKEND", "memory");
         // the limit is in blocks of 512 bytes; without a limit, segments can grow to 64 MiB
         Program program = Program.limited("ulimit -f 12288", "flk-backend", directory, environment);
-        try (BackendProcess backend = BackendProcess.of(program)) {
+        try (ServedBackend backend = BackendProcess.of(program)) {
             Client client = Client.comparing(backend.url());
             Answer failed = null;
             long epoch = 0;

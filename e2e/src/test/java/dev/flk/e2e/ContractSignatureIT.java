@@ -93,8 +93,8 @@ final class ContractSignatureIT {
 
     @Test
     void none_warnsAtStartAndAcceptsUnsigned(@TempDir Path directory) throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("PCS_SIGN_ALG", "none"))) {
-            backend.program().awaitLine(line -> line.contains("WARN") && line.contains("signatures are not checked"));
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("PCS_SIGN_ALG", "none"))) {
+            backend.awaitLine(line -> line.contains("WARN") && line.contains("signatures are not checked"));
             Pcs pcs = Pcs.number(NEXT.getAndIncrement());
             Client client = new Client(backend.url());
             assertThat(client.submit(pcs.without("sig")).status()).isEqualTo(200);

@@ -17,14 +17,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Tests of submissions: the order in which reasons for refusal are checked, and the answer to a second submission with
- * the same id.
+ * the same id. The other tests of the contract run the backend in their JVM; this class runs the jar.
  */
 final class ContractSubmissionIT {
     private static final Map<String, String> DUPLICATE = Map.of("x-flk-duplicate", "true");
     private static final Map<String, String> CONFLICT = Map.of("x-flk-duplicate", "true", "x-flk-conflict", "true");
 
     @RegisterExtension
-    static final RunningBackend backend = RunningBackend.with(Map.of());
+    static final RunningBackend backend = RunningBackend.process(Map.of());
 
     private static Answer submit(Pcs pcs) throws Exception {
         return backend.client().submit(pcs);
@@ -81,7 +81,7 @@ final class ContractSubmissionIT {
                 .filteredOn(entry -> entry.kind() == 'e')
                 .extracting(LogFiles.Entry::body)
                 .contains(other.json());
-        String line = backend.process().program().awaitLine(text -> text.contains("PCS " + pcs.id() + " conflict"));
+        String line = backend.backend().awaitLine(text -> text.contains("PCS " + pcs.id() + " conflict"));
         assertThat(line).contains(" WARN ").contains("; " + warning + ";");
         assertThat(backend.client().metric("flk_conflicts_total")).isEqualTo(conflictsBefore + 2);
     }
@@ -162,10 +162,10 @@ final class ContractSubmissionIT {
         awaitLine("ERROR", "Signature verification failed for a certificate whose pcs_id is not an id");
         submit(pcs.signedBy(new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES])));
         awaitLine("ERROR", "Signature verification failed for " + pcs.id() + ": other algorithm, from 127.0.0.1");
-        assertThat(backend.process().program().allLines()).doesNotContain("FAKE LINE");
+        assertThat(backend.backend().allLines()).doesNotContain("FAKE LINE");
     }
 
     private static void awaitLine(String level, String text) {
-        backend.process().program().awaitLine(line -> line.contains(" " + level + " ") && line.contains(text));
+        backend.backend().awaitLine(line -> line.contains(" " + level + " ") && line.contains(text));
     }
 }

@@ -1,27 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import dev.flk.http.testing.TestProxy;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Locale;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** An HTTP proxy on loopback that falsifies the first requests with certificates, and forwards all later ones. */
-final class FalsifyingProxy implements AutoCloseable {
-    private final ServerSocket listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-    private final Set<Socket> open = ConcurrentHashMap.newKeySet();
-    private final int to;
+final class FalsifyingProxy extends TestProxy {
     private final Falsification falsification;
     private final AtomicInteger left;
 
@@ -51,41 +45,18 @@ final class FalsifyingProxy implements AutoCloseable {
 
     /** @param times the number of requests to falsify */
     FalsifyingProxy(int to, Falsification falsification, int times) throws IOException {
-        this.to = to;
+        super(to);
         this.falsification = falsification;
         this.left = new AtomicInteger(times);
-        begin(this::accept);
+        start();
     }
 
     String url() {
-        return "http://127.0.0.1:" + listening.getLocalPort();
+        return "http://127.0.0.1:" + port();
     }
 
-    private interface Step {
-        void run() throws IOException;
-    }
-
-    private static void begin(Step step) {
-        Thread thread = new Thread(() -> {
-            try {
-                step.run();
-            } catch (IOException e) {
-                // one end of the connection was closed
-            }
-        });
-        thread.setDaemon(true);
-        thread.start();
-    }
-
-    private void accept() throws IOException {
-        while (true) {
-            Socket client = listening.accept();
-            open.add(client);
-            begin(() -> serve(client));
-        }
-    }
-
-    private void serve(Socket client) throws IOException {
+    @Override
+    protected void serve(Socket client) throws IOException {
         try (client) {
             InputStream in = new BufferedInputStream(client.getInputStream());
             while (true) {
@@ -135,8 +106,7 @@ final class FalsifyingProxy implements AutoCloseable {
 
     /** Forwards a request on a new connection, and returns the answer. */
     private byte[] forward(byte[] request, boolean isCut) throws IOException {
-        try (Socket server = new Socket(InetAddress.getLoopbackAddress(), to)) {
-            open.add(server);
+        try (Socket server = connect()) {
             OutputStream out = server.getOutputStream();
             out.write(request);
             out.flush();
@@ -196,14 +166,6 @@ final class FalsifyingProxy implements AutoCloseable {
             bytes.writeBytes((head + "\r\n").getBytes(StandardCharsets.ISO_8859_1));
             bytes.writeBytes(body);
             return bytes.toByteArray();
-        }
-    }
-
-    @Override
-    public void close() throws IOException {
-        listening.close();
-        for (Socket socket : open) {
-            socket.close();
         }
     }
 }

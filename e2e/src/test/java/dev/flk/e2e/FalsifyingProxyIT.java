@@ -3,8 +3,6 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Settlement;
 import dev.flk.e2e.FalsifyingProxy.Falsification;
@@ -16,7 +14,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -50,7 +47,7 @@ final class FalsifyingProxyIT {
     @MethodSource("falsifications")
     void firstRequestsFalsified_allCertificatesAreAccepted(Falsification falsification, int batchSize)
             throws Exception {
-        try (FalsifyingProxy proxy = new FalsifyingProxy(BACKEND.process().port(), falsification, CERTIFICATES);
+        try (FalsifyingProxy proxy = new FalsifyingProxy(BACKEND.backend().port(), falsification, CERTIFICATES);
                 Agent agent = agent(proxy.url(), batchSize)) {
             List<CompletableFuture<Settlement>> settled = new ArrayList<>();
             for (int i = 0; i < CERTIFICATES; i++) {
@@ -68,7 +65,7 @@ final class FalsifyingProxyIT {
     @Test
     void refusedByTheBackend_becomesADeadLetterAtOnce() throws Exception {
         for (int batchSize : new int[] {1, 7}) {
-            try (FalsifyingProxy proxy = new FalsifyingProxy(BACKEND.process().port(), Falsification.CUT, 0);
+            try (FalsifyingProxy proxy = new FalsifyingProxy(BACKEND.backend().port(), Falsification.CUT, 0);
                     Agent agent = agent(proxy.url(), batchSize)) {
                 CompletableFuture<Settlement> malformed =
                         submit(agent, BACKEND.next().with("regime", "\"none\""));
@@ -98,6 +95,6 @@ final class FalsifyingProxyIT {
         settings.put("BATCH_SIZE", Integer.toString(batchSize));
         settings.put("HEARTBEAT", "0");
         settings.put("OUTBOX_MIN_FREE_BYTES", "0");
-        return Agent.open(AgentConfig.load(settings, null, Set.of(Need.ENDPOINT, Need.SIGNING)));
+        return AgentHome.open(settings);
     }
 }

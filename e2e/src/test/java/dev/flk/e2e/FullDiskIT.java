@@ -78,7 +78,7 @@ final class FullDiskIT {
             auditAcknowledged(client);
             copyLog(seen, kept.resolve("data/wal"));
         }
-        try (BackendProcess backend = BackendProcess.start(kept, Map.of("WAL_MIN_FREE_BYTES", "1MiB"))) {
+        try (ServedBackend backend = BackendInJvm.start(kept, Map.of("WAL_MIN_FREE_BYTES", "1MiB"))) {
             auditAcknowledged(new Client(backend.url()));
         }
     }

@@ -81,7 +81,7 @@ final class HealthIT {
 
     @Test
     void health_bothRunning_exits0_stoppedBackendIsNamed() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory)) {
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
             configure("backend.properties", Map.of("PORT", Integer.toString(backend.port()), "STATE_PORT", "off"));
             configureAgent(backend.port());
             AgentHome home = new AgentHome(directory);
@@ -102,7 +102,6 @@ final class HealthIT {
             assertThat(entries)
                     .containsKeys("config.txt", "readyz.txt", "agent/config.txt", "agent/status.json")
                     .allSatisfy((name, content) -> assertThat(content).doesNotContain(Pcs.KEY));
-            backend.program().kill();
         }
         Ended down = ofBoth("health", "--json");
         assertThat(down.exitCode()).isEqualTo(1);

@@ -26,7 +26,7 @@ final class HttpAbuseIT {
     private static final String LOGIN = "Basic c3JlOnNlY3JldA==";
 
     @RegisterExtension
-    static final RunningBackend backend = RunningBackend.with(
+    static final RunningBackend backend = RunningBackend.process(
             Map.of("METRICS_USER", "sre", "METRICS_PASS", "secret", "ADDRESS_FAILURE_RATE", "0"), "-Xmx64m");
 
     @AfterEach
@@ -35,7 +35,7 @@ final class HttpAbuseIT {
         // the test's own client may hold one of the connections
         Client.awaitUntil(() -> metric("flk_http_connections") <= 2);
         assertThat(metric("flk_http_body_bytes")).isZero();
-        assertThat(backend.process().program().allLines()).doesNotContain("ERROR", "Exception", "Error:");
+        assertThat(backend.backend().allLines()).doesNotContain("ERROR", "Exception", "Error:");
     }
 
     @ParameterizedTest

@@ -375,7 +375,7 @@ final class InjectedFaultsIT {
          * that the other certificates can be submitted and are recorded once.
          */
         void audit() throws Exception {
-            try (BackendProcess backend = BackendProcess.start(home)) {
+            try (ServedBackend backend = BackendInJvm.start(home)) {
                 Client client = new Client(backend.url());
                 for (Sent one : sent) {
                     Answer again = client.submit(one.pcs());

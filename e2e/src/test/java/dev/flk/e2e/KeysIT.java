@@ -43,8 +43,8 @@ final class KeysIT {
         return Map.of("KEYS_FILE", keysFile.toString(), "PCS_SIGN_ALG", "ed25519", "PCS_HMAC_KEY", "", "WAL_DIR", log);
     }
 
-    private BackendProcess start() throws IOException {
-        return BackendProcess.start(directory, environment(), Program.QUICK_START);
+    private ServedBackend start() throws IOException {
+        return BackendInJvm.start(directory, environment());
     }
 
     /** Runs a {@code keys} command, which must succeed, and returns its output. */
@@ -137,7 +137,7 @@ final class KeysIT {
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         Path settings = home.directory().resolve("agent.properties");
         configure(settings, "first");
-        try (BackendProcess backend = start()) {
+        try (ServedBackend backend = start()) {
             Client client = new Client(backend.url());
             Map<String, String> environment = home.sendingTo(backend.url());
             environment.remove("PCS_SIGN_ALG");
@@ -147,8 +147,7 @@ final class KeysIT {
                 traffic.awaitMore(client);
 
                 edit("first=active", "second=active");
-                backend.program()
-                        .awaitLine(line ->
+                backend.awaitLine(line ->
                                 line.endsWith("has 2 active, 0 retiring, 0 revoked keys; key second was added"));
                 traffic.awaitMore(client);
 
@@ -157,13 +156,13 @@ final class KeysIT {
                 agent.awaitLine(line -> line.contains("configuration was read again"));
 
                 edit("first=retiring", "second=active");
-                backend.program().awaitLine(line -> line.endsWith("; key first is now retiring"));
+                backend.awaitLine(line -> line.endsWith("; key first is now retiring"));
                 traffic.awaitMore(client);
                 // after this batch, all certificates signed with the first key before the change are answered
                 traffic.awaitMore(client);
 
                 edit("first=revoked", "second=active");
-                backend.program().awaitLine(line -> line.endsWith("; key first is now revoked"));
+                backend.awaitLine(line -> line.endsWith("; key first is now revoked"));
                 traffic.awaitMore(client);
 
                 long all = traffic.stop();
@@ -187,10 +186,9 @@ final class KeysIT {
                 Pcs late = Pcs.number(all + 1).signedBy(signer("first"));
                 assertThat(client.submit(late).status()).isEqualTo(401);
                 Client.awaitUntil(() -> client.metric("flk_signature_refused_total{reason=\"revoked\",}") == 1);
-                backend.program()
-                        .awaitLine(line -> line.contains(
+                backend.awaitLine(line -> line.contains(
                                 "Signature verification failed for " + late.id() + ": revoked, key first"));
-                assertThat(backend.program().allLines()).doesNotContain(secretOf("first"), secretOf("second"));
+                assertThat(backend.allLines()).doesNotContain(secretOf("first"), secretOf("second"));
             }
         }
     }

@@ -29,13 +29,13 @@ final class LogRepairIT {
         return directory.resolve("data/wal");
     }
 
-    private BackendProcess start() throws IOException {
-        return BackendProcess.start(directory, REBUILT_FROM_THE_LOG, Program.QUICK_START);
+    private ServedBackend start() throws IOException {
+        return BackendInJvm.start(directory, REBUILT_FROM_THE_LOG);
     }
 
     @Test
     void verify_backendUnderLoad_seesAllAnswered() throws Exception {
-        try (BackendProcess backend = start();
+        try (ServedBackend backend = start();
                 Traffic traffic = new Traffic(backend.url(), 1, 100)) {
             for (int look = 0; look < 3; look++) {
                 int before = traffic.answered().size();
@@ -53,25 +53,21 @@ final class LogRepairIT {
     void damagedInTheMiddle_isRefusedUntilRepaired_restIsAnsweredAsBefore() throws Exception {
         List<String> bodies = new ArrayList<>();
         for (int run = 0; run < RUNS; run++) { // each run creates a segment
-            try (BackendProcess backend = start()) {
+            try (ServedBackend backend = start()) {
                 Client client = new Client(backend.url());
                 for (int i = 0; i < EACH; i++) {
                     bodies.add(client.submit(Pcs.number(bodies.size() + 1)).body());
                 }
-                assertThat(backend.program().terminate()).isEqualTo(143);
             }
         }
         LogFiles.Place third = LogFiles.inbox(log()).flip(Pcs.number(3));
         LogFiles.Place sixth = LogFiles.inbox(log()).flip(Pcs.number(6));
         byte[] damaged = Files.readAllBytes(log().resolve(third.segment()));
 
-        try (Program refused =
-                Program.java("flk-backend", directory, BackendProcess.environment(), Program.QUICK_START)) {
-            assertThat(refused.awaitExit()).isEqualTo(1);
-            assertThat(refused.allLines())
-                    .contains("segment " + third.segment() + " is damaged at byte " + third.offset()
-                            + ": record 3 can't be read");
-        }
+        Command refused = BackendInJvm.refused(directory, Map.of()).exits(1);
+        assertThat(refused.err())
+                .contains("segment " + third.segment() + " is damaged at byte " + third.offset()
+                        + ": record 3 can't be read");
         assertThat(log().resolve(third.segment())).hasBinaryContent(damaged);
 
         assertThat(wal("repair"))
@@ -80,7 +76,7 @@ final class LogRepairIT {
                 .containsExactly(third + " 3 to 3", sixth + " 6 to 6");
         assertThat(log().resolve(third.segment() + ".broken")).exists();
 
-        try (BackendProcess backend = start()) {
+        try (ServedBackend backend = start()) {
             Client client = new Client(backend.url());
             for (int number = 1; number <= bodies.size(); number++) {
                 Answer answer = client.get("/v1/pcs/" + Pcs.number(number).id());

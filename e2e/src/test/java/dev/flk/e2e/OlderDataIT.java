@@ -51,7 +51,7 @@ final class OlderDataIT {
         copy(older().resolve(store).resolve("wal"), directory.resolve("data/wal"));
         Map<String, String> environment = new HashMap<>(FOR_YEARS);
         environment.putAll(configuration);
-        try (BackendProcess backend = BackendProcess.start(directory, environment)) {
+        try (ServedBackend backend = BackendInJvm.start(directory, environment)) {
             Client client = new Client(backend.url());
             client.awaitReady();
             List<String> answers = Files.readAllLines(older().resolve(store).resolve("answers.txt"));
@@ -64,8 +64,7 @@ final class OlderDataIT {
                 assertThat(found.body()).isEqualTo(body);
             }
             assertThat(client.metric("flk_lost_outcomes_total")).isZero();
-            assertThat(backend.program().allLines()).doesNotContain("ERROR");
-            assertThat(backend.program().terminate()).isEqualTo(143);
+            assertThat(backend.allLines()).doesNotContain("ERROR");
         }
     }
 
@@ -115,17 +114,14 @@ final class OlderDataIT {
         copy(older().resolve("agent/outbox"), directory.resolve("agent/outbox.wal"));
         Files.copy(older().resolve("agent/dlq.jsonl"), directory.resolve("agent/dlq.jsonl"));
         String key = "fixture-key-of-32-bytes-0123456789";
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("PCS_HMAC_KEY", key))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("PCS_HMAC_KEY", key))) {
             Map<String, String> agent = Map.of(
                     "ENDPOINT", backend.url(),
                     "PCS_SIGN_ALG", "hmac",
                     "PCS_HMAC_KEY", key,
-                    "OUTBOX_PATH", "agent/outbox.wal",
-                    "DLQ_PATH", "agent/dlq.jsonl");
-            try (Program run =
-                    Program.java("flk-agent", directory, agent, Program.QUICK_START, "run", "--until-empty")) {
-                assertThat(run.awaitExit()).as(run.allLines()).isZero();
-            }
+                    "OUTBOX_PATH", directory.resolve("agent/outbox.wal").toString(),
+                    "DLQ_PATH", directory.resolve("agent/dlq.jsonl").toString());
+            AgentHome.succeed(agent, "run", "--until-empty");
             assertThat(new Client(backend.url()).metric("flk_accepted")).isEqualTo(17);
             assertThat(Files.readAllLines(directory.resolve("agent/dlq.jsonl"))).hasSize(5);
         }

@@ -126,8 +126,7 @@ final class OpenApiIT {
 
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(
-            Map.of("PCS_HMAC_KEYS", "an example of a secret", "BODY_TIMEOUT", "200ms"),
-            Program.QUICK_START.toArray(String[]::new));
+            Map.of("PCS_HMAC_KEYS", "an example of a secret", "BODY_TIMEOUT", "200ms"));
 
     /** Checks that the marks of refusals are as documented; {@link Client#comparing} compares each answer. */
     @ParameterizedTest
@@ -216,7 +215,7 @@ final class OpenApiIT {
 
     @Test
     void storeAndAddressRefusals_areAnsweredAsDescribed(@TempDir Path directory) throws Exception {
-        try (BackendProcess storeless = BackendProcess.start(
+        try (ServedBackend storeless = BackendInJvm.start(
                 directory,
                 Map.of(
                         "DEDUP_BACKEND", "redis",
@@ -226,8 +225,7 @@ final class OpenApiIT {
                         "STATE_TOKENS_FILE", tokensIn(directory),
                         "POSTGRES_CONN", "postgresql://127.0.0.1:9/none",
                         "ADDRESS_FAILURE_RATE", "0.001",
-                        "ADDRESS_FAILURE_BURST", "1"),
-                Program.QUICK_START)) {
+                        "ADDRESS_FAILURE_BURST", "1"))) {
             Client client = Client.comparing(storeless.url());
             assertThat(client.submit(Pcs.number(1)).error()).isEqualTo("dedup store unavailable");
             assertThat(client.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(503);
@@ -249,8 +247,8 @@ final class OpenApiIT {
 
     @Test
     void sessions_areAnsweredAsDescribed(@TempDir Path directory) throws Exception {
-        try (BackendProcess process = BackendProcess.start(
-                directory, Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", tokensIn(directory)), Program.QUICK_START)) {
+        try (ServedBackend process = BackendInJvm.start(
+                directory, Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", tokensIn(directory)))) {
             Client client = Client.comparing(process.url());
             Client.awaitUntil(
                     () -> client.send(asOperator(client, "/v1/sessions")).status() == 200);

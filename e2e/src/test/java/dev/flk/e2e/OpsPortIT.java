@@ -23,10 +23,10 @@ final class OpsPortIT {
 
     @Test
     void eachPort_servesItsOwnPaths() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("OPS_PORT", "0"), Program.QUICK_START)) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("OPS_PORT", "0"))) {
             Client agents = new Client(backend.url());
             Client operators = new Client(backend.opsUrl());
-            assertThat(backend.program().allLines()).contains("metrics and probes on 127.0.0.1 port ");
+            assertThat(backend.allLines()).contains("metrics and probes on 127.0.0.1 port ");
 
             assertThat(agents.submit(Pcs.number(1)).status()).isEqualTo(200);
             assertThat(agents.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(200);
@@ -40,7 +40,7 @@ final class OpsPortIT {
             assertThat(operators.metric("flk_accepted")).isEqualTo(1);
             assertThat(operators.get("/ui").body()).contains("This backend sees no problem.");
             assertThat(operators.get("/ui/page.css").status()).isEqualTo(200);
-            assertThat(backend.program().allLines())
+            assertThat(backend.allLines())
                     .contains("the page for operators is at " + backend.opsUrl() + "/ui");
             assertThat(operators.submit(Pcs.number(2)).status()).isEqualTo(404);
             assertThat(operators.batch(Pcs.number(2).json()).status()).isEqualTo(404);
@@ -51,7 +51,7 @@ final class OpsPortIT {
     @Test
     void publicPortFull_scrapesAndProbesAreAnswered() throws Exception {
         List<RawConnection> crowd = new ArrayList<>();
-        try (BackendProcess backend = BackendProcess.start(
+        try (ServedBackend backend = BackendInJvm.start(
                 directory,
                 Map.of(
                         "OPS_PORT",
@@ -61,8 +61,7 @@ final class OpsPortIT {
                         "MAX_CONNECTIONS_PER_ADDRESS",
                         Integer.toString(2 * MAX_CONNECTIONS),
                         "IDLE_TIMEOUT",
-                        "1h"),
-                Program.QUICK_START)) {
+                        "1h"))) {
             Client operators = new Client(backend.opsUrl());
             for (int i = 0; i < MAX_CONNECTIONS; i++) {
                 crowd.add(new RawConnection(backend.port()));
@@ -85,13 +84,12 @@ final class OpsPortIT {
     @Test
     void opsPortFull_operatorsAndThePublicPortAreServed() throws Exception {
         List<RawConnection> crowd = new ArrayList<>();
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("OPS_PORT", "0"), Program.QUICK_START)) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("OPS_PORT", "0"))) {
             for (int i = 0; i < 65; i++) {
                 crowd.add(new RawConnection(backend.opsPort()));
             }
             assertThat(crowd.get(0).isEnded()).isTrue();
-            backend.program()
-                    .awaitLine(line -> line.contains(
+            backend.awaitLine(line -> line.contains(
                             "too many connections to OPS_PORT: a new one, or the oldest without a login, was closed; the"
                                     + " limit is 64"));
             assertThat(new Client(backend.opsUrl()).get("/metrics").status()).isEqualTo(200);

@@ -22,7 +22,7 @@ final class OutageUnderTraffic implements AutoCloseable {
     private long noticedNanos;
 
     /** Blocks until the backend is ready, and starts the traffic. */
-    OutageUnderTraffic(BackendProcess backend) {
+    OutageUnderTraffic(ServedBackend backend) {
         client = new Client(backend.url());
         client.awaitReady();
         traffic = new Traffic(backend.url(), 1, PER_SECOND);

@@ -34,7 +34,7 @@ final class Program implements AutoCloseable {
 
     private final String name;
     private final Process process;
-    private final List<String> lines = new ArrayList<>();
+    private final Lines lines = new Lines();
     private final List<Thread> readers = new ArrayList<>();
     private final StringBuilder out = new StringBuilder();
 
@@ -109,13 +109,12 @@ final class Program implements AutoCloseable {
         Thread thread = new Thread(() -> {
             try (BufferedReader reader = new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8))) {
                 for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-                    synchronized (lines) {
-                        lines.add(line);
-                        if (copy != null) {
+                    if (copy != null) {
+                        synchronized (copy) {
                             copy.append(line).append('\n');
                         }
-                        lines.notifyAll();
                     }
+                    lines.add(line);
                 }
             } catch (IOException e) {
                 // awaitExit has killed the process, which closes the stream
@@ -130,37 +129,17 @@ final class Program implements AutoCloseable {
      * Blocks until the program has printed a matching line, and returns the line. Lines printed before the call count.
      */
     String awaitLine(Predicate<String> wanted) {
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
-        int seen = 0;
-        synchronized (lines) {
-            while (true) {
-                for (; seen < lines.size(); seen++) {
-                    if (wanted.test(lines.get(seen))) {
-                        return lines.get(seen);
-                    }
-                }
-                long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
-                if (left <= 0 || (!process.isAlive() && readers.stream().noneMatch(Thread::isAlive))) {
-                    throw new AssertionError(name + " did not print the line that was awaited, but\n" + allLines());
-                }
-                try {
-                    lines.wait(Math.min(left, 200));
-                } catch (InterruptedException e) {
-                    throw new AssertionError(e);
-                }
-            }
-        }
+        return lines.await(
+                wanted, () -> !process.isAlive() && readers.stream().noneMatch(Thread::isAlive));
     }
 
     String allLines() {
-        synchronized (lines) {
-            return String.join("\n", lines);
-        }
+        return lines.all();
     }
 
     /** Returns the standard output up to now. */
     String out() {
-        synchronized (lines) {
+        synchronized (out) {
             return out.toString();
         }
     }

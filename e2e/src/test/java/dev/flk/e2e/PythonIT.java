@@ -45,8 +45,8 @@ class PythonIT {
 
     @Test
     void pythonTests_passAgainstABackend() throws Exception {
-        try (BackendProcess backend =
-                BackendProcess.start(directory, Map.of("STATE_PORT", "0", "PCS_HMAC_KEY", "golden-outcomes-key"))) {
+        try (ServedBackend backend =
+                BackendInJvm.start(directory, Map.of("STATE_PORT", "0", "PCS_HMAC_KEY", "golden-outcomes-key"))) {
             String printed = run(
                     directory,
                     Map.of("FLK_URL", backend.url(), "FLK_STATE", state(backend)),
@@ -69,7 +69,7 @@ class PythonIT {
                 .toList();
         assertThat(programs).hasSize(2);
         Files.write(directory.resolve("certificate.json"), Pcs.number(1).bytes());
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("STATE_PORT", "0"))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("STATE_PORT", "0"))) {
             assertThat(runProgram(programs.get(0).replace("localhost:50051", state(backend))))
                     .isEqualTo("{\"n\":2}\n1 memory 1 {\"n\":1}\n2 memory 2 {\"n\":2}\n");
             assertThat(runProgram(programs.get(1)
@@ -79,8 +79,8 @@ class PythonIT {
         }
     }
 
-    private static String state(BackendProcess backend) {
-        return StateIT.url(backend).replace("http://", "");
+    private static String state(ServedBackend backend) {
+        return backend.stateUrl().replace("http://", "");
     }
 
     private String runProgram(String text) throws IOException, InterruptedException {

@@ -46,7 +46,7 @@ final class ReadinessIT {
 
     @Test
     void logDirectoryMissing_isNotReadyUntilItIsBack() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory)) {
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
             Client client = new Client(backend.url());
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             Path away = directory.resolve("away");
@@ -74,7 +74,7 @@ final class ReadinessIT {
             Files.move(segment, segment.resolveSibling(segment.getFileName() + ".1"));
 
             assertRefusedAndUnready(client, 2, "Too many open files");
-            assertThat(backend.program().allLines()).doesNotContain("Mount point not found");
+            assertThat(backend.allLines()).doesNotContain("Mount point not found");
             limit(prlimit, pid, "4096");
 
             assertReadyAgain(client, 3);
@@ -88,18 +88,17 @@ final class ReadinessIT {
     @Test
     void ready_isLogged_whenTheNextSubmissionWillBeDecided() throws Exception {
         try (RedisServer redis = RedisServer.startDurable(directory.resolve("redis"))) {
-            try (BackendProcess backend = BackendProcess.start(directory, redis.configuration())) {
+            try (ServedBackend backend = BackendInJvm.start(directory, redis.configuration())) {
                 assertThat(new Client(backend.url()).submit(Pcs.number(1)).status())
                         .isEqualTo(200);
-                assertThat(backend.program().terminate()).isEqualTo(143);
             }
             redis.kill();
-            try (BackendProcess backend = BackendProcess.start(directory, redis.configuration())) {
+            try (ServedBackend backend = BackendInJvm.start(directory, redis.configuration())) {
                 assertThat(new Client(backend.url()).submit(Pcs.number(2)).error())
                         .isEqualTo("dedup store unavailable");
-                assertThat(backend.program().allLines()).doesNotContain("ready: ");
+                assertThat(backend.allLines()).doesNotContain("ready: ");
                 redis.restart();
-                backend.program().awaitLine(line -> line.contains("ready: submissions are accepted"));
+                backend.awaitLine(line -> line.contains("ready: submissions are accepted"));
                 assertThat(new Client(backend.url()).submit(Pcs.number(3)).status())
                         .isEqualTo(200);
             }
@@ -109,12 +108,11 @@ final class ReadinessIT {
     /** Checks that a late clock raises an alarm, but refuses nothing. */
     @Test
     void clockBehindTheTimeTrustedBefore_isReported_andCertificatesAreAccepted() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory)) {
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
             Client client = new Client(backend.url());
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             assertThat(client.get("/readyz").body()).doesNotContain("clock");
             assertThat(client.metric("flk_clock_behind_seconds")).isZero();
-            assertThat(backend.program().terminate()).isEqualTo(143);
         }
         String time = "flk-clock1 " + Instant.now().plus(Duration.ofHours(3)).toEpochMilli() + " 1";
         CRC32C checksum = new CRC32C();
@@ -123,9 +121,9 @@ final class ReadinessIT {
                 wal().resolve("inbox.clock"),
                 time + " " + HexFormat.of().toHexDigits((int) checksum.getValue()) + "\n");
 
-        try (BackendProcess backend = BackendProcess.start(directory)) {
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
             Client client = new Client(backend.url());
-            backend.program().awaitLine(line -> line.contains("ERROR") && line.contains("behind the time at which"));
+            backend.awaitLine(line -> line.contains("ERROR") && line.contains("behind the time at which"));
             Answer ready = client.get("/readyz");
             assertThat(ready.status()).isEqualTo(200);
             assertThat(ready.body()).contains("{\"name\":\"clock\",\"ready\":false,\"detail\":\"the clock is 2 h ");

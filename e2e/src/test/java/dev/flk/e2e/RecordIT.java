@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests, with the real jar, that the record of outcomes equals the log and can be queried. */
+/** Tests that the record of outcomes equals the log and can be queried. */
 class RecordIT {
     private static final int CERTIFICATES = Integer.getInteger("flk.certificates", 3_000);
     private static final int LIVES = 4;
@@ -36,10 +36,8 @@ class RecordIT {
     private final Random random = new Random(21);
     private long next = 1;
 
-    private BackendProcess start(Map<String, String> configuration) throws IOException {
-        Map<String, String> more = new HashMap<>(configuration);
-        more.put("STATE_PORT", "0");
-        return BackendProcess.start(directory, more);
+    private ServedBackend start() {
+        return BackendInJvm.start(directory, Map.of("STATE_PORT", "0"));
     }
 
     /**
@@ -70,8 +68,10 @@ class RecordIT {
     @Tag("thorough")
     void record_killsAndStoreOutage_equalsTheLog() throws Exception {
         try (RedisServer store = RedisServer.startDurable(directory.resolve("server"))) {
+            Map<String, String> configuration = new HashMap<>(store.configuration());
+            configuration.put("STATE_PORT", "0");
             for (int life = 0; life < LIVES; life++) {
-                try (BackendProcess backend = start(store.configuration())) {
+                try (BackendProcess backend = BackendProcess.start(directory, configuration)) {
                     Client client = new Client(backend.url());
                     client.awaitReady();
                     submit(client, CERTIFICATES / LIVES / 2);
@@ -85,7 +85,7 @@ class RecordIT {
                     }
                 }
             }
-            try (BackendProcess backend = start(store.configuration())) {
+            try (ServedBackend backend = BackendInJvm.start(directory, configuration)) {
                 Client client = new Client(backend.url());
                 client.awaitReady();
                 client.awaitNothingPending();
@@ -102,7 +102,7 @@ class RecordIT {
 
     @Test
     void page_showsShardsAndTheirOutcomes() throws Exception {
-        try (BackendProcess backend = start(Map.of())) {
+        try (ServedBackend backend = start()) {
             Client client = new Client(backend.url());
             client.awaitReady();
             String hostile = "\"<b>&'\"";
@@ -165,9 +165,9 @@ class RecordIT {
     }
 
     /** Returns the recorded values of each id in the format of an answer, in the order of the record. */
-    private static Map<String, List<String>> recorded(BackendProcess backend) {
+    private static Map<String, List<String>> recorded(ServedBackend backend) {
         Map<String, List<String>> recorded = new HashMap<>();
-        try (StateClient client = StateIT.connect(backend);
+        try (StateClient client = backend.connectToState();
                 Stream<StateEvent> events = client.replay(Replay.of("flk.record", ""))) {
             events.flatMap(event -> event.changes().stream()).forEach(change -> {
                 String id = change.key().substring(change.key().lastIndexOf('/') + 1);
@@ -190,7 +190,7 @@ class RecordIT {
 
     private Map<String, List<String>> replayed() throws Exception {
         Map<String, List<String>> replayed = new HashMap<>();
-        Map<String, String> environment = BackendProcess.environment();
+        Map<String, String> environment = ServedBackend.environment();
         environment.put("WAL_DIR", directory.resolve("data/wal").toString());
         String printed = Command.ofBackend(environment, "wal", "replay", "--outcomes")
                 .exits(0)
@@ -205,7 +205,7 @@ class RecordIT {
 
     @Test
     void outcomes_canBeQueried_overHttpAndOnTheCommandLine() throws Exception {
-        try (BackendProcess backend = start(Map.of())) {
+        try (ServedBackend backend = start()) {
             Client client = Client.comparing(backend.url());
             submit(client, 200);
             Client.awaitUntil(
@@ -248,7 +248,7 @@ class RecordIT {
 
     @Test
     void outcomes_canBeSearched_acrossShards() throws Exception {
-        try (BackendProcess backend = start(Map.of())) {
+        try (ServedBackend backend = start()) {
             Client client = Client.comparing(backend.url());
             submit(client, 200);
             Pcs measured = Pcs.number(9_001)
@@ -291,7 +291,7 @@ class RecordIT {
         }
     }
 
-    private static String printed(BackendProcess backend, String... arguments) {
+    private static String printed(ServedBackend backend, String... arguments) {
         List<String> all = new ArrayList<>(List.of(arguments));
         all.addAll(List.of("--url", backend.url()));
         return Command.ofBackend(Map.of(), all.toArray(String[]::new)).exits(0).out();

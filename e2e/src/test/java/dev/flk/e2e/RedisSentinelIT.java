@@ -65,18 +65,17 @@ final class RedisSentinelIT {
     }
 
     /** Starts a backend with the addresses of two Sentinels, the first of which is down. */
-    private BackendProcess backend() throws Exception {
+    private ServedBackend backend() throws Exception {
         String uri = "redis-sentinel://flk:secret@127.0.0.1:%d,127.0.0.1:%d/0#flk"
                 .formatted(FreePort.choose(), sentinel.port());
-        return BackendProcess.start(
+        return BackendInJvm.start(
                 Files.createDirectories(directory.resolve("backend")),
-                Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", uri, "WAL_MIN_FREE_BYTES", "1MiB"),
-                Program.QUICK_START);
+                Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", uri, "WAL_MIN_FREE_BYTES", "1MiB"));
     }
 
     @Test
     void primaryKilled_laggingReplicaIsPromoted_losesAndDoublesNothing() throws Exception {
-        try (BackendProcess backend = backend();
+        try (ServedBackend backend = backend();
                 OutageUnderTraffic outage = new OutageUnderTraffic(backend)) {
             outage.begins(() -> {
                 replica.pause();

@@ -52,7 +52,7 @@ final class RedisStopScriptIT {
 
     @Test
     void script_redisNeverStopped_reportsFailure() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory)) {
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
             Ended ended = run(directory, "--url", backend.url(), "--stop", "true", "--start", "true", "--seconds", "1");
 
             assertThat(ended.exitCode()).isEqualTo(1);

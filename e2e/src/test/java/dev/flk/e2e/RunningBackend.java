@@ -16,39 +16,42 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 
 /** A backend that all tests of a class share, including its data. Register it in a static field. */
 final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
-    private final Map<String, String> configuration;
-    private final List<String> jvmOptions;
+    private final Start start;
     private Path directory;
-    private BackendProcess process;
+    private ServedBackend backend;
     private Client client;
     private final AtomicLong numbers = new AtomicLong();
 
-    private RunningBackend(Map<String, String> configuration, List<String> jvmOptions) {
-        this.configuration = configuration;
-        this.jvmOptions = jvmOptions;
+    private RunningBackend(Start start) {
+        this.start = start;
     }
 
-    /** Returns a backend with settings that extend or override {@link BackendProcess#environment}. */
+    private interface Start {
+        ServedBackend in(Path directory) throws IOException;
+    }
+
+    /** Returns a backend with settings that extend or override {@link ServedBackend#environment}. */
     static RunningBackend with(Map<String, String> configuration) {
-        return new RunningBackend(configuration, List.of());
+        return new RunningBackend(directory -> BackendInJvm.start(directory, configuration));
     }
 
-    /** Returns a backend with additional settings and JVM options. */
-    static RunningBackend with(Map<String, String> configuration, String... jvmOptions) {
-        return new RunningBackend(configuration, List.of(jvmOptions));
+    /** Returns a process of the jar with additional settings and JVM options. */
+    static RunningBackend process(Map<String, String> configuration, String... jvmOptions) {
+        return new RunningBackend(
+                directory -> BackendProcess.start(directory, configuration, List.of(jvmOptions)));
     }
 
     @Override
     public void beforeAll(ExtensionContext context) throws IOException {
         directory = Files.createTempDirectory("flk-e2e");
-        process = BackendProcess.start(directory, configuration, jvmOptions);
-        client = Client.comparing(process.url());
+        backend = start.in(directory);
+        client = Client.comparing(backend.url());
     }
 
     @Override
     public void afterAll(ExtensionContext context) throws IOException {
-        if (process != null) {
-            process.close();
+        if (backend != null) {
+            backend.close();
         }
         try (Stream<Path> left = Files.walk(directory)) {
             for (Path path : left.sorted(Comparator.reverseOrder()).toList()) {
@@ -62,8 +65,8 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
         return client;
     }
 
-    BackendProcess process() {
-        return process;
+    ServedBackend backend() {
+        return backend;
     }
 
     /** Returns a certificate that no other test of the class uses. Never returns number 0. */
@@ -73,7 +76,7 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
 
     /** Returns a new connection to the backend. */
     RawConnection connect() throws IOException {
-        return new RawConnection(process.port());
+        return new RawConnection(backend.port());
     }
 
     LogFiles log() {

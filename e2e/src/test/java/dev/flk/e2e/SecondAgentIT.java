@@ -37,9 +37,8 @@ final class SecondAgentIT {
             assertThat(running.awaitExit()).as(running.allLines()).isEqualTo(1);
             assertThat(running.allLines()).contains("lock or its directory was removed or replaced");
         }
-        try (Program status = home.start(environment, "status", "--json")) {
-            int unused = status.awaitExit(); // the exit code is 1, because no agent is running
-            assertThat(status.out()).contains("\"pending\":2");
-        }
+        // the exit code is 1, because no agent is running
+        assertThat(Command.ofAgent(environment, "status", "--json").exits(1).out())
+                .contains("\"pending\":2");
     }
 }

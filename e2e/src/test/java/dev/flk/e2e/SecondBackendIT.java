@@ -34,25 +34,25 @@ final class SecondBackendIT {
         try (BackendProcess first = BackendProcess.start(directory, IN_MEMORY)) {
             submitAnswered(first, answered, 1);
             Files.delete(wal().resolve("lock"));
-            try (BackendProcess second = BackendProcess.start(directory, IN_MEMORY)) {
+            try (ServedBackend second = BackendInJvm.start(directory, IN_MEMORY)) {
                 submitAnswered(second, answered, 2);
                 assertGivesUp(first, "data/wal/lock or its directory was removed or replaced");
                 submitAnswered(second, answered, 3);
                 assertAllKnown(second, answered);
             }
         }
-        try (BackendProcess next = BackendProcess.start(directory, IN_MEMORY)) {
+        try (ServedBackend next = BackendInJvm.start(directory, IN_MEMORY)) {
             assertAllKnown(next, answered);
         }
     }
 
-    private static void submitAnswered(BackendProcess backend, List<Pcs> answered, long epoch) throws Exception {
+    private static void submitAnswered(ServedBackend backend, List<Pcs> answered, long epoch) throws Exception {
         Pcs pcs = Pcs.number(epoch);
         assertThat(new Client(backend.url()).submit(pcs).status()).isEqualTo(200);
         answered.add(pcs);
     }
 
-    private static void assertAllKnown(BackendProcess backend, List<Pcs> answered) throws Exception {
+    private static void assertAllKnown(ServedBackend backend, List<Pcs> answered) throws Exception {
         Client client = new Client(backend.url());
         for (Pcs pcs : answered) {
             assertThat(client.get("/v1/pcs/" + pcs.id()).status()).isEqualTo(200);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.agent.run.Agent;
 import dev.flk.sample.Pcs;
 import dev.flk.testkit.RedisServer;
 import java.io.IOException;
@@ -23,7 +24,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests of sessions that real agents report to a real backend, and of the command that shows them to an operator. */
+/** Tests of sessions that agents report to a backend, and of the command that shows them to an operator. */
 final class SessionsIT {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final String TOKEN = "the token of an operator";
@@ -46,20 +47,23 @@ final class SessionsIT {
                         + "\", \"read\": [\"sessions/\"], \"write\": [\"sessions/pump\"]}]}");
     }
 
-    private BackendProcess startBackend() throws IOException {
-        return BackendProcess.start(directory, Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json"));
+    private Map<String, String> tokens() {
+        return Map.of(
+                "STATE_PORT",
+                "0",
+                "STATE_TOKENS_FILE",
+                directory.resolve("tokens.json").toString());
     }
 
-    private Program startAgent(String endpoint, Map<String, String> more) throws IOException {
+    private Map<String, String> agent(String endpoint) throws IOException {
         Map<String, String> environment =
                 new LinkedHashMap<>(AgentHome.in(agent).sendingTo(endpoint));
         environment.putAll(Map.of("HEARTBEAT", "1s", "AGENT_ID", "pump 7"));
-        environment.putAll(more);
-        return Program.java("flk-agent", agent, environment, Program.QUICK_START, "run");
+        return environment;
     }
 
     /** Runs {@code flk-backend sessions}, checks its exit code, and returns its output. */
-    private String sessions(BackendProcess backend, int exitCode, String token, String... args) {
+    private String sessions(ServedBackend backend, int exitCode, String token, String... args) {
         List<String> all = new ArrayList<>(List.of("sessions"));
         all.addAll(List.of(args));
         all.addAll(List.of(
@@ -71,12 +75,12 @@ final class SessionsIT {
 
     @Test
     void reportedSession_isShownByTheCommand_andSurvivesAKilledBackend() throws Exception {
-        try (BackendProcess backend = startBackend();
-                Program running = startAgent(backend.url(), Map.of())) {
+        try (BackendProcess backend = BackendProcess.start(directory, tokens());
+                Agent running = AgentHome.open(agent(backend.url()))) {
             Client client = new Client(backend.url());
             await().atMost(PATIENCE).until(() -> client.metric("flk_heartbeats_total") >= 2);
             await().atMost(PATIENCE).until(() -> client.metric("flk_sessions") == 1);
-            assertThat(running.isAlive()).isTrue();
+            assertThat(running.lockLost()).isEmpty();
 
             JsonNode session = StrictJson.read(sessions(backend, 0, "token", "get", "pump 7", "--json"));
             assertThat(session.path("version").asLong()).isGreaterThanOrEqualTo(2);
@@ -103,7 +107,7 @@ final class SessionsIT {
             backend.program().kill();
         }
 
-        try (BackendProcess again = startBackend()) {
+        try (ServedBackend again = BackendInJvm.start(directory, tokens())) {
             assertThat(sessions(again, 0, "token", "get", "pump 7")).contains("\"pending\":0");
             assertThat(sessions(again, 0, "token", "list", "--silent", "1h")).contains("no session");
             assertThat(sessions(again, 0, "token", "set", "pump 7/note", "{\"a\":1}", "--if-version", "0"))
@@ -121,14 +125,14 @@ final class SessionsIT {
     @Tag("thorough")
     void redisKilled_certificatesAreNotAffectedAndSessionsReturn() throws Exception {
         try (RedisServer redis = RedisServer.start(directory.resolve("redis"));
-                BackendProcess backend = BackendProcess.start(
+                ServedBackend backend = BackendInJvm.start(
                         directory,
                         Map.of(
                                 "STATE_PORT", "off",
-                                "STATE_TOKENS_FILE", "tokens.json",
+                                "STATE_TOKENS_FILE", tokens().get("STATE_TOKENS_FILE"),
                                 "SESSION_STORE", "redis",
                                 "REDIS_URI", redis.uri()));
-                Program running = startAgent(backend.url(), Map.of())) {
+                Agent running = AgentHome.open(agent(backend.url()))) {
             Client client = new Client(backend.url());
             await().atMost(PATIENCE).until(() -> client.metric("flk_heartbeats_total") >= 2);
 
@@ -146,18 +150,21 @@ final class SessionsIT {
             await().atMost(PATIENCE).until(() -> client.metric("flk_heartbeats_total") >= before + 2);
             assertThat(sessions(backend, 0, "token", "list")).contains("pump 7");
             assertThat(sessions(backend, 0, "token", "queue")).contains("waiting    0", "failed     0");
-            assertThat(running.isAlive()).isTrue();
+            assertThat(running.lockLost()).isEmpty();
         }
     }
 
     @Test
     void agentWithAnotherKey_heartbeatsAreRefused_andTheAgentWarns() throws Exception {
-        try (BackendProcess backend = startBackend();
-                Program running = startAgent(backend.url(), Map.of("PCS_HMAC_KEY", "another key"))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, tokens())) {
+            Map<String, String> environment = agent(backend.url());
+            environment.put("PCS_HMAC_KEY", "another key");
+            try (Program running = Program.java("flk-agent", agent, environment, Program.QUICK_START, "run")) {
             running.awaitLine(line -> line.contains(" WARN  " + backend.url()
                     + " does not accept this agent's heartbeats: its key may not use the session"));
 
             assertThat(new Client(backend.url()).metric("flk_heartbeats_total")).isZero();
+            }
         }
     }
 }

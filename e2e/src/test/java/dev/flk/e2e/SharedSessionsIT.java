@@ -76,16 +76,20 @@ final class SharedSessionsIT {
                         + "\", \"read\": [\"sessions/\"], \"write\": [\"sessions/\"]}]}");
     }
 
-    private BackendProcess backend(String name, RedisServer redis, Map<String, String> more) throws IOException {
+    private Map<String, String> environment(RedisServer redis, Map<String, String> more) {
         Map<String, String> environment = new HashMap<>(more);
         environment.put("STATE_TOKENS_FILE", directory.resolve("tokens.json").toString());
         environment.put("SESSION_STORE", "redis");
         environment.put("REDIS_URI", redis.uri());
-        return BackendProcess.start(Files.createDirectory(directory.resolve(name)), environment);
+        return environment;
+    }
+
+    private ServedBackend backend(String name, RedisServer redis, Map<String, String> more) throws IOException {
+        return BackendInJvm.start(Files.createDirectory(directory.resolve(name)), environment(redis, more));
     }
 
     /** Changes a session and returns its new version. */
-    private long put(BackendProcess backend, String id, String json) throws IOException, InterruptedException {
+    private long put(ServedBackend backend, String id, String json) throws IOException, InterruptedException {
         HttpResponse<String> response = http.send(
                 HttpRequest.newBuilder(URI.create(backend.url() + "/v1/sessions/" + id))
                         .header("Authorization", "Bearer " + TOKEN)
@@ -103,7 +107,7 @@ final class SharedSessionsIT {
     }
 
     /** Changes a session, repeatedly while Redis does not answer in time, and returns its new version. */
-    private long putOnceReachable(BackendProcess backend, String id, String json) {
+    private long putOnceReachable(ServedBackend backend, String id, String json) {
         AtomicLong version = new AtomicLong();
         await().atMost(PATIENCE).ignoreException(IOException.class).until(() -> {
             version.set(put(backend, id, json));
@@ -113,7 +117,7 @@ final class SharedSessionsIT {
     }
 
     /** Sends an agent's heartbeat with an existing signature, and returns the status. */
-    private int beat(BackendProcess backend, Map<String, String> signature) throws IOException, InterruptedException {
+    private int beat(ServedBackend backend, Map<String, String> signature) throws IOException, InterruptedException {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(backend.url() + "/v1/sessions/pump"));
         signature.forEach(request::header);
         return http.send(request.PUT(BodyPublishers.ofString("{}")).build(), BodyHandlers.ofString())
@@ -123,8 +127,8 @@ final class SharedSessionsIT {
     @Test
     void signedRequest_throughBothBackends_isAcceptedOnce() throws Exception {
         try (RedisServer redis = RedisServer.start(directory.resolve("redis"));
-                BackendProcess one = backend("one", redis, Map.of());
-                BackendProcess other = backend("other", redis, Map.of())) {
+                ServedBackend one = backend("one", redis, Map.of());
+                ServedBackend other = backend("other", redis, Map.of())) {
             awaitServing(one);
             awaitServing(other);
             Map<String, String> signature = MessageSigner.of(new HmacSigner(Pcs.KEY))
@@ -144,7 +148,7 @@ final class SharedSessionsIT {
     }
 
     /** Blocks until a backend serves sessions, which is when it reports a missing session as unknown. */
-    private void awaitServing(BackendProcess backend) {
+    private void awaitServing(ServedBackend backend) {
         HttpRequest missing = HttpRequest.newBuilder(URI.create(backend.url() + "/v1/sessions/missing"))
                 .header("Authorization", "Bearer " + TOKEN)
                 .build();
@@ -153,11 +157,11 @@ final class SharedSessionsIT {
     }
 
     /** Changes the next session through the first backend that answers. */
-    private void change(List<BackendProcess> backends) {
+    private void change(List<ServedBackend> backends) {
         long n = changes.getAndIncrement();
         String id = "pump/" + n % SESSIONS;
         for (int i = 0; i < backends.size(); i++) {
-            BackendProcess backend = backends.get((int) (n + i) % backends.size());
+            ServedBackend backend = backends.get((int) (n + i) % backends.size());
             try {
                 put(backend, id, "{\"n\":\"" + n + "\"}");
                 return;
@@ -177,8 +181,9 @@ final class SharedSessionsIT {
                 RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
             String database = postgres.newDatabase();
             Map<String, String> copy = Map.of("SESSION_DATABASE_URL", postgres.uri(database));
-            try (BackendProcess one = backend("one", redis, copy);
-                    BackendProcess other = backend("other", redis, copy)) {
+            try (BackendProcess one = BackendProcess.start(
+                            Files.createDirectory(directory.resolve("one")), environment(redis, copy));
+                    ServedBackend other = backend("other", redis, copy)) {
                 awaitServing(one);
                 awaitServing(other);
                 postgres.execute(database, "ALTER TABLE sync_events ADD CHECK (state ->> 'n' <> 'bad')");

@@ -53,7 +53,7 @@ class StateBoundsIT {
                                 "STATE_TX_TIMEOUT",
                                 "10m"),
                         List.of("-Xmx256m"));
-                StateClient client = StateIT.connect(backend)) {
+                StateClient client = backend.connectToState()) {
             open(backend);
             assertServed(client);
             writeLarge(client);
@@ -74,7 +74,7 @@ class StateBoundsIT {
 
     private static void open(BackendProcess backend) {
         ManagedChannel channel = NettyChannelBuilder.forTarget(
-                        StateIT.url(backend).replace("http://", ""))
+                        backend.stateUrl().replace("http://", ""))
                 .usePlaintext()
                 .build();
         try {

@@ -46,21 +46,21 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests of the state of agents with the real jar: kills, failures that must not prevent certificates from being
+ * Tests of the state of agents: kills, failures that must not prevent certificates from being
  * accepted, two backends on one Postgres, content that must not be logged, dumps and backups.
  */
 class StateIT {
     @TempDir
     private Path directory;
 
-    private BackendProcess start() throws IOException {
-        return BackendProcess.start(directory, Map.of("STATE_PORT", "0"));
+    private static final Map<String, String> WITH_STATE = Map.of("STATE_PORT", "0");
+
+    private ServedBackend start() {
+        return BackendInJvm.start(directory, WITH_STATE);
     }
 
-    static StateClient connect(BackendProcess backend) {
-        String line = backend.program().awaitLine(text -> text.contains("state on 127.0.0.1 port "));
-        String port = line.replaceFirst(".*port ([0-9]+).*", "$1");
-        return StateClient.connect("localhost:" + port);
+    private BackendProcess startProcess() throws IOException {
+        return BackendProcess.start(directory, WITH_STATE);
     }
 
     private static void write(StateClient client, String json) {
@@ -72,31 +72,29 @@ class StateIT {
 
     @Test
     void committed_survivesAKill() throws Exception {
-        try (BackendProcess backend = start();
-                StateClient client = connect(backend)) {
+        try (BackendProcess backend = startProcess();
+                StateClient client = backend.connectToState()) {
             write(client, "{\"n\":3.50}");
             backend.program().kill();
         }
-        try (BackendProcess backend = start();
-                StateClient client = connect(backend)) {
+        try (ServedBackend backend = start();
+                StateClient client = backend.connectToState()) {
             assertThat(client.get("agent-1", "memory").map(Versioned::json)).contains("{\"n\":3.50}");
             write(client, "null");
             assertThat(client.replay(Replay.ofAgent("agent-1"))).hasSize(2);
-            assertThat(backend.program().terminate()).isEqualTo(143);
         }
     }
 
     @Test
     void damagedState_doesNotAffectCertificates() throws Exception {
-        try (BackendProcess backend = start();
-                StateClient client = connect(backend)) {
+        try (ServedBackend backend = start();
+                StateClient client = backend.connectToState()) {
             write(client, "1");
-            backend.program().kill();
         }
         Path state = directory.resolve("data/state");
         var unused = Files.writeString(state.resolve("CURRENT"), "damaged");
-        try (BackendProcess backend = start()) {
-            String reported = backend.program().awaitLine(text -> text.contains("the state of agents is down"));
+        try (ServedBackend backend = start()) {
+            String reported = backend.awaitLine(text -> text.contains("the state of agents is down"));
             assertThat(reported)
                     .contains(
                             "does not prevent the backend from accepting certificates",
@@ -120,8 +118,8 @@ class StateIT {
     void commitsDuringKills_areAnsweredAndAppliedOnce() throws Exception {
         AtomicLong committed = new AtomicLong();
         AtomicBoolean isOver = new AtomicBoolean();
-        BackendProcess backend = start();
-        String address = url(backend).replace("http://", "");
+        BackendProcess backend = startProcess();
+        String address = backend.stateUrl().replace("http://", "");
         Map<String, String> samePort = Map.of("STATE_PORT", address.replaceFirst(".*:", ""));
         try (StateClient client =
                 StateClient.to(address).timeout(Duration.ofSeconds(60)).connect()) {
@@ -161,12 +159,12 @@ class StateIT {
     @Test
     void fullDisk_refusesOnlyCommits() throws Exception {
         Map<String, String> more = Map.of("STATE_PORT", "0", "STATE_MIN_FREE_BYTES", "900000TiB");
-        try (BackendProcess backend = BackendProcess.start(directory, more);
-                StateClient client = connect(backend)) {
+        try (ServedBackend backend = BackendInJvm.start(directory, more);
+                StateClient client = backend.connectToState()) {
             assertThatThrownBy(() -> write(client, "1"))
                     .isInstanceOf(StateCallException.class)
                     .hasMessageContaining("STATE_MIN_FREE_BYTES");
-            assertThat(backend.program().awaitLine(text -> text.contains("the state of agents accepts no commits")))
+            assertThat(backend.awaitLine(text -> text.contains("the state of agents accepts no commits")))
                     .contains("does not prevent the backend from accepting certificates");
 
             Client http = Client.comparing(backend.url());
@@ -175,7 +173,7 @@ class StateIT {
             assertThat(readiness.status()).isEqualTo(200);
             assertThat(readiness.body()).contains("{\"name\":\"state\",\"ready\":false,\"detail\":\"DISK_FULL\"}");
             assertThat(client.get("agent-1", "memory")).isEmpty();
-            assertThat(run(1, url(backend), "health"))
+            assertThat(run(1, backend.stateUrl(), "health"))
                     .startsWith("flk-backend: not serving: DISK_FULL: ")
                     .endsWith("(STATE_MIN_FREE_BYTES)");
         }
@@ -187,11 +185,11 @@ class StateIT {
         try (PostgresServer postgres = PostgresServer.startWithScram()) {
             Map<String, String> shared = new HashMap<>(postgres.configuration());
             shared.putAll(Map.of("DEDUP_BACKEND", "embedded", "STATE_ENGINE", "postgres", "STATE_PORT", "0"));
-            try (BackendProcess first = BackendProcess.start(Files.createDirectory(directory.resolve("1")), shared);
-                    BackendProcess second =
-                            BackendProcess.start(Files.createDirectory(directory.resolve("2")), shared);
-                    StateClient one = connect(first);
-                    StateClient two = connect(second)) {
+            try (ServedBackend first = BackendInJvm.start(Files.createDirectory(directory.resolve("1")), shared);
+                    ServedBackend second =
+                            BackendInJvm.start(Files.createDirectory(directory.resolve("2")), shared);
+                    StateClient one = first.connectToState();
+                    StateClient two = second.connectToState()) {
                 write(one, "{\"fact\":\"Paris is in France\",\"n\":3.50}");
                 assertThat(two.get("agent-1", "memory").map(Versioned::json))
                         .contains("{\"fact\":\"Paris is in France\",\"n\":3.50}");
@@ -247,9 +245,9 @@ class StateIT {
      */
     @Test
     void unauthenticatedContent_isNotLogged() throws Exception {
-        try (BackendProcess backend = start();
-                StateClient client = connect(backend)) {
-            int port = Integer.parseInt(url(backend).replaceFirst(".*:", ""));
+        try (BackendProcess backend = startProcess();
+                StateClient client = backend.connectToState()) {
+            int port = Integer.parseInt(backend.stateUrl().replaceFirst(".*:", ""));
             for (String sent : List.of("GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nno frame at all")) {
                 try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
                     socket.setSoTimeout(20_000);
@@ -271,7 +269,7 @@ class StateIT {
                     .isInstanceOf(StateCallException.ValueTooLarge.class);
             write(client, "1");
             assertThat(backend.program().terminate()).isEqualTo(143);
-            assertThat(backend.program().allLines()).doesNotContain("\tat ", "Exception", "Executor", "Transport");
+            assertThat(backend.allLines()).doesNotContain("\tat ", "Exception", "Executor", "Transport");
         }
     }
 
@@ -285,9 +283,9 @@ class StateIT {
         String historyId;
         List<StateEvent> events;
         Path copy;
-        try (BackendProcess backend = start();
-                StateClient client = connect(backend)) {
-            String url = url(backend);
+        try (BackendProcess backend = startProcess();
+                StateClient client = backend.connectToState()) {
+            String url = backend.stateUrl();
             write(client, "1");
             write(client, "2");
             write(client, odd);
@@ -317,8 +315,8 @@ class StateIT {
                 .contains("cut: line 4: the last line, with the number of events, is missing");
         assertThat(runOn("all-again", 0, "restore", file("all"))).startsWith("restored up to revision 4");
         assertThat(runOn("one-again", 0, "restore", file("one"))).startsWith("restored up to revision 3");
-        try (BackendProcess backend = restarted("all-again");
-                StateClient client = connect(backend)) {
+        try (ServedBackend backend = restarted("all-again");
+                StateClient client = backend.connectToState()) {
             assertThat(client.info().historyId()).isNotEqualTo(historyId);
             assertThat(client.replay(Replay.ofAll()))
                     .usingRecursiveFieldByFieldElementComparatorIgnoringFields("resumeToken")
@@ -334,13 +332,13 @@ class StateIT {
                             .toList())
                     .hasMessageContaining("the history is now");
         }
-        try (BackendProcess backend = restarted("one-again");
-                StateClient client = connect(backend)) {
+        try (ServedBackend backend = restarted("one-again");
+                StateClient client = backend.connectToState()) {
             assertThat(client.get("agent-1", "memory").map(Versioned::json)).contains(odd);
             assertThat(client.namespaces("")).containsExactly("default");
         }
-        try (BackendProcess backend = restarted(copy.toString());
-                StateClient client = connect(backend)) {
+        try (ServedBackend backend = restarted(copy.toString());
+                StateClient client = backend.connectToState()) {
             assertThat(client.info().historyId()).isNotEqualTo(historyId);
             assertThat(client.replay(Replay.ofAll()))
                     .usingRecursiveFieldByFieldElementComparatorIgnoringFields("resumeToken")
@@ -348,13 +346,8 @@ class StateIT {
         }
     }
 
-    private BackendProcess restarted(String state) throws IOException {
-        return BackendProcess.start(directory, Map.of("STATE_PORT", "0", "STATE_DIR", state));
-    }
-
-    static String url(BackendProcess backend) {
-        String line = backend.program().awaitLine(text -> text.contains("state on 127.0.0.1 port "));
-        return line.replaceFirst(".*port ([0-9]+).*", "http://127.0.0.1:$1");
+    private ServedBackend restarted(String state) {
+        return BackendInJvm.start(directory, Map.of("STATE_PORT", "0", "STATE_DIR", state));
     }
 
     /** Runs a {@code state} command on the running backend and returns its output without the directory's name. */

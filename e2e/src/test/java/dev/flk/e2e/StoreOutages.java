@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests of outages of a shared store, most of them while a backend is under traffic, with real servers and real jars.
+ * Tests of outages of a shared store, most of them while a backend is under traffic, with real servers.
  * {@code -Dflk.outageSeconds=60} stops the store for 60 seconds, like the commands in {@code docs/from-the-guide.md}.
  */
 abstract class StoreOutages {
@@ -50,18 +50,18 @@ abstract class StoreOutages {
         return store;
     }
 
-    final BackendProcess backend(String name) throws IOException {
+    final ServedBackend backend(String name) throws IOException {
         Map<String, String> configuration = new HashMap<>(store.configuration());
         configuration.put("WAL_MIN_FREE_BYTES", "1MiB");
         if (store instanceof RedisServer) {
             configuration.put("SESSION_STORE", "redis"); // the guarantee also holds with sessions on the same server
         }
-        return BackendProcess.start(Files.createDirectories(directory.resolve(name)), configuration);
+        return BackendInJvm.start(Files.createDirectories(directory.resolve(name)), configuration);
     }
 
     /** Checks that the guarantee of {@link OutageUnderTraffic} holds during an outage. */
     private void assertWithstood(Runnable begin, Runnable end) throws Exception {
-        try (BackendProcess backend = backend("a");
+        try (ServedBackend backend = backend("a");
                 OutageUnderTraffic outage = new OutageUnderTraffic(backend)) {
             outage.begins(begin);
             outage.lasts(OUTAGE);
@@ -75,7 +75,7 @@ abstract class StoreOutages {
      * runs.
      */
     final void assertRefusalIsAnOutage(Runnable refusing, Runnable mended, String reported) throws Exception {
-        try (BackendProcess backend = backend("a")) {
+        try (ServedBackend backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
@@ -83,7 +83,7 @@ abstract class StoreOutages {
             Answer answer = client.submit(Pcs.number(2));
             assertThat(answer.status()).isEqualTo(503);
             assertThat(answer.error()).isEqualTo("dedup store unavailable");
-            backend.program().awaitLine(line -> line.contains(reported));
+            backend.awaitLine(line -> line.contains(reported));
             mended.run();
             client.awaitReady();
             client.awaitNothingPending();
@@ -111,7 +111,7 @@ abstract class StoreOutages {
     @Test
     @Tag("thorough")
     void restoredFromAnOlderCopy_underTraffic_losesAndDoublesNothing() throws Exception {
-        try (BackendProcess backend = backend("a")) {
+        try (ServedBackend backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();
             assertThat(client.submit(Pcs.number(1_000_001)).status()).isEqualTo(200);
@@ -122,7 +122,7 @@ abstract class StoreOutages {
     @Test
     void downAtTheStart_isAnOutage() throws Exception {
         store.kill();
-        try (BackendProcess backend = backend("a")) {
+        try (ServedBackend backend = backend("a")) {
             Client client = new Client(backend.url());
             assertThat(client.get("/readyz").status()).isEqualTo(503);
             Answer answer = client.submit(Pcs.number(1));
@@ -140,15 +140,14 @@ abstract class StoreOutages {
     @Test
     @Tag("thorough")
     void restart_reassertsNothing() throws Exception {
-        try (BackendProcess backend = backend("a")) {
+        try (ServedBackend backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();
             for (int i = 0; i < 200; i++) {
                 assertThat(client.submit(Pcs.number(i)).status()).isEqualTo(200);
             }
-            backend.program().terminate();
         }
-        try (BackendProcess backend = backend("a")) {
+        try (ServedBackend backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();
             assertThat(client.metric("flk_reasserted_total")).isZero();
@@ -159,8 +158,8 @@ abstract class StoreOutages {
     @Test
     @Tag("thorough")
     void twoBackends_sameAndConflictingConcurrently_oneOutcomeEach() throws Exception {
-        try (BackendProcess first = backend("a");
-                BackendProcess second = backend("b")) {
+        try (ServedBackend first = backend("a");
+                ServedBackend second = backend("b")) {
             List<Client> clients = List.of(new Client(first.url()), new Client(second.url()));
             clients.forEach(Client::awaitReady);
             for (int i = 0; i < 100; i++) {

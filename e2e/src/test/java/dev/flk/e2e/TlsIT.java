@@ -3,13 +3,17 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.client.StateCallException;
+import dev.flk.client.StateClient;
 import dev.flk.sample.Pcs;
 import dev.flk.testkit.TestAuthority;
 import dev.flk.testkit.TestAuthority.Issued;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -42,20 +46,20 @@ final class TlsIT {
         CLIENTS.writeTo(etc.resolve("clients.crt"));
     }
 
-    private BackendProcess start(Map<String, String> more) throws IOException {
+    private Map<String, String> environment(Map<String, String> more) {
         Map<String, String> environment = new HashMap<>(more);
         environment.put("TLS_CERT", etc.resolve("tls.crt").toString());
         environment.put("TLS_KEY", etc.resolve("tls.key").toString());
-        return BackendProcess.start(directory, environment, Program.QUICK_START);
+        return environment;
     }
 
     /** Submits a certificate on a new connection and returns the status. */
-    private static int submitOnce(BackendProcess backend, SSLContext tls, Pcs pcs) throws Exception {
+    private static int submitOnce(ServedBackend backend, SSLContext tls, Pcs pcs) throws Exception {
         return new Client(backend.tlsUrl(), tls).submit(pcs).status();
     }
 
     /** Returns the subject of the certificate that the backend presents on a new connection. */
-    private static String shown(BackendProcess backend) throws IOException {
+    private static String shown(ServedBackend backend) throws IOException {
         try (SSLSocket socket =
                 (SSLSocket) AUTHORITY.context().getSocketFactory().createSocket("localhost", backend.port())) {
             socket.startHandshake();
@@ -69,8 +73,8 @@ final class TlsIT {
         AUTHORITY.writeTo(etc.resolve("authority.crt"));
         Map<String, String> more =
                 Map.of("TLS_CLIENT_CA", etc.resolve("clients.crt").toString(), "OPS_PORT", "0", "STATE_PORT", "0");
-        try (BackendProcess backend = start(more)) {
-            String url = StateIT.url(backend).replace("http://127.0.0.1", "https://localhost");
+        try (ServedBackend backend = BackendInJvm.start(directory, environment(more))) {
+            String url = backend.stateUrl().replace("http://127.0.0.1", "https://localhost");
             assertThat(submitOnce(backend, AUTHORITY.context(CLIENTS.issue("agent")), Pcs.number(1)))
                     .isEqualTo(200);
             assertThatIOException()
@@ -83,7 +87,12 @@ final class TlsIT {
                     url,
                     "--ca",
                     etc.resolve("authority.crt").toString());
-            assertThat(run(1, health)).contains("UNAVAILABLE");
+            try (StateClient anonymous = StateClient.to(url.replace("https://", ""))
+                    .timeout(Duration.ofSeconds(1))
+                    .tls(etc.resolve("authority.crt"))
+                    .connect()) {
+                assertThatThrownBy(anonymous::info).isInstanceOf(StateCallException.Unreachable.class);
+            }
             List<String> shown = new ArrayList<>(health);
             String certificate = etc.resolve("operator.crt").toString();
             String none = etc.resolve("none.key").toString();
@@ -107,14 +116,14 @@ final class TlsIT {
 
     /** A sender of one submission at a time, alternately on a persistent connection and on a new connection. */
     private static final class TlsTraffic {
-        private final BackendProcess backend;
+        private final ServedBackend backend;
         private final Client kept;
         private final Thread thread = new Thread(this::run, "tls-traffic");
         private final AtomicLong answered = new AtomicLong();
         private final List<String> failed = new ArrayList<>();
         private volatile boolean stopped;
 
-        TlsTraffic(BackendProcess backend) {
+        TlsTraffic(ServedBackend backend) {
             this.backend = backend;
             this.kept = new Client(backend.tlsUrl(), AUTHORITY.context());
             thread.start();
@@ -151,31 +160,28 @@ final class TlsIT {
     @Test
     @Tag("thorough")
     void renewedUnderTraffic_byChangeOrSighup_losesNoRequest_invalidPairChangesNothing() throws Exception {
-        try (BackendProcess backend = start(Map.of())) {
+        try (BackendProcess backend = BackendProcess.start(directory, environment(Map.of()))) {
             Client client = new Client(backend.tlsUrl(), AUTHORITY.context());
             TlsTraffic traffic = new TlsTraffic(backend);
             traffic.awaitMore();
             assertThat(shown(backend)).isEqualTo("CN=first");
 
             AUTHORITY.issue("second", "localhost").writeTo(etc, "tls");
-            backend.program()
-                    .awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
+            backend.awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
                             && line.contains(": CN=second, valid from "));
             assertThat(shown(backend)).isEqualTo("CN=second");
             traffic.awaitMore();
 
             AUTHORITY.issue("third", "localhost").writeTo(etc, "tls");
             backend.program().onReloadSignal();
-            backend.program()
-                    .awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
+            backend.awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
                             && line.contains(": CN=third, valid from "));
             assertThat(shown(backend)).isEqualTo("CN=third");
             traffic.awaitMore();
 
             Issued other = AUTHORITY.issue("other", "localhost");
             Files.writeString(etc.resolve("tls.key"), other.keyPem());
-            backend.program()
-                    .awaitLine(line -> line.contains(" ERROR ")
+            backend.awaitLine(line -> line.contains(" ERROR ")
                             && line.contains("TLS can't be renewed: the certificate that was read before stays in use")
                             && line.contains("is not the key of the first certificate of TLS_CERT (CN=third)"));
             Client.awaitUntil(() -> client.metric("flk_tls_files_bad") == 1);
@@ -189,7 +195,7 @@ final class TlsIT {
 
             assertThat(traffic.stop()).isEmpty();
             String key = other.keyPem().lines().skip(1).findFirst().orElseThrow();
-            assertThat(backend.program().allLines()).doesNotContain(key);
+            assertThat(backend.allLines()).doesNotContain(key);
             assertThat(backend.program().terminate()).isEqualTo(143);
         }
     }

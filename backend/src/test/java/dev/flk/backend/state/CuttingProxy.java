@@ -1,60 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.http.testing.TestProxy;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** A proxy to a port on loopback that simulates a network which loses answers and connections. */
-public final class CuttingProxy implements AutoCloseable {
-    private final int to;
-    private final ServerSocket listening = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-    private final Set<Socket> open = ConcurrentHashMap.newKeySet();
+public final class CuttingProxy extends TestProxy {
     private final AtomicInteger refused = new AtomicInteger();
     private volatile boolean holdsAnswers;
     private volatile boolean isCut;
 
     public CuttingProxy(int to) throws IOException {
-        this.to = to;
-        begin(this::accept);
+        super(to);
+        start();
     }
 
-    private interface Step {
-        void run() throws IOException;
-    }
-
-    private static void begin(Step step) {
-        Thread thread = new Thread(() -> {
-            try {
-                step.run();
-            } catch (IOException e) {
-                // one end of the connection was closed
-            }
-        });
-        thread.setDaemon(true);
-        thread.start();
-    }
-
-    private void accept() throws IOException {
-        while (true) {
-            Socket client = listening.accept();
-            if (isCut) {
-                client.close();
-                refused.incrementAndGet();
-                continue;
-            }
-            Socket server = new Socket(InetAddress.getLoopbackAddress(), to);
-            open.add(client);
-            open.add(server);
-            begin(() -> copy(client, server, false));
-            begin(() -> copy(server, client, true));
+    @Override
+    protected void serve(Socket client) throws IOException {
+        if (isCut) {
+            client.close();
+            refused.incrementAndGet();
+            return;
         }
+        Socket server = connect();
+        begin(() -> copy(client, server, false));
+        copy(server, client, true);
     }
 
     private void copy(Socket from, Socket into, boolean answers) throws IOException {
@@ -71,10 +45,6 @@ public final class CuttingProxy implements AutoCloseable {
         }
     }
 
-    public int port() {
-        return listening.getLocalPort();
-    }
-
     /** Drops all further answers. */
     void holdAnswers() {
         holdsAnswers = true;
@@ -83,9 +53,7 @@ public final class CuttingProxy implements AutoCloseable {
     /** Closes all connections and refuses new ones. */
     public void cut() throws IOException {
         isCut = true;
-        for (Socket socket : open) {
-            socket.close();
-        }
+        closeConnections();
     }
 
     /** Returns the number of connections that were refused. */
@@ -97,11 +65,5 @@ public final class CuttingProxy implements AutoCloseable {
     public void pass() {
         holdsAnswers = false;
         isCut = false;
-    }
-
-    @Override
-    public void close() throws IOException {
-        listening.close();
-        cut();
     }
 }

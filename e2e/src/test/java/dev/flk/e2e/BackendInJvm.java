@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import dev.flk.backend.Backend;
+import dev.flk.backend.operate.cli.CommandLineProgram;
+import dev.flk.backend.operate.cli.CommandLineProgram.BuildVersion;
+import dev.flk.backend.operate.cli.CommandLineProgram.Service;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Predicate;
+import org.slf4j.bridge.SLF4JBridgeHandler;
+
+/**
+ * A backend that runs in the JVM of the tests as {@code flk-backend serve} does. The start of a process takes most of
+ * the time of a short test. The backend is ready when a method returns it, unless its store can't be used.
+ *
+ * <p>It differs from a {@link BackendProcess} in that relative directories are relative to the directory of the test,
+ * its log has the lines of all backends that run in this JVM, and all have the log level of the one that started last.
+ *
+ * <p>This is the only class of these tests that uses classes of the backend.
+ */
+final class BackendInJvm extends ServedBackend {
+    private final Lines lines = new Lines();
+    private final Backend backend;
+
+    private BackendInJvm(Map<String, String> environment, String... args) {
+        Backend[] started = new Backend[1];
+        StandardError.CAPTURED.addReader(lines);
+        Command serve = run(
+                environment,
+                (config, again) -> {
+                    started[0] = Backend.start(config, BuildVersion.text(), again);
+                    started[0].serve();
+                },
+                args);
+        if (started[0] == null) {
+            StandardError.CAPTURED.removeReader(lines);
+            throw new AssertionError("the backend did not start: " + serve.all());
+        }
+        backend = started[0];
+    }
+
+    static BackendInJvm start(Path directory) {
+        return start(directory, Map.of());
+    }
+
+    /** Starts a backend with settings that extend or override {@link #environment}. */
+    static BackendInJvm start(Path directory, Map<String, String> more) {
+        Map<String, String> environment = environment();
+        environment.putAll(more);
+        return serve(inDirectory(directory, environment));
+    }
+
+    /** Starts a backend with exactly these settings and arguments, whose paths must be absolute. */
+    static BackendInJvm serve(Map<String, String> environment, String... args) {
+        BackendInJvm backend = new BackendInJvm(environment, args);
+        try {
+            backend.awaitServing();
+            return backend;
+        } catch (AssertionError e) {
+            backend.close();
+            throw e;
+        }
+    }
+
+    /** Starts a backend that must not serve, with settings like {@link #start}, and returns what it prints. */
+    static Command refused(Path directory, Map<String, String> more) {
+        Map<String, String> environment = environment();
+        environment.putAll(more);
+        return run(inDirectory(directory, environment), (config, again) -> {
+            Backend.start(config, BuildVersion.text(), again).close();
+            throw new AssertionError("the backend starts");
+        });
+    }
+
+    /** Runs a command of the backend, other than {@code serve}. */
+    static Command run(Map<String, String> environment, String... args) {
+        return run(
+                environment,
+                (config, again) -> {
+                    throw new AssertionError("the command must not serve");
+                },
+                args);
+    }
+
+    private static Command run(Map<String, String> environment, Service service, String... args) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        CommandLineProgram program =
+                new CommandLineProgram(environment, service, new PrintWriter(out), new PrintWriter(err));
+        return new Command(program.run(args), out.toString(), err.toString());
+    }
+
+    /** Returns the settings with absolute directories of data. */
+    private static Map<String, String> inDirectory(Path directory, Map<String, String> environment) {
+        Map.of("WAL_DIR", "data/wal", "DEDUP_DIR", "data/dedup", "STATE_DIR", "data/state")
+                .forEach((name, usual) -> environment.put(
+                        name,
+                        directory.resolve(environment.getOrDefault(name, usual)).toString()));
+        return environment;
+    }
+
+    @Override
+    String awaitLine(Predicate<String> wanted) {
+        return lines.await(wanted, () -> false);
+    }
+
+    @Override
+    String allLines() {
+        return lines.all();
+    }
+
+    @Override
+    public void close() {
+        backend.close();
+        StandardError.CAPTURED.removeReader(lines);
+    }
+
+    /**
+     * The standard error of this JVM, to which backends log. While a backend runs, its lines go to the backends' readers
+     * instead of the console.
+     */
+    private static final class StandardError extends OutputStream {
+        static final StandardError CAPTURED = new StandardError(System.err);
+
+        private final PrintStream console;
+        private final List<Lines> readers = new CopyOnWriteArrayList<>();
+        private final ByteArrayOutputStream line = new ByteArrayOutputStream();
+
+        private StandardError(PrintStream console) {
+            this.console = console;
+            System.setErr(new PrintStream(this, true, StandardCharsets.UTF_8));
+            SLF4JBridgeHandler.removeHandlersForRootLogger();
+            SLF4JBridgeHandler.install();
+        }
+
+        void addReader(Lines reader) {
+            readers.add(reader);
+        }
+
+        void removeReader(Lines reader) {
+            readers.remove(reader);
+        }
+
+        @Override
+        public synchronized void write(int b) {
+            if (readers.isEmpty()) {
+                console.write(b);
+            } else if (b == '\n') {
+                String text = line.toString(StandardCharsets.UTF_8);
+                line.reset();
+                readers.forEach(reader -> reader.add(text));
+            } else {
+                line.write(b);
+            }
+        }
+
+        @Override
+        public void flush() {
+            console.flush();
+        }
+    }
+}

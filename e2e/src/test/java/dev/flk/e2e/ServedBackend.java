@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import dev.flk.client.StateClient;
+import dev.flk.sample.Pcs;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Predicate;
+
+/** A backend that serves on a free port of loopback: a {@link BackendProcess} or a {@link BackendInJvm}. */
+abstract class ServedBackend implements AutoCloseable {
+    /**
+     * Returns the default environment of backends in these tests: a free port, the sample key, a rate limit that no
+     * test reaches, and no state API.
+     */
+    static Map<String, String> environment() {
+        Map<String, String> environment = new LinkedHashMap<>();
+        environment.put("PORT", "0");
+        environment.put("BIND_ADDR", "127.0.0.1");
+        environment.put("PCS_SIGN_ALG", "hmac");
+        environment.put("PCS_HMAC_KEY", Pcs.KEY);
+        environment.put("TOKEN_RATE", "1000000");
+        environment.put("STATE_PORT", "off");
+        return environment;
+    }
+
+    /**
+     * Blocks until the backend has logged a matching line, and returns the line. Lines logged before the call count.
+     */
+    abstract String awaitLine(Predicate<String> wanted);
+
+    /** Returns the log up to now. */
+    abstract String allLines();
+
+    /** Blocks until the backend is ready, unless its store or its disk can't be used. */
+    final void awaitServing() {
+        String state = awaitLine(
+                text -> isReady(text) || text.contains("the dedup store is not ready yet") || isRefusing(text));
+        if (!isReady(state) && !isRefusing(state)) {
+            awaitLine(text -> isReady(text) || text.contains("Error reaching ") || text.contains(" can't be used: "));
+        }
+    }
+
+    private static boolean isRefusing(String line) {
+        return line.contains("ERROR ingest - disk full: ");
+    }
+
+    private static boolean isReady(String line) {
+        return line.contains("ready: submissions are accepted");
+    }
+
+    final int port() {
+        return port("listening on ");
+    }
+
+    private int port(String logged) {
+        String line = awaitLine(text -> text.contains(logged) && text.contains(" port "));
+        return Integer.parseInt(line.replaceFirst(".* port ([0-9]+).*", "$1"));
+    }
+
+    final String url() {
+        return "http://127.0.0.1:" + port();
+    }
+
+    /** Returns the HTTPS URL, with the host name that the tests' TLS certificates name. */
+    final String tlsUrl() {
+        return "https://localhost:" + port();
+    }
+
+    /** Returns the port for metrics and probes of a backend that is configured with {@code OPS_PORT}. */
+    final int opsPort() {
+        return port("metrics and probes on ");
+    }
+
+    final String opsUrl() {
+        return "http://127.0.0.1:" + opsPort();
+    }
+
+    /** Returns the URL of the state of a backend that is configured with {@code STATE_PORT}. */
+    final String stateUrl() {
+        return "http://127.0.0.1:" + port("serving the state on ");
+    }
+
+    final StateClient connectToState() {
+        return StateClient.connect(stateUrl().replace("http://127.0.0.1", "localhost"));
+    }
+
+    @Override
+    public abstract void close();
+}
