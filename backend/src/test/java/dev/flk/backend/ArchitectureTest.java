@@ -45,27 +45,31 @@ class ArchitectureTest {
         mayUse("state", "stores", "access");
     }
 
-    /** Tests that only the wiring uses the packages that see several features, and in one direction. */
+    /** Tests that no feature uses a package that sees several features, and that these use each other in one direction. */
     @Test
-    void severalFeatures_areSeenOnlyByServeOperateAndTheWiring() {
+    void severalFeatures_areSeenOnlyByServeOperateAndRun() {
         Architectures.layeredArchitecture()
                 .consideringOnlyDependenciesInAnyPackage(ROOT + "..")
-                .layer("wiring")
+                .layer("main")
                 .definedBy(ROOT)
+                .layer("run")
+                .definedBy(ROOT + ".run..")
                 .layer("operate")
                 .definedBy(ROOT + ".operate..")
                 .layer("config")
                 .definedBy(ROOT + ".config..")
                 .layer("serve")
                 .definedBy(ROOT + ".serve..")
-                .whereLayer("wiring")
+                .whereLayer("main")
                 .mayNotBeAccessedByAnyLayer()
+                .whereLayer("run")
+                .mayOnlyBeAccessedByLayers("main")
                 .whereLayer("operate")
-                .mayOnlyBeAccessedByLayers("wiring")
+                .mayOnlyBeAccessedByLayers("main")
                 .whereLayer("config")
-                .mayOnlyBeAccessedByLayers("wiring", "operate")
+                .mayOnlyBeAccessedByLayers("main", "run", "operate")
                 .whereLayer("serve")
-                .mayOnlyBeAccessedByLayers("wiring", "operate", "config")
+                .mayOnlyBeAccessedByLayers("main", "run", "operate", "config")
                 .check(BACKEND);
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
-import dev.flk.backend.Backend;
+import dev.flk.backend.run.Backend;
 import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.operate.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.operate.cli.CommandLineProgram.Service;

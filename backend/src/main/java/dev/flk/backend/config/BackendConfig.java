@@ -16,7 +16,7 @@ import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;

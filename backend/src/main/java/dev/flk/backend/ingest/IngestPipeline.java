@@ -25,7 +25,7 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.CertificateReader.ParsedCertificate;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;

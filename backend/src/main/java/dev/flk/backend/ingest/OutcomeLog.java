@@ -9,7 +9,7 @@ import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Utf8Buffer;
 import dev.flk.certificate.PcsId;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.verification.Verdict;

@@ -5,7 +5,7 @@ import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.flk.backend.access.limit.RateLimit;
 import dev.flk.backend.access.limit.Submitter;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.program.metrics.Metrics;

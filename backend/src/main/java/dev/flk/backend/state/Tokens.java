@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import dev.flk.program.reload.FileFingerprints;

@@ -15,7 +15,7 @@ import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;

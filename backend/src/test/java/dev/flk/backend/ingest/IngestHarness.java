@@ -17,7 +17,7 @@ import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
 import dev.flk.backend.outcomes.MemoryStore;
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;
 import dev.flk.program.time.SteadyClock;

@@ -15,7 +15,7 @@ import dev.flk.canonical.Utf8Buffer;
 import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Recomputed;

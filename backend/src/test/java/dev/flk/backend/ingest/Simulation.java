@@ -19,7 +19,7 @@ import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
 import dev.flk.certificate.PcsId;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;
 import dev.flk.program.time.SteadyClock;

@@ -7,7 +7,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.postgres.PoolMetrics;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.state.Committed;
 import dev.flk.state.Operation;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The output of log lines, and limits for repetitive ones. */
+/** The output of log lines, limits for repetitive ones, and the audit log. */
 @NullMarked
 package dev.flk.program.logging;
 

@@ -5,7 +5,7 @@ import dev.flk.backend.access.keys.KeyEntry.KeyState;
 import dev.flk.backend.access.keys.KeysFile.Usable;
 import dev.flk.backend.access.limit.RateLimit;
 import dev.flk.certificate.CertificateReader.ParsedCertificate;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Gauge;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.access.tls;
 
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Gauge;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
-import dev.flk.backend.Backend;
+import dev.flk.backend.run.Backend;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.health.Check;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend;
+package dev.flk.backend.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

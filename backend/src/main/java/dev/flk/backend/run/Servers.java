@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend;
+package dev.flk.backend.run;
 
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.tls.ReloadedTls;

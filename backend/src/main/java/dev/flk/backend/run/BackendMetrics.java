@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend;
+package dev.flk.backend.run;
 
 import dev.flk.backend.access.keys.ReloadedKeys.KeysMetrics;
 import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
@@ -14,7 +14,7 @@ import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.state.StateMetrics;
 import dev.flk.backend.stores.postgres.CheckedServer.CheckMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics;
-import dev.flk.program.audit.Audit.AuditMetrics;
+import dev.flk.program.logging.Audit.AuditMetrics;
 import dev.flk.program.metrics.Metrics;
 
 /**

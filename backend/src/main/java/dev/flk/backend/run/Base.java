@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend;
+package dev.flk.backend.run;
 
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.time.SteadyClock;
 import java.time.InstantSource;
 

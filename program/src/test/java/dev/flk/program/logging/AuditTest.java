@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.program.audit;
+package dev.flk.program.logging;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.program.audit.Audit.AuditFile;
-import dev.flk.program.audit.Audit.AuditMetrics;
+import dev.flk.program.logging.Audit.AuditFile;
+import dev.flk.program.logging.Audit.AuditMetrics;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend;
+package dev.flk.backend.run;
 
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.config.BackendConfig;
@@ -13,7 +13,7 @@ import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.stores.postgres.CheckedServer;
 import dev.flk.backend.stores.postgres.PostgresCheck;
-import dev.flk.program.audit.Audit;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.time.SteadyClock;
 import dev.flk.state.Operation;
