@@ -9,7 +9,7 @@ import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.sessions.StateSessions;
 import dev.flk.backend.sessions.redis.RedisSessions;
 import dev.flk.backend.state.ServedState;
-import dev.flk.backend.state.Tokens;
+import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import java.time.Duration;
 import java.util.Optional;

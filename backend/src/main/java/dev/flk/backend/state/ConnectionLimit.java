@@ -39,7 +39,7 @@ import org.slf4j.LoggerFactory;
  * then, the connection occupies one of the separate places for connections without a token. The number of these places
  * is a quarter of the maximum. When all of these places are taken, a new connection replaces the oldest connection
  * without a token, so that idle connections never keep a caller from showing its token. Add the limit to a server as an
- * interceptor that runs directly after the interceptor {@link Tokens}.
+ * interceptor that runs directly after the interceptor {@link TokenCheck}.
  */
 @Sharable
 final class ConnectionLimit extends ChannelInboundHandlerAdapter implements ServerInterceptor, AutoCloseable {
@@ -146,7 +146,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-        // the interceptor Tokens has already checked the token, and checks it again when the request is complete
+        // the interceptor TokenCheck has already checked the token, and checks it again when the request is complete
         if (!needsToken || Caller.CURRENT.get().equals(Caller.STRANGER) || isKnown(call)) {
             return next.startCall(call, headers);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.backend.stores.postgres.PoolMetrics;

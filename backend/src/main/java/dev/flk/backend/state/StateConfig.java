@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.backend.access.tokens.TokensFile;
 import static dev.flk.program.config.Quantities.bytes;
 import static dev.flk.program.config.Quantities.count;
 import static dev.flk.program.config.Quantities.oneOf;

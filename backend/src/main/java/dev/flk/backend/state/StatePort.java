@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.program.time.DaemonThreads;
@@ -115,7 +116,7 @@ final class StatePort implements AutoCloseable {
                 .addService(limit.bound(reflectionV1Alpha()));
         if (tokens != null) {
             // the interceptor that is added last runs first
-            builder = builder.intercept(connections).intercept(tokens);
+            builder = builder.intercept(connections).intercept(new TokenCheck(tokens));
         }
         server = (tls == null ? builder : builder.sslContext(new CurrentTls(tls))).build();
         try {
@@ -177,7 +178,7 @@ final class StatePort implements AutoCloseable {
         Tokens known = tokens;
         if (known != null) {
             service.endStreams(
-                    caller -> !known.isInForce(caller),
+                    caller -> !known.isInForce(caller.token()),
                     Status.UNAUTHENTICATED.withDescription("the token was revoked, or its rights have changed"));
         }
     }

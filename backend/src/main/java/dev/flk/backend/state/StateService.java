@@ -349,7 +349,7 @@ final class StateService extends StateImplBase {
             String namespace = Messages.namespace(request.getNamespace());
             caller().requireSight(namespace);
             return names(
-                    caller().agentPrefixes(namespace, request.getPrefix()),
+                    caller().token().agentPrefixes(namespace, request.getPrefix()),
                     request.getPageToken(),
                     pageSize(request.getPageSize()),
                     (prefix, after, limit) -> engine.reads().agents(namespace, prefix, after, limit));
@@ -359,7 +359,7 @@ final class StateService extends StateImplBase {
     @Override
     public void listNamespaces(ListNamespacesRequest request, StreamObserver<ListNamesResponse> answer) {
         answer(answer, () -> {
-            Optional<List<String>> granted = caller().namespaces(request.getPrefix());
+            Optional<List<String>> granted = caller().token().namespaces(request.getPrefix());
             return granted.isEmpty()
                     ? names(
                             List.of(request.getPrefix()),
@@ -406,7 +406,7 @@ final class StateService extends StateImplBase {
             String namespace = Messages.namespace(request.getNamespace());
             String agentId = request.getAgentId();
             caller().requireSight(namespace);
-            if (agentId.isEmpty() && !caller().mayRead(namespace, "")) {
+            if (agentId.isEmpty() && !caller().token().mayRead(namespace, "")) {
                 throw Reason.INVALID.because("this token may read only some agents: name one");
             }
             caller().requireRead(namespace, agentId);
@@ -525,7 +525,7 @@ final class StateService extends StateImplBase {
                 caller.requireSight(namespace);
             }
             Predicate<StateKey> wanted = key -> (agentId.isEmpty() || agentId.equals(key.agentId()))
-                    && caller.mayRead(key.namespace(), key.agentId());
+                    && caller.token().mayRead(key.namespace(), key.agentId());
             // read before the revisions of the span, so that the stream notices if the history is replaced in between
             String historyId = engine.head().historyId();
             ReplayStream stream = new ReplayStream(

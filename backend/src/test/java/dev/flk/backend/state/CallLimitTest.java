@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.backend.access.tokens.TokenHolder;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -126,7 +127,7 @@ class CallLimitTest {
 
     @Test
     void caller_isLimitedToHalf_andReportedWhileItExceedsThat() throws IOException {
-        serve(4, 1_000, new Caller("planner", "", List.of()));
+        serve(4, 1_000, new Caller(new TokenHolder("planner", "", List.of())));
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
             assertThat(limit.refusing()).isEmpty();

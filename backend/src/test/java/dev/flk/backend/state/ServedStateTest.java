@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.backend.access.tokens.TokensFile;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.state.Caller.Grant;
+import dev.flk.backend.access.tokens.TokenHolder;
+import dev.flk.backend.access.tokens.TokenHolder.Grant;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.canonical.Sha256;
 import dev.flk.client.Replay;
@@ -366,7 +368,7 @@ class ServedStateTest {
             assertThat(all.namespaces("x")).containsExactly("x", "xx");
             assertThat(none.namespaces("")).isEmpty();
         }
-        Caller caller = new Caller("", "", List.of(new Grant("x", "b", true, false), new Grant("x", "a", true, true)));
+        TokenHolder caller = new TokenHolder("", "", List.of(new Grant("x", "b", true, false), new Grant("x", "a", true, true)));
         assertThat(caller.agentPrefixes("x", "")).containsExactly("a", "b");
     }
 

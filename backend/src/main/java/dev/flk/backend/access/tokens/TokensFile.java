@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.state;
+package dev.flk.backend.access.tokens;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -7,7 +7,7 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.backend.state.Caller.Grant;
+import dev.flk.backend.access.tokens.TokenHolder.Grant;
 import dev.flk.canonical.Sha256;
 import dev.flk.program.reload.ConfiguredFile;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
@@ -31,7 +31,7 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * The tokens of the state's callers, with their rights. The file contains one JSON object:
+ * The file of tokens, with their rights. It contains one JSON object:
  *
  * <pre>
  * member   kind              content
@@ -62,9 +62,9 @@ public final class TokensFile {
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
-    private final Map<String, Caller> byDigest;
+    private final Map<String, TokenHolder> byDigest;
 
-    private TokensFile(Map<String, Caller> byDigest) {
+    private TokensFile(Map<String, TokenHolder> byDigest) {
         this.byDigest = Map.copyOf(byDigest);
     }
 
@@ -80,7 +80,7 @@ public final class TokensFile {
     /** Adds a file to {@code fingerprints}, even if it can't be read, and then reads it. */
     static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidFileException {
         List<String> problems = new ArrayList<>();
-        Map<String, Caller> byDigest = new HashMap<>();
+        Map<String, TokenHolder> byDigest = new HashMap<>();
         fingerprints.add(file);
         try {
             byte[] text = ConfiguredFile.bytes(file, MAX_BYTES);
@@ -100,7 +100,7 @@ public final class TokensFile {
         return new TokensFile(byDigest);
     }
 
-    private static void readAll(JsonNode file, Map<String, Caller> byDigest, List<String> problems) {
+    private static void readAll(JsonNode file, Map<String, TokenHolder> byDigest, List<String> problems) {
         JsonNode tokens = file.path("tokens");
         if (file.path("version").asInt() != VERSION || !tokens.isArray() || file.size() != 2) {
             problems.add("it must be {\"version\": 1, \"tokens\": [...]}");
@@ -132,7 +132,7 @@ public final class TokensFile {
             grants.addAll(grants(token.path("write"), false, which + "write: ", problems));
             if (problems.size() == known) {
                 String lower = digest.toLowerCase(Locale.ROOT);
-                boolean isNew = byDigest.putIfAbsent(lower, new Caller(name, lower, grants)) == null;
+                boolean isNew = byDigest.putIfAbsent(lower, new TokenHolder(name, lower, grants)) == null;
                 require(isNew, which + "another token has this sha256", problems);
             }
         }
@@ -174,15 +174,15 @@ public final class TokensFile {
         }
     }
 
-    /** Returns the caller that a token belongs to; empty if the token is not in the file. */
-    Optional<Caller> caller(String token) {
+    /** Returns the holder of a token; empty if the token is not in the file. */
+    Optional<TokenHolder> holder(String token) {
         byte[] digest = Sha256.of(token.getBytes(StandardCharsets.UTF_8));
         return Optional.ofNullable(byDigest.get(HexFormat.of().formatHex(digest)));
     }
 
-    /** Returns whether the caller's token is in the file with the same name and rights. */
-    boolean has(Caller caller) {
-        return caller.equals(byDigest.get(caller.tokenSha256()));
+    /** Returns whether a token is in the file with the same name and rights. */
+    boolean has(TokenHolder holder) {
+        return holder.equals(byDigest.get(holder.tokenSha256()));
     }
 
     /** Returns the number of tokens. */
