@@ -218,10 +218,15 @@ public final class RotatedCsv {
             return false;
         }
         Before before = before(read);
-        boolean hasNext =
-                chosen(before, newest, unread(before, newest, files)).isPresent();
-        lastLook = hasNext ? null : look;
-        return hasNext;
+        try {
+            boolean hasNext =
+                    chosen(before, newest, unread(before, newest, files)).isPresent();
+            lastLook = hasNext ? null : look;
+            return hasNext;
+        } catch (NoSuchFileException e) {
+            LOG.debug("a rotation is in progress", e);
+            return false;
+        }
     }
 
     /** Returns the file to be read next; empty if the beginning of the newest file is not known yet. */
