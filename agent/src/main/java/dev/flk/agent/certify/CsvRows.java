@@ -42,9 +42,7 @@ public final class CsvRows {
     private final CsvCells cells;
     private final CsvColumns columns;
     private final CsvTimes times;
-    /** The numbers of the time column and of the value columns. */
-    private final List<NumberColumn> numbers;
-
+    private final CsvNumbers numbers;
     private final RowOrder order;
     private final double afterSeconds;
     private final RowListener after;
@@ -58,7 +56,6 @@ public final class CsvRows {
     private @Nullable Measured earliest;
     private @Nullable Measured latest;
     private boolean isEnded;
-    private boolean isHeldReported;
     private long measuredRows;
     private long rows;
     private long skippedRows;
@@ -127,8 +124,9 @@ public final class CsvRows {
                     + " --no-header with the numbers of columns");
         }
         columns = CsvColumns.find(record.getFields(), format.hasHeader(), wanted, cells);
-        numbers = numbers(before);
-        times = new CsvTimes(format, numbers.get(0), columns.plainTimeName());
+        CsvNumbers own = new CsvNumbers(format, columns, cells.dialect().delimiter());
+        numbers = before == null ? own : continued(before, own);
+        times = new CsvTimes(format, numbers.ofTime(), columns.plainTimeName());
         if (format.hasHeader()) {
             requireNames(record);
             skipAfterHeader();
@@ -137,26 +135,14 @@ public final class CsvRows {
         }
     }
 
-    /** Returns the columns of numbers; those of the file before if it is not settled yet how to read them. */
-    private List<NumberColumn> numbers(@Nullable CsvRows before) {
-        char delimiter = cells.dialect().delimiter();
-        if (before != null) {
-            Optional<String> unsettled = before.unsettledNumber();
-            boolean isLike = hasTimes() == before.hasTimes()
-                    && delimiter == before.cells.dialect().delimiter()
-                    && columns.values().size() == before.columns.values().size();
-            if (unsettled.isPresent() && isLike) {
-                isHeldReported = true;
-                return before.numbers;
-            }
-            if (unsettled.isPresent() || hasTimes() != before.hasTimes()) {
-                order.leave(unsettled);
-            }
+    /** Returns the numbers of the file before if they are not settled yet and this file may settle them. */
+    private CsvNumbers continued(CsvRows before, CsvNumbers own) {
+        boolean isUnsettled = before.numbers.unsettled().isPresent();
+        if (hasTimes() != before.hasTimes() || (isUnsettled && !own.isLike(before.numbers))) {
+            order.leave(before.numbers);
+            return own;
         }
-        List<NumberColumn> own = new ArrayList<>();
-        own.add(new NumberColumn(format, delimiter, true));
-        columns.values().forEach(column -> own.add(new NumberColumn(format, delimiter, false)));
-        return own;
+        return isUnsettled ? before.numbers : own;
     }
 
     private boolean mayBeData(String cell) {
@@ -221,7 +207,7 @@ public final class CsvRows {
     @Nullable
     Measured nextSettled() throws IOException, MalformedCsv {
         while (true) {
-            Measured settled = isHeld() ? null : order.poll();
+            Measured settled = order.poll(numbers);
             if (settled != null) {
                 settled.source().take(settled);
                 return settled;
@@ -234,8 +220,7 @@ public final class CsvRows {
                 order.add(read);
             } else {
                 isEnded = true;
-                order.end();
-                requireSettledNumbers();
+                order.end(numbers);
             }
         }
     }
@@ -266,44 +251,13 @@ public final class CsvRows {
                         + "; sort the file by another program");
             }
         }
-        requireSettledNumbers();
+        order.end(numbers);
         all.sort(Comparator.comparingDouble(Row::timestampSeconds));
         return all.iterator();
     }
 
-    /** Returns whether rows of a growing file wait until the marks of their numbers are settled. */
-    private boolean isHeld() {
-        Optional<String> unsettled = isGrowing() ? unsettledNumber() : Optional.empty();
-        if (unsettled.isPresent() && !isHeldReported) {
-            order.following().ifPresent(
-                    notices -> notices.waiting(unsettled.get() + "; the rows wait until a later row shows it"));
-            isHeldReported = true;
-        }
-        return unsettled.isPresent();
-    }
-
     private boolean isGrowing() {
         return order.following().isPresent();
-    }
-
-    private Optional<String> unsettledNumber() {
-        for (int i = 0; i < numbers.size(); i++) {
-            if (numbers.get(i).isUnsettled()) {
-                return Optional.of(numbers.get(i)
-                        .unsettled(
-                                i == 0
-                                        ? columns.timeName()
-                                        : columns.shown(columns.values().get(i - 1))));
-            }
-        }
-        return Optional.empty();
-    }
-
-    private void requireSettledNumbers() throws MalformedCsv {
-        Optional<String> unsettled = unsettledNumber();
-        if (!isGrowing() && unsettled.isPresent()) {
-            throw new MalformedCsv(unsettled.get());
-        }
     }
 
     /** Returns the next row in the order of the file, whether it is settled or not; null after the last one. */
@@ -325,7 +279,7 @@ public final class CsvRows {
             Time time = hasTimes() ? seconds(record, written) : Time.once((double) measuredRows, false);
             List<Double> values = new ArrayList<>();
             for (int i = 0; i < columns.values().size(); i++) {
-                values.add(number(record, columns.values().get(i), numbers.get(i + 1)));
+                values.add(number(record, columns.values().get(i), numbers.ofValue(i)));
             }
             return new Measured(this, cells.line(), record, written, time, time.seconds(), values);
         }
@@ -512,7 +466,7 @@ public final class CsvRows {
                                 + CsvCells.shown(
                                         earliest.cells().getField(column).strip()) + " read as "
                                 + CanonicalDouble.print(earliest.values().get(i))
-                                + numbers.get(i + 1)
+                                + numbers.ofValue(i)
                                         .decimal()
                                         .map(mark -> ", decimal " + mark)
                                         .orElse("")));

@@ -40,6 +40,9 @@ final class RowOrder {
     /** The last row that was not left out as too early, at its earliest possible instant. */
     private @Nullable Measured last;
 
+    /** Whether settled rows wait until the marks of their numbers are settled. */
+    private boolean isHeld;
+
     private @Nullable Measured leftOutFirst;
     private long leftOutLastLine;
     private long leftOutRows;
@@ -188,13 +191,10 @@ final class RowOrder {
         reportLeftOut();
     }
 
-    /**
-     * Leaves out the rows that wait, because no row of the next file can settle them.
-     *
-     * @param mark why settled rows wait for the meaning of a mark; empty if they do not
-     */
-    void leave(Optional<String> mark) {
-        List<Measured> waiting = new ArrayList<>(mark.isPresent() ? settled : List.of());
+    /** Leaves out the rows that wait, because no row of the next file can settle them. */
+    void leave(CsvNumbers numbers) {
+        Optional<String> mark = numbers.unsettled();
+        List<Measured> waiting = new ArrayList<>(settled);
         waiting.addAll(open);
         if (!waiting.isEmpty()) {
             Measured first = waiting.get(0);
@@ -210,17 +210,29 @@ final class RowOrder {
         }
     }
 
-    /** Requires at the end of a complete file that all rows are settled. */
-    void end() throws MalformedCsv {
-        if (following.isEmpty() && !open.isEmpty()) {
+    /** Requires at the end of a complete file that all rows and numbers are settled. */
+    void end(CsvNumbers numbers) throws MalformedCsv {
+        if (following.isPresent()) {
+            return;
+        }
+        if (!open.isEmpty()) {
             throw unsettled(open.getFirst());
+        }
+        Optional<String> mark = numbers.unsettled();
+        if (mark.isPresent()) {
+            throw new MalformedCsv(mark.get());
         }
     }
 
-    /** Returns the next settled row; null if none is settled yet. */
+    /** Returns the next settled row; null if no row is settled yet, or if a growing CSV has numbers that are not. */
     @Nullable
-    Measured poll() {
-        return settled.poll();
+    Measured poll(CsvNumbers numbers) {
+        Optional<String> mark = following.isPresent() ? numbers.unsettled() : Optional.empty();
+        if (mark.isPresent() && !isHeld) {
+            following.get().waiting(mark.get() + "; the rows wait until a later row shows it");
+        }
+        isHeld = mark.isPresent();
+        return isHeld ? null : settled.poll();
     }
 
     private static String sentence(Measured row, String what) {

@@ -160,11 +160,11 @@ public final class FollowedFile extends FollowedRows.File {
     }
 
     private void leave() throws IOException {
-        FollowedFile following = csv.next(this);
-        isStopped = following == null;
-        isOver = true;
-        next = following;
-        if (following != null && !following.continues(incomplete) && !isLossPossible()) {
+        Optional<FollowedFile> following = csv.next(this);
+        isLeavable = false;
+        isOver = following.isPresent();
+        next = following.orElse(null);
+        if (isOver && !following.get().continues(incomplete) && !isLossPossible()) {
             complete = ByteBuffer.wrap(incomplete);
         }
     }

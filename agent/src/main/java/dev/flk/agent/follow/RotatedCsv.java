@@ -30,6 +30,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -151,7 +152,7 @@ public final class RotatedCsv {
     public @Nullable FollowedFile after(Position position) throws IOException {
         losses.add("the file in which they were, with inode " + position.key() + ", is not in " + directory()
                 + ", or it is compressed or was changed");
-        return next(new Before(
+        Before before = new Before(
                 "",
                 true,
                 false,
@@ -160,7 +161,12 @@ public final class RotatedCsv {
                 0,
                 new byte[0],
                 new byte[0],
-                new byte[0]));
+                new byte[0]);
+        Optional<FollowedFile> next = next(before);
+        while (next.isEmpty() && !isStopped()) {
+            next = next(before);
+        }
+        return next.orElse(null);
     }
 
     private static boolean hasBytesOf(Sibling file, Position position) throws IOException {
@@ -212,14 +218,24 @@ public final class RotatedCsv {
             return false;
         }
         Before before = before(read);
-        boolean hasNext = isDecided(newest, before)
-                || first(unread(before, newest, files)).isPresent();
-        lastLook = hasNext ? null : look;
-        return hasNext;
+        try {
+            boolean hasNext =
+                    chosen(before, newest, unread(before, newest, files)).isPresent();
+            lastLook = hasNext ? null : look;
+            return hasNext;
+        } catch (NoSuchFileException e) {
+            LOG.debug("a rotation is in progress", e);
+            return false;
+        }
     }
 
-    private boolean isDecided(Optional<Sibling> newest, Before before) throws IOException {
-        return newest.isPresent() && rows.beginning(before.heading(), beginning(newest.get())) != Beginning.UNDECIDED;
+    /** Returns the file to be read next; empty if the beginning of the newest file is not known yet. */
+    private Optional<Sibling> chosen(Before before, Optional<Sibling> newest, List<Unread> unread) throws IOException {
+        Optional<Sibling> earlier = first(unread);
+        boolean isDecided = earlier.isPresent()
+                || (newest.isPresent()
+                        && rows.beginning(before.heading(), beginning(newest.get())) != Beginning.UNDECIDED);
+        return isDecided ? earlier.or(() -> newest) : Optional.empty();
     }
 
     private static Before before(FollowedFile read) throws IOException {
@@ -243,37 +259,35 @@ public final class RotatedCsv {
                 : read.lead().length > 0 ? 0 : heading.length;
     }
 
-    /** Opens the file after a complete one. Returns null if following is stopped before there is such a file. */
-    @Nullable
-    FollowedFile next(FollowedFile read) throws IOException {
+    /** Opens the file after a complete one; empty if that file was renamed or truncated since {@link #hasNext}. */
+    Optional<FollowedFile> next(FollowedFile read) throws IOException {
         return next(before(read));
     }
 
-    private @Nullable FollowedFile next(Before before) throws IOException {
-        remember(before);
-        do {
-            try {
-                List<Sibling> files = siblings(false);
-                Optional<Sibling> newest = newest();
-                List<Unread> unread = unread(before, newest, files);
-                Optional<Sibling> chosen = first(unread).or(() -> newest);
-                if (chosen.isPresent()) {
-                    FollowedFile next = open(chosen.get(), before);
-                    // a rotation meanwhile may have moved a file that the list does not contain
-                    if (newest().map(Sibling::key).equals(newest.map(Sibling::key))
-                            && names(siblings(false)).equals(names(files))) {
-                        LOG.info("continuing with {}", chosen.get().path());
-                        reportUnreadable(before, files);
-                        reportSkipped(before, chosen.get(), unread);
-                        return next;
-                    }
-                    next.close();
-                }
-            } catch (NoSuchFileException e) {
-                LOG.debug("a rotation is in progress", e);
+    private Optional<FollowedFile> next(Before before) throws IOException {
+        try {
+            List<Sibling> files = siblings(false);
+            Optional<Sibling> newest = newest();
+            List<Unread> unread = unread(before, newest, files);
+            Optional<Sibling> chosen = chosen(before, newest, unread);
+            if (chosen.isEmpty()) {
+                return Optional.empty();
             }
-        } while (!looks.getAsBoolean());
-        return null;
+            FollowedFile next = open(chosen.get(), before);
+            // a rotation meanwhile may have moved a file that the list does not contain
+            if (newest().map(Sibling::key).equals(newest.map(Sibling::key))
+                    && names(siblings(false)).equals(names(files))) {
+                LOG.info("continuing with {}", chosen.get().path());
+                remember(before);
+                reportUnreadable(before, files);
+                reportSkipped(before, chosen.get(), unread);
+                return Optional.of(next);
+            }
+            next.close();
+        } catch (NoSuchFileException e) {
+            LOG.debug("a rotation is in progress", e);
+        }
+        return Optional.empty();
     }
 
     /** Returns the file with the name of the CSV; empty if it is missing at the moment. */
@@ -327,21 +341,25 @@ public final class RotatedCsv {
         // a copy may be shorter, but without times, equal rows do not show that a file is a copy
         byte[] complete = Arrays.copyOf(bytes, FollowedRows.lastLineEnd(bytes));
         return rows.hasTimes()
-                && readBeginnings.stream()
+                && Stream.concat(readBeginnings.stream(), firstRead(before).stream())
                         .anyMatch(known -> FollowedRows.startsWith(bytes, known)
                                 || (complete.length > 0 && FollowedRows.startsWith(known, complete)));
     }
 
     private void remember(Before before) {
+        firstRead(before).ifPresent(readBeginnings::add);
+        if (readBeginnings.size() > MOST_READ) {
+            readBeginnings.remove();
+        }
+    }
+
+    /** Returns the first complete lines of a file that was read; empty if they have no row. */
+    private static Optional<byte[]> firstRead(Before before) {
         byte[] first = before.beginning();
         byte[] bytes = Arrays.copyOf(first, Math.min(first.length, before.rowsAt() + READ_BYTES));
         int complete = FollowedRows.lastLineEnd(bytes);
-        if (complete > before.rowsAt() && !FollowedRows.isWide(bytes)) { // the heading of UTF-16 is not known
-            readBeginnings.add(Arrays.copyOf(bytes, complete));
-            if (readBeginnings.size() > MOST_READ) {
-                readBeginnings.remove();
-            }
-        }
+        boolean hasRow = complete > before.rowsAt() && !FollowedRows.isWide(bytes); // the heading of UTF-16 is not known
+        return hasRow ? Optional.of(Arrays.copyOf(bytes, complete)) : Optional.empty();
     }
 
     /** Returns whether a file was written after the file before, or perhaps after it was rotated. */
