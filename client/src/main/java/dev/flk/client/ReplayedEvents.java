@@ -73,7 +73,7 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
                 if (closed.getCount() == 0) {
                     return false;
                 }
-                if (!request.getFollow() || !isLost(e.getStatus().getCode())) {
+                if (!request.getFollow() || !isLost(e.getStatus())) {
                     close();
                     throw StateCallException.of(e);
                 }
@@ -85,12 +85,13 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     }
 
     /**
-     * Returns whether a call that failed with {@code code} has lost its connection. CANCELLED counts as lost, because a
-     * server that shuts down resets its streams with this code. This method is not called for a call that {@link
+     * Returns whether a call that failed with {@code status} has lost its connection. CANCELLED counts as lost, because
+     * a server that shuts down resets its streams with this code. This method is not called for a call that {@link
      * #close} cancelled.
      */
-    private static boolean isLost(Code code) {
-        return code == Code.UNAVAILABLE || code == Code.CANCELLED;
+    private static boolean isLost(Status status) {
+        Code code = status.getCode();
+        return code == Code.UNAVAILABLE || code == Code.CANCELLED || StateCallException.isConnectionClosed(status);
     }
 
     private Responses open() {

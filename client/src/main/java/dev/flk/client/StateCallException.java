@@ -7,6 +7,7 @@ import com.google.rpc.ErrorInfo;
 import com.google.rpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
+import java.nio.channels.ClosedChannelException;
 import java.util.List;
 import java.util.Map;
 
@@ -58,6 +59,9 @@ public class StateCallException extends RuntimeException {
     }
 
     private static StateCallException ofStatus(String message, Map<String, String> details, StatusRuntimeException e) {
+        if (isConnectionClosed(e.getStatus())) {
+            return new Unreachable(message, details, e);
+        }
         return switch (e.getStatus().getCode()) {
             // A server that shuts down resets its calls, which is reported as CANCELLED.
             case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED -> new Unreachable(message, details, e);
@@ -65,6 +69,14 @@ public class StateCallException extends RuntimeException {
             case PERMISSION_DENIED -> new Forbidden(message, details, e);
             default -> new StateCallException(message, details, e);
         };
+    }
+
+    /**
+     * Returns whether the connection was closed before gRPC had noticed it. gRPC reports this as UNKNOWN, and not as
+     * UNAVAILABLE like any other lost connection.
+     */
+    static boolean isConnectionClosed(io.grpc.Status status) {
+        return status.getCode() == io.grpc.Status.Code.UNKNOWN && status.getCause() instanceof ClosedChannelException;
     }
 
     /** Returns the exception for a request that is invalid and was therefore not sent. */

@@ -26,13 +26,21 @@ import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
 import io.grpc.Server;
 import io.grpc.Status;
+import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
@@ -43,6 +51,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -114,6 +123,59 @@ class StateClientTest {
                 .hasMessageContaining("PERMISSION_DENIED");
         assertThat(client.begin().check("a", "k", 1).delete("a", "k").commit().versions())
                 .containsExactly(1L, 2L);
+    }
+
+    /** gRPC reports UNKNOWN for a call on a connection that was closed a moment before. */
+    @Test
+    void connectionClosedBeforeTheCallIsSent_isUnreachable_andAFollowingReplayContinues() {
+        write("a", "k", "1");
+        AtomicInteger left = new AtomicInteger(1);
+        try (StateClient cut = StateClient.over(NettyChannelBuilder.forAddress("localhost", port.port())
+                        .usePlaintext()
+                        .intercept(closedFor(left))
+                        .build());
+                Stream<StateEvent> events = cut.replay(Replay.ofAll().from(1).follow())) {
+            assertThatThrownBy(() -> cut.get("a", "k"))
+                    .isInstanceOf(Unreachable.class)
+                    .hasMessageContaining("channel closed");
+            assertThat(cut.get("a", "k")).isPresent();
+            left.set(1);
+
+            assertThat(events.iterator().next().revision()).isEqualTo(1);
+            assertThat(left).hasNonPositiveValue();
+        }
+    }
+
+    /** Returns an interceptor that ends calls as gRPC does if the connection was closed, as long as some are left. */
+    private static ClientInterceptor closedFor(AtomicInteger left) {
+        return new ClientInterceptor() {
+            @Override
+            public <Q, R> ClientCall<Q, R> interceptCall(
+                    MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
+                return left.getAndDecrement() > 0 ? new ClosedCall<>() : next.newCall(method, options);
+            }
+        };
+    }
+
+    private static final class ClosedCall<Q, R> extends ClientCall<Q, R> {
+        @Override
+        public void start(Listener<R> answer, Metadata headers) {
+            answer.onClose(
+                    Status.UNKNOWN.withDescription("channel closed").withCause(new ClosedChannelException()),
+                    new Metadata());
+        }
+
+        @Override
+        public void request(int messages) {}
+
+        @Override
+        public void cancel(@Nullable String message, @Nullable Throwable cause) {}
+
+        @Override
+        public void halfClose() {}
+
+        @Override
+        public void sendMessage(Q message) {}
     }
 
     @Test

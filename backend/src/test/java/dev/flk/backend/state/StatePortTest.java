@@ -247,7 +247,9 @@ class StatePortTest {
         }
         assertThat(keysAt(At.newBuilder().setRevision(0))).isEmpty();
         assertRefused(
-                Code.OUT_OF_RANGE, "HISTORY_CHANGED", () -> keysAt(At.newBuilder().setRevision(4)));
+                Code.OUT_OF_RANGE,
+                "HISTORY_CHANGED",
+                () -> keysAt(At.newBuilder().setRevision(4)));
         assertThatThrownBy(() -> keysAt(At.newBuilder().setRevision(4)))
                 .hasMessageEndingWith("revision 4 does not exist; the newest is 3. If it existed before, commits were"
                         + " lost; the history is now history: start over");
@@ -260,7 +262,8 @@ class StatePortTest {
         assertThatThrownBy(() -> keysAt(first))
                 .hasMessageEndingWith("the state at revision 1 is no longer retained; the oldest revision is 3");
         assertThatThrownBy(() -> keysAt(afterFirst))
-                .hasMessageEndingWith("the state at 2026-11-22T12:00:30Z is no longer retained; the oldest revision is 3");
+                .hasMessageEndingWith(
+                        "the state at 2026-11-22T12:00:30Z is no longer retained; the oldest revision is 3");
         assertThat(keysAt(At.newBuilder().setRevision(2))).hasSize(2);
     }
 
