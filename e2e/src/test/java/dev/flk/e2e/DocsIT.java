@@ -104,7 +104,8 @@ final class DocsIT {
         String[] programs =
                 Files.readString(Built.root().resolve("docs/configuration.md")).split("\n## Agent\n", 2);
         String script = Files.readString(Built.root().resolve("flk"));
-        String settings = matches(Pattern.compile("backend_settings='([^']+)'"), script).get(0);
+        String settings =
+                matches(Pattern.compile("backend_settings='([^']+)'"), script).get(0);
 
         assertThat(settings.strip().split("\\s+"))
                 .isSubsetOf(matches(ROW, programs[0]))
