@@ -136,7 +136,8 @@ final class DemoIT {
     /** Returns the command of an image's entry point with the files of the copy, which prints the version. */
     private List<String> entryPoint(String name) throws IOException {
         String file = Files.readString(Built.root().resolve("deploy/docker/Dockerfile"));
-        Matcher json = Pattern.compile("(?m)^ENTRYPOINT (\\[.*flk-" + name + ".*])$").matcher(file);
+        Matcher json =
+                Pattern.compile("(?m)^ENTRYPOINT (\\[.*flk-" + name + ".*])$").matcher(file);
         assertThat(json.find()).isTrue();
         List<String> command = new ArrayList<>();
         for (JsonNode word : new ObjectMapper().readTree(json.group(1))) {

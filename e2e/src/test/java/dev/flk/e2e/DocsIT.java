@@ -33,7 +33,7 @@ final class DocsIT {
     private static final Pattern FENCE = Pattern.compile("(?ms)^```.*?^```");
 
     /** A row of a table of settings in the docs. */
-    private static final Pattern ROW = Pattern.compile("(?m)^\\| `([A-Z_]+)`");
+    private static final Pattern ROW = Pattern.compile("(?m)^\\| `([A-Z0-9_]+)`");
 
     /** The name of a setting in a chart template, a Compose environment or the Dockerfile. */
     private static final Pattern SETTING = Pattern.compile(
@@ -104,7 +104,8 @@ final class DocsIT {
         String[] programs =
                 Files.readString(Built.root().resolve("docs/configuration.md")).split("\n## Agent\n", 2);
         String script = Files.readString(Built.root().resolve("flk"));
-        String settings = matches(Pattern.compile("backend_settings='([^']+)'"), script).get(0);
+        String settings =
+                matches(Pattern.compile("backend_settings='([^']+)'"), script).get(0);
 
         assertThat(settings.strip().split("\\s+"))
                 .isSubsetOf(matches(ROW, programs[0]))

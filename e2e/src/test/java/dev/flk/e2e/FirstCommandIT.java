@@ -100,8 +100,8 @@ final class FirstCommandIT {
 
     /** Returns the names in the directories {@code target} of all modules. */
     private Set<String> built() throws IOException {
-        try (Stream<Path> files = Files.find(
-                copy, 3, (file, attributes) -> file.getParent().endsWith("target"))) {
+        try (Stream<Path> files =
+                Files.find(copy, 3, (file, attributes) -> file.getParent().endsWith("target"))) {
             return files.map(file -> file.getFileName().toString()).collect(Collectors.toSet());
         }
     }
