@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import ch.qos.logback.classic.LoggerContext;
 import dev.flk.backend.Backend;
 import dev.flk.backend.cli.CommandLineProgram;
 import dev.flk.backend.cli.CommandLineProgram.BuildVersion;
@@ -18,6 +19,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Predicate;
+import org.slf4j.LoggerFactory;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 
 /**
@@ -140,6 +142,8 @@ final class BackendInJvm extends ServedBackend {
         private StandardError(PrintStream console) {
             this.console = console;
             System.setErr(new PrintStream(this, true, StandardCharsets.UTF_8));
+            // the class path may contain a configuration of logging for the tests of another module
+            ((LoggerContext) LoggerFactory.getILoggerFactory()).reset();
             SLF4JBridgeHandler.removeHandlersForRootLogger();
             SLF4JBridgeHandler.install();
         }

@@ -108,6 +108,7 @@ final class SessionsIT {
         }
 
         try (ServedBackend again = BackendInJvm.start(directory, tokens())) {
+            await().atMost(PATIENCE).until(() -> new Client(again.url()).metric("flk_state_up") == 1);
             assertThat(sessions(again, 0, "token", "get", "pump 7")).contains("\"pending\":0");
             assertThat(sessions(again, 0, "token", "list", "--silent", "1h")).contains("no session");
             assertThat(sessions(again, 0, "token", "set", "pump 7/note", "{\"a\":1}", "--if-version", "0"))
