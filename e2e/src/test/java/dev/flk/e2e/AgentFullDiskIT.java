@@ -28,8 +28,7 @@ final class AgentFullDiskIT {
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         SmallDisk disk = SmallDisk.of("12m", Files.createDirectory(directory.resolve("disk")));
         // slow enough that the disk fills up while the agent is sending
-        try (ServedBackend backend =
-                        BackendInJvm.start(directory, Map.of("TOKEN_RATE", "100", "TOKEN_BURST", "20"));
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("TOKEN_RATE", "100", "TOKEN_BURST", "20"));
                 Program agent = agent(home, disk, backend)) {
             Client client = new Client(backend.url());
             home.spool("first", certificates(0, FIRST));

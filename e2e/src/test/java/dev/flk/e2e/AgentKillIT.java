@@ -42,8 +42,7 @@ final class AgentKillIT {
     @Tag("thorough")
     void killedWhileSending_everyCertificateIsRecordedOnce() throws Exception {
         // slow enough that certificates are in flight at each kill
-        try (ServedBackend backend =
-                BackendInJvm.start(directory, Map.of("TOKEN_RATE", "300", "TOKEN_BURST", "20"))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("TOKEN_RATE", "300", "TOKEN_BURST", "20"))) {
             Client client = new Client(backend.url());
             home.spool("all", certificates(0, CERTIFICATES));
             for (int kill = 0; kill < KILLS; kill++) {

@@ -94,7 +94,8 @@ final class AgentReloadIT {
 
     private void submit(long epoch) throws IOException {
         Path certificate = Files.writeString(
-                directory.resolve(epoch + ".json"), Pcs.number(epoch).without("sig").json());
+                directory.resolve(epoch + ".json"),
+                Pcs.number(epoch).without("sig").json());
         String settings = directory.resolve("agent.properties").toString();
         AgentHome.succeed(Map.of(), "submit", "--config", settings, certificate.toString());
     }

@@ -55,13 +55,20 @@ final class AnswersIT {
                         directory.resolve("wal"),
                         directory.resolve("dedup")));
         Map<String, String> settings = Map.of(
-                "ENDPOINT", "http://127.0.0.1:" + port,
-                "METRICS_PORT", Integer.toString(FreePort.choose()),
-                "PCS_SIGN_ALG", "hmac",
-                "PCS_HMAC_KEY", Pcs.KEY,
-                "PCS_ED25519_PRIV_B64", SEED,
-                "OUTBOX_PATH", directory.resolve("outbox").toString(),
-                "DLQ_PATH", directory.resolve("dlq.jsonl").toString());
+                "ENDPOINT",
+                "http://127.0.0.1:" + port,
+                "METRICS_PORT",
+                Integer.toString(FreePort.choose()),
+                "PCS_SIGN_ALG",
+                "hmac",
+                "PCS_HMAC_KEY",
+                Pcs.KEY,
+                "PCS_ED25519_PRIV_B64",
+                SEED,
+                "OUTBOX_PATH",
+                directory.resolve("outbox").toString(),
+                "DLQ_PATH",
+                directory.resolve("dlq.jsonl").toString());
         Files.write(
                 directory.resolve("agent.properties"),
                 settings.entrySet().stream()

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
-import dev.flk.backend.run.Backend;
-import dev.flk.backend.operate.cli.CommandLineProgram;
+import ch.qos.logback.classic.LoggerContext;
 import dev.flk.backend.operate.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.operate.cli.CommandLineProgram.Service;
+import dev.flk.backend.operate.cli.CommandLineProgram;
+import dev.flk.backend.run.Backend;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -15,9 +15,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Predicate;
+import org.slf4j.LoggerFactory;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 
 /**
@@ -140,6 +140,8 @@ final class BackendInJvm extends ServedBackend {
         private StandardError(PrintStream console) {
             this.console = console;
             System.setErr(new PrintStream(this, true, StandardCharsets.UTF_8));
+            // the class path may contain a configuration of logging for the tests of another module
+            ((LoggerContext) LoggerFactory.getILoggerFactory()).reset();
             SLF4JBridgeHandler.removeHandlersForRootLogger();
             SLF4JBridgeHandler.install();
         }

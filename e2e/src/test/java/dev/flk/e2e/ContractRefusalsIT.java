@@ -18,8 +18,7 @@ final class ContractRefusalsIT {
 
     @Test
     void rateLimit_emptyBucket_is429BeforeTheBodyIsParsed() throws Exception {
-        try (ServedBackend backend =
-                BackendInJvm.start(directory, Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "1"))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "1"))) {
             Client client = Client.comparing(backend.url());
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             Answer answer = client.submit("{".getBytes(StandardCharsets.UTF_8));

@@ -147,8 +147,8 @@ final class KeysIT {
                 traffic.awaitMore(client);
 
                 edit("first=active", "second=active");
-                backend.awaitLine(line ->
-                                line.endsWith("has 2 active, 0 retiring, 0 revoked keys; key second was added"));
+                backend.awaitLine(
+                        line -> line.endsWith("has 2 active, 0 retiring, 0 revoked keys; key second was added"));
                 traffic.awaitMore(client);
 
                 configure(settings, "second");
@@ -186,8 +186,8 @@ final class KeysIT {
                 Pcs late = Pcs.number(all + 1).signedBy(signer("first"));
                 assertThat(client.submit(late).status()).isEqualTo(401);
                 Client.awaitUntil(() -> client.metric("flk_signature_refused_total{reason=\"revoked\",}") == 1);
-                backend.awaitLine(line -> line.contains(
-                                "Signature verification failed for " + late.id() + ": revoked, key first"));
+                backend.awaitLine(line ->
+                        line.contains("Signature verification failed for " + late.id() + ": revoked, key first"));
                 assertThat(backend.allLines()).doesNotContain(secretOf("first"), secretOf("second"));
             }
         }

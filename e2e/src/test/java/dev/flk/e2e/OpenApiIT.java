@@ -125,8 +125,8 @@ final class OpenApiIT {
     private static final Set<Integer> OF_EVERY_PATH = Set.of(408, 413, 414, 415, 431, 500, 501, 505);
 
     @RegisterExtension
-    static final RunningBackend backend = RunningBackend.with(
-            Map.of("PCS_HMAC_KEYS", "an example of a secret", "BODY_TIMEOUT", "200ms"));
+    static final RunningBackend backend =
+            RunningBackend.with(Map.of("PCS_HMAC_KEYS", "an example of a secret", "BODY_TIMEOUT", "200ms"));
 
     /** Checks that the marks of refusals are as documented; {@link Client#comparing} compares each answer. */
     @ParameterizedTest
@@ -247,8 +247,8 @@ final class OpenApiIT {
 
     @Test
     void sessions_areAnsweredAsDescribed(@TempDir Path directory) throws Exception {
-        try (ServedBackend process = BackendInJvm.start(
-                directory, Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", tokensIn(directory)))) {
+        try (ServedBackend process =
+                BackendInJvm.start(directory, Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", tokensIn(directory)))) {
             Client client = Client.comparing(process.url());
             Client.awaitUntil(
                     () -> client.send(asOperator(client, "/v1/sessions")).status() == 200);

@@ -40,8 +40,7 @@ final class OpsPortIT {
             assertThat(operators.metric("flk_accepted")).isEqualTo(1);
             assertThat(operators.get("/ui").body()).contains("This backend sees no problem.");
             assertThat(operators.get("/ui/page.css").status()).isEqualTo(200);
-            assertThat(backend.allLines())
-                    .contains("the page for operators is at " + backend.opsUrl() + "/ui");
+            assertThat(backend.allLines()).contains("the page for operators is at " + backend.opsUrl() + "/ui");
             assertThat(operators.submit(Pcs.number(2)).status()).isEqualTo(404);
             assertThat(operators.batch(Pcs.number(2).json()).status()).isEqualTo(404);
             assertThat(operators.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(404);
@@ -90,8 +89,8 @@ final class OpsPortIT {
             }
             assertThat(crowd.get(0).isEnded()).isTrue();
             backend.awaitLine(line -> line.contains(
-                            "too many connections to OPS_PORT: a new one, or the oldest without a login, was closed; the"
-                                    + " limit is 64"));
+                    "too many connections to OPS_PORT: a new one, or the oldest without a login, was closed; the"
+                            + " limit is 64"));
             assertThat(new Client(backend.opsUrl()).get("/metrics").status()).isEqualTo(200);
             assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
         } finally {

@@ -106,7 +106,11 @@ final class PageIT {
     }
 
     private ServedBackend startWithState() throws Exception {
-        return start(Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", directory.resolve("tokens.json").toString()));
+        return start(Map.of(
+                "STATE_PORT",
+                "0",
+                "STATE_TOKENS_FILE",
+                directory.resolve("tokens.json").toString()));
     }
 
     /** Returns a certificate of a drifting shard. Every fifth certificate makes a wrong claim. */
@@ -408,7 +412,13 @@ final class PageIT {
 
     @Test
     void viewsWithoutRecord_sayWhy() throws Exception {
-        Map<String, String> settings = Map.of("RECORD", "off", "STATE_PORT", "0", "STATE_TOKENS_FILE", directory.resolve("tokens.json").toString());
+        Map<String, String> settings = Map.of(
+                "RECORD",
+                "off",
+                "STATE_PORT",
+                "0",
+                "STATE_TOKENS_FILE",
+                directory.resolve("tokens.json").toString());
         requireViews(settings, "RECORD or STATE_PORT is off", "shards", "review");
     }
 

@@ -129,8 +129,7 @@ final class Program implements AutoCloseable {
      * Blocks until the program has printed a matching line, and returns the line. Lines printed before the call count.
      */
     String awaitLine(Predicate<String> wanted) {
-        return lines.await(
-                wanted, () -> !process.isAlive() && readers.stream().noneMatch(Thread::isAlive));
+        return lines.await(wanted, () -> !process.isAlive() && readers.stream().noneMatch(Thread::isAlive));
     }
 
     String allLines() {

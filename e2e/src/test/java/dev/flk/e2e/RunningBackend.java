@@ -37,8 +37,7 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
 
     /** Returns a process of the jar with additional settings and JVM options. */
     static RunningBackend process(Map<String, String> configuration, String... jvmOptions) {
-        return new RunningBackend(
-                directory -> BackendProcess.start(directory, configuration, List.of(jvmOptions)));
+        return new RunningBackend(directory -> BackendProcess.start(directory, configuration, List.of(jvmOptions)));
     }
 
     @Override

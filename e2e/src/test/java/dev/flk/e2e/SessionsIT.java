@@ -108,6 +108,7 @@ final class SessionsIT {
         }
 
         try (ServedBackend again = BackendInJvm.start(directory, tokens())) {
+            await().atMost(PATIENCE).until(() -> new Client(again.url()).metric("flk_state_up") == 1);
             assertThat(sessions(again, 0, "token", "get", "pump 7")).contains("\"pending\":0");
             assertThat(sessions(again, 0, "token", "list", "--silent", "1h")).contains("no session");
             assertThat(sessions(again, 0, "token", "set", "pump 7/note", "{\"a\":1}", "--if-version", "0"))
@@ -128,10 +129,14 @@ final class SessionsIT {
                 ServedBackend backend = BackendInJvm.start(
                         directory,
                         Map.of(
-                                "STATE_PORT", "off",
-                                "STATE_TOKENS_FILE", tokens().get("STATE_TOKENS_FILE"),
-                                "SESSION_STORE", "redis",
-                                "REDIS_URI", redis.uri()));
+                                "STATE_PORT",
+                                "off",
+                                "STATE_TOKENS_FILE",
+                                tokens().get("STATE_TOKENS_FILE"),
+                                "SESSION_STORE",
+                                "redis",
+                                "REDIS_URI",
+                                redis.uri()));
                 Agent running = AgentHome.open(agent(backend.url()))) {
             Client client = new Client(backend.url());
             await().atMost(PATIENCE).until(() -> client.metric("flk_heartbeats_total") >= 2);
@@ -160,10 +165,11 @@ final class SessionsIT {
             Map<String, String> environment = agent(backend.url());
             environment.put("PCS_HMAC_KEY", "another key");
             try (Program running = Program.java("flk-agent", agent, environment, Program.QUICK_START, "run")) {
-            running.awaitLine(line -> line.contains(" WARN  " + backend.url()
-                    + " does not accept this agent's heartbeats: its key may not use the session"));
+                running.awaitLine(line -> line.contains(" WARN  " + backend.url()
+                        + " does not accept this agent's heartbeats: its key may not use the session"));
 
-            assertThat(new Client(backend.url()).metric("flk_heartbeats_total")).isZero();
+                assertThat(new Client(backend.url()).metric("flk_heartbeats_total"))
+                        .isZero();
             }
         }
     }

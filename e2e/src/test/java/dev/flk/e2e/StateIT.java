@@ -186,8 +186,7 @@ class StateIT {
             Map<String, String> shared = new HashMap<>(postgres.configuration());
             shared.putAll(Map.of("DEDUP_BACKEND", "embedded", "STATE_ENGINE", "postgres", "STATE_PORT", "0"));
             try (ServedBackend first = BackendInJvm.start(Files.createDirectory(directory.resolve("1")), shared);
-                    ServedBackend second =
-                            BackendInJvm.start(Files.createDirectory(directory.resolve("2")), shared);
+                    ServedBackend second = BackendInJvm.start(Files.createDirectory(directory.resolve("2")), shared);
                     StateClient one = first.connectToState();
                     StateClient two = second.connectToState()) {
                 write(one, "{\"fact\":\"Paris is in France\",\"n\":3.50}");

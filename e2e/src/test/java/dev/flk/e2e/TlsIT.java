@@ -168,22 +168,22 @@ final class TlsIT {
 
             AUTHORITY.issue("second", "localhost").writeTo(etc, "tls");
             backend.awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
-                            && line.contains(": CN=second, valid from "));
+                    && line.contains(": CN=second, valid from "));
             assertThat(shown(backend)).isEqualTo("CN=second");
             traffic.awaitMore();
 
             AUTHORITY.issue("third", "localhost").writeTo(etc, "tls");
             backend.program().onReloadSignal();
             backend.awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
-                            && line.contains(": CN=third, valid from "));
+                    && line.contains(": CN=third, valid from "));
             assertThat(shown(backend)).isEqualTo("CN=third");
             traffic.awaitMore();
 
             Issued other = AUTHORITY.issue("other", "localhost");
             Files.writeString(etc.resolve("tls.key"), other.keyPem());
             backend.awaitLine(line -> line.contains(" ERROR ")
-                            && line.contains("TLS can't be renewed: the certificate that was read before stays in use")
-                            && line.contains("is not the key of the first certificate of TLS_CERT (CN=third)"));
+                    && line.contains("TLS can't be renewed: the certificate that was read before stays in use")
+                    && line.contains("is not the key of the first certificate of TLS_CERT (CN=third)"));
             Client.awaitUntil(() -> client.metric("flk_tls_files_bad") == 1);
             assertThat(shown(backend)).isEqualTo("CN=third");
             traffic.awaitMore();
