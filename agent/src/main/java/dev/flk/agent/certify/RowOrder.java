@@ -240,8 +240,8 @@ final class RowOrder {
     }
 
     private static String sentence(Measured row, Measured now, String what) {
-        return "line " + line(row, now) + ": column "
-                + row.source().timeName().orElse("") + ": " + CsvCells.shown(row.written()) + " " + what;
+        return "line " + line(row, now) + ": column " + row.source().timeName().orElse("") + ": "
+                + CsvCells.shown(row.written()) + " " + what;
     }
 
     private static String lines(Measured first, Measured last, Measured now, int count) {
