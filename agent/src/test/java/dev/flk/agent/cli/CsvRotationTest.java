@@ -907,14 +907,15 @@ class CsvRotationTest {
         heading = lines;
         format = read;
         windows = divided;
-        if (read.equals(NEW_YORK)) {
-            times = row -> LocalDateTime.ofInstant(MIDNIGHT.plus(Duration.ofMinutes(3L * row)), NEW_YORK.zone())
-                    .toString();
-        }
         Integer only = Integer.getInteger("flk.seed");
-        int first = only == null ? 0 : only;
-        for (int seed = first; seed < first + (only == null ? Integer.getInteger("flk.seeds", 5) : 1); seed++) {
+        int firstSeed = only == null ? 0 : only;
+        for (int seed = firstSeed; seed < firstSeed + (only == null ? Integer.getInteger("flk.seeds", 5) : 1); seed++) {
             useDirectory(Files.createDirectory(directory.resolve("history" + seed)));
+            if (read.equals(NEW_YORK)) { // the first row is before the repeated hour or in it
+                Instant first = MIDNIGHT.plus(Duration.ofMinutes(seed * 7L % 110));
+                times = row -> LocalDateTime.ofInstant(first.plus(Duration.ofMinutes(3L * row)), NEW_YORK.zone())
+                        .toString();
+            }
             try {
                 boolean mayRepeat = randomHistory(new Random(seed));
                 List<String> all = certified();
