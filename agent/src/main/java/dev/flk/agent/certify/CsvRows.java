@@ -481,9 +481,7 @@ public final class CsvRows {
     /** Returns {@link #understood} on one line, with the numbers of rows of a complete file. */
     public String facts() {
         return understood().stream().map(Fact::toString).collect(Collectors.joining("; "))
-                + (isGrowing()
-                        ? ""
-                        : "; rows: " + rows + ", and " + skippedRows + " skipped because of an empty cell");
+                + (isGrowing() ? "" : "; rows: " + rows + ", and " + skippedRows + " skipped because of an empty cell");
     }
 
     private String shownTime(Measured row) {

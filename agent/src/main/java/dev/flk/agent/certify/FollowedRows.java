@@ -156,7 +156,7 @@ public final class FollowedRows {
                 row = source.nextSettled();
             }
             if (!csv.isCut()) {
-                order.endFile();
+                order.reportLeftOut();
             }
         } catch (MalformedCsv e) {
             if (!csv.isCut()) {

@@ -167,7 +167,8 @@ final class RowOrder {
         leftOutLastLine = row.line();
     }
 
-    private void reportLeftOut() {
+    /** Reports the last rows of a growing CSV if they were left out as too early. */
+    void reportLeftOut() {
         Measured first = leftOutFirst;
         if (first != null) {
             following.ifPresent(notices -> notices.leftOut(sentence(first, "is not after the time of the line before")
@@ -184,11 +185,6 @@ final class RowOrder {
                     "more than " + MOST_WAITING + " rows wait for a row that settles what they mean; give"
                             + " it by an option, or write the offset after times that occur twice");
         }
-    }
-
-    /** Reports the rows that were left out at the end of a file of a growing CSV. */
-    void endFile() {
-        reportLeftOut();
     }
 
     /** Leaves out the rows that wait, because no row of the next file can settle them. */
@@ -240,8 +236,8 @@ final class RowOrder {
     }
 
     private static String sentence(Measured row, Measured now, String what) {
-        return "line " + line(row, now) + ": column "
-                + row.source().timeName().orElse("") + ": " + CsvCells.shown(row.written()) + " " + what;
+        return "line " + line(row, now) + ": column " + row.source().timeName().orElse("") + ": "
+                + CsvCells.shown(row.written()) + " " + what;
     }
 
     private static String lines(Measured first, Measured last, Measured now, int count) {

@@ -58,7 +58,7 @@ final class CsvFollower {
     private boolean isAdded;
     /** The file that is read while no position is stored; null as soon as one is. */
     private @Nullable FollowedFile unstored;
-    /** Reports of what may be missing, until the next row is added to a window. */
+    /** Rows that may be missing and are not reported yet. */
     private final Queue<Loss> losses = new ArrayDeque<>();
 
     /**

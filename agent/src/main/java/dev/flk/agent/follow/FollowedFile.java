@@ -160,11 +160,11 @@ public final class FollowedFile extends FollowedRows.File {
     }
 
     private void leave() throws IOException {
-        Optional<FollowedFile> following = csv.next(this);
+        FollowedFile following = csv.next(this).orElse(null);
         isLeavable = false;
-        isOver = following.isPresent();
-        next = following.orElse(null);
-        if (isOver && !following.get().continues(incomplete) && !isLossPossible()) {
+        isOver = following != null;
+        next = following;
+        if (following != null && !following.continues(incomplete) && !isLossPossible()) {
             complete = ByteBuffer.wrap(incomplete);
         }
     }

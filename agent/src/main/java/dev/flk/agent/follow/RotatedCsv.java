@@ -358,7 +358,8 @@ public final class RotatedCsv {
         byte[] first = before.beginning();
         byte[] bytes = Arrays.copyOf(first, Math.min(first.length, before.rowsAt() + READ_BYTES));
         int complete = FollowedRows.lastLineEnd(bytes);
-        boolean hasRow = complete > before.rowsAt() && !FollowedRows.isWide(bytes); // the heading of UTF-16 is not known
+        // the heading of UTF-16 is not known
+        boolean hasRow = complete > before.rowsAt() && !FollowedRows.isWide(bytes);
         return hasRow ? Optional.of(Arrays.copyOf(bytes, complete)) : Optional.empty();
     }
 
