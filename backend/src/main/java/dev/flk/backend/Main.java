@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend;
 
-import dev.flk.backend.run.Backend;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.operate.cli.CommandLineProgram.BuildVersion;
+import dev.flk.backend.run.Backend;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.program.cli.StandardOutput;
 import dev.flk.program.cli.Terminal;

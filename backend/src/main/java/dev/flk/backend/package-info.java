@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The entry point of the backend and the wiring of its parts. No other package depends on this one. */
+/** The entry point of the backend. No other package depends on this one. */
 @NullMarked
 package dev.flk.backend;
 

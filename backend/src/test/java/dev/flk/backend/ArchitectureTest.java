@@ -19,11 +19,24 @@ import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Tests of the permitted dependencies between packages. */
 class ArchitectureTest {
     private static final String ROOT = "dev.flk.backend";
+
+    /** The packages that each feature may use. */
+    private static final Map<String, List<String>> USED = Map.of(
+            "decide", List.of(),
+            "stores", List.of(),
+            "access", List.of(),
+            "inbox", List.of("decide", "stores"),
+            "outcomes", List.of("decide", "stores", "inbox"),
+            "ingest", List.of("decide", "stores", "access", "inbox", "outcomes"),
+            "sessions", List.of("stores", "access"),
+            "state", List.of("stores", "access"));
 
     private static final JavaClasses BACKEND =
             new ClassFileImporter(List.of(new ImportOption.DoNotIncludeTests())).importPackages(ROOT);
@@ -35,14 +48,20 @@ class ArchitectureTest {
      */
     @Test
     void features_areIndependentOfEachOther() {
-        mayUse("decide");
-        mayUse("stores");
-        mayUse("access", "stores");
-        mayUse("inbox", "decide", "stores");
-        mayUse("outcomes", "decide", "stores", "inbox");
-        mayUse("ingest", "decide", "stores", "access", "inbox", "outcomes");
-        mayUse("sessions", "stores", "access");
-        mayUse("state", "stores", "access");
+        USED.forEach(ArchitectureTest::mayUse);
+    }
+
+    /** Tests that the other rules know every package. */
+    @Test
+    void packages_areAllNamedHere() {
+        List<String> known = new ArrayList<>(USED.keySet());
+        known.addAll(List.of("run", "operate", "config", "serve"));
+        classes()
+                .should()
+                .resideInAnyPackage(
+                        Stream.concat(Stream.of(ROOT), known.stream().map(name -> ROOT + "." + name + ".."))
+                                .toArray(String[]::new))
+                .check(BACKEND);
     }
 
     /** Tests that no feature uses a package that sees several features, and that these use each other in one direction. */
@@ -73,12 +92,10 @@ class ArchitectureTest {
                 .check(BACKEND);
     }
 
-    private static void mayUse(String feature, String... others) {
+    private static void mayUse(String feature, List<String> others) {
         List<String> used = new ArrayList<>();
         used.add(ROOT + "." + feature + "..");
-        for (String other : others) {
-            used.add(ROOT + "." + other + "..");
-        }
+        others.forEach(other -> used.add(ROOT + "." + other + ".."));
         noClasses()
                 .that()
                 .resideInAPackage(ROOT + "." + feature + "..")
@@ -136,18 +153,18 @@ class ArchitectureTest {
     }
 
     @Test
-    void serve_usesOnlyTheApiOfIngest() {
+    void serve_usesIngestByItsApi_andNeitherStoreNorLog() {
         classes()
                 .that()
                 .resideInAPackage(ROOT + ".serve..")
                 .should()
                 .onlyAccessClassesThat(not(resideInAnyPackage(ROOT + ".ingest..", ROOT + ".outcomes", "dev.flk.wal.."))
                         .or(belongToAnyOf(
-                                        Ingest.class,
-                                        Outcome.class,
-                                        Submission.class,
-                                        RefusedSubmissions.class,
-                                        RejectReason.class)))
+                                Ingest.class,
+                                Outcome.class,
+                                Submission.class,
+                                RefusedSubmissions.class,
+                                RejectReason.class)))
                 .check(BACKEND);
     }
 

@@ -2,9 +2,9 @@
 package dev.flk.e2e;
 
 import ch.qos.logback.classic.LoggerContext;
+import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.operate.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.operate.cli.CommandLineProgram.Service;
-import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.run.Backend;
 import java.io.ByteArrayOutputStream;
 import java.io.OutputStream;

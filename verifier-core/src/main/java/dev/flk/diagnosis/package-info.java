@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The diagnosis of rejected signatures. A diagnosis tries the known mistakes of signers with the text, key, algorithm
  * and encoding, until they explain the signature. Commands that explain a rejection use {@link

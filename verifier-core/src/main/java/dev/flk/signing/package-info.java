@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The making and checking of signatures over canonical forms and other messages, with HMAC-SHA256 or Ed25519. Any
  * package may use this package, which does not know what the signed bytes mean. {@link dev.flk.signing.CandidateKey}

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The checks for problems that may prevent an agent from working: configuration, key, files, disk, backends. The checks
  * change no data on this machine, except that a check may write the name of this process into a lock file that no

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The files of a CSV that grows and is rotated, by renaming it or by copying and truncating it, in the order in which
  * they were written. {@code RotatedCsv} finds them, {@code FollowedFile} reads one of them, and {@code Position} stores

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The certificates that the agent keeps on disk. The outbox contains the certificates that wait until the backend has
  * recorded them. The file of dead letters contains the certificates that the agent has given up. Other packages use the

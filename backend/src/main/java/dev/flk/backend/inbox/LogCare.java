@@ -64,7 +64,8 @@ public final class LogCare implements AutoCloseable {
      * @param upTo a supplier of the sequence up to which the reader needs no record any more
      */
     public void waitFor(LongSupplier upTo) {
-        needlessUpTo = upTo;
+        LongSupplier others = needlessUpTo;
+        needlessUpTo = () -> Math.min(others.getAsLong(), upTo.getAsLong());
     }
 
     /** Starts the timer. */

@@ -85,7 +85,7 @@ public interface Ingest {
         }
     }
 
-    /** The result of one submission or look-up. Only {@code http.OutcomeRenderer} turns it into a status code. */
+    /** The result of one submission or look-up. Only {@code serve.OutcomeRenderer} turns it into a status code. */
     sealed interface Outcome {
 
         /** The relation of the stored outcome to this submission. */

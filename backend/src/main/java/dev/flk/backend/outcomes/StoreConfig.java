@@ -4,9 +4,9 @@ package dev.flk.backend.outcomes;
 import static dev.flk.program.config.Quantities.count;
 import static dev.flk.program.config.Quantities.oneOf;
 
-import dev.flk.backend.stores.RedisConfig;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
+import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
@@ -45,8 +45,16 @@ public sealed interface StoreConfig {
         POSTGRES
     }
 
+    /** Returns whether several backends may share the store. */
+    boolean isShared();
+
     /** A RocksDB store in a directory; the outcomes in it survive a restart. */
-    record Embedded(Path dir) implements StoreConfig {}
+    record Embedded(Path dir) implements StoreConfig {
+        @Override
+        public boolean isShared() {
+            return false;
+        }
+    }
 
     /**
      * A store in memory, for trials; it is rebuilt from the log at each start.
@@ -54,13 +62,28 @@ public sealed interface StoreConfig {
      * @param maxEntries the largest number of outcomes; when the store is full, new submissions get 503
      *     {@code overloaded}
      */
-    record Memory(long maxEntries) implements StoreConfig {}
+    record Memory(long maxEntries) implements StoreConfig {
+        @Override
+        public boolean isShared() {
+            return false;
+        }
+    }
 
     /** A Redis server, which several backends may share. */
-    record Redis(RedisConfig server) implements StoreConfig {}
+    record Redis(RedisConfig server) implements StoreConfig {
+        @Override
+        public boolean isShared() {
+            return true;
+        }
+    }
 
     /** A Postgres server, which several backends may share. */
-    record Postgres(PostgresConfig server) implements StoreConfig {}
+    record Postgres(PostgresConfig server) implements StoreConfig {
+        @Override
+        public boolean isShared() {
+            return true;
+        }
+    }
 
     /**
      * Reads the settings of the stores, also of those that are not used, so that a mistake in them is reported. If the

@@ -13,8 +13,8 @@ import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.stores.postgres.CheckedServer;
 import dev.flk.backend.stores.postgres.PostgresCheck;
-import dev.flk.program.logging.Audit;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.time.SteadyClock;
 import dev.flk.state.Operation;
 import dev.flk.wal.files.LockLostException;
@@ -44,7 +44,7 @@ public final class Backend implements AutoCloseable {
      */
     private static final Duration LOSS_SHOWN = Duration.ofSeconds(5);
 
-    private final Parts parts;
+    private final OpenedParts parts;
     private final Servers servers;
     private final IngestPipeline ingest;
     private final Optional<ServedState> state;
@@ -63,7 +63,7 @@ public final class Backend implements AutoCloseable {
      */
     public static Backend start(BackendConfig config, String version, Supplier<BackendConfig> again)
             throws IOException {
-        Parts parts = new Parts();
+        OpenedParts parts = new OpenedParts();
         try {
             return new Backend(config, version, again, parts);
         } catch (IOException | RuntimeException e) {
@@ -72,7 +72,7 @@ public final class Backend implements AutoCloseable {
         }
     }
 
-    private Backend(BackendConfig config, String version, Supplier<BackendConfig> again, Parts parts)
+    private Backend(BackendConfig config, String version, Supplier<BackendConfig> again, OpenedParts parts)
             throws IOException {
         this.parts = parts;
         InstantSource clock = InstantSource.system();
@@ -88,16 +88,16 @@ public final class Backend implements AutoCloseable {
         ForcedQueue forced = new ForcedQueue(metrics.ingest);
         this.lockLost = forced.lockLost();
         ConfiguredStore store = new ConfiguredStore(config, metrics, parts);
-        Inbox inbox = Certificates.openLog(config, rules, steady, store, forced, parts);
-        Base base = new Base(config, metrics, parts, reloads, clock, steady, openAudit(config, version, metrics));
-        Certificates certificates = Certificates.open(base, inbox, rules, store, forced, limits);
+        Inbox inbox = CertificateParts.openLog(config, rules, steady, store, forced, parts);
+        Common common = new Common(config, metrics, parts, reloads, clock, steady, openAudit(config, version, metrics));
+        CertificateParts certificates = CertificateParts.open(common, inbox, rules, store, forced, limits);
         Optional<StateParts> stateParts = config.state().isEmpty()
                 ? Optional.empty()
-                : Optional.of(StateParts.open(base, config.state().get(), certificates, servers.tls()));
+                : Optional.of(StateParts.open(common, config.state().get(), certificates, servers.tls()));
         Optional<StateParts.OpenRecord> record = stateParts.flatMap(StateParts::record);
         this.state = stateParts.map(StateParts::state);
-        Optional<Sessions> sessions =
-                config.sessions().map(settings -> SessionParts.open(base, settings, state, certificates.signatures()));
+        Optional<Sessions> sessions = config.sessions()
+                .map(settings -> SessionParts.open(common, settings, state, certificates.signatures()));
         config.inPostgres()
                 .ifPresent(used -> parts.opened(CheckedServer.start(
                         new PostgresCheck(used.server(), used.pools(), PostgresCheck.Limits.standard(), clock),

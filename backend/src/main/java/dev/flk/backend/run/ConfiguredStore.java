@@ -25,10 +25,10 @@ final class ConfiguredStore {
 
     private final BackendConfig config;
     private final BackendMetrics metrics;
-    private final Parts parts;
+    private final OpenedParts parts;
     private @Nullable EmbeddedStore embedded;
 
-    ConfiguredStore(BackendConfig config, BackendMetrics metrics, Parts parts) {
+    ConfiguredStore(BackendConfig config, BackendMetrics metrics, OpenedParts parts) {
         this.config = config;
         this.metrics = metrics;
         this.parts = parts;
@@ -36,11 +36,12 @@ final class ConfiguredStore {
 
     /** Returns when the backend is ready with this store. */
     Ready ready() {
+        if (config.store().isShared()) {
+            return Ready.WHEN_LOG_WAS_READ;
+        }
         return config.store() instanceof StoreConfig.Memory
                 ? Ready.WHEN_STORE_IS_COMPLETE
-                : config.store() instanceof StoreConfig.Embedded
-                        ? Ready.WHEN_STORE_HAS_CAUGHT_UP
-                        : Ready.WHEN_LOG_WAS_READ;
+                : Ready.WHEN_STORE_HAS_CAUGHT_UP;
     }
 
     /**
@@ -98,10 +99,5 @@ final class ConfiguredStore {
 
     private GuardedStore guarded(String name, DedupStore store) {
         return parts.opened(new GuardedStore(name, store, System::nanoTime, new SecureRandom(), metrics.store));
-    }
-
-    /** Returns whether several backends may share the store. */
-    boolean isShared() {
-        return config.store() instanceof StoreConfig.Redis || config.store() instanceof StoreConfig.Postgres;
     }
 }

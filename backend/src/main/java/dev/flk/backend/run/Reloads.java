@@ -9,7 +9,7 @@ import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What a SIGHUP does: it reads the configuration and the configured files again. */
+/** The actions of a SIGHUP, which reads the configuration and the configured files again. */
 final class Reloads {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 

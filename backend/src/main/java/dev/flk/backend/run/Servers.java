@@ -31,7 +31,7 @@ final class Servers {
 
     private final BackendConfig config;
     private final BackendMetrics metrics;
-    private final Parts parts;
+    private final OpenedParts parts;
     private final InstantSource clock;
     private final Ingest.Gate gate;
     private final @Nullable ReloadedTls tls;
@@ -49,7 +49,7 @@ final class Servers {
     Servers(
             BackendConfig config,
             BackendMetrics metrics,
-            Parts parts,
+            OpenedParts parts,
             Reloads reloads,
             Limits limits,
             InstantSource clock)

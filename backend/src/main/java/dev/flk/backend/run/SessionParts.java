@@ -2,6 +2,7 @@
 package dev.flk.backend.run;
 
 import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.backend.sessions.SessionAccess;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.sessions.SessionStorage;
@@ -9,7 +10,6 @@ import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.sessions.StateSessions;
 import dev.flk.backend.sessions.redis.RedisSessions;
 import dev.flk.backend.state.ServedState;
-import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import java.time.Duration;
 import java.util.Optional;
@@ -25,39 +25,39 @@ final class SessionParts {
 
     private SessionParts() {}
 
-    static Sessions open(Base base, SessionConfig config, Optional<ServedState> state, Signatures signatures) {
+    static Sessions open(Common common, SessionConfig config, Optional<ServedState> state, Signatures signatures) {
         SessionAccess.Tokens tokens =
-                state.<SessionAccess.Tokens>map(served -> served::allows).orElseGet(() -> tokens(base, config));
-        SessionStorage storage = storage(base, config, state);
-        return base.parts()
+                state.<SessionAccess.Tokens>map(served -> served::allows).orElseGet(() -> tokens(common, config));
+        SessionStorage storage = storage(common, config, state);
+        return common.parts()
                 .opened(Sessions.start(
                         storage,
-                        new SessionAccess(signatures, tokens, base.steady()),
+                        new SessionAccess(signatures, tokens, common.steady()),
                         config,
-                        base.metrics().sessions));
+                        common.metrics().sessions));
     }
 
-    private static SessionStorage storage(Base base, SessionConfig config, Optional<ServedState> state) {
+    private static SessionStorage storage(Common common, SessionConfig config, Optional<ServedState> state) {
         if (config.redis().isPresent()) {
-            return base.parts()
+            return common.parts()
                     .opened(RedisSessions.start(
                             config.redis().get(),
                             config,
-                            base.metrics().sessions,
-                            base.metrics().pool.of(Pool.SESSIONS)));
+                            common.metrics().sessions,
+                            common.metrics().pool.of(Pool.SESSIONS)));
         }
         ServedState served = state.orElseThrow();
         served.keepFor(StateSessions.NAMESPACE, config.ttl().plus(KEPT_LONGER));
-        return new StateSessions(served.engine(), config.ttl(), base.steady());
+        return new StateSessions(served.engine(), config.ttl(), common.steady());
     }
 
     /** Returns the rights of the operators' tokens if no state has read them; without a tokens file, none is valid. */
-    private static SessionAccess.Tokens tokens(Base base, SessionConfig config) {
+    private static SessionAccess.Tokens tokens(Common common, SessionConfig config) {
         if (config.tokensFile().isEmpty()) {
             return (token, namespace, prefix, writes) -> Optional.empty();
         }
-        Tokens tokens = base.parts().opened(Tokens.open(config.tokensFile().get(), base.audit()));
-        base.reloads().add(tokens::onReloadSignal);
+        Tokens tokens = common.parts().opened(Tokens.open(config.tokensFile().get(), common.audit()));
+        common.reloads().add(tokens::onReloadSignal);
         return tokens::allows;
     }
 }

@@ -24,47 +24,48 @@ record StateParts(ServedState state, Optional<OpenRecord> record) {
     /** The record of outcomes, with the reviews and the log's bodies, which exist only with it. */
     record OpenRecord(RecordedOutcomes outcomes, Reviews reviews, LoggedBodies bodies) {}
 
-    static StateParts open(Base base, StateConfig config, Certificates certificates, @Nullable ReloadedTls tls)
+    static StateParts open(Common common, StateConfig config, CertificateParts certificates, @Nullable ReloadedTls tls)
             throws IOException {
-        ServedState state = base.parts()
+        ServedState state = common.parts()
                 .opened(ServedState.open(
                         config,
-                        base.steady(),
-                        base.steady().expiry(),
+                        common.steady(),
+                        common.steady().expiry(),
                         tls,
-                        base.audit(),
-                        base.metrics().state,
-                        base.metrics().pool));
-        base.reloads().add(state::onReloadSignal);
+                        common.audit(),
+                        common.metrics().state,
+                        common.metrics().pool));
+        common.reloads().add(state::onReloadSignal);
         // also while the record is off: what it kept before still ends
         state.keepFor(RecordedOutcomes.NAMESPACE, config.recordKept());
         state.keepFor(RecordFollower.POSITIONS, config.recordKept());
         return new StateParts(
                 state,
-                config.keepsRecord() ? Optional.of(openRecord(base, config, certificates, state)) : Optional.empty());
+                config.keepsRecord() ? Optional.of(openRecord(common, config, certificates, state)) : Optional.empty());
     }
 
-    private static OpenRecord openRecord(Base base, StateConfig config, Certificates certificates, ServedState state)
-            throws IOException {
-        RecordIndex index = base.parts()
+    private static OpenRecord openRecord(
+            Common common, StateConfig config, CertificateParts certificates, ServedState state) throws IOException {
+        RecordIndex index = common.parts()
                 .opened(new RecordIndex(state.engine(), config.recordIndex().orElse(null)));
-        RecordFollower follower = base.parts()
+        RecordFollower follower = common.parts()
                 .opened(new RecordFollower(
                         new DecidedLog(certificates.inbox(), new DiskFiles()),
                         state.engine(),
                         index,
-                        base.metrics().ingest::admitted,
-                        base.metrics().record,
+                        common.metrics().ingest::admitted,
+                        common.metrics().record,
                         System::nanoTime));
         certificates.care().waitFor(follower::position);
         RecordedOutcomes outcomes = new RecordedOutcomes(
                 state.engine(), index, config.postgres().isPresent() || !certificates.hasSharedStore());
         state.keepFor(Reviews.NAMESPACE, config.recordHistory());
-        Reviews reviews = base.parts()
+        Reviews reviews = common.parts()
                 .opened(new Reviews(
-                        outcomes, state.engine(), config.reviewAfter(), base.clock(), base.metrics().review))
+                        outcomes, state.engine(), config.reviewAfter(), common.clock(), common.metrics().review))
                 .start();
         follower.start();
-        return new OpenRecord(outcomes, reviews, new LoggedBodies(new DecidedLog(certificates.inbox(), new DiskFiles())));
+        return new OpenRecord(
+                outcomes, reviews, new LoggedBodies(new DecidedLog(certificates.inbox(), new DiskFiles())));
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Sessions: the last reported status of each agent, which expires. This package contains the stores of sessions, their
- * access control, settings and metrics. {@code serve} serves them; {@code Backend} creates them.
+ * access control, settings and metrics. {@code serve} serves them; {@code run.SessionParts} creates them.
  */
 @NullMarked
 package dev.flk.backend.sessions;

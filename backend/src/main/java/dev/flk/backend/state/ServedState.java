@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.backend.access.tls.ReloadedTls;
+import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.StateConnections;
-import dev.flk.program.logging.Audit;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.DiskSpace;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import dev.flk.program.time.DaemonThreads;

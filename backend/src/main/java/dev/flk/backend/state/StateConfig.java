@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.access.tokens.TokensFile;
 import static dev.flk.program.config.Quantities.bytes;
 import static dev.flk.program.config.Quantities.count;
 import static dev.flk.program.config.Quantities.oneOf;
 
+import dev.flk.backend.access.tokens.TokensFile;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
 import dev.flk.program.config.Key;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.backend.access.tls.ReloadedTls;
+import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.StateEngine;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Serves the state of agents over gRPC: {@code StatePort} opens the port, {@code StateService} answers its calls. */
+/**
+ * Serves the state of agents over gRPC. {@code run} opens {@code ServedState}; {@code StatePort} opens the port, {@code
+ * StateService} answers its calls.
+ */
 @NullMarked
 package dev.flk.backend.state;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What every use of a Redis or Postgres server shares: their settings, connections, pools and failures. {@code outcomes},
+ * The access to Redis and Postgres servers: settings, connections, pools and failures. {@code outcomes},
  * {@code sessions} and {@code state} use it; it depends on no feature.
  */
 @NullMarked

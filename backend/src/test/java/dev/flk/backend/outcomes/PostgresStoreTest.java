@@ -7,8 +7,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.postgres.PostgresStore;
 import dev.flk.backend.stores.StoreUnavailableException;
-import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.util.List;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes;
 
-import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
 import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
 import dev.flk.program.config.Secret;
 import dev.flk.testkit.PostgresServer;
 import java.time.Duration;

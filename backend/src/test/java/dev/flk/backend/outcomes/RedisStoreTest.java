@@ -7,8 +7,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.redis.RedisStore;
-import dev.flk.backend.stores.RedisConfig;
 import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.program.config.Secret;
 import dev.flk.testkit.RedisServer;
 import java.nio.file.Path;

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.access.tls.ReloadedTls;
+import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.access.tls.TlsFiles;
 import dev.flk.http.HttpEvents.TlsFailure;
 import dev.flk.testkit.TestAuthority;

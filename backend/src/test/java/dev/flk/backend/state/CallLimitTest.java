@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.access.tokens.TokenHolder;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.access.tokens.TokenHolder;
 import dev.flk.program.metrics.Metrics;
 import io.grpc.Context;
 import io.grpc.Context.CancellableContext;

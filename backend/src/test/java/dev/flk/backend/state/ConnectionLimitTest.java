@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.access.tokens.Tokens;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.canonical.Sha256;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.GetRequest;

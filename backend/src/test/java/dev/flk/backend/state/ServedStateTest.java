@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.access.tokens.TokensFile;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.access.tokens.TokenHolder;
 import dev.flk.backend.access.tokens.TokenHolder.Grant;
+import dev.flk.backend.access.tokens.TokensFile;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.canonical.Sha256;
 import dev.flk.client.Replay;
@@ -23,9 +23,9 @@ import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import dev.flk.client.proto.Write;
 import dev.flk.client.proto.WriteRequest;
+import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.logging.Audit.AuditMetrics;
-import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
@@ -368,7 +368,8 @@ class ServedStateTest {
             assertThat(all.namespaces("x")).containsExactly("x", "xx");
             assertThat(none.namespaces("")).isEmpty();
         }
-        TokenHolder caller = new TokenHolder("", "", List.of(new Grant("x", "b", true, false), new Grant("x", "a", true, true)));
+        TokenHolder caller =
+                new TokenHolder("", "", List.of(new Grant("x", "b", true, false), new Grant("x", "a", true, true)));
         assertThat(caller.agentPrefixes("x", "")).containsExactly("a", "b");
     }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Checks of files that the programs are about to create, append to, replace or delete. */
 @NullMarked
 package dev.flk.program.files;

@@ -6,9 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.Audit.AuditFile;
 import dev.flk.program.logging.Audit.AuditMetrics;
-import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;
 import java.io.IOException;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.access.tokens;
 
-import dev.flk.program.logging.Audit;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.logging.Audit;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import dev.flk.program.reload.FileFingerprints;
 import dev.flk.program.reload.FileWatch;

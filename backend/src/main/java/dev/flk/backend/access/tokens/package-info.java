@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The bearer tokens of operators and of callers of the state, with their rights. {@code state} and {@code sessions} ask
- * {@link dev.flk.backend.access.tokens.Tokens}; the configuration checks {@link dev.flk.backend.access.tokens.TokensFile}.
+ * The bearer tokens of operators and of callers of the state, with their rights. {@code state} asks
+ * {@link dev.flk.backend.access.tokens.Tokens}, and {@code run} passes it to {@code sessions}; the configuration checks {@link dev.flk.backend.access.tokens.TokensFile}.
  * No message contains a token.
  */
 @NullMarked

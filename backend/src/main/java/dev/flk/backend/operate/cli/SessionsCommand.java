@@ -13,7 +13,7 @@ import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.sessions.redis.DeadChanges;
 import dev.flk.backend.sessions.redis.DeadChanges.DeadChange;
 import dev.flk.backend.sessions.redis.DeadChanges.Requeued;
-import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The default store, in RocksDB next to the log. Only the bootstrap calls this package, to construct the store.
+ * The default store, in RocksDB next to the log. Only {@code run} calls this package, to construct the store.
  */
 @NullMarked
 package dev.flk.backend.outcomes.embedded;

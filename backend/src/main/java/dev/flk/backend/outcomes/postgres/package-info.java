@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The store in PostgreSQL, which several backends may share. Only the bootstrap constructs the store; {@code
+ * The store in PostgreSQL, which several backends may share. Only {@code run} constructs the store; {@code
  * stores.postgres} provides the connections and runs the migrations.
  */
 @NullMarked

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.redis;
 
-import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.backend.stores.redis.RedisConnector;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.async.RedisAsyncCommands;

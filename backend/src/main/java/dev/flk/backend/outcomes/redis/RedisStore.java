@@ -3,7 +3,7 @@ package dev.flk.backend.outcomes.redis;
 
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.DedupStore;
-import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.backend.stores.redis.RedisConnector;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.sessions.redis;
 
-import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.backend.stores.redis.RedisConnector;
 import io.lettuce.core.Limit;
 import io.lettuce.core.Range;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Sessions in Redis: the script that changes sessions, the copy from which sessions are read, and the thread that
- * writes changes to Postgres. {@code Backend} creates {@code RedisSessions}.
+ * writes changes to Postgres. {@code run.SessionParts} creates {@code RedisSessions}.
  */
 @NullMarked
 package dev.flk.backend.sessions.redis;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.stores.redis;
 
-import dev.flk.backend.stores.RedisConfig;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.program.config.InvalidConfig;
 import io.lettuce.core.ClientOptions;

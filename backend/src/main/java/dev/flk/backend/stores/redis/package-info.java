@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Connections to Redis, their failures, and the probe of {@code health}. Depends on no feature. */
+/** Connections to Redis, and their failures. Depends on no feature. */
 @NullMarked
 package dev.flk.backend.stores.redis;
 

@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
-import dev.flk.testkit.TestAuthority.Issued;
 import dev.flk.testkit.TestAuthority;
+import dev.flk.testkit.TestAuthority.Issued;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

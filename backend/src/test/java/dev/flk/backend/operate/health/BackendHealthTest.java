@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
-import dev.flk.backend.run.Backend;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.run.Backend;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.health.Check;
 import dev.flk.program.health.Finding;

@@ -6,8 +6,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.Sweeper;
-import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;

@@ -14,7 +14,7 @@ import dev.flk.backend.sessions.SessionStorage.Found;
 import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.redis.DeadChanges.DeadChange;
 import dev.flk.backend.sessions.redis.DeadChanges.Requeued;
-import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.program.config.Secret;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.state.StateException;

@@ -10,7 +10,7 @@ import dev.flk.backend.sessions.SessionStorage.Found;
 import dev.flk.backend.sessions.SessionStorage.ReplayedException;
 import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.SessionStorageContract;
-import dev.flk.backend.stores.RedisConfig;
+import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.backend.stores.redis.RedisConnector;
 import dev.flk.program.config.Secret;
 import dev.flk.testkit.RedisServer;

@@ -7,15 +7,15 @@ import dev.flk.program.time.SteadyClock;
 import java.time.InstantSource;
 
 /**
- * What every part of a backend is opened with.
+ * The things that every part of a backend uses.
  *
- * @param parts receives what is opened, so that it is closed
+ * @param parts the list to which each opened part is added, so that it is closed
  * @param steady the clock of everything that expires
  */
-record Base(
+record Common(
         BackendConfig config,
         BackendMetrics metrics,
-        Parts parts,
+        OpenedParts parts,
         Reloads reloads,
         InstantSource clock,
         SteadyClock steady,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.stores;
+package dev.flk.backend.stores.redis;
 
 import static dev.flk.program.config.Quantities.matching;
 

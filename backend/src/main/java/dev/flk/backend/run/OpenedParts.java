@@ -7,7 +7,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The opened parts of a backend. They are closed in the reverse order of their opening. Not for several threads. */
-final class Parts implements AutoCloseable {
+final class OpenedParts implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
     private final Deque<AutoCloseable> opened = new ArrayDeque<>();

@@ -26,7 +26,8 @@ import java.security.SecureRandom;
  *
  * @param hasSharedStore whether several backends may share the store of outcomes
  */
-record Certificates(Inbox inbox, LogCare care, Signatures signatures, IngestPipeline ingest, boolean hasSharedStore) {
+record CertificateParts(
+        Inbox inbox, LogCare care, Signatures signatures, IngestPipeline ingest, boolean hasSharedStore) {
 
     /** Opens the log, which reads and repairs its end. */
     static Inbox openLog(
@@ -35,7 +36,7 @@ record Certificates(Inbox inbox, LogCare care, Signatures signatures, IngestPipe
             SteadyClock steady,
             ConfiguredStore store,
             ForcedQueue forced,
-            Parts parts)
+            OpenedParts parts)
             throws IOException {
         long keepFree = config.inbox().walMinFreeBytes();
         return parts.opened(Inbox.open(
@@ -51,12 +52,17 @@ record Certificates(Inbox inbox, LogCare care, Signatures signatures, IngestPipe
     }
 
     /** Opens the store, the keys and the pipeline, and starts to decide what the log contains. */
-    static Certificates open(
-            Base base, Inbox inbox, DecisionRules rules, ConfiguredStore configured, ForcedQueue forced, Limits limits)
+    static CertificateParts open(
+            Common common,
+            Inbox inbox,
+            DecisionRules rules,
+            ConfiguredStore configured,
+            ForcedQueue forced,
+            Limits limits)
             throws IOException {
-        GuardedStore store = configured.open(inbox.logId(), base.steady().expiry());
-        Signatures signatures = signatures(base);
-        IngestPipeline ingest = base.parts()
+        GuardedStore store = configured.open(inbox.logId(), common.steady().expiry());
+        Signatures signatures = signatures(common);
+        IngestPipeline ingest = common.parts()
                 .opened(new IngestPipeline(
                                 inbox,
                                 forced,
@@ -64,45 +70,47 @@ record Certificates(Inbox inbox, LogCare care, Signatures signatures, IngestPipe
                                 limits,
                                 signatures,
                                 rules,
-                                base.config().maxClockSkew(),
-                                base.steady(),
+                                common.config().maxClockSkew(),
+                                common.steady(),
                                 System::nanoTime,
-                                base.metrics().ingest,
-                                base.audit())
+                                common.metrics().ingest,
+                                common.audit())
                         .open(configured.ready()));
         ingest.start();
-        LogCare care = base.parts()
+        LogCare care = common.parts()
                 .opened(new LogCare(
                         inbox,
                         store::sync,
                         ingest::recordedUpTo,
                         new DiskFiles(),
-                        base.config().inbox().walRetention(),
-                        base.steady()))
+                        common.config().inbox().walRetention(),
+                        common.steady()))
                 .start();
-        base.metrics()
+        common.metrics()
                 .ingest
-                .watch(base.parts().opened(DiskSpace.watch(base.config().inbox().walDir())));
-        return new Certificates(inbox, care, signatures, ingest, configured.isShared());
+                .watch(common.parts()
+                        .opened(DiskSpace.watch(common.config().inbox().walDir())));
+        return new CertificateParts(
+                inbox, care, signatures, ingest, common.config().store().isShared());
     }
 
-    private static Signatures signatures(Base base) throws IOException {
-        SigningConfig signing = base.config().signing();
+    private static Signatures signatures(Common common) throws IOException {
+        SigningConfig signing = common.config().signing();
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(simple.check());
         }
         if (signing instanceof SigningConfig.Registered registered) {
             try {
-                ReloadedKeys keys = base.parts()
+                ReloadedKeys keys = common.parts()
                         .opened(new ReloadedKeys(
                                 registered.file(),
                                 registered.only(),
-                                base.steady(),
-                                base.steady()::isInDoubt,
+                                common.steady(),
+                                common.steady()::isInDoubt,
                                 System::nanoTime,
-                                base.metrics().keys));
-                base.reloads().addFiles(keys::onReloadSignal);
-                return keys.start(base.audit());
+                                common.metrics().keys));
+                common.reloads().addFiles(keys::onReloadSignal);
+                return keys.start(common.audit());
             } catch (InvalidFileException e) {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
             }
