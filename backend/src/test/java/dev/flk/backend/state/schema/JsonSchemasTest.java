@@ -190,8 +190,7 @@ class JsonSchemasTest {
     @Test
     @Tag("thorough")
     void violation_tooManySlowSteps_isAViolationWithThatReason() {
-        violation_tooManySteps_isAViolationWithThatReason(
-                doubling("allOf", "{\"unevaluatedProperties\":false}"), "{}");
+        violation_tooManySteps_isAViolationWithThatReason(doubling("allOf", "{\"unevaluatedProperties\":false}"), "{}");
     }
 
     /** Checks values of the maximum size that a value may have. */
