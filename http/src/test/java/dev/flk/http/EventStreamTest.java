@@ -8,12 +8,9 @@ import dev.flk.http.EventStream.CloseReason;
 import dev.flk.http.TestServer.Kept;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
+import dev.flk.testkit.TestAuthority;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.security.KeyStore;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,12 +19,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
-import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -40,9 +34,6 @@ class EventStreamTest {
 
     @RegisterExtension
     private final TestServer server = new TestServer();
-
-    @TempDir
-    private Path directory;
 
     /** The reasons that a stream's callback received. */
     private final LinkedBlockingQueue<CloseReason> reasons = new LinkedBlockingQueue<>();
@@ -568,42 +559,9 @@ class EventStreamTest {
     }
 
     /** Returns a context with a new certificate, which it also trusts. */
-    private SSLContext tls() throws Exception {
-        Path file = directory.resolve("keys.p12");
-        Process keytool = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "keytool")
-                                .toString(),
-                        "-genkeypair",
-                        "-alias",
-                        "own",
-                        "-keyalg",
-                        "EC",
-                        "-dname",
-                        "CN=localhost",
-                        "-storetype",
-                        "PKCS12",
-                        "-storepass",
-                        "secret",
-                        "-keystore",
-                        file.toString())
-                .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .start();
-        assertThat(keytool.waitFor()).isZero();
-        KeyStore keys = KeyStore.getInstance("PKCS12");
-        try (InputStream in = Files.newInputStream(file)) {
-            keys.load(in, "secret".toCharArray());
-        }
-        KeyManagerFactory own = KeyManagerFactory.getInstance("PKIX");
-        own.init(keys, "secret".toCharArray());
-        KeyStore trusted = KeyStore.getInstance("PKCS12");
-        trusted.load(null, null);
-        trusted.setCertificateEntry("own", keys.getCertificate("own"));
-        TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
-        trust.init(trusted);
-        SSLContext context = SSLContext.getInstance("TLS");
-        context.init(own.getKeyManagers(), trust.getTrustManagers(), null);
-        return context;
+    private static SSLContext tls() {
+        TestAuthority authority = TestAuthority.named("authority");
+        return authority.context(authority.issue("server", "localhost"));
     }
 
     /** Ends streams in several ways at the same time; all memory must be released exactly once. */

@@ -159,13 +159,13 @@ class MemoryStateTest extends StateContract {
 
     @Test
     void random_agreesWithTheModel() {
-        random(0, Long.getLong("flk.seeds", 100));
+        random(0, Long.getLong("flk.seeds", 40));
     }
 
     @Test
     @Tag("thorough")
     void random_manySeeds_agreesWithTheModel() {
-        random(100, 9_900);
+        random(40, 9_960);
     }
 
     private static void random(long first, long count) {

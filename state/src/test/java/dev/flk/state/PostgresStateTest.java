@@ -261,8 +261,8 @@ class PostgresStateTest extends StateContract {
     void find_usesItsIndex() {
         String database = server.newDatabase();
         try (EngineHarness state = new EngineHarness(() -> storage(server, database))) {
-            for (int from = 0; from < 20_000; from += 5_000) {
-                state.apply(IntStream.range(from, from + 5_000)
+            for (int from = 0; from < 4_000; from += 2_000) {
+                state.apply(IntStream.range(from, from + 2_000)
                         .mapToObj(i -> state.write("a", "k" + i, "{\"n\":" + i + "}"))
                         .toArray(Operation[]::new));
             }
@@ -291,11 +291,11 @@ class PostgresStateTest extends StateContract {
     void agents_useTheirIndex() {
         String database = server.newDatabase();
         try (EngineHarness state = new EngineHarness(() -> storage(server, database))) {
-            for (int from = 0; from < 20_000; from += 5_000) {
-                state.apply(IntStream.range(from, from + 5_000)
+            for (int from = 0; from < 4_000; from += 2_000) {
+                state.apply(IntStream.range(from, from + 2_000)
                         .mapToObj(i -> state.write("a" + i, "k", "1"))
                         .toArray(Operation[]::new));
-                state.apply(IntStream.range(from, from + 5_000)
+                state.apply(IntStream.range(from, from + 2_000)
                         .mapToObj(i -> EngineHarness.delete("a" + i, "k"))
                         .toArray(Operation[]::new));
             }

@@ -94,7 +94,7 @@ final class ReadersAgreeTest {
 
     @Test
     void readers_mutatedBodies_agree() {
-        compare(100_000);
+        compare(30_000);
     }
 
     @Test

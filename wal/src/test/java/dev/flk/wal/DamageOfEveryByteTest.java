@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.EACH;
 import static dev.flk.wal.SimulatedLog.HEADER_BYTES;
 import static dev.flk.wal.SimulatedLog.bodies;
 import static dev.flk.wal.SimulatedLog.entry;
@@ -162,11 +163,11 @@ final class DamageOfEveryByteTest {
 
     /**
      * Returns the distance to the next byte to change: 61 within the spaces between the two copies of a header's lines,
-     * 1 elsewhere.
+     * {@link SimulatedLog#EACH} elsewhere.
      */
     private static int step(byte[] segment, int at) {
         int far = at + 61;
-        return far < HEADER_BYTES && segment[at] == ' ' && segment[at + 1] == ' ' && segment[far] == ' ' ? 61 : 1;
+        return far < HEADER_BYTES && segment[at] == ' ' && segment[at + 1] == ' ' && segment[far] == ' ' ? 61 : EACH;
     }
 
     /** Checks that reading, verification, a start and a repair find every record and report only the header. */
@@ -413,7 +414,7 @@ final class DamageOfEveryByteTest {
 
     private void assertShiftsLoseNothing(SimulatedDisk complete, String segment, int bytes) throws IOException {
         byte[] content = complete.content(segment);
-        for (int at = 1; at + bytes <= HEADER_BYTES; at += 67) {
+        for (int at = 1; at + bytes <= HEADER_BYTES; at += 67 * EACH) {
             byte[] longer = new byte[content.length + bytes];
             Arrays.fill(longer, (byte) '#');
             System.arraycopy(content, 0, longer, 0, at);

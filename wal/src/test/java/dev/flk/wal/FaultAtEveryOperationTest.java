@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.EACH;
 import static dev.flk.wal.SimulatedLog.SIZES;
 import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.options;
@@ -25,7 +26,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * each of its file operations in turn, followed by a kill or a power loss, a restart and an audit.
  */
 final class FaultAtEveryOperationTest {
-    private static final int POWER_LOSSES = 5;
+    private static final int POWER_LOSSES = EACH == 1 ? 5 : 1;
 
     @ParameterizedTest
     @EnumSource(Fault.class)

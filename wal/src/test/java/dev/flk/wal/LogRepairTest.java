@@ -458,7 +458,7 @@ final class LogRepairTest {
         List<Damage> damages = verify(disk).damages();
 
         boolean reached = true;
-        for (int n = 0; reached; n++) {
+        for (int n = 0; reached; n += SimulatedLog.EACH) {
             SimulatedDisk copy = disk.copy();
             copy.failOperation(n, fault);
             boolean ended = false;

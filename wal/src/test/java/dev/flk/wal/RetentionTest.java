@@ -199,7 +199,7 @@ final class RetentionTest {
     /** Fails each operation of all steps of a retention in turn. Checks that the records that are not finished remain. */
     private void failEveryOperation(SimulatedDisk.Fault fault, long finishedUpTo) throws IOException {
         boolean reached = true;
-        for (int n = 0; reached; n++) {
+        for (int n = 0; reached; n += SimulatedLog.EACH) {
             SimulatedDisk copy = disk.copy();
             copy.failOperation(n, fault);
             try {

@@ -27,6 +27,12 @@ final class SimulatedLog {
     /** The length of a header that repeats no records. */
     static final int HEADER_BYTES = 2 * SegmentHeader.BLOCK_BYTES;
 
+    /**
+     * The distance between the bytes that a test damages, or the operations that it fails, in turn. It is odd, so that
+     * each of two alternating endings follows all of them. The thorough build takes every one.
+     */
+    static final int EACH = Integer.getInteger("flk.each", 3);
+
     static final LogSizes SIZES = LogSizes.usual().withFillAhead(0);
 
     final SimulatedDisk disk;

@@ -102,14 +102,14 @@ class GrowingCsvTest {
     @Timeout(60)
     void next_manyTimesThatNoRowSettles_areLeftOutInLinearTime() throws Exception {
         List<String> lines = new ArrayList<>(List.of("time,temp"));
-        for (int i = 0; i < 300_000; i++) {
+        for (int i = 0; i < 50_000; i++) {
             lines.add("2025-11-02 " + LocalTime.of(1, 0, 0, 1).plusNanos(i * 10_000_000L) + ",1");
         }
         lines.add("2025-11-02 02:10:00,4");
 
         assertThat(times(read(ZoneId.of("America/New_York"), lines.toArray(String[]::new))))
                 .containsExactly("2025-11-02T07:10:00Z");
-        assertThat(notices.get(1)).contains("lines 2 to 300001, 300000 of them, are not certified");
+        assertThat(notices.get(1)).contains("lines 2 to 50001, 50000 of them, are not certified");
     }
 
     @Test

@@ -2,17 +2,16 @@
 package dev.flk.agent.config;
 
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.agent.testing.TestKeys;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.KeysContract;
+import dev.flk.testkit.TestAuthority;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.io.TempDir;
 
 class AgentKeysTest extends KeysContract<AgentConfig> {
     private static final String TABLE = """
@@ -54,8 +53,8 @@ class AgentKeysTest extends KeysContract<AgentConfig> {
     private String key = "";
 
     @BeforeAll
-    void keys(@TempDir Path made) throws Exception {
-        TestKeys keys = TestKeys.make(made, "client", "dns:agent");
+    void makeKeys() {
+        TestAuthority.Issued keys = TestAuthority.named("authority").issue("client", "agent");
         certificate = keys.certificatePem();
         key = keys.keyPem();
     }

@@ -15,8 +15,9 @@ import dev.flk.agent.send.Certificates;
 import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.send.Settlement;
-import dev.flk.agent.testing.TestKeys;
 import dev.flk.program.logging.LogCapture;
+import dev.flk.testkit.TestAuthority;
+import dev.flk.testkit.TestAuthority.Issued;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -180,11 +181,12 @@ class AgentTest {
     @Test
     void metrics_tlsCertificates_showBothExpiries_alsoAfterAReplacement() throws Exception {
         String metric = "flk_agent_tls_not_after_seconds{certificate=\"%s\",} %s";
-        TestKeys ofServer = TestKeys.make(directory, "server", "dns:localhost", 7);
-        TestKeys before = TestKeys.make(directory, "before", "dns:agent", 3);
-        TestKeys after = TestKeys.make(directory, "after", "dns:agent", 300);
+        TestAuthority authority = TestAuthority.named("authority");
+        Issued ofServer = valid(authority, 7, "localhost");
+        Issued before = valid(authority, 3, "agent");
+        Issued after = valid(authority, 300, "agent");
         HttpsServer server = HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-        server.setHttpsConfigurator(new HttpsConfigurator(ofServer.server(null)));
+        server.setHttpsConfigurator(new HttpsConfigurator(authority.context(ofServer)));
         server.createContext("/", exchange -> {
             exchange.sendResponseHeaders(503, -1);
             exchange.close();
@@ -192,7 +194,7 @@ class AgentTest {
         server.start();
         Map<String, String> tls = settings();
         tls.put("ENDPOINT", "https://localhost:" + server.getAddress().getPort());
-        tls.put("TLS_CA", ofServer.certificatePem());
+        tls.put("TLS_CA", authority.pem());
         try (Agent agent = Agent.open(AgentConfig.of(with(tls, before)), Surroundings.real())) {
             assertThat(metrics(agent).lines())
                     .contains(metric.formatted("client", seconds(before)), metric.formatted("endpoint", "0.0"));
@@ -226,14 +228,19 @@ class AgentTest {
         }
     }
 
-    private static Map<String, String> with(Map<String, String> settings, TestKeys client) throws Exception {
+    private static Issued valid(TestAuthority authority, int days, String name) {
+        Instant now = Instant.now();
+        return authority.issue(name, now.minus(Duration.ofHours(1)), now.plus(Duration.ofDays(days)), name);
+    }
+
+    private static Map<String, String> with(Map<String, String> settings, Issued client) {
         settings.put("TLS_CERT", client.certificatePem());
         settings.put("TLS_KEY", client.keyPem());
         return settings;
     }
 
-    private static double seconds(TestKeys keys) throws Exception {
-        return keys.notAfter().getEpochSecond();
+    private static double seconds(Issued issued) {
+        return issued.certificate().getNotAfter().toInstant().getEpochSecond();
     }
 
     private static void awaitLine(Agent agent, String line) {

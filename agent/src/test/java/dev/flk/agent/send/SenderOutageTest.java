@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -90,7 +91,10 @@ class SenderOutageTest extends SendingTest {
                 return Said.nothing();
             };
             rig.add(certificate(1), certificate(2));
-            rig.until(() -> !rig.backend.received.isEmpty());
+            Awaitility.await().until(() -> {
+                rig.sender.step();
+                return !rig.backend.received.isEmpty();
+            });
 
             rig.sender.stop();
             end.countDown();

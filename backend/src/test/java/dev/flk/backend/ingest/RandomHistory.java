@@ -31,7 +31,7 @@ abstract class RandomHistory {
     private static final List<Fault> FAULTS = List.of(Fault.values());
 
     /** The number of histories that every build runs. */
-    private static final long FEW_SEEDS = 150;
+    private static final long FEW_SEEDS = 75;
 
     private static final long MANY_SEEDS = 2_000;
 

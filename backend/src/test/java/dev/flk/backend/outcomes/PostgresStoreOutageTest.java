@@ -2,18 +2,16 @@
 package dev.flk.backend.outcomes;
 
 import static dev.flk.backend.outcomes.DedupStoreContract.id;
-import static dev.flk.backend.outcomes.DedupStoreContract.recorded;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.postgres.PostgresStore;
-import dev.flk.backend.stores.StoreUnavailableException;
-import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.testkit.PostgresServer;
+import dev.flk.testkit.ServerProcess;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -21,10 +19,8 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -32,13 +28,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Tests of the store during failures of a real server. */
-final class PostgresStoreOutageTest {
-    private static final Duration SHORT = Duration.ofMillis(700);
-    private static final Duration LONG = Duration.ofSeconds(20);
+final class PostgresStoreOutageTest extends OutageContract {
 
     private static PostgresServer server;
 
-    private final List<AutoCloseable> opened = new ArrayList<>();
     private String database;
 
     @BeforeAll
@@ -57,12 +50,31 @@ final class PostgresStoreOutageTest {
     }
 
     @AfterEach
-    void closeAll() throws Exception {
-        for (AutoCloseable each : opened) {
-            each.close();
-        }
+    void restoreServer() {
         server.resume();
         server.startUnlessUp();
+    }
+
+    @Override
+    ServerProcess durableServer() {
+        return server;
+    }
+
+    @Override
+    DedupStore open(ServerProcess on, Duration timeout) {
+        return open(timeout);
+    }
+
+    @Override
+    String refused() {
+        return "can't be reached";
+    }
+
+    /** The message depends on whether a call uses an open connection or a new one. */
+    @Override
+    String timedOut() {
+        return "within DEDUP_TIMEOUT \\(700 ms\\)|could be opened in time|does not answer a login in time"
+                + "|Connection attempt timed out";
     }
 
     private DedupStore open(Duration timeout) {
@@ -94,19 +106,9 @@ final class PostgresStoreOutageTest {
         }
     }
 
-    private static OptionalLong connect(DedupStore store) {
-        return store.connect().toCompletableFuture().join();
-    }
-
-    private static CompletableFuture<List<StoredOutcome>> put(
+    private static CompletableFuture<List<StoredOutcome>> begin(
             DedupStore store, long completeUpTo, StoredOutcome... decisions) {
         return store.putIfAbsent(List.of(decisions), completeUpTo).toCompletableFuture();
-    }
-
-    private static String failure(CompletionStage<?> stage) {
-        Throwable thrown = catchThrowable(() -> stage.toCompletableFuture().join());
-        assertThat(thrown).hasCauseInstanceOf(StoreUnavailableException.class);
-        return thrown.getCause().getMessage();
     }
 
     /** Waits until {@code number} sessions are waiting for a lock. */
@@ -120,63 +122,36 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void connect_serverDown_isATemporaryOutage() {
-        server.stop();
-        DedupStore store = open(SHORT);
-        assertThat(failure(store.connect())).contains("can't be reached", "127.0.0.1:" + server.port());
-        assertThat(failure(store.get(List.of(id(1))))).contains("not connected");
-        server.restart();
-        assertThat(connect(store)).isEmpty();
-        assertThat(put(store, 1, recorded(1, "first")).join()).containsExactly(recorded(1, "first"));
-    }
-
-    @Test
-    void killed_everythingFailsUntilReconnected() {
-        DedupStore store = open(SHORT);
-        connect(store);
-        put(store, 41, recorded(1, "first")).join();
-        server.kill();
-        failure(store.get(List.of(id(1))));
-        failure(put(store, 42, recorded(2, "second")));
-        failure(store.connect());
-        server.restart();
-        failure(store.get(List.of(id(1))));
-        assertThat(connect(store)).hasValue(41);
-        assertThat(store.get(List.of(id(1), id(2))).toCompletableFuture().join())
-                .containsExactly(Optional.of(recorded(1, "first")), Optional.empty());
-    }
-
-    @Test
     void wrongPassword_saysSoAndShowsNeitherUserNorPassword() {
-        DedupStore store = open(PostgresStores.config(server, database, SHORT, "postgres", "wr0ng"));
-        assertThat(failure(store.connect()))
+        DedupStore store = open(PostgresStores.config(server, database, IMPATIENT, "postgres", "wr0ng"));
+        assertThat(failureOf(store.connect()))
                 .contains("the login is refused", "POSTGRES_CONN")
                 .doesNotContain("wr0ng", "\"postgres\"");
     }
 
     @Test
     void missingDatabase_saysSo() {
-        DedupStore store = open(PostgresStores.config(server, "nowhere", SHORT));
-        assertThat(failure(store.connect())).contains("/nowhere: there is no such database");
+        DedupStore store = open(PostgresStores.config(server, "nowhere", IMPATIENT));
+        assertThat(failureOf(store.connect())).contains("/nowhere: there is no such database");
     }
 
     @Test
     void tlsNotSupportedByTheServer_saysSo() {
-        DedupStore store = open(PostgresStores.config(server, database + "?sslmode=require", SHORT));
-        assertThat(failure(store.connect())).contains("SSL");
+        DedupStore store = open(PostgresStores.config(server, database + "?sslmode=require", IMPATIENT));
+        assertThat(failureOf(store.connect())).contains("SSL");
     }
 
     @Test
     void missingRight_saysWhich() {
         server.execute(
                 database, "CREATE ROLE guest LOGIN PASSWORD 'guest'; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
-        DedupStore store = open(PostgresStores.config(server, database, SHORT, "guest", "guest"));
-        assertThat(failure(store.connect()))
+        DedupStore store = open(PostgresStores.config(server, database, IMPATIENT, "guest", "guest"));
+        assertThat(failureOf(store.connect()))
                 .contains("a privilege is missing", "schema public")
                 .doesNotContain("guest");
         server.execute(database, "GRANT CREATE ON SCHEMA public TO guest");
-        assertThat(connect(store)).isEmpty();
-        assertThat(put(store, 1, recorded(1, "first")).join()).containsExactly(recorded(1, "first"));
+        assertThat(now(store.connect())).isEmpty();
+        assertThat(put(store, 1, recorded(1, "first"))).containsExactly(recorded(1, "first"));
     }
 
     @Test
@@ -189,72 +164,51 @@ final class PostgresStoreOutageTest {
         } catch (SQLException full) {
             assertThat(full.getSQLState()).isEqualTo("53300");
         }
-        DedupStore store = open(SHORT);
+        DedupStore store = open(IMPATIENT);
         await().atMost(PostgresServer.PATIENCE)
-                .untilAsserted(() -> assertThat(failure(store.connect()))
+                .untilAsserted(() -> assertThat(failureOf(store.connect()))
                         .contains("the server has no free connection", "max_connections", "POSTGRES_POOL_MAX"));
         for (Connection other : others) {
             other.close();
         }
         await().atMost(PostgresServer.PATIENCE)
                 .ignoreExceptions()
-                .until(() -> connect(store).isEmpty());
-        assertThat(put(store, 1, recorded(1, "first")).join()).containsExactly(recorded(1, "first"));
+                .until(() -> now(store.connect()).isEmpty());
+        assertThat(put(store, 1, recorded(1, "first"))).containsExactly(recorded(1, "first"));
     }
 
     @Test
     void slowStatement_timesOutWithoutEffect() throws SQLException {
-        DedupStore store = open(SHORT);
-        connect(store);
+        DedupStore store = open(IMPATIENT);
+        now(store.connect());
         Connection other = session();
         run(other, "LOCK TABLE flk_outcomes");
-        assertThat(failure(put(store, 42, recorded(2, "second")))).contains("longer than DEDUP_TIMEOUT (700 ms)");
+        assertThat(failureOf(begin(store, 42, recorded(2, "second")))).contains("longer than DEDUP_TIMEOUT (700 ms)");
         other.rollback();
-        assertThat(connect(store)).isEmpty();
+        assertThat(now(store.connect())).isEmpty();
         assertThat(store.get(List.of(id(2))).toCompletableFuture().join()).containsExactly(Optional.empty());
     }
 
     @Test
     void slowRead_timesOutAndIsNotAMiss() throws SQLException {
-        DedupStore store = open(SHORT);
-        connect(store);
-        put(store, 1, recorded(1, "first")).join();
+        DedupStore store = open(IMPATIENT);
+        now(store.connect());
+        put(store, 1, recorded(1, "first"));
         Connection other = session();
         run(other, "LOCK TABLE flk_outcomes");
-        assertThat(failure(store.get(List.of(id(1))))).contains("longer than DEDUP_TIMEOUT");
+        assertThat(failureOf(store.get(List.of(id(1))))).contains("longer than DEDUP_TIMEOUT");
         other.rollback();
         assertThat(store.get(List.of(id(1))).toCompletableFuture().join())
                 .containsExactly(Optional.of(recorded(1, "first")));
     }
 
     @Test
-    void paused_timesOutAndRecovers() {
-        DedupStore store = open(SHORT);
-        connect(store);
-        put(store, 41, recorded(1, "first")).join();
-        server.pause();
-        var get = store.get(List.of(id(1)));
-        var put = put(store, 42, recorded(2, "second"));
-        failure(get);
-        // the message depends on whether the put uses an open connection or a new one
-        assertThat(failure(put))
-                .containsAnyOf(
-                        "within DEDUP_TIMEOUT (700 ms)", "could be opened in time", "Connection attempt timed out");
-        failure(store.connect());
-        server.resume();
-        await().atMost(PostgresServer.PATIENCE)
-                .ignoreExceptions()
-                .until(() -> connect(store).isPresent());
-        assertThat(put(store, 43, recorded(1, "again")).join()).containsExactly(recorded(1, "first"));
-    }
-
-    @Test
     void readOnlyServer_isUnusable() {
         server.execute("postgres", "ALTER DATABASE " + database + " SET default_transaction_read_only = on");
-        DedupStore store = open(SHORT);
-        assertThat(failure(store.connect())).contains("the server is read-only", "set POSTGRES_CONN to the primary");
+        DedupStore store = open(IMPATIENT);
+        assertThat(failureOf(store.connect())).contains("the server is read-only", "set POSTGRES_CONN to the primary");
         server.execute("postgres", "ALTER DATABASE " + database + " RESET default_transaction_read_only");
-        assertThat(connect(store)).isEmpty();
+        assertThat(now(store.connect())).isEmpty();
     }
 
     /**
@@ -263,11 +217,11 @@ final class PostgresStoreOutageTest {
      */
     @Test
     void deadlock_isRetried() throws SQLException {
-        DedupStore store = open(LONG);
-        connect(store);
+        DedupStore store = open(PATIENT);
+        now(store.connect());
         List<StoredOutcome> sorted = new ArrayList<>(List.of(recorded(1, "first"), recorded(2, "second")));
         sorted.sort((a, b) -> a.id().compareTo(b.id()));
-        put(store, 1, sorted.get(0), sorted.get(1)).join();
+        put(store, 1, sorted.get(0), sorted.get(1));
         Connection third = session();
         Connection stranger = session();
         run(stranger, "SET deadlock_timeout = '1h'");
@@ -277,7 +231,7 @@ final class PostgresStoreOutageTest {
         run(
                 stranger,
                 "SELECT 1 FROM flk_outcomes WHERE pcs_id = '\\x" + sorted.get(1).id() + "' FOR UPDATE");
-        var put = put(store, 2, sorted.get(0), sorted.get(1));
+        var put = begin(store, 2, sorted.get(0), sorted.get(1));
         awaitWaiting(1);
         var strangersUpdate = CompletableFuture.runAsync(() -> {
             try {
@@ -291,49 +245,37 @@ final class PostgresStoreOutageTest {
         strangersUpdate.join(); // the store was the deadlock victim and released the position
         stranger.rollback();
         assertThat(put.join()).containsExactlyElementsOf(sorted);
-        assertThat(connect(store)).hasValue(2);
+        assertThat(now(store.connect())).hasValue(2);
     }
 
     @Test
     void serializationFailure_isRetried() throws SQLException {
         server.execute(
                 "postgres", "ALTER DATABASE " + database + " SET default_transaction_isolation = 'repeatable read'");
-        DedupStore store = open(LONG);
-        connect(store);
-        put(store, 1, recorded(1, "first")).join();
+        DedupStore store = open(PATIENT);
+        now(store.connect());
+        put(store, 1, recorded(1, "first"));
         Connection other = session();
         run(other, "UPDATE flk_positions SET complete_up_to = complete_up_to");
-        var put = put(store, 2, recorded(1, "second"), recorded(2, "two"));
+        var put = begin(store, 2, recorded(1, "second"), recorded(2, "two"));
         awaitWaiting(1);
         other.commit(); // at this isolation level, the transaction that waited fails
         assertThat(put.join()).containsExactly(recorded(1, "first"), recorded(2, "two"));
-        assertThat(connect(store)).hasValue(2);
+        assertThat(now(store.connect())).hasValue(2);
     }
 
     @Test
     void connectDuringAPut_failsThePutWithoutEffect() throws SQLException {
-        DedupStore store = open(LONG);
-        connect(store);
-        put(store, 41, recorded(1, "first")).join();
+        DedupStore store = open(PATIENT);
+        now(store.connect());
+        put(store, 41, recorded(1, "first"));
         Connection other = session();
         run(other, "LOCK TABLE flk_outcomes IN SHARE MODE");
-        var put = put(store, 42, recorded(2, "late"));
+        var put = begin(store, 42, recorded(2, "late"));
         awaitWaiting(1);
-        assertThat(connect(store)).hasValue(41);
-        assertThat(failure(put)).contains("connected again");
+        assertThat(now(store.connect())).hasValue(41);
+        assertThat(failureOf(put)).contains("connected again");
         other.rollback();
-        assertThat(put(store, 43, recorded(2, "new")).join()).containsExactly(recorded(2, "new"));
-    }
-
-    @Test
-    void closeDuringAPut_endsInTime() throws SQLException {
-        DedupStore store = open(SHORT);
-        connect(store);
-        run(session(), "LOCK TABLE flk_outcomes");
-        var put = put(store, 42, recorded(2, "second"));
-        awaitWaiting(1);
-        store.close();
-        failure(put);
-        assertThat(failure(store.connect())).contains("the store is closed");
+        assertThat(put(store, 43, recorded(2, "new"))).containsExactly(recorded(2, "new"));
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes;
 
+import static dev.flk.backend.outcomes.DedupStoreContract.id;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
@@ -8,30 +9,22 @@ import static org.awaitility.Awaitility.await;
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.redis.RedisStore;
-import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.redis.RedisConfig;
-import dev.flk.certificate.ContentDigest;
-import dev.flk.certificate.PcsId;
 import dev.flk.program.config.Secret;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.testkit.FreePort;
 import dev.flk.testkit.RedisServer;
+import dev.flk.testkit.ServerProcess;
 import java.net.InetAddress;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,25 +32,41 @@ import org.junit.jupiter.api.io.TempDir;
  * Tests of the store with faulty servers: it fails within bounded time, reports the reason, and works again after a
  * connect.
  */
-final class RedisStoreOutageTest {
+final class RedisStoreOutageTest extends OutageContract {
     private static final String LOG_ID = "00112233445566778899aabbccddeeff";
     private static final String PASSWORD = "s3cr3t-pa55";
-    private static final Duration PATIENT = Duration.ofSeconds(10);
-    private static final Duration IMPATIENT = Duration.ofMillis(500);
-
-    /** A time far above every time-out in this test; a call that takes longer hangs. */
-    private static final long AT_MOST_SECONDS = 60;
 
     @TempDir
     private Path directory;
 
-    private final List<AutoCloseable> opened = new ArrayList<>();
+    @Override
+    ServerProcess durableServer() {
+        return server("--appendonly", "yes", "--appendfsync", "always");
+    }
 
-    @AfterEach
-    void closeAll() throws Exception {
-        for (AutoCloseable part : opened) {
-            part.close();
+    @Override
+    DedupStore open(ServerProcess server, Duration timeout) {
+        return store("redis://127.0.0.1:" + server.port(), timeout);
+    }
+
+    @Override
+    String refused() {
+        return " refused the connection; start it, or correct REDIS_URI or REDIS_ADDR";
+    }
+
+    @Override
+    String timedOut() {
+        return "did not answer within 700ms";
+    }
+
+    /** Also checks that no cause contains the password. */
+    @Override
+    String failureOf(CompletionStage<?> stage) {
+        Throwable failure = catchThrowable(() -> now(stage)).getCause();
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            assertThat(String.valueOf(cause.getMessage())).doesNotContain(PASSWORD);
         }
+        return super.failureOf(stage);
     }
 
     private RedisServer server(String... arguments) {
@@ -68,7 +77,7 @@ final class RedisStoreOutageTest {
 
     private DedupStore store(String uri, Duration timeout) {
         DedupStore store = RedisStore.open(new RedisConfig(new Secret(uri), timeout), LOG_ID, InstantSource.system());
-        opened.add(0, store);
+        opened.add(store);
         return store;
     }
 
@@ -78,68 +87,12 @@ final class RedisStoreOutageTest {
         return store;
     }
 
-    private static StoredOutcome recorded(int number, String body) {
-        return new StoredOutcome(
-                id(number),
-                200,
-                body.getBytes(StandardCharsets.UTF_8),
-                ContentDigest.of(new byte[ContentDigest.LENGTH_BYTES]),
-                "0011223344556677",
-                System.currentTimeMillis() + TimeUnit.HOURS.toMillis(1));
-    }
-
-    private static PcsId id(int number) {
-        return PcsId.of("root", number, "shard");
-    }
-
-    private static List<StoredOutcome> put(DedupStore store, long completeUpTo, StoredOutcome... decisions) {
-        return now(store.putIfAbsent(List.of(decisions), completeUpTo));
-    }
-
-    private static <T> T now(CompletionStage<T> stage) {
-        return stage.toCompletableFuture()
-                .orTimeout(AT_MOST_SECONDS, TimeUnit.SECONDS)
-                .join();
-    }
-
-    /** Returns the message of a failure as operators see it, and checks that no cause contains the password. */
-    private static String failureOf(CompletionStage<?> stage) {
-        Throwable failure = catchThrowable(() -> now(stage)).getCause();
-        assertThat(failure).isInstanceOf(StoreUnavailableException.class);
-        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-            assertThat(String.valueOf(cause.getMessage())).doesNotContain(PASSWORD);
-        }
-        return failure.getMessage();
-    }
-
-    private static void assertFails(DedupStore store) {
-        String reason = failureOf(store.get(List.of(id(1))));
-        assertThat(failureOf(store.putIfAbsent(List.of(), 1))).isEqualTo(reason);
-        assertThat(failureOf(store.noteEvidence(id(1), recorded(1, "").digest(), Long.MAX_VALUE)))
-                .isEqualTo(reason);
-    }
-
     @Test
     void hostWithAnUnderscore_isNotTakenTogetherWithThePort() {
         assertThat(store("redis://no_such_host:6380", PATIENT).connect())
-                .failsWithin(Duration.ofSeconds(AT_MOST_SECONDS))
+                .failsWithin(Duration.ofSeconds(60))
                 .withThrowableThat()
                 .withMessageContaining("no_such_host:6380 ");
-    }
-
-    @Test
-    void connect_serverDown_saysRefusedAndWorksOnceItRuns() {
-        RedisServer server = server();
-        server.kill();
-        DedupStore store = store(server.uri(), PATIENT);
-        assertThat(failureOf(store.connect()))
-                .isEqualTo("127.0.0.1:" + server.port()
-                        + " refused the connection; start it, or correct REDIS_URI or REDIS_ADDR");
-        assertFails(store);
-
-        server.restart();
-        assertThat(now(store.connect())).isEmpty();
-        assertThat(put(store, 1, recorded(1, "a"))).hasSize(1);
     }
 
     /** Checks that a cluster is refused, although it accepts commands whose keys are all in one slot. */
@@ -170,7 +123,7 @@ final class RedisStoreOutageTest {
         try (ServerSocket silent = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
             assertThat(failureOf(store("redis://127.0.0.1:" + silent.getLocalPort(), IMPATIENT)
                             .connect()))
-                    .contains("did not answer within 500ms (DEDUP_TIMEOUT)");
+                    .contains("did not answer within 700ms (DEDUP_TIMEOUT)");
         }
     }
 
@@ -235,7 +188,7 @@ final class RedisStoreOutageTest {
      * Retries until a failure contains these texts, because the driver sometimes reports only that the connection was
      * closed.
      */
-    private static void awaitFailure(Supplier<DedupStore> stores, String... texts) {
+    private void awaitFailure(Supplier<DedupStore> stores, String... texts) {
         await().untilAsserted(
                         () -> assertThat(failureOf(stores.get().connect())).contains(texts));
     }
@@ -316,62 +269,6 @@ final class RedisStoreOutageTest {
     }
 
     @Test
-    void killed_outstandingCallsFail_andConnectWorksAfterARestart() {
-        RedisServer server = server("--appendonly", "yes", "--appendfsync", "always");
-        DedupStore store = connected(server);
-        put(store, 41, recorded(1, "a"));
-        server.pause();
-        List<CompletionStage<List<StoredOutcome>>> outstanding = new ArrayList<>();
-        for (int i = 2; i < 20; i++) {
-            outstanding.add(store.putIfAbsent(List.of(recorded(i, "b")), 42));
-        }
-        server.kill();
-        outstanding.forEach(put -> assertThat(failureOf(put)).contains("if it is down, start it"));
-        assertFails(store);
-        assertThat(failureOf(store.connect())).contains("refused the connection");
-
-        server.restart();
-        assertThat(now(store.connect())).hasValue(41);
-        assertThat(now(store.get(List.of(id(1), id(2)))))
-                .extracting(Optional::isPresent)
-                .containsExactly(true, false);
-    }
-
-    @Test
-    void paused_callsTimeOut_andThePositionMatchesTheirEffectAfterAConnect() {
-        RedisServer server = server();
-        DedupStore store = store(server.uri(), IMPATIENT);
-        now(store.connect());
-        put(store, 41, recorded(1, "a"));
-        server.pause();
-        assertThat(failureOf(store.putIfAbsent(List.of(recorded(2, "b")), 42)))
-                .contains("did not answer within 500ms (DEDUP_TIMEOUT)");
-        assertFails(store);
-        assertThat(failureOf(store.connect())).contains("did not answer within 500ms");
-
-        server.resume();
-        OptionalLong position = reconnected(store);
-        boolean tookEffect = now(store.get(List.of(id(2)))).get(0).isPresent();
-        assertThat(position).hasValue(tookEffect ? 42 : 41);
-    }
-
-    /**
-     * Retries until the store is connected, because a server that was paused may need longer than the time-out to
-     * respond.
-     */
-    private static OptionalLong reconnected(DedupStore store) {
-        CompletableFuture<OptionalLong> position = new CompletableFuture<>();
-        await().atMost(AT_MOST_SECONDS, TimeUnit.SECONDS).until(() -> {
-            try {
-                return position.complete(now(store.connect()));
-            } catch (CompletionException notYet) {
-                return false;
-            }
-        });
-        return position.join();
-    }
-
-    @Test
     void connect_serverThatMayLoseOutcomes_warnsOnceOfEachSetting() {
         try (LogCapture log = new LogCapture("dev.flk.backend.dedup", Level.WARN)) {
             RedisServer server = server("--maxmemory-policy", "allkeys-lru", "--appendonly", "no");
@@ -397,16 +294,6 @@ final class RedisStoreOutageTest {
         server.resume();
         now(reconnected);
         assertThat(put(store, 2, recorded(2, "b"))).hasSize(1);
-    }
-
-    @Test
-    void close_outstandingCallsFail() {
-        RedisServer server = server();
-        DedupStore store = connected(server);
-        server.pause();
-        CompletionStage<List<StoredOutcome>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
-        store.close();
-        assertThat(failureOf(outstanding)).contains("the store was closed");
     }
 
     @Test

@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -75,6 +76,7 @@ class ServedPostgresTest {
 
     /** Another session locks the row of the head for longer than the engine waits before it reports this. */
     @Test
+    @Tag("thorough")
     void commitThatDoesNotComplete_isReportedByReadinessAndHealth_untilItCompletes() throws Exception {
         PostgresServer server = PostgresServer.shared();
         String database = server.newDatabase();
