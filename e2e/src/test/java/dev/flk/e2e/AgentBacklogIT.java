@@ -111,7 +111,7 @@ final class AgentBacklogIT {
     }
 
     private Program backend(int port) throws IOException {
-        Map<String, String> environment = BackendProcess.environment();
+        Map<String, String> environment = ServedBackend.environment();
         environment.put("PORT", Integer.toString(port));
         environment.put("LOG_LEVEL", "WARN");
         return Program.java("flk-backend", directory, environment, List.of());

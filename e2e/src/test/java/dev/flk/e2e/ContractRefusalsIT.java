@@ -49,7 +49,7 @@ final class ContractRefusalsIT {
 
     @Test
     void log_writeFails_is500AndTheNextSegmentTakesOver() throws Exception {
-        Map<String, String> environment = BackendProcess.environment();
+        Map<String, String> environment = ServedBackend.environment();
         // the native library of the embedded store exceeds the file size limit
         environment.put("DEDUP_BACKEND", "memory");
         // the limit is in blocks of 512 bytes; without a limit, segments can grow to 64 MiB

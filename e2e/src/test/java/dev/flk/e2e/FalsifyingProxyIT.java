@@ -7,29 +7,29 @@ import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Settlement;
 import dev.flk.e2e.FalsifyingProxy.Falsification;
 import dev.flk.sample.Pcs;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Tests that a fault of the transport between an honest agent and an honest backend ends no certificate: a certificate
  * becomes a dead letter only if the backend has refused exactly its bytes.
  */
 final class FalsifyingProxyIT {
-    private static final int CERTIFICATES = 20;
+    private static final int CERTIFICATES = 21;
+    private static final int BATCH = 7;
+    private static final int[] BATCH_SIZES = {1, BATCH};
     private static final long PATIENCE_SECONDS = 60;
 
     @RegisterExtension
@@ -38,33 +38,34 @@ final class FalsifyingProxyIT {
     @TempDir
     private Path directory;
 
-    private static Stream<Arguments> falsifications() {
-        return Stream.of(Falsification.values())
-                .flatMap(each -> Stream.of(1, 7).map(batchSize -> Arguments.of(each, batchSize)));
-    }
-
+    /** One agent sends each certificate alone, and one sends them in batches. */
     @ParameterizedTest
-    @MethodSource("falsifications")
-    void firstRequestsFalsified_allCertificatesAreAccepted(Falsification falsification, int batchSize)
-            throws Exception {
-        try (FalsifyingProxy proxy = new FalsifyingProxy(BACKEND.backend().port(), falsification, CERTIFICATES);
-                Agent agent = agent(proxy.url(), batchSize)) {
+    @EnumSource
+    void firstRequestsFalsified_allCertificatesAreAccepted(Falsification falsification) throws Exception {
+        int port = BACKEND.backend().port();
+        try (FalsifyingProxy ofOne = new FalsifyingProxy(port, falsification, CERTIFICATES);
+                FalsifyingProxy ofBatches = new FalsifyingProxy(port, falsification, 2 * CERTIFICATES / BATCH);
+                Agent one = agent(ofOne.url(), 1);
+                Agent batches = agent(ofBatches.url(), BATCH)) {
             List<CompletableFuture<Settlement>> settled = new ArrayList<>();
             for (int i = 0; i < CERTIFICATES; i++) {
-                settled.add(submit(agent, BACKEND.next()));
+                settled.add(submit(one, BACKEND.next()));
+                settled.add(submit(batches, BACKEND.next()));
             }
 
             for (CompletableFuture<Settlement> each : settled) {
                 assertThat(each.get(PATIENCE_SECONDS, TimeUnit.SECONDS).kind()).isEqualTo(Settlement.Kind.ACCEPTED);
             }
         }
-        assertThat(Files.readAllLines(directory.resolve("dlq.jsonl"))).isEmpty();
+        for (int batchSize : BATCH_SIZES) {
+            assertThat(home(batchSize).deadLetters()).isEmpty();
+        }
     }
 
     /** Checks that certificates which the backend does refuse still become dead letters at once, in batches too. */
     @Test
     void refusedByTheBackend_becomesADeadLetterAtOnce() throws Exception {
-        for (int batchSize : new int[] {1, 7}) {
+        for (int batchSize : BATCH_SIZES) {
             try (FalsifyingProxy proxy = new FalsifyingProxy(BACKEND.backend().port(), Falsification.CUT, 0);
                     Agent agent = agent(proxy.url(), batchSize)) {
                 CompletableFuture<Settlement> malformed =
@@ -89,8 +90,13 @@ final class FalsifyingProxyIT {
                 .toCompletableFuture();
     }
 
+    private AgentHome home(int batchSize) throws IOException {
+        return new AgentHome(Files.createDirectories(directory.resolve("batches-of-" + batchSize))
+                .toRealPath());
+    }
+
     private Agent agent(String endpoint, int batchSize) throws Exception {
-        Map<String, String> settings = new HashMap<>(new AgentHome(directory.toRealPath()).sendingTo(endpoint));
+        Map<String, String> settings = home(batchSize).sendingTo(endpoint);
         settings.remove("SPOOL_DIR");
         settings.put("BATCH_SIZE", Integer.toString(batchSize));
         settings.put("HEARTBEAT", "0");

@@ -143,7 +143,7 @@ final class FullDiskIT {
     }
 
     private BackendProcess start(SmallDisk disk, String floor) throws IOException {
-        Map<String, String> environment = BackendProcess.environment();
+        Map<String, String> environment = ServedBackend.environment();
         environment.put("WAL_DIR", disk.directory().toString());
         environment.put("WAL_MIN_FREE_BYTES", floor);
         return BackendProcess.of(Program.through(disk.mounting(), "flk-backend", directory, environment));

@@ -297,7 +297,7 @@ final class InjectedFaultsIT {
         }
 
         Program program(List<InjectedFault> faults, List<Path> files) throws IOException {
-            Map<String, String> environment = new LinkedHashMap<>(BackendProcess.environment());
+            Map<String, String> environment = new LinkedHashMap<>(ServedBackend.environment());
             environment.put("WAL_DIR", inbox().toString());
             environment.put("WAL_MIN_FREE_BYTES", "1MiB");
             return Program.through(InjectedFault.before(faults, files, traces()), "flk-backend", home, environment);

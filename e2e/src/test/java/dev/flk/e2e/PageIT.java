@@ -95,22 +95,18 @@ final class PageIT {
         assertThat(earlier).isNotNull();
     }
 
-    private ServedBackend start(Map<String, String> more) throws Exception {
+    private BackendProcess start(Map<String, String> more) throws Exception {
         byte[] digest = MessageDigest.getInstance("SHA-256").digest(TOKEN.getBytes(StandardCharsets.UTF_8));
         Files.writeString(
                 directory.resolve("tokens.json"),
                 "{\"version\": 1, \"tokens\": [{\"name\": \"operator\", \"sha256\": \""
                         + HexFormat.of().formatHex(digest)
                         + "\", \"read\": [\"sessions/\"], \"write\": [\"sessions/\"]}]}");
-        return BackendInJvm.start(directory, more);
+        return BackendProcess.start(directory, more);
     }
 
-    private ServedBackend startWithState() throws Exception {
-        return start(Map.of(
-                "STATE_PORT",
-                "0",
-                "STATE_TOKENS_FILE",
-                directory.resolve("tokens.json").toString()));
+    private BackendProcess startWithState() throws Exception {
+        return start(Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json"));
     }
 
     /** Returns a certificate of a drifting shard. Every fifth certificate makes a wrong claim. */
@@ -168,7 +164,7 @@ final class PageIT {
         browser.width(width);
         browser.theme(theme);
         String picture = "-" + width + "-" + theme;
-        try (ServedBackend backend = startWithState()) {
+        try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
             client.awaitReady();
             for (String view : List.of("", "/agents", "/shards", "/shard?name=a", "/review", "/state")) {
@@ -202,7 +198,7 @@ final class PageIT {
         }
     }
 
-    private static void look(ServedBackend backend, String kind, String view, String picture) throws Exception {
+    private static void look(BackendProcess backend, String kind, String view, String picture) throws Exception {
         browser.open(backend.url() + "/ui" + view);
         if (!kind.equals("wrong")) {
             browser.requireSound();
@@ -224,7 +220,7 @@ final class PageIT {
     void openPage_followsTheBackend_andReportsItsEnd() throws Exception {
         browser.width(Browser.WIDE);
         browser.zone("Asia/Tokyo");
-        try (ServedBackend backend = startWithState()) {
+        try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
             client.awaitReady();
             submit(client, "pump-1", 1, 3);
@@ -244,7 +240,7 @@ final class PageIT {
     @Test
     void range_canBeChosenByDraggingAndByLinks() throws Exception {
         browser.width(Browser.WIDE);
-        try (ServedBackend backend = startWithState()) {
+        try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
             client.awaitReady();
             submit(client, "pump-1", 1, 9);
@@ -276,7 +272,7 @@ final class PageIT {
     @Test
     void review_canBeMadeInTheBrowser() throws Exception {
         browser.width(Browser.NARROW);
-        try (ServedBackend backend = startWithState()) {
+        try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
             client.awaitReady();
             submit(client, "pump-1", 4, 10);
@@ -301,7 +297,7 @@ final class PageIT {
     @Tag("thorough")
     void hostileText_neverBecomesMarkup() throws Exception {
         browser.width(Browser.WIDE);
-        try (ServedBackend backend = startWithState()) {
+        try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
             client.awaitReady();
             Set<String> plain = markup(backend, client, "plain", 0);
@@ -320,7 +316,7 @@ final class PageIT {
      * shows the text. Returns the names of all elements, each with its attribute names and the start of each URL that
      * it refers to.
      */
-    private static Set<String> markup(ServedBackend backend, Client client, String text, int number) throws Exception {
+    private static Set<String> markup(BackendProcess backend, Client client, String text, int number) throws Exception {
         String quoted = TextNode.valueOf(text).toString();
         String agent = "agent-" + number;
         Pcs wrong = pcs(5, text).with("extra", "{" + quoted + ":" + quoted + "}");
@@ -368,7 +364,7 @@ final class PageIT {
         return found;
     }
 
-    private static Set<String> elements(ServedBackend backend, String view) {
+    private static Set<String> elements(BackendProcess backend, String view) {
         browser.open(backend.url() + "/ui" + view);
         assertThat(browser.driver().getTitle()).as(view).isNotEqualTo("hacked");
         List<?> elements = (List<?>) browser.run("""
@@ -385,7 +381,7 @@ final class PageIT {
     @Test
     void storeDown_pageSaysWhatIsWrongAndWhatToDo() throws Exception {
         browser.width(Browser.NARROW);
-        try (ServedBackend backend = start(Map.of(
+        try (BackendProcess backend = start(Map.of(
                 "DEDUP_BACKEND",
                 "redis",
                 "REDIS_ADDR",
@@ -393,7 +389,7 @@ final class PageIT {
                 "STATE_PORT",
                 "0",
                 "STATE_TOKENS_FILE",
-                directory.resolve("tokens.json").toString()))) {
+                "tokens.json"))) {
             browser.open(backend.url() + "/ui");
             browser.awaitText("The deduplication store is not ready: ");
             assertThat(browser.text()).contains("Run flk backend health on its host; it names the cause.");
@@ -412,19 +408,13 @@ final class PageIT {
 
     @Test
     void viewsWithoutRecord_sayWhy() throws Exception {
-        Map<String, String> settings = Map.of(
-                "RECORD",
-                "off",
-                "STATE_PORT",
-                "0",
-                "STATE_TOKENS_FILE",
-                directory.resolve("tokens.json").toString());
+        Map<String, String> settings = Map.of("RECORD", "off", "STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json");
         requireViews(settings, "RECORD or STATE_PORT is off", "shards", "review");
     }
 
     private void requireViews(Map<String, String> settings, String text, String... views) throws Exception {
         browser.width(Browser.NARROW);
-        try (ServedBackend backend = start(settings)) {
+        try (BackendProcess backend = start(settings)) {
             new Client(backend.url()).awaitReady();
             for (String view : views) {
                 browser.open(backend.url() + "/ui/" + view);

@@ -161,7 +161,7 @@ final class RedisTlsIT {
 
     @Test
     void missingKeyStore_isAnError() throws Exception {
-        Map<String, String> environment = BackendProcess.environment();
+        Map<String, String> environment = ServedBackend.environment();
         environment.putAll(environment("-Djavax.net.ssl.keyStore=/no/such.p12"));
         try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
             assertThat(program.awaitExit()).isEqualTo(2);

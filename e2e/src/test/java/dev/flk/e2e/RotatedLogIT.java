@@ -156,7 +156,7 @@ final class RotatedLogIT {
 
     private String run(int exitCode, String... arguments) throws IOException {
         try (Program program =
-                Program.java("flk-backend", directory, BackendProcess.environment(), List.of(), arguments)) {
+                Program.java("flk-backend", directory, ServedBackend.environment(), List.of(), arguments)) {
             assertThat(program.awaitExit(Duration.ofMinutes(2)))
                     .as(String.join(" ", arguments) + "\n" + program.allLines())
                     .isEqualTo(exitCode);

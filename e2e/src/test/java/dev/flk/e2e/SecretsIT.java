@@ -92,7 +92,7 @@ final class SecretsIT {
 
     private static Map<String, String> backend() {
         return and(
-                BackendProcess.environment(),
+                ServedBackend.environment(),
                 "PCS_HMAC_KEY=",
                 "PCS_HMAC_KEYS=" + HMAC_KEY + "," + OTHER_HMAC_KEY,
                 "METRICS_USER=scraper",

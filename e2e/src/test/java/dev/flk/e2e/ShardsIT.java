@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.sample.Pcs;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -26,8 +25,6 @@ final class ShardsIT {
     private static final Pattern ACCEPTED = Pattern.compile("PCS \\S+ accepted \\(D̂=([0-9.]+), .*\\(shard=(\\S+)\\)");
     private static final Pattern ESCALATED =
             Pattern.compile("PCS \\S+ escalated: .*\\(shard=(\\S+?)(?:, rejected)?\\)");
-    /** The number of shards, which is 100,000 with {@code -Dflk.load=full}. */
-    private static final int MANY = "full".equals(System.getProperty("flk.load")) ? 100_000 : 10_000;
 
     @TempDir
     private Path directory;
@@ -87,21 +84,6 @@ final class ShardsIT {
                 .filter(shard -> shard.getValue() > limit)
                 .map(Map.Entry::getKey)
                 .collect(Collectors.toSet());
-    }
-
-    @Test
-    void shards_beyondTheLimit_shareOneLabel() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), List.of("-Xmx96m"))) {
-            Client client = new Client(backend.url());
-            for (int from = 0; from < MANY; from += 500) {
-                batch(client, from, from + 500, epoch -> Pcs.number(epoch).ofShard("shard-" + epoch));
-            }
-
-            Map<String, Double> accepted = samples(client, "outcomes_total", "verdict=\"accepted\",");
-            assertThat(accepted).hasSize(257).containsEntry("(others)", MANY - 256.0);
-            assertThat(samples(client, "newest_age_seconds", "")).hasSize(257);
-            assertThat(samples(client, "recomputed_d_hat", "")).hasSize(257);
-        }
     }
 
     private static Pcs usual(long epoch) {

@@ -105,7 +105,7 @@ final class StoreFaultsIT {
             strace.addAll(List.of("-P", file.toString()));
         }
         try (ServedBackend backend =
-                BackendProcess.of(Program.through(strace, "flk-backend", directory, BackendProcess.environment()))) {
+                BackendProcess.of(Program.through(strace, "flk-backend", directory, ServedBackend.environment()))) {
             assertAnsweredOrDown(backend, answered, "every read " + when + " fails");
             submitTo(backend, 10_000, 100, new HashMap<>());
         }
