@@ -295,6 +295,10 @@ public final class CsvRows {
         return afterSeconds;
     }
 
+    CsvNumbers numbers() {
+        return numbers;
+    }
+
     /** Returns the action after each row of this file. */
     RowListener after() {
         return after;

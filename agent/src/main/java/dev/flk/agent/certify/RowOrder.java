@@ -98,7 +98,7 @@ final class RowOrder {
     void add(Measured row) throws MalformedCsv {
         if (!row.source().hasTimes()) {
             settled.add(row);
-            requireRoom();
+            requireRoom(row);
             return;
         }
         double before = lastSeconds();
@@ -117,7 +117,7 @@ final class RowOrder {
                         sentence(added, time.readings()) + "; the row waits for later rows that settle which"));
             }
             open.add(added);
-            requireRoom();
+            requireRoom(added);
             return;
         }
         settle(added);
@@ -144,7 +144,7 @@ final class RowOrder {
         settled.addAll(kept);
         settled.add(next);
         open.clear();
-        requireRoom();
+        requireRoom(next);
     }
 
     private void leaveOut(Measured row, @Nullable Measured after) throws MalformedCsv {
@@ -179,16 +179,24 @@ final class RowOrder {
         }
     }
 
-    private void requireRoom() throws MalformedCsv {
-        if (open.size() > MOST_WAITING || (following.isPresent() && settled.size() > MOST_WAITING)) {
+    private void requireRoom(Measured newest) throws MalformedCsv {
+        if (open.size() <= MOST_WAITING && (!isHeld || settled.size() <= MOST_WAITING)) {
+            return;
+        }
+        if (following.isEmpty()) {
             throw new MalformedCsv(
                     "more than " + MOST_WAITING + " rows wait for a row that settles what they mean; give"
                             + " it by an option, or write the offset after times that occur twice");
         }
+        leave(newest.source().numbers(), "more than " + MOST_WAITING + " rows wait for a row that settles it");
     }
 
     /** Leaves out the rows that wait, because no row of the next file can settle them. */
     void leave(CsvNumbers numbers) {
+        leave(numbers, "the file ended before a row settled it");
+    }
+
+    private void leave(CsvNumbers numbers, String why) {
         Optional<String> mark = numbers.unsettled();
         List<Measured> waiting = new ArrayList<>(settled);
         waiting.addAll(open);
@@ -199,7 +207,7 @@ final class RowOrder {
                     .orElseThrow()
                     .leftOut(mark.orElseGet(
                                     () -> sentence(first, end, first.time().readings()))
-                            + ", and the file ended before a row settled it: "
+                            + ", and " + why + ": "
                             + lines(first, end, end, waiting.size()));
             settled.clear();
             open.clear();

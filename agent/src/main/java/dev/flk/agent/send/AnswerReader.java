@@ -133,8 +133,8 @@ final class AnswerReader {
                         .map(text -> isProven
                                 ? new SubmitResult(Kind.BAD_SIGNATURE, 401, "")
                                 : new SubmitResult(Kind.UNPROVEN_SIGNATURE, 401, unproven(401, error)))
-                        .orElseGet(() -> new SubmitResult(Kind.FOREIGN, 401, unproven(401, error)));
-            case 404, 405, 407, 415 -> new SubmitResult(Kind.FOREIGN, status, unproven(status, error));
+                        .orElseGet(() -> foreign(401));
+            case 404, 405, 407, 415 -> foreign(status);
             case 408, 429, 500, 503 ->
                 error.map(text -> new SubmitResult(Kind.LATER, status, text, retryAfterSeconds(reply)))
                         .orElseGet(() -> new SubmitResult(
@@ -153,6 +153,10 @@ final class AnswerReader {
         return isProven
                 ? new SubmitResult(Kind.NEVER, status, error.orElse(""))
                 : new SubmitResult(Kind.UNPROVEN, status, unproven(status, error));
+    }
+
+    private static SubmitResult foreign(int status) {
+        return new SubmitResult(Kind.FOREIGN, status, "status " + status + "; is ENDPOINT a backend?");
     }
 
     private static String unproven(int status, Optional<String> error) {

@@ -41,6 +41,8 @@ final class BackendLink {
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final LineLimit limit;
+    /** Whether there is no other backend. */
+    private final boolean isOnly;
     private long pausedUntilNanos;
     private int inFlight;
     private boolean measuring;
@@ -78,7 +80,8 @@ final class BackendLink {
             SendOptions options,
             InstantSource clock,
             LongSupplier nanoTicker,
-            LineLimit limit) {
+            LineLimit limit,
+            boolean isOnly) {
         this.client = client;
         this.backoff = backoff;
         this.breaker = breaker(backoff, nanoTicker);
@@ -88,6 +91,7 @@ final class BackendLink {
         this.clock = clock;
         this.nanoTicker = nanoTicker;
         this.limit = limit;
+        this.isOnly = isOnly;
     }
 
     BackendClient client() {
@@ -208,17 +212,18 @@ final class BackendLink {
     }
 
     /**
-     * Returns whether a foreign answer concerns one certificate of the batch, not every certificate: the certificate is
-     * held already, or the backend has answered the request before. So the first of several such answers in a row holds
-     * its certificate, and the next ones are outages. If the result is true, the answer says nothing about the backend,
-     * and the caller notes nothing else about it.
+     * Returns whether a foreign answer concerns one certificate of the batch, not every certificate: the backend has
+     * answered the request before. So the first of several such answers in a row holds its certificate, and the next
+     * ones are outages, after which the next backend is tried. Without another backend, certificates that are held
+     * already cause no outage. If the result is true, the answer says nothing about the backend, and the caller notes
+     * nothing else about it.
      */
     boolean concernsOne(Batch batch) {
         boolean isHeld = batch.size() == 1 && batch.items().get(0).queued().heldBecause != null;
-        boolean concernsOne = isHeld || hasJustAnswered;
+        boolean concernsOne = hasJustAnswered || (isHeld && isOnly);
         hasJustAnswered &= batch.size() > 1; // the certificates are sent alone next
         if (concernsOne) {
-            breaker.release();
+            breaker.release(); // a half-open breaker stays so until an answer comes
         }
         return concernsOne;
     }

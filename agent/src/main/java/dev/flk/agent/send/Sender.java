@@ -139,7 +139,8 @@ public final class Sender {
                             options,
                             clock,
                             nanoTicker,
-                            limit))
+                            limit,
+                            config.endpoints().size() == 1))
                     .toList();
         }
 

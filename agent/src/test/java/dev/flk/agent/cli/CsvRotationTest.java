@@ -46,6 +46,7 @@ import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -459,6 +460,29 @@ class CsvRotationTest {
                                 "line 4 of an earlier file",
                                 "01:30",
                                 "settle which: lines 4 of an earlier file to 3, 2 of them, are not certified"));
+    }
+
+    /** Checks that too many rows in the repeated hour do not end following: they are left out, and named. */
+    @Test
+    @Tag("thorough")
+    void follow_moreRowsWaitThanThereIsRoomFor_areLeftOut_andTheFollowingContinues() throws Exception {
+        format = NEW_YORK;
+        windows = Windows.byCount(2, 0);
+        append("00:50", "00:55");
+        StringBuilder rows = new StringBuilder();
+        for (int row = 0; row <= 1_000_000; row++) {
+            rows.append("2026-11-01 01:%02d:%02d.%03d,3,4,5\n".formatted(row / 60_000, row / 1_000 % 60, row % 1_000));
+        }
+        write(rows.toString());
+        append("03:00", "03:10");
+
+        follow();
+
+        assertOtherRowsCertified();
+        assertThat(log.lines("ERROR"))
+                .singleElement()
+                .asString()
+                .contains("more than 1000000 rows wait", "lines 4 to 1000004, 1000001 of them, are not certified");
     }
 
     @Test

@@ -53,6 +53,20 @@ class EndpointsTest extends SendingTest {
     }
 
     @Test
+    void firstGivesForeignAnswersAfterOneOfItsOwn_secondIsTried() throws Exception {
+        SendingRig rig = rig(SendingRig.singles(), 2);
+        rig.add(certificate(1));
+        rig.untilEmpty();
+        rig.backend.submit = c -> Said.of(407, "<html>");
+        rig.add(certificate(2));
+
+        rig.until(() -> rig.backend.received.size() > 10 || rig.outbox.pendingEntries() == 0);
+
+        assertThat(rig.backends.get(1).received).hasSize(1);
+        rig.assertNoDeadLetters();
+    }
+
+    @Test
     void outageOfAnHour_underTraffic_makesNoDeadLettersAndRecoversGradually() throws Exception {
         SendingRig rig = rig(SendingRig.batches(100));
         rig.backend.batch = lines -> Said.nothing();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.dedup;
+package dev.flk.backend.outcomes;
 
 import static dev.flk.backend.outcomes.DedupStoreContract.id;
 import static org.assertj.core.api.Assertions.assertThat;
