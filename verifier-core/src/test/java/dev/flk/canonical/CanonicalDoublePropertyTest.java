@@ -16,7 +16,7 @@ class CanonicalDoublePropertyTest {
     /** The distance between the exponents of powers; the thorough build takes each. */
     private static final int EACH = Integer.getInteger("flk.each", 3);
 
-    private int cases = 20_000;
+    private int cases = 8_000;
 
     /**
      * The number of cases with doubles of any magnitude, which have up to a thousand digits and are slow in the

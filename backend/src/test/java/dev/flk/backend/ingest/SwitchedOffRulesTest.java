@@ -51,7 +51,7 @@ final class SwitchedOffRulesTest {
                0 | an outcome not recorded is tried again    | notCalling backend.ingest.OutcomeWriter leaveWaiting add
               71 | evidence that is not on disk is not known | notCalling backend.ingest.Evidence answer remove
                0 | a store is down until it is complete      | returning backend.outcomes.GuardedStore isUsable 1
-               21 | an expired outcome is not put             | notCalling backend.ingest.OutcomeWriter put isExpired
+               67 | an expired outcome is not put             | notCalling backend.ingest.OutcomeWriter put isExpired
                0 | the mark is before what is unfinished     | returning backend.inbox.LowWater mark 1099511627776
             2655 | the backlog precedes what arrives later   | callingInstead backend.ingest.Completion leftWaiting leaveWaiting end
                2 | a start needs all that is undecided       | giving backend.inbox.Inbox read decided 9223372036854775807
