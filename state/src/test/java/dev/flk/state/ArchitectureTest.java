@@ -30,7 +30,13 @@ final class ArchitectureTest {
                 .resideInAPackage("dev.flk.state.embedded")
                 .should()
                 .onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.flk.state..", "dev.flk.wal..", "org.rocksdb..", "java..", "org.jspecify..")
+                .resideInAnyPackage(
+                        "dev.flk.state..",
+                        "dev.flk.view..",
+                        "dev.flk.wal..",
+                        "org.rocksdb..",
+                        "java..",
+                        "org.jspecify..")
                 .check(CLASSES);
         classes()
                 .that()

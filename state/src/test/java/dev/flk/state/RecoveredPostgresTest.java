@@ -79,10 +79,9 @@ class RecoveredPostgresTest {
 
             recovery.accept(database);
             restarted.restart();
-            connected.pass(Duration.ofMinutes(1));
-            restarted.pass(Duration.ofMinutes(1));
 
-            awaitReads(connected);
+            awaitLossNoticed(connected);
+            awaitLossNoticed(restarted);
             assertThat(woken.tryAcquire(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
             String now = historyId(connected);
             assertThat(now).isNotEqualTo(before).isEqualTo(historyId(restarted));
@@ -174,6 +173,15 @@ class RecoveredPostgresTest {
     }
 
     /** Waits until the backend, whose connections broke when the server stopped, has opened new ones. */
+    /** Waits until a backend has compared the database with what it remembers, however often the database refuses. */
+    private static void awaitLossNoticed(EngineHarness backend) {
+        await().atMost(PATIENCE).until(() -> {
+            backend.pass(Duration.ofMinutes(1));
+            return backend.engine.missing().isPresent();
+        });
+        awaitReads(backend);
+    }
+
     private static void awaitReads(EngineHarness backend) {
         await().atMost(PATIENCE)
                 .ignoreExceptionsMatching(

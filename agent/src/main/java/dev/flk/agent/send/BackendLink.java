@@ -43,6 +43,7 @@ final class BackendLink {
     private final LineLimit limit;
     /** Whether there is no other backend. */
     private final boolean isOnly;
+
     private long pausedUntilNanos;
     private int inFlight;
     private boolean measuring;

@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.testkit.ServerProcess;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -7,8 +7,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.postgres.PostgresStore;
-import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.testkit.PostgresServer;
 import dev.flk.testkit.ServerProcess;
