@@ -20,6 +20,7 @@ final class BenchIT {
 
     @Test
     void allSuites_withShortRounds_runToCompletion() throws Exception {
+        var unused = HostProgram.orSkip("etcd", "etcd-server", data);
         Process bench = new ProcessBuilder(
                         "./flk",
                         "bench",

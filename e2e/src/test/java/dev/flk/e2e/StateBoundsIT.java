@@ -111,7 +111,15 @@ class StateBoundsIT {
                     }
                 })));
             }
-            assertServed(client);
+            // while the large requests take all of the room, others are refused, too
+            Client.awaitUntil(() -> {
+                try {
+                    assertServed(client);
+                    return true;
+                } catch (TooManyTransactions e) {
+                    return false;
+                }
+            });
             for (Future<?> writer : writers) {
                 writer.get();
             }
