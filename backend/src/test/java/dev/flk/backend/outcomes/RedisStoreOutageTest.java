@@ -10,13 +10,16 @@ import ch.qos.logback.classic.Level;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.redis.RedisStore;
 import dev.flk.backend.stores.redis.RedisConfig;
+import dev.flk.http.testing.TestProxy;
 import dev.flk.program.config.Secret;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.testkit.FreePort;
 import dev.flk.testkit.RedisServer;
 import dev.flk.testkit.ServerProcess;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -24,6 +27,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -93,6 +97,37 @@ final class RedisStoreOutageTest extends OutageContract {
                 .failsWithin(Duration.ofSeconds(60))
                 .withThrowableThat()
                 .withMessageContaining("no_such_host:6380 ");
+    }
+
+    /** A proxy that reads the beginning of the first connection and closes it. */
+    private static final class FirstEndsEarly extends TestProxy {
+        private final AtomicInteger connections = new AtomicInteger();
+
+        FirstEndsEarly(int to) throws IOException {
+            super(to);
+            start();
+        }
+
+        @Override
+        protected void serve(Socket client) throws IOException {
+            if (connections.getAndIncrement() == 0) {
+                var unused = client.getInputStream().read(new byte[8_192]);
+                client.close();
+                return;
+            }
+            Socket server = connect();
+            begin(() -> client.getInputStream().transferTo(server.getOutputStream()));
+            server.getInputStream().transferTo(client.getOutputStream());
+        }
+    }
+
+    @Test
+    void connect_firstConnectionEndsBeforeItIsOpen_isOpenedAgain() throws IOException {
+        try (FirstEndsEarly proxy = new FirstEndsEarly(server().port())) {
+            now(store("redis://127.0.0.1:" + proxy.port(), PATIENT).connect());
+
+            assertThat(proxy.connections).hasValueGreaterThan(1);
+        }
     }
 
     /** Checks that a cluster is refused, although it accepts commands whose keys are all in one slot. */

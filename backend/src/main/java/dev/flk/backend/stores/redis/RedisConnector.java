@@ -46,6 +46,9 @@ import org.slf4j.LoggerFactory;
 public final class RedisConnector implements AutoCloseable {
     private static final Pattern HOST_AND_PORT = Pattern.compile("([^:\\[\\]]+):([0-9]{1,5})");
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
+    /** The message of Lettuce's exception if a connection ends before it is open. */
+    private static final String CLOSED_TOO_EARLY = "Connection closed prematurely";
+
     private static final RedisCodec<String, byte[]> CODEC = RedisCodec.of(StringCodec.ASCII, ByteArrayCodec.INSTANCE);
 
     /** The number of threads of each kind; Lettuce does not accept fewer than two. */
@@ -149,12 +152,28 @@ public final class RedisConnector implements AutoCloseable {
 
     /** Opens a connection like {@link #connect()}, for keys and values of other types. */
     public <K, V> CompletableFuture<StatefulRedisConnection<K, V>> connect(RedisCodec<K, V> codec) {
-        return opened(() -> client.connectAsync(codec, uri));
+        return again(() -> opened(() -> client.connectAsync(codec, uri)));
     }
 
     /** Opens a connection like {@link #connect()}, for channels. */
     public <K, V> CompletableFuture<StatefulRedisPubSubConnection<K, V>> connectPubSub(RedisCodec<K, V> codec) {
-        return opened(() -> client.connectPubSubAsync(codec, uri));
+        return again(() -> opened(() -> client.connectPubSubAsync(codec, uri)));
+    }
+
+    /**
+     * Connects a second time if the connection was closed while it was being opened. Lettuce closes the connection after
+     * a refused login, on another thread than the one that learns of the refusal; if the closing is noticed first,
+     * Lettuce does not report the refusal.
+     */
+    private static <T> CompletableFuture<T> again(Supplier<CompletableFuture<T>> connect) {
+        return connect.get().exceptionallyCompose(failure -> {
+            for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+                if (CLOSED_TOO_EARLY.equals(cause.getMessage())) {
+                    return connect.get();
+                }
+            }
+            return CompletableFuture.failedFuture(failure);
+        });
     }
 
     private static <T> CompletableFuture<T> opened(Supplier<ConnectionFuture<T>> open) {
