@@ -608,9 +608,7 @@ public final class RecordFollower implements AutoCloseable {
         static final Existing NONE = new Existing(0, null);
 
         boolean isChangedBy(RecordedOutcome one) {
-            return json == null
-                    || !RecordedOutcome.outcomeIn(json).equals(RecordedOutcome.outcomeIn(one.json()))
-                    || (RecordedOutcome.isOfOtherContent(json) && !RecordedOutcome.isOfOtherContent(one.json()));
+            return RecordedOutcome.isChanged(json, one.json());
         }
     }
 

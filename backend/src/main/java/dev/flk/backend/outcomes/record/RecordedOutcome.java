@@ -19,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One outcome in the record. Its key is {@code epoch/<19 digits>/<pcs_id>}, its agent id is the shard or a hash of the
@@ -187,6 +188,18 @@ record RecordedOutcome(StateKey key, String json) {
     static String outcomeIn(String json) {
         int claims = json.indexOf(CLAIMS);
         return json.substring(0, claims >= 0 ? claims : json.indexOf(OTHER_CONTENT));
+    }
+
+    /**
+     * Returns whether an outcome is a new version of its row. It is one if the row has no version yet, if the members of
+     * the answer differ, or if only the new version has the claims.
+     *
+     * @param before the current version; null if there is none
+     */
+    static boolean isChanged(@Nullable String before, String now) {
+        return before == null
+                || !outcomeIn(before).equals(outcomeIn(now))
+                || (isOfOtherContent(before) && !isOfOtherContent(now));
     }
 
     /**

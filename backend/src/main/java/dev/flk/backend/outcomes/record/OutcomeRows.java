@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The rows of the record. A row is what was decided for a certificate: a shard, an epoch and a {@code pcs_id}. A row has
+ * versions, of which the newest is current. Rows are derived from logs; what was derived from a log is written together
+ * with the position up to which this log was read.
+ *
+ * <p>One thread writes; any thread reads. Calls block.
+ */
+public interface OutcomeRows extends AutoCloseable {
+    /**
+     * The row that a version belongs to.
+     *
+     * @param shard the shard; a valid shard id, whatever its characters
+     * @param epoch at least 0
+     * @param pcsId 64 lower-case hex digits
+     */
+    record RowKey(String shard, long epoch, String pcsId) {}
+
+    /**
+     * A version of a row.
+     *
+     * @param json one JSON object, as {@link RecordedOutcome} describes
+     */
+    record Version(RowKey key, String json) {}
+
+    /**
+     * A version at its place in a log.
+     *
+     * @param sequence the sequence of the log record that has led to this version: the submission, or the overruled
+     *     record; 0 for a version that was imported or salvaged
+     */
+    record Placed(long sequence, Version version) {}
+
+    /**
+     * The place in a log up to which the rows are complete.
+     *
+     * @param digest identifies the log record at this place, so that a log that went back is noticed
+     */
+    record Position(String logId, long sequence, String digest) {}
+
+    /**
+     * A group of changes, which is applied completely or not at all.
+     *
+     * @param position the position after this group; null for a group that comes from no log
+     * @param placed the versions in their order. A version takes effect unless it {@linkplain
+     *     RecordedOutcome#isChanged equals} the current version of its row
+     * @param notes named texts to store with the group, see {@link #notes}
+     */
+    record Group(@Nullable Position position, List<Placed> placed, Map<String, String> notes) {}
+
+    /** Returns the position for a log; empty if nothing was derived from this log. */
+    Optional<Position> position(String logId);
+
+    /** Applies a group. Once this method returns, readers see it; it is durable after {@link #sync}. */
+    void apply(Group group);
+
+    /**
+     * Says that the log with this id went back, or was replaced: its next records may have sequences that were already
+     * applied. Forgets the position for this log. Cursors of {@link #changes} that were returned before are refused from
+     * now on.
+     */
+    void wentBack(String logId);
+
+    /** Makes everything that was applied durable. */
+    void sync();
+
+    /** Returns the notes whose names begin with a prefix, in the order of names. */
+    Map<String, String> notes(String prefix);
+
+    /**
+     * Removes some of the rows whose current version was received before {@code before}, with all their versions.
+     *
+     * @return whether there may be more to remove
+     */
+    boolean sweep(Instant before);
+
+    /**
+     * A part of the rows that a query selects.
+     *
+     * @param cursor the place after which the next part begins; null if nothing follows
+     */
+    record Rows(List<Version> rows, @Nullable String cursor) {}
+
+    /** Returns whether the rows are those of all backends, which share them. */
+    boolean areShared();
+
+    /**
+     * Returns at most {@code limit} shards that have rows, in the order of their UTF-8 bytes.
+     *
+     * @param prefix the beginning of all returned shards
+     * @param after a shard; the returned shards come after it. Null for the first ones
+     */
+    List<String> shards(String prefix, @Nullable String after, int limit);
+
+    /**
+     * Returns the current versions that a query selects, in its order. A part may have fewer rows than the limit
+     * although more follow.
+     *
+     * @throws RecordUnavailableException if the rows can't be read
+     * @throws IllegalArgumentException if the cursor is not one of this query; the message is a sentence for the client
+     */
+    Rows find(Wanted wanted);
+
+    /** Returns at most {@code limit} current versions whose ids begin with these hex digits, in the order of ids. */
+    List<Version> withId(String prefix, int limit);
+
+    /** Returns all versions of a row, the newest first, at most {@code limit}. */
+    List<Version> versions(RowKey key, int limit);
+
+    /**
+     * A version as an event.
+     *
+     * @param cursor the cursor after this event, which {@link #changes} accepts
+     */
+    record Change(String cursor, Version version) {}
+
+    /**
+     * Returns the next versions after a cursor, in the order in which they were applied, at most {@code limit}. Versions
+     * that are not durable yet are left out.
+     *
+     * @param cursor empty for the oldest version that exists
+     * @throws ChangesLostException if a version after the cursor was removed, or the log of the cursor went back or was
+     *     replaced
+     * @throws IllegalArgumentException if the cursor is not one of these rows; the message is a sentence for the client
+     */
+    List<Change> changes(String cursor, int limit);
+
+    /** Returns the cursor after the newest durable version. */
+    String newest();
+
+    /** The cursor of a follower is no longer valid; the message says why, and what to do. */
+    final class ChangesLostException extends Exception {
+        private static final long serialVersionUID = 1;
+
+        public ChangesLostException(String message) {
+            super(message);
+        }
+    }
+
+    /** The rows can't be read or written at the moment; the message names the problem. */
+    final class RecordUnavailableException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        public RecordUnavailableException(String message, @Nullable Throwable cause) {
+            super(message, cause);
+        }
+    }
+
+    @Override
+    void close();
+}
