@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
 import dev.flk.testkit.PostgresServer;
 import dev.flk.testkit.RedisServer;
 import java.io.IOException;
@@ -20,7 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Tests that this version starts on the data of the version of 2026-11-20 ({@code src/test/resources/older}), which was
- * killed with {@code kill -9}. There is one data directory for each of the four stores, and one outbox. The data comes
+ * killed with {@code kill -9}. There is one data directory for each of the four stores, one with the record in the state (of 2026-11-28), and one
+ * outbox. The data comes
  * from two runs with two policies, and contains conflicts and rejections. Every earlier answer must be returned again,
  * identical to the byte.
  */
@@ -77,6 +79,43 @@ final class OlderDataIT {
     @Test
     void memory_olderData_isRead() throws Exception {
         assertAnswersStand("memory", Map.of("DEDUP_BACKEND", "memory"));
+    }
+
+    /** The record was in the state; its outcomes have the same content and the same order afterwards. */
+    @Test
+    void record_olderDataInTheState_isMovedAndContinues() throws Exception {
+        for (String each : List.of("wal", "state", "state/log")) {
+            copy(
+                    older().resolve("record").resolve(each),
+                    directory.resolve("data").resolve(each));
+        }
+        Map<String, String> environment = new HashMap<>(FOR_YEARS);
+        environment.putAll(Map.of("RECORD_HISTORY", "36500d", "STATE_PORT", "0"));
+        List<JsonNode> before = outcomes(Files.readString(older().resolve("record/outcomes.txt")));
+        assertThat(before).hasSize(40);
+        for (int start = 0; start < 2; start++) {
+            try (ServedBackend backend = BackendInJvm.start(directory, environment)) {
+                Client client = new Client(backend.url());
+                client.awaitReady();
+                Client.awaitUntil(() -> client.get("/v1/outcomes")
+                        .headers()
+                        .firstValue("X-Flk-Incomplete-Before")
+                        .isEmpty());
+                assertThat(client.submit(Pcs.number(1_000 + start)).status()).isEqualTo(200);
+                int all = 40 + start + 1;
+                Client.awaitUntil(() ->
+                        outcomes(client.get("/v1/outcomes?limit=1000").body()).size() == all);
+                assertThat(outcomes(client.get("/v1/outcomes?limit=1000").body())
+                                .subList(0, 40))
+                        .isEqualTo(before);
+                assertThat(client.get("/v1/outcomes/changes?limit=1000").body().lines())
+                        .hasSize(all);
+            }
+        }
+    }
+
+    private static List<JsonNode> outcomes(String lines) {
+        return lines.lines().map(StrictJson::read).toList();
     }
 
     @Test

@@ -190,7 +190,7 @@ final class PageIT {
                     "/certificate?id=" + id,
                     "/review",
                     "/state",
-                    "/state?namespace=flk.record&agent=pump-1",
+                    "/state?namespace=flk.review",
                     "/state?events=on",
                     "/state?namespace=flk.sessions&agent=agent-1&key=agent-1")) {
                 look(backend, "data", view, picture);
@@ -355,7 +355,7 @@ final class PageIT {
                 "/review",
                 "/search?q=" + query,
                 "/search?q=" + query + "x",
-                "/state?namespace=flk.record&agent=" + query,
+                "/state?namespace=flk.review&agent=" + query,
                 "/state?events=on",
                 "/state?namespace=" + query,
                 "/state?namespace=flk.sessions&agent=" + agent + "&key=" + agent)) {
@@ -409,7 +409,7 @@ final class PageIT {
     @Test
     void viewsWithoutRecord_sayWhy() throws Exception {
         Map<String, String> settings = Map.of("RECORD", "off", "STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json");
-        requireViews(settings, "RECORD or STATE_PORT is off", "shards", "review");
+        requireViews(settings, "RECORD is off", "shards", "review");
     }
 
     private void requireViews(Map<String, String> settings, String text, String... views) throws Exception {

@@ -4,9 +4,6 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.flk.client.Replay;
-import dev.flk.client.StateClient;
-import dev.flk.client.StateEvent;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import dev.flk.testkit.RedisServer;
@@ -19,7 +16,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -90,7 +86,7 @@ class RecordIT {
                 client.awaitReady();
                 client.awaitNothingPending();
                 Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
-                Map<String, List<String>> recorded = recorded(backend);
+                Map<String, List<String>> recorded = recorded(client);
                 Map<String, List<String>> replayed = replayed();
                 assertThat(recorded.keySet()).isEqualTo(replayed.keySet());
                 recorded.entrySet().removeAll(replayed.entrySet());
@@ -165,18 +161,21 @@ class RecordIT {
     }
 
     /** Returns the recorded values of each id in the format of an answer, in the order of the record. */
-    private static Map<String, List<String>> recorded(ServedBackend backend) {
+    private static Map<String, List<String>> recorded(Client client) throws Exception {
         Map<String, List<String>> recorded = new HashMap<>();
-        try (StateClient client = backend.connectToState();
-                Stream<StateEvent> events = client.replay(Replay.of("flk.record", ""))) {
-            events.flatMap(event -> event.changes().stream()).forEach(change -> {
-                String id = change.key().substring(change.key().lastIndexOf('/') + 1);
-                String json = change.json();
+        String cursor = "";
+        boolean hasMore = true;
+        while (hasMore) {
+            Client.Answer part = client.get("/v1/outcomes/changes?limit=1000" + cursor);
+            part.body().lines().forEach(line -> {
+                String id = StrictJson.read(line).get("pcs_id").textValue();
                 add(
                         recorded,
                         id,
-                        json.substring(json.indexOf("\"D_hat\"")).replaceFirst(",\"(budget|other_content)\".*", ""));
+                        line.substring(line.indexOf("\"D_hat\"")).replaceFirst(",\"(budget|other_content)\".*", ""));
             });
+            cursor = "&cursor=" + part.header("X-Flk-Cursor");
+            hasMore = part.headers().firstValue("X-Flk-More").isPresent();
         }
         return recorded;
     }

@@ -212,8 +212,8 @@ class StateIT {
                 assertThat(ofSecond.get("/readyz").status()).isEqualTo(200);
                 postgres.restart();
 
-                Client.awaitUntil(
-                        () -> two.replay(Replay.of("flk.record", "")).toList().size() == 2);
+                Client.awaitUntil(() ->
+                        ofSecond.get("/v1/outcomes/changes").body().lines().count() == 2);
                 assertThat(ofFirst.get("/v1/shards/shard-1/outcomes").body().lines())
                         .hasSize(2);
             }

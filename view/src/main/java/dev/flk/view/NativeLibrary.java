@@ -5,7 +5,6 @@ import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.stream.Stream;
 import org.rocksdb.NativeLibraryLoader;
 
 /**
@@ -23,24 +22,12 @@ public final class NativeLibrary {
      * process left there.
      */
     public static void load(Path directory) throws IOException {
-        remove(directory);
+        RocksDirectory.delete(directory);
         Files.createDirectories(directory, OwnerOnly.directory(directory));
         try {
             NativeLibraryLoader.getInstance().loadLibrary(directory.toString());
         } finally {
-            remove(directory);
+            RocksDirectory.delete(directory);
         }
-    }
-
-    private static void remove(Path directory) throws IOException {
-        if (!Files.isDirectory(directory)) {
-            return;
-        }
-        try (Stream<Path> files = Files.list(directory)) {
-            for (Path file : files.toList()) {
-                Files.delete(file);
-            }
-        }
-        Files.delete(directory);
     }
 }

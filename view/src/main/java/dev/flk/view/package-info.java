@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What is derived from a log, and can be lost and built again. So far it has only what every RocksDB database needs:
- * {@link dev.flk.view.NativeLibrary}. Depends on {@code wal} only.
+ * What is derived from a log. {@link dev.flk.view.RocksView} is a RocksDB that can be lost and built again; {@link
+ * dev.flk.view.OpenDatabase} is one open RocksDB, also of the state; {@link dev.flk.view.RocksCopy} is a backup. Depends
+ * on {@code wal} only.
  */
 @NullMarked
 package dev.flk.view;

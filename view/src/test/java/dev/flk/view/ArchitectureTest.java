@@ -15,7 +15,8 @@ class ArchitectureTest {
         classes()
                 .should()
                 .onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.flk.view..", "dev.flk.wal..", "org.rocksdb..", "java..", "org.jspecify..")
+                .resideInAnyPackage(
+                        "dev.flk.view..", "dev.flk.wal..", "org.rocksdb..", "java..", "org.jspecify..", "org.slf4j..")
                 .check(new ClassFileImporter(List.of(new ImportOption.DoNotIncludeTests()))
                         .importPackages("dev.flk.view"));
     }

@@ -9,6 +9,7 @@ import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.StoreConfig;
+import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.serve.HttpConfig;
 import dev.flk.backend.serve.HttpConfig.Login;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
@@ -49,6 +50,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param ops the separate port for operators; empty if the port in {@code http} also serves operators
  * @param tls the files for TLS; empty for plain HTTP
+ * @param record the settings of the record of outcomes
  * @param state the settings of the state; empty if the state is off
  * @param sessions the settings of sessions; empty if sessions are off
  * @param maxClockSkew the largest time by which {@code sent_at} may be in the future
@@ -66,6 +68,7 @@ public record BackendConfig(
         Limits.Sizes limit,
         InboxConfig inbox,
         StoreConfig store,
+        RecordConfig record,
         Optional<StateConfig> state,
         Optional<SessionConfig> sessions,
         SigningConfig signing,
@@ -98,6 +101,7 @@ public record BackendConfig(
                     StoreConfig.KEYS,
                     PostgresConfig.KEYS,
                     StateConfig.KEYS,
+                    RecordConfig.KEYS,
                     SessionConfig.KEYS,
                     List.of(IngestMetrics.SHARD_METRICS, LogConfig.LEVEL, LogConfig.FORMAT))
             .<Key<?>>flatMap(List::stream)
@@ -125,21 +129,28 @@ public record BackendConfig(
         Limits.Sizes limit = Limits.Sizes.read(settings, http.maxConnections());
         Optional<SigningConfig> signing = SigningConfig.read(settings);
         InboxConfig inbox = InboxConfig.read(settings);
-        StoreConfig store = StoreConfig.read(settings, inbox.walDir());
+        StoreConfig store = StoreConfig.read(settings);
+        RecordConfig record =
+                RecordConfig.read(settings, store, StateConfig.isOn(settings), StateConfig.isInPostgres(settings));
         Optional<StateConfig> state = StateConfig.read(
                 settings,
                 http.bindAddress(),
-                store instanceof StoreConfig.Embedded embedded
-                        ? List.of(inbox.walDir(), embedded.dir())
+                store instanceof StoreConfig.Embedded || record.isEmbedded()
+                        ? List.of(inbox.walDir(), settings.get(StoreConfig.DEDUP_DIR))
                         : List.of(inbox.walDir()),
                 inbox.walMinFreeBytes());
         Optional<SessionConfig> sessions =
                 SessionConfig.read(settings, state.isPresent(), StateConfig.STATE_TOKENS_FILE);
-        StoreConfig.reportUnused(
-                settings, store, sessions.flatMap(SessionConfig::redis).isPresent());
+        StoreConfig.checkUse(
+                settings,
+                store,
+                sessions.flatMap(SessionConfig::redis).isPresent(),
+                record.isEmbedded(),
+                inbox.walDir());
         if (!(store instanceof StoreConfig.Postgres)
-                && state.flatMap(StateConfig::postgres).isEmpty()) {
-            settings.unused("neither DEDUP_BACKEND nor STATE_ENGINE is postgres", PostgresConfig.KEYS);
+                && state.flatMap(StateConfig::postgres).isEmpty()
+                && record.postgres().isEmpty()) {
+            settings.unused("none of DEDUP_BACKEND, STATE_ENGINE and RECORD_STORE is postgres", PostgresConfig.KEYS);
         }
         Policy policy = DecisionRules.policy(settings);
         Duration maxClockSkew = settings.get(IngestPipeline.MAX_CLOCK_SKEW);
@@ -159,6 +170,7 @@ public record BackendConfig(
                 limit,
                 inbox,
                 store,
+                record,
                 state,
                 sessions,
                 signing.get(),
@@ -200,6 +212,7 @@ public record BackendConfig(
         derived.put("ADDRESS_FAILURE_BURST", Long.toString(config.limit.failureBurst()));
         derived.put("MAX_CONNECTIONS_PER_ADDRESS", Integer.toString(config.limit.connectionsPerAddress()));
         derived.put("AUDIT_DIR", config.auditDir.toString());
+        derived.put("RECORD_STORE", config.record.storeName());
         config.state.ifPresent(state ->
                 derived.put("STATE_MIN_FREE_BYTES", Long.toString(state.engine().minFreeBytes())));
         config.ops.ifPresent(ops -> derived.put("OPS_BIND_ADDR", ops.bindAddress()));
@@ -221,7 +234,8 @@ public record BackendConfig(
         Set<Pool> pools = EnumSet.noneOf(Pool.class);
         dedup.ifPresent(used -> pools.add(Pool.DEDUP));
         ofState.ifPresent(used -> pools.add(Pool.STATE));
-        return dedup.or(() -> ofState).map(server -> new InPostgres(server, pools));
+        record.postgres().ifPresent(used -> pools.add(Pool.RECORD));
+        return dedup.or(() -> ofState).or(record::postgres).map(server -> new InPostgres(server, pools));
     }
 
     /**
@@ -297,6 +311,7 @@ public record BackendConfig(
                 limit.withRatesOf(next.limit),
                 inbox,
                 store,
+                record,
                 state,
                 sessions,
                 signing,

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.inbox;
 
+import dev.flk.view.LogFollower;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.segment.LogReader.LogWalk;
+import java.io.IOException;
 
 /** The view of the inbox log for readers that follow it and process decided records. Safe for any thread. */
-public final class DecidedLog {
+public final class DecidedLog implements LogFollower.Source {
     private final Inbox inbox;
     private final LogInspector inspector;
 
@@ -39,17 +41,20 @@ public final class DecidedLog {
     }
 
     /**
-     * Returns the id of the newest segment. When it changes, a reader must not continue its walk but begin a new one
-     * (see {@code Log#newestSegment}).
+     * Returns whether the free disk space is less than twice the space that must stay free.
+     *
+     * @throws IOException if the free space can't be read
      */
+    public boolean isDiskNearlyLow() throws IOException {
+        return inbox.isDiskNearlyLow();
+    }
+
+    @Override
     public String newestSegment() {
         return inbox.log().newestSegment();
     }
 
-    /**
-     * Returns a walk over the records from sequence {@code from}, or from the oldest existing record if that is later.
-     * The caller closes the walk.
-     */
+    @Override
     public LogWalk walk(long from) {
         return inspector.walk(from);
     }

@@ -57,13 +57,13 @@ final class DiskFloor {
         return below;
     }
 
-    /** Returns whether less than twice the floor is left; true if the free space can't be read. */
-    boolean isNearlyBelow() {
-        try {
-            return files.usableBytes(directory) < 2 * minFreeBytes;
-        } catch (IOException e) {
-            return true;
-        }
+    /**
+     * Returns whether less than twice the floor is left.
+     *
+     * @throws IOException if the free space can't be read
+     */
+    boolean isNearlyBelow() throws IOException {
+        return files.usableBytes(directory) < 2 * minFreeBytes;
     }
 
     private void ask() {

@@ -364,7 +364,7 @@ public final class Inbox implements AutoCloseable {
     }
 
     /** Returns whether the free disk space is less than twice the space that must stay free. */
-    boolean isDiskNearlyLow() {
+    boolean isDiskNearlyLow() throws IOException {
         return floor.isNearlyBelow();
     }
 

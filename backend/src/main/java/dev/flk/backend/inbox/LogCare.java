@@ -32,9 +32,12 @@ public final class LogCare implements AutoCloseable {
     private final LongSupplier recordedUpTo;
     private final Retention retention;
     private final SteadyClock clock;
-    private volatile LongSupplier needlessUpTo = () -> Long.MAX_VALUE;
+    private volatile Reader reader = new Reader(() -> Long.MAX_VALUE, () -> {});
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
+
+    /** Another reader of the log. */
+    private record Reader(LongSupplier upTo, Runnable makeDurable) {}
 
     /**
      * Creates the maintenance; it takes steps on its own only after {@link #start}.
@@ -62,10 +65,10 @@ public final class LogCare implements AutoCloseable {
      * needs are kept.
      *
      * @param upTo a supplier of the sequence up to which the reader needs no record any more
+     * @param makeDurable makes durable what the reader has derived up to there
      */
-    public void waitFor(LongSupplier upTo) {
-        LongSupplier others = needlessUpTo;
-        needlessUpTo = () -> Math.min(others.getAsLong(), upTo.getAsLong());
+    public void waitFor(LongSupplier upTo, Runnable makeDurable) {
+        reader = new Reader(upTo, makeDurable);
     }
 
     /** Starts the timer. */
@@ -104,11 +107,15 @@ public final class LogCare implements AutoCloseable {
             return Retention.Done.NOTHING;
         }
         long recorded = recordedUpTo.getAsLong();
-        long finished = inbox.isDiskNearlyLow() ? recorded : Math.min(recorded, needlessUpTo.getAsLong());
+        boolean isShort = inbox.isDiskNearlyLow();
+        long finished = isShort ? recorded : Math.min(recorded, reader.upTo().getAsLong());
         OptionalLong removed = retention.wouldRemoveUpTo(finished);
         if (removed.isPresent()) {
             inbox.keepRemoved(removed.getAsLong());
             makeDurable.run();
+            if (!isShort) {
+                reader.makeDurable().run();
+            }
         }
         Retention.Done done = retention.step(finished);
         if (done == Retention.Done.REMOVED) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.DecisionRules.Decision;
 import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox.Loggable;
 import dev.flk.backend.inbox.LowWater;
 import dev.flk.backend.ingest.Ingest.Submission.Candidate;
+import dev.flk.certificate.Certificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.segment.Entry;
 import java.time.InstantSource;
@@ -125,6 +127,11 @@ final class InFlightIds {
     static final class InFlight implements Loggable {
         private final Decision decision;
         private final String keyId;
+        private final long arrivalMillis;
+        private final int bytes;
+
+        /** The certificate; null once the id waits for the store, because many ids may wait for long. */
+        private @Nullable Certificate certificate;
 
         /**
          * The submission that put the id in flight; null after {@link #takeEntry}, which passes its body to the log.
@@ -140,6 +147,9 @@ final class InFlightIds {
         InFlight(Candidate opener) {
             this.decision = opener.decision();
             this.keyId = opener.keyId();
+            this.arrivalMillis = opener.arrivalMillis();
+            this.bytes = opener.body().length;
+            this.certificate = opener.certificate();
             this.opener = opener;
             this.waiting = new ArrayList<>(List.of(opener));
         }
@@ -178,6 +188,19 @@ final class InFlightIds {
             group = inGroup;
         }
 
+        /** Returns the decided submission; empty if the id has waited for the store. */
+        Optional<DecidedSubmission> decided() {
+            return Optional.ofNullable(certificate)
+                    .map(kept -> new DecidedSubmission(
+                            sequence,
+                            arrivalMillis,
+                            keyId,
+                            bytes,
+                            kept,
+                            decision.verdict().kind(),
+                            outcome()));
+        }
+
         long sequence() {
             return sequence;
         }
@@ -209,6 +232,7 @@ final class InFlightIds {
         List<Candidate> dismiss() {
             List<Candidate> dismissed = waiting == null ? List.of() : waiting;
             waiting = null;
+            certificate = null;
             return dismissed;
         }
     }

@@ -7,6 +7,7 @@ import dev.flk.backend.decide.DecisionRules.Decision;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
+import dev.flk.certificate.Certificate;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.files.DiskFullException;
@@ -200,6 +201,7 @@ public interface Ingest {
          * not necessarily accepted: the decision may also be to reject the certificate.
          *
          * @param keyId the id of the key that signed the certificate, as written to the log
+         * @param certificate the certificate in the body
          */
         record Candidate(
                 byte[] body,
@@ -207,6 +209,7 @@ public interface Ingest {
                 Consumer<Outcome> answer,
                 String keyId,
                 long arrivalMillis,
+                Certificate certificate,
                 Decision decision) {
 
             PcsId id() {

@@ -5,6 +5,7 @@ import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.limit.Limits.Throttled;
 import dev.flk.backend.access.limit.Submitter;
+import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
@@ -186,6 +187,11 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return this;
     }
 
+    /** Hands over each group of submissions whose outcomes were recorded from now on, on the recorder's thread. */
+    public void whenRecorded(Consumer<List<DecidedSubmission>> listener) {
+        writer.whenRecorded(listener);
+    }
+
     /** Starts the threads. */
     public IngestPipeline start() {
         metrics.dedupUp.watch(() -> storeProblem().isEmpty() ? 1 : 0);
@@ -255,7 +261,13 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         long arrivalMillis = clock.millis();
         Certificate certificate = checked(parsed, sender, arrivalMillis);
         return new Candidate(
-                body, sender, submission.answer(), keyId, arrivalMillis, rules.decide(certificate, arrivalMillis));
+                body,
+                sender,
+                submission.answer(),
+                keyId,
+                arrivalMillis,
+                certificate,
+                rules.decide(certificate, arrivalMillis));
     }
 
     private ParsedCertificate parsed(byte[] body, Submitter sender) throws Objection {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.RecordKind.Overruled;
 import dev.flk.backend.decide.StoredOutcome;
@@ -24,6 +25,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,6 +51,7 @@ final class OutcomeWriter {
     private final ScheduledExecutorService ticks =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
     private final AtomicBoolean tickIsDue = new AtomicBoolean();
+    private volatile Consumer<List<DecidedSubmission>> whenRecorded = decided -> {};
     private boolean draining;
     private boolean ending;
 
@@ -70,6 +73,11 @@ final class OutcomeWriter {
         this.log = log;
         this.clock = clock;
         this.expiry = clock.expiry();
+    }
+
+    /** Hands over each group of submissions whose outcomes were recorded. */
+    void whenRecorded(Consumer<List<DecidedSubmission>> listener) {
+        whenRecorded = listener;
     }
 
     /**
@@ -263,6 +271,13 @@ final class OutcomeWriter {
             group.forEach(inFlight -> guarded(() -> leaveWaiting(inFlight, down)));
             return;
         }
+        List<DecidedSubmission> recorded = new ArrayList<>(group.size());
+        for (int i = 0; i < group.size(); i++) {
+            InFlight inFlight = group.get(i);
+            if (existing.get(i).equals(inFlight.outcome())) {
+                inFlight.decided().ifPresent(recorded::add);
+            }
+        }
         for (int i = 0; i < group.size(); i++) {
             InFlight inFlight = group.get(i);
             StoredOutcome winner = existing.get(i);
@@ -274,6 +289,7 @@ final class OutcomeWriter {
                 }
             });
         }
+        guarded(() -> whenRecorded.accept(recorded));
     }
 
     /** Runs a step that settles an id. If the step throws before the id is settled, moves the id to the backlog. */

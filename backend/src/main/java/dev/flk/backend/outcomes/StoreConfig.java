@@ -20,7 +20,8 @@ import java.util.Optional;
 public sealed interface StoreConfig {
     Key<Kind> DEDUP_BACKEND = Key.of("DEDUP_BACKEND", oneOf(Kind.class), "`embedded`, `memory`, `redis` or `postgres`.")
             .or("embedded");
-    Key<Path> DEDUP_DIR = Key.of("DEDUP_DIR", Quantities::path, "Directory of the embedded store.")
+    Key<Path> DEDUP_DIR = Key.of(
+                    "DEDUP_DIR", Quantities::path, "Directory of the embedded store and the embedded record.")
             .or("data/dedup");
     Key<Long> MEMORY_MAX_ENTRIES = Key.of(
                     "MEMORY_MAX_ENTRIES",
@@ -87,29 +88,21 @@ public sealed interface StoreConfig {
 
     /**
      * Reads the settings of the stores, also of those that are not used, so that a mistake in them is reported. If the
-     * store is not Redis, {@code REDIS_URI} and {@code REDIS_ADDR} are read by {@link #reportUnused} instead.
-     *
-     * @param walDir the directory of the log, in which the embedded store must not be
+     * store is not Redis, {@code REDIS_URI} and {@code REDIS_ADDR} are read by {@link #checkUse} instead.
      */
-    static StoreConfig read(Settings settings, Path walDir) {
+    static StoreConfig read(Settings settings) {
         Path dir = settings.get(DEDUP_DIR);
         long maxEntries = settings.get(MEMORY_MAX_ENTRIES);
         Duration timeout = settings.get(RedisConfig.DEDUP_TIMEOUT);
         Kind kind = settings.get(DEDUP_BACKEND);
         String because = "DEDUP_BACKEND is " + kind.name().toLowerCase(Locale.ROOT);
-        settings.unused(because, kind == Kind.EMBEDDED ? List.of() : List.of(DEDUP_DIR));
         settings.unused(because, kind == Kind.MEMORY ? List.of() : List.of(MEMORY_MAX_ENTRIES));
         PostgresConfig postgres = PostgresConfig.read(
                 settings,
                 new TimeLimit("DEDUP_TIMEOUT", timeout),
                 kind == Kind.POSTGRES ? Optional.of("DEDUP_BACKEND") : Optional.empty());
         return switch (kind) {
-            case EMBEDDED -> {
-                settings.require(
-                        !absolute(dir).startsWith(absolute(walDir)),
-                        "DEDUP_DIR: is WAL_DIR or inside it; choose another directory");
-                yield new Embedded(dir);
-            }
+            case EMBEDDED -> new Embedded(dir);
             case MEMORY -> new Memory(maxEntries);
             case REDIS -> new Redis(RedisConfig.read(settings, "DEDUP_BACKEND=redis"));
             case POSTGRES -> new Postgres(postgres);
@@ -117,10 +110,19 @@ public sealed interface StoreConfig {
     }
 
     /**
-     * Reads the settings of the Redis server, and reports them as unused if no part of the backend uses the server. If
-     * the store is not Postgres either, also reports {@code DEDUP_TIMEOUT} as unused.
+     * Reports the settings that no part of the backend uses: of the Redis server, which sessions may use as well, and
+     * of the directory, which the record may use as well.
+     *
+     * @param walDir the directory of the log, in which a directory that is used must not be
      */
-    static void reportUnused(Settings settings, StoreConfig store, boolean hasSessionsInRedis) {
+    static void checkUse(
+            Settings settings, StoreConfig store, boolean hasSessionsInRedis, boolean hasEmbeddedRecord, Path walDir) {
+        boolean usesDirectory = store instanceof Embedded || hasEmbeddedRecord;
+        settings.unused(
+                "neither the dedup store nor the record is embedded", usesDirectory ? List.of() : List.of(DEDUP_DIR));
+        settings.require(
+                !usesDirectory || !absolute(settings.get(DEDUP_DIR)).startsWith(absolute(walDir)),
+                "DEDUP_DIR: is WAL_DIR or inside it; choose another directory");
         settings.find(RedisConfig.REDIS_URI);
         settings.find(RedisConfig.REDIS_ADDR);
         boolean usesRedis = store instanceof Redis || hasSessionsInRedis;

@@ -7,6 +7,8 @@ import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.outcomes.StoreConfig;
+import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.sessions.Sessions;
@@ -27,6 +29,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionStage;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -91,11 +94,10 @@ public final class Backend implements AutoCloseable {
         Inbox inbox = CertificateParts.openLog(config, rules, steady, store, forced, parts);
         Common common = new Common(config, metrics, parts, reloads, clock, steady, openAudit(config, version, metrics));
         CertificateParts certificates = CertificateParts.open(common, inbox, rules, store, forced, limits);
-        Optional<StateParts> stateParts = config.state().isEmpty()
+        this.state = config.state().isEmpty()
                 ? Optional.empty()
-                : Optional.of(StateParts.open(common, config.state().get(), certificates, servers.tls()));
-        Optional<StateParts.OpenRecord> record = stateParts.flatMap(StateParts::record);
-        this.state = stateParts.map(StateParts::state);
+                : Optional.of(StateParts.open(common, config.state().get(), servers.tls()));
+        Optional<RecordParts> record = RecordParts.open(common, store, certificates, state);
         Optional<Sessions> sessions = config.sessions()
                 .map(settings -> SessionParts.open(common, settings, state, certificates.signatures()));
         config.inPostgres()
@@ -104,11 +106,31 @@ public final class Backend implements AutoCloseable {
                         metrics.postgres)));
         this.ingest = certificates.ingest();
         servers.use(new Features(
-                record.map(StateParts.OpenRecord::outcomes),
-                record.map(StateParts.OpenRecord::reviews),
-                record.map(StateParts.OpenRecord::bodies),
+                record.map(RecordParts::outcomes),
+                record.flatMap(RecordParts::reviews),
+                record.map(RecordParts::bodies),
+                backup(common, store, certificates, record),
                 state.map(ServedState::engine),
                 sessions));
+    }
+
+    /** Returns the backup of the outcomes in DEDUP_DIR; empty if neither the ids nor the record are there. */
+    private static Optional<OutcomesBackup> backup(
+            Common common, ConfiguredStore store, CertificateParts certificates, Optional<RecordParts> record) {
+        LongSupplier ids = common.config().store() instanceof StoreConfig.Embedded
+                ? certificates.ingest()::recordedUpTo
+                : () -> Long.MAX_VALUE;
+        Optional<RecordParts> rows = common.config().record().isEmbedded() ? record : Optional.empty();
+        return store.view()
+                .map(view -> new OutcomesBackup(
+                        view,
+                        certificates.inbox().logId(),
+                        () -> rows.stream()
+                                .mapToLong(each -> each.position().getAsLong())
+                                .reduce(ids.getAsLong(), Math::min),
+                        () -> rows.flatMap(each -> each.outcomes().incompleteBefore()),
+                        common.clock(),
+                        common.audit()));
     }
 
     private static SteadyClock steady(BackendConfig config, InstantSource clock) {

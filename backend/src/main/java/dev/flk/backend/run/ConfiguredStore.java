@@ -12,6 +12,8 @@ import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.outcomes.postgres.PostgresStore;
 import dev.flk.backend.outcomes.redis.RedisStore;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.view.RocksView;
+import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.Optional;
@@ -26,6 +28,7 @@ final class ConfiguredStore {
     private final BackendConfig config;
     private final BackendMetrics metrics;
     private final OpenedParts parts;
+    private @Nullable RocksView view;
     private @Nullable EmbeddedStore embedded;
 
     ConfiguredStore(BackendConfig config, BackendMetrics metrics, OpenedParts parts) {
@@ -57,13 +60,27 @@ final class ConfiguredStore {
 
     private EmbeddedStore embedded(StoreConfig.Embedded configured) {
         if (embedded == null) {
-            embedded = parts.opened(EmbeddedStore.open(
-                    configured.dir(),
-                    config.inbox().walMinFreeBytes(),
-                    System::nanoTime,
-                    metrics.store.setAside::increment));
+            embedded = parts.opened(new EmbeddedStore(view(configured.dir())));
         }
         return embedded;
+    }
+
+    /** Returns the view in a directory, which the embedded store and the embedded record share. */
+    RocksView view(Path directory) {
+        if (view == null) {
+            long keepFree = config.inbox().walMinFreeBytes();
+            Runnable whenSetAside = metrics.store.setAside::increment;
+            view = parts.opened(
+                    config.store() instanceof StoreConfig.Embedded
+                            ? EmbeddedStore.openView(directory, keepFree, System::nanoTime, whenSetAside)
+                            : EmbeddedStore.unopenedView(directory, keepFree, System::nanoTime, whenSetAside));
+        }
+        return view;
+    }
+
+    /** Returns the view that the embedded store and the embedded record use; empty if there is neither. */
+    Optional<RocksView> view() {
+        return Optional.ofNullable(view);
     }
 
     GuardedStore open(String logId, InstantSource expiry) {

@@ -59,6 +59,10 @@ public final class BackendServer implements AutoCloseable {
     private final Listener door;
     private final Scrapes scrapes;
     private final RecordHandler record;
+    /** The handler of changes, on the server that serves the record; null on the other server. */
+    private @Nullable ChangesHandler changes;
+
+    private final BackupHandler backup;
     private final @Nullable SessionHandler sessions;
     private final @Nullable DebugHandler debug;
     private final @Nullable PageHandler page;
@@ -103,6 +107,7 @@ public final class BackendServer implements AutoCloseable {
                 new OperatorGuard(config.bindAddress(), config.operators(), parts.operatorRefusals(), operatorBytes);
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(() -> parts.features().get().record(), guard);
+        this.backup = new BackupHandler(() -> parts.features().get().backup(), guard);
         this.sessions = new SessionHandler(
                 () -> parts.features().get().sessions(), parts.sessionMetrics(), parts.clock(), limits, operatorBytes);
         Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
@@ -149,6 +154,7 @@ public final class BackendServer implements AutoCloseable {
                 operatorBytes(Runtime.getRuntime().maxMemory()));
         OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(() -> parts.features().get().record(), guard);
+        this.backup = new BackupHandler(() -> parts.features().get().backup(), guard);
         Routes routes = withRecord(
                 parts,
                 guard,
@@ -183,8 +189,9 @@ public final class BackendServer implements AutoCloseable {
     }
 
     private Routes withRecord(Parts parts, OperatorGuard guard, Routes routes) {
+        changes = new ChangesHandler(parts.features(), guard, record, parts.httpMetrics());
         return new ReviewHandler(() -> parts.features().get().reviews(), guard, record, parts.clock())
-                .addTo(record.addTo(routes));
+                .addTo(backup.addTo(changes.addTo(record.addTo(routes))));
     }
 
     /** Returns whether this server serves the page for operators. */
@@ -242,6 +249,10 @@ public final class BackendServer implements AutoCloseable {
         server.close();
         scrapes.close();
         record.close();
+        if (changes != null) {
+            changes.close();
+        }
+        backup.close();
         if (sessions != null) {
             sessions.close();
         }

@@ -2,6 +2,7 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.sessions.Sessions;
@@ -13,19 +14,27 @@ import java.util.Optional;
  * opened them.
  *
  * @param record the record of outcomes
- * @param reviews the reviews, which exist if the record exists
+ * @param reviews the reviews, which exist if both the record and the state exist
  * @param bodies the log's bodies, which exist if the record exists
+ * @param backup the backup of the outcomes, which exists if DEDUP_DIR has any
  * @param state the state of agents
  */
 public record Features(
         Optional<RecordedOutcomes> record,
         Optional<Reviews> reviews,
         Optional<LoggedBodies> bodies,
+        Optional<OutcomesBackup> backup,
         Optional<StateEngine> state,
         Optional<Sessions> sessions) {
 
     /** Returns no features, as before they are opened. */
     public static Features none() {
-        return new Features(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
+        return new Features(
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
     }
 }

@@ -17,6 +17,8 @@ public final class HttpMetrics extends Metrics.Feature implements HttpEvents {
     final RefusedSubmissions refused;
     final Timing submit =
             timing("flk_submit_seconds", "Time from the last byte of a certificate to its answer.", ANSWER_SECONDS);
+    final Gauge watchers =
+            gauge("flk_record_watchers", "Clients that follow the changes of outcomes at /v1/outcomes/changes.");
     private final Counts<Integer> answers = counter(
             "flk_http_answers_total",
             "HTTP answers by status; a batch is one.",

@@ -2,6 +2,7 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -311,7 +312,7 @@ final class PageHandler implements AutoCloseable {
                             200,
                             pages.html(CertificateView.of(
                                     lines.get(0),
-                                    reviews.get().orElseThrow(),
+                                    reviews.get().orElse(null),
                                     token,
                                     bodies.get().orElse(null),
                                     policy,
@@ -328,12 +329,32 @@ final class PageHandler implements AutoCloseable {
         Map<String, String> query = BadRequest.query(request, Set.of("done", "left_out"));
         Integer done = number(query, "done");
         Integer leftOut = number(query, "left_out");
-        return reviews.get()
-                .map(found -> html(
+        Optional<Reviews> found = reviews.get();
+        if (found.isEmpty()) {
+            return withoutReviews();
+        }
+        try {
+            return html(
+                    200,
+                    pages.html(
+                            ReviewView.read(found.get(), done, leftOut == null ? 0 : leftOut, token, clock.instant())));
+        } catch (StateException e) {
+            return message(
+                    503,
+                    "Review",
+                    "Reviews unknown: the state, which has the reviews, can't be read now: " + e.getMessage() + ".",
+                    "Certificates are not affected. Run flk backend health on its host; it names the cause.");
+        }
+    }
+
+    private Answer withoutReviews() {
+        return record.get().isEmpty()
+                ? withoutRecord("Review")
+                : message(
                         200,
-                        pages.html(
-                                ReviewView.read(found, done, leftOut == null ? 0 : leftOut, token, clock.instant()))))
-                .orElseGet(() -> withoutRecord("Review"));
+                        "Review",
+                        "Reviews unknown: this backend has no state, which has the reviews.",
+                        "It is still starting, or STATE_PORT is off. Reload the page in a minute.");
     }
 
     private static @Nullable Integer number(Map<String, String> query, String name) {
@@ -388,7 +409,7 @@ final class PageHandler implements AutoCloseable {
                         .map(found -> ReviewHandler.review(found, given, guard.user(), clock.instant()))
                         .map(recorded -> seeOther(PATH + "/review?done=" + recorded.reviewed() + "&left_out="
                                 + recorded.leftOut().size()))
-                        .orElseGet(() -> withoutRecord("Review"));
+                        .orElseGet(this::withoutReviews);
             } catch (BadRequest e) {
                 return message(
                         400,
@@ -456,7 +477,7 @@ final class PageHandler implements AutoCloseable {
                 200,
                 title,
                 "This backend has no record of outcomes.",
-                "It is still starting, or RECORD or STATE_PORT is off. Reload the page in a minute.");
+                "It is still starting, or RECORD is off. Reload the page in a minute.");
     }
 
     private Answer recorded(Function<RecordedOutcomes, Answer> view) {
@@ -473,6 +494,8 @@ final class PageHandler implements AutoCloseable {
                     "Invalid address",
                     "The address is not valid: " + e.text() + ".",
                     "Correct it, or choose a view above.");
+        } catch (RecordUnavailableException e) {
+            return unreadable(String.valueOf(e.getMessage()));
         } catch (StateException e) {
             boolean isWrong = e.reason() == Reason.INVALID;
             return isWrong
@@ -481,13 +504,16 @@ final class PageHandler implements AutoCloseable {
                             "Invalid address",
                             "The address is not valid: " + e.getMessage() + ".",
                             "Correct it, or choose a view above.")
-                    : message(
-                            503,
-                            "No answer",
-                            "The data for this view can't be read now: " + e.getMessage() + ".",
-                            "Certificates are not affected. Run flk backend health on its host; it names the"
-                                    + " cause.");
+                    : unreadable(e.getMessage());
         }
+    }
+
+    private Answer unreadable(String why) {
+        return message(
+                503,
+                "No answer",
+                "The data for this view can't be read now: " + why + ".",
+                "Certificates are not affected. Run flk backend health on its host; it names the cause.");
     }
 
     private Answer message(int status, String title, String sentence, String remedy) {

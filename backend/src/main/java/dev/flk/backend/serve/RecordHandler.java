@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve;
 
+import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
@@ -52,8 +54,14 @@ final class RecordHandler implements AutoCloseable {
     /** The header that says whether an answer covers {@code all-backends} or {@code this-backend}. */
     static final String COVERS = "X-Flk-Covers";
 
-    static final Answer NO_RECORD = Answer.error(
-            404, "this backend is still starting, or keeps no record of outcomes because RECORD or STATE_PORT is off");
+    /** The header with the time before which outcomes may still be missing; missing if none are expected. */
+    static final String INCOMPLETE_BEFORE = "X-Flk-Incomplete-Before";
+
+    /** The header that names what is missing for good; once for each gap. */
+    static final String GAP = "X-Flk-Gap";
+
+    static final Answer NO_RECORD =
+            Answer.error(404, "this backend is still starting, or keeps no record of outcomes because RECORD is off");
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
     private static final String SHARDS = "/v1/shards";
@@ -62,7 +70,7 @@ final class RecordHandler implements AutoCloseable {
     private static final int USUAL_LIMIT = 100;
     private static final int THREADS = 2;
     private static final int MAX_WAITING = 64;
-    private static final long MAX_ANSWER_BYTES = 4 << 20;
+    static final long MAX_ANSWER_BYTES = 4 << 20;
     private static final Set<String> OF_SHARDS = Set.of("prefix", "limit", "cursor");
     private static final Set<String> OF_OUTCOMES = Set.of(
             "id", "from", "to", "measured_from", "measured_to", "verdict", "regime", "key", "order", "limit", "cursor");
@@ -156,7 +164,13 @@ final class RecordHandler implements AutoCloseable {
         Order order = "newest".equals(oneOf(query, "order", ORDERS))
                 ? Order.NEWEST
                 : shard == null || !givenConditions.isEmpty() ? Order.OLDEST : Order.EPOCH;
-        return found.outcomes(new Wanted(
+        return found.outcomes(wanted(query, shard, order, limit(query), cursor(query)));
+    }
+
+    /** Returns the query for outcomes that meet the conditions in the query of a URL. */
+    static Wanted wanted(
+            Map<String, String> query, @Nullable String shard, Order order, int limit, @Nullable String cursor) {
+        return new Wanted(
                 shard,
                 query.get("key"),
                 oneOf(query, "verdict", VERDICTS),
@@ -164,8 +178,8 @@ final class RecordHandler implements AutoCloseable {
                 new Span(time(query, "from"), time(query, "to")),
                 new Span(time(query, "measured_from"), time(query, "measured_to")),
                 order,
-                limit(query),
-                cursor(query)));
+                limit,
+                cursor);
     }
 
     /** Adds the route that looks up an outcome by its id or by the beginning of its id. */
@@ -200,7 +214,7 @@ final class RecordHandler implements AutoCloseable {
         List<String> ids;
         try {
             ids = found.idsThatBeginWith(prefix, 2);
-        } catch (StateException e) {
+        } catch (RecordUnavailableException e) {
             exchange.answer(refusal(e));
             return;
         }
@@ -236,7 +250,12 @@ final class RecordHandler implements AutoCloseable {
      * the server is overloaded.
      */
     void run(Exchange exchange, Runnable work) {
-        if (!exchange.reserveAnswer(guard.memory(), MAX_ANSWER_BYTES)) {
+        run(exchange, MAX_ANSWER_BYTES, work);
+    }
+
+    /** @param answerBytes the memory to reserve for the answer */
+    void run(Exchange exchange, long answerBytes, Runnable work) {
+        if (!exchange.reserveAnswer(guard.memory(), answerBytes)) {
             exchange.answer(Refusal.overloaded());
             return;
         }
@@ -247,11 +266,15 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
+    /** Returns whether this backend keeps a record and has opened it. */
+    boolean isKept() {
+        return record.get().isPresent();
+    }
+
     private static Answer answer(RecordedOutcomes found, Function<RecordedOutcomes, Part> asked) {
         try {
             Part part = asked.apply(found);
-            List<Header> headers = new ArrayList<>();
-            headers.add(new Header(COVERS, found.coversAllBackends() ? "all-backends" : "this-backend"));
+            List<Header> headers = extent(found);
             String next = part.cursor();
             if (next != null) {
                 headers.add(cursorHeader(next));
@@ -261,9 +284,20 @@ final class RecordHandler implements AutoCloseable {
             return Answer.error(400, e.text());
         } catch (NotFound e) {
             return Answer.error(404, String.valueOf(e.getMessage()));
-        } catch (StateException e) {
+        } catch (InvalidCursorException e) {
+            return Answer.error(400, String.valueOf(e.getMessage()));
+        } catch (RecordUnavailableException e) {
             return refusal(e);
         }
+    }
+
+    /** Returns the headers that say what the record has, and what is missing from it. */
+    static List<Header> extent(RecordedOutcomes record) {
+        List<Header> headers = new ArrayList<>();
+        headers.add(new Header(COVERS, record.coversAllBackends() ? "all-backends" : "this-backend"));
+        record.incompleteBefore().ifPresent(time -> headers.add(new Header(INCOMPLETE_BEFORE, time.toString())));
+        record.gaps().forEach(gap -> headers.add(new Header(GAP, gap)));
+        return headers;
     }
 
     static Header cursorHeader(String next) {
@@ -287,6 +321,10 @@ final class RecordHandler implements AutoCloseable {
         }
         LOG.warn("the record of outcomes can't be read from the state: {}", e.getMessage());
         return Answer.error(503, "the state is down", Header.retryAfter(1));
+    }
+
+    static Answer refusal(RecordUnavailableException e) {
+        return Answer.error(503, "the record can't be read now: " + e.getMessage(), Header.retryAfter(1));
     }
 
     static @Nullable Instant time(Map<String, String> query, String name) {

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -25,6 +26,7 @@ import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
 import io.netty.handler.codec.http.HttpMethod;
 import java.io.IOException;
@@ -58,6 +60,9 @@ final class ReviewHandler {
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
+
+    private static final Answer NO_REVIEWS =
+            Answer.error(404, "reviews unknown: this backend is still starting, or STATE_PORT is off");
 
     private final Supplier<Optional<Reviews>> reviews;
     private final OperatorGuard guard;
@@ -258,7 +263,7 @@ final class ReviewHandler {
     private void ask(Exchange exchange, Function<Reviews, Answer> question) {
         Optional<Reviews> found = reviews.get();
         if (found.isEmpty()) {
-            exchange.answer(RecordHandler.NO_RECORD);
+            exchange.answer(record.isKept() ? NO_REVIEWS : RecordHandler.NO_RECORD);
             return;
         }
         record.run(exchange, () -> exchange.answer(answer(found.get(), question)));
@@ -270,7 +275,19 @@ final class ReviewHandler {
         } catch (BadRequest e) {
             return Answer.error(400, e.text());
         } catch (StateException e) {
+            return unknown(e);
+        } catch (RecordUnavailableException e) {
             return RecordHandler.refusal(e);
         }
+    }
+
+    /** Returns the answer while the state can't be read or written. */
+    static Answer unknown(StateException e) {
+        return e.reason() == Reason.INVALID
+                ? Answer.error(400, e.getMessage())
+                : Answer.error(
+                        503,
+                        "reviews unknown: " + (e.reason() == Reason.STARTING ? e.getMessage() : "the state is down"),
+                        Header.retryAfter(1));
     }
 }

@@ -32,16 +32,19 @@ final class CareService extends CareImplBase {
         StateService.answer(answer, () -> {
             String agentId = request.getAgentId();
             String namespace = Messages.namespaceOrAll(request.getNamespace(), agentId);
-            Caller.CURRENT.get().requireRead(namespace, agentId);
+            Caller caller = Caller.CURRENT.get();
+            caller.requireRead(namespace, agentId);
             Head head = engine.head();
             StandingResponse.Builder response = StandingResponse.newBuilder()
                     .setHistoryId(head.historyId())
                     .setFloor(head.floor())
                     .setFloorAt(Messages.time(head.floorAtMicros()));
             List<Document> page = engine.history().existing(head, namespace, agentId, after(request.getPageToken()));
-            page.forEach(entry -> response.addEntriesBuilder()
-                    .setKey(Messages.key(entry.key()))
-                    .setVersion(Messages.version(entry.version())));
+            page.stream()
+                    .filter(entry -> caller.sees(entry.key()))
+                    .forEach(entry -> response.addEntriesBuilder()
+                            .setKey(Messages.key(entry.key()))
+                            .setVersion(Messages.version(entry.version())));
             if (!page.isEmpty()) {
                 StateKey last = page.get(page.size() - 1).key();
                 response.setNextPageToken(

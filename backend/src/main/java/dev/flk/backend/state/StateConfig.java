@@ -31,8 +31,6 @@ import java.util.Optional;
  * @param knownHistory the file that remembers the last known revision of a state in Postgres; empty if the state is
  *     elsewhere
  * @param history how long overwritten or deleted values are kept; empty to keep them forever
- * @param keepsRecord whether the state contains the record of outcomes
- * @param recordHistory how long an outcome stays in the record, unless {@code history} is shorter
  */
 public record StateConfig(
         int port,
@@ -43,10 +41,7 @@ public record StateConfig(
         Optional<Path> directory,
         Optional<PostgresConfig> postgres,
         Optional<Path> knownHistory,
-        Optional<Duration> history,
-        boolean keepsRecord,
-        Duration recordHistory,
-        Duration reviewAfter) {
+        Optional<Duration> history) {
     private static final Key<Optional<Integer>> STATE_PORT = Key.of(
                     "STATE_PORT",
                     StateConfig::portOrOff,
@@ -94,20 +89,6 @@ public record StateConfig(
             "STATE_HISTORY",
             Quantities.duration(Duration.ofMinutes(1), Duration.ofDays(36_500)),
             "How long overwritten and deleted values can be read and replayed. Not set: forever.");
-    private static final Key<Boolean> RECORD = Key.of(
-                    "RECORD", Quantities::onOrOff, "`on`: the state keeps the outcome of every certificate.")
-            .or("on");
-    private static final Key<Duration> RECORD_HISTORY = Key.of(
-                    "RECORD_HISTORY",
-                    Quantities.duration(Duration.ofDays(1), Duration.ofDays(36_500)),
-                    "How long the record keeps an outcome. A shorter `STATE_HISTORY` wins.")
-            .or("90d");
-    private static final Key<Duration> REVIEW_AFTER = Key.of(
-                    "REVIEW_AFTER",
-                    Quantities.duration(Duration.ofMinutes(1), Duration.ofDays(36_500)),
-                    "The time after which an escalated or rejected certificate without a review counts as overdue.")
-            .or("1d");
-
     /** The settings of the state, in the order of the docs. */
     public static final List<Key<?>> KEYS = List.of(
             STATE_PORT,
@@ -120,13 +101,9 @@ public record StateConfig(
             STATE_MAX_VALUE_BYTES,
             STATE_TX_TIMEOUT,
             STATE_MAX_OPEN_TX,
-            STATE_HISTORY,
-            RECORD,
-            RECORD_HISTORY,
-            REVIEW_AFTER);
+            STATE_HISTORY);
 
     private static final String POSTGRES_KNOWN = "postgres.known";
-    private static final String RECORD_INDEX = "record-index";
     private static final long STAGED_PART_OF_HEAP = 8;
 
     private enum Kind {
@@ -153,25 +130,25 @@ public record StateConfig(
         return postgres.isPresent() ? "postgres" : directory.isPresent() ? "embedded" : "memory";
     }
 
-    /** Returns the directory of the index of the record; empty if the state is in memory. */
-    public Optional<Path> recordIndex() {
-        return directory.or(() -> knownHistory.map(Path::getParent)).map(in -> in.resolve(RECORD_INDEX));
-    }
-
     /** Returns whether callers on other machines have access without a token. */
     public boolean openToAll() {
         return tokensFile.isEmpty() && !bindAddress.equals(LOOPBACK);
     }
 
-    /** Returns how long an outcome is kept in the record, which is not longer than any history. */
-    public Duration recordKept() {
-        return history.filter(all -> all.compareTo(recordHistory) < 0).orElse(recordHistory);
+    /** Returns whether the state is on and in Postgres. */
+    public static boolean isInPostgres(Settings settings) {
+        return settings.get(STATE_PORT).isPresent() && settings.get(STATE_ENGINE) == Kind.POSTGRES;
+    }
+
+    /** Returns whether the state is on. */
+    public static boolean isOn(Settings settings) {
+        return settings.get(STATE_PORT).isPresent();
     }
 
     /**
      * Reads the settings of the state; returns empty if the state is off.
      *
-     * @param others the directories of the log and of the store of outcomes, apart from which the state must be
+     * @param others the directories of the log, the dedup store and the record, apart from which the state must be
      * @param othersFreeBytes the free disk space below which the log accepts nothing
      */
     public static Optional<StateConfig> read(
@@ -214,9 +191,7 @@ public record StateConfig(
                 minFreeBytes.orElse(Math.max(usual.minFreeBytes(), othersFreeBytes)));
         int cacheBytes = settings.get(STATE_CACHE_BYTES);
         Optional<Duration> history = settings.find(STATE_HISTORY);
-        boolean keepsRecord = settings.get(RECORD);
-        Duration recordHistory = settings.get(RECORD_HISTORY);
-        boolean isInPostgres = kind == Kind.POSTGRES && port.isPresent();
+        boolean isInPostgres = isInPostgres(settings);
         if (port.isEmpty()) {
             settings.unused(
                     "STATE_PORT is off",
@@ -226,7 +201,6 @@ public record StateConfig(
         } else {
             settings.unused("STATE_ENGINE is memory", kind == Kind.MEMORY ? List.of(STATE_DIR) : List.of());
             settings.unused("STATE_ENGINE is postgres", isInPostgres ? List.of(STATE_CACHE_BYTES) : List.of());
-            settings.unused("RECORD is off", keepsRecord ? List.of() : List.of(RECORD_HISTORY, REVIEW_AFTER));
         }
         Optional<PostgresConfig> postgres = isInPostgres
                 ? Optional.of(
@@ -241,10 +215,7 @@ public record StateConfig(
                 hasDirectory ? Optional.of(directory) : Optional.empty(),
                 postgres,
                 isInPostgres ? Optional.of(absolute(directory).resolve(POSTGRES_KNOWN)) : Optional.empty(),
-                history,
-                keepsRecord,
-                recordHistory,
-                settings.get(REVIEW_AFTER)));
+                history));
     }
 
     private static Optional<Integer> portOrOff(String text) {

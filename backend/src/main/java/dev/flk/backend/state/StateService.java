@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.backend.access.tokens.FormerRecord;
 import dev.flk.client.proto.AbortRequest;
 import dev.flk.client.proto.AbortResponse;
 import dev.flk.client.proto.ApplyRequest;
@@ -365,9 +366,10 @@ final class StateService extends StateImplBase {
                             List.of(request.getPrefix()),
                             request.getPageToken(),
                             pageSize(request.getPageSize()),
-                            engine.reads()::namespaces)
+                            (prefix, after, limit) -> FormerRecord.namespacesWithout(engine, prefix, after, limit))
                     : ListNamesResponse.newBuilder()
                             .addAllNames(granted.get().stream()
+                                    .filter(namespace -> !FormerRecord.isIn(namespace))
                                     .filter(namespace -> engine.reads()
                                             .namespaces(namespace, null, 1)
                                             .entries()
@@ -524,8 +526,8 @@ final class StateService extends StateImplBase {
             } else {
                 caller.requireSight(namespace);
             }
-            Predicate<StateKey> wanted = key -> (agentId.isEmpty() || agentId.equals(key.agentId()))
-                    && caller.token().mayRead(key.namespace(), key.agentId());
+            Predicate<StateKey> wanted =
+                    key -> (agentId.isEmpty() || agentId.equals(key.agentId())) && caller.sees(key);
             // read before the revisions of the span, so that the stream notices if the history is replaced in between
             String historyId = engine.head().historyId();
             ReplayStream stream = new ReplayStream(

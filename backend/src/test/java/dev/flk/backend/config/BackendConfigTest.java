@@ -9,6 +9,7 @@ import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.tls.TlsFiles;
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.StoreConfig;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.program.config.Diagnosed;
@@ -49,6 +50,10 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:70000 | REDIS_ADDR: 'h:70000' is not between 0 and 65535
             PCS_SIGN_ALG=none;SESSION_STORE=redis | REDIS_URI, REDIS_ADDR: none is set, and SESSION_STORE=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
+            PCS_SIGN_ALG=none;STATE_ENGINE=postgres | POSTGRES_CONN: not set; STATE_ENGINE=postgres needs it
+            PCS_SIGN_ALG=none;STATE_PORT=off;RECORD_STORE=postgres | POSTGRES_CONN: not set; RECORD_STORE=postgres needs it
+            PCS_SIGN_ALG=none;DEDUP_BACKEND=memory;DEDUP_DIR=data/wal/dedup | DEDUP_DIR: is WAL_DIR or inside it
+            PCS_SIGN_ALG=none;DEDUP_BACKEND=memory;STATE_DIR=data/dedup/state | STATE_DIR: is the same as WAL_DIR or DEDUP_DIR
             """)
     void load_errorInTheEnvironment_isTheOnlyProblem(String settings, String problem) throws IOException {
         TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
@@ -98,12 +103,15 @@ class BackendConfigTest {
             delimiter = '|',
             value = {
                 "REDIS_ADDR=h:1 | REDIS_ADDR: has no effect, because neither DEDUP_BACKEND nor SESSION_STORE is redis",
-                "DEDUP_BACKEND=memory;DEDUP_DIR=d | DEDUP_DIR: has no effect, because DEDUP_BACKEND is memory",
-                "POSTGRES_POOL_MAX=3 | POSTGRES_POOL_MAX: has no effect, because neither DEDUP_BACKEND nor STATE_ENGINE is postgres",
+                "DEDUP_BACKEND=memory;RECORD=off;DEDUP_DIR=d | DEDUP_DIR: has no effect, because neither the dedup store nor the record is embedded",
+                "DEDUP_BACKEND=postgres;POSTGRES_CONN=postgresql://h/d;DEDUP_DIR=d | DEDUP_DIR: has no effect, because neither the dedup store nor the record is embedded",
+                "POSTGRES_POOL_MAX=3 | POSTGRES_POOL_MAX: has no effect, because none of DEDUP_BACKEND, STATE_ENGINE and RECORD_STORE is postgres",
                 "STATE_PORT=off;STATE_DIR=s | STATE_DIR: has no effect, because STATE_PORT is off",
                 "STATE_PORT=off;SESSION_TTL=2h | SESSION_TTL: has no effect, because STATE_PORT is off",
                 "SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_STORE is state",
                 "SESSION_STORE=redis;REDIS_ADDR=h:1;SESSION_EVENTS=2d | SESSION_EVENTS: has no effect, because SESSION_DATABASE_URL is not set",
+                "STATE_PORT=off;REVIEW_AFTER=2d | REVIEW_AFTER: has no effect, because STATE_PORT is off, so there are no reviews",
+                "RECORD=off;RECORD_STORE=postgres | RECORD_STORE: has no effect, because RECORD is off",
                 "RECORD=off;RECORD_HISTORY=9d | RECORD_HISTORY: has no effect, because RECORD is off",
                 "METRICS_USER=ann;METRICS_PASS=secret | METRICS_PASS: has only 6 characters and can be guessed; use a random one, such as the output of openssl rand -hex 32",
                 "METRICS_USER=ann;METRICS_PASS=\"0123456789\" | METRICS_PASS: is in quotes, which are part of the secret; remove them if they should not be",
@@ -155,6 +163,43 @@ class BackendConfigTest {
                 .singleElement()
                 .asString()
                 .startsWith("STATE_DIR: is the same as WAL_DIR");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "DEDUP_BACKEND=embedded | embedded",
+                "DEDUP_BACKEND=memory | embedded",
+                "DEDUP_BACKEND=redis;REDIS_ADDR=h:1 | embedded",
+                "DEDUP_BACKEND=postgres | postgres",
+                "STATE_ENGINE=postgres | postgres",
+                "STATE_ENGINE=postgres;STATE_PORT=off | embedded",
+                "DEDUP_BACKEND=postgres;RECORD_STORE=embedded | embedded",
+                "STATE_PORT=off;RECORD_STORE=postgres | postgres",
+                "DEDUP_BACKEND=postgres;RECORD=off | -",
+            })
+    void recordStore_notSet_followsTheOtherStores(String settings, String expected) {
+        Map<String, String> environment =
+                new HashMap<>(Map.of("PCS_SIGN_ALG", "none", "POSTGRES_CONN", "postgresql://u:p@h/d"));
+        for (String setting : settings.split(";", -1)) {
+            environment.put(setting.split("=", 2)[0], setting.split("=", 2)[1]);
+        }
+
+        assertThat(BackendConfig.load(environment, null).record().storeName()).isEqualTo(expected);
+        assertThat(BackendConfig.describe(environment, null)).containsPattern("(?m)^RECORD_STORE +" + expected + " ");
+    }
+
+    @Test
+    void inPostgres_onlyTheRecord_isNamed() {
+        var environment =
+                Map.of("PCS_SIGN_ALG", "none", "RECORD_STORE", "postgres", "POSTGRES_CONN", "postgresql://u:p@h/d");
+
+        assertThat(BackendConfig.load(environment, null)
+                        .inPostgres()
+                        .orElseThrow()
+                        .pools())
+                .containsExactly(Pool.RECORD);
     }
 
     @Test

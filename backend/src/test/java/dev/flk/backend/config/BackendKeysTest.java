@@ -87,9 +87,11 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             STATE_TX_TIMEOUT | state.engine.txTimeout | PT30S | STATE_TX_TIMEOUT=5m | PT5M | {not a duration};0;999ms;61m
             STATE_MAX_OPEN_TX | state.engine.maxOpenTx | 1024 | STATE_MAX_OPEN_TX=1 | 1 | 0;100001;many
             STATE_HISTORY | state.history | - | STATE_HISTORY=30d | PT720H | {not a duration};59s;0
-            RECORD | state.keepsRecord | true | RECORD=off | false | yes;1
-            RECORD_HISTORY | state.recordHistory | PT2160H | RECORD_HISTORY=1d | PT24H | {not a duration};23h;0
-            REVIEW_AFTER | state.reviewAfter | PT24H | REVIEW_AFTER=1h | PT1H | {not a duration};59s;0
+            RECORD | record.store | Embedded[directory=data/dedup] | RECORD=off | - | yes;1
+            RECORD_STORE | record.storeName | embedded | {postgres};RECORD_STORE=embedded | embedded | memory;off
+            RECORD_STORE | record.storeName | embedded | RECORD_STORE=postgres;POSTGRES_CONN=postgresql://u:p@h/d;STATE_PORT=off | postgres |
+            RECORD_HISTORY | record.history | PT2160H | RECORD_HISTORY=1d | PT24H | {not a duration};23h;0
+            REVIEW_AFTER | record.reviewAfter | PT24H | REVIEW_AFTER=1h | PT1H | {not a duration};59s;0
             SESSION_STORE | sessions.redis | - | SESSION_STORE=redis;REDIS_ADDR=h:1;DEDUP_TIMEOUT=2s | RedisConfig[uri=(secret), timeout=PT2S] | on;postgres
             SESSION_TTL | sessions.ttl | PT1H | SESSION_TTL=30d | PT720H | {not a duration};9s;31d;5m
             SESSION_SILENT_AFTER | sessions.silentAfter | PT5M | SESSION_SILENT_AFTER=1s | PT1S | {not a duration};999ms;1h

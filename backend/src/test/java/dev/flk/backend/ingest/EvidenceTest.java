@@ -90,6 +90,7 @@ final class EvidenceTest {
                 answer -> {},
                 "-",
                 world.nowMillis(),
+                certificate,
                 rules.decide(certificate, world.nowMillis()));
     }
 

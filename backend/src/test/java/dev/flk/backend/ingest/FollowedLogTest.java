@@ -7,22 +7,32 @@ import static org.awaitility.Awaitility.await;
 import ch.qos.logback.classic.Level;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.outcomes.MemoryStore;
+import dev.flk.backend.outcomes.record.DecidedQueue;
+import dev.flk.backend.outcomes.record.OutcomeRows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Change;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.RecordFollower;
-import dev.flk.backend.outcomes.record.RecordIndex;
-import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.RecordFollower.Keeping;
+import dev.flk.backend.outcomes.record.RecordImport;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.TemporaryRows;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;
-import dev.flk.state.History.At;
 import dev.flk.state.StateEngine;
-import dev.flk.state.Storage.KeyAt;
+import dev.flk.verification.Policy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,13 +43,11 @@ class FollowedLogTest {
     private Path directory;
 
     private final Clock clock = new Clock();
-    private final StateEngine engine = MemoryEngine.started();
-    private final RecordIndex index = new RecordIndex(engine, null);
+    private final TemporaryRows rows = new TemporaryRows();
 
     @AfterEach
     void close() {
-        index.close();
-        engine.close();
+        rows.close();
     }
 
     private IngestHarness open() throws IOException {
@@ -47,14 +55,24 @@ class FollowedLogTest {
     }
 
     private RecordFollower follow(IngestHarness harness) {
-        return follow(harness, engine);
+        return follow(harness, new DecidedQueue());
     }
 
-    private RecordFollower follow(IngestHarness harness, StateEngine engine) {
+    private RecordFollower follow(IngestHarness harness, DecidedQueue handed) {
+        return follow(harness, rows, handed);
+    }
+
+    private RecordFollower follow(IngestHarness harness, TemporaryRows rows, DecidedQueue handed) {
+        return follow(harness, rows, handed, null);
+    }
+
+    private RecordFollower follow(
+            IngestHarness harness, TemporaryRows rows, DecidedQueue handed, @Nullable RecordImport moving) {
         RecordFollower follower = new RecordFollower(
                 harness.decidedLog(),
-                engine,
-                index,
+                rows.rows(),
+                handed,
+                new Keeping(moving, Duration.ofDays(90), clock::wall),
                 harness.ingestMetrics::admitted,
                 harness.recordMetrics,
                 System::nanoTime);
@@ -75,18 +93,21 @@ class FollowedLogTest {
         }
     }
 
-    private List<String> keys(String namespace, String agentId, String prefix) {
-        return engine.reads().keys(namespace, agentId, prefix, null, new At.Now(), 1_000).entries().stream()
-                .map(KeyAt::name)
+    private List<RowKey> recorded() {
+        Span ever = new Span(null, null);
+        return rows
+                .rows()
+                .find(new Wanted("shard-1", null, null, null, ever, ever, Order.EPOCH, 1_000, null))
+                .rows()
+                .stream()
+                .map(OutcomeRows.Version::key)
                 .toList();
     }
 
-    private static String name(int number) {
-        return "epoch/%019d/%s".formatted(number, Pcs.number(number).id());
-    }
-
-    private static List<String> names(IntStream numbers) {
-        return numbers.mapToObj(FollowedLogTest::name).toList();
+    private static List<RowKey> rowsOf(IntStream numbers) {
+        return numbers.mapToObj(number ->
+                        new RowKey("shard-1", number, Pcs.number(number).id().toString()))
+                .toList();
     }
 
     @Test
@@ -95,7 +116,8 @@ class FollowedLogTest {
         try (later;
                 LogCapture log = new LogCapture("dev.flk.backend.record", Level.INFO);
                 IngestHarness harness = open();
-                RecordFollower follower = follow(harness, later)) {
+                RecordFollower follower =
+                        follow(harness, rows, new DecidedQueue(), new RecordImport(later, harness.decidedLog()))) {
             submit(harness, 1, 5);
             await().until(FollowedLogTest::isFollowerResting);
 
@@ -112,6 +134,48 @@ class FollowedLogTest {
                         thread.getName().equals("record-follower") && thread.getState() == Thread.State.TIMED_WAITING);
     }
 
+    /**
+     * Compares rows whose submissions were handed over with rows that are derived from the log alone, after submissions
+     * of all kinds: new ones, duplicates, other content, and some that the store failed to record at first.
+     */
+    @Test
+    void handedOver_equalsWhatIsReadFromTheLog() throws IOException {
+        DecidedQueue handed = new DecidedQueue();
+        try (IngestHarness harness = open();
+                TemporaryRows fromTheLog = new TemporaryRows()) {
+            harness.ingest.whenRecorded(handed);
+            try (RecordFollower follower = follow(harness, handed)) {
+                submit(harness, 1, 50);
+                submit(harness, 40, 50);
+                IntStream.rangeClosed(1, 5)
+                        .forEach(i -> harness.submit(Pcs.number(i).tampered("seed", "1234")));
+                harness.store.failReads(); // so that duplicates are logged, and then overruled
+                submit(harness, 48, 52);
+                harness.store.down();
+                submit(harness, 53, 60);
+                harness.store.up();
+                await().until(() -> harness.metric("flk_inbox_pending") == 0);
+                submit(harness, 61, 90);
+                await().until(() -> harness.metric("flk_inbox_pending") == 0
+                        && follower.position() == harness.decidedLog().last());
+            }
+            try (RecordFollower follower = follow(harness, fromTheLog, new DecidedQueue())) {
+                await().until(() -> follower.position() == harness.decidedLog().last());
+            }
+
+            assertThat(changes(rows)).hasSizeGreaterThanOrEqualTo(90).isEqualTo(changes(fromTheLog));
+        }
+    }
+
+    /** Returns all versions with their cursors. */
+    private static List<Change> changes(TemporaryRows rows) {
+        try {
+            return rows.rows().changes("", 10_000);
+        } catch (OutcomeRows.ChangesLostException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     @Test
     void newestSegmentMovedWhileRead_recordContinuesInTheNext() throws IOException {
         try (IngestHarness harness = open();
@@ -124,7 +188,7 @@ class FollowedLogTest {
             submit(harness, 6, 40);
             await().until(() -> follower.position() >= 40 && harness.metric("flk_record_lag_records") == 0);
 
-            assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", "")).isEqualTo(names(IntStream.rangeClosed(1, 40)));
+            assertThat(recorded()).isEqualTo(rowsOf(IntStream.rangeClosed(1, 40)));
             assertThat(harness.metric("flk_record_missed_total")).isZero();
         }
     }
@@ -145,15 +209,11 @@ class FollowedLogTest {
             submit(harness, 7, 7);
             await().until(() -> follower.position() == 6);
 
-            assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", ""))
-                    .isEqualTo(names(IntStream.of(1, 2, 3, 4, 5, 7)));
+            assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(1, 2, 3, 4, 5, 7)));
         }
     }
 
-    /**
-     * Simulates two backends that share one state and receive the same certificates. The state is in memory instead of
-     * Postgres.
-     */
+    /** Simulates two backends that share the rows and receive the same certificates. */
     @Test
     void twoLogsWithTheSameCertificates_areRecordedOnce() throws IOException {
         try (IngestHarness one = open();
@@ -165,11 +225,9 @@ class FollowedLogTest {
                 await().until(() -> first.position() == 300 && second.position() == 300);
             }
 
-            assertThat(engine.reads()
-                            .keys(RecordedOutcomes.NAMESPACE, "shard-1", "", null, new At.Now(), 1_000)
-                            .entries())
+            assertThat(recorded())
                     .hasSize(300)
-                    .allMatch(key -> key.version() == 1);
+                    .allSatisfy(key -> assertThat(rows.rows().versions(key, 10)).hasSize(1));
         }
     }
 
@@ -190,15 +248,8 @@ class FollowedLogTest {
                 }
             }
 
-            assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", ""))
-                    .isEqualTo(names(IntStream.of(1, 2, 3, 7, 8, 9)));
-            assertThat(keys(
-                            RecordFollower.POSITIONS,
-                            "record",
-                            harness.decidedLog().logId() + "/"))
-                    .singleElement()
-                    .asString()
-                    .endsWith("/missing/%019d".formatted(4));
+            assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(1, 2, 3, 7, 8, 9)));
+            assertThat(rows.rows().notes("gap/").values()).containsExactly("log records 4 to 6");
         }
     }
 
@@ -222,8 +273,63 @@ class FollowedLogTest {
                 assertThat(harness.metric("flk_record_missed_total")).isEqualTo(3);
             }
 
-            assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", ""))
-                    .isEqualTo(names(IntStream.of(1, 2, 3, 7, 8, 9)));
+            assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(1, 2, 3, 7, 8, 9)));
+        }
+    }
+
+    /** The next submission is handed over, but does not follow what is recorded. */
+    @Test
+    void everythingDecidedWasRemoved_recordContinuesWithWhatIsHandedOver() throws IOException {
+        try (IngestHarness harness = open()) {
+            submit(harness, 1, 3);
+        }
+        try (IngestHarness harness = open()) {
+            submit(harness, 4, 6);
+        }
+        try (IngestHarness harness = open()) {
+            for (Path segment : segments().subList(0, 2)) {
+                Files.delete(segment);
+            }
+            DecidedQueue handed = new DecidedQueue();
+            try (RecordFollower follower = follow(harness, handed)) {
+                await().until(FollowedLogTest::isFollowerResting);
+                harness.ingest.whenRecorded(handed);
+
+                submit(harness, 7, 9);
+                await().until(() -> follower.position() == 9);
+            }
+
+            assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(7, 8, 9)));
+        }
+    }
+
+    /** Each policy gives another outcome. Up to the end of its life, an outcome answers; then the next policy decides. */
+    @Test
+    void idAtTheEndOfItsLife_isDecidedAnew_andTheRowHasBothOutcomes() throws IOException {
+        Pcs pcs = Pcs.number(1).with("D_hat", "1.9");
+        Policy lenient = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=2.0"));
+        MemoryStore store = new MemoryStore(1_000, clock.expiry());
+        try (IngestHarness harness = new IngestHarness(directory.resolve("log"), clock, Policy.defaults(), store, 100);
+                RecordFollower follower = follow(harness)) {
+            assertThat(harness.submit(pcs)).isInstanceOf(Outcome.Decided.class);
+            await().until(() -> follower.position() == 1);
+        }
+        clock.millis += IngestHarness.TTL.toMillis() - 1;
+        try (IngestHarness harness = new IngestHarness(
+                        directory.resolve("log"), clock, lenient, new MemoryStore(1_000, clock.expiry()), 100);
+                RecordFollower follower = follow(harness)) {
+            assertThat(harness.lookUp(pcs)).isPresent();
+            harness.submit(pcs);
+            assertThat(harness.decidedLog().last()).isEqualTo(1);
+
+            clock.millis += 1;
+            assertThat(harness.lookUp(pcs)).isEmpty();
+            harness.submit(pcs);
+            await().until(() -> follower.position() == 2);
+
+            assertThat(rows.rows().versions(recorded().get(0), 10))
+                    .extracting(version -> version.json().substring(0, 21))
+                    .containsExactly("{\"verdict\":\"accepted\"", "{\"verdict\":\"rejected\"");
         }
     }
 
@@ -255,8 +361,7 @@ class FollowedLogTest {
             assertThat(log.lines("up to sequence 6")).singleElement().asString().startsWith("ERROR ");
         }
 
-        assertThat(keys(RecordedOutcomes.NAMESPACE, "shard-1", ""))
-                .isEqualTo(names(IntStream.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)));
+        assertThat(recorded()).isEqualTo(rowsOf(IntStream.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)));
     }
 
     /** Replaces the content of {@code to} with the files of {@code from}. */

@@ -50,7 +50,12 @@ final class InboxFiles {
     }
 
     boolean isAnyAway() {
-        return disk.names().stream().anyMatch(name -> name.startsWith(AWAY));
+        return !namesAway().isEmpty();
+    }
+
+    /** Returns the names of the segments that are away. */
+    List<String> namesAway() {
+        return disk.names().stream().filter(name -> name.startsWith(AWAY)).toList();
     }
 
     private boolean isAway(SegmentSummary segment) {
@@ -121,7 +126,7 @@ final class InboxFiles {
     }
 
     /** Returns a copy of the disk with all segments put back. */
-    private SimulatedDisk complete() {
+    SimulatedDisk complete() {
         SimulatedDisk copy = disk.copy();
         putBack(copy);
         return copy;
@@ -142,6 +147,11 @@ final class InboxFiles {
         endIsGone = true;
     }
 
+    /** Returns whether {@link #removeEnd} was ever called. */
+    boolean isEndGone() {
+        return endIsGone;
+    }
+
     private List<SegmentSummary> list(SimulatedDisk from) throws IOException {
         return new LogInspector(from, directory, Inbox.SEGMENT_PREFIX).list().segments();
     }
@@ -158,7 +168,7 @@ final class InboxFiles {
         return records;
     }
 
-    private long removedUpTo() throws IOException {
+    long removedUpTo() throws IOException {
         return Inbox.marked(disk.copy(), directory).map(Marked::removed).orElse(0L);
     }
 
@@ -227,8 +237,13 @@ final class InboxFiles {
 
     /** Returns the same as {@link #contents}, but ignores damage, because a process is writing the log. */
     Set<String> contentsSoFar() {
+        return contents(recordsSoFar());
+    }
+
+    /** Returns the same as {@link #records}, but ignores damage, because a process is writing the log. */
+    List<LogRecord> recordsSoFar() {
         try {
-            return contents(read(complete(), new ArrayList<>()));
+            return read(complete(), new ArrayList<>());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -95,7 +95,8 @@ final class IngestRestartTest {
     @Test
     void restart_logShorterThanTheStoresPosition_continuesFromTheLog() throws IOException {
         embedded().close();
-        EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime, () -> {});
+        EmbeddedStore store =
+                new EmbeddedStore(EmbeddedStore.openView(directory.resolve("dedup"), 0, System::nanoTime, () -> {}));
         store.belongsTo(store.logId().orElseThrow(), clock.expiry());
         store.connect().toCompletableFuture().join();
         store.putIfAbsent(List.of(), 100).toCompletableFuture().join();
@@ -111,7 +112,7 @@ final class IngestRestartTest {
                 log(),
                 clock,
                 Policy.defaults(),
-                EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime, () -> {}),
+                new EmbeddedStore(EmbeddedStore.openView(directory.resolve("dedup"), 0, System::nanoTime, () -> {})),
                 100);
     }
 

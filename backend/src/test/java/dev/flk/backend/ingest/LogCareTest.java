@@ -7,6 +7,7 @@ import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Random;
@@ -60,6 +61,28 @@ final class LogCareTest {
         simulation.disk.setUsableBytes(-1);
         careForAll();
         assertThat(simulation.log().get(0).sequence()).isGreaterThan(10);
+    }
+
+    @Test
+    void freeSpaceCannotBeRead_nothingThatIsStillReadIsRemoved() throws IOException {
+        simulation.start();
+        simulation.letRead(() -> 3);
+        simulation.submitDaily(1, 30);
+        careForAll();
+        long first = simulation.log().get(0).sequence();
+
+        int operation = 0;
+        do {
+            simulation.disk.failOperation(operation++, Fault.EIO);
+            try {
+                simulation.stepLogCare();
+            } catch (IOException e) {
+                assertThat(e).hasMessageContaining("injected");
+            }
+        } while (simulation.disk.faultHappened());
+        simulation.disk.failNothing();
+
+        assertThat(simulation.log().get(0).sequence()).isEqualTo(first);
     }
 
     /**

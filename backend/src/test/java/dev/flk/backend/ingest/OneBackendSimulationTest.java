@@ -12,6 +12,7 @@ import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -19,7 +20,8 @@ final class OneBackendSimulationTest {
     /**
      * Simulates submissions, duplicates and conflicts, forces, disk and store faults, kills, power losses, restarts
      * under another policy, passing time, jumps of the wall clock, the removal of the store, segments that are moved
-     * away and perhaps put back, and a second process that takes over the log.
+     * away and perhaps put back, a second process that takes over the log, and what happens to the rows of the record:
+     * see {@link SimulatedRecord}.
      */
     @Test
     void oneBackend_keepsEveryPromise() {
@@ -50,6 +52,7 @@ final class OneBackendSimulationTest {
             isTakenOver = random.nextInt(4) == 0;
             store = new SimulatedStore(world);
             simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+            simulation.keepRecord(new Random(seed));
         }
 
         @Override

@@ -61,6 +61,9 @@ import org.jspecify.annotations.Nullable;
 final class Simulation {
     static final Duration TTL = Duration.ofDays(14);
 
+    /** The free space below which submissions are refused. While less than twice of it is left, nothing is recorded. */
+    static final long MIN_FREE_BYTES = 7;
+
     private static final Path DIRECTORY = Path.of("log");
 
     /** The number of waits, while the store is reachable, after which missing segments are put back. */
@@ -81,6 +84,7 @@ final class Simulation {
     private Policy policy = Policy.defaults();
     private @Nullable SimulatedDedup store;
     private @Nullable Running running;
+    private @Nullable SimulatedRecord record;
 
     /** The process from which the running one took the log; null if there is none or it has ended. */
     private @Nullable Running displaced;
@@ -105,6 +109,12 @@ final class Simulation {
         this.ready = ready;
     }
 
+    /** Keeps a record of the outcomes from the next start on; {@code choices} decides what happens to it. */
+    SimulatedRecord keepRecord(Random choices) {
+        record = new SimulatedRecord(world, choices, disk, files);
+        return record;
+    }
+
     /** Starts a process. */
     void start() throws IOException {
         world.trace("start");
@@ -113,7 +123,8 @@ final class Simulation {
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
         ForcedQueue forced = new ForcedQueue(ingestMetrics);
-        Inbox inbox = Inbox.open(options, 0, disk, clock.steady(), world::nanos, random, Optional::empty, forced);
+        Inbox inbox = Inbox.open(
+                options, MIN_FREE_BYTES, disk, clock.steady(), world::nanos, random, Optional::empty, forced);
         world.advance(Duration.ZERO); // the clock's check at the start shows by which time outcomes expire
         store = stores.apply(inbox.logId());
         store.expiresBy(clock.steady().expiry());
@@ -136,6 +147,15 @@ final class Simulation {
                 .open(ready);
         LogCare care = new LogCare(inbox, guarded::sync, ingest::recordedUpTo, disk, TTL, clock.steady());
         running = new Running(ingest, inbox, care, clock.steady());
+        if (record != null) {
+            record.follow(inbox, ingest, care);
+        }
+    }
+
+    private void perhapsStepRecord() {
+        if (record != null && !running.equals(displaced)) {
+            record.perhapsStep();
+        }
     }
 
     /**
@@ -163,6 +183,9 @@ final class Simulation {
             disk.removeLock();
         }
         disk.failNothing();
+        if (record != null) {
+            record.processDied();
+        }
         Running first = running;
         try {
             start();
@@ -210,6 +233,9 @@ final class Simulation {
         disk.kill();
         if (store != null) {
             store.processDied();
+        }
+        if (record != null) {
+            record.processDied();
         }
     }
 
@@ -301,6 +327,7 @@ final class Simulation {
         if (disk.isDead()) {
             throw new SimulatedDisk.Killed(); // the writer handled this exception like any other failure
         }
+        perhapsStepRecord();
         return done;
     }
 
@@ -311,7 +338,9 @@ final class Simulation {
 
     boolean stepOutcomeWriter() {
         world.trace("recorder");
-        return running.ingest().stepOutcomeWriter();
+        boolean done = running.ingest().stepOutcomeWriter();
+        perhapsStepRecord();
+        return done;
     }
 
     /** Does the periodic work of the backend's timers. */
@@ -325,7 +354,11 @@ final class Simulation {
         world.trace("log care");
         running.inbox().keepMark();
         running.inbox().keepTime();
-        running.care().step();
+        if (record == null) {
+            running.care().step();
+        } else {
+            record.watch(running.inbox().logId(), running.care()::step);
+        }
     }
 
     /** Saves the time, as the timer of the log care does while time passes. */
@@ -339,7 +372,7 @@ final class Simulation {
 
     /** Makes the log care wait for a reader at this position. */
     void letRead(LongSupplier upTo) {
-        Objects.requireNonNull(running, "started").care().waitFor(upTo);
+        Objects.requireNonNull(running, "started").care().waitFor(upTo, () -> {});
     }
 
     /** Takes steps until all callers are answered, because no caller waits for days. */
@@ -424,6 +457,9 @@ final class Simulation {
                 .as("in the log")
                 .allMatch(id -> store.existing(id).isPresent() || world.answers.isGoneFromALog(id), "decided");
         world.requireUnbroken();
+        if (record != null) {
+            record.audit();
+        }
     }
 
     private void auditOne(StoredOutcome recorded) {
@@ -470,6 +506,9 @@ final class Simulation {
      * nothing on the disk refers to it.
      */
     void startByOperator() throws IOException {
+        if (record != null) {
+            record.perhapsReplace();
+        }
         if (files.isAnyAway() && files.isEndAway()) {
             if (random.nextBoolean()) {
                 files.putBack();
@@ -523,7 +562,7 @@ final class Simulation {
     }
 
     /** Removes the end of the log permanently; records of refused submissions may then become visible. */
-    private void removeEnd() throws IOException {
+    void removeEnd() throws IOException {
         Map<String, PcsId> before = idsByRecord(log());
         files.removeEnd();
         Map<String, PcsId> left = idsByRecord(files.presentRecords());
@@ -533,6 +572,9 @@ final class Simulation {
         world.trace(() -> "the log's end is gone: " + changed);
         world.answers.goneFromALog(Set.copyOf(changed.values()), store);
         store.disownPositions();
+        if (record != null) {
+            record.logLostItsEnd();
+        }
     }
 
     private static Map<String, PcsId> idsByRecord(List<LogRecord> records) {

@@ -110,7 +110,9 @@ final class TwoBackendsSimulationTest {
             remote = new SimulatedRemote(world, random, flaws);
             losses = Losses.values()[random.nextInt(Losses.values().length)];
             for (int i = 0; i < BACKENDS; i++) {
-                nodes.add(new Node(random, world, remote));
+                Node node = new Node(random, world, remote);
+                node.simulation.keepRecord(new Random(seed * BACKENDS + i));
+                nodes.add(node);
             }
         }
 

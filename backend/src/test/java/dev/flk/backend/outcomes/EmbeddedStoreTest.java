@@ -8,6 +8,8 @@ import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.testkit.DirectoryTree;
+import dev.flk.view.RocksView;
+import dev.flk.view.ViewUnavailableException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -21,9 +23,16 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.MutableColumnFamilyOptions;
+import org.rocksdb.MutableDBOptions;
 import org.rocksdb.Options;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
+import org.rocksdb.Status;
+import org.rocksdb.Status.Code;
+import org.rocksdb.Status.SubCode;
+import org.rocksdb.WriteBatch;
 
 final class EmbeddedStoreTest extends DedupStoreContract {
     private static final String LOG_ID = "0123456789abcdef0123456789abcdef";
@@ -43,7 +52,11 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     private EmbeddedStore open(Path where, String logId) {
-        EmbeddedStore opened = EmbeddedStore.open(where, 0, this::nanos, () -> setAside++);
+        return open(EmbeddedStore.openView(where, 0, this::nanos, () -> setAside++), logId);
+    }
+
+    private EmbeddedStore open(RocksView view, String logId) {
+        EmbeddedStore opened = new EmbeddedStore(view);
         opened.belongsTo(logId, this::now);
         return opened;
     }
@@ -54,8 +67,8 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         store.close();
         store.close();
         store = open();
-        assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
         assertThat(connect()).hasValue(41);
+        assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
     }
 
     /** Simulates a kill with a copy of the files, which has the content that a killed process would leave. */
@@ -96,11 +109,6 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(removed).isEqualTo(50);
         assertThat(get(id(1))).isNotEqualTo(List.of(Optional.empty()));
         assertThat(connect()).hasValue(99);
-    }
-
-    @Test
-    void nativeLibrary_leavesNothingBehind() {
-        assertThat(directory.resolve("dedup").resolve("native")).doesNotExist();
     }
 
     @Test
@@ -159,61 +167,82 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void setAside_interruptedByACrash_isFinishedByTheNextStart() throws IOException {
-        put(41, recorded(1, "first"));
-        store.close();
-        Path dedup = directory.resolve("dedup");
-        Files.createFile(Files.createDirectories(dedup.resolve("set-aside")).resolve("moving"));
-        Files.move(dedup.resolve("CURRENT"), dedup.resolve("set-aside/CURRENT"));
-
-        store = open();
-
-        assertThat(connect()).isEmpty();
-        assertThat(get(id(1))).containsExactly(Optional.empty());
-        try (EmbeddedStore old = open(dedup.resolve("set-aside"), LOG_ID)) {
-            assertThat(old.connect().toCompletableFuture().join()).hasValue(41);
-        }
-    }
-
-    @Test
-    void setAside_keepsOneCopy_orNoneIfSpaceIsShort() throws IOException {
-        put(41, recorded(1, "first"));
+    void sweepStretch_diskNearlyFull_deletesTheCopyThatWasSetAside() {
+        put(1);
         store.close();
         store = open(directory.resolve("dedup"), "f".repeat(32));
         assertThat(connect()).isEmpty();
-        put(42, recorded(2, "second"));
+        assertThat(directory.resolve("dedup/set-aside")).exists();
         store.close();
-        store = open(directory.resolve("dedup"), "e".repeat(32));
-        assertThat(connect()).isEmpty();
-        store.close();
-        Path copy = directory.resolve("dedup/set-aside");
-        try (EmbeddedStore kept = open(copy, "f".repeat(32))) {
-            assertThat(kept.connect().toCompletableFuture().join()).hasValue(42);
-        }
-        EmbeddedStore without =
-                EmbeddedStore.open(directory.resolve("dedup"), Long.MAX_VALUE / 2, this::nanos, () -> setAside++);
-        without.belongsTo("e".repeat(32), this::now);
+        EmbeddedStore without = open(
+                EmbeddedStore.openView(directory.resolve("dedup"), Long.MAX_VALUE / 2, this::nanos, () -> setAside++),
+                "f".repeat(32));
         store = without;
         without.sweepStretch(() -> false);
-        assertThat(copy).doesNotExist();
+        assertThat(directory.resolve("dedup/set-aside")).doesNotExist();
     }
 
-    /** Simulates a directory that is a mount point and also contains the log. */
     @Test
-    void setAside_leavesForeignFilesAlone() throws IOException {
-        put(41, recorded(1, "first"));
+    void rows_farBehindWithCompactions_doNotStallTheIds() {
+        store.close();
+        RocksView view = EmbeddedStore.openView(directory.resolve("dedup"), 0, this::nanos, () -> setAside++);
+        store = open(view, LOG_ID);
+        connect();
+        view.use(open -> {
+            ColumnFamilyHandle rows = open.family(1);
+            open.rocks()
+                    .setOptions(
+                            rows,
+                            MutableColumnFamilyOptions.builder()
+                                    .setLevel0FileNumCompactionTrigger(1_000)
+                                    .build());
+            for (int file = 0; file < 30; file++) { // RocksDB slows down writes at 20 files by default
+                try (WriteBatch batch = new WriteBatch()) {
+                    batch.put(rows, new byte[] {(byte) file}, new byte[100]);
+                    open.write(batch);
+                }
+                open.flush(List.of(rows));
+            }
+            assertThat(open.rocks().getLongProperty("rocksdb.actual-delayed-write-rate"))
+                    .isZero();
+            return open;
+        });
+        put(1, recorded(1, "not stalled"));
+        assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "not stalled")));
+    }
+
+    /** A put that continued would store a position above outcomes that were lost when the files were opened again. */
+    @Test
+    void putIfAbsent_otherUserOpenedTheFilesAgain_failsUntilConnected() {
         store.close();
         Path dedup = directory.resolve("dedup");
-        Path log = Files.createDirectories(dedup.resolve("wal")).resolve("inbox-20261120-0000000000000001.wal");
-        Files.writeString(log, "a log");
-        Files.createDirectory(dedup.resolve("lost+found"));
+        RocksView view = EmbeddedStore.openView(dedup, 0, this::nanos, () -> setAside++);
+        store = open(view, LOG_ID);
+        connect();
+        put(1, recorded(1, "durable"));
+        store.sync();
+        put(2, recorded(2, "lost"));
+        assertThatThrownBy(() -> view.use(other -> {
+                    other.rocks()
+                            .setDBOptions(MutableDBOptions.builder()
+                                    .setAvoidFlushDuringShutdown(
+                                            true) // loses what was not flushed, as a failing disk does
+                                    .build());
+                    throw new RocksDBException("the other user fails", new Status(Code.Busy, SubCode.None, ""));
+                }))
+                .isInstanceOf(ViewUnavailableException.class);
+        view.reopenIfNeeded();
 
-        store = open(dedup, "f".repeat(32));
-
-        assertThat(connect()).isEmpty();
-        assertThat(log).hasContent("a log");
-        assertThat(dedup.resolve("lost+found")).exists();
-        assertThat(setAside).isEqualTo(1);
+        assertThatThrownBy(() -> put(3, recorded(3, "next")))
+                .hasRootCauseInstanceOf(StoreUnavailableException.class)
+                .hasMessageEndingWith("the embedded store failed: its files were opened again");
+        assertThatThrownBy(() -> get(id(1))).hasRootCauseInstanceOf(StoreUnavailableException.class);
+        assertThatThrownBy(store::sync).isInstanceOf(StoreUnavailableException.class);
+        assertThat(connect()).hasValue(1);
+        assertThat(get(id(1), id(2), id(3)))
+                .containsExactly(Optional.of(recorded(1, "durable")), Optional.empty(), Optional.empty());
+        put(3, recorded(3, "next"));
+        assertThat(connect()).hasValue(3);
     }
 
     /**

@@ -100,16 +100,24 @@ final class OperatorPathsTest {
     }
 
     private void assertOperatorIsServed() throws IOException {
-        for (String path : List.of("/v1/outcomes", "/v1/shards", "/v1/reviews", "/ui", "/ui/shards", "/metrics")) {
+        for (String path : List.of(
+                "/v1/outcomes", "/v1/outcomes/changes", "/v1/shards", "/v1/reviews", "/ui", "/ui/shards", "/metrics")) {
             assertThat(server.get(path, RIGHT).status()).as(path).isEqualTo(200);
         }
         assertThat(server.get(PREFIX, RIGHT).body()).isEqualTo("{\"error\":\"no outcome recorded\"}");
         assertThat(review(RIGHT).status()).isEqualTo(400);
+        assertThat(change("POST /v1/outcomes/backup", RIGHT).status())
+                .as("there are no outcomes in DEDUP_DIR")
+                .isEqualTo(404);
     }
 
     private Reply review(String authorization) throws IOException {
+        return change("PUT /v1/reviews", authorization);
+    }
+
+    private Reply change(String request, String authorization) throws IOException {
         return server.connect()
-                .send("PUT /v1/reviews HTTP/1.1\nHost: h\n" + authorization + "\nContent-Length: 2\n\n{}")
+                .send(request + " HTTP/1.1\nHost: h\n" + authorization + "\nContent-Length: 2\n\n{}")
                 .read();
     }
 
@@ -126,7 +134,8 @@ final class OperatorPathsTest {
                 + request("GET", "/ui").repeat(2)
                 + request("GET", "/metrics")
                 + request("GET", PREFIX)
-                + request("PUT", "/v1/reviews");
+                + request("PUT", "/v1/reviews")
+                + request("POST", "/v1/outcomes/backup");
         for (int i = 0; i < 12; i++) {
             RawClient stranger = server.connect();
             strangers.add(stranger);
@@ -193,13 +202,14 @@ final class OperatorPathsTest {
             assertThat(throttled.header("Retry-After")).isPresent();
             assertThat(throttled.body()).contains("Too many wrong logins");
             assertThat(review(WRONG).status()).isEqualTo(429);
+            assertThat(change("POST /v1/outcomes/backup", WRONG).status()).isEqualTo(429);
             assertThat(server.get("/metrics").status())
                     .as("a browser is asked for the login")
                     .isEqualTo(401);
             assertOperatorIsServed();
 
             assertThat(refused("wrong login")).isEqualTo(OperatorRefusals.BURST + ".0");
-            assertThat(refused("throttled")).isEqualTo("2.0");
+            assertThat(refused("throttled")).isEqualTo("3.0");
             assertThat(refused("no login")).isEqualTo("1.0");
             server.refusalNanos = Duration.ofMinutes(1).toNanos();
             assertThat(server.get("/ui", WRONG).status()).isEqualTo(401);
@@ -244,6 +254,8 @@ final class OperatorPathsTest {
                 "/ui/shards",
                 "/ui/events",
                 "/v1/outcomes",
+                "/v1/outcomes/changes",
+                "/v1/outcomes/changes?follow=true",
                 "/v1/shards",
                 "/v1/shards/a/outcomes",
                 "/v1/reviews",

@@ -10,9 +10,11 @@ import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.serve.HttpConfig.Login;
+import dev.flk.backend.state.MemoryEngine;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.Secret;
 import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
 import dev.flk.state.StateKey;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -45,16 +47,16 @@ final class ReviewHandlerTest {
 
     private final HttpClient client = HttpClient.newHttpClient();
     private final MemoryRecord record = new MemoryRecord();
+    private final ReviewMetrics metrics = new ReviewMetrics(server.metrics);
 
     @BeforeEach
     void start() {
         server.record = record.outcomes();
-        server.reviews = new Reviews(
-                record.outcomes(),
-                record.engine(),
-                Duration.ofDays(1),
-                () -> ServerFixture.NOW,
-                new ReviewMetrics(server.metrics));
+        server.reviews = reviews(record.engine());
+    }
+
+    private Reviews reviews(StateEngine engine) {
+        return new Reviews(record.outcomes(), engine, Duration.ofDays(1), () -> ServerFixture.NOW, metrics);
     }
 
     @AfterEach
@@ -163,6 +165,67 @@ final class ReviewHandlerTest {
         String target = answer.headers().firstValue("Location").orElseThrow();
         assertThat(send("GET", target, "").body())
                 .contains("200 certificates were reviewed. 1 left out, which others reviewed meanwhile.");
+    }
+
+    @Test
+    void reviews_stateIsOff_areUnknown() throws Exception {
+        String id = rejected(1);
+        server.reviews = null;
+        String unknown = "404 {\"error\":\"reviews unknown: this backend is still starting, or STATE_PORT is off\"}";
+
+        assertThat(send("GET", "/v1/outcomes", "").body()).contains(id);
+        HttpResponse<String> waiting = send("GET", "/v1/reviews", "");
+        assertThat(waiting.statusCode() + " " + waiting.body()).isEqualTo(unknown);
+        assertThat(put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\"}")).isEqualTo(unknown);
+        assertThat(send("GET", "/ui/review", "").body())
+                .contains("Reviews unknown: this backend has no state", "STATE_PORT is off")
+                .doesNotContain("No certificate waits for a review");
+        assertThat(send("GET", "/ui/certificate?id=" + id, "").body())
+                .contains("rejected", "Reviews unknown: this backend is still starting, or STATE_PORT is off.")
+                .doesNotContain("Nobody has reviewed this certificate", "Save the review");
+        assertThat(server.sample("flk_review_waiting")).isEqualTo("NaN");
+        assertThat(server.sample("flk_review_overdue")).isEqualTo("NaN");
+
+        server.record = null;
+        assertThat(send("GET", "/v1/reviews", "").body()).contains("keeps no record of outcomes");
+        assertThat(send("GET", "/ui/review", "").body()).contains("This backend has no record of outcomes.");
+    }
+
+    @Test
+    void reviews_stateFails_areUnknown() throws Exception {
+        String id = rejected(1);
+        StateEngine failed = MemoryEngine.started();
+        failed.close();
+        server.reviews = reviews(failed);
+
+        HttpResponse<String> waiting = send("GET", "/v1/reviews", "");
+        assertThat(waiting.statusCode() + " " + waiting.body())
+                .isEqualTo("503 {\"error\":\"reviews unknown: the state is down\"}");
+        assertThat(waiting.headers().firstValue("Retry-After")).contains("1");
+        assertThat(put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\"}"))
+                .isEqualTo("503 {\"error\":\"reviews unknown: the state is down\"}");
+        HttpResponse<String> view = send("GET", "/ui/review", "");
+        assertThat(view.statusCode()).isEqualTo(503);
+        assertThat(view.body()).contains("Reviews unknown: the state, which has the reviews, can't be read now");
+        HttpResponse<String> certificate = send("GET", "/ui/certificate?id=" + id, "");
+        assertThat(certificate.statusCode()).isEqualTo(200);
+        assertThat(certificate.body())
+                .contains("rejected", "Reviews unknown: the state can")
+                .doesNotContain("Nobody has reviewed this certificate", "Save the review");
+    }
+
+    @Test
+    void reviews_stateStarts_areUnknown() throws Exception {
+        StateEngine starting = MemoryEngine.notStarted(() -> ServerFixture.NOW);
+        try {
+            rejected(1);
+            server.reviews = reviews(starting);
+
+            assertThat(send("GET", "/v1/reviews", "").body())
+                    .startsWith("{\"error\":\"reviews unknown: the state engine is starting");
+        } finally {
+            starting.close();
+        }
     }
 
     @Test

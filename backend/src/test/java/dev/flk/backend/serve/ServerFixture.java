@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.ingest.RefusedSubmissions;
+import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
@@ -56,6 +57,9 @@ final class ServerFixture implements AfterEachCallback {
     volatile RecordedOutcomes record;
 
     volatile Reviews reviews;
+    /** The outcomes to back up; null for none. */
+    volatile OutcomesBackup backup;
+
     /** The state to show; null for none. */
     volatile StateEngine state;
 
@@ -126,6 +130,7 @@ final class ServerFixture implements AfterEachCallback {
                                     Optional.ofNullable(record),
                                     Optional.ofNullable(reviews),
                                     Optional.empty(),
+                                    Optional.ofNullable(backup),
                                     Optional.ofNullable(state),
                                     Optional.ofNullable(sessions)),
                             sessionMetrics,

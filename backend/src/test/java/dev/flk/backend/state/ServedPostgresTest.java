@@ -137,9 +137,6 @@ class ServedPostgresTest {
                 Optional.empty(),
                 Optional.of(PostgresStores.config(server, database, 3, Duration.ofSeconds(10))),
                 Optional.of(known),
-                Optional.empty(),
-                false,
-                Duration.ofDays(90),
-                Duration.ofDays(1));
+                Optional.empty());
     }
 }

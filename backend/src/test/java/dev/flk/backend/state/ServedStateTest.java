@@ -111,10 +111,7 @@ class ServedStateTest {
                 Optional.of(directory.resolve("state")),
                 Optional.empty(),
                 Optional.empty(),
-                Optional.of(Duration.ofDays(100)),
-                false,
-                Duration.ofDays(90),
-                Duration.ofDays(1));
+                Optional.of(Duration.ofDays(100)));
     }
 
     private void open(Optional<Path> tokens) throws IOException {
@@ -165,7 +162,7 @@ class ServedStateTest {
     @Test
     void recordAndHistory_areRemovedWhenOld_andCurrentValuesStay() throws Exception {
         open(Optional.empty());
-        served.keepFor("flk.record", config(Optional.empty()).recordKept());
+        served.keepFor("flk.record", Duration.ofDays(90));
         StateKey recorded = new StateKey("flk.record", "shard", "epoch/1");
         StateKey kept = new StateKey("default", "agent", "k");
         apply(served.engine().write(recorded, "1", Operation.ANY_VERSION));

@@ -115,7 +115,7 @@ class StateClientTest {
                 .isInstanceOf(Invalid.class)
                 .hasMessageContaining("not valid JSON");
         assertThatThrownBy(() -> client.getAt("a", "k", 9)).isInstanceOf(HistoryChanged.class);
-        assertThatThrownBy(() -> client.namespace("flk.record")
+        assertThatThrownBy(() -> client.namespace("flk.review")
                         .begin()
                         .write("a", "k", "1")
                         .commit())

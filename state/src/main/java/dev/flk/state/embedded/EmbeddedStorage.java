@@ -43,7 +43,6 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
-import org.rocksdb.Checkpoint;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
 import org.rocksdb.Status;
@@ -530,9 +529,7 @@ public final class EmbeddedStorage implements Storage {
                     throw Reason.INVALID.because("an earlier backup was interrupted or is still running; if none is"
                             + " running, remove its incomplete copy " + unfinished + " and try again");
                 }
-                try (Checkpoint checkpoint = Checkpoint.create(db.rocks())) {
-                    checkpoint.createCheckpoint(unfinished.toString());
-                }
+                db.checkpoint(unfinished);
                 try (Database made = new Database(unfinished, cacheBytes)) {
                     // the copy gets a new history id, because commits to the copy belong to another history
                     made.put(made.meta(), StateLayout.HISTORY_KEY, StateLayout.utf8(newHistoryId.get()));

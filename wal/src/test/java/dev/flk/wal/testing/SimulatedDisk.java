@@ -49,6 +49,8 @@ public final class SimulatedDisk implements FileOps {
     private Fault fault = Fault.EIO;
     private boolean faultHappened;
     private String forbidden = "";
+    private boolean isAside;
+    private long asideFailsAt;
     private long meddleAt = -1;
     private Runnable meddling = () -> {};
 
@@ -94,6 +96,25 @@ public final class SimulatedDisk implements FileOps {
     public void meddleBefore(long number, Runnable what) {
         meddleAt = operations + number;
         meddling = what;
+    }
+
+    /** Work that uses the disk. */
+    public interface Work {
+        void run() throws IOException;
+    }
+
+    /**
+     * Runs the work of a reader. Its operations are not counted, so that they change no other fault; the one with the
+     * number {@code failing} fails, -1 for none.
+     */
+    public void aside(long failing, Work work) throws IOException {
+        isAside = true;
+        asideFailsAt = failing;
+        try {
+            work.run();
+        } finally {
+            isAside = false;
+        }
     }
 
     /** Cancels the fault that is still to come, and forgets an earlier one. */
@@ -260,6 +281,12 @@ public final class SimulatedDisk implements FileOps {
     private void operation(Path file) throws IOException {
         if (dead) {
             throw new Killed();
+        }
+        if (isAside) {
+            if (asideFailsAt-- == 0) {
+                throw new IOException("injected: Input/output error of a reader, " + file);
+            }
+            return;
         }
         if (operations == meddleAt) {
             meddleAt = -1;

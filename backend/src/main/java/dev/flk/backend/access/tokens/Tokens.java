@@ -50,6 +50,18 @@ public final class Tokens implements AutoCloseable {
         this.file = file;
         this.audit = audit;
         this.inForce = TokensFile.read(file, fingerprints);
+        warnOfFormerRecord(inForce);
+    }
+
+    private void warnOfFormerRecord(TokensFile read) {
+        List<String> names = read.namesOfFormerRecord();
+        if (!names.isEmpty()) {
+            LOG.warn(
+                    "{} has rights to the namespace flk.record, which is no longer served; remove them from: {}. Now {}",
+                    file,
+                    String.join(", ", names),
+                    FormerRecord.TODAY);
+        }
     }
 
     /** Starts checking the file once a second. */
@@ -83,6 +95,7 @@ public final class Tokens implements AutoCloseable {
             TokensFile read = TokensFile.read(file, fingerprints);
             inForce = read;
             reported = null;
+            warnOfFormerRecord(read);
             LOG.info("{} was read again and has {} tokens", file, read.size());
             audit.operation(
                     "state_tokens_changed",

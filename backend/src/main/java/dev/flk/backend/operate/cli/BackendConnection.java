@@ -62,7 +62,11 @@ final class BackendConnection {
     }
 
     LocalHttpClient client() throws IOException {
-        return new LocalHttpClient(PATIENCE, authorities == null ? null : trusting(authorities));
+        return client(PATIENCE);
+    }
+
+    private LocalHttpClient client(Duration patience) throws IOException {
+        return new LocalHttpClient(patience, authorities == null ? null : trusting(authorities));
     }
 
     private static SSLContext trusting(Path authorities) throws IOException {
@@ -101,11 +105,16 @@ final class BackendConnection {
      * status 401.
      */
     HttpResponse<String> sendWithLogin(HttpRequest.Builder request) throws IOException {
+        return sendWithLogin(request, PATIENCE);
+    }
+
+    /** @param patience the longest time to the end of the answer */
+    HttpResponse<String> sendWithLogin(HttpRequest.Builder request, Duration patience) throws IOException {
         RunningBackend.login(environment, config.file)
                 .ifPresent(basic -> request.setHeader("Authorization", "Basic " + basic));
         HttpResponse<String> answer;
         try {
-            answer = client().send(request);
+            answer = client(patience).send(request);
         } catch (ConnectException e) {
             URI url = request.build().uri();
             throw new IOException(

@@ -90,6 +90,7 @@ public final class CommandLineProgram {
                 .add("health", () -> new BackendHealthCommand(environment, config, clock))
                 .add("policy", () -> PolicyTryCommand.with(new WalSource(environment, config), watched::get, clock))
                 .add("keys", () -> new KeysCommand(environment, config, clock))
+                .add("outcomes", () -> new OutcomesCommand(environment, config))
                 .add("postgres", () -> new PostgresCommand(environment, config, clock))
                 .add("record", () -> new RecordCommand(environment, config, clock))
                 .add("review", () -> new ReviewCommand(environment, config))

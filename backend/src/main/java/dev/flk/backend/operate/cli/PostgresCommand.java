@@ -147,8 +147,8 @@ final class PostgresCommand {
 
     private static InPostgres inPostgres(BackendConfig config) {
         return config.inPostgres()
-                .orElseThrow(() -> new InvalidConfig(
-                        List.of("DEDUP_BACKEND, STATE_ENGINE: neither is postgres, so there is no server to use")));
+                .orElseThrow(() -> new InvalidConfig(List.of(
+                        "DEDUP_BACKEND, STATE_ENGINE, RECORD_STORE: none is postgres, so there is no server to use")));
     }
 
     private static boolean has(List<Finding> findings, Grade grade) {

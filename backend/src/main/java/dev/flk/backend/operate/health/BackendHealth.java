@@ -8,6 +8,7 @@ import dev.flk.backend.access.tls.TlsFiles;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.InPostgres;
 import dev.flk.backend.outcomes.StoreConfig;
+import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.outcomes.redis.RedisProbe;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
@@ -163,6 +164,9 @@ public final class BackendHealth {
         if (config.store() instanceof StoreConfig.Embedded embedded) {
             found.accept(directory(
                     "DEDUP_DIR", embedded.dir(), "WAL_MIN_FREE_BYTES", minFreeBytes, "no outcome is recorded"));
+        } else if (config.record().store().orElse(null) instanceof RecordConfig.Store.Embedded embedded) {
+            found.accept(directory(
+                    "DEDUP_DIR", embedded.directory(), "WAL_MIN_FREE_BYTES", minFreeBytes, "the record stops"));
         }
         Optional<Path> stateDirectory = config.state()
                 .flatMap(

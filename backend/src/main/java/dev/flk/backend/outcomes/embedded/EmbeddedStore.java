@@ -3,20 +3,16 @@ package dev.flk.backend.outcomes.embedded;
 
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.outcomes.DedupStore;
-import dev.flk.backend.outcomes.embedded.EmbeddedFailures.Failure;
-import dev.flk.backend.outcomes.embedded.EmbeddedFailures.Problem;
 import dev.flk.backend.outcomes.embedded.StoreFormat.Position;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
-import dev.flk.view.NativeLibrary;
-import dev.flk.wal.files.DiskFiles.OwnerOnly;
-import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.file.Files;
+import dev.flk.view.OpenDatabase;
+import dev.flk.view.RocksView;
+import dev.flk.view.RocksView.Owner;
+import dev.flk.view.RocksView.Use;
+import dev.flk.view.ViewUnavailableException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -29,11 +25,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
-import org.rocksdb.FlushOptions;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
@@ -43,14 +37,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Outcomes in RocksDB, in the format of {@link StoreFormat}. RocksDB's own write-ahead log is disabled, so a write is
- * durable only once its memtable has been flushed. Outcomes and position are written in one batch to one column family.
- * After a crash, the data is therefore complete up to the stored position, and the next start decides all later
- * submissions in the inbox log again.
+ * Outcomes in a RocksDB that may have other users, in the format of {@link StoreFormat}. A write is durable only once
+ * its memtable has been flushed. Outcomes and position are written in one batch to one column family. After a crash, the
+ * data is therefore complete up to the stored position, and the next start decides all later submissions in the inbox
+ * log again.
  *
- * <p>After any failure, every call fails until {@link #connect}, which opens the files again. In three cases, {@code
- * connect} sets the store aside ({@link StoreDirectory}) and opens an empty store, which is then rebuilt from the log:
- * the store is damaged, reading it failed twice within a minute, or it belongs to another log.
+ * <p>After any failure, and after another user has opened the files again, every call fails until {@link #connect},
+ * which opens the files if necessary. In three cases, the files are set aside ({@link RocksView}) and an empty store is
+ * opened, which is then rebuilt from the log: the store is damaged, reading it failed twice within a minute, or it
+ * belongs to another log.
  *
  * <p>An expired outcome is ignored when it is read; {@link #sweep} removes it. Reads may run on any thread; writes
  * exclude each other.
@@ -60,28 +55,21 @@ public final class EmbeddedStore implements DedupStore {
     /** The buffer size for reading an outcome; a longer outcome needs a second call. */
     private static final int USUAL_BYTES = 1_024;
 
+    /** The index of the family of the ids. */
+    private static final int IDS = 0;
+
     private static final int SWEPT_AT_ONCE = 500;
     private static final long LEAST_SWEPT_A_SECOND = 2_000;
     private static final long SWEPT_ROUND_SECONDS = TimeUnit.HOURS.toSeconds(6);
 
-    private final StoreDirectory directory;
-    private final EmbeddedFailures failures;
+    private final RocksView view;
     private final SecureRandom random = new SecureRandom();
-    private final Runnable whenSetAside;
-
-    /**
-     * The lock of the database. Every use of the database holds the read lock. Opening and closing hold the write lock,
-     * because a use after the close would crash the process.
-     */
-    private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
-
-    // guarded by open
-    private @Nullable Tuning tuning;
-    private @Nullable RocksDB db;
-    private boolean closed;
 
     private volatile @Nullable String logId;
     private volatile InstantSource clock = InstantSource.system();
+
+    /** The number of the opening that the store is connected to; 0 before the first connection. */
+    private volatile long connected;
 
     private final FoundAbsent foundAbsent = new FoundAbsent();
 
@@ -89,27 +77,26 @@ public final class EmbeddedStore implements DedupStore {
     private byte[] sweptTo = {};
     private @Nullable Position written;
 
-    /** The refusal of a write by the database. It does not show whether the data can be read. */
-    private static final class WriteFailedException extends RuntimeException {
-        private static final long serialVersionUID = 1;
+    /** A position, and the number of the opening from which it was read. */
+    private record Found(long number, Optional<Position> position) {
+        static Found in(OpenDatabase open) throws RocksDBException {
+            byte[] value = open.rocks().get(StoreFormat.POSITION_KEY);
+            return new Found(open.number(), Optional.ofNullable(value).map(Position::decode));
+        }
 
-        private final transient RocksDBException refusal;
-
-        WriteFailedException(RocksDBException refusal) {
-            super(refusal);
-            this.refusal = refusal;
+        Optional<String> logId() {
+            return position.flatMap(Position::logId);
         }
     }
 
-    private EmbeddedStore(StoreDirectory directory, LongSupplier nanoTicker, Runnable whenSetAside) {
-        this.whenSetAside = whenSetAside;
-        this.directory = directory;
-        this.failures = new EmbeddedFailures(nanoTicker);
+    /** Creates a store in an open view, which {@link #close} closes. */
+    public EmbeddedStore(RocksView view) {
+        this.view = view;
     }
 
     /**
-     * Opens or creates the store in a directory that no other process uses. Unreadable files are not an error: the next
-     * {@link #connect} opens them again or sets them aside.
+     * Opens or creates the files of a store in a directory that no other process uses. Unreadable files are not an
+     * error: the next {@link #connect} opens them again or sets them aside.
      *
      * @param keepFreeBytes the free disk space below which no copy of a store that was set aside is kept
      * @param nanoTicker monotonic time
@@ -117,34 +104,26 @@ public final class EmbeddedStore implements DedupStore {
      * @throws StoreUnavailableException if the store can't be opened for a reason other than unreadable files, for
      *     example because another process uses it; the message names the directory and the problem
      */
-    public static EmbeddedStore open(
+    public static RocksView openView(
             Path directory, long keepFreeBytes, LongSupplier nanoTicker, Runnable whenSetAside) {
-        EmbeddedStore store = new EmbeddedStore(new StoreDirectory(directory, keepFreeBytes), nanoTicker, whenSetAside);
         try {
-            Files.createDirectories(directory, OwnerOnly.directory(directory));
-            NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
-            if (store.directory.isHeadless()) {
-                store.setAsideUnlessInUse("its file CURRENT is missing");
-            }
-            store.openFiles();
-        } catch (RocksDBException e) {
-            Failure failure = Failure.of(e);
-            Problem met = store.failures.note(e, failure);
-            if (failure == Failure.ELSEWHERE) {
-                throw new StoreUnavailableException(
-                        "can't open the embedded store in " + directory + ": " + reason(e), e);
-            }
-            LOG.error("the embedded store in {} can't be opened: {}", directory, met.what());
-        } catch (IOException | UnsatisfiedLinkError e) {
-            throw new StoreUnavailableException("can't open the embedded store in " + directory + ": " + e, e);
+            return RocksView.open(directory, owner(whenSetAside), StoreTuning::tune, keepFreeBytes, nanoTicker);
+        } catch (ViewUnavailableException e) {
+            throw unavailable(e);
         }
-        return store;
     }
 
-    private static String reason(RocksDBException e) {
-        return String.valueOf(e.getMessage()).contains("/LOCK: ")
-                ? "another process uses it; stop that, or choose another DEDUP_DIR"
-                : String.valueOf(e.getMessage());
+    /**
+     * Returns the files of a store that no process uses yet, for a record without an embedded store; the record opens
+     * them, and tries again if that fails. Otherwise like {@link #openView}.
+     */
+    public static RocksView unopenedView(
+            Path directory, long keepFreeBytes, LongSupplier nanoTicker, Runnable whenSetAside) {
+        return RocksView.unopened(directory, owner(whenSetAside), StoreTuning::tune, keepFreeBytes, nanoTicker);
+    }
+
+    private static Owner owner(Runnable whenSetAside) {
+        return new Owner("the embedded store", "DEDUP_DIR", LOG, whenSetAside);
     }
 
     /**
@@ -166,121 +145,37 @@ public final class EmbeddedStore implements DedupStore {
      */
     public Optional<String> logId() {
         try {
-            return useNow(used -> position(used).flatMap(Position::logId));
-        } catch (StoreUnavailableException e) {
-            Problem met = failures.problem();
-            if (met != null && met.isSpoiled()) {
+            return view.use(Found::in).logId();
+        } catch (ViewUnavailableException e) {
+            if (view.isSpoiled()) {
                 return Optional.empty();
             }
-            throw e;
+            throw unavailable(e);
         }
-    }
-
-    /** Opens the files. The caller holds the write lock, or has not published this object yet. */
-    private void openFiles() throws RocksDBException {
-        Tuning fresh = new Tuning();
-        try {
-            db = RocksDB.open(fresh.options(), directory.path().toString());
-            tuning = fresh;
-        } catch (RocksDBException e) {
-            fresh.close();
-            throw e;
-        }
-    }
-
-    private Tuning tuning() {
-        return Objects.requireNonNull(tuning, "open");
-    }
-
-    private void closeFiles() {
-        if (db != null) {
-            db.close();
-            db = null;
-        }
-        if (tuning != null) {
-            tuning.close();
-            tuning = null;
-        }
-    }
-
-    /**
-     * Sets the store aside. Does nothing if another process has locked the files, or if the file CURRENT exists by now.
-     * Must be called before this process opens the files, because opening the files locks them.
-     */
-    private void setAsideUnlessInUse(String why) throws IOException {
-        try (FileChannel lock = FileChannel.open(
-                        directory.path().resolve("LOCK"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                FileLock locked = lock.tryLock()) {
-            if (locked != null && directory.isHeadless()) {
-                setAside(why);
-            }
-        }
-    }
-
-    private void setAside(String why) throws IOException {
-        boolean kept = directory.setAside();
-        whenSetAside.run();
-        failures.setAside();
-        LOG.error(
-                "the embedded store in {} can't be used any more: {}. {} A new store is built from the log",
-                directory.path(),
-                why,
-                kept
-                        ? "It was moved to " + directory.setAsidePath() + "."
-                        : "It was deleted, because the disk has no room to keep it.");
     }
 
     @Override
     public synchronized CompletionStage<OptionalLong> connect() {
-        open.writeLock().lock();
         try {
-            if (closed) {
-                return CompletableFuture.failedFuture(isClosed());
+            String id = Objects.requireNonNull(logId, "the log of the store is not set");
+            view.reopenIfNeeded();
+            Found found = view.use(Found::in);
+            if (found.logId().isPresent() && !found.logId().get().equals(id)) {
+                view.spoil(
+                        found.number(),
+                        "it belongs to another log (" + found.logId().get() + ", this one is " + id + ")");
+                view.reopenIfNeeded();
+                found = view.use(Found::in);
             }
             foundAbsent.clear();
-            reopenIfNeeded();
-            Optional<Position> found = position(Objects.requireNonNull(db));
-            String id = Objects.requireNonNull(logId, "the log of the store is not set");
-            Optional<String> owner = found.flatMap(Position::logId);
-            if (owner.isPresent() && !owner.get().equals(id)) {
-                failures.end("it belongs to another log (" + owner.get() + ", this one is " + id + ")", true);
-                reopenIfNeeded();
-                found = Optional.empty();
-            }
             // if the store does not contain the id of a log yet, the next write stores the id of this log
             written = new Position(0, Optional.of(id), random.nextLong(), 0);
+            connected = found.number();
             return CompletableFuture.completedFuture(
-                    found.isPresent() ? OptionalLong.of(found.get().completeUpTo()) : OptionalLong.empty());
-        } catch (RocksDBException | IllegalArgumentException e) {
-            return CompletableFuture.failedFuture(unavailable(e, Failure.of(e)));
-        } catch (IOException e) {
-            return CompletableFuture.failedFuture(new StoreUnavailableException(
-                    "the embedded store could not be set aside in " + directory.path() + ": " + e, e));
-        } finally {
-            open.writeLock().unlock();
+                    found.position().stream().mapToLong(Position::completeUpTo).findAny());
+        } catch (ViewUnavailableException e) {
+            return CompletableFuture.failedFuture(unavailable(e));
         }
-    }
-
-    /**
-     * Opens the files again after a failure. If the files must no longer be used, first sets them aside; if that fails,
-     * the next {@link #connect} tries again. The caller holds the write lock.
-     */
-    private void reopenIfNeeded() throws RocksDBException, IOException {
-        Problem met = failures.problem();
-        if (met == null && db != null) {
-            return;
-        }
-        closeFiles();
-        if (met != null && met.isSpoiled()) {
-            setAside(met.what());
-        }
-        failures.reconnecting();
-        openFiles();
-    }
-
-    private static Optional<Position> position(RocksDB used) throws RocksDBException {
-        byte[] value = used.get(StoreFormat.POSITION_KEY);
-        return value == null ? Optional.empty() : Optional.of(Position.decode(value));
     }
 
     @Override
@@ -290,7 +185,7 @@ public final class EmbeddedStore implements DedupStore {
             List<Optional<StoredOutcome>> found = new ArrayList<>(ids.size());
             for (PcsId id : ids) {
                 Object look = foundAbsent.begin(id);
-                byte[] value = read(used, id);
+                byte[] value = read(used.rocks(), id);
                 foundAbsent.end(id, look, value == null);
                 found.add(existing(id, value, now));
             }
@@ -309,14 +204,14 @@ public final class EmbeddedStore implements DedupStore {
                 for (StoredOutcome decision : decisions) {
                     PcsId id = decision.id();
                     Optional<StoredOutcome> earlier =
-                            foundAbsent.forget(id) ? Optional.empty() : existing(id, read(used, id), now);
+                            foundAbsent.forget(id) ? Optional.empty() : existing(id, read(used.rocks(), id), now);
                     if (earlier.isEmpty()) {
                         batch.put(id.toBytes(), decision.encode());
                     }
                     existing.add(earlier.orElse(decision));
                 }
                 batch.put(StoreFormat.POSITION_KEY, next.encode());
-                write(used, batch);
+                used.write(batch);
             }
             // forgets the ids a second time, because a look-up that read before the write may have marked them as
             // absent since they were forgotten above
@@ -352,7 +247,8 @@ public final class EmbeddedStore implements DedupStore {
     @Override
     public synchronized void sync() {
         useNow(used -> {
-            flush(used);
+            requireConnected(used);
+            used.flush(List.of(used.family(IDS)));
             return true;
         });
     }
@@ -368,7 +264,7 @@ public final class EmbeddedStore implements DedupStore {
             long now = clock.millis();
             int removed = 0;
             try (ReadOptions uncached = new ReadOptions().setFillCache(false);
-                    RocksIterator iterator = used.newIterator(uncached);
+                    RocksIterator iterator = used.rocks().newIterator(uncached);
                     WriteBatch batch = new WriteBatch()) {
                 iterator.seek(sweptTo);
                 for (int i = 0; i < entries && iterator.isValid(); i++) {
@@ -380,7 +276,7 @@ public final class EmbeddedStore implements DedupStore {
                 }
                 iterator.status();
                 sweptTo = iterator.isValid() ? iterator.key() : new byte[0];
-                write(used, batch);
+                used.write(batch);
             }
             return removed;
         });
@@ -391,31 +287,22 @@ public final class EmbeddedStore implements DedupStore {
      * full, also deletes the copy of a store that was set aside.
      */
     public void sweepStretch(BooleanSupplier continues) {
-        dropSetAsideIfShort();
+        view.dropSetAsideIfShort();
         long entries = Math.max(LEAST_SWEPT_A_SECOND, estimatedEntries() / SWEPT_ROUND_SECONDS);
         for (long swept = 0; swept < entries && continues.getAsBoolean(); swept += SWEPT_AT_ONCE) {
             sweep(SWEPT_AT_ONCE);
         }
     }
 
-    private void dropSetAsideIfShort() {
-        open.readLock().lock(); // no store can be set aside meanwhile
-        try {
-            directory.dropSetAsideIfShort();
-        } finally {
-            open.readLock().unlock();
-        }
-    }
-
     /** Returns the approximate number of entries. */
     private long estimatedEntries() {
-        return useNow(used -> used.getLongProperty("rocksdb.estimate-num-keys"));
+        return useNow(used -> used.rocks().getLongProperty("rocksdb.estimate-num-keys"));
     }
 
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
         return use(used -> {
-            byte[] expiry = used.get(StoreFormat.evidenceKey(id, digest));
+            byte[] expiry = used.rocks().get(StoreFormat.evidenceKey(id, digest));
             return expiry != null && StoreFormat.decode(expiry) > clock.millis();
         });
     }
@@ -425,7 +312,7 @@ public final class EmbeddedStore implements DedupStore {
         return use(used -> {
             try (WriteBatch batch = new WriteBatch()) {
                 batch.put(StoreFormat.evidenceKey(id, digest), StoreFormat.encode(expiresAtMillis));
-                write(used, batch);
+                used.write(batch);
             }
             return true;
         });
@@ -433,84 +320,41 @@ public final class EmbeddedStore implements DedupStore {
 
     @Override
     public void close() {
-        open.writeLock().lock();
         try {
-            if (closed) {
-                return;
-            }
-            closed = true;
-            try {
-                if (db != null && failures.problem() == null) {
-                    flush(db);
-                }
-            } catch (WriteFailedException e) {
-                throw unavailable(e.refusal, Failure.ELSEWHERE);
-            } finally {
-                closeFiles();
-            }
-        } finally {
-            open.writeLock().unlock();
+            view.close();
+        } catch (ViewUnavailableException e) {
+            throw unavailable(e);
         }
     }
 
-    private void write(RocksDB used, WriteBatch batch) {
-        try {
-            used.write(tuning().writes(), batch);
-        } catch (RocksDBException e) {
-            throw new WriteFailedException(e);
-        }
-    }
-
-    private static void flush(RocksDB used) {
-        try (FlushOptions wait = new FlushOptions().setWaitForFlush(true)) {
-            used.flush(wait);
-        } catch (RocksDBException e) {
-            throw new WriteFailedException(e);
-        }
-    }
-
-    private interface Use<T> {
-        T with(RocksDB used) throws RocksDBException;
-    }
-
+    /** Uses the opening that the store is connected to. */
     private <T> CompletionStage<T> use(Use<T> use) {
         try {
-            return CompletableFuture.completedFuture(useNow(use));
+            return CompletableFuture.completedFuture(useNow(open -> {
+                requireConnected(open);
+                return use.with(open);
+            }));
         } catch (StoreUnavailableException e) {
             return CompletableFuture.failedFuture(e);
         }
     }
 
-    private <T> T useNow(Use<T> use) {
-        open.readLock().lock();
-        try {
-            if (closed) {
-                throw isClosed();
-            }
-            Problem met = failures.problem();
-            RocksDB used = db;
-            if (met != null || used == null) {
-                throw new StoreUnavailableException(
-                        "the embedded store failed: " + (met == null ? "it is not open" : met.what()));
-            }
-            return use.with(used);
-        } catch (WriteFailedException e) {
-            throw unavailable(
-                    e.refusal, Failure.of(e.refusal) == Failure.DAMAGED ? Failure.DAMAGED : Failure.ELSEWHERE);
-        } catch (RocksDBException | IllegalArgumentException e) {
-            throw unavailable(e, Failure.of(e));
-        } finally {
-            open.readLock().unlock();
+    private void requireConnected(OpenDatabase open) {
+        if (open.number() != connected) {
+            throw new StoreUnavailableException("the embedded store failed: its files were opened again");
         }
     }
 
-    private static StoreUnavailableException isClosed() {
-        return new StoreUnavailableException("the embedded store is closed");
+    private <T> T useNow(Use<T> use) {
+        try {
+            return view.use(use);
+        } catch (ViewUnavailableException e) {
+            throw unavailable(e);
+        }
     }
 
-    private StoreUnavailableException unavailable(Exception e, Failure failure) {
-        return new StoreUnavailableException(
-                "the embedded store failed: " + failures.note(e, failure).what(), e);
+    private static StoreUnavailableException unavailable(ViewUnavailableException e) {
+        return new StoreUnavailableException(String.valueOf(e.getMessage()), e);
     }
 
     /**

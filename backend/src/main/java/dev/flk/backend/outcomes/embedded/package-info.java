@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The default store, in RocksDB next to the log. Only {@code run} calls this package, to construct the store.
+ * The default store, in RocksDB next to the log, and its backup. {@code run} constructs them; {@code serve} and the
+ * command line make and restore backups.
  */
 @NullMarked
 package dev.flk.backend.outcomes.embedded;

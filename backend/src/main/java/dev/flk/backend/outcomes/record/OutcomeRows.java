@@ -52,7 +52,8 @@ public interface OutcomeRows extends AutoCloseable {
      *
      * @param position the position after this group; null for a group that comes from no log
      * @param placed the versions in their order. A version takes effect unless it {@linkplain
-     *     RecordedOutcome#isChanged equals} the current version of its row
+     *     RecordedOutcome#isChanged equals} the current version of its row, or comes from no log although the current
+     *     version comes from one
      * @param notes named texts to store with the group, see {@link #notes}
      */
     record Group(@Nullable Position position, List<Placed> placed, Map<String, String> notes) {}
@@ -83,6 +84,19 @@ public interface OutcomeRows extends AutoCloseable {
      */
     boolean sweep(Instant before);
 
+    /** Returns whether there is something to {@link #salvage}, so that outcomes may be missing. */
+    default boolean isIncomplete() {
+        return false;
+    }
+
+    /**
+     * Copies what can still be read of rows that became unusable, and names as gaps what can't be read. Called after
+     * everything in the log was applied.
+     *
+     * @param oldest the arrival of the oldest outcome that is still kept
+     */
+    default void salvage(Instant oldest) {}
+
     /**
      * A part of the rows that a query selects.
      *
@@ -106,7 +120,7 @@ public interface OutcomeRows extends AutoCloseable {
      * although more follow.
      *
      * @throws RecordUnavailableException if the rows can't be read
-     * @throws IllegalArgumentException if the cursor is not one of this query; the message is a sentence for the client
+     * @throws InvalidCursorException if the cursor is not one of this query
      */
     Rows find(Wanted wanted);
 
@@ -124,17 +138,18 @@ public interface OutcomeRows extends AutoCloseable {
     record Change(String cursor, Version version) {}
 
     /**
-     * Returns the next versions after a cursor, in the order in which they were applied, at most {@code limit}. Versions
-     * that are not durable yet are left out.
+     * Returns the next versions after a cursor, in the order in which they were applied, at most {@code limit}. Rows
+     * that are not shared are ordered by their logs. Only versions are returned that survive a crash, if need be by being
+     * derived from the log again.
      *
      * @param cursor empty for the oldest version that exists
      * @throws ChangesLostException if a version after the cursor was removed, or the log of the cursor went back or was
      *     replaced
-     * @throws IllegalArgumentException if the cursor is not one of these rows; the message is a sentence for the client
+     * @throws InvalidCursorException if the cursor is not one of these rows
      */
-    List<Change> changes(String cursor, int limit);
+    List<Change> changes(String cursor, int limit) throws ChangesLostException;
 
-    /** Returns the cursor after the newest durable version. */
+    /** Returns the cursor after the newest version. */
     String newest();
 
     /** The cursor of a follower is no longer valid; the message says why, and what to do. */
@@ -142,6 +157,15 @@ public interface OutcomeRows extends AutoCloseable {
         private static final long serialVersionUID = 1;
 
         public ChangesLostException(String message) {
+            super(message);
+        }
+    }
+
+    /** A cursor that can't be used; the message is a sentence for the client. */
+    final class InvalidCursorException extends IllegalArgumentException {
+        private static final long serialVersionUID = 1;
+
+        public InvalidCursorException(String message) {
             super(message);
         }
     }

@@ -1,37 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes;
 import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.outcomes.record.OutcomeRows.Group;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Gauge;
-import dev.flk.state.History.At;
-import dev.flk.state.Operation;
-import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
-import dev.flk.state.StateException.Reason;
-import dev.flk.state.StateKey;
-import dev.flk.state.StateReads.Found;
-import dev.flk.state.Version;
-import dev.flk.wal.segment.LogReader.LogWalk;
+import dev.flk.view.LogFollower;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -40,59 +34,40 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The writer of the record: follows the decided part of the inbox log, decides each submission again, and writes to the
- * state the outcomes with which the submissions were answered. The follower commits its position in the log to the
- * state together with the outcomes up to this position, or after them. Outcomes that are already recorded are not
- * written again. Therefore a kill never makes the follower miss or repeat an outcome. The follower never delays an
- * answer: under load, it uses only a part of one core.
+ * The writer of the record: brings the rows to the end of the decided part of the inbox log. It takes the decided
+ * submissions that the pipeline hands over; those that were not handed over, it reads from the log and decides again.
+ * The rows are written together with the position in the log, so that a kill never makes it miss or repeat an outcome.
+ * It never delays an answer: under load, reading the log uses only a part of one core, and while the disk is nearly
+ * full nothing is written.
  *
  * <p>The follower has its own thread.
  */
 public final class RecordFollower implements AutoCloseable {
-    /**
-     * The agent id under which the state stores the positions of followers, one for each log id, and the gaps in the
-     * logs.
-     */
-    private static final String WRITER = "record";
-
-    /**
-     * The namespace that contains, for each log, the position up to which its outcomes are recorded, and the gaps in
-     * the log.
-     */
-    public static final String POSITIONS = "flk.positions";
+    /** The prefix of the notes in {@link OutcomeRows#notes} that name records that were missing from a log. */
+    static final String GAPS = "gap/";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
-    private static final JsonMapper JSON = new JsonMapper();
-    private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
-    private static final int INDEX_STEPS = 8;
-    /**
-     * The number of bytes at which a chunk ends, counted over the bodies of its log records. The values that are
-     * written for a chunk may be three times as large and still fit into one transaction.
-     */
+    private static final int CHUNK_RECORDS = 1_000;
+    /** The number of bytes at which a chunk ends, counted over the bodies of its log records. */
     private static final long CHUNK_BYTES = 512 << 10;
 
-    private static final long COMMIT_BYTES = 2 << 20;
-    private static final int DIGEST_BYTES = 8;
-    private static final int READ_AT_ONCE = 10;
     private static final int EXAMINED_AT_ONCE = 20_000;
     private static final long LOOK_EVERY_MILLIS = 250;
     private static final long AFTER_FAILURE_MILLIS = 1_000;
     /** The lowest rate of submissions per second at which the follower slows down. */
     private static final long BUSY_PER_SECOND = 500;
-    /** The ratio of rest to work while the rate is {@link #BUSY_PER_SECOND} or more. */
+    /** The ratio of rest to work while the log is read and the rate is {@link #BUSY_PER_SECOND} or more. */
     private static final int RESTS_PER_WORK = 6;
 
     private static final long LONGEST_REST_MILLIS = 2_000;
     private static final long CLOSE_MILLIS = 1_000;
-    /**
-     * The interval at which the position is written again, so that the removal of old history does not remove the
-     * position.
-     */
-    private static final long POSITION_AGAIN_NANOS = TimeUnit.HOURS.toNanos(6);
+    private static final int STEPS_BETWEEN_SWEEPS = 100;
 
     private final DecidedLog log;
-    private final StateEngine engine;
-    private final RecordIndex index;
+    private final OutcomeRows rows;
+    private final DecidedQueue decided;
+    private final Duration kept;
+    private final InstantSource expiry;
     private final LongSupplier submissions;
     private final RecordMetrics metrics;
     private final LongSupplier nanoTicker;
@@ -102,19 +77,17 @@ public final class RecordFollower implements AutoCloseable {
     private volatile long upToDateNanos;
 
     // used by the follower's thread
+    private final LogFollower reader;
+    private final LogFollower ahead;
+    private @Nullable RecordImport moving;
     private boolean knowsPosition;
-    private long positionNanos;
-    private @Nullable LogWalk walk;
-    /** The segment of the log that was the newest when {@link #walk} was opened. */
-    private @Nullable String walkedSegment;
+
     /**
      * The outcomes that overrule submissions after the position. The follower finds these outcomes by reading ahead in
      * the log.
      */
     private final LoggedOutcomes outcomes = new LoggedOutcomes();
 
-    private @Nullable LogWalk ahead;
-    private @Nullable String aheadSegment;
     private long lookedUpTo;
     /**
      * The sequence up to which the follower currently records, which is an earlier value of {@link
@@ -128,35 +101,52 @@ public final class RecordFollower implements AutoCloseable {
     /** Whether the position has been read since the start. */
     private boolean hasPosition;
 
-    /** The digest of the log record at the position; empty if the position was written by a version without digests. */
-    private String positionDigest = "";
-
+    private boolean isDiskLow;
+    private final Instant began;
+    private volatile boolean isIncomplete = true;
+    private int stepsToSweep;
     private @Nullable String reportedFailure;
     private long countedSubmissions;
     private long countedNanos;
 
     /**
+     * How the record is kept.
+     *
+     * @param moving the move of the record that an earlier version has kept in the state; null if there is none
+     * @param kept how long an outcome is kept
+     * @param expiry the clock by which outcomes are removed
+     */
+    public record Keeping(@Nullable RecordImport moving, Duration kept, InstantSource expiry) {}
+
+    /**
      * Creates a follower; starts no thread.
      *
-     * @param index the index of the record, which this follower keeps up to date
+     * @param rows owned by the caller; written by this follower only
+     * @param decided the decided submissions that are handed over
      * @param submissions the number of submissions since the start
      */
     public RecordFollower(
             DecidedLog log,
-            StateEngine engine,
-            RecordIndex index,
+            OutcomeRows rows,
+            DecidedQueue decided,
+            Keeping keeping,
             LongSupplier submissions,
             RecordMetrics metrics,
             LongSupplier nanoTicker) {
         this.log = log;
-        this.engine = engine;
-        this.index = index;
+        this.rows = rows;
+        this.decided = decided;
+        this.moving = keeping.moving();
+        this.kept = keeping.kept();
+        this.expiry = keeping.expiry();
+        this.began = keeping.expiry().instant();
         this.submissions = submissions;
         this.metrics = metrics;
         this.nanoTicker = nanoTicker;
+        this.reader = new LogFollower(log);
+        this.ahead = new LogFollower(log);
         this.upToDateNanos = nanoTicker.getAsLong();
         this.countedNanos = upToDateNanos;
-        this.positionNanos = upToDateNanos - POSITION_AGAIN_NANOS;
         thread.setDaemon(true);
     }
 
@@ -175,6 +165,14 @@ public final class RecordFollower implements AutoCloseable {
         return position;
     }
 
+    /**
+     * Returns the time before which outcomes may still be missing, because the record is being moved out of the state,
+     * copied from damaged files, or derived from the whole log; empty otherwise. Safe for any thread.
+     */
+    public Optional<Instant> incompleteBefore() {
+        return isIncomplete ? Optional.of(began) : Optional.empty();
+    }
+
     private long lagRecords() {
         return Math.max(0, log.decidedUpTo() - position);
     }
@@ -184,35 +182,29 @@ public final class RecordFollower implements AutoCloseable {
             long beginNanos = nanoTicker.getAsLong();
             long restMillis;
             try {
-                boolean isMore = step();
+                Done done = step();
                 reportFailure(null);
-                restMillis = isMore ? restMillis(nanoTicker.getAsLong() - beginNanos) : LOOK_EVERY_MILLIS;
-            } catch (IOException | StateException | CompletionException e) {
-                Reason reason = reason(e);
-                boolean isOvertaken = reason == Reason.VERSION_CONFLICT; // another backend has written the same key
-                if (!isOvertaken && reason != Reason.STARTING) {
+                restMillis = switch (done) {
+                    case ALL -> LOOK_EVERY_MILLIS;
+                    case SOME -> 0;
+                    case SOME_OF_THE_LOG -> restMillis(nanoTicker.getAsLong() - beginNanos);
+                };
+            } catch (IOException | RecordUnavailableException | StateException e) {
+                if (!(e instanceof StateException refused) || refused.reason() != StateException.Reason.STARTING) {
                     reportFailure(e);
                 }
-                forget();
-                restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
+                restMillis = AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
                 LOG.error(
                         "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a"
                                 + " second",
                         position,
                         e);
-                forget();
                 restMillis = AFTER_FAILURE_MILLIS;
             }
             rest(restMillis);
         }
         forget();
-    }
-
-    /** Returns why the state has refused a call; null for any other failure. */
-    private static @Nullable Reason reason(Exception failure) {
-        Throwable refusal = failure instanceof CompletionException ? failure.getCause() : failure;
-        return refusal instanceof StateException refused ? refused.reason() : null;
     }
 
     private void rest(long millis) {
@@ -225,21 +217,18 @@ public final class RecordFollower implements AutoCloseable {
 
     /**
      * Logs the failure of a step, unless the previous step failed with the same message. Null means that the step
-     * succeeded; if a failure was logged before, logs that the record continues. If the state has failed, the line
-     * about the failure is only a warning, because the state itself logs the error.
+     * succeeded; if a failure was logged before, logs that the record continues.
      */
     private void reportFailure(@Nullable Exception failure) {
         String message = failure == null ? null : String.valueOf(failure.getMessage());
         if (message != null && !message.equals(reportedFailure)) {
-            if (failure instanceof IOException) {
+            if (failure instanceof StateException) {
+                LOG.warn("the record of outcomes waits, because the state can't be read: {}", message);
+            } else {
                 LOG.error(
                         "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a"
                                 + " second: {}",
                         position,
-                        message);
-            } else {
-                LOG.warn(
-                        "the record of outcomes is interrupted, because the state can't be read or written: {}",
                         message);
             }
         } else if (message == null && reportedFailure != null) {
@@ -248,30 +237,12 @@ public final class RecordFollower implements AutoCloseable {
         reportedFailure = message;
     }
 
-    /**
-     * Closes the readers of the log, and makes the next step read the position from the state again, because a commit
-     * that failed may have taken effect.
-     */
+    /** Closes the readers of the log, and makes the next step read the position again. */
     private void forget() {
         knowsPosition = false;
-        endWalk();
-        endLookingAhead();
-    }
-
-    private void endWalk() {
-        close(walk);
-        walk = null;
-    }
-
-    private void endLookingAhead() {
-        close(ahead);
-        ahead = null;
-    }
-
-    private static void close(@Nullable LogWalk open) {
-        if (open != null) {
+        for (LogFollower each : List.of(reader, ahead)) {
             try {
-                open.close();
+                each.close();
             } catch (IOException e) {
                 LOG.warn("a reader of the log could not be closed: {}", e.getMessage());
             }
@@ -289,104 +260,146 @@ public final class RecordFollower implements AutoCloseable {
                 : Math.min(LONGEST_REST_MILLIS, TimeUnit.NANOSECONDS.toMillis(workedNanos * RESTS_PER_WORK));
     }
 
+    /** What a step has done. */
+    enum Done {
+        /** Everything that is decided is in the record. */
+        ALL,
+        /** There is more to do. */
+        SOME,
+        /** A part of the log was read and decided again, and there is more. */
+        SOME_OF_THE_LOG
+    }
+
     /**
-     * Records one chunk and continues the index.
+     * Records one group.
      *
-     * @return whether there is more to record or to index now
      * @throws IOException if the log can't be read, or contains a record that this version can't decide
-     * @throws StateException if the state can't be read
-     * @throws CompletionException if a commit fails; the cause is the StateException
+     * @throws RecordUnavailableException if the rows can't be read or written
+     * @throws StateException if the record can't be moved out of the state, because the state can't be read
      */
-    boolean step() throws IOException {
-        if (!knowsPosition) {
-            long known = readPosition();
-            if (!hasPosition || known < position) {
-                // reads ahead again from the position, at the start and after the position has decreased; otherwise,
-                // the outcomes that were already noted remain valid
-                lookedUpTo = known;
-            }
-            position = known;
-            lookedUpTo = Math.max(lookedUpTo, known);
-            knowsPosition = true;
-            hasPosition = true;
+    Done step() throws IOException {
+        try {
+            return tryStep();
+        } catch (IOException | RuntimeException | Error e) {
+            forget(); // a group that failed may have taken effect
+            throw e;
         }
-        long decided = log.decidedUpTo();
-        if (position >= upTo || decided < upTo) {
-            upTo = decided;
-            lookUpTo = log.last();
+    }
+
+    private Done tryStep() throws IOException {
+        RecordImport unfinished = moving;
+        if (unfinished != null) {
+            if (unfinished.step(rows)) {
+                return Done.SOME;
+            }
+            moving = null;
+        }
+        if (!knowsPosition) {
+            findPosition();
+        }
+        if (isDiskLow()) {
+            return Done.ALL;
         }
         long beginNanos = nanoTicker.getAsLong();
-        if (position < upTo && !lookAhead()) {
-            return true;
+        long decidedUpTo = log.decidedUpTo();
+        List<DecidedSubmission> handed = decided.takeAfter(position, CHUNK_RECORDS);
+        Done done;
+        if (!handed.isEmpty()) {
+            apply(handed);
+            done = Done.SOME;
+        } else {
+            done = readLog(decidedUpTo);
         }
-        List<LogRecord> chunk = position < upTo ? read() : List.of();
-        if (chunk.isEmpty()) {
-            upTo = position; // if all records up to upTo are missing, only a record after them can show the gap
-        }
-        long last = position;
-        if (!chunk.isEmpty()) {
-            last = chunk.get(chunk.size() - 1).sequence();
-            List<Missing> missing = missing(chunk);
-            List<Operation> operations = operations(chunk);
-            if (over.getCount() == 0) {
-                return false;
-            }
-            for (Missing gap : missing) {
-                operations.add(new Operation.Write(
-                        new StateKey(
-                                POSITIONS,
-                                WRITER,
-                                log.logId() + "/missing/" + String.format(Locale.ROOT, "%019d", gap.first())),
-                        "{\"first\":" + gap.first() + ",\"last\":" + gap.last() + "}",
-                        Operation.ANY_VERSION));
-            }
-            String digest = digest(chunk.get(chunk.size() - 1));
-            commit(operations, last, digest);
-            positionDigest = digest;
-            outcomes.forget(last);
-            missing.forEach(this::report);
-        } else if (beginNanos - positionNanos > POSITION_AGAIN_NANOS && position > 0) {
-            commit(List.of(), position, positionDigest);
-        }
-        boolean isIndexIncomplete = true;
-        for (int i = 0; i < INDEX_STEPS && isIndexIncomplete; i++) {
-            isIndexIncomplete = index.step();
-        }
-        // set only after indexing, so that the outcomes up to this position can usually be searched; the index may
-        // still lag behind
-        position = last;
-        if (position >= decided) {
+        if (position >= decidedUpTo) {
             upToDateNanos = beginNanos;
         }
-        return isIndexIncomplete || (!chunk.isEmpty() && position < decided);
-    }
-
-    /**
-     * Commits operations and the position. If the operations are too large for one commit, they are divided among
-     * several commits, of which only the last contains the position. If a commit fails, the next try begins at the old
-     * position and skips the outcomes that are already recorded.
-     */
-    private void commit(List<Operation> operations, long last, String digest) {
-        List<Operation> together = new ArrayList<>();
-        long bytes = 0;
-        for (Operation operation : operations) {
-            if (bytes + operation.bytes() > COMMIT_BYTES) {
-                apply(together);
-                together.clear();
-                bytes = 0;
+        if (done == Done.ALL) {
+            if (rows.isIncomplete()) {
+                rows.salvage(oldestKept());
             }
-            together.add(operation);
-            bytes += operation.bytes();
+            isIncomplete = false;
         }
-        String positionJson =
-                "{\"sequence\":" + last + (digest.isEmpty() ? "" : ",\"digest\":\"" + digest + "\"") + "}";
-        together.add(new Operation.Write(positionKey(), positionJson, Operation.ANY_VERSION));
-        apply(together);
-        positionNanos = nanoTicker.getAsLong();
+        return sweepIsDue() && done == Done.ALL ? Done.SOME : done;
     }
 
-    private void apply(List<Operation> operations) {
-        engine.apply(WRITER, List.copyOf(operations), "").toCompletableFuture().join();
+    private boolean isDiskLow() throws IOException {
+        boolean isLow = log.isDiskNearlyLow();
+        if (isLow && !isDiskLow) {
+            LOG.warn("the record of outcomes waits, because the disk is nearly full; certificates are still accepted");
+        } else if (!isLow && isDiskLow) {
+            LOG.info("the record of outcomes continues, because the disk has room again");
+        }
+        isDiskLow = isLow;
+        return isLow;
+    }
+
+    /** Removes some of what is too old, if it is time to; returns whether there may be more. */
+    private boolean sweepIsDue() {
+        if (--stepsToSweep > 0) {
+            return false;
+        }
+        boolean isMore = rows.sweep(oldestKept());
+        stepsToSweep = isMore ? 0 : STEPS_BETWEEN_SWEEPS;
+        return isMore;
+    }
+
+    private Instant oldestKept() {
+        return expiry.instant().minus(kept);
+    }
+
+    private void apply(List<DecidedSubmission> handed) {
+        List<Placed> placed = handed.stream()
+                .map(each -> new Placed(each.sequence(), RecordedOutcome.of(each)))
+                .toList();
+        DecidedSubmission last = handed.get(handed.size() - 1);
+        apply(last.sequence(), RecordDigest.of(last), placed, Map.of());
+    }
+
+    private void apply(long last, String digest, List<Placed> placed, Map<String, String> notes) {
+        rows.apply(new Group(new Position(log.logId(), last, digest), placed, notes));
+        outcomes.forget(last);
+        position = last;
+    }
+
+    /** Reads and records the next chunk of the log, up to the submissions that were handed over. */
+    private Done readLog(long decidedUpTo) throws IOException {
+        if (position >= upTo || decidedUpTo < upTo) {
+            upTo = decidedUpTo;
+            lookUpTo = log.last();
+        }
+        if (position >= upTo) {
+            return Done.ALL;
+        }
+        if (!lookAhead()) {
+            return Done.SOME_OF_THE_LOG;
+        }
+        OptionalLong handedFrom = decided.first();
+        long end = handedFrom.isPresent() && handedFrom.getAsLong() > position
+                ? Math.min(upTo, handedFrom.getAsLong() - 1)
+                : upTo;
+        List<LogRecord> chunk = read(end);
+        if (chunk.isEmpty() && end < upTo) {
+            chunk = read(upTo); // the log lacks the records before those that were handed over
+        }
+        if (chunk.isEmpty()) {
+            upTo = position; // if all records up to upTo are missing, only a record after them can show the gap
+            return Done.ALL;
+        }
+        long last = chunk.get(chunk.size() - 1).sequence();
+        List<Missing> missing = missing(chunk);
+        List<Placed> placed = placed(chunk);
+        if (over.getCount() == 0) {
+            return Done.ALL;
+        }
+        Map<String, String> notes = new LinkedHashMap<>();
+        for (Missing gap : missing) {
+            notes.put(
+                    GAPS + log.logId() + "/" + String.format(Locale.ROOT, "%019d", gap.first()),
+                    "log records " + gap.first() + " to " + gap.last());
+        }
+        apply(last, RecordDigest.of(chunk.get(chunk.size() - 1)), placed, notes);
+        missing.forEach(this::report);
+        return position < decidedUpTo ? Done.SOME_OF_THE_LOG : Done.ALL;
     }
 
     private record Missing(long first, long last) {}
@@ -415,30 +428,30 @@ public final class RecordFollower implements AutoCloseable {
                 gap.last());
     }
 
-    private StateKey positionKey() {
-        return new StateKey(POSITIONS, WRITER, log.logId());
+    /**
+     * Finds the position after which to continue: 0 if the rows have no position for this log, or if the position does
+     * not match the log; the follower then begins with the oldest existing log record.
+     */
+    private void findPosition() throws IOException {
+        long known = readPosition();
+        if (!hasPosition || known < position) {
+            // reads ahead again from the position, at the start and after the position has decreased; otherwise, the
+            // outcomes that were already noted remain valid
+            lookedUpTo = known;
+        }
+        position = known;
+        isIncomplete = rows.isIncomplete() || (known == 0 && log.decidedUpTo() > 0);
+        lookedUpTo = Math.max(lookedUpTo, known);
+        knowsPosition = true;
+        hasPosition = true;
     }
 
-    /**
-     * Reads the position from the state. Returns 0 if the state has no position for this log, or if the position does
-     * not match the log; the follower must then begin with the oldest existing log record.
-     */
     private long readPosition() throws IOException {
-        Found found =
-                engine.reads().get(List.of(positionKey()), new At.Now()).found().get(0);
-        if (!(found instanceof Found.Present present) || present.version().json() == null) {
+        Position stored = rows.position(log.logId()).orElse(null);
+        if (stored == null) {
             return 0;
         }
-        long known;
-        String digest;
-        try {
-            JsonNode json = JSON.readTree(present.version().json());
-            known = json.path("sequence").asLong();
-            digest = json.path("digest").asText();
-        } catch (JsonProcessingException e) {
-            throw new IOException(
-                    "the state contains an invalid position for the record of outcomes: " + e.getMessage(), e);
-        }
+        long known = stored.sequence();
         // the first reading compares the position with the end that the log had at the start, because records that were
         // appended since then may reuse the sequences of lost records
         long end = hasPosition ? log.last() : log.lastAtStart();
@@ -449,48 +462,20 @@ public final class RecordFollower implements AutoCloseable {
                             + " from its oldest segment",
                     known,
                     end);
+            rows.wentBack(log.logId());
             return 0;
         }
-        if (!digest.isEmpty() && !isRecordAt(known, digest)) {
+        LogRecord record = stored.digest().isEmpty() ? null : reader.at(known);
+        if (record != null && !RecordDigest.of(record).equals(stored.digest())) {
             LOG.error(
                     "the record of outcomes is based on the log up to sequence {}, but the log now has different"
                             + " content at this sequence: it was restored from an older copy, or lost its end. The log"
                             + " is now read again from its oldest segment",
                     known);
+            rows.wentBack(log.logId());
             return 0;
         }
-        positionDigest = digest;
         return known;
-    }
-
-    /**
-     * Returns whether the log record with this sequence still has this digest. Also returns true if the record is
-     * missing.
-     */
-    private boolean isRecordAt(long sequence, String digest) throws IOException {
-        try (LogWalk from = log.walk(sequence)) {
-            LogRecord record = from.next();
-            return record == null
-                    || record.sequence() != sequence
-                    || digest(record).equals(digest);
-        }
-    }
-
-    /**
-     * Returns the digest of a log record: the first 16 hex digits of SHA-256 over its sequence, arrival, kind, key and
-     * body.
-     */
-    private static String digest(LogRecord record) {
-        try {
-            MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
-            String line = record.sequence() + " " + record.arrivalMillis() + " " + record.kind() + " " + record.keyId()
-                    + "\n";
-            sha256.update(line.getBytes(StandardCharsets.UTF_8));
-            sha256.update(record.body());
-            return HexFormat.of().formatHex(sha256.digest(), 0, DIGEST_BYTES);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("this JVM has no SHA-256", e);
-        }
     }
 
     /**
@@ -500,56 +485,29 @@ public final class RecordFollower implements AutoCloseable {
      * @return whether all records that may overrule a submission up to {@link #upTo} have been read
      */
     private boolean lookAhead() throws IOException {
-        String newest = log.newestSegment();
-        if (!newest.equals(aheadSegment)) {
-            endLookingAhead();
-        }
-        aheadSegment = newest;
+        lookedUpTo = Math.max(lookedUpTo, position);
         for (int looked = 0; lookedUpTo < lookUpTo; looked++) {
             if (looked == EXAMINED_AT_ONCE || over.getCount() == 0) {
                 return false;
             }
-            LogWalk open = ahead;
-            boolean isNew = open == null;
-            if (open == null) {
-                open = log.walk(lookedUpTo + 1);
-                ahead = open;
-            }
-            LogRecord record = open.next();
-            if (record != null && record.sequence() <= lookUpTo) {
+            LogRecord record = ahead.next(lookedUpTo, lookUpTo);
+            if (record == null) {
+                lookedUpTo = lookUpTo; // the log lacks the records up to lookUpTo; see missing()
+            } else {
                 outcomes.note(record);
                 lookedUpTo = record.sequence();
-                continue;
-            }
-            endLookingAhead(); // the walk has no further record up to lookUpTo
-            if (isNew) {
-                // even a new walk found no further record, so the log lacks the records up to lookUpTo; see missing()
-                lookedUpTo = lookUpTo;
             }
         }
         return true;
     }
 
-    private List<LogRecord> read() throws IOException {
-        // upTo was set earlier, so the segments that exist now contain all records up to upTo
-        String newest = log.newestSegment();
-        if (walk != null && !newest.equals(walkedSegment)) {
-            endWalk();
-        }
-        LogWalk open = walk;
-        if (open == null) {
-            open = log.walk(position + 1);
-            walk = open;
-            walkedSegment = newest;
-        }
+    private List<LogRecord> read(long end) throws IOException {
         List<LogRecord> chunk = new ArrayList<>();
         long bytes = 0;
         long last = position;
-        while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < upTo) {
-            LogRecord record = open.next();
-            // the walk has ended, or the records up to upTo are missing
-            if (record == null || record.sequence() > upTo) {
-                endWalk();
+        while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < end) {
+            LogRecord record = reader.next(last, end);
+            if (record == null) {
                 break;
             }
             chunk.add(record);
@@ -559,92 +517,35 @@ public final class RecordFollower implements AutoCloseable {
         return chunk;
     }
 
-    /**
-     * Returns the writes by which a chunk changes the record of outcomes; returns none if the follower is closed
-     * meanwhile.
-     */
-    private List<Operation> operations(List<LogRecord> chunk) throws IOException {
+    /** Returns the versions to which a chunk leads; may return fewer if the follower is closed meanwhile. */
+    private List<Placed> placed(List<LogRecord> chunk) throws IOException {
         chunk.forEach(outcomes::note);
-        Map<StateKey, List<RecordedOutcome>> wanted = new LinkedHashMap<>();
-        long first = chunk.get(0).sequence();
+        List<Placed> placed = new ArrayList<>();
+        Map<Long, LogRecord> submissions = new HashMap<>();
         for (LogRecord record : chunk) {
             if (over.getCount() == 0) {
-                return new ArrayList<>(); // the chunk is not committed; the next start begins with it
+                return placed; // the chunk is not applied; the next start begins with it
             }
             if (LoggedOutcomes.isSubmission(record)) {
-                add(wanted, record);
+                submissions.put(record.sequence(), record);
+                placed.add(new Placed(record.sequence(), version(record)));
             }
             OptionalLong overruled = LoggedOutcomes.overruledBy(record);
-            if (overruled.isPresent() && overruled.getAsLong() < first) {
-                LogRecord submission = submission(overruled.getAsLong());
-                if (submission != null) {
-                    add(wanted, submission);
+            if (overruled.isPresent()) {
+                // also for a submission in this chunk, because an outcome between both records may be another one, and
+                // the chunks must not matter; if the log no longer contains the submission, its recorded outcome stays
+                LogRecord submission = submissions.get(overruled.getAsLong());
+                submission = submission == null ? reader.at(overruled.getAsLong()) : submission;
+                if (submission != null && LoggedOutcomes.isSubmission(submission)) {
+                    placed.add(new Placed(record.sequence(), version(submission)));
                 }
             }
         }
-        Map<StateKey, Existing> existing = existing(List.copyOf(wanted.keySet()));
-        List<Operation> operations = new ArrayList<>();
-        for (List<RecordedOutcome> ofKey : wanted.values()) {
-            for (RecordedOutcome one : ofKey) {
-                Existing before = existing.getOrDefault(one.key(), Existing.NONE);
-                if (before.isChangedBy(one)) {
-                    // another backend may write the same key, so each write takes effect only if the key still has the
-                    // version that was read
-                    operations.add(new Operation.Write(one.key(), one.json(), before.version()));
-                    existing.put(one.key(), new Existing(before.version() + 1, one.json()));
-                }
-            }
-        }
-        return operations;
+        return placed;
     }
 
-    /**
-     * The current content of a key.
-     *
-     * @param version the version of the value or of the deletion; 0 if the state has no version of the key
-     * @param json the value; null if the key does not exist or was deleted
-     */
-    private record Existing(long version, @Nullable String json) {
-        static final Existing NONE = new Existing(0, null);
-
-        boolean isChangedBy(RecordedOutcome one) {
-            return RecordedOutcome.isChanged(json, one.json());
-        }
-    }
-
-    private void add(Map<StateKey, List<RecordedOutcome>> wanted, LogRecord submission) throws IOException {
-        RecordedOutcome outcome = RecordedOutcome.of(submission, outcomes.compare(submission, null));
-        wanted.computeIfAbsent(outcome.key(), key -> new ArrayList<>()).add(outcome);
-    }
-
-    /**
-     * Returns the submission with this sequence. Returns null if the log no longer contains the submission; the outcome
-     * that was recorded for it then stays as it is.
-     */
-    private @Nullable LogRecord submission(long sequence) throws IOException {
-        try (LogWalk back = log.walk(sequence)) {
-            LogRecord record = back.next();
-            return record != null && record.sequence() == sequence && LoggedOutcomes.isSubmission(record)
-                    ? record
-                    : null;
-        }
-    }
-
-    private Map<StateKey, Existing> existing(List<StateKey> keys) {
-        Map<StateKey, Existing> existing = new HashMap<>();
-        for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
-            List<StateKey> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
-            List<Found> found = engine.reads().get(some, new At.Now()).found();
-            for (int i = 0; i < some.size(); i++) {
-                if (found.get(i) instanceof Found.Present present) {
-                    Version version = present.version();
-                    existing.put(some.get(i), new Existing(version.version(), version.json()));
-                } else if (found.get(i) instanceof Found.Deleted deleted) {
-                    existing.put(some.get(i), new Existing(deleted.version().version(), null));
-                }
-            }
-        }
-        return existing;
+    private OutcomeRows.Version version(LogRecord submission) throws IOException {
+        return RecordedOutcome.of(submission, outcomes.compare(submission, null));
     }
 
     /** Stops the thread after its current commit. Waits at most a second for the thread to end. */

@@ -2,8 +2,11 @@
 package dev.flk.backend.outcomes.record;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes.Compared;
 import dev.flk.backend.decide.LoggedOutcomes.ReplayedOutcome;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
@@ -14,6 +17,7 @@ import dev.flk.certificate.Certificate.FaultTolerance.Window;
 import dev.flk.program.cli.Json;
 import dev.flk.state.StateException;
 import dev.flk.state.StateKey;
+import dev.flk.verification.Verdict;
 import dev.flk.wal.segment.LogRecord;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -22,8 +26,7 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One outcome in the record. Its key is {@code epoch/<19 digits>/<pcs_id>}, its agent id is the shard or a hash of the
- * shard, and its value is a JSON object with these members:
+ * The JSON of an outcome in the record, an object with these members:
  *
  * <pre>
  * verdict              accepted, escalated or rejected
@@ -32,16 +35,13 @@ import org.jspecify.annotations.Nullable;
  * merkle_root          as claimed
  * N_j, scales          as claimed, if they are not too long
  * window_start, _end   the times of the measurements, if the certificate has them; they are not signed
- * shard_id             the shard, only if the agent id is a hash of the shard
  * received_at, key_id  the arrival and the key of the submission
  * </pre>
  *
- * <p>If the outcome was decided for the same id but other content than that of the submission, the value has the member
- * {@code other_content}, but neither the claims nor the {@code key_id}.
- *
- * @param json the value
+ * <p>If the outcome was decided for the same id but other content than that of the submission, the object has the
+ * member {@code other_content}, but neither the claims nor the {@code key_id}.
  */
-record RecordedOutcome(StateKey key, String json) {
+public final class RecordedOutcome {
     static final String KEY_PREFIX = "epoch/";
 
     private static final String HASHED = "sha256:";
@@ -63,32 +63,57 @@ record RecordedOutcome(StateKey key, String json) {
      */
     private static final int MAX_REASON_CHARS = 4 << 10;
 
-    static RecordedOutcome of(LogRecord submission, Compared decided) {
-        Certificate certificate = decided.certificate();
-        SignedFields signed = certificate.signed();
+    private RecordedOutcome() {}
+
+    /** Returns the version to which a submission in the log leads. */
+    static Version of(LogRecord submission, Compared decided) {
         ReplayedOutcome given = decided.given();
-        String agentId = agentId(signed.shardId());
+        return of(
+                decided.certificate(),
+                given.kind(),
+                given.body(),
+                decided.isOfOtherContent(),
+                submission.arrivalMillis(),
+                submission.keyId());
+    }
+
+    /** Returns the version to which a submission leads whose outcome was the first of its id. */
+    static Version of(DecidedSubmission decided) {
+        return of(
+                decided.certificate(),
+                decided.kind(),
+                new String(decided.outcome().body(), StandardCharsets.US_ASCII),
+                false,
+                decided.arrivalMillis(),
+                decided.keyId());
+    }
+
+    private static Version of(
+            Certificate certificate,
+            Verdict.Kind kind,
+            String body,
+            boolean isOfOtherContent,
+            long arrivalMillis,
+            String keyId) {
+        SignedFields signed = certificate.signed();
         StringBuilder json = new StringBuilder(1_024)
                 .append("{\"verdict\":\"")
-                .append(given.kind().label())
+                .append(kind.label())
                 .append("\",")
-                .append(answered(given.body()));
-        if (decided.isOfOtherContent()) {
+                .append(answered(body));
+        if (isOfOtherContent) {
             json.append(OTHER_CONTENT).append("true");
         } else {
             appendClaims(json, certificate);
         }
-        if (!agentId.equals(signed.shardId())) {
-            CanonicalString.appendQuoted(json.append(",\"shard_id\":"), signed.shardId());
-        }
         json.append(",\"received_at\":\"")
-                .append(Instant.ofEpochMilli(submission.arrivalMillis()))
+                .append(Instant.ofEpochMilli(arrivalMillis))
                 .append('"');
-        if (!decided.isOfOtherContent()) {
-            CanonicalString.appendQuoted(json.append(",\"key_id\":"), submission.keyId());
+        if (!isOfOtherContent) {
+            CanonicalString.appendQuoted(json.append(",\"key_id\":"), keyId);
         }
-        return new RecordedOutcome(
-                new StateKey(RecordedOutcomes.NAMESPACE, agentId, keyName(signed.epoch(), signed.pcsId())),
+        return new Version(
+                new RowKey(signed.shardId(), signed.epoch(), signed.pcsId()),
                 json.append('}').toString());
     }
 
@@ -196,7 +221,7 @@ record RecordedOutcome(StateKey key, String json) {
      *
      * @param before the current version; null if there is none
      */
-    static boolean isChanged(@Nullable String before, String now) {
+    public static boolean isChanged(@Nullable String before, String now) {
         return before == null
                 || !outcomeIn(before).equals(outcomeIn(now))
                 || (isOfOtherContent(before) && !isOfOtherContent(now));

@@ -4,6 +4,7 @@ package dev.flk.backend.outcomes.record;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
@@ -11,12 +12,18 @@ import dev.flk.program.cli.Json;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Gauge;
 import dev.flk.program.time.DaemonThreads;
+import dev.flk.state.Event;
+import dev.flk.state.History;
 import dev.flk.state.History.At;
+import dev.flk.state.History.Events;
+import dev.flk.state.History.Token;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Found;
+import dev.flk.state.Storage.Head;
 import dev.flk.state.Version;
 import java.time.Duration;
 import java.time.Instant;
@@ -29,6 +36,8 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -73,7 +82,8 @@ public final class Reviews implements AutoCloseable {
     public static final class ReviewMetrics extends Metrics.Feature {
         private final Gauge waiting = gauge(
                 "flk_review_waiting",
-                "Escalated and rejected certificates without a review; NaN while they can't be counted.");
+                "Escalated and rejected certificates without a review; NaN while they can't be counted, because the"
+                        + " state, which has the reviews, is off or down.");
         private final Gauge overdue = gauge(
                 "flk_review_overdue",
                 "Certificates that have waited for a review longer than REVIEW_AFTER; NaN while they can't be"
@@ -184,8 +194,8 @@ public final class Reviews implements AutoCloseable {
                     .filter(each -> each.receivedAt().isBefore(overdue))
                     .count();
             metrics.waitingNow = all.size();
-        } catch (StateException e) {
-            metrics.waitingNow = Double.NaN; // the state reports its outage itself
+        } catch (StateException | RecordUnavailableException e) {
+            metrics.waitingNow = Double.NaN; // the state and the record report their outages themselves
             metrics.overdueNow = Double.NaN;
         } catch (RuntimeException e) {
             metrics.waitingNow = Double.NaN;
@@ -199,7 +209,8 @@ public final class Reviews implements AutoCloseable {
      * Returns the outcomes that wait for a review.
      *
      * @param shard the shard; null for all shards
-     * @throws StateException if the record can't be read
+     * @throws StateException if the reviews can't be read
+     * @throws RecordUnavailableException if the record can't be read
      */
     public AllWaiting waiting(@Nullable String shard) {
         return waiting(shard, ALWAYS, any -> true);
@@ -297,7 +308,7 @@ public final class Reviews implements AutoCloseable {
                 write(keys, review, NO_REVIEW);
                 return waiting;
             } catch (StateException e) {
-                if (e.reason() != StateException.Reason.VERSION_CONFLICT) {
+                if (e.reason() != Reason.VERSION_CONFLICT) {
                     throw e;
                 }
                 List<Found> reviews = found(keys);
@@ -355,9 +366,122 @@ public final class Reviews implements AutoCloseable {
         return engine.reads().values(NAMESPACE, "", after).stream()
                 .map(each -> new Listed(
                         each.key(),
-                        record.shardOf(each.key().agentId()),
+                        shardOf(each.key()),
                         made(each.key(), each.version()).orElse(null)))
                 .toList();
+    }
+
+    /**
+     * A review that was made or changed.
+     *
+     * @param position the position after this review
+     */
+    public record Changed(StateKey key, Made made, String position) {}
+
+    /**
+     * Reviews that were made or changed, in their order.
+     *
+     * @param position the position after everything that was examined
+     * @param hasMore whether more may follow now
+     */
+    public record Changes(List<Changed> reviews, String position, boolean hasMore) {}
+
+    /**
+     * A position in the history of the state.
+     *
+     * @param micros the commit time of the revision; null if it is not known
+     * @param sent the number of changes of the next commit with reviews that are before this position as well
+     */
+    private record Position(
+            String historyId, long revision, @Nullable Long micros, int sent) {
+        private static final Pattern TEXT =
+                Pattern.compile("([0-9A-Za-z-]{1,64})-([0-9]{1,18})\\.([0-9]{0,18})/([0-9]{1,9})");
+
+        static Position parse(String text) {
+            Matcher parts = TEXT.matcher(text);
+            if (!parts.matches()) {
+                throw Reason.INVALID.because("the cursor was not returned by /v1/outcomes/changes");
+            }
+            return new Position(
+                    parts.group(1),
+                    Long.parseLong(parts.group(2)),
+                    parts.group(3).isEmpty() ? null : Long.valueOf(parts.group(3)),
+                    Integer.parseInt(parts.group(4)));
+        }
+
+        Position after(int changes) {
+            return new Position(historyId, revision, micros, changes);
+        }
+
+        @Override
+        public String toString() {
+            return historyId + "-" + revision + "." + (micros == null ? "" : micros) + "/" + sent;
+        }
+    }
+
+    /** Returns the position after the newest review. */
+    public String newest() {
+        Head head = engine.head();
+        return new Position(head.historyId(), head.revision(), head.committedAtMicros(), 0).toString();
+    }
+
+    /**
+     * Returns the next reviews that were made or changed. A part may have fewer than the limit although more follow.
+     *
+     * @param after the position after which the part begins; empty for the oldest review that the history has
+     * @throws StateException INVALID if the position is not one of reviews; HISTORY_CHANGED or COMPACTED if later
+     *     reviews may be lost; another reason if the state can't be read
+     */
+    public Changes changes(String after, int limit) {
+        Head head = engine.head();
+        History history = engine.history();
+        Position position = after.isEmpty()
+                ? new Position(head.historyId(), history.oldest(NAMESPACE) - 1, null, 0)
+                : Position.parse(after);
+        long last = history.resume(
+                new Token(position.historyId(), position.revision(), position.micros()), NAMESPACE, "", any -> true);
+        if (last != position.revision()) {
+            position = new Position(position.historyId(), last, null, 0);
+        }
+        Events page = history.events(
+                position.historyId(), last + 1, Long.MAX_VALUE, NAMESPACE, any -> true, StateEngine.MAX_PAGE_BYTES);
+        List<Changed> reviews = new ArrayList<>();
+        for (Event event : page.events()) {
+            List<Event.Change> changes = event.changes();
+            for (int i = position.sent(); i < changes.size(); i++) {
+                if (reviews.size() == limit) {
+                    return new Changes(reviews, position.toString(), true);
+                }
+                boolean isLast = i == changes.size() - 1;
+                position = isLast
+                        ? new Position(position.historyId(), event.revision(), event.committedAtMicros(), 0)
+                        : position.after(i + 1);
+                Optional<Made> made = made(event, changes.get(i));
+                if (made.isPresent()) {
+                    reviews.add(new Changed(changes.get(i).key(), made.get(), position.toString()));
+                }
+            }
+        }
+        if (page.next() > position.revision() + 1) {
+            position = new Position(position.historyId(), page.next() - 1, page.lastAtMicros(), 0);
+        }
+        return new Changes(reviews, position.toString(), page.next() <= head.revision());
+    }
+
+    private static Optional<Made> made(Event event, Event.Change change) {
+        return made(
+                change.key(),
+                new Version(change.version(), event.revision(), event.committedAtMicros(), change.json()));
+    }
+
+    /** Returns the shard of a review; the agent id if it is a hash and the record no longer has the outcome. */
+    private String shardOf(StateKey key) {
+        return RecordedOutcome.isHashed(key.agentId())
+                ? record.withId(key.name().substring(key.name().lastIndexOf('/') + 1), 1).stream()
+                        .map(line -> parsed(line).path("shard_id").asText())
+                        .findFirst()
+                        .orElse(key.agentId())
+                : key.agentId();
     }
 
     private static Optional<Made> made(StateKey key, Version version) {

@@ -11,6 +11,7 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.plot.BoxCountPlot;
+import dev.flk.state.StateException;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verifier;
 import java.io.IOException;
@@ -32,6 +33,7 @@ import org.slf4j.LoggerFactory;
  * @param plot the points and a line with the recomputed D̂ as its slope, as SVG; empty if there are no points or D̂
  *     could not be recomputed
  * @param reviews the versions of its review, the newest first
+ * @param reviewsUnknown why the reviews are unknown; empty if they are known
  * @param token the secret of the form
  * @param logged the records of the certificate in the log; null if the log can't be read
  */
@@ -43,6 +45,7 @@ public record CertificateView(
         List<Point> points,
         String plot,
         List<Made> reviews,
+        String reviewsUnknown,
         String token,
         @Nullable Logged logged) {
     private static final Logger LOG = LoggerFactory.getLogger(CertificateView.class);
@@ -108,9 +111,18 @@ public record CertificateView(
         }
     }
 
-    /** Creates the view of a certificate from its line in the record, and reads the log. */
+    /**
+     * Creates the view of a certificate from its line in the record, and reads the reviews and the log.
+     *
+     * @param reviews null if this backend has no state, which contains the reviews
+     */
     public static CertificateView of(
-            String recorded, Reviews reviews, String token, @Nullable LoggedBodies log, Policy policy, Instant now) {
+            String recorded,
+            @Nullable Reviews reviews,
+            String token,
+            @Nullable LoggedBodies log,
+            Policy policy,
+            Instant now) {
         JsonNode json = Outcome.parsed(recorded);
         Outcome outcome = Outcome.of(recorded);
         List<Fact> facts = new ArrayList<>();
@@ -128,6 +140,16 @@ public record CertificateView(
                 new Compared("coh★", text(json.path("coh_star")), "–"),
                 new Compared("r", text(json.path("r")), "–"));
         List<Point> points = points(json);
+        List<Made> made = List.of();
+        String unknown = "this backend is still starting, or STATE_PORT is off";
+        if (reviews != null) {
+            try {
+                made = reviews.versions(outcome.shard(), outcome.epoch(), outcome.id());
+                unknown = "";
+            } catch (StateException e) {
+                unknown = "the state can't be read now: " + e.getMessage();
+            }
+        }
         return new CertificateView(
                 now,
                 outcome,
@@ -135,7 +157,8 @@ public record CertificateView(
                 compared,
                 points,
                 plot(points, outcome.recomputed()),
-                reviews.versions(outcome.shard(), outcome.epoch(), outcome.id()),
+                made,
+                unknown,
                 token,
                 Logged.of(outcome, json.path("policy").asText(), log, policy));
     }

@@ -22,13 +22,15 @@ import org.jspecify.annotations.Nullable;
  * @param wanted the condition that the shards meet
  * @param examined the number of names that were read for this page
  * @param next the query of the next page; null on the last page
+ * @param missing sentences that say what the record lacks
  */
 public record ShardsView(
         Instant at,
         Wish wanted,
         List<Shard> shards,
         int examined,
-        @Nullable String next) {
+        @Nullable String next,
+        List<String> missing) {
     static final int MOST_ROWS = 50;
 
     private static final int NAMES_AT_ONCE = 1_000;
@@ -133,6 +135,14 @@ public record ShardsView(
         }
     }
 
+    private static List<String> missing(RecordedOutcomes record) {
+        List<String> sentences = new ArrayList<>();
+        record.incompleteBefore()
+                .ifPresent(time -> sentences.add("Outcomes before " + time + " may still be missing."));
+        record.gaps().forEach(gap -> sentences.add("The record lacks " + gap + "."));
+        return sentences;
+    }
+
     /** Reads a page of the shards. */
     public static ShardsView read(RecordedOutcomes record, Wish wanted, @Nullable String cursor, Instant now) {
         List<Shard> shards = new ArrayList<>();
@@ -164,11 +174,17 @@ public record ShardsView(
                 }
                 boolean isLast = i == found.size() - 1 && at == null;
                 if (!isLast && (shards.size() >= MOST_ROWS || newest >= MOST_NEWEST)) {
-                    return new ShardsView(now, wanted, shards, names, wanted.query(RecordedOutcomes.afterShard(name)));
+                    return new ShardsView(
+                            now,
+                            wanted,
+                            shards,
+                            names,
+                            wanted.query(RecordedOutcomes.afterShard(name)),
+                            missing(record));
                 }
             }
         } while (at != null && names < MOST_NAMES);
-        return new ShardsView(now, wanted, shards, names, at == null ? null : wanted.query(at));
+        return new ShardsView(now, wanted, shards, names, at == null ? null : wanted.query(at), missing(record));
     }
 
     /** Reads the newest outcomes of a shard, the oldest of them first. */

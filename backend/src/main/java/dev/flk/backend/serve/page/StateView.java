@@ -4,6 +4,7 @@ package dev.flk.backend.serve.page;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.github.difflib.text.DiffRow;
 import com.github.difflib.text.DiffRowGenerator;
+import dev.flk.backend.access.tokens.FormerRecord;
 import dev.flk.program.cli.Json;
 import dev.flk.state.Event;
 import dev.flk.state.History;
@@ -135,7 +136,13 @@ public record StateView(
         }
     }
 
+    /**
+     * Reads the view of a place.
+     *
+     * @throws dev.flk.state.StateException INVALID if the place is in a namespace that is not served
+     */
     public static StateView read(StateEngine engine, Place place, Instant now) {
+        FormerRecord.refuse(place.namespace());
         if (place.showsEvents()) {
             return events(engine, place, now);
         }
@@ -158,7 +165,7 @@ public record StateView(
                     now);
         }
         Page<String> page = place.namespace().isEmpty()
-                ? engine.reads().namespaces("", place.after(), PAGE)
+                ? FormerRecord.namespacesWithout(engine, "", place.after(), PAGE)
                 : engine.reads().agents(place.namespace(), "", place.after(), PAGE);
         return below(
                 place.namespace().isEmpty() ? "namespace" : "agent",
@@ -302,7 +309,8 @@ public record StateView(
     }
 
     private static boolean isAt(Place place, StateKey key) {
-        return (place.namespace().isEmpty() || place.namespace().equals(key.namespace()))
+        return !FormerRecord.isIn(key.namespace())
+                && (place.namespace().isEmpty() || place.namespace().equals(key.namespace()))
                 && (place.agent().isEmpty() || place.agent().equals(key.agentId()))
                 && (place.key().isEmpty() || place.key().equals(key.name()));
     }

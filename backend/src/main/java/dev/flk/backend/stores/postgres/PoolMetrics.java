@@ -28,7 +28,8 @@ public final class PoolMetrics extends Metrics.Feature {
     public enum Pool {
         DEDUP,
         STATE,
-        SESSIONS;
+        SESSIONS,
+        RECORD;
 
         public String label() {
             return name().toLowerCase(Locale.ROOT);

@@ -64,6 +64,20 @@ public final class PostgresCheck {
     private static final Set<String> SESSION_INDEXES =
             Set.of("sync_sessions_pkey", "sync_events_pkey", "sync_events_changed_at", "sync_generation_pkey");
 
+    private static final Set<String> RECORD_INDEXES = Set.of(
+            "flk_record_pkey",
+            "flk_record_versions_pkey",
+            "flk_record_versions_current",
+            "flk_record_versions_id",
+            "flk_record_versions_received",
+            "flk_record_versions_shard_received",
+            "flk_record_versions_key_received",
+            "flk_record_versions_measured",
+            "flk_record_versions_shard_measured",
+            "flk_record_versions_key_measured",
+            "flk_record_positions_pkey",
+            "flk_record_notes_pkey");
+
     private static final Set<String> DEDUP_INDEXES = Set.of(
             "flk_outcomes_pkey",
             "flk_outcomes_expiry",
@@ -353,7 +367,7 @@ public final class PostgresCheck {
     private static int otherConnections(Pool pool) {
         return switch (pool) {
             case DEDUP -> 4;
-            case STATE, SESSIONS -> 2;
+            case STATE, SESSIONS, RECORD -> 2;
         };
     }
 
@@ -420,6 +434,7 @@ public final class PostgresCheck {
             case DEDUP -> "SELECT complete_up_to FROM flk_positions LIMIT 1";
             case STATE -> "SELECT revision FROM flk_state";
             case SESSIONS -> "SELECT version FROM sync_sessions LIMIT 1";
+            case RECORD -> "SELECT last_number FROM flk_record";
         };
     }
 
@@ -492,6 +507,7 @@ public final class PostgresCheck {
             case DEDUP -> DEDUP_INDEXES;
             case STATE -> STATE_INDEXES;
             case SESSIONS -> SESSION_INDEXES;
+            case RECORD -> RECORD_INDEXES;
         };
     }
 

@@ -60,7 +60,7 @@ public record PostgresConfig(
                     "POSTGRES_STATEMENT_TIMEOUT",
                     duration(SHORTEST_STATEMENT, LONGEST_CALL),
                     "How long a statement may take in Postgres.")
-            .derived("`DEDUP_TIMEOUT`; state: `3s`");
+            .derived("`DEDUP_TIMEOUT`; state and record: `3s`");
     private static final Key<Duration> POSTGRES_IDLE_TIMEOUT = Key.of(
                     "POSTGRES_IDLE_TIMEOUT",
                     duration(SHORTEST_IDLE, LONGEST_LIFETIME),

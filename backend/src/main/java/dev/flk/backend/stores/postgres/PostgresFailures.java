@@ -91,7 +91,7 @@ public record PostgresFailures(String server, String limit) {
                         + "; look for other programs that use these tables";
             case "42P01", "42703", "3F000" ->
                 "tables are missing or old: " + said(e) + "; the backend creates missing tables when it connects "
-                        + "again, except those that flk_schema_history, flk_state_schema_history or "
+                        + "again, except those that flk_schema_history, flk_state_schema_history, flk_record_schema_history or "
                         + "flk_session_schema_history records as created: restore those from a backup";
             case "42P05", "26000" ->
                 "a pooler such as PgBouncer in transaction mode gave a statement a connection on which it was not"

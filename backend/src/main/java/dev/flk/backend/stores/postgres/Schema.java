@@ -35,6 +35,10 @@ public record Schema(String history, String migrations, long turn) {
     public static final Schema SESSIONS =
             new Schema("flk_session_schema_history", "dev/flk/backend/sessions/postgres/schema", 0x666c6b5f73657373L);
 
+    /** The record of outcomes. */
+    public static final Schema RECORD =
+            new Schema("flk_record_schema_history", "dev/flk/backend/outcomes/postgres/record", 0x666c6b5f72656364L);
+
     /**
      * The progress of the migrations.
      *
@@ -49,6 +53,7 @@ public record Schema(String history, String migrations, long turn) {
             case DEDUP -> DEDUP;
             case STATE -> STATE;
             case SESSIONS -> SESSIONS;
+            case RECORD -> RECORD;
         };
     }
 
@@ -76,6 +81,17 @@ public record Schema(String history, String migrations, long turn) {
                 if (row.next()) {
                     throw new SQLException("CREATE on schema " + row.getString(1), "42501");
                 }
+            }
+        }
+    }
+
+    /** Throws an exception if the database has an encoding that can't hold every text. */
+    public static void requireUtf8(Connection connection) throws SQLException {
+        try (Statement statement = connection.createStatement();
+                ResultSet row = statement.executeQuery("SHOW server_encoding")) {
+            if (row.next() && !row.getString(1).equals("UTF8")) {
+                throw new SQLException("the database is in " + row.getString(1)
+                        + ", which can't hold every text; create one WITH ENCODING 'UTF8'");
             }
         }
     }

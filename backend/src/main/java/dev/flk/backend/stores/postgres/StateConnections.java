@@ -5,9 +5,7 @@ import com.zaxxer.hikari.HikariDataSource;
 import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.state.postgres.StateDatabase;
 import java.sql.Connection;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Duration;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -38,22 +36,12 @@ public final class StateConnections implements StateDatabase, PoolMetrics.Gauges
     public void prepare() throws SQLException {
         try (Connection connection = connector.connect()) {
             Schema.STATE.requireRights(connection);
-            requireUtf8(connection);
+            Schema.requireUtf8(connection);
         }
         Schema.STATE.migrate(connector);
         synchronized (this) {
             if (pool == null && !isClosed) {
                 pool = connector.pool();
-            }
-        }
-    }
-
-    private static void requireUtf8(Connection connection) throws SQLException {
-        try (Statement statement = connection.createStatement();
-                ResultSet row = statement.executeQuery("SHOW server_encoding")) {
-            if (row.next() && !row.getString(1).equals("UTF8")) {
-                throw new SQLException("the database is in " + row.getString(1)
-                        + ", which can't hold every text; create one WITH ENCODING 'UTF8'");
             }
         }
     }

@@ -47,10 +47,11 @@ class PostgresCommandTest {
     @Test
     void check_exitCodeReportsExceededLimits(@TempDir Path directory) throws Exception {
         assertThat(run(1, Map.of(), "check"))
-                .contains("BAD  migrations        dedup: 1 migration missing (limit: none missing); start");
+                .contains("BAD  migrations        dedup: 1 migration missing, record: 1 migration missing");
         assertThat(run(0, Map.of("STATE_ENGINE", "postgres"), "migrate")).isEqualTo("""
                         the tables of the dedup pool are at version 1
                         the tables of the state pool are at version 5
+                        the tables of the record pool are at version 1
                         """);
         Map<String, String> sessions = Map.of(
                 "SESSION_STORE", "redis",
@@ -59,10 +60,11 @@ class PostgresCommandTest {
         assertThat(run(0, sessions, "migrate")).isEqualTo("""
                         the tables of the dedup pool are at version 1
                         the tables of the sessions pool are at version 2
+                        the tables of the record pool are at version 1
                         """);
         assertThat(run(0, Map.of(), "check").lines())
                 .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80))
-                .anyMatch(line -> line.equals("ok   migrations        dedup at 1"))
+                .anyMatch(line -> line.equals("ok   migrations        dedup at 1, record at 1"))
                 .anyMatch(line -> line.equals("-    backup            no backup was named"));
         assertThat(run(
                         2,
@@ -83,9 +85,15 @@ class PostgresCommandTest {
     }
 
     @Test
+    void migrate_onlyTheRecordInPostgres_createsItsTables() {
+        assertThat(run(0, Map.of("DEDUP_BACKEND", "embedded", "RECORD_STORE", "postgres"), "migrate"))
+                .isEqualTo("the tables of the record pool are at version 1\n");
+    }
+
+    @Test
     void mistakes_areNamed() {
         assertThat(run(2, Map.of("DEDUP_BACKEND", "embedded"), "check"))
-                .contains("DEDUP_BACKEND, STATE_ENGINE: neither is postgres");
+                .contains("DEDUP_BACKEND, STATE_ENGINE, RECORD_STORE: none is postgres");
         assertThat(run(2, Map.of(), "check", "--backup-age", "5x")).contains("--backup-age: '5x' is not a duration");
         assertThat(run(2, Map.of("POSTGRES_CONN", server.uri("nowhere")), "check"))
                 .contains("there is no such database");

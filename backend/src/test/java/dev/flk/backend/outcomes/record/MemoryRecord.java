@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.outcomes.record.OutcomeRows.Group;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.canonical.Sha256;
 import dev.flk.program.cli.Json;
-import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -12,19 +15,16 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/** A record of outcomes that is kept in memory. */
+/** A record of outcomes that ends with its test, and a state in memory for the reviews. */
 public final class MemoryRecord implements AutoCloseable {
     private final AtomicReference<@Nullable Runnable> beforeCommit = new AtomicReference<>();
     private final StateEngine engine = MemoryEngine.started(this::now, Instant::now);
-    private final RecordIndex index = new RecordIndex(engine, null);
-    private final RecordedOutcomes outcomes = new RecordedOutcomes(engine, index, true);
-
-    public MemoryRecord() {
-        follow();
-    }
+    private final TemporaryRows rows = new TemporaryRows();
+    private final RecordedOutcomes outcomes = new RecordedOutcomes(rows.rows(), true, Optional::empty);
 
     /** Returns the time of a commit; first does the work of {@link #beforeNextCommit}. */
     private Instant now() {
@@ -44,8 +44,17 @@ public final class MemoryRecord implements AutoCloseable {
         return engine;
     }
 
+    public OutcomeRows rows() {
+        return rows.rows();
+    }
+
     public RecordedOutcomes outcomes() {
         return outcomes;
+    }
+
+    /** Notes that the record lacks something for good. */
+    public void lack(String what) {
+        rows.rows().apply(new Group(null, List.of(), Map.of(RecordFollower.GAPS + "test", what)));
     }
 
     /** Adds an outcome and returns its id. */
@@ -65,26 +74,24 @@ public final class MemoryRecord implements AutoCloseable {
         if (!reason.isEmpty()) {
             json.put("reason", reason);
         }
+        json.put("budget", 0.4);
         json.put("received_at", received.toString());
         json.putAll(members);
-        Operation write = engine.write(
-                RecordedOutcomes.key(RecordedOutcomes.NAMESPACE, shard, epoch, id),
-                Json.line(json),
-                Operation.ANY_VERSION);
-        engine.apply("test", List.of(write), "").toCompletableFuture().join();
-        follow();
+        rows.rows()
+                .apply(new Group(
+                        null,
+                        List.of(new Placed(
+                                0,
+                                new Version(
+                                        new RowKey(shard, epoch, id),
+                                        Json.line(json).strip()))),
+                        Map.of()));
         return id;
-    }
-
-    private void follow() {
-        while (index.step()) {
-            // there is more to index
-        }
     }
 
     @Override
     public void close() {
-        index.close();
+        rows.close();
         engine.close();
     }
 }

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.LoggedOutcomes;
 import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.program.cli.Json;
@@ -34,10 +36,9 @@ class RecordedOutcomeTest {
 
     @Test
     void submission_hasAnswerClaimsAndSigner() throws IOException {
-        RecordedOutcome outcome = RecordedOutcome.of(submission, new LoggedOutcomes().compare(submission, null));
+        Version outcome = RecordedOutcome.of(submission, new LoggedOutcomes().compare(submission, null));
 
-        assertThat(outcome.key().agentId()).isEqualTo("shard-1");
-        assertThat(outcome.key().name()).isEqualTo("epoch/0000000000000000007/" + pcs.id());
+        assertThat(outcome.key()).isEqualTo(new RowKey("shard-1", 7, pcs.id().toString()));
         assertThat(outcome.json())
                 .startsWith("{\"verdict\":\"accepted\",\"D_hat\":1.0,")
                 .contains("\"budget\":0.26,\"coh_star\":0.5,\"r\":0.8,", "\"scales\":[2,4,8,16]")
@@ -51,7 +52,7 @@ class RecordedOutcomeTest {
         byte[] degraded = pcs.with("ft", "{\"degraded\":true,\"fallbacks\":[\"" + fallback + "\"]}")
                 .bytes();
 
-        RecordedOutcome outcome = RecordedOutcome.of(
+        Version outcome = RecordedOutcome.of(
                 record(1, 's', degraded), new LoggedOutcomes().compare(record(1, 's', degraded), null));
 
         assertThat(outcome.json()).hasSizeLessThan(30_000).contains("\"policy\":", "\"budget\":");
@@ -76,7 +77,7 @@ class RecordedOutcomeTest {
         LoggedOutcomes outcomes = new LoggedOutcomes();
         outcomes.note(record(2, 'o', overruled));
 
-        RecordedOutcome outcome = RecordedOutcome.of(submission, outcomes.compare(submission, null));
+        Version outcome = RecordedOutcome.of(submission, outcomes.compare(submission, null));
 
         assertThat(outcome.json())
                 .startsWith("{\"verdict\":\"rejected\",\"D_hat\":1.9,\"policy\":\"p\",\"other_content\":true,")

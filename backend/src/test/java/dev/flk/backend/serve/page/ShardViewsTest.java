@@ -146,4 +146,13 @@ final class ShardViewsTest {
                     assertThat(shard.line()).contains("from 1.2000 to 1.2000");
                 });
     }
+
+    @Test
+    void shards_recordWithAGap_nameIt() {
+        record.lack("log records 4 to 6");
+
+        assertThat(ShardsView.read(record.outcomes(), new Wish("", "", "", ""), null, NOW)
+                        .missing())
+                .containsExactly("The record lacks log records 4 to 6.");
+    }
 }

@@ -100,6 +100,19 @@ class PostgresCheckTest {
     }
 
     @Test
+    void record_hasTheIndexesOfTheMigrations() throws IOException, SQLException {
+        Schema.RECORD.migrate(new PostgresConnector(config, PoolMetrics.unobserved(Pool.RECORD)));
+        PostgresCheck ofRecord = new PostgresCheck(config, EnumSet.of(Pool.RECORD), USUAL, InstantSource.system());
+        assertThat(find("indexes", ofRecord).measured()).isEqualTo("all present and valid");
+        assertThat(find("migrations", ofRecord).measured()).isEqualTo("record at 1");
+        assertThat(find("read_time", ofRecord).grade()).isEqualTo(Grade.OK);
+        String created = server.text(database, """
+                SELECT string_agg(indexname, ' ') FROM pg_indexes
+                WHERE tablename LIKE 'flk\\_record%' AND tablename NOT LIKE '%schema_history'""");
+        assertThat(created.split(" ")).containsExactlyInAnyOrderElementsOf(PostgresCheck.indexes(Pool.RECORD));
+    }
+
+    @Test
     void missingMigration_isCounted() {
         server.execute(database, "DELETE FROM flk_state_schema_history WHERE version = '5'");
         assertBad("migrations", "state: 1 migration missing");

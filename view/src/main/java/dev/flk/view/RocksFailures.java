@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.outcomes.embedded;
+package dev.flk.view;
 
+import dev.flk.view.OpenDatabase.WriteFailedException;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
@@ -10,12 +11,12 @@ import org.rocksdb.RocksDBException;
 import org.rocksdb.Status;
 
 /**
- * The failures of the embedded store, and their meaning for its files. The first failure ends a connection; later
- * failures of that connection are ignored. The files count as spoiled, so that they must no longer be used, if they are
- * damaged. They also count as spoiled if reads fail in two connections, at least two seconds and less than a minute
- * apart. Safe for any thread.
+ * The failures of a database, and their meaning for its files. The first failure ends an opening; later failures of that
+ * opening are ignored. The files count as spoiled, so that they must no longer be used, if they are damaged. They also
+ * count as spoiled if reads fail in two openings, at least two seconds and less than a minute apart. Safe for any
+ * thread.
  */
-final class EmbeddedFailures {
+final class RocksFailures {
     private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
 
     /**
@@ -26,7 +27,7 @@ final class EmbeddedFailures {
 
     private final LongSupplier nanoTicker;
 
-    /** The problem that ended the last connection; null while the connection lasts. */
+    /** The problem that ended the last opening; null while the opening lasts. */
     private volatile @Nullable Problem problem;
 
     // guarded by this
@@ -49,7 +50,10 @@ final class EmbeddedFailures {
 
         static Failure of(Exception e) {
             if (!(e instanceof RocksDBException rocks)) {
-                return DAMAGED; // the bytes that were read are not in the format of the store
+                return DAMAGED; // the bytes that were read are not in the expected format
+            }
+            if (e instanceof WriteFailedException && e.getCause() instanceof RocksDBException refusal) {
+                return of(refusal) == DAMAGED ? DAMAGED : ELSEWHERE;
             }
             String message = String.valueOf(rocks.getMessage());
             Status status = rocks.getStatus();
@@ -87,19 +91,19 @@ final class EmbeddedFailures {
                 "Cannot allocate memory");
     }
 
-    EmbeddedFailures(LongSupplier nanoTicker) {
+    RocksFailures(LongSupplier nanoTicker) {
         this.nanoTicker = nanoTicker;
     }
 
-    /** Returns the problem that ended the last connection; null while the connection lasts. */
+    /** Returns the problem that ended the last opening; null while the opening lasts. */
     @Nullable
     Problem problem() {
         return problem;
     }
 
     /**
-     * Notes a failure. The failure ends the connection unless an earlier failure has already ended it. Returns the
-     * problem that ended the connection.
+     * Notes a failure. The failure ends the opening unless an earlier failure has already ended it. Returns the problem
+     * that ended the opening.
      */
     synchronized Problem note(Exception e, Failure failure) {
         Problem before = problem;
@@ -111,7 +115,7 @@ final class EmbeddedFailures {
                 failure == Failure.DAMAGED || (failure == Failure.UNREADABLE && failsAgain()));
     }
 
-    /** Ends the connection with a problem, and returns the problem. */
+    /** Ends the opening with a problem, and returns the problem. */
     synchronized Problem end(String what, boolean isSpoiled) {
         Problem met = new Problem(what, isSpoiled);
         problem = met;

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.operate.cli;
+
+import static dev.flk.backend.operate.cli.BackendConnection.parsed;
+import static dev.flk.backend.operate.cli.BackendConnection.required;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.operate.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.outcomes.StoreConfig;
+import dev.flk.backend.outcomes.embedded.OutcomesBackup;
+import dev.flk.backend.outcomes.embedded.OutcomesBackup.Made;
+import dev.flk.backend.outcomes.record.RecordConfig.Store;
+import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Output;
+import dev.flk.program.cli.Paragraph;
+import dev.flk.program.cli.Printable;
+import dev.flk.wal.Log;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.files.LogLockedException;
+import java.io.Closeable;
+import java.io.IOException;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** The command {@code outcomes}, which backs up and restores the outcomes in DEDUP_DIR. */
+@Command(
+        name = "outcomes",
+        description = {
+            "Backs up and restores the outcomes in DEDUP_DIR: the ids of the embedded",
+            "dedup store, and the embedded record.",
+            "",
+            "Copy outcomes in Postgres with pg_dump, and those in Redis with its own backup.",
+            ""
+        })
+final class OutcomesCommand {
+    private static final Duration LONGEST_BACKUP = Duration.ofDays(1);
+
+    private final Map<String, String> environment;
+    private final ConfigOption config;
+
+    @Mixin
+    private final BackendConnection backend;
+
+    @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
+    private boolean json;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    OutcomesCommand(Map<String, String> environment, ConfigOption config) {
+        this.environment = environment;
+        this.config = config;
+        this.backend = new BackendConnection(environment, config);
+    }
+
+    /** The body of a request for a backup. */
+    private record Body(String directory) {}
+
+    @Command(
+            name = "backup",
+            description = {
+                "Copies the outcomes to a new directory while the backend runs.",
+                "",
+                "It asks the backend of the configuration, or the one at --url. Files that",
+                "never change are hard links if DIR is on the file system of DEDUP_DIR.",
+                ""
+            },
+            exitCodeListHeading = "%nExit codes:%n",
+            exitCodeList = {
+                "0:the backup is complete, and on disk",
+                "1:there is no backup; the message says why",
+                "2:wrong usage or configuration"
+            })
+    int backup(
+            @Parameters(
+                            paramLabel = "DIR",
+                            description = "The directory to create, on the backend's machine; its parent must exist.")
+                    Path directory,
+            @Option(
+                            names = "--url",
+                            paramLabel = "URL",
+                            description = "The URL of the backend, such as http://127.0.0.1:8080.")
+                    @Nullable
+                    String url)
+            throws IOException {
+        String base = url == null ? RunningBackend.url(environment, config.file) : url.replaceAll("/+$", "");
+        String body = Json.line(new Body(directory.toAbsolutePath().normalize().toString()));
+        JsonNode made = parsed(required(backend.sendWithLogin(
+                        backend.request(base + "/v1/outcomes/backup").POST(BodyPublishers.ofString(body)),
+                        LONGEST_BACKUP))
+                .body());
+        output().print(
+                        made,
+                        any -> Printable.of(made.path("directory").asText()) + ": complete up to record "
+                                + made.path("complete_up_to").asLong() + " of the log, "
+                                + ErrorMessages.bytes(made.path("bytes").asLong()) + "\n");
+        return ExitCode.OK;
+    }
+
+    @Command(
+            name = "restore",
+            description = {
+                "Puts a backup into DEDUP_DIR; the backend must be stopped.",
+                "",
+                "DEDUP_DIR must not have outcomes yet. The next start continues after the",
+                "backup's position in the log; what the log no longer has is missing.",
+                ""
+            },
+            exitCodeListHeading = "%nExit codes:%n",
+            exitCodeList = {
+                "0:the backup is restored, and on disk",
+                "1:it is not restored; the message says why, and what to do",
+                "2:wrong usage or configuration"
+            })
+    int restore(@Parameters(paramLabel = "DIR", description = "The directory of the backup.") Path directory)
+            throws IOException {
+        BackendConfig read = BackendConfig.load(environment, config.file);
+        Path target = outcomesDirectory(read)
+                .orElseThrow(() -> new IOException("the configuration has no outcomes in DEDUP_DIR, because neither"
+                        + " DEDUP_BACKEND nor RECORD_STORE is embedded; restore Postgres with pg_restore, and Redis"
+                        + " from its own backup"));
+        Closeable lock = lock(read.inbox().walDir());
+        Made made;
+        try {
+            made = OutcomesBackup.restore(directory, target);
+        } finally {
+            lock.close();
+        }
+        output().print(
+                        new Restored(
+                                target.toAbsolutePath().toString(), made.completeUpTo(), made.logId(), made.madeAt()),
+                        done -> Paragraph.wrapped("restored to " + done.directory() + ": complete up to record "
+                                + done.completeUpTo() + " of the log, made at " + done.madeAt()
+                                + ". The next start reads ids and rows after that from the log. What the log no longer"
+                                + " has is missing: X-Flk-Gap at /v1/outcomes names it."));
+        return ExitCode.OK;
+    }
+
+    private record Restored(String directory, long completeUpTo, String logId, String madeAt) {}
+
+    private static Optional<Path> outcomesDirectory(BackendConfig read) {
+        Optional<Path> ofIds =
+                read.store() instanceof StoreConfig.Embedded ids ? Optional.of(ids.dir()) : Optional.empty();
+        return ofIds.or(() -> read.record().store().stream()
+                .flatMap(store -> store instanceof Store.Embedded rows ? Stream.of(rows.directory()) : Stream.empty())
+                .findAny());
+    }
+
+    /** Locks the log, so that no backend starts meanwhile. Does nothing if there is no log yet. */
+    private static Closeable lock(Path walDirectory) throws IOException {
+        if (!Files.isDirectory(walDirectory)) {
+            return () -> {};
+        }
+        try {
+            return new DiskFiles()
+                    .lock(
+                            walDirectory.resolve(Log.LOCK_FILE),
+                            "'" + CommandLineProgram.NAME + " outcomes', process "
+                                    + ProcessHandle.current().pid());
+        } catch (LogLockedException e) {
+            throw new IOException(walDirectory + " is in use by " + e.holder() + "; stop the backend first", e);
+        }
+    }
+
+    private Output output() {
+        return new Output(spec.commandLine().getOut()::print, json);
+    }
+}

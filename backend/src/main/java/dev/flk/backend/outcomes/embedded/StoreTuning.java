@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.embedded;
+
+import dev.flk.view.Tuning;
+import org.rocksdb.CompressionType;
+import org.rocksdb.IndexType;
+import org.rocksdb.LRUCache;
+
+/**
+ * The families of the embedded store, and their settings. The ids are tuned for point reads of ids that are mostly
+ * absent, values of a few hundred bytes, and little memory. The size of their memtables bounds the number of outcomes
+ * that a start must decide again after a crash.
+ */
+final class StoreTuning {
+    private static final long MEMTABLE_BYTES = 32L << 20;
+    private static final long CACHE_BYTES = 96L << 20;
+    private static final long ROW_CACHE_BYTES = 16L << 20;
+    private static final long ROWS_MEMTABLE_BYTES = 32L << 20;
+
+    /** The size of the memtable's Bloom filter, as a share of the memtable's size; about 25 bits for each id. */
+    private static final double MEMTABLE_FILTER_PART = 0.005;
+
+    private static final double ROWS_FILTER = 0.02;
+
+    private StoreTuning() {}
+
+    static void tune(Tuning tuning) {
+        LRUCache cache = tuning.own(new LRUCache(CACHE_BYTES));
+        tuning.database()
+                .setRowCache(tuning.own(new LRUCache(ROW_CACHE_BYTES)))
+                // a compaction of the rows, which may be long, leaves a thread to the ids
+                .setMaxBackgroundJobs(3);
+        tuning.family(
+                        "default",
+                        tuning.tables(cache)
+                                .setPinTopLevelIndexAndFilter(true)
+                                .setIndexType(IndexType.kTwoLevelIndexSearch)
+                                .setPartitionFilters(true))
+                .setWriteBufferSize(MEMTABLE_BYTES)
+                .setMaxWriteBufferNumber(3)
+                .setMemtableWholeKeyFiltering(true)
+                .setMemtablePrefixBloomSizeRatio(MEMTABLE_FILTER_PART);
+        // RocksDB slows down and stops the writes of all families if one family is behind with its compactions: the
+        // rows never do that to the ids
+        tuning.family("rows", tuning.tables(cache))
+                .setBottommostCompressionType(CompressionType.ZSTD_COMPRESSION)
+                .setWriteBufferSize(ROWS_MEMTABLE_BYTES)
+                .setMemtableWholeKeyFiltering(true)
+                .setMemtablePrefixBloomSizeRatio(ROWS_FILTER)
+                .setMaxWriteBufferNumber(6)
+                .setLevel0SlowdownWritesTrigger(Integer.MAX_VALUE)
+                .setLevel0StopWritesTrigger(Integer.MAX_VALUE)
+                .setSoftPendingCompactionBytesLimit(0)
+                .setHardPendingCompactionBytesLimit(0);
+    }
+}

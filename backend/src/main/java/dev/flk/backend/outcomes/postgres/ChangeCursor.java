@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.postgres;
+
+import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The place of a follower among the versions. Its text is {@code recordId.generation.number.token.from}.
+ *
+ * @param number the number of the last version that the follower has; 0 before the first
+ * @param token the token of this version, which differs if the database was restored and has another version under this
+ *     number; 0 if the version was removed
+ * @param from the number up to which versions may have been removed before the follower began; these it does not miss
+ */
+record ChangeCursor(String recordId, long generation, long number, long token, long from) {
+    private static final Pattern TEXT =
+            Pattern.compile("([0-9a-f]{32})\\.(\\d{1,18})\\.(\\d{1,18})\\.([0-9a-f]{1,16})\\.(\\d{1,18})");
+
+    /**
+     * The content of {@code flk_record}.
+     *
+     * @param generation the number of times that a log went back
+     */
+    record Head(String recordId, long generation, long lastNumber, long removedUpTo) {
+        /** Returns the cursor of a follower that begins at the oldest version. */
+        ChangeCursor oldest() {
+            return new ChangeCursor(recordId, generation, 0, 0, removedUpTo);
+        }
+    }
+
+    /** @throws IllegalArgumentException if the text is not a cursor */
+    static ChangeCursor parse(String text) {
+        Matcher parts = TEXT.matcher(text);
+        if (!parts.matches()) {
+            throw new IllegalArgumentException("cursor was not returned with an outcome; begin without a cursor");
+        }
+        return new ChangeCursor(
+                parts.group(1),
+                Long.parseLong(parts.group(2)),
+                Long.parseLong(parts.group(3)),
+                Long.parseUnsignedLong(parts.group(4), 16),
+                Long.parseLong(parts.group(5)));
+    }
+
+    /** Returns the cursor after a later version. */
+    ChangeCursor after(long laterNumber, long laterToken) {
+        return new ChangeCursor(recordId, generation, laterNumber, laterToken, from);
+    }
+
+    /**
+     * Throws an exception unless the record still has all versions after this place.
+     *
+     * @param present the token of the version with this number; null if there is no such version
+     */
+    void require(Head head, @Nullable Long present) throws ChangesLostException {
+        if (!recordId.equals(head.recordId())) {
+            throw new IllegalArgumentException("cursor belongs to record " + recordId + ", but this backend has record "
+                    + head.recordId() + "; begin without a cursor");
+        }
+        boolean isSame = number <= head.removedUpTo() || present != null;
+        if (generation != head.generation() || !isSame || (present != null && present != token && number > 0)) {
+            throw new ChangesLostException(
+                    "history changed: a log or the database was restored or replaced after the cursor was returned;"
+                            + " begin without a cursor");
+        }
+        if (head.removedUpTo() > Math.max(number, from)) {
+            throw new ChangesLostException("compacted: outcomes after the cursor were removed, because they are older"
+                    + " than RECORD_HISTORY; begin without a cursor");
+        }
+    }
+
+    @Override
+    public String toString() {
+        return recordId + "." + generation + "." + number + "." + Long.toHexString(token) + "." + from;
+    }
+}

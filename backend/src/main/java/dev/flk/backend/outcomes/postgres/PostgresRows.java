@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.postgres;
+
+import com.zaxxer.hikari.HikariDataSource;
+import com.zaxxer.hikari.HikariPoolMXBean;
+import dev.flk.backend.outcomes.postgres.ChangeCursor.Head;
+import dev.flk.backend.outcomes.postgres.RecordStatements.Changes;
+import dev.flk.backend.outcomes.postgres.RecordStatements.Current;
+import dev.flk.backend.outcomes.postgres.RecordStatements.Inserted;
+import dev.flk.backend.outcomes.postgres.RecordStatements.Numbered;
+import dev.flk.backend.outcomes.record.OutcomeRows;
+import dev.flk.backend.outcomes.record.RecordedOutcome;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.backend.stores.postgres.PostgresConnector;
+import dev.flk.backend.stores.postgres.PostgresFailures;
+import dev.flk.backend.stores.postgres.Schema;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.function.ToIntFunction;
+import java.util.random.RandomGenerator;
+import org.flywaydb.core.api.FlywayException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The rows of the record in PostgreSQL, which several backends may share. Each version has a number, which is the order
+ * of {@link #changes}. A transaction that adds or removes versions locks the row of {@code flk_record}, so transactions
+ * become visible in the order of their numbers, and no version is based on a version that is not current. What was
+ * applied is as durable as the server's {@code synchronous_commit} promises.
+ *
+ * <p>The first call that reaches the server creates or migrates the tables. One connection of the pool is left to the
+ * thread that writes; reads use the others. A call that gets no connection within {@code POSTGRES_ACQUIRE_TIMEOUT} fails.
+ */
+public final class PostgresRows implements OutcomeRows, PoolMetrics.Gauges {
+    /** The maximum number of attempts of a transaction that the server rolls back in favour of another one. */
+    private static final int TRIES = 5;
+
+    private static final int REMOVED_AT_ONCE = 500;
+
+    /** The maximum number of versions in one answer of {@link #changes}. */
+    private static final int MOST_CHANGES = 200;
+
+    /** SQL states of tables and columns that are missing, as after a restore of a dump of an earlier version. */
+    private static final Set<String> OUTDATED = Set.of("42P01", "42703", "3F000");
+
+    private final PostgresConfig config;
+    private final PoolMetrics.Observer observer;
+    private final PostgresConnector connector;
+    private final PostgresFailures failures;
+    private final RandomGenerator random;
+    private final Semaphore reads;
+
+    /** The positions of logs that {@link #position} returned or {@link #apply} wrote last. */
+    private final Map<String, Optional<Position>> known = new ConcurrentHashMap<>();
+
+    // written under the lock of this
+    private volatile @Nullable HikariDataSource pool;
+    private volatile boolean isMigrated;
+    private boolean isClosed;
+
+    /** Creates rows without connecting. */
+    public PostgresRows(PostgresConfig config, PoolMetrics.Observer observer, RandomGenerator random) {
+        this.config = config;
+        this.observer = observer;
+        this.connector = new PostgresConnector(config, observer);
+        this.failures = PostgresFailures.of(config);
+        this.random = random;
+        this.reads = new Semaphore(config.maxPoolSize() - 1);
+    }
+
+    @Override
+    public boolean areShared() {
+        return true;
+    }
+
+    /**
+     * Returns the position for a log, and expects that {@link #apply} finds it unchanged. Only the thread that writes
+     * may call this method.
+     */
+    @Override
+    public Optional<Position> position(String logId) {
+        Optional<Position> position = read(connection -> RecordStatements.position(connection, logId));
+        known.put(logId, position);
+        return position;
+    }
+
+    /**
+     * {@inheritDoc}
+     *
+     * @throws RecordUnavailableException if the group was not applied, or perhaps was, because the connection broke; the
+     *     caller reads the {@link #position} before it applies another group of the same log
+     */
+    @Override
+    public void apply(Group group) {
+        List<RecordRow> given = group.placed().stream().map(RecordRow::of).toList();
+        List<RowKey> keys = given.stream().map(RecordRow::key).distinct().toList();
+        Position position = group.position();
+        write(connection -> {
+            Head head = RecordStatements.lock(connection);
+            if (position != null) {
+                requireKnown(connection, position.logId());
+                RecordStatements.move(connection, position);
+            }
+            if (!given.isEmpty()) {
+                add(connection, head, given, keys, position == null ? null : position.logId());
+            }
+            if (!group.notes().isEmpty()) {
+                RecordStatements.note(connection, group.notes());
+            }
+            return head;
+        });
+        if (position != null) {
+            known.put(position.logId(), Optional.of(position));
+        }
+    }
+
+    private void add(Connection connection, Head head, List<RecordRow> given, List<RowKey> keys, @Nullable String logId)
+            throws SQLException {
+        Map<RowKey, Current> current = RecordStatements.current(connection, keys);
+        List<Inserted> inserted = new ArrayList<>();
+        List<Long> superseded = new ArrayList<>();
+        for (RecordRow row : given) {
+            Current before = current.get(row.key());
+            boolean isOlder = row.sequence() == 0 && before != null && before.sequence() != 0;
+            if (!isOlder && RecordedOutcome.isChanged(before == null ? null : before.json(), row.json())) {
+                if (before != null && before.number() <= head.lastNumber()) {
+                    superseded.add(before.number());
+                }
+                long number = head.lastNumber() + inserted.size() + 1;
+                int version = before == null ? 1 : before.version() + 1;
+                inserted.add(new Inserted(number, version, row));
+                current.put(row.key(), new Current(number, version, row.json(), row.sequence()));
+            }
+        }
+        if (!superseded.isEmpty()) {
+            RecordStatements.supersede(connection, superseded);
+        }
+        if (!inserted.isEmpty()) {
+            RecordStatements.insert(connection, inserted, current, token(), logId);
+        }
+    }
+
+    private long token() {
+        return random.nextLong() | 1; // not 0
+    }
+
+    /**
+     * Throws an exception if the position of a log is not the one that this backend has seen last. Without this check, a
+     * failover to a server that lacks the last groups would leave a gap.
+     */
+    private void requireKnown(Connection connection, String logId) throws SQLException {
+        Optional<Position> expected = known.get(logId);
+        if (expected != null && !expected.equals(RecordStatements.position(connection, logId))) {
+            throw new RecordUnavailableException(
+                    failures.of("the record's position in the log is not the one that this backend wrote last: the"
+                            + " database was restored, or another process uses the same log"),
+                    null);
+        }
+    }
+
+    @Override
+    public void wentBack(String logId) {
+        write(connection -> {
+            Head head = RecordStatements.lock(connection);
+            RecordStatements.wentBack(connection, logId);
+            return head;
+        });
+        known.put(logId, Optional.empty());
+    }
+
+    /** Does nothing: a group is durable when {@link #apply} returns. */
+    @Override
+    public void sync() {}
+
+    @Override
+    public Map<String, String> notes(String prefix) {
+        return read(connection -> RecordStatements.notes(connection, prefix));
+    }
+
+    @Override
+    public boolean sweep(Instant before) {
+        return write(connection -> {
+            RecordStatements.lock(connection);
+            return RecordStatements.remove(connection, before.toEpochMilli(), REMOVED_AT_ONCE) == REMOVED_AT_ONCE;
+        });
+    }
+
+    @Override
+    public List<String> shards(String prefix, @Nullable String after, int limit) {
+        return read(connection -> RecordSearch.shards(connection, prefix, after, limit));
+    }
+
+    @Override
+    public Rows find(Wanted wanted) {
+        return read(connection -> RecordSearch.find(connection, wanted));
+    }
+
+    @Override
+    public List<Version> withId(String prefix, int limit) {
+        return read(connection -> RecordSearch.withId(connection, prefix, limit));
+    }
+
+    @Override
+    public List<Version> versions(RowKey key, int limit) {
+        return read(connection -> RecordSearch.versions(connection, key, limit));
+    }
+
+    @Override
+    public List<Change> changes(String cursor, int limit) throws ChangesLostException {
+        ChangeCursor after = cursor.isEmpty() ? null : ChangeCursor.parse(cursor);
+        long number = after == null ? 0 : after.number();
+        Changes found = read(connection -> RecordStatements.changes(connection, number, Math.min(limit, MOST_CHANGES)));
+        ChangeCursor begin = found.head().oldest();
+        if (after != null) {
+            after.require(found.head(), found.present());
+            begin = after;
+        }
+        List<Change> changes = new ArrayList<>();
+        for (Numbered each : found.versions()) {
+            changes.add(new Change(begin.after(each.number(), each.token()).toString(), each.version()));
+        }
+        return changes;
+    }
+
+    @Override
+    public String newest() {
+        return read(RecordStatements::newest).toString();
+    }
+
+    /** A use of a connection. */
+    private interface Use<T> {
+        T with(Connection connection) throws SQLException;
+    }
+
+    private <T> T read(Use<T> use) {
+        long sinceNanos = System.nanoTime();
+        try {
+            if (!reads.tryAcquire(config.acquireTimeout().millis(), TimeUnit.MILLISECONDS)) {
+                observer.acquireTimedOut();
+                throw failed(new SQLTransientConnectionException("no connection was free in time"));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new RecordUnavailableException("a read of the record was interrupted", e);
+        }
+        try (Connection connection = connection(sinceNanos)) {
+            connector.limitSocket(connection);
+            return use.with(connection);
+        } catch (SQLException | FlywayException e) {
+            throw failed(e);
+        } finally {
+            reads.release();
+        }
+    }
+
+    /** Runs a transaction, and runs it again if the server rolls it back in favour of another one. */
+    private <T> T write(Use<T> use) {
+        try (Connection connection = connection(System.nanoTime())) {
+            connector.limitSocket(connection);
+            connection.setAutoCommit(false);
+            for (int tries = 1; ; tries++) {
+                try {
+                    T result = use.with(connection);
+                    connection.commit();
+                    return result;
+                } catch (SQLException e) {
+                    if (tries == TRIES || !PostgresFailures.isUndoneForOthers(e)) {
+                        throw e;
+                    }
+                    connection.rollback();
+                }
+            }
+        } catch (SQLException | FlywayException e) {
+            throw failed(e);
+        }
+    }
+
+    private Connection connection(long sinceNanos) throws SQLException {
+        HikariDataSource open = pool;
+        return connector.connection(open != null && isMigrated ? open : openPool(), sinceNanos);
+    }
+
+    private synchronized HikariDataSource openPool() throws SQLException {
+        if (isClosed) {
+            throw new SQLException("the record is closed");
+        }
+        if (!isMigrated) {
+            try (Connection connection = connector.connect()) {
+                Schema.RECORD.requireRights(connection);
+                Schema.requireUtf8(connection);
+            }
+            Schema.RECORD.migrate(connector);
+            isMigrated = true;
+        }
+        HikariDataSource open = pool;
+        if (open == null) {
+            open = connector.pool();
+            pool = open;
+        }
+        return open;
+    }
+
+    private RecordUnavailableException failed(Exception e) {
+        if (e instanceof SQLException sql && sql.getSQLState() != null && OUTDATED.contains(sql.getSQLState())) {
+            isMigrated = false; // the next call migrates the tables
+        }
+        return new RecordUnavailableException(failures.of(e), e);
+    }
+
+    @Override
+    public int activeConnections() {
+        return ofPool(HikariPoolMXBean::getActiveConnections);
+    }
+
+    @Override
+    public int idleConnections() {
+        return ofPool(HikariPoolMXBean::getIdleConnections);
+    }
+
+    @Override
+    public int waiting() {
+        return reads.getQueueLength() + ofPool(HikariPoolMXBean::getThreadsAwaitingConnection);
+    }
+
+    private int ofPool(ToIntFunction<HikariPoolMXBean> value) {
+        HikariDataSource open = pool;
+        return open == null ? 0 : value.applyAsInt(open.getHikariPoolMXBean());
+    }
+
+    @Override
+    public int maxConnections() {
+        return config.maxPoolSize();
+    }
+
+    @Override
+    public synchronized void close() {
+        isClosed = true;
+        HikariDataSource open = pool;
+        if (open != null) {
+            open.close();
+        }
+    }
+}

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.postgres;
+
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** The queries of {@link PostgresRows} for rows. */
+final class RecordSearch {
+    /**
+     * The SQL of a query for the places of rows in the order of time: for each kind, it reads one range of an index. The
+     * arguments of the format are: the condition of the scope, the column of the time, the comparison with the place
+     * after which to begin, the comparison with the last time, the direction.
+     */
+    private static final String PLACES = """
+            SELECT place.number, place.millis,
+                place.received_millis >= ? AND place.received_millis < ? AND (?::text IS NULL OR place.key_id = ?)
+            FROM unnest(?::smallint[]) AS kinds (kind)
+            CROSS JOIN LATERAL (
+                SELECT number, %2$s AS millis, received_millis, key_id FROM flk_record_versions
+                WHERE is_current AND %1$s kind = kinds.kind AND %2$s IS NOT NULL
+                    AND (%2$s, number) %3$s (?, ?) AND %2$s %4$s ?
+                ORDER BY %2$s %5$s, number %5$s LIMIT ?) AS place
+            ORDER BY place.millis %5$s, place.number %5$s LIMIT ?""";
+
+    static final String BY_NUMBER =
+            "SELECT number, shard, epoch, pcs_id, json FROM flk_record_versions WHERE number = ANY (?)";
+
+    static final String BY_EPOCH = """
+            SELECT shard, epoch, pcs_id, json FROM flk_record_versions
+            WHERE is_current AND shard = ? AND (epoch, pcs_id) > (?, ?) ORDER BY epoch, pcs_id LIMIT ?""";
+
+    static final String BY_ID = """
+            SELECT shard, epoch, pcs_id, json FROM flk_record_versions
+            WHERE is_current AND pcs_id BETWEEN ? AND ? ORDER BY pcs_id LIMIT ?""";
+
+    static final String VERSIONS = """
+            SELECT shard, epoch, pcs_id, json FROM flk_record_versions
+            WHERE pcs_id = ? AND shard = ? AND epoch = ? ORDER BY version DESC LIMIT ?""";
+
+    /** A query that reads one entry of the index for each shard. */
+    static final String SHARDS = """
+            WITH RECURSIVE found (shard) AS (
+                (SELECT shard FROM flk_record_versions WHERE is_current AND shard >= ? AND shard < ?
+                    ORDER BY shard LIMIT 1)
+                UNION ALL
+                SELECT (SELECT shard FROM flk_record_versions WHERE is_current AND shard > found.shard AND shard < ?
+                    ORDER BY shard LIMIT 1)
+                FROM found WHERE found.shard IS NOT NULL)
+            SELECT shard FROM found WHERE shard IS NOT NULL LIMIT ?""";
+
+    /** The maximum number of places that are examined for one part. */
+    private static final int MOST_EXAMINED = 10_000;
+
+    /** The number of places that are examined at once if not all of them may be selected. */
+    private static final int EXAMINED_AT_ONCE = 2_000;
+
+    /** The number of values that are read at once; a value seldom has more than 2 KiB, and at most 270 KiB. */
+    static final int READ_AT_ONCE = 100;
+
+    /** The number of characters of values after which a part ends. */
+    private static final long MAX_CHARS = 2 << 20;
+
+    private static final Pattern TIME_CURSOR = Pattern.compile("([rm])(-?\\d{1,19})\\.(\\d{1,19})");
+    private static final Pattern EPOCH_CURSOR = Pattern.compile("e(\\d{1,19})\\.([0-9a-f]{64})");
+
+    private RecordSearch() {}
+
+    /** The index of times that a query uses. */
+    enum Scope {
+        ALL(""),
+        SHARD("shard = ? AND"),
+        KEY("key_id = ? AND");
+
+        private final String condition;
+
+        Scope(String condition) {
+            this.condition = condition;
+        }
+    }
+
+    /** A time and the number of a version; orders the rows. */
+    private record Place(long millis, long number) {}
+
+    /** @param isCandidate whether the conditions hold that are not part of the index, up to fractions of milliseconds */
+    private record Examined(Place place, boolean isCandidate) {}
+
+    static Rows find(Connection connection, Wanted wanted) throws SQLException {
+        return wanted.shard() != null && wanted.order() == Order.EPOCH
+                ? byEpoch(connection, wanted.shard(), wanted)
+                : new ByTime(connection, wanted).find();
+    }
+
+    private static Rows byEpoch(Connection connection, String shard, Wanted wanted) throws SQLException {
+        long epoch = -1;
+        String pcsId = "";
+        if (wanted.cursor() != null) {
+            Matcher cursor = matched(EPOCH_CURSOR, wanted.cursor());
+            epoch = number(cursor.group(1));
+            pcsId = cursor.group(2);
+        }
+        List<Version> found = new ArrayList<>();
+        for (long chars = 0; chars < MAX_CHARS; ) {
+            int limit = Math.min(READ_AT_ONCE, wanted.limit() - found.size()) + 1;
+            List<Version> part = versions(
+                    connection,
+                    BY_EPOCH,
+                    RecordRow.utf8(shard),
+                    epoch,
+                    HexFormat.of().parseHex(pcsId),
+                    limit);
+            for (Version version : part.subList(0, Math.min(part.size(), limit - 1))) {
+                found.add(version);
+                chars += version.json().length();
+                epoch = version.key().epoch();
+                pcsId = version.key().pcsId();
+            }
+            if (part.size() < limit) {
+                return new Rows(found, null);
+            }
+            if (found.size() == wanted.limit()) {
+                break;
+            }
+        }
+        return new Rows(found, "e" + epoch + "." + pcsId);
+    }
+
+    /** A query in the order of time. */
+    private static final class ByTime {
+        private final Connection connection;
+        private final Wanted wanted;
+        private final boolean isMeasured;
+        private final boolean isNewestFirst;
+        private final Scope scope;
+        private final boolean isInIndex;
+
+        private final List<Version> found = new ArrayList<>();
+        private long chars;
+
+        ByTime(Connection connection, Wanted wanted) {
+            this.connection = connection;
+            this.wanted = wanted;
+            this.isMeasured = !wanted.measured().isOpen();
+            this.isNewestFirst = wanted.order() == Order.NEWEST;
+            this.scope = wanted.shard() != null ? Scope.SHARD : wanted.key() != null ? Scope.KEY : Scope.ALL;
+            this.isInIndex = (scope != Scope.SHARD || wanted.key() == null)
+                    && (!isMeasured || wanted.received().isOpen());
+        }
+
+        Rows find() throws SQLException {
+            Place after = begin();
+            for (int examined = 0; examined < MOST_EXAMINED; ) {
+                int limit = isInIndex ? wanted.limit() - found.size() : EXAMINED_AT_ONCE;
+                List<Examined> part = examine(after, limit);
+                examined += part.size();
+                for (int from = 0; from < part.size(); from += READ_AT_ONCE) {
+                    List<Examined> some = part.subList(from, Math.min(part.size(), from + READ_AT_ONCE));
+                    after = select(some, after);
+                    if (isFull()) {
+                        return new Rows(found, cursor(after));
+                    }
+                }
+                if (part.size() < limit) {
+                    return new Rows(found, null);
+                }
+            }
+            return new Rows(found, cursor(after));
+        }
+
+        /** Returns the place before the first row. */
+        private Place begin() {
+            if (wanted.cursor() != null) {
+                Matcher cursor = matched(TIME_CURSOR, wanted.cursor());
+                if (isMeasured != cursor.group(1).equals("m")) {
+                    throw noCursor();
+                }
+                return new Place(number(cursor.group(2)), number(cursor.group(3)));
+            }
+            return new Place(isNewestFirst ? to(span()) : from(span()), 0); // numbers begin at 1
+        }
+
+        private String cursor(Place after) {
+            return (isMeasured ? "m" : "r") + after.millis() + "." + after.number();
+        }
+
+        private Span span() {
+            return isMeasured ? wanted.measured() : wanted.received();
+        }
+
+        private boolean isFull() {
+            return found.size() >= wanted.limit() || chars >= MAX_CHARS;
+        }
+
+        /** Adds the rows at these places that the query selects, and returns the last place that was considered. */
+        private Place select(List<Examined> places, Place before) throws SQLException {
+            Map<Long, Version> versions = byNumber(
+                    connection,
+                    places.stream()
+                            .filter(Examined::isCandidate)
+                            .map(each -> each.place().number())
+                            .toArray(Long[]::new));
+            Place last = before;
+            for (Examined each : places) {
+                Version version = versions.get(each.place().number()); // null if it was removed meanwhile
+                if (version != null && wanted.passes(version.key(), version.json())) {
+                    found.add(version);
+                    chars += version.json().length();
+                }
+                last = each.place();
+                if (isFull()) {
+                    return last;
+                }
+            }
+            return last;
+        }
+
+        private List<Examined> examine(Place after, int limit) throws SQLException {
+            try (PreparedStatement statement = connection.prepareStatement(places(scope, isMeasured, isNewestFirst))) {
+                Parameters parameters = new Parameters(statement);
+                parameters.set(from(wanted.received()), to(wanted.received()));
+                String key = wanted.key() == null ? null : RecordRow.storable(wanted.key());
+                statement.setString(parameters.next++, key);
+                statement.setString(parameters.next++, key);
+                parameters.set(connection.createArrayOf("int2", RecordRow.kinds(wanted.verdict(), wanted.regime())));
+                if (wanted.shard() != null) {
+                    parameters.set(RecordRow.utf8(wanted.shard()));
+                } else if (key != null) {
+                    parameters.set(key);
+                }
+                parameters.set(after.millis(), after.number(), isNewestFirst ? from(span()) : to(span()));
+                parameters.set(limit, limit);
+                List<Examined> examined = new ArrayList<>();
+                try (ResultSet rows = statement.executeQuery()) {
+                    while (rows.next()) {
+                        examined.add(new Examined(new Place(rows.getLong(2), rows.getLong(1)), rows.getBoolean(3)));
+                    }
+                }
+                return examined;
+            }
+        }
+    }
+
+    static String places(Scope scope, boolean isMeasured, boolean isNewestFirst) {
+        return PLACES.formatted(
+                scope.condition,
+                isMeasured ? "measured_millis" : "received_millis",
+                isNewestFirst ? "<" : ">",
+                isNewestFirst ? ">=" : "<",
+                isNewestFirst ? "DESC" : "ASC");
+    }
+
+    /** Sets the parameters of a statement one after the other. */
+    private static final class Parameters {
+        private final PreparedStatement statement;
+        private int next = 1;
+
+        Parameters(PreparedStatement statement) {
+            this.statement = statement;
+        }
+
+        void set(Object... values) throws SQLException {
+            for (Object value : values) {
+                statement.setObject(next++, value);
+            }
+        }
+    }
+
+    /** Returns the millisecond in which a range begins. */
+    private static long from(Span span) {
+        return span.from() == null ? Long.MIN_VALUE : millis(span.from());
+    }
+
+    /** Returns the first millisecond after a range. */
+    private static long to(Span span) {
+        Instant to = span.to();
+        if (to == null) {
+            return Long.MAX_VALUE;
+        }
+        long millis = millis(to);
+        return millis < Long.MAX_VALUE && Instant.ofEpochMilli(millis).isBefore(to) ? millis + 1 : millis;
+    }
+
+    private static long millis(Instant time) {
+        try {
+            return time.toEpochMilli();
+        } catch (ArithmeticException e) {
+            return time.isBefore(Instant.EPOCH) ? Long.MIN_VALUE : Long.MAX_VALUE;
+        }
+    }
+
+    private static Matcher matched(Pattern pattern, String cursor) {
+        Matcher matcher = pattern.matcher(cursor);
+        if (!matcher.matches()) {
+            throw noCursor();
+        }
+        return matcher;
+    }
+
+    private static long number(String digits) {
+        try {
+            return Long.parseLong(digits);
+        } catch (NumberFormatException e) {
+            throw noCursor();
+        }
+    }
+
+    private static IllegalArgumentException noCursor() {
+        return new IllegalArgumentException("cursor belongs to another query");
+    }
+
+    private static Map<Long, Version> byNumber(Connection connection, Long[] numbers) throws SQLException {
+        Map<Long, Version> versions = new HashMap<>();
+        if (numbers.length == 0) {
+            return versions;
+        }
+        try (PreparedStatement statement = connection.prepareStatement(BY_NUMBER)) {
+            statement.setArray(1, connection.createArrayOf("int8", numbers));
+            try (ResultSet rows = statement.executeQuery()) {
+                while (rows.next()) {
+                    versions.put(rows.getLong(1), RecordStatements.version(rows, 2));
+                }
+            }
+        }
+        return versions;
+    }
+
+    static List<Version> withId(Connection connection, String prefix, int limit) throws SQLException {
+        int missing = 64 - prefix.length();
+        return versions(
+                connection,
+                BY_ID,
+                HexFormat.of().parseHex(prefix + "0".repeat(missing)),
+                HexFormat.of().parseHex(prefix + "f".repeat(missing)),
+                limit);
+    }
+
+    static List<Version> versions(Connection connection, RowKey key, int limit) throws SQLException {
+        return versions(connection, VERSIONS, RecordRow.id(key), RecordRow.shard(key), key.epoch(), limit);
+    }
+
+    private static List<Version> versions(Connection connection, String sql, Object... parameters) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            new Parameters(statement).set(parameters);
+            List<Version> versions = new ArrayList<>();
+            try (ResultSet rows = statement.executeQuery()) {
+                while (rows.next()) {
+                    versions.add(RecordStatements.version(rows, 1));
+                }
+            }
+            return versions;
+        }
+    }
+
+    static List<String> shards(Connection connection, String prefix, @Nullable String after, int limit)
+            throws SQLException {
+        byte[] first = RecordRow.utf8(prefix);
+        byte[] end = Arrays.copyOf(first, first.length + 1);
+        end[first.length] = (byte) 0xff; // a byte that UTF-8 does not use
+        if (after != null) {
+            byte[] next = RecordRow.utf8(after + '\u0000'); // the first text after this shard
+            first = Arrays.compareUnsigned(first, next) < 0 ? next : first;
+        }
+        try (PreparedStatement statement = connection.prepareStatement(SHARDS)) {
+            new Parameters(statement).set(first, end, end, limit);
+            List<String> shards = new ArrayList<>();
+            try (ResultSet rows = statement.executeQuery()) {
+                while (rows.next()) {
+                    shards.add(RecordRow.text(rows.getBytes(1)));
+                }
+            }
+            return shards;
+        }
+    }
+}

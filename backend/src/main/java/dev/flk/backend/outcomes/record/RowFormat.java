@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.canonical.Sha256;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Keys and values of {@link EmbeddedRows} in RocksDB. Numbers are big-endian. ROW identifies a version: the generation
+ * of the log in the upper bits, and the sequence in the log in the lower {@value #SEQUENCE_BITS} bits. ID is the first 8
+ * bytes of the {@code pcs_id}. HASH is the first 8 bytes of the SHA-256 of a shard or of the id of a signing key.
+ *
+ * <pre>
+ * key                              value
+ * r ROW                            a version: {@link StoredVersion}
+ * i ID                             the ROWs of the current versions of the ids that begin with ID
+ * e HASH EPOCH ID ROW              none: the current versions of a shard by epoch
+ * t SCOPE CLOCK [HASH] KIND TIME ROW   none: the current versions by time, see {@link #times}
+ * s SHARD                          none: a shard that has rows
+ * n NAME                           a note
+ * p LOG_ID                         the position in a log: generation, sequence, digest
+ * m                                {@link Meta}
+ * </pre>
+ */
+final class RowFormat {
+    static final List<String> VERDICTS = List.of("accepted", "escalated", "rejected");
+    static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");
+    /** The value for an unknown time. */
+    static final long NONE = Long.MIN_VALUE;
+
+    static final int SEQUENCE_BITS = 44;
+    static final byte[] META_KEY = {'m'};
+
+    private static final JsonFactory JSON = new JsonFactory();
+    private static final int OTHER = 3;
+    private static final int ID_BYTES = 32;
+    private static final int ID_DIGITS = 2 * Long.BYTES;
+
+    private RowFormat() {}
+
+    /** The versions that a query selects from. */
+    enum Scope {
+        ALL('a'),
+        SHARD('s'),
+        KEY('k');
+
+        private final byte code;
+
+        Scope(char code) {
+            this.code = (byte) code;
+        }
+    }
+
+    /** The time by which versions are ordered. */
+    enum Clock {
+        RECEIVED('r'),
+        MEASURED('m');
+
+        private final byte code;
+
+        Clock(char code) {
+            this.code = (byte) code;
+        }
+    }
+
+    /**
+     * What is stored once.
+     *
+     * @param history differs for each history of changes; cursors contain it
+     * @param generation the newest generation; 0 contains the versions that come from no log
+     * @param beginning the ROW before the first one of the newest generation
+     * @param removed the highest ROW that was removed; 0 if none was
+     * @param imported the number of versions of generation 0
+     */
+    record Meta(long history, int generation, long beginning, long removed, long imported) {
+        static Meta decode(byte[] value) {
+            ByteBuffer in = ByteBuffer.wrap(value);
+            return new Meta(in.getLong(), in.getInt(), in.getLong(), in.getLong(), in.getLong());
+        }
+
+        byte[] encode() {
+            return ByteBuffer.allocate(4 * Long.BYTES + Integer.BYTES)
+                    .putLong(history)
+                    .putInt(generation)
+                    .putLong(beginning)
+                    .putLong(removed)
+                    .putLong(imported)
+                    .array();
+        }
+
+        Meta withHistory(long other) {
+            return new Meta(other, generation, beginning, removed, imported);
+        }
+
+        Meta withRemoved(long row) {
+            return new Meta(history, generation, beginning, Math.max(removed, row), imported);
+        }
+
+        Meta withOneMoreImported() {
+            return new Meta(history, generation, beginning, removed, imported + 1);
+        }
+    }
+
+    /**
+     * A version of a row as it is stored.
+     *
+     * @param before the ROW of the version before; 0 if there is none
+     */
+    record StoredVersion(long before, RowKey key, String json) {
+        static StoredVersion decode(byte[] value) {
+            ByteBuffer in = ByteBuffer.wrap(value);
+            long before = in.getLong();
+            long epoch = in.getLong();
+            String pcsId = HexFormat.of().formatHex(value, in.position(), in.position() + ID_BYTES);
+            in.position(in.position() + ID_BYTES);
+            int shardBytes = in.getInt();
+            String shard = new String(value, in.position(), shardBytes, StandardCharsets.UTF_8);
+            int json = in.position() + shardBytes;
+            return new StoredVersion(
+                    before,
+                    new RowKey(shard, epoch, pcsId),
+                    new String(value, json, value.length - json, StandardCharsets.UTF_8));
+        }
+
+        byte[] encode() {
+            byte[] shard = utf8(key.shard());
+            byte[] text = utf8(json);
+            return ByteBuffer.allocate(2 * Long.BYTES + ID_BYTES + Integer.BYTES + shard.length + text.length)
+                    .putLong(before)
+                    .putLong(key.epoch())
+                    .put(HexFormat.of().parseHex(key.pcsId()))
+                    .putInt(shard.length)
+                    .put(shard)
+                    .put(text)
+                    .array();
+        }
+    }
+
+    static long row(int generation, long sequence) {
+        return ((long) generation << SEQUENCE_BITS) | sequence;
+    }
+
+    static boolean isOfALog(long row) {
+        return row >>> SEQUENCE_BITS != 0;
+    }
+
+    static byte[] rowKey(long row) {
+        return ByteBuffer.allocate(1 + Long.BYTES).put((byte) 'r').putLong(row).array();
+    }
+
+    /** Returns the key of the ids that begin with the first 16 of these hex digits. */
+    static byte[] idKey(String digits) {
+        return ByteBuffer.allocate(1 + Long.BYTES)
+                .put((byte) 'i')
+                .putLong(Long.parseUnsignedLong(digits, 0, ID_DIGITS, 16))
+                .array();
+    }
+
+    static byte[] shardKey(String shard) {
+        return prefixed('s', shard);
+    }
+
+    static byte[] noteKey(String name) {
+        return prefixed('n', name);
+    }
+
+    static byte[] positionKey(String logId) {
+        return prefixed('p', logId);
+    }
+
+    private static byte[] prefixed(char kind, String name) {
+        byte[] text = utf8(name);
+        return ByteBuffer.allocate(1 + text.length).put((byte) kind).put(text).array();
+    }
+
+    static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Returns the beginning of the keys of a shard by epoch. */
+    static byte[] epochHead(String shard) {
+        return ByteBuffer.allocate(1 + Long.BYTES)
+                .put((byte) 'e')
+                .putLong(hash(shard))
+                .array();
+    }
+
+    private static byte[] epochKey(RowKey key, long row) {
+        return ByteBuffer.allocate(1 + 4 * Long.BYTES)
+                .put(epochHead(key.shard()))
+                .putLong(key.epoch())
+                .putLong(Long.parseUnsignedLong(key.pcsId(), 0, ID_DIGITS, 16))
+                .putLong(row)
+                .array();
+    }
+
+    static long hash(String name) {
+        return ByteBuffer.wrap(Sha256.of(utf8(name))).getLong();
+    }
+
+    /**
+     * The members of a version by which it is found.
+     *
+     * @param receivedMillis the arrival, in milliseconds since the epoch
+     * @param measuredMillis the last measurement; {@link #NONE} if it is unknown
+     * @param kind the verdict and the regime, see {@link #kinds}
+     * @param signingKey the id of the signing key; empty if it is unknown
+     */
+    record Members(long receivedMillis, long measuredMillis, int kind, String signingKey) {
+        static Members of(String json) {
+            long received = NONE;
+            long measured = NONE;
+            int verdict = -1;
+            int regime = -1;
+            String signingKey = "";
+            try (JsonParser parser = JSON.createParser(json)) {
+                parser.nextToken();
+                while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                    String name = parser.currentName();
+                    parser.nextToken();
+                    switch (name) {
+                        case "verdict" -> verdict = VERDICTS.indexOf(parser.getText());
+                        case "regime" -> regime = REGIMES.indexOf(parser.getText());
+                        case "received_at" -> received = millis(parser.getText());
+                        case "window_end" -> measured = millis(parser.getText());
+                        case "key_id" -> signingKey = parser.getText();
+                        default -> parser.skipChildren();
+                    }
+                }
+            } catch (IOException e) {
+                throw new IllegalArgumentException("a row is not JSON: " + e.getMessage(), e);
+            }
+            return new Members(received, measured, RowFormat.kind(verdict, regime), signingKey);
+        }
+
+        private static long millis(String time) {
+            try {
+                return Instant.parse(time).toEpochMilli();
+            } catch (DateTimeException | ArithmeticException e) {
+                return NONE;
+            }
+        }
+
+        long millis(Clock clock) {
+            return clock == Clock.RECEIVED ? receivedMillis : measuredMillis;
+        }
+    }
+
+    private static int kind(int verdict, int regime) {
+        return (verdict < 0 ? OTHER : verdict) << 2 | (regime < 0 ? OTHER : regime);
+    }
+
+    /**
+     * Returns all kinds that combine this verdict with this regime. An empty argument matches any verdict or regime.
+     */
+    static List<Integer> kinds(Optional<String> verdict, Optional<String> regime) {
+        List<Integer> kinds = new ArrayList<>();
+        for (int kind = 0; kind <= kind(OTHER, OTHER); kind++) {
+            boolean hasVerdict = verdict.isEmpty() || VERDICTS.indexOf(verdict.get()) == kind >> 2;
+            boolean hasRegime = regime.isEmpty() || REGIMES.indexOf(regime.get()) == (kind & OTHER);
+            if (hasVerdict && hasRegime) {
+                kinds.add(kind);
+            }
+        }
+        return kinds;
+    }
+
+    /** Returns all keys under which a current version is found, besides {@code i}. */
+    static List<byte[]> indexKeys(RowKey key, Members members, long row) {
+        List<byte[]> keys = new ArrayList<>(7);
+        keys.add(epochKey(key, row));
+        long shard = hash(key.shard());
+        long signingKey = members.signingKey().isEmpty() ? 0 : hash(members.signingKey());
+        for (Clock clock : Clock.values()) {
+            if (members.millis(clock) != NONE) {
+                byte[] place = place(members.millis(clock), row);
+                keys.add(join(times(Scope.ALL, clock, 0, members.kind()), place));
+                keys.add(join(times(Scope.SHARD, clock, shard, members.kind()), place));
+                if (!members.signingKey().isEmpty()) {
+                    keys.add(join(times(Scope.KEY, clock, signingKey, members.kind()), place));
+                }
+            }
+        }
+        return keys;
+    }
+
+    /**
+     * Returns the beginning of all keys that have this scope, clock, hash and kind: everything before TIME. {@code hash}
+     * is ignored if the scope is {@link Scope#ALL}.
+     */
+    static byte[] times(Scope scope, Clock clock, long hash, int kind) {
+        ByteBuffer head = ByteBuffer.allocate(4 + Long.BYTES)
+                .put((byte) 't')
+                .put(scope.code)
+                .put(clock.code);
+        if (scope != Scope.ALL) {
+            head.putLong(hash);
+        }
+        return Arrays.copyOf(head.put((byte) kind).array(), head.position());
+    }
+
+    /** Returns the last part of a key, TIME and ROW. */
+    static byte[] place(long millis, long row) {
+        return ByteBuffer.allocate(2 * Long.BYTES)
+                .put(time(millis))
+                .putLong(row)
+                .array();
+    }
+
+    /** Encodes a time as 8 bytes that sort in the order of time. */
+    static byte[] time(long millis) {
+        return ByteBuffer.allocate(Long.BYTES).putLong(millis ^ Long.MIN_VALUE).array();
+    }
+
+    /** Returns the ROW at the end of a key. */
+    static long rowAtEnd(byte[] key) {
+        return ByteBuffer.wrap(key, key.length - Long.BYTES, Long.BYTES).getLong();
+    }
+
+    static List<Long> rows(byte[] value) {
+        ByteBuffer in = ByteBuffer.wrap(value);
+        List<Long> rows = new ArrayList<>();
+        while (in.hasRemaining()) {
+            rows.add(in.getLong());
+        }
+        return rows;
+    }
+
+    static byte[] rows(List<Long> rows) {
+        ByteBuffer out = ByteBuffer.allocate(rows.size() * Long.BYTES);
+        rows.forEach(out::putLong);
+        return out.array();
+    }
+
+    static byte[] join(byte[] first, byte[] second) {
+        byte[] joined = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, joined, first.length, second.length);
+        return joined;
+    }
+}

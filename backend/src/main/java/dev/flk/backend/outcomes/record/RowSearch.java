@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import dev.flk.backend.outcomes.record.RowFormat.Clock;
+import dev.flk.backend.outcomes.record.RowFormat.Scope;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.PriorityQueue;
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.ReadOptions;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksIterator;
+import org.rocksdb.Snapshot;
+
+/** Reads of {@link EmbeddedRows} at one moment. Must be closed. */
+final class RowSearch implements AutoCloseable {
+    private final RocksDB rocks;
+    private final ColumnFamilyHandle family;
+    private final Snapshot moment;
+    private final ReadOptions options;
+
+    RowSearch(RocksDB rocks, ColumnFamilyHandle family) {
+        this.rocks = rocks;
+        this.family = family;
+        this.moment = rocks.getSnapshot();
+        this.options = new ReadOptions().setSnapshot(moment);
+    }
+
+    byte @Nullable [] get(byte[] key) throws RocksDBException {
+        return rocks.get(family, options, key);
+    }
+
+    /** Receives a key and a value; returns whether the next one is wanted. */
+    interface Visitor {
+        boolean visit(byte[] key, byte[] value) throws RocksDBException;
+    }
+
+    /** Visits the keys from {@code from}, inclusive, to {@code to}, exclusive, in their order. */
+    void scan(byte[] from, byte[] to, Visitor visitor) throws RocksDBException {
+        try (RocksIterator iterator = rocks.newIterator(family, options)) {
+            for (iterator.seek(from);
+                    iterator.isValid() && Arrays.compareUnsigned(iterator.key(), to) < 0;
+                    iterator.next()) {
+                if (!visitor.visit(iterator.key(), iterator.value())) {
+                    return;
+                }
+            }
+            iterator.status(); // throws if the iterator has failed; otherwise, a failure would look like the end
+        }
+    }
+
+    /** Returns the last key before a key; null if there is none. */
+    byte @Nullable [] lastBefore(byte[] to) throws RocksDBException {
+        try (RocksIterator iterator = rocks.newIterator(family, options)) {
+            iterator.seekForPrev(to);
+            iterator.status();
+            return iterator.isValid() ? iterator.key() : null;
+        }
+    }
+
+    /**
+     * The current versions by time.
+     *
+     * @param hash the hash of the shard or of the key of the scope
+     * @param fromMillis the first time
+     * @param toMillis the first time after the range; {@code Long.MAX_VALUE} for no end
+     * @param after the {@link RowFormat#place} of the last version that was examined for the previous part; null for the
+     *     first part
+     */
+    record Range(
+            Scope scope,
+            Clock clock,
+            long hash,
+            List<Integer> kinds,
+            long fromMillis,
+            long toMillis,
+            boolean isNewestFirst,
+            byte @Nullable [] after) {}
+
+    /** Receives the {@link RowFormat#place} of a version; returns whether the next one is wanted. */
+    interface PlaceVisitor {
+        boolean visit(byte[] place) throws RocksDBException;
+    }
+
+    /** Visits the versions of a range in the order of time, or newest first if the range says so. */
+    void byTime(Range range, PlaceVisitor visitor) throws RocksDBException {
+        Comparator<Walk> byPlace = (one, other) -> Arrays.compareUnsigned(one.place(), other.place());
+        PriorityQueue<Walk> walks = new PriorityQueue<>(range.isNewestFirst() ? byPlace.reversed() : byPlace);
+        List<Walk> all = new ArrayList<>();
+        try {
+            for (int kind : range.kinds()) {
+                Walk walk = new Walk(RowFormat.times(range.scope(), range.clock(), range.hash(), kind), range);
+                all.add(walk);
+                if (walk.isThere()) {
+                    walks.add(walk);
+                }
+            }
+            while (!walks.isEmpty()) {
+                Walk walk = walks.remove();
+                if (!visitor.visit(walk.place())) {
+                    return;
+                }
+                walk.move();
+                if (walk.isThere()) {
+                    walks.add(walk);
+                }
+            }
+        } finally {
+            all.forEach(Walk::close);
+        }
+    }
+
+    /** An iterator over the versions of one kind in a range. */
+    private final class Walk implements AutoCloseable {
+        private final RocksIterator iterator;
+        private final boolean isNewestFirst;
+        private final byte[] low;
+        private final byte[] high;
+        private final int headBytes;
+
+        Walk(byte[] head, Range range) throws RocksDBException {
+            byte[] after = range.after();
+            isNewestFirst = range.isNewestFirst();
+            headBytes = head.length;
+            byte[] from = RowFormat.join(head, RowFormat.time(range.fromMillis()));
+            byte[] to = RowSearch.after(head);
+            if (range.toMillis() != Long.MAX_VALUE) {
+                to = RowFormat.join(head, RowFormat.time(range.toMillis()));
+            }
+            low = after == null || isNewestFirst ? from : RowFormat.join(head, RowFormat.join(after, new byte[1]));
+            high = after == null || !isNewestFirst ? to : RowFormat.join(head, after);
+            iterator = rocks.newIterator(family, options);
+            if (isNewestFirst) {
+                iterator.seekForPrev(high);
+                if (iterator.isValid() && Arrays.equals(iterator.key(), high)) {
+                    iterator.prev();
+                }
+            } else {
+                iterator.seek(low);
+            }
+            iterator.status();
+        }
+
+        boolean isThere() {
+            return iterator.isValid()
+                    && Arrays.compareUnsigned(iterator.key(), low) >= 0
+                    && Arrays.compareUnsigned(iterator.key(), high) < 0;
+        }
+
+        byte[] place() {
+            byte[] key = iterator.key();
+            return Arrays.copyOfRange(key, headBytes, key.length);
+        }
+
+        void move() throws RocksDBException {
+            if (isNewestFirst) {
+                iterator.prev();
+            } else {
+                iterator.next();
+            }
+            iterator.status();
+        }
+
+        @Override
+        public void close() {
+            iterator.close();
+        }
+    }
+
+    /** Returns the first key after all keys that begin with {@code head}, whose last byte is not 0xff. */
+    static byte[] after(byte[] head) {
+        byte[] after = head.clone();
+        after[after.length - 1]++;
+        return after;
+    }
+
+    @Override
+    public void close() {
+        options.close();
+        rocks.releaseSnapshot(moment);
+        moment.close();
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.run;
+
+import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.postgres.PostgresRows;
+import dev.flk.backend.outcomes.record.DecidedQueue;
+import dev.flk.backend.outcomes.record.EmbeddedRows;
+import dev.flk.backend.outcomes.record.OutcomeRows;
+import dev.flk.backend.outcomes.record.RecordConfig;
+import dev.flk.backend.outcomes.record.RecordConfig.Store;
+import dev.flk.backend.outcomes.record.RecordFollower;
+import dev.flk.backend.outcomes.record.RecordFollower.Keeping;
+import dev.flk.backend.outcomes.record.RecordImport;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.state.ServedState;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.wal.files.DiskFiles;
+import java.security.SecureRandom;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+
+/**
+ * The record of outcomes, and what exists only with it.
+ *
+ * @param reviews empty if the state is off, which contains them
+ * @param bodies the bodies in the log
+ * @param position the sequence in the log up to which the record is complete
+ */
+record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedBodies bodies, LongSupplier position) {
+    /** Opens the record; empty if this backend keeps none. */
+    static Optional<RecordParts> open(
+            Common common, ConfiguredStore store, CertificateParts certificates, Optional<ServedState> state) {
+        return common.config()
+                .record()
+                .store()
+                .map(place -> open(common, rows(common, place, store), certificates, state));
+    }
+
+    private static OutcomeRows rows(Common common, Store place, ConfiguredStore store) {
+        if (place instanceof Store.Embedded embedded) {
+            return new EmbeddedRows(store.view(embedded.directory()), new SecureRandom());
+        }
+        if (place instanceof Store.Postgres postgres) {
+            PostgresRows rows =
+                    new PostgresRows(postgres.server(), common.metrics().pool.of(Pool.RECORD), new SecureRandom());
+            common.metrics().pool.watch(Pool.RECORD, rows);
+            return rows;
+        }
+        throw new IllegalStateException("unknown place of the record: " + place);
+    }
+
+    private static RecordParts open(
+            Common common, OutcomeRows rows, CertificateParts certificates, Optional<ServedState> state) {
+        RecordConfig config = common.config().record();
+        DecidedLog log = new DecidedLog(certificates.inbox(), new DiskFiles());
+        DecidedQueue decided = new DecidedQueue();
+        RecordImport moving =
+                state.map(served -> new RecordImport(served.engine(), log)).orElse(null);
+        common.parts().opened(rows);
+        RecordFollower follower = common.parts()
+                .opened(new RecordFollower(
+                        log,
+                        rows,
+                        decided,
+                        new Keeping(moving, config.history(), common.steady().expiry()),
+                        common.metrics().ingest::admitted,
+                        common.metrics().record,
+                        System::nanoTime));
+        certificates.ingest().whenRecorded(decided);
+        certificates.care().waitFor(follower::position, rows::sync);
+        RecordedOutcomes outcomes = new RecordedOutcomes(
+                rows, rows.areShared() || !certificates.hasSharedStore(), follower::incompleteBefore);
+        Optional<Reviews> reviews = state.map(served -> common.parts()
+                .opened(new Reviews(
+                        outcomes, served.engine(), config.reviewAfter(), common.clock(), common.metrics().review))
+                .start());
+        follower.start();
+        return new RecordParts(outcomes, reviews, new LoggedBodies(log), follower::position);
+    }
+}

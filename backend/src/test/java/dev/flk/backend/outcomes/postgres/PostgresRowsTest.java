@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.postgres;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.outcomes.record.OutcomeRows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Change;
+import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.OutcomeRowsContract;
+import dev.flk.backend.outcomes.record.RecordedOutcome;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.PostgresConnector;
+import dev.flk.backend.stores.postgres.Schema;
+import dev.flk.testkit.PostgresServer;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Tests that the rows in Postgres keep the contract, also if several backends share them and if the server fails. */
+final class PostgresRowsTest extends OutcomeRowsContract {
+    private static final PostgresServer server = PostgresServer.shared();
+    private static final String emptied = server.newDatabase();
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+    private static final int GROUPS = 40;
+    private static final int SHARED_ROWS = 30;
+
+    private final Map<String, String> databases = new HashMap<>();
+    private PostgresRows one;
+    private PostgresRows two;
+
+    @BeforeAll
+    static void createTables() throws SQLException {
+        Schema.RECORD.migrate(new PostgresConnector(
+                PostgresStores.config(server, emptied, TIMEOUT), PoolMetrics.unobserved(Pool.RECORD)));
+    }
+
+    @Override
+    protected OutcomeRows open(String name) {
+        if (name.equals("rows") && databases.isEmpty()) {
+            emptyTables();
+        }
+        return open(server, database(name), TIMEOUT);
+    }
+
+    @Override
+    protected boolean isDurableAtOnce() {
+        return true;
+    }
+
+    /** Empties the tables that most tests share, because creating them takes longer. */
+    private void emptyTables() {
+        server.execute(emptied, """
+                TRUNCATE flk_record_versions, flk_record_positions, flk_record_notes;
+                UPDATE flk_record SET record_id = replace(gen_random_uuid()::text, '-', ''), generation = 1, last_number = 0,
+                    removed_up_to = 0""");
+        databases.put("rows", emptied);
+    }
+
+    private String database(String name) {
+        return databases.computeIfAbsent(name, unused -> server.newDatabase());
+    }
+
+    private static PostgresRows open(PostgresServer server, String database, Duration timeout) {
+        return new PostgresRows(
+                PostgresStores.config(server, database, 2, timeout), PoolMetrics.unobserved(Pool.RECORD), new Random());
+    }
+
+    @BeforeEach
+    void openBackends() {
+        one = open(server, database("rows"), TIMEOUT);
+        two = open(server, database("rows"), TIMEOUT);
+    }
+
+    @AfterEach
+    void closeBackends() {
+        one.close();
+        two.close();
+    }
+
+    /** Leaves the tables of the other tests alone. */
+    private void useOwnDatabase() {
+        closeBackends();
+        databases.put("rows", server.newDatabase());
+        openBackends();
+    }
+
+    private void execute(String sql) {
+        server.execute(database("rows"), sql);
+    }
+
+    private static List<Change> changesAfter(OutcomeRows rows, String cursor) throws ChangesLostException {
+        List<Change> all = new ArrayList<>();
+        for (String next = cursor; ; next = all.get(all.size() - 1).cursor()) {
+            List<Change> part = rows.changes(next, 1_000);
+            all.addAll(part);
+            if (part.isEmpty()) {
+                return all;
+            }
+        }
+    }
+
+    // several backends
+
+    /** Two backends write some rows in turn, with outcomes that differ, and some rows that only one of them writes. */
+    @Test
+    void apply_twoBackendsAtOnce_loseAndRepeatNoVersion() throws Exception {
+        var first = CompletableFuture.runAsync(() -> applyGroups(one, "log-1", 1_000));
+        var second = CompletableFuture.runAsync(() -> applyGroups(two, "log-2", 100_000));
+        List<Change> followed = new ArrayList<>();
+        while (!first.isDone() || !second.isDone()) {
+            followed.addAll(changesAfter(two, cursorAfter(followed)));
+        }
+        first.join();
+        second.join();
+        followed.addAll(changesAfter(one, cursorAfter(followed)));
+
+        assertThat(one.position("log-1")).contains(new Position("log-1", GROUPS, "d"));
+        assertThat(one.position("log-2")).contains(new Position("log-2", GROUPS, "d"));
+        Map<RowKey, List<String>> versions = new HashMap<>();
+        followed.forEach(change -> versions.computeIfAbsent(change.version().key(), key -> new ArrayList<>())
+                .add(change.version().json()));
+        assertThat(versions).hasSize(SHARED_ROWS + 2 * GROUPS * 5);
+        versions.forEach((key, values) -> {
+            for (int i = 0; i < values.size(); i++) {
+                assertThat(RecordedOutcome.isChanged(i == 0 ? null : values.get(i - 1), values.get(i)))
+                        .isTrue();
+            }
+            assertThat(one.versions(key, 1_000)).extracting(Version::json).containsExactlyElementsOf(reversed(values));
+        });
+        String gaps =
+                "SELECT count(*) FROM (SELECT version, row_number() OVER (PARTITION BY pcs_id ORDER BY number) AS n,"
+                        + " is_current, lead(number) OVER (PARTITION BY pcs_id ORDER BY number) IS NULL AS is_last"
+                        + " FROM flk_record_versions) AS v WHERE version <> n OR is_current <> is_last";
+        assertThat(server.number(database("rows"), gaps)).isZero();
+        assertThat(server.number(database("rows"), "SELECT max(number) - count(*) FROM flk_record_versions"))
+                .isZero();
+        assertThat(server.number(database("rows"), "SELECT max(number) FROM flk_record_versions"))
+                .isEqualTo(followed.size());
+    }
+
+    private void applyGroups(OutcomeRows rows, String log, int ownRows) {
+        Random random = new Random(ownRows);
+        for (int group = 1; group <= GROUPS; group++) {
+            List<Outcome> outcomes = new ArrayList<>();
+            for (int i = 0; i < 5; i++) {
+                outcomes.add(outcome("own", ownRows + 5 * group + i));
+                outcomes.add(outcome("shared", random.nextInt(SHARED_ROWS))
+                        .with(List.of("accepted", "escalated", "rejected").get(random.nextInt(3))));
+            }
+            if (group == 1) {
+                for (int number = 0; number < SHARED_ROWS; number++) {
+                    outcomes.add(outcome("shared", number));
+                }
+            }
+            rows.apply(group(new Position(log, group, "d"), Map.of(), outcomes.toArray(Outcome[]::new)));
+        }
+    }
+
+    private static String cursorAfter(List<Change> changes) {
+        return changes.isEmpty() ? "" : changes.get(changes.size() - 1).cursor();
+    }
+
+    private static List<String> reversed(List<String> values) {
+        List<String> reversed = new ArrayList<>();
+        values.forEach(value -> reversed.add(0, value));
+        return reversed;
+    }
+
+    @Test
+    void apply_anotherBackendWroteFirst_isTheNextVersionOrNone() {
+        Outcome outcome = outcome("shard", 1);
+        one.apply(group(new Position("log-1", 1, "d"), Map.of(), outcome));
+        two.apply(group(new Position("log-2", 1, "d"), Map.of(), outcome, outcome.with("rejected")));
+
+        assertThat(one.versions(outcome.row(), 10))
+                .containsExactly(outcome.with("rejected").version(), outcome.version());
+    }
+
+    @Test
+    void sweep_whileAnotherBackendApplies_removesCompleteRows() {
+        for (int group = 0; group < 10; group++) {
+            Outcome[] outcomes = new Outcome[100];
+            Arrays.setAll(outcomes, number -> outcome("shard", number));
+            two.apply(group(null, Map.of(), outcomes));
+        }
+        var swept = CompletableFuture.runAsync(() -> {
+            while (one.sweep(outcome("shard", 100).received())) {
+                // there is more to remove
+            }
+        });
+        for (int group = 0; group < 20; group++) {
+            Outcome[] outcomes = new Outcome[100];
+            String verdict = group % 2 == 0 ? "rejected" : "accepted";
+            Arrays.setAll(outcomes, number -> outcome("shard", number).with(verdict));
+            two.apply(group(null, Map.of(), outcomes));
+        }
+        swept.join();
+
+        assertThat(server.number(
+                        database("rows"),
+                        "SELECT count(*) FROM (SELECT pcs_id FROM flk_record_versions GROUP BY pcs_id HAVING min(version) > 1"
+                                + " OR count(*) FILTER (WHERE is_current) <> 1) AS broken"))
+                .isZero();
+    }
+
+    // a database that lacks what was written
+
+    @Test
+    void apply_positionIsNotTheLastOne_isRefusedUntilThePositionIsRead() {
+        one.apply(group(new Position("log", 7, "d"), Map.of(), outcome("shard", 1)));
+        execute("UPDATE flk_record_positions SET sequence = 3");
+        OutcomeRows.Group next = group(new Position("log", 9, "d"), Map.of(), outcome("shard", 2));
+        for (int again = 0; again < 2; again++) {
+            assertThatThrownBy(() -> one.apply(next))
+                    .isInstanceOf(RecordUnavailableException.class)
+                    .hasMessageContaining("position");
+        }
+        assertThat(one.withId(outcome("shard", 2).row().pcsId(), 10)).isEmpty();
+        assertThat(one.position("log")).contains(new Position("log", 3, "d"));
+        one.apply(next);
+
+        assertThat(one.position("log")).contains(new Position("log", 9, "d"));
+    }
+
+    @Test
+    void changes_restoredDatabaseWithOtherVersionsUnderTheNumber_refuseTheCursor() throws Exception {
+        one.apply(group(null, Map.of(), outcome("shard", 1), outcome("shard", 2)));
+        String kept = one.newest();
+        one.apply(group(null, Map.of(), outcome("shard", 3)));
+        String lost = one.newest();
+        execute("DELETE FROM flk_record_versions WHERE number = 3; UPDATE flk_record SET last_number = 2");
+
+        assertLost(lost);
+        one.apply(group(null, Map.of(), outcome("shard", 3), outcome("shard", 4)));
+        assertLost(lost);
+        assertThat(one.changes(kept, 10)).hasSize(2);
+    }
+
+    private void assertLost(String cursor) {
+        assertThatThrownBy(() -> one.changes(cursor, 10))
+                .isInstanceOf(ChangesLostException.class)
+                .hasMessageContaining("history changed");
+    }
+
+    @Test
+    void tablesWereDropped_nextCallCreatesThem() {
+        useOwnDatabase();
+        one.apply(group(new Position("log", 7, "d"), Map.of(), outcome("shard", 1)));
+        execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        assertThatThrownBy(() -> one.position("log"))
+                .isInstanceOf(RecordUnavailableException.class)
+                .hasMessageContaining("tables are missing");
+
+        assertThat(one.position("log")).isEmpty();
+        one.apply(group(new Position("log", 1, "d"), Map.of(), outcome("shard", 1)));
+        assertThat(one.shards("", null, 10)).containsExactly("shard");
+    }
+
+    @Test
+    void emptyHead_isReported() {
+        useOwnDatabase();
+        assertThat(one.notes("")).isEmpty();
+        execute("DELETE FROM flk_record");
+
+        assertThatThrownBy(() -> one.changes("", 10))
+                .isInstanceOf(RecordUnavailableException.class)
+                .hasMessageContaining("flk_record is empty");
+        assertThatThrownBy(() -> one.apply(group(null, Map.of(), outcome("shard", 1))))
+                .isInstanceOf(RecordUnavailableException.class)
+                .hasMessageContaining("flk_record is empty");
+    }
+
+    // failures
+
+    @Test
+    void serverDown_callsFailAndWorkAgainAfterwards() {
+        try (PostgresServer own = PostgresServer.start()) {
+            String database = own.newDatabase();
+            own.stop();
+            try (PostgresRows rows = open(own, database, Duration.ofSeconds(1))) {
+                OutcomeRows.Group group = group(new Position("log", 1, "d"), Map.of(), outcome("shard", 1));
+                assertUnavailable(() -> rows.position("log"));
+                assertUnavailable(() -> rows.apply(group));
+                own.restart();
+                rows.apply(group);
+                own.stop();
+                assertUnavailable(() -> rows.find(everything()));
+                assertUnavailable(() -> rows.apply(group));
+                assertUnavailable(() -> rows.sweep(outcome("shard", 1).received()));
+                own.restart();
+
+                assertThat(rows.position("log")).contains(new Position("log", 1, "d"));
+                assertThat(rows.find(everything()).rows()).hasSize(1);
+            }
+        }
+    }
+
+    private static Wanted everything() {
+        var ever = new Span(null, null);
+        return new Wanted(null, null, null, null, ever, ever, Order.NEWEST, 10, null);
+    }
+
+    private static void assertUnavailable(Runnable call) {
+        assertThatThrownBy(call::run)
+                .isInstanceOf(RecordUnavailableException.class)
+                .hasMessageContaining("Postgres at 127.0.0.1");
+    }
+
+    @Test
+    void readsThatWait_leaveAConnectionToTheWriter() throws Exception {
+        PostgresRows rows = new PostgresRows(
+                PostgresStores.config(server, database("rows"), 2, Duration.ofMillis(500), TIMEOUT),
+                PoolMetrics.unobserved(Pool.RECORD),
+                new Random());
+        try (rows;
+                Connection connection = server.connect(database("rows"));
+                Statement statement = connection.createStatement()) {
+            assertThat(rows.notes("")).isEmpty();
+            connection.setAutoCommit(false);
+            statement.execute("LOCK TABLE flk_record_notes");
+            var first = CompletableFuture.supplyAsync(() -> rows.notes(""));
+            await().atMost(PostgresServer.PATIENCE).until(() -> rows.activeConnections() == 1);
+            assertThatThrownBy(() -> rows.notes(""))
+                    .isInstanceOf(RecordUnavailableException.class)
+                    .hasMessageContaining("no connection was free");
+            rows.apply(group(null, Map.of(), outcome("shard", 1)));
+            connection.rollback();
+
+            assertThat(first.join()).isEmpty();
+            assertThat(rows.shards("", null, 10)).containsExactly("shard");
+        }
+    }
+
+    @Test
+    void apply_serializationFailure_isTriedAgain() {
+        failInsertsWith("40001", 3);
+        one.apply(group(new Position("log", 1, "d"), Map.of("note", "text"), outcome("shard", 1)));
+
+        assertThat(one.versions(outcome("shard", 1).row(), 10)).hasSize(1);
+        assertThat(one.position("log")).isPresent();
+        assertThat(server.number(database("rows"), "SELECT last_number FROM flk_record"))
+                .isOne();
+    }
+
+    @Test
+    void apply_otherFailure_hasNoEffect() {
+        failInsertsWith("P0001", 1);
+        OutcomeRows.Group group =
+                group(new Position("log", 1, "d"), Map.of("note", "text"), outcome("shard", 1), outcome("shard", 2));
+        assertThatThrownBy(() -> one.apply(group)).isInstanceOf(RecordUnavailableException.class);
+        assertThat(one.position("log")).isEmpty();
+        assertThat(one.notes("")).isEmpty();
+        assertThat(one.shards("", null, 10)).isEmpty();
+        one.apply(group);
+
+        assertThat(one.versions(outcome("shard", 2).row(), 10)).hasSize(1);
+    }
+
+    /** Makes the first inserts of versions fail. */
+    private void failInsertsWith(String state, int times) {
+        useOwnDatabase();
+        assertThat(one.notes("")).isEmpty(); // creates the tables
+        execute("""
+                CREATE SEQUENCE tried;
+                CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    IF nextval('tried') <= %d THEN RAISE EXCEPTION 'no' USING ERRCODE = '%s'; END IF;
+                    RETURN NULL;
+                END $$;
+                CREATE TRIGGER fail AFTER INSERT ON flk_record_versions FOR EACH STATEMENT EXECUTE FUNCTION fail()""".formatted(times, state));
+    }
+
+    @Test
+    void closed_callsFail() {
+        assertThat(one.notes("")).isEmpty();
+        one.close();
+
+        assertThatThrownBy(() -> one.notes("")).isInstanceOf(RecordUnavailableException.class);
+        assertThatThrownBy(() -> one.apply(group(null, Map.of(), outcome("shard", 1))))
+                .isInstanceOf(RecordUnavailableException.class);
+    }
+
+    // columns
+
+    @Test
+    void columns_repeatTheValue() {
+        Outcome outcome = outcome("shard\u0000", 1);
+        one.apply(group(new Position("log", 9, "d"), Map.of(), outcome));
+
+        assertThat(row())
+                .isEqualTo("1 1 t 736861726400 1 accepted sticky key-1 D_hat 1.5 1.25 0.26 0.3 log 1 1793491200001");
+    }
+
+    @Test
+    void columns_missingMembers_areEmpty() throws SQLException {
+        Version version = new Version(
+                outcome("s", 1).row(),
+                "{\"verdict\":\"rejected\",\"D_hat\":null,\"reason\":\"no \\u0000 numbers\",\"other_content\":true,"
+                        + "\"received_at\":\"1970-01-01T00:00:01Z\",\"window_end\":\"yesterday\"}");
+        one.apply(new OutcomeRows.Group(null, List.of(new Placed(0, version)), Map.of()));
+
+        assertThat(row()).isEqualTo("1 1 t 73 1 rejected   no \ufffd numbers - - - - - 0 1000");
+        assertThat(one.versions(version.key(), 10)).containsExactly(version);
+    }
+
+    private String row() {
+        return server.text(database("rows"), """
+                SELECT concat_ws(' ', number, version, is_current, encode(shard, 'hex'), epoch, verdict, regime, key_id,
+                    reason_kind, coalesce(claimed_d_hat::text, '-'), coalesce(recomputed_d_hat::text, '-'),
+                    coalesce(claimed_budget::text, '-'), coalesce(recomputed_budget::text, '-'), coalesce(log_id, '-'), sequence,
+                    received_millis, measured_millis) FROM flk_record_versions""");
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.postgres;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.outcomes.postgres.RecordSearch.Scope;
+import dev.flk.backend.stores.postgres.PoolMetrics;
+import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.PostgresConnector;
+import dev.flk.backend.stores.postgres.Schema;
+import dev.flk.testkit.PostgresServer;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** Tests of the plans that EXPLAIN shows for the statements of the record, on tables too large for sequential scans. */
+final class RecordPlansTest {
+    private static final byte[] ID = new byte[32];
+
+    private static Connection connection;
+
+    @BeforeAll
+    static void fillTables() throws SQLException {
+        PostgresServer server = PostgresServer.shared();
+        String database = server.newDatabase();
+        Schema.RECORD.migrate(new PostgresConnector(
+                PostgresStores.config(server, database, Duration.ofSeconds(10)), PoolMetrics.unobserved(Pool.RECORD)));
+        server.execute(database, """
+                INSERT INTO flk_record_versions
+                SELECT n, n, 1, n % 50 > 0, n % 7, ('shard-' || n % 100)::bytea, n, sha256((n / 2)::text::bytea),
+                    '{"verdict":"accepted"}', n, CASE WHEN n % 2 = 0 THEN n END, 'accepted', 'sticky', 'key-' || n % 3, '',
+                    1, 1, 1, 1, 'log', n
+                FROM generate_series(1, 50000) AS n;
+                INSERT INTO flk_record_positions SELECT n::text, n, n::text FROM generate_series(1, 5000) AS n;
+                ANALYZE""");
+        connection = server.connect(database);
+    }
+
+    @AfterAll
+    static void closeConnection() throws SQLException {
+        connection.close();
+    }
+
+    private static String plan(String sql, Object... parameters) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement("EXPLAIN " + sql)) {
+            for (int i = 0; i < parameters.length; i++) {
+                statement.setObject(i + 1, parameters[i]);
+            }
+            StringBuilder plan = new StringBuilder();
+            try (ResultSet lines = statement.executeQuery()) {
+                while (lines.next()) {
+                    plan.append(lines.getString(1)).append('\n');
+                }
+            }
+            assertThat(plan.toString()).doesNotContain("Seq Scan on flk_record_versions");
+            return plan.toString();
+        }
+    }
+
+    private static Object array(String type, Object[] elements) throws SQLException {
+        return connection.createArrayOf(type, elements);
+    }
+
+    private static Object many(String type, Object element, Object[] empty) throws SQLException {
+        return array(type, Collections.nCopies(100, element).toArray(empty));
+    }
+
+    @Test
+    void places_ofEachScope_useTheIndexOfTheirTime() throws SQLException {
+        for (boolean isMeasured : List.of(false, true)) {
+            for (boolean isNewestFirst : List.of(false, true)) {
+                for (int limit : List.of(1, 1_000, 2_000)) {
+                    String time = isMeasured ? "measured" : "received";
+                    assertThat(places(Scope.ALL, isMeasured, isNewestFirst, limit))
+                            .contains(" flk_record_versions_" + time + " ");
+                    assertThat(places(Scope.SHARD, isMeasured, isNewestFirst, limit, (Object) "shard-1".getBytes()))
+                            .contains(" flk_record_versions_shard_" + time + " ");
+                    assertThat(places(Scope.KEY, isMeasured, isNewestFirst, limit, "key-1"))
+                            .contains(" flk_record_versions_key_" + time + " ");
+                }
+            }
+        }
+    }
+
+    private static String places(
+            Scope scope, boolean isMeasured, boolean isNewestFirst, int limit, Object... nameOfScope)
+            throws SQLException {
+        List<Object> parameters = new ArrayList<>(Arrays.asList(0L, Long.MAX_VALUE, "key-1", "key-1"));
+        parameters.add(array("int2", RecordRow.kinds(null, null)));
+        parameters.addAll(List.of(nameOfScope));
+        parameters.addAll(List.of(25_000L, 0L, isNewestFirst ? Long.MIN_VALUE : Long.MAX_VALUE, limit, limit));
+        return plan(RecordSearch.places(scope, isMeasured, isNewestFirst), parameters.toArray());
+    }
+
+    @Test
+    void rows_useTheIndexesOfTheirKeys() throws SQLException {
+        assertThat(plan(RecordSearch.BY_NUMBER, many("int8", 7L, new Long[0]))).contains("flk_record_versions_pkey");
+        assertThat(plan(RecordSearch.BY_EPOCH, "shard-1".getBytes(), 7L, ID, 100))
+                .contains("flk_record_versions_current")
+                .doesNotContain("Sort");
+        assertThat(plan(RecordSearch.BY_ID, ID, ID, 100)).contains("flk_record_versions_id");
+        assertThat(plan(RecordSearch.VERSIONS, ID, "shard-1".getBytes(), 7L, 100))
+                .contains("flk_record_versions_id");
+    }
+
+    @Test
+    void shards_readOneEntryOfAnIndexForEach() throws SQLException {
+        assertThat(plan(RecordSearch.SHARDS, new byte[0], new byte[] {-1}, new byte[] {-1}, 100))
+                .contains("Index Only Scan using flk_record_versions_");
+    }
+
+    @Test
+    void apply_usesTheIndexesOfTheKeys() throws SQLException {
+        assertThat(plan(
+                        RecordStatements.CURRENT,
+                        many("bytea", "shard-1".getBytes(), new byte[0][]),
+                        many("int8", 7L, new Long[0]),
+                        many("bytea", ID, new byte[0][])))
+                .contains("flk_record_versions_current");
+        assertThat(plan(RecordStatements.SUPERSEDE, many("int8", 7L, new Long[0])))
+                .contains("flk_record_versions_pkey");
+    }
+
+    @Test
+    void removal_usesTheIndexesOfArrivalsAndIds() throws SQLException {
+        assertThat(plan(RecordStatements.REMOVE, array("int2", RecordRow.kinds(null, null)), 1_000L, 50, 50))
+                .contains("flk_record_versions_received", "flk_record_versions_id");
+    }
+
+    @Test
+    void changes_useThePrimaryKey() throws SQLException {
+        assertThat(plan(RecordStatements.CHANGES, 40_000L, 40_000L, 200)).contains("flk_record_versions_pkey");
+    }
+}

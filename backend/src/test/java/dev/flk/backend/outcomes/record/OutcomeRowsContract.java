@@ -1,0 +1,947 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.flk.backend.outcomes.record.OutcomeRows.Change;
+import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Group;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.canonical.Sha256;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The contract of {@link OutcomeRows}. */
+public abstract class OutcomeRowsContract {
+    private static final Instant START = Instant.parse("2026-11-01T00:00:00Z");
+    private static final Span EVER = new Span(null, null);
+    private static final String LOG = "log-1";
+    /** More calls than any test needs to reach an end. */
+    private static final int MOST_CALLS = 10_000;
+
+    private static final int OUTCOMES = 500;
+
+    private final Random random = new Random(70);
+    /** The versions that took effect, in their order. */
+    private final List<Version> applied = new ArrayList<>();
+
+    private OutcomeRows rows;
+    private final AtomicLong sequence = new AtomicLong();
+
+    /**
+     * Opens rows. There are no rows under a name that was not opened before. The contract closes the rows before it
+     * opens the same name again.
+     */
+    protected abstract OutcomeRows open(String name) throws Exception;
+
+    /** Returns whether what {@link OutcomeRows#apply} has applied is durable without {@link OutcomeRows#sync}. */
+    protected abstract boolean isDurableAtOnce();
+
+    @BeforeEach
+    final void openRows() throws Exception {
+        rows = open("rows");
+    }
+
+    @AfterEach
+    final void closeRows() {
+        rows.close();
+    }
+
+    private void reopen() throws Exception {
+        rows.sync();
+        rows.close();
+        rows = open("rows");
+    }
+
+    /**
+     * An outcome to apply, whose value has the members that queries use.
+     *
+     * @param claims whether the value has the claims; if not, it is an outcome of other content
+     * @param measured the end of the measurements; null if the certificate does not have it
+     */
+    protected record Outcome(
+            RowKey row,
+            String verdict,
+            String regime,
+            String signer,
+            Instant received,
+            @Nullable Instant measured,
+            boolean claims) {
+        public Version version() {
+            String claimed =
+                    ",\"budget\":0.26,\"coh_star\":0.5,\"r\":0.8,\"merkle_root\":\"%s\",\"N_j\":{\"2\":3},\"scales\":[2]%s"
+                            .formatted("0".repeat(64), measured == null ? "" : ",\"window_end\":\"" + measured + "\"");
+            return new Version(
+                    row,
+                    "{\"verdict\":\"%s\",\"D_hat\":1.5,\"recomputed_D_hat\":1.25,\"regime\":\"%s\",\"recomputed_budget\":0.3,\"reason\":\"D_hat: 1.5 ü\\u0000\",\"policy\":\"p\"%s,\"received_at\":\"%s\"%s}"
+                            .formatted(
+                                    verdict,
+                                    regime,
+                                    claims ? claimed : ",\"other_content\":true",
+                                    received,
+                                    claims ? ",\"key_id\":\"" + signer + "\"" : ""));
+        }
+
+        public Outcome with(String otherVerdict) {
+            return new Outcome(row, otherVerdict, regime, signer, received, measured, claims);
+        }
+
+        public Outcome received(Instant time) {
+            return new Outcome(row, verdict, regime, signer, time, measured, claims);
+        }
+
+        public Outcome withoutClaims() {
+            return new Outcome(row, verdict, regime, signer, received, null, false);
+        }
+    }
+
+    protected static Outcome outcome(String shard, int number) {
+        RowKey row = new RowKey(shard, number, id(number));
+        return new Outcome(row, "accepted", "sticky", "key-1", START.plusMillis(number), null, true);
+    }
+
+    private static String id(int number) {
+        return HexFormat.of().formatHex(Sha256.of(("id " + number).getBytes(StandardCharsets.US_ASCII)));
+    }
+
+    protected final Group group(@Nullable Position position, Map<String, String> notes, Outcome... outcomes) {
+        List<Placed> placed = new ArrayList<>();
+        for (Outcome each : outcomes) {
+            placed.add(new Placed(sequence.incrementAndGet(), each.version()));
+        }
+        return new Group(position == null ? new Position("log-0", sequence.get(), "") : position, placed, notes);
+    }
+
+    private void apply(Outcome... outcomes) {
+        rows.apply(group(null, Map.of(), outcomes));
+        for (Outcome each : outcomes) {
+            Version version = each.version();
+            Version current = current().get(version.key());
+            if (RecordedOutcome.isChanged(current == null ? null : current.json(), version.json())) {
+                applied.add(version);
+            }
+        }
+    }
+
+    /** Returns the newest versions that were applied, in the order of their application. */
+    private Map<RowKey, Version> current() {
+        Map<RowKey, Version> current = new LinkedHashMap<>();
+        for (Version version : applied) {
+            current.remove(version.key());
+            current.put(version.key(), version);
+        }
+        return current;
+    }
+
+    // versions
+
+    @Test
+    void apply_changedOutcome_isTheNextVersion() {
+        Outcome first = outcome("shard", 1);
+        apply(first);
+        apply(first.with("rejected"));
+
+        assertThat(rows.versions(first.row(), 10))
+                .containsExactly(first.with("rejected").version(), first.version());
+        assertThat(rows.versions(first.row(), 1))
+                .containsExactly(first.with("rejected").version());
+        assertThat(everything()).containsExactly(first.with("rejected").version());
+    }
+
+    @Test
+    void apply_outcomeThatChangedBack_isTheNextVersion() {
+        Outcome first = outcome("shard", 1);
+        apply(first, first.with("rejected"), first);
+
+        assertThat(rows.versions(first.row(), 10))
+                .containsExactly(first.version(), first.with("rejected").version(), first.version());
+    }
+
+    @Test
+    void apply_sameOutcomeOfALaterSubmission_isNoVersion() {
+        Outcome first = outcome("shard", 1);
+        apply(first, first.received(START.plusSeconds(9)));
+        apply(first.received(START.plusSeconds(10)));
+
+        assertThat(rows.versions(first.row(), 10)).containsExactly(first.version());
+    }
+
+    @Test
+    void apply_claimsOfAnOutcomeOfOtherContent_areTheNextVersion() {
+        Outcome claimed = outcome("shard", 1);
+        apply(claimed.withoutClaims(), claimed, claimed.withoutClaims());
+
+        assertThat(rows.versions(claimed.row(), 10))
+                .containsExactly(claimed.version(), claimed.withoutClaims().version());
+    }
+
+    @Test
+    void apply_versionsOfNoLog_doNotReplaceThoseOfALog() {
+        Outcome first = outcome("shard", 1);
+        Outcome second = outcome("shard", 2);
+        List<Placed> imported = List.of(
+                new Placed(0, first.version()),
+                new Placed(0, first.with("rejected").version()),
+                new Placed(0, second.version()));
+        rows.apply(new Group(null, imported, Map.of()));
+        rows.apply(group(null, Map.of(), second.with("escalated")));
+        rows.apply(new Group(null, imported.subList(2, 3), Map.of()));
+
+        assertThat(rows.versions(first.row(), 10))
+                .containsExactly(first.with("rejected").version(), first.version());
+        assertThat(rows.versions(second.row(), 10))
+                .containsExactly(second.with("escalated").version(), second.version());
+    }
+
+    @Test
+    void versions_unknownRow_isEmpty() {
+        apply(outcome("shard", 1));
+
+        assertThat(rows.versions(new RowKey("shard", 2, id(1)), 10)).isEmpty();
+        assertThat(rows.versions(new RowKey("shard", 1, id(2)), 10)).isEmpty();
+        assertThat(rows.versions(new RowKey("shar", 1, id(1)), 10)).isEmpty();
+    }
+
+    @Test
+    void apply_sameIdInOtherShardAndEpoch_isAnotherRow() {
+        Outcome first = outcome("shard", 1);
+        List<RowKey> keys = List.of(
+                first.row(),
+                new RowKey("other", 1, id(1)),
+                new RowKey("shard", 2, id(1)),
+                new RowKey("shard", 1, id(2)));
+        apply(keys.stream()
+                .map(key -> new Outcome(key, "accepted", "sticky", "key-1", START, null, true))
+                .toArray(Outcome[]::new));
+
+        for (RowKey key : keys) {
+            assertThat(rows.versions(key, 10))
+                    .hasSize(1)
+                    .allMatch(version -> version.key().equals(key));
+        }
+    }
+
+    @Test
+    void apply_largeGroup_isAppliedCompletely() {
+        Outcome[] many = IntStream.range(0, 2_500)
+                .mapToObj(number -> outcome("shard-" + number % 7, number))
+                .toArray(Outcome[]::new);
+        apply(many);
+
+        assertThat(everything()).containsExactlyElementsOf(applied);
+    }
+
+    @Test
+    void apply_longValue_isReturnedAsItWas() {
+        Outcome first = outcome("shard", 1);
+        String json = first.version()
+                .json()
+                .replace("\"policy\":\"p\"", "\"policy\":\"" + "ü\ud83d\ude00".repeat(50_000) + "\"");
+        Version version = new Version(first.row(), json);
+        rows.apply(new Group(null, List.of(new Placed(1, version)), Map.of()));
+
+        assertThat(rows.versions(first.row(), 10)).containsExactly(version);
+    }
+
+    // positions and notes
+
+    @Test
+    void position_unknownLog_isEmpty() {
+        rows.apply(group(new Position(LOG, 7, "digest"), Map.of(), outcome("shard", 1)));
+
+        assertThat(rows.position("log-2")).isEmpty();
+        assertThat(rows.position("log-")).isEmpty();
+        assertThat(rows.position("")).isEmpty();
+    }
+
+    @Test
+    void position_twoLogs_areSideBySide() throws Exception {
+        rows.apply(group(new Position(LOG, 7, "a"), Map.of(), outcome("shard", 1)));
+        rows.apply(group(new Position("log-2", 3, "b"), Map.of(), outcome("shard", 2)));
+        rows.apply(group(new Position(LOG, 9, "c"), Map.of()));
+        apply(outcome("shard", 3));
+        reopen();
+
+        assertThat(rows.position(LOG)).contains(new Position(LOG, 9, "c"));
+        assertThat(rows.position("log-2")).contains(new Position("log-2", 3, "b"));
+        assertThat(everything()).hasSize(3);
+    }
+
+    @Test
+    void notes_areReturnedByPrefixInOrder() throws Exception {
+        rows.apply(group(null, Map.of("gap/2", "two", "gap/10", "ten", "gap", "none", "import", "half")));
+        rows.apply(group(null, Map.of("gap/1", "one", "gap/2", "again", "import", "done")));
+        reopen();
+
+        assertThat(rows.notes("gap/").entrySet())
+                .containsExactly(Map.entry("gap/1", "one"), Map.entry("gap/10", "ten"), Map.entry("gap/2", "again"));
+        assertThat(rows.notes("import")).isEqualTo(Map.of("import", "done"));
+        assertThat(rows.notes("").keySet()).containsExactly("gap", "gap/1", "gap/10", "gap/2", "import");
+        assertThat(rows.notes("gap/1%")).isEmpty();
+        assertThat(rows.notes("other")).isEmpty();
+    }
+
+    @Test
+    void wentBack_forgetsThePositionAndKeepsTheRows() throws Exception {
+        Outcome first = outcome("shard", 1);
+        rows.apply(group(new Position(LOG, 7, "a"), Map.of("note", "text"), first));
+        rows.apply(group(new Position("log-2", 3, "b"), Map.of(), outcome("shard", 2)));
+        rows.wentBack(LOG);
+        reopen();
+
+        assertThat(rows.position(LOG)).isEmpty();
+        assertThat(rows.position("log-2")).contains(new Position("log-2", 3, "b"));
+        assertThat(rows.notes("")).isEqualTo(Map.of("note", "text"));
+        assertThat(everything())
+                .containsExactly(first.version(), outcome("shard", 2).version());
+
+        rows.apply(group(new Position(LOG, 2, "d"), Map.of(), first, first.with("rejected")));
+
+        assertThat(rows.position(LOG)).contains(new Position(LOG, 2, "d"));
+        assertThat(rows.versions(first.row(), 10))
+                .containsExactly(first.with("rejected").version(), first.version());
+    }
+
+    @Test
+    void wentBack_unknownLog_hasNoOtherEffect() {
+        rows.wentBack("log-2");
+        apply(outcome("shard", 1));
+
+        assertThat(everything()).hasSize(1);
+    }
+
+    // shards
+
+    /** Shards in the order of their bytes, which is neither the order of UTF-16 nor of any language. */
+    private static final List<String> SHARDS = List.of(
+            "\u0000",
+            "\u0000\u0000",
+            "\u0000\u0001",
+            "\u0001",
+            "\n",
+            " ",
+            "%",
+            "A",
+            "a",
+            "a\u0000",
+            "a\u0000b",
+            "a\u0001",
+            "a/1",
+            "a\\",
+            "a_",
+            "ab",
+            "sha256:" + "0".repeat(64),
+            "x".repeat(299),
+            "x".repeat(300),
+            "x".repeat(300) + "\u0000",
+            "\u007f",
+            "\u00e4",
+            "\u4e2d",
+            "\uff5e",
+            "\uffff",
+            "\ud83d\ude00",
+            "\udbff\udfff");
+
+    private void applyShards() {
+        List<String> shuffled = new ArrayList<>(SHARDS);
+        Collections.shuffle(shuffled, random);
+        apply(IntStream.range(0, 2 * shuffled.size())
+                .mapToObj(number -> outcome(shuffled.get(number % shuffled.size()), number))
+                .toArray(Outcome[]::new));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 5, 100})
+    void shards_areInTheOrderOfTheirBytes(int limit) {
+        applyShards();
+
+        assertThat(shards("", limit)).isEqualTo(SHARDS);
+        for (String prefix :
+                List.of("\u0000", "a", "a\u0000", "a_", "%", "x".repeat(300), "\ud83d\ude00", "\uffff", "b")) {
+            assertThat(shards(prefix, limit))
+                    .isEqualTo(SHARDS.stream()
+                            .filter(shard -> shard.startsWith(prefix))
+                            .toList());
+        }
+    }
+
+    @Test
+    void shards_afterAShardWithoutRows_beginAtTheNext() {
+        applyShards();
+
+        assertThat(rows.shards("", "a0", 3)).containsExactly("a\\", "a_", "ab");
+        assertThat(rows.shards("a", "", 2)).containsExactly("a", "a\u0000");
+        assertThat(rows.shards("a", "b", 2)).isEmpty();
+        assertThat(rows.shards("a", "a\u0000\u0000", 1)).containsExactly("a\u0000b");
+        assertThat(rows.shards("", "\udbff\udfff", 1)).isEmpty();
+    }
+
+    @Test
+    void find_oddShards_selectsTheirRows() throws Exception {
+        applyShards();
+        reopen();
+
+        for (String shard : SHARDS) {
+            for (Order order : Order.values()) {
+                assertThat(all(new Wanted(shard, null, null, null, EVER, EVER, order, 1, null)))
+                        .hasSize(2)
+                        .allMatch(version -> version.key().shard().equals(shard));
+            }
+        }
+        assertThat(all(new Wanted("a\u0000c", null, null, null, EVER, EVER, Order.EPOCH, 1, null)))
+                .isEmpty();
+    }
+
+    private List<String> shards(String prefix, int limit) {
+        List<String> all = new ArrayList<>();
+        String after = null;
+        for (int calls = 0; calls < MOST_CALLS; calls++) {
+            List<String> part = rows.shards(prefix, after, limit);
+            assertThat(part).hasSizeLessThanOrEqualTo(limit);
+            if (part.isEmpty()) {
+                return all;
+            }
+            all.addAll(part);
+            after = part.get(part.size() - 1);
+        }
+        throw new AssertionError("the shards never end");
+    }
+
+    // find
+
+    private List<Version> all(Wanted wanted) {
+        List<Version> found = new ArrayList<>();
+        Wanted next = wanted;
+        for (int calls = 0; calls < MOST_CALLS; calls++) {
+            Rows part = rows.find(next);
+            assertThat(part.rows()).hasSizeLessThanOrEqualTo(wanted.limit());
+            found.addAll(part.rows());
+            if (part.cursor() == null) {
+                return found;
+            }
+            next = after(wanted, part.cursor());
+        }
+        throw new AssertionError("the parts never end");
+    }
+
+    private static Wanted after(Wanted wanted, @Nullable String cursor) {
+        return new Wanted(
+                wanted.shard(),
+                wanted.key(),
+                wanted.verdict(),
+                wanted.regime(),
+                wanted.received(),
+                wanted.measured(),
+                wanted.order(),
+                wanted.limit(),
+                cursor);
+    }
+
+    private static Wanted everyRow(Order order, int limit) {
+        return new Wanted(null, null, null, null, EVER, EVER, order, limit, null);
+    }
+
+    private List<Version> everything() {
+        return all(everyRow(Order.OLDEST, 1_000));
+    }
+
+    private Outcome randomOutcome(int number) {
+        boolean isRare = random.nextInt(50) == 0;
+        return new Outcome(
+                new RowKey("shard-" + number % 3, random.nextInt(20), id(number)),
+                isRare ? "rejected" : random.nextInt(5) == 0 ? "escalated" : "accepted",
+                random.nextInt(9) == 0 ? "non_sticky" : random.nextBoolean() ? "sticky" : "mixed",
+                isRare ? "rare" : "key-" + random.nextInt(2),
+                START.plusMillis(random.nextInt(300)), // many outcomes have the same time
+                random.nextInt(4) == 0 ? null : START.minusSeconds(9).plusNanos(random.nextInt(300) * 500_000L),
+                random.nextInt(20) != 0);
+    }
+
+    private void applyRandomOutcomes(int count) {
+        List<Outcome> all = new ArrayList<>();
+        for (int number = 0; number < count; number++) {
+            all.add(randomOutcome(number));
+        }
+        for (int again = 0; again < count / 4; again++) {
+            Outcome old = all.get(random.nextInt(count));
+            all.add(
+                    random.nextBoolean()
+                            ? old.with("escalated")
+                            : new Outcome(
+                                    old.row(),
+                                    "rejected",
+                                    "mixed",
+                                    "key-0",
+                                    START.plusMillis(random.nextInt(300)),
+                                    old.measured(),
+                                    true));
+        }
+        for (int from = 0; from < all.size(); from += 100) {
+            apply(all.subList(from, Math.min(all.size(), from + 100)).toArray(Outcome[]::new));
+        }
+    }
+
+    private <T> @Nullable T maybe(T value) {
+        return random.nextBoolean() ? value : null;
+    }
+
+    private Span span(Instant around) {
+        Instant from = around.plusNanos(random.nextInt(300) * 500_000L + random.nextInt(2));
+        return new Span(maybe(from), maybe(from.plusNanos(random.nextInt(150) * 1_000_000L + random.nextInt(2))));
+    }
+
+    private Wanted randomQuery() {
+        return new Wanted(
+                maybe("shard-" + random.nextInt(4)),
+                maybe(random.nextInt(3) == 0 ? "rare" : "key-0"),
+                maybe(List.of("accepted", "escalated", "rejected").get(random.nextInt(3))),
+                maybe(List.of("sticky", "mixed", "non_sticky").get(random.nextInt(3))),
+                random.nextInt(3) == 0 ? EVER : span(START),
+                random.nextInt(3) == 0 ? span(START.minusSeconds(9)) : EVER,
+                Order.values()[random.nextInt(3)],
+                1 + random.nextInt(40),
+                null);
+    }
+
+    /** Returns the rows that a query selects, from the versions that were applied. */
+    private List<Version> expected(Wanted wanted) {
+        List<Version> current = new ArrayList<>(current().values());
+        if (wanted.order() == Order.EPOCH && wanted.shard() != null) {
+            return current.stream()
+                    .filter(version -> wanted.shard().equals(version.key().shard()))
+                    .sorted(Comparator.<Version>comparingLong(
+                                    version -> version.key().epoch())
+                            .thenComparing(version -> version.key().pcsId()))
+                    .toList();
+        }
+        boolean isByMeasurement = !wanted.measured().equals(EVER);
+        Predicate<Version> passes = version -> isWithin(wanted.received(), time(version, "received_at"))
+                && (!isByMeasurement || isWithin(wanted.measured(), time(version, "window_end")))
+                && isOf(wanted.shard(), version.key().shard())
+                && isOf(wanted.key(), text(version, "key_id"))
+                && isOf(wanted.verdict(), text(version, "verdict"))
+                && isOf(wanted.regime(), text(version, "regime"));
+        List<Version> oldestFirst = new ArrayList<>(current.stream()
+                .filter(passes)
+                .sorted(Comparator.comparingLong(
+                        version -> // the sort keeps the order of application
+                        Objects.requireNonNull(time(version, isByMeasurement ? "window_end" : "received_at"))
+                                .toEpochMilli()))
+                .toList());
+        if (wanted.order() == Order.NEWEST) {
+            Collections.reverse(oldestFirst);
+        }
+        return oldestFirst;
+    }
+
+    private static boolean isOf(@Nullable String wanted, String actual) {
+        return wanted == null || wanted.equals(actual);
+    }
+
+    private static boolean isWithin(Span span, @Nullable Instant time) {
+        return time != null
+                && (span.from() == null || !time.isBefore(span.from()))
+                && (span.to() == null || time.isBefore(span.to()));
+    }
+
+    /** Returns a member that is a text without escapes; an empty text if the value lacks the member. */
+    private static String text(Version version, String member) {
+        String name = "\"" + member + "\":\"";
+        int begin = version.json().indexOf(name) + name.length();
+        return version.json().contains(name)
+                ? version.json().substring(begin, version.json().indexOf('"', begin))
+                : "";
+    }
+
+    private static @Nullable Instant time(Version version, String member) {
+        String text = text(version, member);
+        return text.isEmpty() ? null : Instant.parse(text);
+    }
+
+    @Test
+    void find_randomQueries_agreeWithTheListOfAllOutcomes() throws Exception {
+        applyRandomOutcomes(OUTCOMES);
+        reopen();
+        for (int i = 0; i < 300; i++) {
+            Wanted wanted = randomQuery();
+            assertThat(all(wanted)).as("%s", wanted).isEqualTo(expected(wanted));
+        }
+    }
+
+    @Test
+    void find_boundsInTheSameMillisecond_areExact() {
+        Outcome measured = new Outcome(
+                outcome("shard", 1).row(), "accepted", "sticky", "key-1", START, START.plusNanos(500_000), true);
+        apply(measured);
+        for (int nanos : List.of(499_999, 500_000, 500_001)) {
+            Instant bound = START.plusNanos(nanos);
+            Wanted from = new Wanted(null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
+            Wanted to = new Wanted(null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
+            assertThat(all(from)).hasSize(nanos <= 500_000 ? 1 : 0);
+            assertThat(all(to)).hasSize(nanos <= 500_000 ? 0 : 1);
+        }
+    }
+
+    @Test
+    void find_timesFarAway_areBounds() {
+        apply(outcome("shard", 1));
+        for (Instant far : List.of(Instant.MIN, Instant.parse("0001-01-01T00:00:00Z"))) {
+            assertThat(all(receivedIn(new Span(far, null)))).hasSize(1);
+            assertThat(all(receivedIn(new Span(null, far)))).isEmpty();
+        }
+        for (Instant far : List.of(Instant.MAX, Instant.parse("9999-12-31T23:59:59Z"))) {
+            assertThat(all(receivedIn(new Span(far, null)))).isEmpty();
+            assertThat(all(receivedIn(new Span(null, far)))).hasSize(1);
+        }
+    }
+
+    private static Wanted receivedIn(Span received) {
+        return new Wanted(null, null, null, null, received, EVER, Order.NEWEST, 10, null);
+    }
+
+    @Test
+    void find_rowsAppliedBetweenParts_repeatsAndMissesNone() {
+        applyRandomOutcomes(200);
+        List<Version> before = expected(everyRow(Order.NEWEST, 10));
+        List<Version> found = new ArrayList<>();
+        String cursor = null;
+        int number = 10_000;
+        do {
+            Rows part = rows.find(after(everyRow(Order.NEWEST, 10), cursor));
+            found.addAll(part.rows());
+            cursor = part.cursor();
+            apply(outcome("shard", number++));
+        } while (cursor != null && number < 11_000);
+
+        assertThat(found).isEqualTo(before);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"", "x", "0", "-1", "epoch/1", "99999999999999999999999999", "\u0000", "1.2.3.4.5.6", "/", "_"})
+    void find_cursorOfNoQuery_isRefused(String cursor) {
+        apply(outcome("shard", 1), outcome("shard", 2));
+
+        assertThatThrownBy(() -> rows.find(after(everyRow(Order.OLDEST, 1), cursor)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("cursor");
+        assertThatThrownBy(() -> rows.find(new Wanted("shard", null, null, null, EVER, EVER, Order.EPOCH, 1, cursor)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("cursor");
+    }
+
+    @Test
+    void find_cursorOfTheOtherOrder_isRefused() {
+        apply(outcome("shard", 1), outcome("shard", 2));
+        Wanted byEpoch = new Wanted("shard", null, null, null, EVER, EVER, Order.EPOCH, 1, null);
+        Wanted byTime = new Wanted("shard", null, null, null, EVER, EVER, Order.OLDEST, 1, null);
+
+        assertThatThrownBy(() -> rows.find(after(byTime, rows.find(byEpoch).cursor())))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> rows.find(after(byEpoch, rows.find(byTime).cursor())))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void withId_prefixes_selectInTheOrderOfIds() {
+        String same = "0123456789abcdef".repeat(4);
+        List<String> ids = List.of(
+                "0".repeat(64), same.substring(0, 63) + "e", same, "0123456790" + "0".repeat(54), "f".repeat(64));
+        List<String> shuffled = new ArrayList<>(ids);
+        Collections.shuffle(shuffled, random);
+        for (String id : shuffled) {
+            apply(new Outcome(new RowKey("shard", 1, id), "accepted", "sticky", "key-1", START, null, true));
+            apply(new Outcome(new RowKey("shard", 1, id), "rejected", "sticky", "key-1", START, null, true));
+        }
+        for (int digits = 8; digits <= 64; digits++) {
+            for (String id : ids) {
+                String prefix = id.substring(0, digits);
+                List<String> expected =
+                        ids.stream().filter(each -> each.startsWith(prefix)).toList();
+                assertThat(rows.withId(prefix, 10))
+                        .extracting(version -> version.key().pcsId())
+                        .isEqualTo(expected);
+                assertThat(rows.withId(prefix, 1))
+                        .hasSize(1)
+                        .allMatch(version -> version.json().contains("rejected"));
+            }
+        }
+        assertThat(rows.withId("12345678", 10)).isEmpty();
+    }
+
+    // sweep
+
+    private void sweep(Instant before) {
+        for (int calls = 0; calls < MOST_CALLS; calls++) {
+            if (!rows.sweep(before)) {
+                return;
+            }
+        }
+        throw new AssertionError("the sweep never ends");
+    }
+
+    @Test
+    void sweep_removesOlderRowsWithAllTheirVersions() throws Exception {
+        Outcome old = outcome("shard-old", 1);
+        Outcome renewed = outcome("shard-new", 2);
+        Outcome exactly = outcome("shard-new", 3).received(START.plusSeconds(1));
+        Outcome claimedLater = outcome("shard-old", 4);
+        apply(old, old.with("rejected"), renewed, exactly, claimedLater);
+        apply(renewed.with("escalated").received(START.plusSeconds(2)));
+        rows.apply(group(new Position(LOG, 7, "a"), Map.of("note", "text")));
+        sweep(START.plusSeconds(1));
+        reopen();
+
+        assertThat(everything())
+                .containsExactly(
+                        exactly.version(),
+                        renewed.with("escalated").received(START.plusSeconds(2)).version());
+        assertThat(rows.versions(old.row(), 10)).isEmpty();
+        assertThat(rows.versions(renewed.row(), 10)).hasSize(2);
+        assertThat(rows.shards("", null, 10)).containsExactly("shard-new");
+        assertThat(rows.withId(old.row().pcsId(), 10)).isEmpty();
+        assertThat(all(new Wanted("shard-old", null, null, null, EVER, EVER, Order.EPOCH, 10, null)))
+                .isEmpty();
+        assertThat(rows.position(LOG)).contains(new Position(LOG, 7, "a"));
+        assertThat(rows.notes("")).hasSize(1);
+    }
+
+    @Test
+    void sweep_manyRows_removesAllInBoundedCalls() {
+        applyRandomOutcomes(3_000);
+        sweep(START.plusMillis(150));
+
+        Span kept = new Span(START.plusMillis(150), null);
+        assertThat(everything())
+                .isEqualTo(expected(new Wanted(null, null, null, null, kept, EVER, Order.OLDEST, 1, null)));
+        sweep(START.plusSeconds(9));
+        assertThat(everything()).isEmpty();
+        assertThat(rows.shards("", null, 10)).isEmpty();
+    }
+
+    @Test
+    void apply_sweptRow_beginsAgain() {
+        Outcome first = outcome("shard", 1);
+        apply(first, first.with("rejected"));
+        sweep(START.plusSeconds(1));
+        apply(first.with("rejected"));
+
+        assertThat(rows.versions(first.row(), 10))
+                .containsExactly(first.with("rejected").version());
+        assertThat(rows.shards("", null, 10)).containsExactly("shard");
+    }
+
+    // changes
+
+    private List<Version> changesAfter(String cursor, int limit) throws ChangesLostException {
+        List<Version> all = new ArrayList<>();
+        String next = cursor;
+        for (int calls = 0; calls < MOST_CALLS; calls++) {
+            List<Change> part = rows.changes(next, limit);
+            assertThat(part).hasSizeLessThanOrEqualTo(limit);
+            if (part.isEmpty()) {
+                return all;
+            }
+            part.forEach(change -> all.add(change.version()));
+            next = part.get(part.size() - 1).cursor();
+        }
+        throw new AssertionError("the changes never end");
+    }
+
+    @Test
+    void changes_noRows_areEmpty() throws Exception {
+        assertThat(rows.changes("", 10)).isEmpty();
+        String start = rows.newest();
+        assertThat(rows.changes(start, 10)).isEmpty();
+        apply(outcome("shard", 1));
+        rows.sync();
+
+        assertThat(changesAfter(start, 10)).isEqualTo(applied);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 1_000})
+    void changes_areAllVersionsInTheOrderOfTheirApplication(int limit) throws Exception {
+        applyRandomOutcomes(100);
+        reopen();
+
+        assertThat(changesAfter("", limit)).isEqualTo(applied);
+    }
+
+    @Test
+    void changes_afterEachCursor_areTheRest() throws Exception {
+        applyRandomOutcomes(40);
+        rows.sync();
+        List<Change> all = rows.changes("", 1_000);
+        reopen();
+
+        for (int i = 0; i < all.size(); i++) {
+            assertThat(changesAfter(all.get(i).cursor(), 1_000)).isEqualTo(applied.subList(i + 1, applied.size()));
+        }
+    }
+
+    @Test
+    void changes_groupsOfTwoLogs_areInOneOrder() throws Exception {
+        assumeTrue(rows.areShared());
+        for (int number = 0; number < 10; number++) {
+            Outcome each = outcome("shard", number);
+            rows.apply(
+                    group(new Position("log-" + number % 2, number + 1, "d"), Map.of(), each, each.with("rejected")));
+            applied.addAll(List.of(each.version(), each.with("rejected").version()));
+        }
+        rows.sync();
+
+        assertThat(changesAfter("", 3)).isEqualTo(applied);
+    }
+
+    @Test
+    void newest_isFollowedByWhatIsAppliedLater() throws Exception {
+        applyRandomOutcomes(10);
+        rows.sync();
+        String newest = rows.newest();
+        assertThat(rows.changes(newest, 10)).isEmpty();
+        Outcome later = outcome("shard", 1_000);
+        apply(later);
+        reopen();
+
+        assertThat(changesAfter(newest, 10)).containsExactly(later.version());
+    }
+
+    @Test
+    void changes_beforeTheSync_areOnlyDurableVersions() throws Exception {
+        apply(outcome("shard", 1));
+        rows.sync();
+        String durable = rows.newest();
+        apply(outcome("shard", 2));
+
+        assertThat(changesAfter("", 10)).isEqualTo(isDurableAtOnce() ? applied : applied.subList(0, 1));
+        assertThat(rows.changes(durable, 10)).hasSize(isDurableAtOnce() ? 1 : 0);
+        rows.sync();
+        assertThat(changesAfter("", 10)).isEqualTo(applied);
+        assertThat(changesAfter(durable, 10)).isEqualTo(applied.subList(1, 2));
+    }
+
+    @Test
+    void changes_afterTheLogWentBack_refuseOldCursors() throws Exception {
+        rows.apply(group(new Position(LOG, 7, "a"), Map.of(), outcome("shard", 1), outcome("shard", 2)));
+        rows.sync();
+        List<String> old = List.of(rows.changes("", 1).get(0).cursor(), rows.newest());
+        rows.wentBack(LOG);
+        rows.apply(group(new Position(LOG, 2, "b"), Map.of(), outcome("shard", 1), outcome("shard", 3)));
+
+        for (int again = 0; again < 2; again++) {
+            reopen();
+            for (String cursor : old) {
+                assertThatThrownBy(() -> rows.changes(cursor, 10))
+                        .isInstanceOf(ChangesLostException.class)
+                        .hasMessageContaining("history changed");
+            }
+            assertThat(changesAfter("", 10))
+                    .containsExactly(
+                            outcome("shard", 1).version(),
+                            outcome("shard", 2).version(),
+                            outcome("shard", 3).version());
+            assertThat(rows.changes(rows.newest(), 10)).isEmpty();
+        }
+    }
+
+    @Test
+    void changes_afterARemovedVersion_areCompacted() throws Exception {
+        apply(outcome("shard", 1), outcome("shard", 2), outcome("shard", 3).received(START.plusSeconds(9)));
+        rows.sync();
+        List<Change> all = rows.changes("", 10);
+        sweep(START.plusSeconds(1));
+        apply(outcome("shard", 4).received(START.plusSeconds(9)));
+        reopen();
+
+        assertThatThrownBy(() -> rows.changes(all.get(0).cursor(), 10))
+                .isInstanceOf(ChangesLostException.class)
+                .hasMessageContaining("compacted");
+        assertThat(changesAfter(all.get(1).cursor(), 10)).isEqualTo(applied.subList(2, 4));
+        assertThat(changesAfter(all.get(2).cursor(), 10)).isEqualTo(applied.subList(3, 4));
+        assertThat(changesAfter("", 10)).isEqualTo(applied.subList(2, 4));
+    }
+
+    @Test
+    void changes_everythingRemoved_continueAfterTheNewest() throws Exception {
+        apply(outcome("shard", 1), outcome("shard", 2));
+        rows.sync();
+        String newest = rows.newest();
+        sweep(START.plusSeconds(1));
+        reopen();
+        String newestAfterwards = rows.newest();
+        apply(outcome("shard", 3));
+        rows.sync();
+
+        for (String cursor : Arrays.asList("", newest, newestAfterwards)) {
+            assertThat(changesAfter(cursor, 10)).isEqualTo(applied.subList(2, 3));
+        }
+    }
+
+    /** A reader that begins at the oldest version must not be sent back to it again and again. */
+    @Test
+    void changes_fromTheOldestOfPartlyRemovedVersions_reachTheEnd() throws Exception {
+        for (int number = 0; number < 9; number++) {
+            apply(outcome("shard", number).received(START.plusSeconds(number == 7 ? 0 : 9)));
+        }
+        sweep(START.plusSeconds(1));
+        rows.sync();
+        applied.remove(7);
+
+        assertThat(changesAfter("", 2)).isEqualTo(applied);
+    }
+
+    @Test
+    void changes_cursorOfOtherRows_isRefused() throws Exception {
+        apply(outcome("shard", 1));
+        try (OutcomeRows others = open("others")) {
+            others.apply(
+                    group(new Position("log-of-others", 2, ""), Map.of(), outcome("shard", 1), outcome("shard", 2)));
+            others.sync();
+            for (String cursor :
+                    List.of(others.newest(), others.changes("", 1).get(0).cursor())) {
+                assertThatThrownBy(() -> rows.changes(cursor, 10))
+                        .isInstanceOf(IllegalArgumentException.class)
+                        .hasMessageContaining("cursor");
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"x", "0", "-1", "99999999999999999999999999", "\u0000", "1.2.3.4.5.6", "/", "_", "."})
+    void changes_cursorOfNoChange_isRefused(String cursor) {
+        apply(outcome("shard", 1));
+
+        assertThatThrownBy(() -> rows.changes(cursor, 10))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("cursor");
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.backend.outcomes.embedded.EmbeddedStore;
+import dev.flk.backend.outcomes.record.OutcomeRows.Group;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.view.RocksView;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Tests of rows whose files are damaged. */
+class RowSalvageTest {
+    private static final Instant START = Instant.parse("2026-11-01T00:00:00Z");
+    private static final String LOG = "log-1";
+
+    @TempDir
+    private Path directory;
+
+    private RocksView view;
+    private EmbeddedRows rows;
+
+    @BeforeEach
+    void open() {
+        view = EmbeddedStore.openView(directory, 0, System::nanoTime, () -> {});
+        rows = new EmbeddedRows(view, new Random());
+    }
+
+    @AfterEach
+    void close() {
+        view.close();
+    }
+
+    private static Version version(int number, String verdict) {
+        return new Version(
+                new RowKey("shard-" + number % 5, number, "%064x".formatted(number * 7_919L)),
+                "{\"verdict\":\"%s\",\"D_hat\":1.5,\"regime\":\"mixed\",\"budget\":0.2,\"received_at\":\"%s\",\"key_id\":\"k\"}"
+                        .formatted(verdict, START.plusSeconds(number)));
+    }
+
+    /** Applies outcomes at the places of their numbers, and writes them as one table. */
+    private void apply(int from, int to, String verdict) {
+        List<Placed> placed = IntStream.range(from, to)
+                .mapToObj(number -> new Placed(number + 1, version(number, verdict)))
+                .toList();
+        rows.apply(new Group(new Position(LOG, to, ""), placed, Map.of()));
+        rows.sync();
+    }
+
+    private List<Path> tables() throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.filter(file -> file.toString().endsWith(".sst"))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    /** Damages a file, and uses the rows until they are set aside. */
+    private void damage(Path file) throws IOException {
+        view.close();
+        byte[] bytes = Files.readAllBytes(file);
+        for (int at = 0; at < bytes.length; at += 64) {
+            bytes[at] ^= 0x55;
+        }
+        Files.write(file, bytes);
+        open();
+        assertThatThrownBy(this::everything).isInstanceOf(RecordUnavailableException.class);
+        assertThat(rows.position(LOG)).isEmpty();
+        assertThat(rows.isIncomplete()).isTrue();
+    }
+
+    private List<Version> everything() {
+        List<Version> all = new ArrayList<>();
+        for (int number = 0; number < 600; number++) {
+            all.addAll(rows.versions(version(number, "accepted").key(), 10));
+        }
+        return all;
+    }
+
+    @Test
+    void manifestDamaged_allRowsAreCopied() throws IOException {
+        apply(0, 300, "accepted");
+        apply(300, 500, "rejected");
+        List<Version> before = everything();
+        try (Stream<Path> files = Files.list(directory)) {
+            damage(files.filter(file -> String.valueOf(file.getFileName()).startsWith("MANIFEST"))
+                    .findFirst()
+                    .orElseThrow());
+        }
+
+        rows.salvage(START);
+
+        assertThat(everything()).isEqualTo(before);
+        assertThat(rows.notes(RecordFollower.GAPS)).isEmpty();
+        assertThat(rows.isIncomplete()).isFalse();
+        assertThat(view.setAsidePath())
+                .satisfiesAnyOf(
+                        path -> assertThat(path).doesNotExist(),
+                        path -> assertThat(view.isSetAsideKept()).isFalse());
+    }
+
+    @Test
+    void tableDamaged_theOthersAreCopied_andTheGapIsNamed() throws IOException {
+        apply(0, 300, "accepted");
+        Path damaged = tables().get(0);
+        apply(300, 500, "accepted");
+        damage(damaged);
+
+        rows.salvage(START);
+
+        assertThat(everything())
+                .containsExactlyElementsOf(IntStream.range(300, 500)
+                        .mapToObj(number -> version(number, "accepted"))
+                        .toList());
+        assertThat(rows.notes(RecordFollower.GAPS))
+                .hasSize(1)
+                .allSatisfy((name, text) -> assertThat(text).contains("damaged table " + damaged.getFileName()));
+    }
+
+    /** What the log has led to again stays; outcomes that are too old are not copied. */
+    @Test
+    void rowsOfTheLogAndOldRows_areNotCopied() throws IOException {
+        apply(0, 100, "accepted");
+        try (Stream<Path> files = Files.list(directory)) {
+            damage(files.filter(file -> String.valueOf(file.getFileName()).startsWith("MANIFEST"))
+                    .findFirst()
+                    .orElseThrow());
+        }
+        apply(90, 100, "escalated");
+
+        rows.salvage(START.plusSeconds(50));
+
+        assertThat(everything())
+                .containsExactlyElementsOf(IntStream.range(50, 100)
+                        .mapToObj(number -> version(number, number < 90 ? "accepted" : "escalated"))
+                        .toList());
+    }
+}

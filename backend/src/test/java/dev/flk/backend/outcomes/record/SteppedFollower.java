@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.outcomes.record.RecordFollower.Keeping;
+import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+
+/** A {@link RecordFollower} whose steps a simulation takes; nothing that it records becomes too old. */
+public final class SteppedFollower {
+    private static final Duration FOR_EVER = Duration.ofDays(10_000);
+
+    private final RecordFollower follower;
+
+    public SteppedFollower(DecidedLog log, OutcomeRows rows, DecidedQueue decided, RecordMetrics metrics) {
+        follower = new RecordFollower(
+                log, rows, decided, new Keeping(null, FOR_EVER, () -> Instant.EPOCH), () -> 0, metrics, () -> 0);
+    }
+
+    /** Takes one step; returns whether everything that is decided is in the record. */
+    public boolean step() throws IOException {
+        return follower.step() == RecordFollower.Done.ALL;
+    }
+
+    public long position() {
+        return follower.position();
+    }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.e2e.Client.Answer;
+import dev.flk.e2e.Traffic.Sent;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Tests that a backup of the outcomes, made under traffic, replaces a lost DEDUP_DIR. */
+final class OutcomesBackupIT {
+    private static final int BEFORE = 300;
+    private static final int PER_SECOND = 100;
+    private static final int ANSWERS = 100;
+
+    @TempDir
+    private Path directory;
+
+    private Path dedupDir() {
+        return directory.resolve("data/dedup");
+    }
+
+    private Map<String, String> environment() {
+        Map<String, String> environment = ServedBackend.environment();
+        environment.put("WAL_DIR", directory.resolve("data/wal").toString());
+        environment.put("DEDUP_DIR", dedupDir().toString());
+        return environment;
+    }
+
+    private Command outcomes(String... args) {
+        List<String> command = new ArrayList<>(List.of("outcomes"));
+        command.addAll(List.of(args));
+        return Command.ofBackend(environment(), command.toArray(String[]::new));
+    }
+
+    private static void awaitRecorded(Client client) {
+        client.awaitNothingPending();
+        Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
+    }
+
+    private static List<Sent> answered(Traffic traffic) {
+        return traffic.answered().stream()
+                .filter(sent -> sent.status() == 200 || sent.status() == 202)
+                .toList();
+    }
+
+    private static void awaitAnswers(Traffic traffic, int wanted) {
+        await().until(() -> answered(traffic).size() >= wanted);
+    }
+
+    @Test
+    void restore_backupWasMadeWhileSubmitting_nothingIsLostOrRecordedTwice() throws Exception {
+        Path backup = directory.resolve("backup");
+        List<Pcs> before =
+                IntStream.rangeClosed(1, BEFORE).mapToObj(Pcs::number).toList();
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
+            submit(new Client(backend.url()), 1, BEFORE);
+        }
+        List<Sent> sent;
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            try (Traffic traffic = new Traffic(backend.url(), BEFORE + 1, PER_SECOND)) {
+                awaitAnswers(traffic, ANSWERS);
+                long completeUpTo = StrictJson.read(
+                                outcomes("backup", backup.toString(), "--json", "--url", backend.url())
+                                        .exits(0)
+                                        .out())
+                        .path("complete_up_to")
+                        .asLong();
+                assertThat(completeUpTo).isGreaterThanOrEqualTo(BEFORE);
+                assertThat(outcomes("restore", backup.toString()).exits(1).err())
+                        .contains("is in use by ", "; stop the backend first");
+                awaitAnswers(traffic, answered(traffic).size() + ANSWERS);
+                backend.program().kill();
+                traffic.end();
+                sent = answered(traffic);
+            }
+        }
+
+        assertThat(outcomes("restore", backup.toString()).exits(1).err()).contains(dedupDir() + " is not empty");
+        Files.move(dedupDir(), directory.resolve("lost"));
+        outcomes("restore", backup.toString()).exits(0);
+        Files.delete(firstSegment());
+
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            awaitRecorded(client);
+            for (Sent one : sent) {
+                Answer answer = client.get("/v1/pcs/" + one.pcs().id());
+                assertThat(answer.status()).isEqualTo(200);
+                assertThat(answer.body()).isEqualTo(one.body());
+            }
+            assertThat(recordedIds(client))
+                    .doesNotHaveDuplicates()
+                    .containsAll(before.stream().map(pcs -> pcs.id().toString()).toList())
+                    .containsAll(
+                            sent.stream().map(one -> one.pcs().id().toString()).toList());
+            assertThat(client.metric("flk_record_missed_total")).isZero();
+            assertThat(client.metric("flk_dedup_set_aside_total")).isZero();
+            assertThat(client.get("/v1/outcomes").has("X-Flk-Gap")).isFalse();
+            for (Pcs pcs : before) {
+                assertThat(client.get("/v1/pcs/" + pcs.id()).status()).isEqualTo(200);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void keptOutcomes_logIsOlderOrLost_stillHaveWhatTheLogLacks(boolean hasOlderLog) throws Exception {
+        Path wal = directory.resolve("data/wal");
+        Path older = directory.resolve("older");
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
+            submit(new Client(backend.url()), 1, 100);
+        }
+        copy(wal, older);
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
+            submit(new Client(backend.url()), 101, 200);
+        }
+        Files.move(wal, directory.resolve("lost"));
+        if (hasOlderLog) {
+            Files.move(older, wal);
+        }
+
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            submit(client, 201, 350); // may reuse the sequences of the lost records
+            backend.program().kill();
+        }
+
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            awaitRecorded(client);
+            List<String> sent = IntStream.rangeClosed(1, 350)
+                    .mapToObj(number -> Pcs.number(number).id().toString())
+                    .toList();
+            for (String id : sent) {
+                assertThat(client.get("/v1/pcs/" + id).status()).as(id).isEqualTo(200);
+            }
+            assertThat(recordedIds(client)).doesNotHaveDuplicates().containsExactlyInAnyOrderElementsOf(sent);
+        }
+    }
+
+    @Test
+    void answersOfABackup_areAsDocumented() throws Exception {
+        byte[] body = ("{\"directory\":\"" + directory.resolve("backup") + "\"}").getBytes(UTF_8);
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
+            Client client = Client.comparing(backend.url());
+            submit(client, 1, 10);
+            assertThat(client.post("/v1/outcomes/backup", body).status()).isEqualTo(200);
+            assertThat(client.post("/v1/outcomes/backup", body).status()).isEqualTo(400);
+            assertThat(client.post("/v1/outcomes/backup", new byte[20 << 10]).status())
+                    .isEqualTo(413);
+        }
+        try (ServedBackend backend =
+                BackendInJvm.start(directory, Map.of("DEDUP_BACKEND", "memory", "RECORD", "off"))) {
+            assertThat(Client.comparing(backend.url())
+                            .post("/v1/outcomes/backup", body)
+                            .status())
+                    .isEqualTo(404);
+        }
+    }
+
+    private static void submit(Client client, int first, int last) throws IOException, InterruptedException {
+        StringBuilder lines = new StringBuilder();
+        for (int number = first; number <= last; number++) {
+            lines.append(Pcs.number(number).json()).append('\n');
+        }
+        assertThat(client.batch(lines.toString()).status()).isEqualTo(200);
+        awaitRecorded(client);
+    }
+
+    private static void copy(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, to.resolve(from.relativize(file).toString()));
+            }
+        }
+    }
+
+    /** Returns the oldest segment of the log, with what was submitted before the traffic. */
+    private Path firstSegment() throws IOException {
+        try (Stream<Path> files = Files.list(directory.resolve("data/wal"))) {
+            return files.filter(file -> file.toString().endsWith(".wal"))
+                    .sorted()
+                    .findFirst()
+                    .orElseThrow();
+        }
+    }
+
+    /** Returns the id of each outcome of the record, in the order of arrival. */
+    private static List<String> recordedIds(Client client) throws IOException, InterruptedException {
+        List<String> ids = new ArrayList<>();
+        String cursor = "";
+        while (true) {
+            Answer part = client.get("/v1/outcomes?limit=1000" + cursor);
+            assertThat(part.status()).isEqualTo(200);
+            part.body().lines().map(StrictJson::read).map(OutcomesBackupIT::id).forEach(ids::add);
+            if (!part.has("X-Flk-Cursor")) {
+                return ids;
+            }
+            cursor = "&cursor=" + part.header("X-Flk-Cursor");
+        }
+    }
+
+    private static String id(JsonNode outcome) {
+        return outcome.path("pcs_id").asText();
+    }
+}
