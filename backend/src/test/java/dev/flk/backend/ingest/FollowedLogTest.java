@@ -114,7 +114,7 @@ class FollowedLogTest {
     void stateThatStillStarts_isAwaitedWithoutAWarning() throws IOException {
         StateEngine later = MemoryEngine.notStarted(Instant::now);
         try (later;
-                LogCapture log = new LogCapture("dev.flk.backend.record", Level.INFO);
+                LogCapture log = new LogCapture("dev.flk.backend.record", Level.WARN);
                 IngestHarness harness = open();
                 RecordFollower follower =
                         follow(harness, rows, new DecidedQueue(), new RecordImport(later, harness.decidedLog()))) {

@@ -62,6 +62,7 @@ public final class RecordFollower implements AutoCloseable {
     private static final long LONGEST_REST_MILLIS = 2_000;
     private static final long CLOSE_MILLIS = 1_000;
     private static final int STEPS_BETWEEN_SWEEPS = 100;
+    private static final long REPORT_EVERY = 100_000;
 
     private final DecidedLog log;
     private final OutcomeRows rows;
@@ -313,13 +314,21 @@ public final class RecordFollower implements AutoCloseable {
         if (position >= decidedUpTo) {
             upToDateNanos = beginNanos;
         }
-        if (done == Done.ALL) {
-            if (rows.isIncomplete()) {
-                rows.salvage(oldestKept());
-            }
-            isIncomplete = false;
+        if (done == Done.ALL && over.getCount() > 0) {
+            complete();
         }
         return sweepIsDue() && done == Done.ALL ? Done.SOME : done;
+    }
+
+    /** Completes the record once everything in the log is in it. */
+    private void complete() {
+        if (rows.isIncomplete()) {
+            rows.salvage(oldestKept());
+        }
+        if (isIncomplete) {
+            LOG.info("the record of outcomes is complete up to record {} of the log", position);
+        }
+        isIncomplete = false;
     }
 
     private boolean isDiskLow() throws IOException {
@@ -399,6 +408,9 @@ public final class RecordFollower implements AutoCloseable {
         }
         apply(last, RecordDigest.of(chunk.get(chunk.size() - 1)), placed, notes);
         missing.forEach(this::report);
+        if (isIncomplete && position / REPORT_EVERY > chunk.get(0).sequence() / REPORT_EVERY) {
+            LOG.info("the record of outcomes is derived from the log: record {} of {}", position, decidedUpTo);
+        }
         return position < decidedUpTo ? Done.SOME_OF_THE_LOG : Done.ALL;
     }
 
