@@ -26,11 +26,9 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.ColumnFamilyHandle;
@@ -142,7 +140,9 @@ public final class EmbeddedRows implements OutcomeRows {
     @Override
     public synchronized void apply(Group group) {
         use(opened -> {
-            new Writing(opened).apply(group);
+            try (Writing writing = new Writing(opened)) {
+                writing.apply(group);
+            }
             return true;
         });
     }
@@ -150,7 +150,9 @@ public final class EmbeddedRows implements OutcomeRows {
     @Override
     public synchronized void wentBack(String logId) {
         use(opened -> {
-            new Writing(opened).endLog(logId);
+            try (Writing writing = new Writing(opened)) {
+                writing.endLog(logId);
+            }
             return true;
         });
     }
@@ -167,15 +169,10 @@ public final class EmbeddedRows implements OutcomeRows {
     private record Current(long row, StoredVersion version) {}
 
     /** The changes of one batch. */
-    private final class Writing {
+    private final class Writing implements AutoCloseable {
         private final OpenDatabase opened;
         private final ColumnFamilyHandle rows;
-        /**
-         * The changed keys, with null for a key to delete. Sorted, because neighbours are inserted at a fraction of the
-         * cost.
-         */
-        private final NavigableMap<byte[], byte @Nullable []> batch = new TreeMap<>(Arrays::compareUnsigned);
-
+        private final WriteBatch batch = new WriteBatch();
         private final Map<RowKey, Current> changed = new HashMap<>();
         private final Map<ByteBuffer, List<Long>> ids = new HashMap<>();
         private final Set<String> newShards = new HashSet<>();
@@ -216,16 +213,19 @@ public final class EmbeddedRows implements OutcomeRows {
                         ? ENDED
                         : StoredPosition.decode(position.logId(), value).generation();
                 generation = generation == ENDED ? nextGeneration(group, position.logId()) : generation;
-                batch.put(RowFormat.positionKey(position.logId()), new StoredPosition(generation, position).encode());
+                batch.put(
+                        rows,
+                        RowFormat.positionKey(position.logId()),
+                        new StoredPosition(generation, position).encode());
             }
             for (Placed placed : group.placed()) {
                 put(placed, generation);
             }
             for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
-                batch.put(each.getKey().array(), RowFormat.rows(each.getValue()));
+                batch.put(rows, each.getKey().array(), RowFormat.rows(each.getValue()));
             }
             for (Map.Entry<String, String> note : group.notes().entrySet()) {
-                batch.put(RowFormat.noteKey(note.getKey()), RowFormat.utf8(note.getValue()));
+                batch.put(rows, RowFormat.noteKey(note.getKey()), RowFormat.utf8(note.getValue()));
             }
             write();
             if (knownShards.size() + newShards.size() > MOST_KNOWN_SHARDS) {
@@ -251,24 +251,15 @@ public final class EmbeddedRows implements OutcomeRows {
         }
 
         void endLog(String logId) throws RocksDBException {
-            batch.put(RowFormat.positionKey(logId), new StoredPosition(ENDED, new Position(logId, 0, "")).encode());
+            batch.put(
+                    rows, RowFormat.positionKey(logId), new StoredPosition(ENDED, new Position(logId, 0, "")).encode());
             meta = meta.withHistory(random.nextLong());
             write();
         }
 
         private void write() throws RocksDBException {
-            batch.put(RowFormat.META_KEY, meta.encode());
-            try (WriteBatch writes = new WriteBatch()) {
-                for (Map.Entry<byte[], byte @Nullable []> each : batch.entrySet()) {
-                    byte[] value = each.getValue();
-                    if (value == null) {
-                        writes.delete(rows, each.getKey());
-                    } else {
-                        writes.put(rows, each.getKey(), value);
-                    }
-                }
-                opened.write(writes);
-            }
+            batch.put(rows, RowFormat.META_KEY, meta.encode());
+            opened.write(batch);
         }
 
         private void put(Placed placed, int generation) throws RocksDBException {
@@ -291,9 +282,9 @@ public final class EmbeddedRows implements OutcomeRows {
             }
             ofId.add(row);
             StoredVersion version = new StoredVersion(before == null ? 0 : before.row(), key, json);
-            batch.put(RowFormat.rowKey(row), version.encode());
+            batch.put(rows, RowFormat.rowKey(row), version.encode());
             for (byte[] each : RowFormat.indexKeys(key, Members.of(json), row)) {
-                batch.put(each, EMPTY);
+                batch.put(rows, each, EMPTY);
             }
             changed.put(key, new Current(row, version));
         }
@@ -305,14 +296,14 @@ public final class EmbeddedRows implements OutcomeRows {
 
         private void putShard(String shard) throws RocksDBException {
             if (!knownShards.contains(shard) && newShards.add(shard)) {
-                batch.put(RowFormat.shardKey(shard), EMPTY);
+                batch.put(rows, RowFormat.shardKey(shard), EMPTY);
             }
         }
 
         private void removeIndex(Current current) throws RocksDBException {
             StoredVersion version = current.version();
             for (byte[] each : RowFormat.indexKeys(version.key(), Members.of(version.json()), current.row())) {
-                batch.put(each, null);
+                batch.delete(rows, each);
             }
         }
 
@@ -353,7 +344,7 @@ public final class EmbeddedRows implements OutcomeRows {
                 long row = current.row();
                 StoredVersion version = current.version();
                 while (version != null) {
-                    batch.put(RowFormat.rowKey(row), null);
+                    batch.delete(rows, RowFormat.rowKey(row));
                     meta = meta.withRemoved(row);
                     row = version.before();
                     byte[] value = row == 0 ? null : get(RowFormat.rowKey(row));
@@ -362,9 +353,9 @@ public final class EmbeddedRows implements OutcomeRows {
             }
             for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
                 if (each.getValue().isEmpty()) {
-                    batch.put(each.getKey().array(), null);
+                    batch.delete(rows, each.getKey().array());
                 } else {
-                    batch.put(each.getKey().array(), RowFormat.rows(each.getValue()));
+                    batch.put(rows, each.getKey().array(), RowFormat.rows(each.getValue()));
                 }
             }
             for (Map.Entry<String, Integer> each : removedOf.entrySet()) {
@@ -383,9 +374,14 @@ public final class EmbeddedRows implements OutcomeRows {
                 });
             }
             if (left[0] <= 0) {
-                batch.put(RowFormat.shardKey(shard), null);
+                batch.delete(rows, RowFormat.shardKey(shard));
                 knownShards.remove(shard);
             }
+        }
+
+        @Override
+        public void close() {
+            batch.close();
         }
     }
 
@@ -436,7 +432,9 @@ public final class EmbeddedRows implements OutcomeRows {
                 });
             }
             if (!old.isEmpty()) {
-                new Writing(opened).remove(old);
+                try (Writing writing = new Writing(opened)) {
+                    writing.remove(old);
+                }
             }
             return old.size() == SWEPT_AT_ONCE;
         });

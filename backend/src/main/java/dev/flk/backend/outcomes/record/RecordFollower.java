@@ -37,8 +37,8 @@ import org.slf4j.LoggerFactory;
  * The writer of the record: brings the rows to the end of the decided part of the inbox log. It takes the decided
  * submissions that the pipeline hands over; those that were not handed over, it reads from the log and decides again.
  * The rows are written together with the position in the log, so that a kill never makes it miss or repeat an outcome.
- * It never delays an answer: under load, reading the log uses only a part of one core, and while the disk is nearly
- * full nothing is written.
+ * It never delays an answer: under load, it uses only a part of one core, and while the disk is nearly full nothing
+ * is written.
  *
  * <p>The follower has its own thread.
  */
@@ -56,7 +56,7 @@ public final class RecordFollower implements AutoCloseable {
     private static final long AFTER_FAILURE_MILLIS = 1_000;
     /** The lowest rate of submissions per second at which the follower slows down. */
     private static final long BUSY_PER_SECOND = 500;
-    /** The ratio of rest to work while the log is read and the rate is {@link #BUSY_PER_SECOND} or more. */
+    /** The ratio of rest to work while the rate is {@link #BUSY_PER_SECOND} or more. */
     private static final int RESTS_PER_WORK = 6;
 
     private static final long LONGEST_REST_MILLIS = 2_000;
@@ -183,13 +183,9 @@ public final class RecordFollower implements AutoCloseable {
             long beginNanos = nanoTicker.getAsLong();
             long restMillis;
             try {
-                Done done = step();
+                boolean isMore = step();
                 reportFailure(null);
-                restMillis = switch (done) {
-                    case ALL -> LOOK_EVERY_MILLIS;
-                    case SOME -> 0;
-                    case SOME_OF_THE_LOG -> restMillis(nanoTicker.getAsLong() - beginNanos);
-                };
+                restMillis = isMore ? restMillis(nanoTicker.getAsLong() - beginNanos) : LOOK_EVERY_MILLIS;
             } catch (IOException | RecordUnavailableException | StateException e) {
                 if (!(e instanceof StateException refused) || refused.reason() != StateException.Reason.STARTING) {
                     reportFailure(e);
@@ -261,24 +257,15 @@ public final class RecordFollower implements AutoCloseable {
                 : Math.min(LONGEST_REST_MILLIS, TimeUnit.NANOSECONDS.toMillis(workedNanos * RESTS_PER_WORK));
     }
 
-    /** What a step has done. */
-    enum Done {
-        /** Everything that is decided is in the record. */
-        ALL,
-        /** There is more to do. */
-        SOME,
-        /** A part of the log was read and decided again, and there is more. */
-        SOME_OF_THE_LOG
-    }
-
     /**
      * Records one group.
      *
+     * @return whether there is more to do
      * @throws IOException if the log can't be read, or contains a record that this version can't decide
      * @throws RecordUnavailableException if the rows can't be read or written
      * @throws StateException if the record can't be moved out of the state, because the state can't be read
      */
-    Done step() throws IOException {
+    boolean step() throws IOException {
         try {
             return tryStep();
         } catch (IOException | RuntimeException | Error e) {
@@ -287,11 +274,11 @@ public final class RecordFollower implements AutoCloseable {
         }
     }
 
-    private Done tryStep() throws IOException {
+    private boolean tryStep() throws IOException {
         RecordImport unfinished = moving;
         if (unfinished != null) {
             if (unfinished.step(rows)) {
-                return Done.SOME;
+                return true;
             }
             moving = null;
         }
@@ -299,25 +286,24 @@ public final class RecordFollower implements AutoCloseable {
             findPosition();
         }
         if (isDiskLow()) {
-            return Done.ALL;
+            return false;
         }
         long beginNanos = nanoTicker.getAsLong();
         long decidedUpTo = log.decidedUpTo();
         List<DecidedSubmission> handed = decided.takeAfter(position, CHUNK_RECORDS);
-        Done done;
-        if (!handed.isEmpty()) {
-            apply(handed);
-            done = Done.SOME;
+        boolean isMore = true;
+        if (handed.isEmpty()) {
+            isMore = readLog(decidedUpTo);
         } else {
-            done = readLog(decidedUpTo);
+            apply(handed);
         }
         if (position >= decidedUpTo) {
             upToDateNanos = beginNanos;
         }
-        if (done == Done.ALL && over.getCount() > 0) {
+        if (!isMore && over.getCount() > 0) {
             complete();
         }
-        return sweepIsDue() && done == Done.ALL ? Done.SOME : done;
+        return sweep() || isMore;
     }
 
     /** Completes the record once everything in the log is in it. */
@@ -343,7 +329,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /** Removes some of what is too old, if it is time to; returns whether there may be more. */
-    private boolean sweepIsDue() {
+    private boolean sweep() {
         if (--stepsToSweep > 0) {
             return false;
         }
@@ -370,17 +356,21 @@ public final class RecordFollower implements AutoCloseable {
         position = last;
     }
 
-    /** Reads and records the next chunk of the log, up to the submissions that were handed over. */
-    private Done readLog(long decidedUpTo) throws IOException {
+    /**
+     * Reads and records the next chunk of the log, up to the submissions that were handed over.
+     *
+     * @return whether there is more to read
+     */
+    private boolean readLog(long decidedUpTo) throws IOException {
         if (position >= upTo || decidedUpTo < upTo) {
             upTo = decidedUpTo;
             lookUpTo = log.last();
         }
         if (position >= upTo) {
-            return Done.ALL;
+            return false;
         }
         if (!lookAhead()) {
-            return Done.SOME_OF_THE_LOG;
+            return true;
         }
         OptionalLong handedFrom = decided.first();
         long end = handedFrom.isPresent() && handedFrom.getAsLong() > position
@@ -392,13 +382,13 @@ public final class RecordFollower implements AutoCloseable {
         }
         if (chunk.isEmpty()) {
             upTo = position; // if all records up to upTo are missing, only a record after them can show the gap
-            return Done.ALL;
+            return false;
         }
         long last = chunk.get(chunk.size() - 1).sequence();
         List<Missing> missing = missing(chunk);
         List<Placed> placed = placed(chunk);
         if (over.getCount() == 0) {
-            return Done.ALL;
+            return false;
         }
         Map<String, String> notes = new LinkedHashMap<>();
         for (Missing gap : missing) {
@@ -411,7 +401,7 @@ public final class RecordFollower implements AutoCloseable {
         if (isIncomplete && position / REPORT_EVERY > chunk.get(0).sequence() / REPORT_EVERY) {
             LOG.info("the record of outcomes is derived from the log: record {} of {}", position, decidedUpTo);
         }
-        return position < decidedUpTo ? Done.SOME_OF_THE_LOG : Done.ALL;
+        return position < decidedUpTo;
     }
 
     private record Missing(long first, long last) {}

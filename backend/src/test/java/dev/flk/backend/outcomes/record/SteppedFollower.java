@@ -21,7 +21,7 @@ public final class SteppedFollower {
 
     /** Takes one step; returns whether everything that is decided is in the record. */
     public boolean step() throws IOException {
-        return follower.step() == RecordFollower.Done.ALL;
+        return !follower.step();
     }
 
     public long position() {
