@@ -98,6 +98,7 @@ public final class Backend implements AutoCloseable {
                 ? Optional.empty()
                 : Optional.of(StateParts.open(common, config.state().get(), servers.tls()));
         Optional<RecordParts> record = RecordParts.open(common, store, certificates, state);
+        certificates.care().start(); // after the record, which it waits for
         Optional<Sessions> sessions = config.sessions()
                 .map(settings -> SessionParts.open(common, settings, state, certificates.signatures()));
         config.inPostgres()

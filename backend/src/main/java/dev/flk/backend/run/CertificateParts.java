@@ -84,8 +84,7 @@ record CertificateParts(
                         ingest::recordedUpTo,
                         new DiskFiles(),
                         common.config().inbox().walRetention(),
-                        common.steady()))
-                .start();
+                        common.steady()));
         common.metrics()
                 .ingest
                 .watch(common.parts()

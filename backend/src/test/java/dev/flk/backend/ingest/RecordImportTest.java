@@ -206,6 +206,20 @@ class RecordImportTest {
         }
     }
 
+    /** As with a dedup store that is not embedded. */
+    @Test
+    void rowsThatNobodyHasOpened_areOpened() throws IOException {
+        write(key("shard", 1), json("accepted", 1));
+        try (IngestHarness harness = open();
+                TemporaryRows rows = TemporaryRows.unopened()) {
+            harness.submit(Pcs.number(1));
+
+            follow(harness, rows, new RecordImport(engine, harness.decidedLog()));
+
+            assertThat(everything(rows)).hasSize(2);
+        }
+    }
+
     @Test
     void positionOfAnotherLog_theWholeLogIsRead() throws IOException {
         try (IngestHarness harness = open();

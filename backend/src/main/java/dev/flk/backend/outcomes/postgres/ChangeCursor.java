@@ -2,6 +2,7 @@
 package dev.flk.backend.outcomes.postgres;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
+import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -30,11 +31,11 @@ record ChangeCursor(String recordId, long generation, long number, long token, l
         }
     }
 
-    /** @throws IllegalArgumentException if the text is not a cursor */
+    /** @throws InvalidCursorException if the text is not a cursor */
     static ChangeCursor parse(String text) {
         Matcher parts = TEXT.matcher(text);
         if (!parts.matches()) {
-            throw new IllegalArgumentException("cursor was not returned with an outcome; begin without a cursor");
+            throw new InvalidCursorException("cursor was not returned with an outcome; begin without a cursor");
         }
         return new ChangeCursor(
                 parts.group(1),
@@ -56,7 +57,7 @@ record ChangeCursor(String recordId, long generation, long number, long token, l
      */
     void require(Head head, @Nullable Long present) throws ChangesLostException {
         if (!recordId.equals(head.recordId())) {
-            throw new IllegalArgumentException("cursor belongs to record " + recordId + ", but this backend has record "
+            throw new InvalidCursorException("cursor belongs to record " + recordId + ", but this backend has record "
                     + head.recordId() + "; begin without a cursor");
         }
         boolean isSame = number <= head.removedUpTo() || present != null;

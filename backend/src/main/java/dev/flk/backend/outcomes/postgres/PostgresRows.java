@@ -133,7 +133,9 @@ public final class PostgresRows implements OutcomeRows, PoolMetrics.Gauges {
         for (RecordRow row : given) {
             Current before = current.get(row.key());
             boolean isOlder = row.sequence() == 0 && before != null && before.sequence() != 0;
-            if (!isOlder && RecordedOutcome.isChanged(before == null ? null : before.json(), row.json())) {
+            if (!isOlder
+                    && RecordedOutcome.isChanged(before == null ? null : before.json(), row.json())
+                    && !(row.sequence() == 0 && before != null && hasVersion(connection, inserted, row))) {
                 if (before != null && before.number() <= head.lastNumber()) {
                     superseded.add(before.number());
                 }
@@ -149,6 +151,15 @@ public final class PostgresRows implements OutcomeRows, PoolMetrics.Gauges {
         if (!inserted.isEmpty()) {
             RecordStatements.insert(connection, inserted, current, token(), logId);
         }
+    }
+
+    /** Returns whether a row has a version with this value, so that an import that is repeated changes nothing. */
+    private static boolean hasVersion(Connection connection, List<Inserted> inserted, RecordRow row)
+            throws SQLException {
+        return inserted.stream()
+                        .anyMatch(each -> each.row().key().equals(row.key())
+                                && each.row().json().equals(row.json()))
+                || RecordStatements.hasVersion(connection, row.key(), row.json());
     }
 
     private long token() {

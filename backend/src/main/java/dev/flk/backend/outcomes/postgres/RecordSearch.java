@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
+import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
@@ -321,8 +322,8 @@ final class RecordSearch {
         }
     }
 
-    private static IllegalArgumentException noCursor() {
-        return new IllegalArgumentException("cursor belongs to another query");
+    private static InvalidCursorException noCursor() {
+        return new InvalidCursorException("cursor belongs to another query");
     }
 
     private static Map<Long, Version> byNumber(Connection connection, Long[] numbers) throws SQLException {

@@ -137,6 +137,22 @@ final class RecordStatements {
         return current;
     }
 
+    /** Returns whether a row has a version with this value. */
+    static boolean hasVersion(Connection connection, RowKey key, String json) throws SQLException {
+        try (PreparedStatement statement =
+                connection.prepareStatement("SELECT EXISTS (SELECT 1 FROM flk_record_versions"
+                        + " WHERE shard = ? AND epoch = ? AND pcs_id = ? AND json = ?)")) {
+            statement.setBytes(1, RecordRow.shard(key));
+            statement.setLong(2, key.epoch());
+            statement.setBytes(3, RecordRow.id(key));
+            statement.setString(4, json);
+            try (ResultSet row = statement.executeQuery()) {
+                row.next();
+                return row.getBoolean(1);
+            }
+        }
+    }
+
     /** Reads a version from the columns shard, epoch, pcs_id and json. */
     static Version version(ResultSet row, int first) throws SQLException {
         RowKey key = new RowKey(

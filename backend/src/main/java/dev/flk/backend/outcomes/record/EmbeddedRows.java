@@ -14,6 +14,7 @@ import dev.flk.view.OpenDatabase;
 import dev.flk.view.RocksView;
 import dev.flk.view.ViewUnavailableException;
 import java.io.IOException;
+import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -29,6 +30,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.ColumnFamilyHandle;
@@ -66,6 +68,9 @@ public final class EmbeddedRows implements OutcomeRows {
     private final RocksView view;
     private final RandomGenerator random;
 
+    /** The number of the opening to which {@link #reopen} belongs; 0 before. */
+    private volatile long opening;
+
     // used by the thread that writes
     private final Set<String> knownShards = new HashSet<>();
     private long knownOpening;
@@ -89,7 +94,13 @@ public final class EmbeddedRows implements OutcomeRows {
 
     private <T> T use(RocksView.Use<T> use) {
         try {
-            return view.use(use);
+            return view.use(open -> {
+                try {
+                    return use.with(open);
+                } catch (BufferUnderflowException | IndexOutOfBoundsException e) {
+                    throw new IllegalArgumentException("a row has an unknown format", e);
+                }
+            });
         } catch (ViewUnavailableException e) {
             throw new RecordUnavailableException("the record can't be used: " + e.getMessage(), e);
         }
@@ -126,12 +137,28 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     @Override
-    public Optional<Position> position(String logId) {
+    public void reopen() {
         try {
             view.reopenIfNeeded();
+            opening = view.use(OpenDatabase::number);
         } catch (ViewUnavailableException e) {
             throw new RecordUnavailableException("the record can't be opened: " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * Checks that nobody has opened the files again since {@link #reopen}. Otherwise, what was not flushed is missing, or
+     * everything, and the thread that writes must read its position again.
+     */
+    private void requireOpening(OpenDatabase opened) {
+        if (opened.number() != opening) {
+            throw new RecordUnavailableException(
+                    "the record's files were opened again; its position is read again", null);
+        }
+    }
+
+    @Override
+    public Optional<Position> position(String logId) {
         return read(search -> stored(search, logId)
                 .filter(stored -> stored.generation() != ENDED)
                 .map(StoredPosition::position));
@@ -172,13 +199,15 @@ public final class EmbeddedRows implements OutcomeRows {
     private final class Writing implements AutoCloseable {
         private final OpenDatabase opened;
         private final ColumnFamilyHandle rows;
-        private final WriteBatch batch = new WriteBatch();
+        private final WriteBatch batch;
         private final Map<RowKey, Current> changed = new HashMap<>();
+        private final Map<Long, StoredVersion> added = new HashMap<>();
         private final Map<ByteBuffer, List<Long>> ids = new HashMap<>();
         private final Set<String> newShards = new HashSet<>();
         private Meta meta;
 
         Writing(OpenDatabase opened) throws RocksDBException {
+            requireOpening(opened);
             this.opened = opened;
             this.rows = opened.family(FAMILY);
             if (knownOpening != opened.number()) {
@@ -188,6 +217,7 @@ public final class EmbeddedRows implements OutcomeRows {
             }
             byte[] value = get(RowFormat.META_KEY);
             this.meta = value == null ? new Meta(0, 0, 0, 0, 0) : Meta.decode(value);
+            this.batch = new WriteBatch();
         }
 
         /**
@@ -269,7 +299,9 @@ public final class EmbeddedRows implements OutcomeRows {
             boolean isImported = placed.sequence() == 0;
             if (!RecordedOutcome.isChanged(
                             before == null ? null : before.version().json(), json)
-                    || (isImported && before != null && RowFormat.isOfALog(before.row()))) {
+                    || (isImported
+                            && before != null
+                            && (RowFormat.isOfALog(before.row()) || hasVersion(before, json)))) {
                 return;
             }
             long row = isImported ? RowFormat.row(0, nextImported()) : RowFormat.row(generation, placed.sequence());
@@ -287,6 +319,22 @@ public final class EmbeddedRows implements OutcomeRows {
                 batch.put(rows, each, EMPTY);
             }
             changed.put(key, new Current(row, version));
+            added.put(row, version);
+        }
+
+        /** Returns whether a row has a version with this value, so that an import that is repeated changes nothing. */
+        private boolean hasVersion(Current current, String json) throws RocksDBException {
+            StoredVersion version = current.version();
+            while (!version.json().equals(json)) {
+                long row = version.before();
+                StoredVersion before = row == 0 ? null : added.get(row);
+                byte[] value = row == 0 || before != null ? null : get(RowFormat.rowKey(row));
+                if (before == null && value == null) {
+                    return false;
+                }
+                version = before != null ? before : StoredVersion.decode(value);
+            }
+            return true;
         }
 
         private long nextImported() {
@@ -388,7 +436,11 @@ public final class EmbeddedRows implements OutcomeRows {
     @Override
     public void sync() {
         try {
-            view.flush();
+            view.use(opened -> {
+                requireOpening(opened);
+                opened.flush(List.of(opened.family(FAMILY)));
+                return opened;
+            });
         } catch (ViewUnavailableException e) {
             throw new RecordUnavailableException("the record can't be made durable: " + e.getMessage(), e);
         }
@@ -414,6 +466,7 @@ public final class EmbeddedRows implements OutcomeRows {
     @Override
     public synchronized boolean sweep(Instant before) {
         return use(opened -> {
+            requireOpening(opened);
             List<Current> old = new ArrayList<>();
             try (RowSearch search = new RowSearch(opened.rocks(), opened.family(FAMILY))) {
                 Range oldest = new Range(
@@ -454,9 +507,9 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     @Override
-    public void salvage(Instant oldest) {
+    public void salvage(Instant oldest, BooleanSupplier continues) {
         try {
-            new RowSalvage(this, oldest).copy(view.setAsidePath());
+            new RowSalvage(this, oldest, continues).copy(view.setAsidePath());
             sync();
             view.releaseSetAside();
         } catch (IOException e) {
@@ -520,8 +573,8 @@ public final class EmbeddedRows implements OutcomeRows {
             return rows.size() < limit && chars < MOST_CHARS && ++examined < MOST_EXAMINED;
         }
 
-        Rows rows(boolean isCut) {
-            return new Rows(rows, isCut && last != null ? HexFormat.of().formatHex(last) : null);
+        Rows rows(boolean isMore) {
+            return new Rows(rows, isMore && last != null ? HexFormat.of().formatHex(last) : null);
         }
     }
 
@@ -530,11 +583,13 @@ public final class EmbeddedRows implements OutcomeRows {
         byte[] head = RowFormat.epochHead(shard);
         Answer answer = new Answer(limit);
         boolean[] isCut = {false};
+        boolean[] isMore = {false};
         search.scan(
                 after == null ? head : RowFormat.join(head, RowFormat.join(after, new byte[1])),
                 RowFormat.join(head, LAST),
                 (key, value) -> {
                     if (isCut[0]) {
+                        isMore[0] = true;
                         return false;
                     }
                     StoredVersion version = version(search, RowFormat.rowAtEnd(key));
@@ -544,7 +599,7 @@ public final class EmbeddedRows implements OutcomeRows {
                     isCut[0] = !answer.mayContinueAfter(Arrays.copyOfRange(key, head.length, key.length));
                     return true; // the next key shows whether anything follows
                 });
-        return answer.rows(isCut[0]);
+        return answer.rows(isMore[0]);
     }
 
     private static byte @Nullable [] place(@Nullable String cursor, String format) {
@@ -572,8 +627,10 @@ public final class EmbeddedRows implements OutcomeRows {
                 after);
         Answer answer = new Answer(wanted.limit());
         boolean[] isCut = {false};
+        boolean[] isMore = {false};
         search.byTime(range, place -> {
             if (isCut[0]) {
+                isMore[0] = true;
                 return false;
             }
             StoredVersion version = version(search, RowFormat.rowAtEnd(place));
@@ -583,7 +640,7 @@ public final class EmbeddedRows implements OutcomeRows {
             isCut[0] = !answer.mayContinueAfter(place);
             return true;
         });
-        return answer.rows(isCut[0]);
+        return answer.rows(isMore[0]);
     }
 
     private static long millis(@Nullable Instant time, long open, long more) {
@@ -599,11 +656,11 @@ public final class EmbeddedRows implements OutcomeRows {
 
     @Override
     public List<Version> withId(String prefix, int limit) {
-        String zeros = prefix + "0".repeat(Math.max(0, 16 - prefix.length()));
-        String ones = prefix + "f".repeat(Math.max(0, 16 - prefix.length()));
+        byte[] first = RowFormat.idKey(prefix + "0".repeat(Math.max(0, 16 - prefix.length())));
+        byte[] last = RowFormat.idKey(prefix + "f".repeat(Math.max(0, 16 - prefix.length())));
         return read(search -> {
             List<Version> found = new ArrayList<>();
-            search.scan(RowFormat.idKey(zeros), RowFormat.join(RowFormat.idKey(ones), new byte[1]), (key, value) -> {
+            search.scan(first, RowFormat.join(last, new byte[1]), (key, value) -> {
                 for (long row : RowFormat.rows(value)) {
                     StoredVersion version = version(search, row);
                     if (version.key().pcsId().startsWith(prefix)) {

@@ -6,6 +6,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,6 +59,12 @@ public interface OutcomeRows extends AutoCloseable {
      */
     record Group(@Nullable Position position, List<Placed> placed, Map<String, String> notes) {}
 
+    /**
+     * Opens the rows, or opens them again if they have failed. Called by the thread that writes, before its first use and
+     * after each failure.
+     */
+    default void reopen() {}
+
     /** Returns the position for a log; empty if nothing was derived from this log. */
     Optional<Position> position(String logId);
 
@@ -94,8 +101,9 @@ public interface OutcomeRows extends AutoCloseable {
      * everything in the log was applied.
      *
      * @param oldest the arrival of the oldest outcome that is still kept
+     * @param continues asked now and then; the copy fails if it returns false
      */
-    default void salvage(Instant oldest) {}
+    default void salvage(Instant oldest, BooleanSupplier continues) {}
 
     /**
      * A part of the rows that a query selects.

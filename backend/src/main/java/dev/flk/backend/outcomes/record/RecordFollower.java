@@ -275,6 +275,12 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private boolean tryStep() throws IOException {
+        if (!knowsPosition) {
+            rows.reopen();
+        }
+        if (isDiskLow()) {
+            return false;
+        }
         RecordImport unfinished = moving;
         if (unfinished != null) {
             if (unfinished.step(rows)) {
@@ -284,9 +290,6 @@ public final class RecordFollower implements AutoCloseable {
         }
         if (!knowsPosition) {
             findPosition();
-        }
-        if (isDiskLow()) {
-            return false;
         }
         long beginNanos = nanoTicker.getAsLong();
         long decidedUpTo = log.decidedUpTo();
@@ -309,12 +312,20 @@ public final class RecordFollower implements AutoCloseable {
     /** Completes the record once everything in the log is in it. */
     private void complete() {
         if (rows.isIncomplete()) {
-            rows.salvage(oldestKept());
+            rows.salvage(oldestKept(), this::mayGoOn);
         }
         if (isIncomplete) {
             LOG.info("the record of outcomes is complete up to record {} of the log", position);
         }
         isIncomplete = false;
+    }
+
+    private boolean mayGoOn() {
+        try {
+            return over.getCount() > 0 && !isDiskLow();
+        } catch (IOException e) {
+            return false; // the next step reports it
+        }
     }
 
     private boolean isDiskLow() throws IOException {

@@ -46,7 +46,7 @@ public final class RecordImport {
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
     private static final JsonMapper JSON = new JsonMapper();
-    private static final String PROGRESS = "import";
+    private static final String PROGRESS = "import/";
     private static final String WRITER = "record";
     private static final int MOST_VERSIONS = 100;
     private static final int REPORT_EVERY = 100_000;
@@ -54,12 +54,16 @@ public final class RecordImport {
 
     private final StateEngine engine;
     private final DecidedLog log;
+    /** The name of the note about the progress; each backend copies its state, also if it shares the rows. */
+    private final String note;
+
     private long copied;
     private long reported;
 
     public RecordImport(StateEngine engine, DecidedLog log) {
         this.engine = engine;
         this.log = log;
+        this.note = PROGRESS + log.logId();
     }
 
     /**
@@ -91,7 +95,7 @@ public final class RecordImport {
      * @throws IOException if the log can't be read
      */
     public boolean step(OutcomeRows rows) throws IOException {
-        Progress progress = Progress.parse(rows.notes(PROGRESS).get(PROGRESS));
+        Progress progress = Progress.parse(rows.notes(note).get(note));
         if (!progress.isDone()) {
             List<Document> page = engine.reads().values(NAMESPACE, "", progress.after());
             List<Placed> placed = new ArrayList<>();
@@ -99,7 +103,7 @@ public final class RecordImport {
                 placed.addAll(versions(each));
             }
             StateKey last = page.isEmpty() ? null : page.get(page.size() - 1).key();
-            rows.apply(new Group(null, placed, Map.of(PROGRESS, new Progress(last == null, last).text())));
+            rows.apply(new Group(null, placed, Map.of(note, new Progress(last == null, last).text())));
             report(placed.size(), last == null);
             return true;
         }

@@ -3,10 +3,12 @@ package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RowFormat.Members;
 import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
 import java.io.IOException;
+import java.nio.BufferUnderflowException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -18,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.PriorityQueue;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.Options;
@@ -40,14 +43,19 @@ final class RowSalvage {
 
     private final OutcomeRows rows;
     private final Instant oldest;
+    private final BooleanSupplier continues;
     private final Map<String, String> gaps = new LinkedHashMap<>();
     private final List<Placed> batch = new ArrayList<>();
     private long copied;
 
-    /** @param oldest the arrival of the oldest outcome that is still kept */
-    RowSalvage(OutcomeRows rows, Instant oldest) {
+    /**
+     * @param oldest the arrival of the oldest outcome that is still kept
+     * @param continues asked before each part; the copy ends if it returns false
+     */
+    RowSalvage(OutcomeRows rows, Instant oldest, BooleanSupplier continues) {
         this.rows = rows;
         this.oldest = oldest;
+        this.continues = continues;
     }
 
     /** Copies all rows that can be read. Names each file that can't be read completely as a gap. */
@@ -65,7 +73,7 @@ final class RowSalvage {
             }
             while (!open.isEmpty()) {
                 Table table = open.remove();
-                add(table.value());
+                add(table);
                 advance(table, open);
             }
         } finally {
@@ -85,12 +93,7 @@ final class RowSalvage {
         try {
             isThere = table.advance();
         } catch (RocksDBException e) {
-            String name = String.valueOf(table.file.getFileName());
-            gaps.put(
-                    RecordFollower.GAPS + "set-aside/" + name,
-                    "outcomes in the damaged table " + name + ", which the log no longer has");
-            LOG.error(
-                    "outcomes in {} can't be read, and may be missing from the record: {}", table.file, e.getMessage());
+            cantRead(table, e);
         }
         if (isThere) {
             open.add(table);
@@ -99,9 +102,25 @@ final class RowSalvage {
         }
     }
 
-    private void add(byte[] value) {
-        StoredVersion version = StoredVersion.decode(value);
-        if (Members.of(version.json()).receivedMillis() >= oldest.toEpochMilli()) {
+    private void cantRead(Table table, Exception e) {
+        String name = String.valueOf(table.file.getFileName());
+        gaps.put(
+                RecordFollower.GAPS + "set-aside/" + name,
+                "outcomes in the damaged table " + name + ", which the log no longer has");
+        LOG.error("outcomes in {} can't be read, and may be missing from the record: {}", table.file, e.toString());
+    }
+
+    private void add(Table table) {
+        StoredVersion version;
+        boolean isKept;
+        try {
+            version = StoredVersion.decode(table.value());
+            isKept = Members.of(version.json()).receivedMillis() >= oldest.toEpochMilli();
+        } catch (IllegalArgumentException | BufferUnderflowException | IndexOutOfBoundsException e) {
+            cantRead(table, e);
+            return;
+        }
+        if (isKept) {
             batch.add(new Placed(0, new Version(version.key(), version.json())));
             if (batch.size() == COPIED_AT_ONCE) {
                 apply();
@@ -110,6 +129,10 @@ final class RowSalvage {
     }
 
     private void apply() {
+        if (!continues.getAsBoolean()) {
+            throw new RecordUnavailableException(
+                    "the copy of what was set aside is interrupted, and will begin again", null);
+        }
         rows.apply(new Group(null, List.copyOf(batch), gaps));
         copied += batch.size();
         batch.clear();

@@ -95,6 +95,7 @@ final class RowSearch implements AutoCloseable {
             for (int kind : range.kinds()) {
                 Walk walk = new Walk(RowFormat.times(range.scope(), range.clock(), range.hash(), kind), range);
                 all.add(walk);
+                walk.begin();
                 if (walk.isThere()) {
                     walks.add(walk);
                 }
@@ -122,7 +123,7 @@ final class RowSearch implements AutoCloseable {
         private final byte[] high;
         private final int headBytes;
 
-        Walk(byte[] head, Range range) throws RocksDBException {
+        Walk(byte[] head, Range range) {
             byte[] after = range.after();
             isNewestFirst = range.isNewestFirst();
             headBytes = head.length;
@@ -134,6 +135,10 @@ final class RowSearch implements AutoCloseable {
             low = after == null || isNewestFirst ? from : RowFormat.join(head, RowFormat.join(after, new byte[1]));
             high = after == null || !isNewestFirst ? to : RowFormat.join(head, after);
             iterator = rocks.newIterator(family, options);
+        }
+
+        /** Moves to the first version. */
+        void begin() throws RocksDBException {
             if (isNewestFirst) {
                 iterator.seekForPrev(high);
                 if (iterator.isValid() && Arrays.equals(iterator.key(), high)) {

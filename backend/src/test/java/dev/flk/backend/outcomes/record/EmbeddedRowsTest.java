@@ -25,7 +25,9 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
         }
         RocksView view = EmbeddedStore.openView(directory.resolve(name), 0, System::nanoTime, () -> {});
         views.put(name, view);
-        return new EmbeddedRows(view, new Random());
+        EmbeddedRows rows = new EmbeddedRows(view, new Random());
+        rows.reopen();
+        return rows;
     }
 
     @Override

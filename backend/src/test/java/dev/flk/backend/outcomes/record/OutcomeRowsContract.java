@@ -212,6 +212,7 @@ public abstract class OutcomeRowsContract {
                 new Placed(0, first.with("rejected").version()),
                 new Placed(0, second.version()));
         rows.apply(new Group(null, imported, Map.of()));
+        rows.apply(new Group(null, imported, Map.of())); // repeated, as after a kill
         rows.apply(group(null, Map.of(), second.with("escalated")));
         rows.apply(new Group(null, imported.subList(2, 3), Map.of()));
 
@@ -651,10 +652,10 @@ public abstract class OutcomeRowsContract {
         apply(outcome("shard", 1), outcome("shard", 2));
 
         assertThatThrownBy(() -> rows.find(after(everyRow(Order.OLDEST, 1), cursor)))
-                .isInstanceOf(IllegalArgumentException.class)
+                .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                 .hasMessageContaining("cursor");
         assertThatThrownBy(() -> rows.find(new Wanted("shard", null, null, null, EVER, EVER, Order.EPOCH, 1, cursor)))
-                .isInstanceOf(IllegalArgumentException.class)
+                .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                 .hasMessageContaining("cursor");
     }
 
@@ -665,9 +666,9 @@ public abstract class OutcomeRowsContract {
         Wanted byTime = new Wanted("shard", null, null, null, EVER, EVER, Order.OLDEST, 1, null);
 
         assertThatThrownBy(() -> rows.find(after(byTime, rows.find(byEpoch).cursor())))
-                .isInstanceOf(IllegalArgumentException.class);
+                .isInstanceOf(OutcomeRows.InvalidCursorException.class);
         assertThatThrownBy(() -> rows.find(after(byEpoch, rows.find(byTime).cursor())))
-                .isInstanceOf(IllegalArgumentException.class);
+                .isInstanceOf(OutcomeRows.InvalidCursorException.class);
     }
 
     @Test
@@ -929,7 +930,7 @@ public abstract class OutcomeRowsContract {
             for (String cursor :
                     List.of(others.newest(), others.changes("", 1).get(0).cursor())) {
                 assertThatThrownBy(() -> rows.changes(cursor, 10))
-                        .isInstanceOf(IllegalArgumentException.class)
+                        .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                         .hasMessageContaining("cursor");
             }
         }
@@ -941,7 +942,7 @@ public abstract class OutcomeRowsContract {
         apply(outcome("shard", 1));
 
         assertThatThrownBy(() -> rows.changes(cursor, 10))
-                .isInstanceOf(IllegalArgumentException.class)
+                .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                 .hasMessageContaining("cursor");
     }
 }

@@ -39,7 +39,12 @@ class RowSalvageTest {
     private EmbeddedRows rows;
 
     @BeforeEach
-    void open() {
+    void openNew() {
+        open();
+        rows.reopen();
+    }
+
+    private void open() {
         view = EmbeddedStore.openView(directory, 0, System::nanoTime, () -> {});
         rows = new EmbeddedRows(view, new Random());
     }
@@ -83,6 +88,7 @@ class RowSalvageTest {
         Files.write(file, bytes);
         open();
         assertThatThrownBy(this::everything).isInstanceOf(RecordUnavailableException.class);
+        rows.reopen();
         assertThat(rows.position(LOG)).isEmpty();
         assertThat(rows.isIncomplete()).isTrue();
     }
@@ -106,7 +112,7 @@ class RowSalvageTest {
                     .orElseThrow());
         }
 
-        rows.salvage(START);
+        rows.salvage(START, () -> true);
 
         assertThat(everything()).isEqualTo(before);
         assertThat(rows.notes(RecordFollower.GAPS)).isEmpty();
@@ -124,7 +130,7 @@ class RowSalvageTest {
         apply(300, 500, "accepted");
         damage(damaged);
 
-        rows.salvage(START);
+        rows.salvage(START, () -> true);
 
         assertThat(everything())
                 .containsExactlyElementsOf(IntStream.range(300, 500)
@@ -146,11 +152,55 @@ class RowSalvageTest {
         }
         apply(90, 100, "escalated");
 
-        rows.salvage(START.plusSeconds(50));
+        rows.salvage(START.plusSeconds(50), () -> true);
 
         assertThat(everything())
                 .containsExactlyElementsOf(IntStream.range(50, 100)
                         .mapToObj(number -> version(number, number < 90 ? "accepted" : "escalated"))
                         .toList());
+    }
+
+    /** As when a dedup store that shares the files has met a failure first. */
+    @Test
+    void filesOpenedAgainByAnotherUser_writesFailUntilThePositionIsRead() {
+        apply(0, 100, "accepted");
+        rows.apply(new Group(new Position(LOG, 200, ""), List.of(new Placed(101, version(100, "accepted"))), Map.of()));
+        view.use(opened -> {
+            view.spoil(opened.number(), "test");
+            return true;
+        });
+        view.reopenIfNeeded();
+
+        assertThatThrownBy(() -> apply(200, 300, "accepted")).isInstanceOf(RecordUnavailableException.class);
+        assertThatThrownBy(rows::sync).isInstanceOf(RecordUnavailableException.class);
+        assertThatThrownBy(() -> rows.sweep(START)).isInstanceOf(RecordUnavailableException.class);
+
+        rows.reopen();
+        assertThat(rows.position(LOG)).isEmpty();
+        apply(0, 100, "accepted");
+        assertThat(everything()).hasSize(100);
+    }
+
+    /** A copy that was interrupted is made again. */
+    @Test
+    void salvage_repeated_changesNothing() throws IOException {
+        apply(0, 100, "accepted");
+        List<Placed> later = IntStream.range(0, 100)
+                .mapToObj(number -> new Placed(number + 101, version(number, "rejected")))
+                .toList();
+        rows.apply(new Group(new Position(LOG, 200, ""), later, Map.of()));
+        rows.sync();
+        List<Version> before = everything();
+        try (Stream<Path> files = Files.list(directory)) {
+            damage(files.filter(file -> String.valueOf(file.getFileName()).startsWith("MANIFEST"))
+                    .findFirst()
+                    .orElseThrow());
+        }
+
+        new RowSalvage(rows, START, () -> true).copy(view.setAsidePath());
+        new RowSalvage(rows, START, () -> true).copy(view.setAsidePath());
+        assertThatThrownBy(() -> rows.salvage(START, () -> false)).isInstanceOf(RecordUnavailableException.class);
+
+        assertThat(everything()).isEqualTo(before);
     }
 }

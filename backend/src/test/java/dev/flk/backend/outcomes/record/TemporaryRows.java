@@ -19,6 +19,15 @@ public final class TemporaryRows implements AutoCloseable {
     private RocksView view;
     private OutcomeRows rows;
 
+    /** Returns rows that the first {@link OutcomeRows#reopen} opens. */
+    public static TemporaryRows unopened() {
+        TemporaryRows unopened = new TemporaryRows();
+        unopened.view.close();
+        unopened.view = EmbeddedStore.unopenedView(unopened.current, 0, System::nanoTime, () -> {});
+        unopened.rows = new EmbeddedRows(unopened.view, new SecureRandom());
+        return unopened;
+    }
+
     public TemporaryRows() {
         try {
             directory = Files.createTempDirectory("rows");
@@ -51,6 +60,7 @@ public final class TemporaryRows implements AutoCloseable {
         current = in;
         view = view(in);
         rows = new EmbeddedRows(view, new SecureRandom());
+        rows.reopen();
     }
 
     public OutcomeRows rows() {
