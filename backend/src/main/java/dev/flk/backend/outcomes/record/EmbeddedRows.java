@@ -326,13 +326,15 @@ public final class EmbeddedRows implements OutcomeRows {
         private boolean hasVersion(Current current, String json) throws RocksDBException {
             StoredVersion version = current.version();
             while (!version.json().equals(json)) {
-                long row = version.before();
-                StoredVersion before = row == 0 ? null : added.get(row);
-                byte[] value = row == 0 || before != null ? null : get(RowFormat.rowKey(row));
-                if (before == null && value == null) {
-                    return false;
+                StoredVersion before = added.get(version.before());
+                byte[] value = before == null ? get(RowFormat.rowKey(version.before())) : null;
+                if (before == null && value != null) {
+                    before = StoredVersion.decode(value);
                 }
-                version = before != null ? before : StoredVersion.decode(value);
+                if (before == null) {
+                    return false; // no row has the number 0, which stands for no version before
+                }
+                version = before;
             }
             return true;
         }
