@@ -53,6 +53,7 @@ final class OutcomesBackupTest {
         String cursor;
         try (RocksView view = TemporaryRows.view(directory.resolve("dedup"))) {
             EmbeddedRows rows = new EmbeddedRows(view, new SecureRandom());
+            rows.reopen();
             applyLog(rows, 1, 5);
             new OutcomesBackup(view, LOG_ID, () -> 5, Optional::empty, InstantSource.system(), Audit.none())
                     .make(copy, "anna");
@@ -65,6 +66,7 @@ final class OutcomesBackupTest {
 
         try (RocksView view = TemporaryRows.view(again)) {
             EmbeddedRows rows = new EmbeddedRows(view, new SecureRandom());
+            rows.reopen();
             assertThat(rows.position(LOG_ID)).contains(new Position(LOG_ID, 5, ""));
             assertThat(rows.newest()).isEqualTo(cursor);
             applyLog(rows, 6, 9);
