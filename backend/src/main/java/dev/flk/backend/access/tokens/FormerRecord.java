@@ -23,7 +23,7 @@ public final class FormerRecord {
 
     private FormerRecord() {}
 
-    /** Returns whether a namespace is that of the former record. */
+    /** Returns whether a namespace contained the former record. */
     public static boolean isIn(String namespace) {
         return namespace.equals(NAMESPACE);
     }
@@ -39,7 +39,7 @@ public final class FormerRecord {
         }
     }
 
-    /** Returns a page of the namespaces that have keys, in order, without that of the former record. */
+    /** Returns a page of the namespaces that have keys, in order, without the former record. */
     public static Page<String> namespacesWithout(StateEngine engine, String prefix, @Nullable String after, int limit) {
         Page<String> page = engine.reads().namespaces(prefix, after, limit);
         if (!page.entries().contains(NAMESPACE)) {

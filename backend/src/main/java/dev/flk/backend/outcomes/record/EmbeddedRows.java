@@ -147,8 +147,8 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     /**
-     * Checks that nobody has opened the files again since {@link #reopen}. Otherwise, what was not flushed is missing, or
-     * everything, and the thread that writes must read its position again.
+     * Checks that nobody has opened the files again since {@link #reopen}. If somebody has, changes that were not flushed
+     * may be missing, or all rows, so the thread that writes must read its position again.
      */
     private void requireOpening(OpenDatabase opened) {
         if (opened.number() != opening) {
@@ -552,7 +552,7 @@ public final class EmbeddedRows implements OutcomeRows {
                 : byTime(search, wanted, after));
     }
 
-    /** What was found for an answer, whose length is limited. */
+    /** The versions for an answer, whose length is limited. */
     private static final class Answer {
         private final int limit;
         private final List<Version> rows = new ArrayList<>();
@@ -741,7 +741,7 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     /**
-     * What was read after a cursor.
+     * The changes after a cursor.
      *
      * @param isForeign whether the cursor belongs to a log that these rows do not know
      * @param lost why the cursor is no longer valid; null if it is valid

@@ -49,7 +49,7 @@ public interface OutcomeRows extends AutoCloseable {
     record Position(String logId, long sequence, String digest) {}
 
     /**
-     * A group of changes, which is applied completely or not at all.
+     * A group of changes, which takes effect completely or not at all.
      *
      * @param position the position after this group; null for a group that comes from no log
      * @param placed the versions in their order. A version takes effect unless it {@linkplain
@@ -72,8 +72,8 @@ public interface OutcomeRows extends AutoCloseable {
     void apply(Group group);
 
     /**
-     * Says that the log with this id went back, or was replaced: its next records may have sequences that were already
-     * applied. Forgets the position for this log. Cursors of {@link #changes} that were returned before are refused from
+     * Forgets the position for a log that went back or was replaced: its next records may have sequences that were already
+     * applied. Cursors of {@link #changes} that were returned before are refused from
      * now on.
      */
     void wentBack(String logId);

@@ -32,7 +32,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The move of the record out of the state, where versions before 0.2 kept it: copies all versions of the namespace
+ * The move of the record out of the state, where earlier versions kept it: copies all versions of the namespace
  * {@link #NAMESPACE}, and then the position up to which that record had read the log. How far the copy has come is
  * stored with the copied versions, so a kill repeats nothing; a copy that is repeated changes nothing. What is copied
  * stays in the state until it is removed there by its age.

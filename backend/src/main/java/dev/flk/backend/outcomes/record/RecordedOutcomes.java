@@ -140,7 +140,11 @@ public final class RecordedOutcomes {
      */
     public record Part(List<String> lines, @Nullable String cursor) {}
 
-    /** Returns a part of the shards that have outcomes and begin with {@code prefix}, in the order of their bytes. */
+    /**
+     * Returns a part of the shards that have outcomes and begin with {@code prefix}, in the order of their bytes.
+     *
+     * @param cursor the shard after which the part begins; null for the first part
+     */
     public Part shards(String prefix, @Nullable String cursor, int limit) {
         List<String> shards = rows.shards(prefix, cursor, limit + 1);
         boolean isCut = shards.size() > limit;
@@ -157,11 +161,6 @@ public final class RecordedOutcomes {
      */
     public static StateKey key(String namespace, String shard, long epoch, String pcsId) {
         return new StateKey(namespace, RecordedOutcome.agentId(shard), RecordedOutcome.keyName(epoch, pcsId));
-    }
-
-    /** Returns the cursor with which {@link #shards} begins after a shard. */
-    public static String afterShard(String shard) {
-        return shard;
     }
 
     /** Returns whether the record has an outcome of a shard. */

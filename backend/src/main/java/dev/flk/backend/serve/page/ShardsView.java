@@ -174,13 +174,7 @@ public record ShardsView(
                 }
                 boolean isLast = i == found.size() - 1 && at == null;
                 if (!isLast && (shards.size() >= MOST_ROWS || newest >= MOST_NEWEST)) {
-                    return new ShardsView(
-                            now,
-                            wanted,
-                            shards,
-                            names,
-                            wanted.query(RecordedOutcomes.afterShard(name)),
-                            missing(record));
+                    return new ShardsView(now, wanted, shards, names, wanted.query(name), missing(record));
                 }
             }
         } while (at != null && names < MOST_NAMES);
