@@ -14,6 +14,7 @@ import org.rocksdb.ColumnFamilyDescriptor;
 import org.rocksdb.ColumnFamilyOptions;
 import org.rocksdb.CompressionType;
 import org.rocksdb.DBOptions;
+import org.rocksdb.IndexType;
 import org.rocksdb.InfoLogLevel;
 
 /**
@@ -49,7 +50,11 @@ public final class Tuning implements AutoCloseable {
         return database;
     }
 
-    /** Returns settings of tables with a Bloom filter over complete keys. Indices and filters are in the cache, too. */
+    /**
+     * Returns settings of tables with a Bloom filter over complete keys. Indices and filters are in the cache, too. Both
+     * are partitioned: the filter of a large table would not fit into its part of the cache, and every lookup of an
+     * absent key would read it from the disk.
+     */
     public BlockBasedTableConfig tables(Cache cache) {
         return new BlockBasedTableConfig()
                 .setBlockCache(cache)
@@ -58,6 +63,9 @@ public final class Tuning implements AutoCloseable {
                 .setCacheIndexAndFilterBlocks(true)
                 .setCacheIndexAndFilterBlocksWithHighPriority(true)
                 .setPinL0FilterAndIndexBlocksInCache(true)
+                .setPinTopLevelIndexAndFilter(true)
+                .setIndexType(IndexType.kTwoLevelIndexSearch)
+                .setPartitionFilters(true)
                 .setFormatVersion(6);
     }
 

@@ -3,7 +3,6 @@ package dev.flk.backend.outcomes.embedded;
 
 import dev.flk.view.Tuning;
 import org.rocksdb.CompressionType;
-import org.rocksdb.IndexType;
 import org.rocksdb.LRUCache;
 
 /**
@@ -30,12 +29,7 @@ final class StoreTuning {
                 .setRowCache(tuning.own(new LRUCache(ROW_CACHE_BYTES)))
                 // a compaction of the rows, which may be long, leaves a thread to the ids
                 .setMaxBackgroundJobs(3);
-        tuning.family(
-                        "default",
-                        tuning.tables(cache)
-                                .setPinTopLevelIndexAndFilter(true)
-                                .setIndexType(IndexType.kTwoLevelIndexSearch)
-                                .setPartitionFilters(true))
+        tuning.family("default", tuning.tables(cache))
                 .setWriteBufferSize(MEMTABLE_BYTES)
                 .setMaxWriteBufferNumber(3)
                 .setMemtableWholeKeyFiltering(true)
