@@ -8,25 +8,13 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.program.cli.Json;
 import java.nio.charset.StandardCharsets;
-import java.time.DateTimeException;
-import java.time.Instant;
 import java.util.HexFormat;
-import java.util.List;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/**
- * A version with its value parsed.
- *
- * @param sequence the sequence of the log record that has led to this version
- */
-record RecordRow(long sequence, Version version, JsonNode value) {
-    private static final List<String> VERDICTS = List.of("accepted", "escalated", "rejected");
-    private static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");
-    private static final int OTHER = 3;
-
+/** A version with its value parsed. */
+record RecordRow(Placed placed, JsonNode value) {
     static RecordRow of(Placed placed) {
-        return new RecordRow(placed.sequence(), placed.version(), parsed(placed.version()));
+        return new RecordRow(placed, parsed(placed.version()));
     }
 
     static JsonNode parsed(Version version) {
@@ -37,12 +25,16 @@ record RecordRow(long sequence, Version version, JsonNode value) {
         }
     }
 
+    long sequence() {
+        return placed.sequence();
+    }
+
     RowKey key() {
-        return version.key();
+        return placed.version().key();
     }
 
     String json() {
-        return version.json();
+        return placed.version().json();
     }
 
     /** Returns a member that is a text, as Postgres can store it; an empty text if the value lacks the member. */
@@ -66,44 +58,6 @@ record RecordRow(long sequence, Version version, JsonNode value) {
         String reason = text("reason");
         int numbers = reason.indexOf(": ");
         return numbers < 0 ? reason : reason.substring(0, numbers);
-    }
-
-    long receivedMillis() {
-        return Instant.parse(value.path("received_at").asText()).toEpochMilli();
-    }
-
-    /** Returns the time of the last measurement; null if it is unknown. It is not signed, and may be any text. */
-    @Nullable
-    Long measuredMillis() {
-        try {
-            String time = value.path("window_end").asText();
-            return time.isEmpty() ? null : (Long) Instant.parse(time).toEpochMilli();
-        } catch (DateTimeException | ArithmeticException e) {
-            return null;
-        }
-    }
-
-    short kind() {
-        return (short) kind(value.path("verdict").asText(), value.path("regime").asText());
-    }
-
-    /** Combines a verdict and a regime. All values that this version does not know count as one. */
-    private static int kind(String verdict, String regime) {
-        return code(VERDICTS, verdict) << 2 | code(REGIMES, regime);
-    }
-
-    private static int code(List<String> known, String text) {
-        int index = known.indexOf(text);
-        return index < 0 ? OTHER : index;
-    }
-
-    /** Returns all kinds that may have this verdict and this regime; null stands for any. */
-    static Short[] kinds(@Nullable String verdict, @Nullable String regime) {
-        return IntStream.rangeClosed(0, OTHER << 2 | OTHER)
-                .filter(kind -> (verdict == null || kind >> 2 == code(VERDICTS, verdict))
-                        && (regime == null || (kind & OTHER) == code(REGIMES, regime)))
-                .mapToObj(kind -> (short) kind)
-                .toArray(Short[]::new);
     }
 
     static byte[] shard(RowKey key) {

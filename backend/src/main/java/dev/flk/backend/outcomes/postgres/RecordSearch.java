@@ -8,6 +8,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.RowMembers;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -239,7 +240,9 @@ final class RecordSearch {
                 String key = wanted.key() == null ? null : RecordRow.storable(wanted.key());
                 statement.setString(parameters.next++, key);
                 statement.setString(parameters.next++, key);
-                parameters.set(connection.createArrayOf("int2", RecordRow.kinds(wanted.verdict(), wanted.regime())));
+                parameters.set(connection.createArrayOf(
+                        "int2",
+                        RowMembers.kinds(wanted.verdict(), wanted.regime()).toArray()));
                 if (wanted.shard() != null) {
                     parameters.set(RecordRow.utf8(wanted.shard()));
                 } else if (key != null) {

@@ -4,6 +4,7 @@ package dev.flk.backend.outcomes.postgres;
 import dev.flk.backend.outcomes.postgres.ChangeCursor.Head;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.RowMembers;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import java.sql.Array;
 import java.sql.Connection;
@@ -191,13 +192,13 @@ final class RecordStatements {
                 columns.set("int8", Inserted::number, new Long[0]);
                 columns.set("int4", Inserted::version, new Integer[0]);
                 columns.set("bool", each -> isNewest(each, newest), new Boolean[0]);
-                columns.set("int2", each -> each.row().kind(), new Short[0]);
+                columns.set("int2", each -> (short) members(each).kind(), new Short[0]);
                 columns.set("bytea", each -> RecordRow.shard(each.row().key()), new byte[0][]);
                 columns.set("int8", each -> each.row().key().epoch(), new Long[0]);
                 columns.set("bytea", each -> RecordRow.id(each.row().key()), new byte[0][]);
                 columns.set("text", each -> each.row().json(), new String[0]);
-                columns.set("int8", each -> each.row().receivedMillis(), new Long[0]);
-                columns.set("int8", each -> each.row().measuredMillis(), new Long[0]);
+                columns.set("int8", each -> members(each).receivedMillis(), new Long[0]);
+                columns.set("int8", each -> measuredMillis(members(each)), new Long[0]);
                 columns.set("text", each -> each.row().text("verdict"), new String[0]);
                 columns.set("text", each -> each.row().text("regime"), new String[0]);
                 columns.set("text", each -> each.row().text("key_id"), new String[0]);
@@ -211,6 +212,14 @@ final class RecordStatements {
             }
         }
         update(connection, SET_LAST_NUMBER, versions.get(versions.size() - 1).number());
+    }
+
+    private static RowMembers members(Inserted each) {
+        return each.row().placed().members();
+    }
+
+    private static @Nullable Long measuredMillis(RowMembers members) {
+        return members.measuredMillis() == RowMembers.UNKNOWN ? null : (Long) members.measuredMillis();
     }
 
     private static boolean isNewest(Inserted each, Map<RowKey, Current> newest) {
@@ -287,7 +296,7 @@ final class RecordStatements {
         int rows = 0;
         long last = 0;
         try (PreparedStatement statement = connection.prepareStatement(REMOVE)) {
-            statement.setArray(1, connection.createArrayOf("int2", RecordRow.kinds(null, null)));
+            statement.setArray(1, connection.createArrayOf("int2", RowMembers.kinds(null, null).toArray()));
             statement.setLong(2, beforeMillis);
             statement.setInt(3, most);
             statement.setInt(4, most);

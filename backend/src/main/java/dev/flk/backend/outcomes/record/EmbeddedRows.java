@@ -5,7 +5,6 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.RowFormat.Clock;
-import dev.flk.backend.outcomes.record.RowFormat.Members;
 import dev.flk.backend.outcomes.record.RowFormat.Meta;
 import dev.flk.backend.outcomes.record.RowFormat.Scope;
 import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
@@ -315,7 +314,7 @@ public final class EmbeddedRows implements OutcomeRows {
             ofId.add(row);
             StoredVersion version = new StoredVersion(before == null ? 0 : before.row(), key, json);
             batch.put(rows, RowFormat.rowKey(row), version.encode());
-            for (byte[] each : RowFormat.indexKeys(key, Members.of(json), row)) {
+            for (byte[] each : RowFormat.indexKeys(key, placed.members(), row)) {
                 batch.put(rows, each, EMPTY);
             }
             changed.put(key, new Current(row, version));
@@ -352,7 +351,7 @@ public final class EmbeddedRows implements OutcomeRows {
 
         private void removeIndex(Current current) throws RocksDBException {
             StoredVersion version = current.version();
-            for (byte[] each : RowFormat.indexKeys(version.key(), Members.of(version.json()), current.row())) {
+            for (byte[] each : RowFormat.indexKeys(version.key(), RowMembers.of(version.json()), current.row())) {
                 batch.delete(rows, each);
             }
         }
@@ -475,7 +474,7 @@ public final class EmbeddedRows implements OutcomeRows {
                         Scope.ALL,
                         Clock.RECEIVED,
                         0,
-                        RowFormat.kinds(Optional.empty(), Optional.empty()),
+                        RowMembers.kinds(null, null),
                         Long.MIN_VALUE,
                         before.toEpochMilli(),
                         false,
@@ -622,7 +621,7 @@ public final class EmbeddedRows implements OutcomeRows {
                 wanted.shard() != null ? Scope.SHARD : wanted.key() != null ? Scope.KEY : Scope.ALL,
                 clock,
                 scoped == null ? 0 : RowFormat.hash(scoped),
-                RowFormat.kinds(Optional.ofNullable(wanted.verdict()), Optional.ofNullable(wanted.regime())),
+                RowMembers.kinds(wanted.verdict(), wanted.regime()),
                 millis(span.from(), Long.MIN_VALUE, 0),
                 millis(span.to(), Long.MAX_VALUE, 1), // rounded up to a millisecond; passes() is exact
                 wanted.order() == Order.NEWEST,

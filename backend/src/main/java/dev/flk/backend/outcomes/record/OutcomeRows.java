@@ -38,8 +38,14 @@ public interface OutcomeRows extends AutoCloseable {
      *
      * @param sequence the sequence of the log record that has led to this version: the submission, or the overruled
      *     record; 0 for a version that was imported or salvaged
+     * @param members the members of the version's value by which it is found
      */
-    record Placed(long sequence, Version version) {}
+    record Placed(long sequence, Version version, RowMembers members) {
+        /** Reads the members out of the value. */
+        public Placed(long sequence, Version version) {
+            this(sequence, version, RowMembers.of(version.json()));
+        }
+    }
 
     /**
      * The place in a log up to which the rows are complete.

@@ -355,7 +355,7 @@ public final class RecordFollower implements AutoCloseable {
 
     private void apply(List<DecidedSubmission> handed) {
         List<Placed> placed = handed.stream()
-                .map(each -> new Placed(each.sequence(), RecordedOutcome.of(each)))
+                .map(RecordedOutcome::of)
                 .toList();
         DecidedSubmission last = handed.get(handed.size() - 1);
         apply(last.sequence(), RecordDigest.of(last), placed, Map.of());
@@ -541,7 +541,7 @@ public final class RecordFollower implements AutoCloseable {
             }
             if (LoggedOutcomes.isSubmission(record)) {
                 submissions.put(record.sequence(), record);
-                placed.add(new Placed(record.sequence(), version(record)));
+                placed.add(placed(record.sequence(), record));
             }
             OptionalLong overruled = LoggedOutcomes.overruledBy(record);
             if (overruled.isPresent()) {
@@ -550,15 +550,15 @@ public final class RecordFollower implements AutoCloseable {
                 LogRecord submission = submissions.get(overruled.getAsLong());
                 submission = submission == null ? reader.at(overruled.getAsLong()) : submission;
                 if (submission != null && LoggedOutcomes.isSubmission(submission)) {
-                    placed.add(new Placed(record.sequence(), version(submission)));
+                    placed.add(placed(record.sequence(), submission));
                 }
             }
         }
         return placed;
     }
 
-    private OutcomeRows.Version version(LogRecord submission) throws IOException {
-        return RecordedOutcome.of(submission, outcomes.compare(submission, null));
+    private Placed placed(long sequence, LogRecord submission) throws IOException {
+        return RecordedOutcome.of(sequence, submission, outcomes.compare(submission, null));
     }
 
     /** Stops the thread after its current commit. Waits at most a second for the thread to end. */

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes.Compared;
 import dev.flk.backend.decide.LoggedOutcomes.ReplayedOutcome;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalDouble;
@@ -45,6 +46,7 @@ public final class RecordedOutcome {
     static final String KEY_PREFIX = "epoch/";
 
     private static final String HASHED = "sha256:";
+    private static final String REGIME = "\"regime\":\"";
     private static final String ANSWERED = "\"D_hat\":";
     private static final String REASON = ",\"reason\":";
     private static final String POLICY = ",\"policy\":";
@@ -65,10 +67,15 @@ public final class RecordedOutcome {
 
     private RecordedOutcome() {}
 
-    /** Returns the version to which a submission in the log leads. */
-    static Version of(LogRecord submission, Compared decided) {
+    /**
+     * Returns the version to which a submission in the log leads.
+     *
+     * @param sequence the sequence of the log record that leads to it
+     */
+    static Placed of(long sequence, LogRecord submission, Compared decided) {
         ReplayedOutcome given = decided.given();
         return of(
+                sequence,
                 decided.certificate(),
                 given.kind(),
                 given.body(),
@@ -78,8 +85,9 @@ public final class RecordedOutcome {
     }
 
     /** Returns the version to which a submission leads whose outcome was the first of its id. */
-    static Version of(DecidedSubmission decided) {
+    static Placed of(DecidedSubmission decided) {
         return of(
+                decided.sequence(),
                 decided.certificate(),
                 decided.kind(),
                 new String(decided.outcome().body(), StandardCharsets.US_ASCII),
@@ -88,7 +96,8 @@ public final class RecordedOutcome {
                 decided.keyId());
     }
 
-    private static Version of(
+    private static Placed of(
+            long sequence,
             Certificate certificate,
             Verdict.Kind kind,
             String body,
@@ -96,11 +105,12 @@ public final class RecordedOutcome {
             long arrivalMillis,
             String keyId) {
         SignedFields signed = certificate.signed();
+        String answered = answered(body);
         StringBuilder json = new StringBuilder(1_024)
                 .append("{\"verdict\":\"")
                 .append(kind.label())
                 .append("\",")
-                .append(answered(body));
+                .append(answered);
         if (isOfOtherContent) {
             json.append(OTHER_CONTENT).append("true");
         } else {
@@ -112,9 +122,23 @@ public final class RecordedOutcome {
         if (!isOfOtherContent) {
             CanonicalString.appendQuoted(json.append(",\"key_id\":"), keyId);
         }
-        return new Version(
-                new RowKey(signed.shardId(), signed.epoch(), signed.pcsId()),
-                json.append('}').toString());
+        Window window = certificate.faultTolerance().window();
+        return new Placed(
+                sequence,
+                new Version(
+                        new RowKey(signed.shardId(), signed.epoch(), signed.pcsId()),
+                        json.append('}').toString()),
+                new RowMembers(
+                        arrivalMillis,
+                        isOfOtherContent || window == null ? RowMembers.UNKNOWN : RowMembers.millis(window.end()),
+                        RowMembers.kind(kind.label(), regime(answered)),
+                        isOfOtherContent ? "" : keyId));
+    }
+
+    private static String regime(String answered) {
+        int before = answered.indexOf(REGIME);
+        int begin = before + REGIME.length();
+        return before < 0 ? "" : answered.substring(begin, answered.indexOf('"', begin));
     }
 
     /** Returns the members of an answer from {@code D_hat} on, and only the beginning of a long reason. */

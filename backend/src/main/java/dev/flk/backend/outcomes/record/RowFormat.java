@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.canonical.Sha256;
-import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.time.DateTimeException;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * Keys and values of {@link EmbeddedRows} in RocksDB. Numbers are big-endian. ROW identifies a version: the generation
@@ -35,16 +28,9 @@ import java.util.Optional;
  * </pre>
  */
 final class RowFormat {
-    static final List<String> VERDICTS = List.of("accepted", "escalated", "rejected");
-    static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");
-    /** The value for an unknown time. */
-    static final long NONE = Long.MIN_VALUE;
-
     static final int SEQUENCE_BITS = 44;
     static final byte[] META_KEY = {'m'};
 
-    private static final JsonFactory JSON = new JsonFactory();
-    private static final int OTHER = 3;
     private static final int ID_BYTES = 32;
     private static final int ID_DIGITS = 2 * Long.BYTES;
 
@@ -210,82 +196,16 @@ final class RowFormat {
         return ByteBuffer.wrap(Sha256.of(utf8(name))).getLong();
     }
 
-    /**
-     * The members of a version by which it is found.
-     *
-     * @param receivedMillis the arrival, in milliseconds since the epoch
-     * @param measuredMillis the last measurement; {@link #NONE} if it is unknown
-     * @param kind the verdict and the regime, see {@link #kinds}
-     * @param signingKey the id of the signing key; empty if it is unknown
-     */
-    record Members(long receivedMillis, long measuredMillis, int kind, String signingKey) {
-        static Members of(String json) {
-            long received = NONE;
-            long measured = NONE;
-            int verdict = -1;
-            int regime = -1;
-            String signingKey = "";
-            try (JsonParser parser = JSON.createParser(json)) {
-                parser.nextToken();
-                while (parser.nextToken() == JsonToken.FIELD_NAME) {
-                    String name = parser.currentName();
-                    parser.nextToken();
-                    switch (name) {
-                        case "verdict" -> verdict = VERDICTS.indexOf(parser.getText());
-                        case "regime" -> regime = REGIMES.indexOf(parser.getText());
-                        case "received_at" -> received = millis(parser.getText());
-                        case "window_end" -> measured = millis(parser.getText());
-                        case "key_id" -> signingKey = parser.getText();
-                        default -> parser.skipChildren();
-                    }
-                }
-            } catch (IOException e) {
-                throw new IllegalArgumentException("a row is not JSON: " + e.getMessage(), e);
-            }
-            return new Members(received, measured, RowFormat.kind(verdict, regime), signingKey);
-        }
-
-        private static long millis(String time) {
-            try {
-                return Instant.parse(time).toEpochMilli();
-            } catch (DateTimeException | ArithmeticException e) {
-                return NONE;
-            }
-        }
-
-        long millis(Clock clock) {
-            return clock == Clock.RECEIVED ? receivedMillis : measuredMillis;
-        }
-    }
-
-    private static int kind(int verdict, int regime) {
-        return (verdict < 0 ? OTHER : verdict) << 2 | (regime < 0 ? OTHER : regime);
-    }
-
-    /**
-     * Returns all kinds that combine this verdict with this regime. An empty argument matches any verdict or regime.
-     */
-    static List<Integer> kinds(Optional<String> verdict, Optional<String> regime) {
-        List<Integer> kinds = new ArrayList<>();
-        for (int kind = 0; kind <= kind(OTHER, OTHER); kind++) {
-            boolean hasVerdict = verdict.isEmpty() || VERDICTS.indexOf(verdict.get()) == kind >> 2;
-            boolean hasRegime = regime.isEmpty() || REGIMES.indexOf(regime.get()) == (kind & OTHER);
-            if (hasVerdict && hasRegime) {
-                kinds.add(kind);
-            }
-        }
-        return kinds;
-    }
-
     /** Returns all keys under which a current version is found, besides {@code i}. */
-    static List<byte[]> indexKeys(RowKey key, Members members, long row) {
+    static List<byte[]> indexKeys(RowKey key, RowMembers members, long row) {
         List<byte[]> keys = new ArrayList<>(7);
         keys.add(epochKey(key, row));
         long shard = hash(key.shard());
         long signingKey = members.signingKey().isEmpty() ? 0 : hash(members.signingKey());
         for (Clock clock : Clock.values()) {
-            if (members.millis(clock) != NONE) {
-                byte[] place = place(members.millis(clock), row);
+            long millis = clock == Clock.RECEIVED ? members.receivedMillis() : members.measuredMillis();
+            if (millis != RowMembers.UNKNOWN) {
+                byte[] place = place(millis, row);
                 keys.add(join(times(Scope.ALL, clock, 0, members.kind()), place));
                 keys.add(join(times(Scope.SHARD, clock, shard, members.kind()), place));
                 if (!members.signingKey().isEmpty()) {

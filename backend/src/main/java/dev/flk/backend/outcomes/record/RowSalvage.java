@@ -5,7 +5,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
-import dev.flk.backend.outcomes.record.RowFormat.Members;
 import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
@@ -115,7 +114,7 @@ final class RowSalvage {
         boolean isKept;
         try {
             version = StoredVersion.decode(table.value());
-            isKept = Members.of(version.json()).receivedMillis() >= oldest.toEpochMilli();
+            isKept = RowMembers.of(version.json()).receivedMillis() >= oldest.toEpochMilli();
         } catch (IllegalArgumentException | BufferUnderflowException | IndexOutOfBoundsException e) {
             cantRead(table, e);
             return;

@@ -10,6 +10,7 @@ import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
+import dev.flk.backend.outcomes.record.RowMembers;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -96,7 +97,7 @@ final class RecordPlansTest {
             Scope scope, boolean isMeasured, boolean isNewestFirst, int limit, Object... nameOfScope)
             throws SQLException {
         List<Object> parameters = new ArrayList<>(Arrays.asList(0L, Long.MAX_VALUE, "key-1", "key-1"));
-        parameters.add(array("int2", RecordRow.kinds(null, null)));
+        parameters.add(array("int2", RowMembers.kinds(null, null).toArray()));
         parameters.addAll(List.of(nameOfScope));
         parameters.addAll(List.of(25_000L, 0L, isNewestFirst ? Long.MIN_VALUE : Long.MAX_VALUE, limit, limit));
         return plan(RecordSearch.places(scope, isMeasured, isNewestFirst), parameters.toArray());
@@ -133,7 +134,7 @@ final class RecordPlansTest {
 
     @Test
     void removal_usesTheIndexesOfArrivalsAndIds() throws SQLException {
-        assertThat(plan(RecordStatements.REMOVE, array("int2", RecordRow.kinds(null, null)), 1_000L, 50, 50))
+        assertThat(plan(RecordStatements.REMOVE, array("int2", RowMembers.kinds(null, null).toArray()), 1_000L, 50, 50))
                 .contains("flk_record_versions_received", "flk_record_versions_id");
     }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.LoggedOutcomes;
 import dev.flk.backend.decide.StoredOutcome;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
@@ -34,9 +35,17 @@ class RecordedOutcomeTest {
         return new LogRecord(sequence, sequence, 1_000, kind, "key-1", CONTEXT, body, new Position("segment", 0));
     }
 
+    /** Returns the version, after checking that the members that go with it are those in its value. */
+    private static Version outcome(LogRecord submission, LoggedOutcomes outcomes) throws IOException {
+        Placed placed = RecordedOutcome.of(1, submission, outcomes.compare(submission, null));
+        assertThat(placed)
+                .isEqualTo(new Placed(1, placed.version())); // which reads the members out of the value
+        return placed.version();
+    }
+
     @Test
     void submission_hasAnswerClaimsAndSigner() throws IOException {
-        Version outcome = RecordedOutcome.of(submission, new LoggedOutcomes().compare(submission, null));
+        Version outcome = outcome(submission, new LoggedOutcomes());
 
         assertThat(outcome.key()).isEqualTo(new RowKey("shard-1", 7, pcs.id().toString()));
         assertThat(outcome.json())
@@ -52,14 +61,23 @@ class RecordedOutcomeTest {
         byte[] degraded = pcs.with("ft", "{\"degraded\":true,\"fallbacks\":[\"" + fallback + "\"]}")
                 .bytes();
 
-        Version outcome = RecordedOutcome.of(
-                record(1, 's', degraded), new LoggedOutcomes().compare(record(1, 's', degraded), null));
+        Version outcome = outcome(record(1, 's', degraded), new LoggedOutcomes());
 
         assertThat(outcome.json()).hasSizeLessThan(30_000).contains("\"policy\":", "\"budget\":");
         assertThat(Json.parse(outcome.json()).path("reason").textValue())
                 .startsWith("degraded: " + repeated)
                 .endsWith(repeated.substring(repeated.length() - 1) + "…")
                 .matches(CanonicalString::isWellFormed);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"2026-01-01T00:00:00.123456Z", "9999-12-31T23:59:59.999999999Z"})
+    void measuredTimes_areRead(String end) throws IOException {
+        byte[] body = pcs.with("ft", "{\"window_start\":\"2026-01-01T00:00:00Z\",\"window_end\":\"" + end + "\"}")
+                .bytes();
+
+        assertThat(outcome(record(1, 's', body), new LoggedOutcomes()).json())
+                .contains("\"window_end\":\"" + end + "\"");
     }
 
     /** The stored outcome belongs to other content, with another signer and other claims. */
@@ -77,7 +95,7 @@ class RecordedOutcomeTest {
         LoggedOutcomes outcomes = new LoggedOutcomes();
         outcomes.note(record(2, 'o', overruled));
 
-        Version outcome = RecordedOutcome.of(submission, outcomes.compare(submission, null));
+        Version outcome = outcome(submission, outcomes);
 
         assertThat(outcome.json())
                 .startsWith("{\"verdict\":\"rejected\",\"D_hat\":1.9,\"policy\":\"p\",\"other_content\":true,")
