@@ -4,8 +4,8 @@ package dev.flk.backend.outcomes.postgres;
 import dev.flk.backend.outcomes.postgres.ChangeCursor.Head;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.backend.outcomes.record.RowMembers;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.RowMembers;
 import java.sql.Array;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -296,7 +296,10 @@ final class RecordStatements {
         int rows = 0;
         long last = 0;
         try (PreparedStatement statement = connection.prepareStatement(REMOVE)) {
-            statement.setArray(1, connection.createArrayOf("int2", RowMembers.kinds(null, null).toArray()));
+            statement.setArray(
+                    1,
+                    connection.createArrayOf(
+                            "int2", RowMembers.kinds(null, null).toArray()));
             statement.setLong(2, beforeMillis);
             statement.setInt(3, most);
             statement.setInt(4, most);

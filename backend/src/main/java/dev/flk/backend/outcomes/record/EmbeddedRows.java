@@ -4,38 +4,34 @@ package dev.flk.backend.outcomes.record;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.RowChanges.Cursor;
 import dev.flk.backend.outcomes.record.RowFormat.Clock;
-import dev.flk.backend.outcomes.record.RowFormat.Meta;
 import dev.flk.backend.outcomes.record.RowFormat.Scope;
+import dev.flk.backend.outcomes.record.RowFormat.StoredPosition;
 import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
 import dev.flk.backend.outcomes.record.RowSearch.Range;
+import dev.flk.backend.outcomes.record.RowWriting.Current;
 import dev.flk.view.OpenDatabase;
 import dev.flk.view.RocksView;
 import dev.flk.view.ViewUnavailableException;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
-import org.rocksdb.ColumnFamilyHandle;
-import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
-import org.rocksdb.WriteBatch;
 
 /**
  * Rows in a family of a {@link RocksView}, in the format of {@link RowFormat}. A group is one batch, so the rows on disk
@@ -47,22 +43,12 @@ public final class EmbeddedRows implements OutcomeRows {
 
     private static final long MOST_CHARS = 2 << 20;
     private static final int SWEPT_AT_ONCE = 500;
-    private static final int MOST_KNOWN_SHARDS = 10_000;
-    private static final int USUAL_BYTES = 2_048;
-    private static final int FIRST_GENERATION = 1;
-    /** The generation of a log that went back, until more is derived from it. */
-    private static final int ENDED = 0;
 
-    private static final String CURSOR = "[^.]{1,64}(\\.[0-9a-f]{16}){3}";
-    private static final String NO_LOG = "-";
     private static final String EPOCH_PLACE = "[0-9a-f]{" + 6 * Long.BYTES + "}";
     private static final String PLACE = "[0-9a-f]{" + 4 * Long.BYTES + "}";
 
     /** The place of the family among those of the view. */
     private static final int FAMILY = 1;
-
-    private static final byte[] EMPTY = {};
-    private static final byte[] LAST = RowFormat.place(Long.MAX_VALUE, -1);
 
     private final RocksView view;
     private final RandomGenerator random;
@@ -105,36 +91,6 @@ public final class EmbeddedRows implements OutcomeRows {
         }
     }
 
-    private static Meta meta(RowSearch search) throws RocksDBException {
-        byte[] value = search.get(RowFormat.META_KEY);
-        return value == null ? new Meta(0, 0, 0, 0, 0) : Meta.decode(value);
-    }
-
-    /** A position as it is stored. */
-    private record StoredPosition(int generation, Position position) {
-        static StoredPosition decode(String logId, byte[] value) {
-            ByteBuffer in = ByteBuffer.wrap(value);
-            int generation = in.getInt();
-            long sequence = in.getLong();
-            String digest = new String(value, in.position(), value.length - in.position(), StandardCharsets.US_ASCII);
-            return new StoredPosition(generation, new Position(logId, sequence, digest));
-        }
-
-        byte[] encode() {
-            byte[] digest = RowFormat.utf8(position.digest());
-            return ByteBuffer.allocate(Integer.BYTES + Long.BYTES + digest.length)
-                    .putInt(generation)
-                    .putLong(position.sequence())
-                    .put(digest)
-                    .array();
-        }
-    }
-
-    private static Optional<StoredPosition> stored(RowSearch search, String logId) throws RocksDBException {
-        return Optional.ofNullable(search.get(RowFormat.positionKey(logId)))
-                .map(value -> StoredPosition.decode(logId, value));
-    }
-
     @Override
     public void reopen() {
         try {
@@ -158,15 +114,15 @@ public final class EmbeddedRows implements OutcomeRows {
 
     @Override
     public Optional<Position> position(String logId) {
-        return read(search -> stored(search, logId)
-                .filter(stored -> stored.generation() != ENDED)
+        return read(search -> search.position(logId)
+                .filter(stored -> stored.generation() != RowFormat.ENDED)
                 .map(StoredPosition::position));
     }
 
     @Override
     public synchronized void apply(Group group) {
         use(opened -> {
-            try (Writing writing = new Writing(opened)) {
+            try (RowWriting writing = writing(opened)) {
                 writing.apply(group);
             }
             return true;
@@ -176,11 +132,21 @@ public final class EmbeddedRows implements OutcomeRows {
     @Override
     public synchronized void wentBack(String logId) {
         use(opened -> {
-            try (Writing writing = new Writing(opened)) {
+            try (RowWriting writing = writing(opened)) {
                 writing.endLog(logId);
             }
             return true;
         });
+    }
+
+    private RowWriting writing(OpenDatabase opened) throws RocksDBException {
+        requireOpening(opened);
+        if (knownOpening != opened.number()) {
+            knownShards.clear();
+            keepWhenSetAside(); // rows are kept for longer than the log
+            knownOpening = opened.number();
+        }
+        return new RowWriting(opened, opened.family(FAMILY), knownShards, random);
     }
 
     private void keepWhenSetAside() {
@@ -188,249 +154,6 @@ public final class EmbeddedRows implements OutcomeRows {
             view.keepWhenSetAside();
         } catch (IOException e) {
             throw new RecordUnavailableException("the record can't be written: " + e.getMessage(), e);
-        }
-    }
-
-    /** A version that is current. */
-    private record Current(long row, StoredVersion version) {}
-
-    /** The changes of one batch. */
-    private final class Writing implements AutoCloseable {
-        private final OpenDatabase opened;
-        private final ColumnFamilyHandle rows;
-        private final WriteBatch batch;
-        private final Map<RowKey, Current> changed = new HashMap<>();
-        private final Map<Long, StoredVersion> added = new HashMap<>();
-        private final Map<ByteBuffer, List<Long>> ids = new HashMap<>();
-        private final Set<String> newShards = new HashSet<>();
-        private Meta meta;
-
-        Writing(OpenDatabase opened) throws RocksDBException {
-            requireOpening(opened);
-            this.opened = opened;
-            this.rows = opened.family(FAMILY);
-            if (knownOpening != opened.number()) {
-                knownShards.clear();
-                keepWhenSetAside(); // rows are kept for longer than the log
-                knownOpening = opened.number();
-            }
-            byte[] value = get(RowFormat.META_KEY);
-            this.meta = value == null ? new Meta(0, 0, 0, 0, 0) : Meta.decode(value);
-            this.batch = new WriteBatch();
-        }
-
-        /**
-         * Reads a value. The calls of RocksDB that allocate the array are not used, because they throw an exception
-         * internally for each absent key, and nearly all keys are absent.
-         */
-        private byte @Nullable [] get(byte[] key) throws RocksDBException {
-            byte[] value = new byte[USUAL_BYTES];
-            int length = opened.rocks().get(rows, key, value);
-            while (length > value.length) {
-                value = new byte[length];
-                length = opened.rocks().get(rows, key, value);
-            }
-            return length == RocksDB.NOT_FOUND ? null : Arrays.copyOf(value, length);
-        }
-
-        void apply(Group group) throws RocksDBException {
-            Position position = group.position();
-            int generation = 0;
-            if (position != null) {
-                byte[] value = get(RowFormat.positionKey(position.logId()));
-                generation = value == null
-                        ? ENDED
-                        : StoredPosition.decode(position.logId(), value).generation();
-                generation = generation == ENDED ? nextGeneration(group, position.logId()) : generation;
-                batch.put(
-                        rows,
-                        RowFormat.positionKey(position.logId()),
-                        new StoredPosition(generation, position).encode());
-            }
-            for (Placed placed : group.placed()) {
-                put(placed, generation);
-            }
-            for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
-                batch.put(rows, each.getKey().array(), RowFormat.rows(each.getValue()));
-            }
-            for (Map.Entry<String, String> note : group.notes().entrySet()) {
-                batch.put(rows, RowFormat.noteKey(note.getKey()), RowFormat.utf8(note.getValue()));
-            }
-            write();
-            if (knownShards.size() + newShards.size() > MOST_KNOWN_SHARDS) {
-                knownShards.clear();
-            }
-            knownShards.addAll(newShards);
-        }
-
-        /**
-         * Begins a generation. The history of changes is known from the log as long as there is only one generation, so
-         * that cursors stay valid if the rows are lost and derived from the log again.
-         */
-        private int nextGeneration(Group group, String logId) {
-            int next = meta.generation() + 1;
-            long first = group.placed().isEmpty() ? 1 : group.placed().get(0).sequence();
-            meta = new Meta(
-                    next == FIRST_GENERATION ? RowFormat.hash(logId) : random.nextLong(),
-                    next,
-                    RowFormat.row(next, first - 1),
-                    meta.removed(),
-                    meta.imported());
-            return next;
-        }
-
-        void endLog(String logId) throws RocksDBException {
-            batch.put(
-                    rows, RowFormat.positionKey(logId), new StoredPosition(ENDED, new Position(logId, 0, "")).encode());
-            meta = meta.withHistory(random.nextLong());
-            write();
-        }
-
-        private void write() throws RocksDBException {
-            batch.put(rows, RowFormat.META_KEY, meta.encode());
-            opened.write(batch);
-        }
-
-        private void put(Placed placed, int generation) throws RocksDBException {
-            RowKey key = placed.version().key();
-            String json = placed.version().json();
-            Current before = current(key);
-            boolean isImported = placed.sequence() == 0;
-            if (!RecordedOutcome.isChanged(
-                            before == null ? null : before.version().json(), json)
-                    || (isImported
-                            && before != null
-                            && (RowFormat.isOfALog(before.row()) || hasVersion(before, json)))) {
-                return;
-            }
-            long row = isImported ? RowFormat.row(0, nextImported()) : RowFormat.row(generation, placed.sequence());
-            List<Long> ofId = ids(key.pcsId());
-            if (before != null) {
-                removeIndex(before);
-                ofId.remove(before.row());
-            } else {
-                putShard(key.shard());
-            }
-            ofId.add(row);
-            StoredVersion version = new StoredVersion(before == null ? 0 : before.row(), key, json);
-            batch.put(rows, RowFormat.rowKey(row), version.encode());
-            for (byte[] each : RowFormat.indexKeys(key, placed.members(), row)) {
-                batch.put(rows, each, EMPTY);
-            }
-            changed.put(key, new Current(row, version));
-            added.put(row, version);
-        }
-
-        /** Returns whether a row has a version with this value, so that an import that is repeated changes nothing. */
-        private boolean hasVersion(Current current, String json) throws RocksDBException {
-            StoredVersion version = current.version();
-            while (!version.json().equals(json)) {
-                StoredVersion before = added.get(version.before());
-                byte[] value = before == null ? get(RowFormat.rowKey(version.before())) : null;
-                if (before == null && value != null) {
-                    before = StoredVersion.decode(value);
-                }
-                if (before == null) {
-                    return false; // no row has the number 0, which stands for no version before
-                }
-                version = before;
-            }
-            return true;
-        }
-
-        private long nextImported() {
-            meta = meta.withOneMoreImported();
-            return meta.imported();
-        }
-
-        private void putShard(String shard) throws RocksDBException {
-            if (!knownShards.contains(shard) && newShards.add(shard)) {
-                batch.put(rows, RowFormat.shardKey(shard), EMPTY);
-            }
-        }
-
-        private void removeIndex(Current current) throws RocksDBException {
-            StoredVersion version = current.version();
-            for (byte[] each : RowFormat.indexKeys(version.key(), RowMembers.of(version.json()), current.row())) {
-                batch.delete(rows, each);
-            }
-        }
-
-        private List<Long> ids(String pcsId) throws RocksDBException {
-            ByteBuffer key = ByteBuffer.wrap(RowFormat.idKey(pcsId));
-            List<Long> known = ids.get(key);
-            if (known == null) {
-                byte[] value = get(key.array());
-                known = value == null ? new ArrayList<>() : RowFormat.rows(value);
-                ids.put(key, known);
-            }
-            return known;
-        }
-
-        private @Nullable Current current(RowKey key) throws RocksDBException {
-            Current inBatch = changed.get(key);
-            if (inBatch != null) {
-                return inBatch;
-            }
-            for (long row : ids(key.pcsId())) {
-                byte[] value = get(RowFormat.rowKey(row));
-                StoredVersion version = value == null ? null : StoredVersion.decode(value);
-                if (version != null && version.key().equals(key)) {
-                    return new Current(row, version);
-                }
-            }
-            return null;
-        }
-
-        /** Removes rows with all their versions. */
-        void remove(List<Current> currents) throws RocksDBException {
-            Map<String, Integer> removedOf = new LinkedHashMap<>();
-            for (Current current : currents) {
-                removeIndex(current);
-                RowKey key = current.version().key();
-                ids(key.pcsId()).remove(current.row());
-                removedOf.merge(key.shard(), 1, Integer::sum);
-                long row = current.row();
-                StoredVersion version = current.version();
-                while (version != null) {
-                    batch.delete(rows, RowFormat.rowKey(row));
-                    meta = meta.withRemoved(row);
-                    row = version.before();
-                    byte[] value = row == 0 ? null : get(RowFormat.rowKey(row));
-                    version = value == null ? null : StoredVersion.decode(value);
-                }
-            }
-            for (Map.Entry<ByteBuffer, List<Long>> each : ids.entrySet()) {
-                if (each.getValue().isEmpty()) {
-                    batch.delete(rows, each.getKey().array());
-                } else {
-                    batch.put(rows, each.getKey().array(), RowFormat.rows(each.getValue()));
-                }
-            }
-            for (Map.Entry<String, Integer> each : removedOf.entrySet()) {
-                removeShardUnlessMoreThan(each.getValue(), each.getKey());
-            }
-            write();
-        }
-
-        private void removeShardUnlessMoreThan(int removed, String shard) throws RocksDBException {
-            byte[] head = RowFormat.epochHead(shard);
-            int[] left = {-removed};
-            try (RowSearch search = new RowSearch(opened.rocks(), rows)) {
-                search.scan(head, RowFormat.join(head, LAST), (key, value) -> {
-                    left[0]++;
-                    return left[0] <= 0;
-                });
-            }
-            if (left[0] <= 0) {
-                batch.delete(rows, RowFormat.shardKey(shard));
-                knownShards.remove(shard);
-            }
-        }
-
-        @Override
-        public void close() {
-            batch.close();
         }
     }
 
@@ -486,7 +209,7 @@ public final class EmbeddedRows implements OutcomeRows {
                 });
             }
             if (!old.isEmpty()) {
-                try (Writing writing = new Writing(opened)) {
+                try (RowWriting writing = writing(opened)) {
                     writing.remove(old);
                 }
             }
@@ -587,7 +310,7 @@ public final class EmbeddedRows implements OutcomeRows {
         boolean[] isMore = {false};
         search.scan(
                 after == null ? head : RowFormat.join(head, RowFormat.join(after, new byte[1])),
-                RowFormat.join(head, LAST),
+                RowFormat.join(head, RowFormat.LAST),
                 (key, value) -> {
                     if (isCut[0]) {
                         isMore[0] = true;
@@ -694,118 +417,15 @@ public final class EmbeddedRows implements OutcomeRows {
         });
     }
 
-    /** Returns the id of the log of the newest generation; a hyphen if nothing was derived from a log. */
-    private static String newestLog(RowSearch search, Meta meta) throws RocksDBException {
-        String[] newest = {NO_LOG};
-        search.scan(new byte[] {'p'}, new byte[] {'p' + 1}, (key, value) -> {
-            String logId = new String(key, 1, key.length - 1, StandardCharsets.UTF_8);
-            if (StoredPosition.decode(logId, value).generation() == meta.generation()) {
-                newest[0] = logId;
-            }
-            return true;
-        });
-        return newest[0];
-    }
-
-    /**
-     * A cursor of {@link #changes}.
-     *
-     * @param removed the highest ROW that had been removed when the follower began
-     */
-    private record Cursor(String logId, long history, long row, long removed) {
-        static Cursor parse(String text) {
-            if (!text.matches(CURSOR)) {
-                throw new InvalidCursorException("the cursor was not returned by this call");
-            }
-            String[] parts = text.split("\\.", -1);
-            return new Cursor(parts[0], hex(parts[1]), hex(parts[2]), hex(parts[3]));
-        }
-
-        private static long hex(String digits) {
-            return Long.parseUnsignedLong(digits, 16);
-        }
-
-        String text() {
-            return "%s.%016x.%016x.%016x".formatted(logId, history, row, removed);
-        }
-
-        Cursor at(long other) {
-            return new Cursor(logId, history, other, removed);
-        }
-
-        /** Returns whether the cursor was returned before anything was derived from a log. */
-        boolean isOfNoLog() {
-            return logId.equals(NO_LOG);
-        }
-    }
-
-    /**
-     * The changes after a cursor.
-     *
-     * @param isForeign whether the cursor belongs to a log that these rows do not know
-     * @param lost why the cursor is no longer valid; null if it is valid
-     */
-    private record Read(
-            List<Change> changes,
-            boolean isForeign,
-            @Nullable String lost) {}
-
     @Override
     public List<Change> changes(String cursor, int limit) throws ChangesLostException {
-        Cursor after = cursor.isEmpty() ? null : Cursor.parse(cursor);
-        Read read = read(search -> {
-            Meta meta = meta(search);
-            boolean isBeforeAll = after != null && after.isOfNoLog() && meta.generation() <= FIRST_GENERATION;
-            if (after != null && after.history() != meta.history() && !isBeforeAll) {
-                boolean isForeign = stored(search, after.logId()).isEmpty();
-                return new Read(
-                        List.of(), isForeign, "history changed: the log of this cursor went back or was replaced");
-            }
-            if (after != null
-                    && (Math.max(after.row(), after.removed()) < meta.removed()
-                            || (RowFormat.isOfALog(after.row()) && after.row() < meta.beginning()))) {
-                return new Read(
-                        List.of(), false, "compacted: outcomes after this cursor were removed after RECORD_HISTORY");
-            }
-            Cursor from = new Cursor(
-                    newestLog(search, meta),
-                    meta.history(),
-                    after == null ? 0 : after.row(),
-                    after == null ? meta.removed() : after.removed());
-            return new Read(changesAfter(search, from, limit), false, null);
-        });
-        if (read.isForeign()) {
-            throw new InvalidCursorException("the cursor belongs to another backend, with the log "
-                    + Objects.requireNonNull(after).logId());
-        }
-        if (read.lost() != null) {
-            throw new ChangesLostException(read.lost());
-        }
-        return read.changes();
-    }
-
-    private static List<Change> changesAfter(RowSearch search, Cursor after, int limit) throws RocksDBException {
-        List<Change> changes = new ArrayList<>();
-        long[] chars = {0};
-        search.scan(RowFormat.rowKey(after.row() + 1), new byte[] {'r' + 1}, (key, value) -> {
-            StoredVersion version = StoredVersion.decode(value);
-            changes.add(
-                    new Change(after.at(RowFormat.rowAtEnd(key)).text(), new Version(version.key(), version.json())));
-            chars[0] += version.json().length();
-            return changes.size() < limit && chars[0] < MOST_CHARS;
-        });
-        return changes;
+        Cursor after = Cursor.parse(cursor);
+        return read(search -> RowChanges.after(search, after, limit)).orThrow();
     }
 
     @Override
     public String newest() {
-        return read(search -> {
-            Meta meta = meta(search);
-            byte[] last = search.lastBefore(new byte[] {'r' + 1});
-            long newest = last != null && last[0] == 'r' ? RowFormat.rowAtEnd(last) : 0;
-            long row = Math.max(meta.beginning(), newest);
-            return new Cursor(newestLog(search, meta), meta.history(), row, meta.removed()).text();
-        });
+        return read(RowChanges::newest);
     }
 
     @Override

@@ -354,9 +354,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private void apply(List<DecidedSubmission> handed) {
-        List<Placed> placed = handed.stream()
-                .map(RecordedOutcome::of)
-                .toList();
+        List<Placed> placed = handed.stream().map(RecordedOutcome::of).toList();
         DecidedSubmission last = handed.get(handed.size() - 1);
         apply(last.sequence(), RecordDigest.of(last), placed, Map.of());
     }

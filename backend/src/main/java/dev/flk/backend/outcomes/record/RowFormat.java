@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.canonical.Sha256;
 import java.nio.ByteBuffer;
@@ -29,10 +30,17 @@ import java.util.List;
  */
 final class RowFormat {
     static final int SEQUENCE_BITS = 44;
+    static final int FIRST_GENERATION = 1;
+    /** The generation of a log that went back, until more is derived from it. */
+    static final int ENDED = 0;
+
     static final byte[] META_KEY = {'m'};
 
     private static final int ID_BYTES = 32;
     private static final int ID_DIGITS = 2 * Long.BYTES;
+
+    /** The last {@link #place}. */
+    static final byte[] LAST = place(Long.MAX_VALUE, -1);
 
     private RowFormat() {}
 
@@ -71,6 +79,8 @@ final class RowFormat {
      * @param imported the number of versions of generation 0
      */
     record Meta(long history, int generation, long beginning, long removed, long imported) {
+        static final Meta NONE = new Meta(0, 0, 0, 0, 0);
+
         static Meta decode(byte[] value) {
             ByteBuffer in = ByteBuffer.wrap(value);
             return new Meta(in.getLong(), in.getInt(), in.getLong(), in.getLong(), in.getLong());
@@ -130,6 +140,30 @@ final class RowFormat {
                     .putInt(shard.length)
                     .put(shard)
                     .put(text)
+                    .array();
+        }
+    }
+
+    /**
+     * A position as it is stored.
+     *
+     * @param generation {@link #ENDED} for a log that went back, until more is derived from it
+     */
+    record StoredPosition(int generation, Position position) {
+        static StoredPosition decode(String logId, byte[] value) {
+            ByteBuffer in = ByteBuffer.wrap(value);
+            int generation = in.getInt();
+            long sequence = in.getLong();
+            String digest = new String(value, in.position(), value.length - in.position(), StandardCharsets.US_ASCII);
+            return new StoredPosition(generation, new Position(logId, sequence, digest));
+        }
+
+        byte[] encode() {
+            byte[] digest = utf8(position.digest());
+            return ByteBuffer.allocate(Integer.BYTES + Long.BYTES + digest.length)
+                    .putInt(generation)
+                    .putLong(position.sequence())
+                    .put(digest)
                     .array();
         }
     }

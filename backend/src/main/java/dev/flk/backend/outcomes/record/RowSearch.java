@@ -2,11 +2,14 @@
 package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.outcomes.record.RowFormat.Clock;
+import dev.flk.backend.outcomes.record.RowFormat.Meta;
 import dev.flk.backend.outcomes.record.RowFormat.Scope;
+import dev.flk.backend.outcomes.record.RowFormat.StoredPosition;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.ColumnFamilyHandle;
@@ -32,6 +35,17 @@ final class RowSearch implements AutoCloseable {
 
     byte @Nullable [] get(byte[] key) throws RocksDBException {
         return rocks.get(family, options, key);
+    }
+
+    Meta meta() throws RocksDBException {
+        byte[] value = get(RowFormat.META_KEY);
+        return value == null ? Meta.NONE : Meta.decode(value);
+    }
+
+    /** Returns the position in a log as it is stored. */
+    Optional<StoredPosition> position(String logId) throws RocksDBException {
+        byte[] value = get(RowFormat.positionKey(logId));
+        return value == null ? Optional.empty() : Optional.of(StoredPosition.decode(logId, value));
     }
 
     /** Receives a key and a value; returns whether the next one is wanted. */

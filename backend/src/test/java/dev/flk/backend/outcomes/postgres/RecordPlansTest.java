@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.outcomes.postgres.RecordSearch.Scope;
+import dev.flk.backend.outcomes.record.RowMembers;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
-import dev.flk.backend.outcomes.record.RowMembers;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -134,7 +134,12 @@ final class RecordPlansTest {
 
     @Test
     void removal_usesTheIndexesOfArrivalsAndIds() throws SQLException {
-        assertThat(plan(RecordStatements.REMOVE, array("int2", RowMembers.kinds(null, null).toArray()), 1_000L, 50, 50))
+        assertThat(plan(
+                        RecordStatements.REMOVE,
+                        array("int2", RowMembers.kinds(null, null).toArray()),
+                        1_000L,
+                        50,
+                        50))
                 .contains("flk_record_versions_received", "flk_record_versions_id");
     }
 

@@ -38,8 +38,7 @@ class RecordedOutcomeTest {
     /** Returns the version, after checking that the members that go with it are those in its value. */
     private static Version outcome(LogRecord submission, LoggedOutcomes outcomes) throws IOException {
         Placed placed = RecordedOutcome.of(1, submission, outcomes.compare(submission, null));
-        assertThat(placed)
-                .isEqualTo(new Placed(1, placed.version())); // which reads the members out of the value
+        assertThat(placed).isEqualTo(new Placed(1, placed.version())); // which reads the members out of the value
         return placed.version();
     }
 
