@@ -1,41 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generates the modules of the protocol, ``flk.state.v1``, while the package is built."""
+"""Generates the descriptors of the protocol, which ``flk_state.protocol`` reads, while the package is built."""
 
-from importlib.metadata import version
+import re
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from grpc_tools import protoc
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-PROTOCOL = Path(__file__).resolve().parents[2] / "client/src/main/protobuf"
+HERE = Path(__file__).resolve().parent
+STATE = HERE.parents[1] / "client/src/main/protobuf/flk/state/v1/state.proto"
+ERRORS = HERE / "error_details.proto"
+# a oneof with one field has the same presence, and protoc 3.5 of Debian and Ubuntu does not know proto3's "optional"
+OPTIONAL = re.compile(r"^(\s*)optional (\S+ (\w+) = \d+;)", re.MULTILINE)
 
 
 class BuildWithProtocol(build_py):
     def run(self) -> None:
         super().run()
-        if not PROTOCOL.is_dir():
-            raise SystemExit(f"{PROTOCOL} is missing: install from a complete copy of the repository")
+        to = HERE / "src" if getattr(self, "editable_mode", False) else Path(self.build_lib)
+        generate(to / "flk_state" / "protocol.binpb")
+
+
+def generate(descriptors: Path) -> None:
+    try:
+        from grpc_tools import protoc
+    except ImportError as e:
+        raise SystemExit(
+            f"the build needs grpc_tools: {e}. On Debian and Ubuntu: apt-get install python3-grpc-tools python3-grpcio"
+        ) from e
+    if not STATE.is_file():
+        raise SystemExit(f"{STATE} is missing: install from a complete copy of the repository")
+    with tempfile.TemporaryDirectory() as protocol:
+        for source in (STATE, ERRORS):
+            text = OPTIONAL.sub(r"\1oneof _\3 { \2 }", source.read_text(encoding="utf-8"))
+            Path(protocol, source.name).write_text(text, encoding="utf-8")
         status = protoc.main([
             "protoc",
-            f"-I{PROTOCOL}",
+            f"-I{protocol}",
             f"-I{files('grpc_tools') / '_proto'}",
-            f"--python_out={self.build_lib}",
-            f"--pyi_out={self.build_lib}",
-            f"--grpc_python_out={self.build_lib}",
-            "flk/state/v1/state.proto",
+            f"--descriptor_set_out={descriptors}",
+            STATE.name,
+            ERRORS.name,
         ])
-        if status != 0:
-            raise SystemExit(f"protoc failed with status {status}")
+    if status != 0:
+        raise SystemExit(f"protoc failed with status {status}")
 
 
-setup(
-    cmdclass={"build_py": BuildWithProtocol},
-    # generated modules refuse libraries that are older than the tools that generated them
-    install_requires=[
-        f"grpcio>={version('grpcio-tools')}",
-        f"protobuf>={version('protobuf')}",
-        "googleapis-common-protos>=1.60",
-    ],
-)
+setup(cmdclass={"build_py": BuildWithProtocol})

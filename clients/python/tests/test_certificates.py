@@ -52,6 +52,16 @@ class GoldenTest(unittest.TestCase):
         key.public_key().verify(base64.b64decode(signed["sig"]), digest)
 
 
+class SentAtTest(unittest.TestCase):
+    def test_time_of_sending_is_added_if_it_is_missing(self):
+        certificate = json.loads(lines("canonical.jsonl")[0]["certificate"])
+        certificate.pop("sent_at", None)
+        signed = sign_hmac(certificate, "secret")
+        self.assertRegex(signed["sent_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        again = sign_hmac({**certificate, "sent_at": "2026-01-31T12:00:00Z"}, "secret")
+        self.assertEqual(("2026-01-31T12:00:00Z", signed["sig"]), (again["sent_at"], again["sig"]))
+
+
 class RetryTest(unittest.TestCase):
     """A server that answers as it is told."""
 
@@ -127,11 +137,13 @@ class BackendTest(unittest.TestCase):
         line = next(line for line in lines("outcomes.jsonl") if line["status"] == 200)
         certificate = json.loads(line["certificate"])
         unsigned = {name: value for name, value in certificate.items() if name != "sig"}
+        without_time = {name: value for name, value in unsigned.items() if name != "sent_at"}
         signed = sign_hmac(unsigned, line["hmac_key"])
         first = submit(os.environ["FLK_URL"], signed)
         again = submit(os.environ["FLK_URL"], signed)
         self.assertEqual(json.loads(line["body"]), first.body)
         self.assertEqual((True, False, True), (first.is_accepted, first.is_duplicate, again.is_duplicate))
+        self.assertTrue(submit(os.environ["FLK_URL"], sign_hmac(without_time, line["hmac_key"])).is_duplicate)
         with self.assertRaises(Refused) as refused:
             submit(os.environ["FLK_URL"], sign_hmac({**unsigned, "epoch": 7}, "another secret"))
         self.assertEqual(401, refused.exception.status)

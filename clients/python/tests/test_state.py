@@ -7,10 +7,10 @@ import time
 import unittest
 from concurrent import futures
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 import grpc
-from flk.state.v1 import state_pb2 as pb
-from flk.state.v1 import state_pb2_grpc
+from flk_state import protocol as pb
 from flk_state import Compacted, HistoryChanged, Invalid, StateClient, StateError, Unreachable, VersionConflict
 
 
@@ -39,6 +39,29 @@ class StateTest(unittest.TestCase):
         self.assertEqual("{\"n\":3.50}", state.get("a", "k", at=first.revision).json)
         self.assertEqual("{\"n\":3.50}", state.get("a", "k", at=first.committed_at).json)
         self.assertEqual([2, 1], [version.version for version in state.history("a", "k")])
+
+    def test_values_that_are_not_texts(self):
+        state = self.state
+        for value, text in (({"n": [1, 3.0, None, True]}, '{"n":[1,3.0,null,true]}'), (7, "7"), (None, "null"),
+                            (Decimal("3.50"), "3.50"), ('{"n": 1}', '{"n":1}')):
+            state.begin().write("a", "k", value).commit()
+            self.assertEqual(text, state.get("a", "k").json)
+        for value in ({1, 2}, b"1"):
+            with self.assertRaisesRegex(TypeError, f"JSON has no {type(value).__name__}"):
+                state.begin().write("a", "k", value)
+
+    def test_times_as_texts(self):
+        first = self.state.begin().write("a", "k", "1").commit().committed_at
+        second = self.state.begin().write("a", "k", "2").commit().committed_at
+        self.assertEqual("1", self.state.get("a", "k", at=first.isoformat()).json)
+        self.assertEqual("2", self.state.get("a", "k", at=str(second).replace("+00:00", "Z")).json)
+        zone = timezone(timedelta(hours=-5))
+        found = self.state.replay(start=second.astimezone(zone).isoformat(), end="2999-01-01T00:00:00Z")
+        self.assertEqual(["2"], [event.changes[0].json for event in found])
+        with self.assertRaisesRegex(ValueError, "zone"):
+            self.state.get("a", "k", at="2026-01-31T12:00:00")
+        with self.assertRaisesRegex(ValueError, "zone"):
+            self.state.replay(start="yesterday")
 
     def test_lists_continue_over_pages(self):
         transaction = self.state.begin()
@@ -132,7 +155,7 @@ class StateTest(unittest.TestCase):
         self.assertEqual("", info.not_serving)
 
 
-class FailingState(state_pb2_grpc.StateServicer):
+class FailingState:
     """Fails calls as a backend that is being restarted."""
 
     def __init__(self):
@@ -156,7 +179,7 @@ class RetryTest(unittest.TestCase):
     def setUp(self):
         self.service = FailingState()
         server = grpc.server(futures.ThreadPoolExecutor(2))
-        state_pb2_grpc.add_StateServicer_to_server(self.service, server)
+        pb.add_to_server(self.service, server, "flk.state.v1.State")
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         self.addCleanup(lambda: server.stop(None).wait())
@@ -167,6 +190,14 @@ class RetryTest(unittest.TestCase):
         self.assertEqual(5, self.state.begin().write("a", "k", "1").commit().revision)
         self.assertEqual(3, len(self.service.applied))
         self.assertEqual(1, len(set(self.service.applied)))
+
+    def test_repeated_call_waits_for_the_connection(self):
+        waits = []
+        apply = self.state._stub.Apply
+        self.state._stub.Apply = lambda *args, wait_for_ready, **more: (
+            waits.append(wait_for_ready) or apply(*args, wait_for_ready=wait_for_ready, **more))
+        self.state.begin().write("a", "k", "1").commit()
+        self.assertEqual([False, True, True], waits)
 
     def test_follower_resumes_after_its_last_event(self):
         with self.state.replay(follow=True) as replay:

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Mapping, Optional
 
@@ -41,18 +42,20 @@ def canonical(certificate: Mapping[str, Any]) -> bytes:
 
 
 def sign_hmac(certificate: Mapping[str, Any], secret: str) -> dict[str, Any]:
-    """Returns a signed copy of a certificate."""
+    """Returns a signed copy of a certificate, with the current time as ``sent_at`` if it has none."""
     signature = hmac.new(secret.encode(), canonical(certificate), hashlib.sha256).digest()
     return _signed(certificate, signature)
 
 
 def sign_ed25519(certificate: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
-    """Returns a signed copy of a certificate. The key is one of the package ``cryptography``."""
+    """Returns a signed copy of a certificate, as ``sign_hmac`` does. The key is one of the package ``cryptography``."""
     return _signed(certificate, key.sign(hashlib.sha256(canonical(certificate)).digest()))
 
 
 def _signed(certificate: Mapping[str, Any], signature: bytes) -> dict[str, Any]:
-    return {**certificate, "sig": base64.b64encode(signature).decode("ascii")}
+    # the backend requires the time of sending, which no signature covers
+    sent_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"sent_at": sent_at, **certificate, "sig": base64.b64encode(signature).decode("ascii")}
 
 
 @dataclass(frozen=True)

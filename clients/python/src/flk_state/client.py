@@ -11,18 +11,21 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Any, Callable, Iterator, Literal, Optional, Union
+from typing import Any, Callable, Iterator, Literal, Optional, Sequence, Union
 
 import grpc
-from flk.state.v1 import state_pb2 as pb
-from flk.state.v1 import state_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from flk_state import protocol as pb
 from flk_state.errors import REJECTIONS, TRANSIENT, error
+from flk_state.values import json_text, parse_time
 
-Point = Union[int, datetime]
-"""A point in history: a revision, or a time with its zone."""
+Point = Union[int, datetime, str]
+"""A point in history: a revision, or a time with its zone, also as a text such as ``2026-01-31T12:00:00Z``."""
+
+Metadata = Sequence[tuple[str, str]]
+"""Metadata of calls: names, in lower case, and their values."""
 
 Order = Literal["key", "newest", "oldest"]
 """The order of what ``find`` finds: by agent and key, or by the time of the commit."""
@@ -64,7 +67,8 @@ class Match:
 
 @dataclass(frozen=True)
 class Change:
-    """A version that a transaction created. ``json`` is empty for a deletion."""
+    """A version that a transaction created. ``json`` is empty for a deletion. ``ttl`` is the lifetime with which the
+    version was written."""
 
     namespace: str
     agent_id: str
@@ -72,6 +76,7 @@ class Change:
     version: int
     is_deleted: bool
     json: str
+    ttl: Optional[timedelta] = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ class Info:
     keys: int
     bytes: int
     not_serving: str
+    format: int
 
 
 class StateClient:
@@ -119,7 +125,7 @@ class StateClient:
 
     ``target`` is host and port, such as ``localhost:50051``. ``credentials`` are those of
     ``grpc.ssl_channel_credentials``; without them, the connection has no TLS. A token is sent with each call, so use
-    it only with TLS."""
+    it only with TLS. ``metadata`` is sent with each call, too."""
 
     def __init__(
         self,
@@ -128,6 +134,7 @@ class StateClient:
         namespace: str = "default",
         credentials: Optional[grpc.ChannelCredentials] = None,
         token: Optional[str] = None,
+        metadata: Metadata = (),
         timeout: float = 30.0,
     ):
         if timeout <= 0:
@@ -145,8 +152,9 @@ class StateClient:
             if credentials
             else grpc.insecure_channel(target, options)
         )
-        self._stub = state_pb2_grpc.StateStub(self._channel)
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._stub = pb.Stub(self._channel, "flk.state.v1.State")
+        self._care = pb.Stub(self._channel, "flk.state.v1.Care")
+        self._metadata = (*metadata, *((("authorization", f"Bearer {token}"),) if token else ()))
         self._timeout = timeout
         self._namespace = namespace
 
@@ -155,6 +163,12 @@ class StateClient:
         other = StateClient.__new__(StateClient)
         other.__dict__.update(self.__dict__)
         other._namespace = name
+        return other
+
+    def with_metadata(self, metadata: Metadata) -> StateClient:
+        """Returns a client on the same connection that also sends this metadata with each call."""
+        other = self.namespace(self._namespace)
+        other._metadata = (*self._metadata, *metadata)
         return other
 
     def begin(self) -> Transaction:
@@ -239,6 +253,7 @@ class StateClient:
             info.keys,
             info.bytes,
             info.not_serving,
+            info.format,
         )
 
     def replay(
@@ -265,7 +280,11 @@ class StateClient:
         )
         if start is not None:
             getattr(request, "from").CopyFrom(_at(start))
-        return Replay(lambda: self._stub.Replay(request, metadata=self._metadata), request)
+
+        def call(is_again: bool) -> Any:
+            return self._stub.Replay(request, metadata=self._metadata, wait_for_ready=is_again)
+
+        return Replay(call, request)
 
     def close(self) -> None:
         """Closes the connection and ends every replay on it."""
@@ -300,7 +319,13 @@ class StateClient:
         previous = None
         while True:
             try:
-                return call(request, timeout=max(0.001, end - time.monotonic()), metadata=self._metadata)
+                # a call that waits also connects; between calls that fail at once, gRPC makes no progress with it
+                return call(
+                    request,
+                    timeout=max(0.001, end - time.monotonic()),
+                    metadata=self._metadata,
+                    wait_for_ready=previous is not None,
+                )
             except grpc.RpcError as e:
                 # the failure of the previous try is more informative than a timeout
                 is_late = e.code() == grpc.StatusCode.DEADLINE_EXCEEDED
@@ -329,16 +354,19 @@ class Transaction:
         self,
         agent_id: str,
         key: str,
-        json: str,
+        json: Any,
         *,
         if_version: Optional[int] = None,
         ttl: Optional[timedelta] = None,
         namespace: Optional[str] = None,
     ) -> Transaction:
-        """Writes the text of one JSON value, if the key has the version ``if_version``; 0 means that the key does not
-        exist. When the lifetime ``ttl`` (1 second to 30 days) is over, the backend deletes the key."""
+        """Writes a value: the text of one JSON value, or anything else that JSON can express, such as a dict. A
+        ``str`` is always the text of a value. With ``if_version``, the commit fails if the key has another version;
+        0 means that the key does not exist. When the lifetime ``ttl`` (1 second to 30 days) is over, the backend
+        deletes the key."""
         of = self._client._key(agent_id, key, namespace)
-        return self._add(pb.Operation(write=pb.Write(key=of, json=json, if_version=if_version, ttl=_duration(ttl))))
+        text = json if isinstance(json, str) else json_text(json)
+        return self._add(pb.Operation(write=pb.Write(key=of, json=text, if_version=if_version, ttl=_duration(ttl))))
 
     def touch(
         self, agent_id: str, key: str, ttl: timedelta, *, namespace: Optional[str] = None
@@ -404,12 +432,13 @@ def _commit(committed: pb.CommitResponse) -> Commit:
 class Replay:
     """The events of one replay. One thread reads them; any thread may close the replay."""
 
-    def __init__(self, call: Callable[[], Any], request: pb.ReplayRequest):
+    def __init__(self, call: Callable[[bool], Any], request: pb.ReplayRequest):
         self._call = call
         self._request = request
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._answers: Any = None
+        self._has_failed = False
         self._backoff = _INITIAL_BACKOFF_SECONDS
 
     def __iter__(self) -> Replay:
@@ -429,6 +458,7 @@ class Replay:
                 if not self._request.follow or not isinstance(failure, TRANSIENT):
                     raise failure from e
                 self._answers = None
+                self._has_failed = True
                 self._closed.wait(self._backoff)
                 self._backoff = min(_MAX_BACKOFF_SECONDS, 2 * self._backoff)
                 continue
@@ -443,7 +473,7 @@ class Replay:
             if self._closed.is_set():
                 return None
             if self._answers is None:
-                self._answers = self._call()
+                self._answers = self._call(self._has_failed)
             return self._answers
 
     def close(self) -> None:
@@ -467,6 +497,8 @@ class Replay:
 def _at(point: Optional[Point]) -> Optional[pb.At]:
     if point is None:
         return None
+    if isinstance(point, str):
+        point = parse_time(point)
     if isinstance(point, datetime):
         if point.tzinfo is None:
             raise ValueError(f"a time needs its zone: {point}")
@@ -501,6 +533,7 @@ def _event(event: pb.Event) -> Event:
             change.version,
             change.kind == pb.Change.DELETE,
             change.json,
+            change.ttl.ToTimedelta() if change.HasField("ttl") else None,
         )
         for change in event.changes
     )

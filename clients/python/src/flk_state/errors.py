@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
-from google.rpc.error_details_pb2 import ErrorInfo
-from google.rpc.status_pb2 import Status
+
+from flk_state import protocol as pb
 
 
 class StateError(Exception):
@@ -123,11 +125,10 @@ def error(failure: grpc.RpcError) -> StateError:
     return by_status(f"{failure.code().name}: {failure.details()}", details)
 
 
-def _info(failure: grpc.RpcError) -> ErrorInfo:
+def _info(failure: grpc.RpcError) -> Any:
     for name, value in failure.trailing_metadata() or ():
         if name == "grpc-status-details-bin":
-            for detail in Status.FromString(value).details:
-                info = ErrorInfo()
-                if detail.Unpack(info):
-                    return info
-    return ErrorInfo()
+            for detail in pb.Status.FromString(value).details:
+                if detail.type_url.endswith("/google.rpc.ErrorInfo"):
+                    return pb.ErrorInfo.FromString(detail.value)
+    return pb.ErrorInfo()

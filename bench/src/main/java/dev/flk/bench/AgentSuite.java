@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
-import dev.flk.bench.Program.CpuTime;
+import dev.flk.bench.Program.Costs;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Results.Target;
 import dev.flk.bench.Workbench.Subject;
 import java.io.BufferedOutputStream;
-import java.io.Closeable;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -30,8 +29,8 @@ final class AgentSuite {
     private AgentSuite() {}
 
     static Results run(Workbench bench) throws IOException, InterruptedException {
-        Agent accepting = bench.keep(Agent.start(bench.directory("append"), NOWHERE));
-        Server intake = new Server(accepting.program(), accepting.intakePort());
+        Program accepting = bench.keep(start(bench.directory("append"), NOWHERE));
+        Server intake = new Server(accepting, accepting.awaitPort("accepted on loopback port "));
         Stock stock = Stock.ofSingles("/v1/pcs", bench.certificates());
         Server backend = bench.backend("drained-to");
         int[] round = new int[1];
@@ -56,20 +55,18 @@ final class AgentSuite {
         Path backlog = directory.resolve("backlog.ndjson");
         write(backlog, bench.certificates());
         try (Program submit =
-                Program.jar("agent", directory, Agent.environment(NOWHERE), HEAP, "submit", backlog.toString())) {
+                Program.jar("agent", directory, environment(NOWHERE), HEAP, "submit", backlog.toString())) {
             submit.awaitSuccess();
         }
-        try (Agent agent = Agent.start(directory, "http://127.0.0.1:" + backend.port())) {
-            long first = agent.awaitPending(BACKLOG * 4 / 5);
+        try (Program agent = start(directory, "http://127.0.0.1:" + backend.port())) {
+            int metricsPort = agent.awaitPort("metrics are on port ");
+            long first = awaitPending(metricsPort, BACKLOG * 4 / 5);
             long begun = System.nanoTime();
-            CpuTime cpu = agent.program().cpuTime().started();
-            long left = agent.awaitPending(0);
+            Costs costs = agent.costs().started();
+            long left = awaitPending(metricsPort, 0);
             double seconds = (System.nanoTime() - begun) / 1e9;
-            cpu.run();
-            return Sample.ofRate(
-                    (first - left) / seconds,
-                    cpu.microsPer(first - left),
-                    agent.program().residentMebibytes());
+            costs.run();
+            return costs.sample(first - left, seconds);
         } finally {
             Workbench.delete(directory);
         }
@@ -84,39 +81,22 @@ final class AgentSuite {
         }
     }
 
-    private record Agent(Program program, int intakePort, int metricsPort) implements Closeable {
-        private static final String INTAKE = "accepted on loopback port ";
-        private static final String METRICS = "metrics are on port ";
+    private static Map<String, String> environment(String endpoint) {
+        return Map.of(
+                "ENDPOINT", endpoint,
+                "PCS_SIGN_ALG", "hmac",
+                "PCS_HMAC_KEY", Server.SECRET,
+                "OUTBOX_MAX_BYTES", "16GiB",
+                "INTAKE_PORT", "0",
+                "METRICS_PORT", "0");
+    }
 
-        static Map<String, String> environment(String endpoint) {
-            return Map.of(
-                    "ENDPOINT", endpoint,
-                    "PCS_SIGN_ALG", "hmac",
-                    "PCS_HMAC_KEY", Server.SECRET,
-                    "OUTBOX_MAX_BYTES", "16GiB",
-                    "INTAKE_PORT", "0",
-                    "METRICS_PORT", "0");
-        }
+    private static Program start(Path directory, String endpoint) throws IOException {
+        return Program.jar("agent", directory, environment(endpoint), HEAP, "run");
+    }
 
-        static Agent start(Path directory, String endpoint) throws IOException, InterruptedException {
-            Program program = Program.jar("agent", directory, environment(endpoint), HEAP, "run");
-            String line = program.awaitLine(text -> text.contains(INTAKE));
-            return new Agent(program, number(line, INTAKE), number(line, METRICS));
-        }
-
-        private static int number(String line, String before) {
-            String rest = line.substring(line.indexOf(before) + before.length());
-            return Integer.parseInt(rest.split("\\D", 2)[0]);
-        }
-
-        /** Blocks until at most {@code max} certificates are pending; returns the number of pending certificates. */
-        long awaitPending(long max) throws IOException, InterruptedException {
-            return Program.awaitMetric(metricsPort, "flk_agent_outbox_pending", max);
-        }
-
-        @Override
-        public void close() {
-            program.close();
-        }
+    /** Blocks until at most {@code max} certificates are pending; returns the number of pending certificates. */
+    private static long awaitPending(int metricsPort, long max) throws IOException, InterruptedException {
+        return Program.awaitMetric(metricsPort, "flk_agent_outbox_pending", max);
     }
 }

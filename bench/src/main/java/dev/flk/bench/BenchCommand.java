@@ -23,7 +23,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** The command {@code flk bench}, which runs suites and prints, writes and plots their results. */
+/** The command {@code flk bench}, which runs suites, and prints and writes their results. */
 @Command(
         name = "flk bench",
         mixinStandardHelpOptions = true,
@@ -73,12 +73,6 @@ public final class BenchCommand implements Callable<Integer> {
     private @Nullable Path json;
 
     @Option(
-            names = "--plot",
-            paramLabel = "FILE",
-            description = "Plot throughput and latency by connections to this file as SVG.")
-    private @Nullable Path plot;
-
-    @Option(
             names = "--backend-jvm",
             paramLabel = "OPTION",
             description = "Option for the JVM of each backend, such as -Xmx256m; repeatable.")
@@ -88,7 +82,7 @@ public final class BenchCommand implements Callable<Integer> {
     private boolean strict;
 
     @Spec
-    private @Nullable CommandSpec spec;
+    private CommandSpec spec = CommandSpec.create();
 
     /** Runs the command and exits with its exit code. */
     public static void main(String[] args) {
@@ -127,30 +121,22 @@ public final class BenchCommand implements Callable<Integer> {
         if (json != null) {
             Report.writeJson(json, machine, all);
         }
-        if (plot != null) {
-            Results singles = all.stream()
-                    .filter(one -> one.suite().equals(Suites.OVER_CONNECTIONS))
-                    .findFirst()
-                    .orElseThrow(
-                            () -> new IllegalArgumentException("--plot needs the suite " + Suites.OVER_CONNECTIONS));
-            Files.writeString(plot, ConnectionsPlot.svg(singles));
-        }
         boolean reached = all.stream().flatMap(one -> one.targets().stream()).allMatch(Target::reached);
         return strict && !reached ? 3 : 0;
     }
 
     private void requireKnown(Set<String> names) {
         for (String suite : suites) {
-            if (!names.contains(suite) && spec != null) {
+            if (!names.contains(suite)) {
                 throw new ParameterException(
                         spec.commandLine(),
                         "there is no suite " + suite + "; the suites are " + String.join(", ", names));
             }
         }
-        if (!Files.isDirectory(data.toAbsolutePath()) && spec != null) {
+        if (!Files.isDirectory(data.toAbsolutePath())) {
             throw new ParameterException(spec.commandLine(), "--data: " + data + " is not a directory");
         }
-        if ((rounds < 1 || seconds <= 0 || warmUpSeconds < 0) && spec != null) {
+        if (rounds < 1 || seconds <= 0 || warmUpSeconds < 0) {
             throw new ParameterException(
                     spec.commandLine(), "--rounds and --seconds must be above 0, and --warm-up must not be negative");
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
+import dev.flk.bench.LoadClient.Load;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.StreamObserver;
@@ -55,9 +56,6 @@ final class CallLoad implements Closeable {
         }
     }
 
-    /** The number of calls and their latencies. */
-    public record Load(long calls, Histogram nanos) {}
-
     /**
      * Runs the clients for {@code warmUp} and then for {@code measured}, and counts only the calls that complete in the
      * second period.
@@ -73,6 +71,7 @@ final class CallLoad implements Closeable {
         TimeUnit.NANOSECONDS.sleep(measured.toNanos());
         atBounds.run();
         toNanos = System.nanoTime();
+        double seconds = (toNanos - fromNanos) / 1e9;
         Histogram all = new Histogram(3);
         for (Client client : clients) {
             client.ended.await();
@@ -82,7 +81,7 @@ final class CallLoad implements Closeable {
         if (cause != null) {
             throw new IOException("a call failed: " + cause.getMessage(), cause);
         }
-        return new Load(all.getTotalCount(), all);
+        return new Load(all.getTotalCount(), seconds, all);
     }
 
     private final class Client implements StreamObserver<Object> {

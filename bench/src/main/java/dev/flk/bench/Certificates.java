@@ -5,10 +5,11 @@ import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.Signer;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A source of certificates that a backend accepts. Each certificate has a new id: all certificates have the same shard
- * and Merkle root, but consecutive epochs. Used by one thread at a time.
+ * and Merkle root, but consecutive epochs. Safe for any thread.
  */
 final class Certificates {
     static final String SHARD = "bench-1";
@@ -24,7 +25,7 @@ final class Certificates {
     private final Signer signer;
     private final String merkleRoot;
     private final String afterEpoch;
-    private long epoch;
+    private final AtomicLong epochs = new AtomicLong();
 
     /**
      * Creates a source of certificates of about 500 bytes.
@@ -56,7 +57,7 @@ final class Certificates {
 
     /** Returns the next certificate as JSON. */
     public byte[] next() {
-        epoch++;
+        long epoch = epochs.incrementAndGet();
         String id = PcsId.of(merkleRoot, epoch, SHARD).toString();
         String sig = signer.sign(new SignedFields(id, SHARD, epoch, merkleRoot, 1.0, 0.5, 0.8, 0.26).canonicalForm());
         return ("{\"pcs_id\":\"" + id + BEFORE_EPOCH + epoch + afterEpoch + merkleRoot + "\",\"sig\":\"" + sig + "\"}")

@@ -1,34 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
+import dev.flk.bench.LoadClient.Load;
+import dev.flk.bench.Results.Figure;
 import dev.flk.bench.Results.Figures;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Results.Target;
 import dev.flk.bench.Workbench.Subject;
 import dev.flk.bench.Workbench.Subject.Plan;
 import dev.flk.bench.slowdisk.SlowForces;
-import dev.flk.canonical.SignedFields;
-import dev.flk.certificate.PcsId;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
-import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.message.MessageSigner;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 
 /** The suites that load a backend over HTTP. */
 final class HttpSuites {
@@ -42,31 +33,36 @@ final class HttpSuites {
      */
     private static final int STEADY = 4_000;
 
+    private static final int AGENTS = 10_000;
+    /** The number of heartbeats per second; each agent sends one about every 30 seconds. */
+    private static final int HEARTBEATS = 350;
+
+    private static final List<String> VIEWS =
+            List.of("/ui", "/ui/agents", "/ui/shards", "/ui/shard?name=" + Certificates.SHARD, "/ui/review");
+
     private HttpSuites() {}
 
     static Results singles(Workbench bench) throws IOException, InterruptedException {
         Server bare = bench.keep(Server.bare(bench.directory("bare")));
         Server backend = bench.backend("singles");
-        Stock fresh = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
         Stock seen = Stock.ofSingles(Workbench.SUBMIT, bench.certificates()).repeating();
         List<Subject> subjects = new ArrayList<>();
         subjects.add(bench.plainForces());
         for (int connections : new int[] {1, 16, 64, 256}) {
             subjects.add(Workbench.load("bare Netty, " + connections, bare, connections, seen, 100, "200"));
-            subjects.add(Workbench.load(
-                    "backend, " + connections, backend, connections, fresh, 1_000.0 * connections, "200"));
+            subjects.add(bench.singles("backend, " + connections, backend, connections, 1_000.0 * connections));
         }
         Results results = bench.measure(CERTIFICATES, "bare Netty, 64", subjects);
         return results.with(
                 Target.atLeast(
                         "64 connections, of a bare Netty server", results.ratio("backend, 64", "bare Netty, 64"), 0.45),
                 Target.atMost(
-                        "64 connections, p99 ms", results.of("backend, 64").median(Sample::p99Millis), 12),
+                        "64 connections, p99 ms", results.of("backend, 64").median(Figure.P99_MILLIS), 12),
                 Target.atLeast("256 connections, of 64", results.ratio("backend, 256", "backend, 64"), 1),
                 Target.atMost(
                         "1 connection, p50 in plain forces",
-                        results.of("backend, 1").median(Sample::p50Millis)
-                                / results.of(Workbench.PLAIN_FORCES).median(Sample::p50Millis),
+                        results.of("backend, 1").median(Figure.P50_MILLIS)
+                                / results.of(Workbench.PLAIN_FORCES).median(Figure.P50_MILLIS),
                         2.5));
     }
 
@@ -126,6 +122,7 @@ final class HttpSuites {
         duplicates.fill(10_000);
         Stock wrong = Stock.ofSingles(Workbench.SUBMIT, bench.certificates(new HmacSigner("wrong")))
                 .repeating();
+        CertificateSteps steps = new CertificateSteps();
         String checks = "one thread's Ed25519 checks";
         String batches = "Ed25519, batches of 100";
         Results results = bench.measure(
@@ -135,7 +132,11 @@ final class HttpSuites {
                         bench.singles("HMAC", hmac, CONNECTIONS, 30_000),
                         Workbench.load("duplicates", seen, CONNECTIONS, duplicates, 1, "200"),
                         Workbench.load("wrong signatures", seen, CONNECTIONS, wrong, 1_000, "401"),
-                        signatureChecks(checks, signer),
+                        Workbench.timed(checks, true, () -> {
+                            if (steps.ed25519Check().isEmpty()) {
+                                throw new IllegalStateException("a valid signature was rejected");
+                            }
+                        }),
                         Workbench.load(
                                 "Ed25519",
                                 ed25519,
@@ -159,40 +160,19 @@ final class HttpSuites {
                 Target.atLeast("wrong signatures, of singles", results.ratio("wrong signatures", "HMAC"), 1.2));
     }
 
-    /** Returns a subject that checks Ed25519 signatures one after the other, in one thread, with the backend's code. */
-    private static Subject signatureChecks(String name, Ed25519Signer signer) {
-        SignatureCheck check = SignatureCheck.ed25519(List.of(signer.publicKeyBase64()));
-        String root = "5a".repeat(32);
-        List<byte[]> canonical = new ArrayList<>();
-        List<String> signatures = new ArrayList<>();
-        for (int epoch = 0; epoch < 256; epoch++) {
-            byte[] form = new SignedFields(
-                            PcsId.of(root, epoch, "shard").toString(), "shard", epoch, root, 1, 0.5, 0.8, 0.26)
-                    .canonicalForm();
-            canonical.add(form);
-            signatures.add(signer.sign(form));
-        }
-        int[] next = new int[1];
-        return Workbench.timed(name, 1, () -> {
-            next[0] = (next[0] + 1) % canonical.size();
-            if (check.verify(canonical.get(next[0]), signatures.get(next[0])).isEmpty()) {
-                throw new IllegalStateException("a valid signature was rejected");
-            }
-        });
-    }
-
     static Results stores(Workbench bench) throws IOException, InterruptedException {
-        Map<String, Map<String, String>> stores = new LinkedHashMap<>();
-        stores.put("embedded", Map.of());
-        stores.put("memory", Map.of("DEDUP_BACKEND", "memory"));
         Server redis = bench.keep(Server.redis(bench.directory("redis-server")));
-        stores.put("redis", Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", "redis://127.0.0.1:" + redis.port()));
-        List<Subject> subjects = new ArrayList<>();
-        for (Map.Entry<String, Map<String, String>> store : stores.entrySet()) {
-            Server backend = bench.backend(store.getKey(), store.getValue());
-            subjects.add(bench.singles(store.getKey(), backend, CONNECTIONS, 30_000));
-        }
-        Results results = bench.measure(CERTIFICATES, "embedded", subjects);
+        Server embedded = bench.backend("embedded");
+        Server memory = bench.backend("memory", Map.of("DEDUP_BACKEND", "memory"));
+        Server shared = bench.backend(
+                "redis", Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", "redis://127.0.0.1:" + redis.port()));
+        Results results = bench.measure(
+                CERTIFICATES,
+                "embedded",
+                List.of(
+                        bench.singles("embedded", embedded, CONNECTIONS, 30_000),
+                        bench.singles("memory", memory, CONNECTIONS, 30_000),
+                        bench.singles("redis", shared, CONNECTIONS, 30_000)));
         return results.with(Target.atLeast("redis, of the embedded store", results.ratio("redis", "embedded"), 0.6));
     }
 
@@ -203,25 +183,22 @@ final class HttpSuites {
      */
     static Results heartbeats(Workbench bench) throws IOException, InterruptedException {
         Server redis = bench.keep(Server.redis(bench.directory("redis-server")));
-        Map<String, Map<String, String>> stores = new LinkedHashMap<>();
-        stores.put("state", Map.of("STATE_PORT", "0", "RECORD", "off"));
-        stores.put("redis", Map.of("SESSION_STORE", "redis", "REDIS_URI", "redis://127.0.0.1:" + redis.port()));
         List<Subject> subjects = new ArrayList<>();
-        for (Map.Entry<String, Map<String, String>> store : stores.entrySet()) {
-            Server backend = bench.backend(store.getKey(), store.getValue());
-            Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
-            Subject alone = Workbench.steady(store.getKey() + ", alone", backend, CONNECTIONS, stock, STEADY);
-            subjects.add(alone);
-            subjects.add(new Subject(store.getKey() + ", heartbeats", plan -> {
-                Heartbeats beats = Heartbeats.send(backend, plan);
-                Sample sample = alone.round().measure(plan);
-                beats.await();
-                return sample;
-            }));
-        }
+        subjects.addAll(heartbeats(bench, "state", Map.of("STATE_PORT", "0", "RECORD", "off")));
+        subjects.addAll(heartbeats(
+                bench, "redis", Map.of("SESSION_STORE", "redis", "REDIS_URI", "redis://127.0.0.1:" + redis.port())));
         bench.warmUp(subjects);
         Results results = bench.measure(CERTIFICATES, "state, alone", subjects);
         return results.with(share(results, "state"), share(results, "redis"));
+    }
+
+    private static List<Subject> heartbeats(Workbench bench, String store, Map<String, String> settings)
+            throws IOException, InterruptedException {
+        Server backend = bench.backend(store, settings);
+        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
+        Stock beats = Stock.ofHeartbeats(MessageSigner.of(new HmacSigner(Server.SECRET)), AGENTS);
+        Subject alone = Workbench.steady(store + ", alone", backend, CONNECTIONS, stock, STEADY);
+        return List.of(alone, beside(store + ", heartbeats", alone, backend, beats, HEARTBEATS));
     }
 
     private static Target share(Results results, String store) {
@@ -234,24 +211,22 @@ final class HttpSuites {
      */
     private static Target share(String what, Results results, String alone, String with) {
         double micros =
-                results.of(with).median(Sample::cpuMicros) - results.of(alone).median(Sample::cpuMicros);
+                results.of(with).median(Figure.CPU_MICROS) - results.of(alone).median(Figure.CPU_MICROS);
         double cores = micros * STEADY / 1e6;
         return Target.atMost(
                 what + ", share of all cores", cores / Runtime.getRuntime().availableProcessors(), 0.05);
     }
 
-    /** Measures the cost of five open pages that follow a backend, in the same way as {@link #heartbeats}. */
+    /**
+     * Measures the cost of five open pages for operators, each of which loads its view every ten seconds, in the same
+     * way as {@link #heartbeats}.
+     */
     static Results page(Workbench bench) throws IOException, InterruptedException {
         Server backend = bench.backend("page", Map.of("STATE_PORT", "0"));
         Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
         Subject alone = Workbench.steady("alone", backend, CONNECTIONS, stock, STEADY);
-        Subject watched = new Subject("five pages", plan -> {
-            try (OpenPages pages = new OpenPages(backend)) {
-                Sample sample = alone.round().measure(plan);
-                pages.requireLoads();
-                return sample;
-            }
-        });
+        Subject watched =
+                beside("five pages", alone, backend, Stock.ofViews(VIEWS).repeating(), 0.5);
         List<Subject> subjects = List.of(alone, watched);
         bench.warmUp(subjects);
         Results results = bench.measure(CERTIFICATES, "alone", subjects);
@@ -293,121 +268,28 @@ final class HttpSuites {
                 .with(
                         Target.atMost(
                                 "memory held at the end, of that at the beginning",
-                                last.median(Sample::residentMebibytes) / first.median(Sample::residentMebibytes),
+                                last.median(Figure.RESIDENT_MEBIBYTES) / first.median(Figure.RESIDENT_MEBIBYTES),
                                 1.1),
                         Target.atLeast(
                                 "throughput at the end, of that at the beginning",
-                                last.median(Sample::perSecond) / first.median(Sample::perSecond),
+                                last.median(Figure.PER_SECOND) / first.median(Figure.PER_SECOND),
                                 0.8));
     }
 
-    /** A thread that sends the heartbeats of 10,000 agents; each agent sends one about every 30 seconds. */
-    private static final class Heartbeats {
-        private static final int AGENTS = 10_000;
-        private static final int A_SECOND = 350;
-        private static final int CONNECTIONS = 16;
-
-        private final Thread thread;
-        private volatile @Nullable Exception failure;
-
-        private Heartbeats(Server backend, Duration time) {
-            Stock stock = Stock.ofHeartbeats(MessageSigner.of(new HmacSigner(Server.SECRET)), AGENTS);
-            stock.fill(A_SECOND * (time.toSeconds() + 1));
-            thread = new Thread(
-                    () -> {
-                        try (LoadClient client = new LoadClient(backend.port(), CONNECTIONS, stock, "20")) {
-                            client.open(A_SECOND).run(Duration.ZERO, time, () -> {});
-                        } catch (IOException e) {
-                            failure = e;
-                        }
-                    },
-                    "heartbeats");
-        }
-
-        /** Starts to send heartbeats, for the duration of one round of the plan. */
-        static Heartbeats send(Server backend, Plan plan) {
-            Heartbeats started = new Heartbeats(backend, plan.warmUp().plus(plan.measured()));
-            started.thread.start();
-            return started;
-        }
-
-        /** Waits until all heartbeats are sent and answered. */
-        void await() throws IOException, InterruptedException {
-            thread.join();
-            Exception failed = failure;
-            if (failed != null) {
-                throw new IOException("heartbeats failed: " + failed.getMessage(), failed);
+    /** Returns a subject that measures {@code alone} while another thread sends requests at a constant rate. */
+    private static Subject beside(String name, Subject alone, Server backend, Stock stock, double perSecond) {
+        return new Subject(name, plan -> {
+            Duration time = plan.warmUp().plus(plan.measured());
+            stock.fill(Math.round(perSecond * (time.toSeconds() + 1)));
+            try (LoadClient client = new LoadClient(backend.port(), 16, stock, "20").open(perSecond)) {
+                FutureTask<Load> other = new FutureTask<>(() -> client.run(Duration.ZERO, time, () -> {}));
+                new Thread(other, name).start();
+                Sample sample = alone.round().measure(plan);
+                other.get();
+                return sample;
+            } catch (ExecutionException e) {
+                throw new IOException(name + " failed: " + e.getMessage(), e);
             }
-        }
-    }
-
-    /**
-     * Simulates five browsers, each with an open page for operators. A page follows the events of the backend, and
-     * loads its view again after each event.
-     */
-    private static final class OpenPages implements AutoCloseable {
-        private static final List<String> VIEWS =
-                List.of("", "/agents", "/shards", "/shard?name=" + Certificates.SHARD, "/review");
-
-        private final String base;
-        private final HttpClient client =
-                HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
-        private final List<Stream<String>> streams = new ArrayList<>();
-        private final List<Thread> threads = new ArrayList<>();
-        private final AtomicInteger loads = new AtomicInteger();
-        private volatile boolean isClosed;
-        private volatile @Nullable Exception failure;
-
-        OpenPages(Server backend) throws IOException, InterruptedException {
-            base = "http://127.0.0.1:" + backend.port() + "/ui";
-            for (String view : VIEWS) {
-                load(view);
-                Stream<String> events =
-                        client.send(request("/events"), BodyHandlers.ofLines()).body();
-                streams.add(events);
-                Thread thread = new Thread(() -> follow(view, events.iterator()), "page");
-                threads.add(thread);
-                thread.start();
-            }
-        }
-
-        private HttpRequest request(String path) {
-            return HttpRequest.newBuilder(URI.create(base + path)).build();
-        }
-
-        private void load(String view) throws IOException, InterruptedException {
-            HttpResponse<byte[]> answer = client.send(request(view), BodyHandlers.ofByteArray());
-            if (answer.statusCode() != 200) {
-                throw new IOException("the page " + view + " was answered " + answer.statusCode());
-            }
-            loads.incrementAndGet();
-        }
-
-        private void follow(String view, Iterator<String> events) {
-            try {
-                while (events.hasNext()) {
-                    if (events.next().startsWith("event: ")) {
-                        load(view);
-                    }
-                }
-            } catch (IOException | InterruptedException | RuntimeException e) {
-                failure = isClosed ? failure : e;
-            }
-        }
-
-        /** Throws if a page could not be loaded, or if no page was reloaded after an event. */
-        void requireLoads() throws IOException {
-            Exception failed = failure;
-            if (failed != null || loads.get() <= VIEWS.size()) {
-                throw new IOException("the pages do not follow the backend; --seconds must be at least 15", failed);
-            }
-        }
-
-        @Override
-        public void close() {
-            isClosed = true;
-            streams.forEach(Stream::close);
-            threads.forEach(Thread::interrupt);
-        }
+        });
     }
 }

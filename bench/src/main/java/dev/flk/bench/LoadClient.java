@@ -15,6 +15,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
@@ -108,12 +109,7 @@ final class LoadClient implements AutoCloseable {
      * @param seconds the duration of the measured time
      * @param latencies the latencies of requests in nanoseconds
      */
-    public record Load(long items, double seconds, Histogram latencies) {
-        /** Returns the certificates per second. */
-        public double itemsPerSecond() {
-            return items / seconds;
-        }
-    }
+    public record Load(long items, double seconds, Histogram latencies) {}
 
     /** Switches to an open loop with this rate; returns this client. */
     public LoadClient open(double requestsPerSecond) {
@@ -286,9 +282,9 @@ final class LoadClient implements AutoCloseable {
      */
     private static final class HttpReply extends Reply {
         private static final int STATUS_AT = "HTTP/1.1 ".length();
-        private static final byte[] END_OF_HEAD = "\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
-        private static final byte[] LENGTH = "\r\ncontent-length:".getBytes(StandardCharsets.US_ASCII);
-        private static final byte[] LINE_STATUS = "{\"status\":".getBytes(StandardCharsets.US_ASCII);
+        private static final String END_OF_HEAD = "\r\n\r\n";
+        private static final String LENGTH = "\r\ncontent-length:";
+        private static final String LINE_STATUS = "{\"status\":";
 
         /** The index of the body; 0 until the headers are complete. */
         private int body;
@@ -298,16 +294,20 @@ final class LoadClient implements AutoCloseable {
         @Override
         boolean isComplete() throws IOException {
             if (body == 0) {
-                int head = find(END_OF_HEAD, 0, in.position());
+                String text = text(0, in.position());
+                int head = text.indexOf(END_OF_HEAD);
                 if (head < 0) {
                     return false;
                 }
-                int length = find(LENGTH, 0, head);
-                if (length < 0) {
-                    throw new IOException("a response has no content-length: " + text(0, head));
+                String headers = text.substring(0, head + 2).toLowerCase(Locale.ROOT);
+                int length = headers.indexOf(LENGTH) + LENGTH.length();
+                if (length < LENGTH.length()) {
+                    throw new IOException("a response has no content-length: " + headers);
                 }
-                body = head + END_OF_HEAD.length;
-                end = body + number(length + LENGTH.length, head);
+                body = head + END_OF_HEAD.length();
+                end = body
+                        + Integer.parseInt(headers.substring(length, headers.indexOf('\r', length))
+                                .strip());
             }
             return in.position() >= end;
         }
@@ -318,36 +318,18 @@ final class LoadClient implements AutoCloseable {
          */
         @Override
         void require(String status, int lines) throws IOException {
-            if (lines == 1) {
-                require(startsWith(STATUS_AT, status));
-                return;
+            String text = text(0, end);
+            boolean isExpected = text.startsWith(lines == 1 ? status : "200", STATUS_AT);
+            if (isExpected && lines > 1) {
+                List<String> all = text.substring(body).lines().toList();
+                isExpected = all.size() == lines
+                        && all.stream()
+                                .allMatch(line ->
+                                        line.startsWith(status, LINE_STATUS.length()) && line.startsWith(LINE_STATUS));
             }
-            require(startsWith(STATUS_AT, "200"));
-            int seen = 0;
-            for (int at = body; at < end; at++) {
-                require(find(LINE_STATUS, at, at + LINE_STATUS.length) == at
-                        && startsWith(at + LINE_STATUS.length, status));
-                seen++;
-                while (at < end && in.get(at) != '\n') {
-                    at++;
-                }
+            if (!isExpected) {
+                throw new IOException("unexpected response: " + text.substring(0, Math.min(end, 2_000)));
             }
-            require(seen == lines);
-        }
-
-        private void require(boolean holds) throws IOException {
-            if (!holds) {
-                throw new IOException("unexpected response: " + text(0, Math.min(end, 2_000)));
-            }
-        }
-
-        private boolean startsWith(int at, String status) {
-            for (int i = 0; i < status.length(); i++) {
-                if (in.get(at + i) != status.charAt(i)) {
-                    return false;
-                }
-            }
-            return true;
         }
 
         @Override
@@ -358,37 +340,6 @@ final class LoadClient implements AutoCloseable {
             super.clear();
             body = 0;
             end = 0;
-        }
-
-        private int number(int from, int to) {
-            int value = 0;
-            for (int at = from; at < to && in.get(at) != '\r'; at++) {
-                value = in.get(at) == ' ' ? value : 10 * value + in.get(at) - '0';
-            }
-            return value;
-        }
-
-        /**
-         * Returns the first index of {@code wanted} within the range; -1 if it is missing. Ignores case; {@code wanted}
-         * must be in lower case.
-         */
-        private int find(byte[] wanted, int from, int to) {
-            byte[] bytes = in.array();
-            int last = Math.min(to, in.position()) - wanted.length;
-            for (int at = from; at <= last; at++) {
-                int same = 0;
-                while (same < wanted.length && lower(bytes[at + same]) == wanted[same]) {
-                    same++;
-                }
-                if (same == wanted.length) {
-                    return at;
-                }
-            }
-            return -1;
-        }
-
-        private static byte lower(byte b) {
-            return b >= 'A' && b <= 'Z' ? (byte) (b + ('a' - 'A')) : b;
         }
     }
 }

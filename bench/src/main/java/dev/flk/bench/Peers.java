@@ -121,10 +121,7 @@ final class Peers {
     private static Call put(Channel channel, Certificates certificates) {
         KVGrpc.KVStub stub = KVGrpc.newStub(channel);
         return (client, number, response) -> {
-            byte[] certificate;
-            synchronized (certificates) {
-                certificate = certificates.next();
-            }
+            byte[] certificate = certificates.next();
             stub.put(
                     PutRequest.newBuilder()
                             .setKey(ByteString.copyFrom(id(certificate)))

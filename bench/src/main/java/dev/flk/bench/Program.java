@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
+import dev.flk.bench.Results.Figure;
+import dev.flk.bench.Results.Sample;
 import java.io.Closeable;
 import java.io.File;
 import java.io.IOException;
@@ -17,7 +19,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -34,14 +35,17 @@ final class Program implements Closeable {
     private final String name;
     private final Process process;
     private final Path log;
-    private final Thread shutdownHook;
+
+    static {
+        Runtime.getRuntime()
+                .addShutdownHook(new Thread(
+                        () -> ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly)));
+    }
 
     private Program(String name, Process process, Path log) {
         this.name = name;
         this.process = process;
         this.log = log;
-        this.shutdownHook = new Thread(process::destroyForcibly, name + "-end");
-        Runtime.getRuntime().addShutdownHook(shutdownHook);
     }
 
     /** Starts a program whose environment consists of {@code environment} and {@code PATH} only. */
@@ -130,6 +134,13 @@ final class Program implements Closeable {
         }
     }
 
+    /** Blocks until the program has printed a text that ends before a port, and returns the port. */
+    int awaitPort(String before) throws IOException, InterruptedException {
+        String line = awaitLine(text -> text.contains(before));
+        return Integer.parseInt(
+                line.substring(line.indexOf(before) + before.length()).split("\\D", 2)[0]);
+    }
+
     /** Returns the lines printed so far; an incomplete character at the end is replaced. */
     private Stream<String> printed() throws IOException {
         return new String(Files.readAllBytes(log), StandardCharsets.UTF_8).lines();
@@ -140,53 +151,54 @@ final class Program implements Closeable {
         return String.join("\n", lines.subList(Math.max(0, lines.size() - 20), lines.size()));
     }
 
-    /** Returns the processor time used so far, user and system, with a precision of 10 ms. */
-    private long cpuNanos() {
-        return process.info()
-                .totalCpuDuration()
-                .orElseThrow(() -> new IllegalStateException(name + " has ended"))
-                .toNanos();
-    }
-
     /**
-     * A meter of processor time. The meter must be run at the start and at the end of a measurement; afterwards, it
-     * contains the processor time that the program used between these two runs.
+     * A meter of the program's costs. It must be run at the start and at the end of a measurement; {@link #sample} then
+     * returns the processor time between these two runs, which has a precision of 10 ms.
      */
-    final class CpuTime implements Runnable {
+    final class Costs implements Runnable {
         private long readNanos;
         private long spentNanos;
 
         @Override
         public void run() {
-            long now = cpuNanos();
+            long now = process.info()
+                    .totalCpuDuration()
+                    .orElseThrow(Program.this::ended)
+                    .toNanos();
             spentNanos = now - readNanos;
             readNanos = now;
         }
 
-        CpuTime started() {
+        Costs started() {
             run();
             return this;
         }
 
-        double microsPer(long items) {
-            return spentNanos / 1e3 / Math.max(1, items);
+        /** Returns the rate and the costs of {@code items} certificates or operations. */
+        Sample sample(long items, double seconds) {
+            return Sample.ofRate(items / seconds)
+                    .with(Figure.CPU_MICROS, spentNanos / 1e3 / Math.max(1, items))
+                    .with(Figure.RESIDENT_MEBIBYTES, residentMebibytes());
         }
     }
 
     /** Returns a meter that has not run yet. */
-    CpuTime cpuTime() {
-        return new CpuTime();
+    Costs costs() {
+        return new Costs();
+    }
+
+    private IllegalStateException ended() {
+        return new IllegalStateException(name + " has ended");
     }
 
     /** Returns the size of the program's resident memory. */
     double residentMebibytes() {
-        Path status = Path.of("/proc/" + process.pid() + "/status");
-        try (Stream<String> lines = Files.lines(status)) {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/" + process.pid() + "/status"))) {
             String resident =
-                    lines.filter(line -> line.startsWith("VmRSS:")).findFirst().orElseThrow();
+                    lines.filter(line -> line.startsWith("VmRSS:")).findFirst().orElseThrow(this::ended);
             return Long.parseLong(resident.replaceAll("\\D", "")) / 1024.0;
-        } catch (IOException | NoSuchElementException e) {
-            throw new IllegalStateException(name + " has ended", e);
+        } catch (IOException e) {
+            throw ended();
         }
     }
 
@@ -218,36 +230,20 @@ final class Program implements Closeable {
         }
     }
 
-    private int awaitEnd() throws IOException, InterruptedException {
-        if (!process.waitFor(TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
-            throw new IOException(name + " did not end within " + TIMEOUT.toSeconds() + " s; it printed: " + tail());
-        }
-        return process.exitValue();
-    }
-
     /** Blocks until the program ends; throws if it failed. */
     void awaitSuccess() throws IOException, InterruptedException {
-        if (awaitEnd() != 0) {
-            throw new IOException(name + " failed; it printed: " + tail());
+        if (!process.waitFor(TIMEOUT.toSeconds(), TimeUnit.SECONDS) || process.exitValue() != 0) {
+            throw new IOException(name + " failed or is still running; it printed: " + tail());
         }
     }
 
-    /** Sends SIGTERM and blocks until the program ends. */
-    void terminate() throws IOException, InterruptedException {
-        process.destroy();
-        awaitEnd();
-    }
-
-    /** Sends SIGTERM, then SIGKILL if the program does not end within two minutes. */
+    /** Sends SIGTERM, then SIGKILL if the program does not end within two minutes. Blocks until the program ends. */
     @Override
     public void close() {
         process.destroy();
-        if (process.onExit()
+        process.onExit()
                 .completeOnTimeout(process, TIMEOUT.toSeconds(), TimeUnit.SECONDS)
-                .join()
-                .isAlive()) {
-            process.destroyForcibly().onExit().join();
-        }
-        Runtime.getRuntime().removeShutdownHook(shutdownHook);
+                .join();
+        process.destroyForcibly().onExit().join();
     }
 }

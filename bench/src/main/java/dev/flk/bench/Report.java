@@ -3,8 +3,8 @@ package dev.flk.bench;
 
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.bench.Results.Figure;
 import dev.flk.bench.Results.Figures;
-import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Results.Target;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,16 +12,16 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /** The results as a table for people and as JSON for programs. */
 final class Report {
-    /** The format of a row, which has at most 100 columns. */
-    private static final String ROW = "%-28s %10s %4s %5s %8s %7s %8s %7s %6s %7s";
-
     private static final JsonMapper JSON =
             JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
 
@@ -60,34 +60,21 @@ final class Report {
 
     /** Returns the lines of one suite: the medians of the rounds, then the targets. */
     public static List<String> table(Results results) {
+        List<Figure> columns = Arrays.stream(Figure.values())
+                .filter(column -> column != Figure.PER_SECOND)
+                .filter(column -> results.figures().stream().anyMatch(one -> !Double.isNaN(one.median(column))))
+                .toList();
+        double base = results.base().isEmpty() ? Double.NaN : results.rate(results.base());
         List<String> lines = new ArrayList<>();
         lines.add(results.suite());
-        lines.add(row(
-                results.unit(),
-                "per second",
-                "+-%",
-                "ratio",
-                "p50 ms",
-                "p99 ms",
-                "p99.9 ms",
-                "CPU us",
-                "MiB",
-                "heap B"));
-        double base = results.base().isEmpty()
-                ? Double.NaN
-                : results.of(results.base()).median(Sample::perSecond);
+        lines.add(row(results.unit(), "+-%", "ratio", columns, column -> column.heading));
         for (Figures one : results.figures()) {
             lines.add(row(
                     one.subject(),
-                    number("%,.0f", one.median(Sample::perSecond)),
                     number("%.0f", one.noise() * 100),
-                    number("%.2f", one.median(Sample::perSecond) / base),
-                    number("%.3f", one.median(Sample::p50Millis)),
-                    number("%.2f", one.median(Sample::p99Millis)),
-                    number("%.2f", one.median(Sample::p999Millis)),
-                    number("%.1f", one.median(Sample::cpuMicros)),
-                    number("%.0f", one.median(Sample::residentMebibytes)),
-                    number("%,.0f", one.median(Sample::allocatedBytes))));
+                    number("%.2f", one.median(Figure.PER_SECOND) / base),
+                    columns,
+                    column -> column.text(one.median(column))));
         }
         for (Target target : results.targets()) {
             lines.add("  %s %s: %s"
@@ -97,8 +84,15 @@ final class Report {
         return lines;
     }
 
-    private static String row(Object... cells) {
-        return ROW.formatted(cells).stripTrailing();
+    /** Returns a row of at most 100 columns. */
+    private static String row(
+            String name, String noise, String ratio, List<Figure> columns, Function<Figure, String> cell) {
+        String rest = columns.stream()
+                .map(column -> "%10s".formatted(cell.apply(column)))
+                .collect(Collectors.joining());
+        return "%-28s %10s %4s %5s%s"
+                .formatted(name, cell.apply(Figure.PER_SECOND), noise, ratio, rest)
+                .stripTrailing();
     }
 
     private static String number(String format, double value) {

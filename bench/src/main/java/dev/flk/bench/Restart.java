@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
+import dev.flk.bench.Results.Figure;
 import dev.flk.bench.Results.Figures;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Results.Target;
@@ -11,7 +12,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.HdrHistogram.Histogram;
 
 /**
  * A suite that measures a backend with many outcomes in its store and log: the duration of its start, its throughput,
@@ -35,9 +35,8 @@ record Restart(long records, int elements) {
 
     Results run(Workbench bench) throws IOException, InterruptedException {
         Path directory = bench.directory("full");
-        try (Server backend = bench.start(directory)) {
+        try (Server backend = bench.start(directory, Map.of())) {
             fill(bench, backend);
-            backend.program().terminate();
         }
         Server empty = bench.backend("empty");
         Results quiet = bench.measure(
@@ -46,7 +45,7 @@ record Restart(long records, int elements) {
                 List.of(
                         new Subject(READY, plan -> start(bench, directory)),
                         new Subject(REPLAY, plan -> replay(directory))));
-        Server full = bench.keep(bench.start(directory));
+        Server full = bench.keep(bench.start(directory, Map.of()));
         Results busy = bench.measure(
                 "certificates",
                 EMPTY,
@@ -55,13 +54,13 @@ record Restart(long records, int elements) {
         all.addAll(quiet.figures());
         return new Results(bench.suite(), "certificates", EMPTY, all, List.of())
                 .with(
-                        Target.atMost("start until ready, s", quiet.of(READY).median(Sample::p50Millis) / 1000, 1.5),
+                        Target.atMost("start until ready, s", quiet.of(READY).median(Figure.P50_MILLIS) / 1000, 1.5),
                         Target.atLeast("replay, records a second", quiet.rate(REPLAY), 200_000),
                         Target.atLeast("throughput, of that on empty data", busy.ratio(FULL, EMPTY), 0.8),
                         Target.atMost(
                                 "p99, of that on empty data",
-                                busy.of(FULL).median(Sample::p99Millis)
-                                        / busy.of(EMPTY).median(Sample::p99Millis),
+                                busy.of(FULL).median(Figure.P99_MILLIS)
+                                        / busy.of(EMPTY).median(Figure.P99_MILLIS),
                                 1.2));
     }
 
@@ -77,12 +76,13 @@ record Restart(long records, int elements) {
 
     private static Sample start(Workbench bench, Path directory) throws IOException, InterruptedException {
         long begun = System.nanoTime();
-        try (Server backend = bench.start(directory)) {
-            Histogram nanos = new Histogram(3);
-            nanos.recordValue(System.nanoTime() - begun);
-            double resident = backend.program().residentMebibytes();
-            backend.program().terminate();
-            return Sample.of(Double.NaN, nanos, Double.NaN, resident);
+        try (Server backend = bench.start(directory, Map.of())) {
+            double millis = (System.nanoTime() - begun) / 1e6;
+            return new Sample(Map.of(
+                    Figure.P50_MILLIS,
+                    millis,
+                    Figure.RESIDENT_MEBIBYTES,
+                    backend.program().residentMebibytes()));
         }
     }
 
@@ -91,7 +91,7 @@ record Restart(long records, int elements) {
         long begun = System.nanoTime();
         try (Program replay = Program.jar("backend", directory, Map.of(), List.of(), "wal", "replay")) {
             replay.awaitSuccess();
-            return Sample.ofRate(records / ((System.nanoTime() - begun) / 1e9), Double.NaN, Double.NaN);
+            return Sample.ofRate(records / ((System.nanoTime() - begun) / 1e9));
         }
     }
 }

@@ -3,12 +3,11 @@ package dev.flk.bench;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonValue;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.ToDoubleFunction;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.HdrHistogram.Histogram;
 import org.apache.commons.math3.stat.StatUtils;
@@ -40,7 +39,7 @@ record Results(
     }
 
     double rate(String subject) {
-        return of(subject).median(Sample::perSecond);
+        return of(subject).median(Figure.PER_SECOND);
     }
 
     /**
@@ -51,8 +50,8 @@ record Results(
         List<Sample> ones = of(subject).samples();
         List<Sample> others = of(other).samples();
         double[] ratios = IntStream.range(0, ones.size())
-                .mapToDouble(
-                        round -> ones.get(round).perSecond() / others.get(round).perSecond())
+                .mapToDouble(round -> ones.get(round).get(Figure.PER_SECOND)
+                        / others.get(round).get(Figure.PER_SECOND))
                 .toArray();
         return StatUtils.percentile(ratios, 50);
     }
@@ -70,46 +69,82 @@ record Results(
         }
 
         /** Returns the median of a figure over the rounds. */
-        public double median(ToDoubleFunction<Sample> figure) {
-            return StatUtils.percentile(samples.stream().mapToDouble(figure).toArray(), 50);
+        public double median(Figure figure) {
+            return StatUtils.percentile(
+                    samples.stream().mapToDouble(one -> one.get(figure)).toArray(), 50);
         }
 
         /** Returns half the difference between the highest and the lowest rate, relative to the median. */
         public double noise() {
-            double[] rates = samples.stream().mapToDouble(Sample::perSecond).toArray();
-            return (Arrays.stream(rates).max().orElse(0)
-                            - Arrays.stream(rates).min().orElse(0))
-                    / 2
-                    / median(Sample::perSecond);
+            double[] rates = samples.stream()
+                    .mapToDouble(one -> one.get(Figure.PER_SECOND))
+                    .toArray();
+            return (StatUtils.max(rates) - StatUtils.min(rates)) / 2 / median(Figure.PER_SECOND);
         }
     }
 
-    /**
-     * The figures of one subject in one round. A figure that does not apply is {@link Double#NaN}.
-     *
-     * @param perSecond certificates, records, operations or forces per second
-     * @param p50Millis the median latency
-     * @param cpuMicros the server's processor time per certificate or operation; for a single step, its duration
-     * @param residentMebibytes the server's resident memory
-     * @param allocatedBytes the heap allocated per operation of a single step
-     */
-    public record Sample(
-            double perSecond,
-            double p50Millis,
-            double p99Millis,
-            double p999Millis,
-            double cpuMicros,
-            double residentMebibytes,
-            double allocatedBytes) {
-        static Sample of(double perSecond, Histogram nanos, double cpuMicros, double residentMebibytes) {
-            return new Sample(
-                    perSecond,
-                    nanos.getValueAtPercentile(50) / 1e6,
-                    nanos.getValueAtPercentile(99) / 1e6,
-                    nanos.getValueAtPercentile(99.9) / 1e6,
-                    cpuMicros,
-                    residentMebibytes,
-                    Double.NaN);
+    /** A figure, with its heading in the table and its format. A round has only the figures that apply. */
+    enum Figure {
+        /** Certificates, records, operations or forces per second. */
+        @JsonProperty("per_second")
+        PER_SECOND("per second", "%,.0f"),
+        @JsonProperty("p50_ms")
+        P50_MILLIS("p50 ms", "%.3f"),
+        @JsonProperty("p99_ms")
+        P99_MILLIS("p99 ms", "%.2f"),
+        @JsonProperty("p999_ms")
+        P999_MILLIS("p99.9 ms", "%.2f"),
+        /** The server's processor time per certificate or operation; for a single step, its duration. */
+        @JsonProperty("cpu_us")
+        CPU_MICROS("CPU us", "%.1f"),
+        /** The server's resident memory. */
+        @JsonProperty("resident_mib")
+        RESIDENT_MEBIBYTES("MiB", "%.0f"),
+        /** The heap allocated per operation of a single step. */
+        @JsonProperty("allocated_bytes")
+        ALLOCATED_BYTES("heap B", "%,.0f"),
+        /** The size of the server's data per certificate. */
+        @JsonProperty("disk_bytes")
+        DISK_BYTES("disk B", "%,.0f");
+
+        final String heading;
+        private final String format;
+
+        Figure(String heading, String format) {
+            this.heading = heading;
+            this.format = format;
+        }
+
+        String text(double value) {
+            return Double.isNaN(value) ? "" : String.format(Locale.ROOT, format, value);
+        }
+    }
+
+    /** The figures of one subject in one round. */
+    public record Sample(@JsonValue Map<Figure, Double> figures) {
+        static Sample ofRate(double perSecond) {
+            return new Sample(Map.of(Figure.PER_SECOND, perSecond));
+        }
+
+        static Sample ofLatencies(Histogram nanos) {
+            return new Sample(Map.of(
+                    Figure.P50_MILLIS, nanos.getValueAtPercentile(50) / 1e6,
+                    Figure.P99_MILLIS, nanos.getValueAtPercentile(99) / 1e6,
+                    Figure.P999_MILLIS, nanos.getValueAtPercentile(99.9) / 1e6));
+        }
+
+        public Sample {
+            figures = new EnumMap<>(figures);
+        }
+
+        Sample with(Figure figure, double value) {
+            return with(new Sample(Map.of(figure, value)));
+        }
+
+        Sample with(Sample other) {
+            Sample all = new Sample(figures);
+            all.figures.putAll(other.figures);
+            return all;
         }
 
         /**
@@ -117,39 +152,20 @@ record Results(
          * may consist of several.
          */
         Sample withoutCosts() {
-            return new Sample(perSecond, p50Millis, p99Millis, p999Millis, Double.NaN, Double.NaN, Double.NaN);
-        }
-
-        /** Returns a sample without latencies. */
-        static Sample ofRate(double perSecond, double cpuMicros, double residentMebibytes) {
-            return new Sample(perSecond, Double.NaN, Double.NaN, Double.NaN, cpuMicros, residentMebibytes, Double.NaN);
-        }
-
-        /** Returns the sample of a single step in one thread. */
-        static Sample ofStep(double micros, double allocatedBytes) {
-            return new Sample(1e6 / micros, Double.NaN, Double.NaN, Double.NaN, micros, Double.NaN, allocatedBytes);
+            Sample rest = new Sample(figures);
+            rest.figures.keySet().removeAll(Set.of(Figure.CPU_MICROS, Figure.RESIDENT_MEBIBYTES));
+            return rest;
         }
 
         /** Returns the rate, or the median time if the sample has no rate. */
         String summary(String unit) {
-            return Double.isNaN(perSecond)
-                    ? String.format(Locale.ROOT, "%,12.0f ms", p50Millis)
-                    : String.format(Locale.ROOT, "%,12.0f %s/s", perSecond, unit);
+            Figure figure = figures.containsKey(Figure.PER_SECOND) ? Figure.PER_SECOND : Figure.P50_MILLIS;
+            return figure.text(get(figure)) + (figure == Figure.PER_SECOND ? " " + unit + "/s" : " ms");
         }
 
-        /** Returns the figures that apply, by their names in JSON. */
-        @JsonValue
-        public Map<String, Double> byName() {
-            Map<String, Double> figures = new LinkedHashMap<>();
-            figures.put("per_second", perSecond);
-            figures.put("p50_ms", p50Millis);
-            figures.put("p99_ms", p99Millis);
-            figures.put("p999_ms", p999Millis);
-            figures.put("cpu_us", cpuMicros);
-            figures.put("resident_mib", residentMebibytes);
-            figures.put("allocated_bytes", allocatedBytes);
-            figures.values().removeIf(figure -> figure.isNaN());
-            return figures;
+        /** Returns the value of a figure; NaN if it does not apply. */
+        double get(Figure figure) {
+            return figures.getOrDefault(figure, Double.NaN);
         }
     }
 

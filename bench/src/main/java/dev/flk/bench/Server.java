@@ -40,6 +40,7 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
@@ -47,8 +48,8 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.stream.Stream;
 import redis.embedded.core.ExecutableProvider;
 
@@ -77,7 +78,7 @@ record Server(Program program, int port) implements Closeable {
         environment.put("STATE_PORT", "off");
         environment.putAll(settings);
         Program program = Program.jar("backend", directory, environment, jvmOptions);
-        int port = port(program);
+        int port = program.awaitPort("listening on 127.0.0.1 port ");
         program.awaitLine(line -> line.contains("ready: submissions are accepted"));
         return new Server(program, port);
     }
@@ -86,8 +87,7 @@ record Server(Program program, int port) implements Closeable {
     static Server state(Path directory, List<String> jvmOptions) throws IOException, InterruptedException {
         Program program =
                 backend(directory, jvmOptions, Map.of("STATE_PORT", "0")).program();
-        String line = program.awaitLine(text -> text.contains("state on 127.0.0.1 port "));
-        return new Server(program, Integer.parseInt(line.replaceFirst(".* port ([0-9]+),.*", "$1")));
+        return new Server(program, program.awaitPort("state on 127.0.0.1 port "));
     }
 
     /**
@@ -100,12 +100,7 @@ record Server(Program program, int port) implements Closeable {
 
     private static Server own(Class<?> server, Path directory) throws IOException, InterruptedException {
         Program program = Program.own(server, directory);
-        return new Server(program, port(program));
-    }
-
-    private static int port(Program program) throws IOException, InterruptedException {
-        String line = program.awaitLine(text -> text.contains("listening on "));
-        return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
+        return new Server(program, program.awaitPort("listening on port "));
     }
 
     /**
@@ -160,20 +155,12 @@ record Server(Program program, int port) implements Closeable {
 
     /** Returns the path of a program of the newest Postgres in the directories of Debian. */
     private static String postgresProgram(String name) throws IOException {
-        Path versions = Path.of("/usr/lib/postgresql");
-        if (Files.isDirectory(versions)) {
-            try (Stream<Path> all = Files.list(versions)) {
-                Optional<Path> newest = all.map(
-                                version -> version.resolve("bin").resolve(name))
-                        .filter(Files::isExecutable)
-                        .max(Comparator.naturalOrder());
-                if (newest.isPresent()) {
-                    return newest.get().toString();
-                }
-            }
+        try (Stream<Path> files = Files.find(
+                Path.of("/usr/lib/postgresql"), 3, (path, attributes) -> path.endsWith(Path.of("bin", name)))) {
+            return files.max(Comparator.naturalOrder()).orElseThrow().toString();
+        } catch (NoSuchFileException | NoSuchElementException e) {
+            throw new IOException("there is no " + name + "; install it (Debian: apt install postgresql)", e);
         }
-        throw new IOException(
-                "there is no " + name + " in " + versions + "; install it (Debian: apt install postgresql)");
     }
 
     /** Starts etcd with its default settings, under which it syncs each commit to disk. */
@@ -246,7 +233,7 @@ record Server(Program program, int port) implements Closeable {
                     .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                     .sync()
                     .channel();
-            System.out.println("listening on " + ((InetSocketAddress) channel.localAddress()).getPort());
+            System.out.println("listening on port " + ((InetSocketAddress) channel.localAddress()).getPort());
             channel.closeFuture().sync();
         }
 
@@ -288,7 +275,7 @@ record Server(Program program, int port) implements Closeable {
                     .addService(new State())
                     .build()
                     .start();
-            System.out.println("listening on " + server.getPort());
+            System.out.println("listening on port " + server.getPort());
             server.awaitTermination();
         }
 

@@ -4,8 +4,8 @@ package dev.flk.bench;
 import com.google.protobuf.ByteString;
 import dev.flk.bench.CallLoad.Call;
 import dev.flk.bench.CallLoad.Calls;
-import dev.flk.bench.CallLoad.Load;
-import dev.flk.bench.Program.CpuTime;
+import dev.flk.bench.LoadClient.Load;
+import dev.flk.bench.Program.Costs;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Results.Target;
 import dev.flk.bench.Workbench.Subject;
@@ -105,14 +105,10 @@ final class StateSuite {
     static Subject calls(String name, Server server, int clients, int operations, Calls calls) {
         return new Subject(name, plan -> {
             try (CallLoad load = new CallLoad(server.port(), clients, calls)) {
-                CpuTime cpu = server.program().cpuTime();
-                Load done = load.run(plan.warmUp(), plan.measured(), cpu);
-                long count = done.calls() * operations;
-                return Sample.of(
-                        count / plan.measuredSeconds(),
-                        done.nanos(),
-                        cpu.microsPer(count),
-                        server.program().residentMebibytes());
+                Costs costs = server.program().costs();
+                Load done = load.run(plan.warmUp(), plan.measured(), costs);
+                return costs.sample(done.items() * operations, done.seconds())
+                        .with(Sample.ofLatencies(done.latencies()));
             }
         });
     }
@@ -130,13 +126,12 @@ final class StateSuite {
     private static Sample replay(Server server) {
         try (StateClient client = StateClient.connect("127.0.0.1:" + server.port());
                 Stream<StateEvent> events = client.replay(Replay.ofAll().to(REPLAYED + 1L))) {
-            CpuTime cpu = server.program().cpuTime().started();
+            Costs costs = server.program().costs().started();
             long begun = System.nanoTime();
             long count = events.count();
             double seconds = (System.nanoTime() - begun) / 1e9;
-            cpu.run();
-            return Sample.ofRate(
-                    count / seconds, cpu.microsPer(count), server.program().residentMebibytes());
+            costs.run();
+            return costs.sample(count, seconds);
         }
     }
 
@@ -149,14 +144,13 @@ final class StateSuite {
     private static Sample catchUp(Server server) throws IOException, InterruptedException {
         long backlog = awaitLag(server, Long.MAX_VALUE);
         long from = awaitLag(server, backlog * 9 / 10);
-        CpuTime cpu = server.program().cpuTime().started();
+        Costs costs = server.program().costs().started();
         long begun = System.nanoTime();
         long count = from - awaitLag(server, backlog / 10);
         double seconds = (System.nanoTime() - begun) / 1e9;
-        cpu.run();
+        costs.run();
         awaitLag(server, 0);
-        return Sample.ofRate(
-                count / seconds, cpu.microsPer(count), server.program().residentMebibytes());
+        return costs.sample(count, seconds);
     }
 
     private static long awaitLag(Server server, long max) throws IOException, InterruptedException {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
+import dev.flk.bench.Results.Figure;
 import dev.flk.bench.Results.Figures;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Workbench.Subject.Plan;
@@ -52,7 +53,7 @@ final class Steps {
         } catch (RunnerException e) {
             throw new IOException("JMH: " + e.getMessage(), e);
         }
-        figures.sort(Comparator.comparingDouble(one -> -one.median(Sample::perSecond)));
+        figures.sort(Comparator.comparingDouble(one -> -one.median(Figure.PER_SECOND)));
         return new Results(bench.suite(), "operations", "", figures, List.of());
     }
 
@@ -70,9 +71,9 @@ final class Steps {
     }
 
     private static Sample sample(IterationResult round) {
-        return Sample.ofStep(
-                round.getPrimaryResult().getScore(),
-                Objects.requireNonNull(round.getSecondaryResults().get("gc.alloc.rate.norm"))
-                        .getScore());
+        double micros = round.getPrimaryResult().getScore();
+        double heap = Objects.requireNonNull(round.getSecondaryResults().get("gc.alloc.rate.norm"))
+                .getScore();
+        return Sample.ofRate(1e6 / micros).with(Figure.CPU_MICROS, micros).with(Figure.ALLOCATED_BYTES, heap);
     }
 }

@@ -6,10 +6,14 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /**
  * A stock of requests that are made in advance, so that making them does not affect the measurement. Used by one thread
@@ -44,7 +48,7 @@ final class Stock {
 
     /** Creates an empty stock for requests with one certificate each. */
     public static Stock ofSingles(String path, Certificates certificates) {
-        return new Stock(() -> request(path, "application/json", certificates.next()), 1, false);
+        return of(() -> request("POST " + path, Map.of("Content-Type", "application/json"), certificates.next()));
     }
 
     /** Creates an empty stock for requests with {@code lines} certificates each. */
@@ -56,7 +60,7 @@ final class Stock {
                         body.writeBytes(certificates.next());
                         body.write('\n');
                     }
-                    return request(path, "application/x-ndjson", body.toByteArray());
+                    return request("POST " + path, Map.of("Content-Type", "application/x-ndjson"), body.toByteArray());
                 },
                 lines,
                 false);
@@ -70,26 +74,25 @@ final class Stock {
                     long number = next.getAndIncrement();
                     String path = "/v1/sessions/agent-" + number % agents;
                     byte[] body = HEARTBEAT.formatted(number).getBytes(StandardCharsets.UTF_8);
-                    StringBuilder head = new StringBuilder("PUT " + path + " HTTP/1.1\r\nHost: localhost\r\n");
-                    signer.sign(
-                                    "PUT",
-                                    path,
-                                    Map.of(),
-                                    body,
-                                    Instant.now(),
-                                    UUID.randomUUID().toString())
-                            .forEach((name, value) ->
-                                    head.append(name).append(": ").append(value).append("\r\n"));
-                    head.append("Content-Type: application/json\r\nContent-Length: ")
-                            .append(body.length)
-                            .append("\r\n\r\n");
-                    ByteArrayOutputStream request = new ByteArrayOutputStream();
-                    request.writeBytes(head.toString().getBytes(StandardCharsets.US_ASCII));
-                    request.writeBytes(body);
-                    return request.toByteArray();
+                    Map<String, String> headers = new TreeMap<>(signer.sign(
+                            "PUT",
+                            path,
+                            Map.of(),
+                            body,
+                            Instant.now(),
+                            UUID.randomUUID().toString()));
+                    headers.put("Content-Type", "application/json");
+                    return request("PUT " + path, headers, body);
                 },
                 1,
                 false);
+    }
+
+    /** Creates an empty stock for requests of pages, in turn. */
+    static Stock ofViews(List<String> paths) {
+        Iterator<String> next =
+                Stream.generate(() -> paths).flatMap(List::stream).iterator();
+        return of(() -> request("GET " + next.next(), Map.of(), new byte[0]));
     }
 
     /** Returns an empty stock for requests of the same kind. Once filled, the stock repeats its requests in turn. */
@@ -97,11 +100,13 @@ final class Stock {
         return new Stock(maker, itemsPerRequest, true);
     }
 
-    private static byte[] request(String path, String type, byte[] body) {
-        ByteArrayOutputStream request = new ByteArrayOutputStream(body.length + 128);
-        request.writeBytes(("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + type
-                        + "\r\nContent-Length: " + body.length + "\r\n\r\n")
-                .getBytes(StandardCharsets.US_ASCII));
+    private static byte[] request(String methodAndPath, Map<String, String> headers, byte[] body) {
+        StringBuilder head = new StringBuilder(methodAndPath).append(" HTTP/1.1\r\nHost: localhost\r\n");
+        headers.forEach(
+                (name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
+        head.append("Content-Length: ").append(body.length).append("\r\n\r\n");
+        ByteArrayOutputStream request = new ByteArrayOutputStream(head.length() + body.length);
+        request.writeBytes(head.toString().getBytes(StandardCharsets.US_ASCII));
         request.writeBytes(body);
         return request.toByteArray();
     }

@@ -8,16 +8,13 @@ import java.util.Map;
 
 /** All suites by name. */
 final class Suites {
-    /** The suite that {@code --plot} draws. Its subjects with connections have the names {@code what, connections}. */
-    static final String OVER_CONNECTIONS = "singles";
-
     private static final Restart MILLION = new Restart(1_000_000, 3);
     /** A restart with 10 GB of log. */
     private static final Restart TEN_MILLION = new Restart(10_000_000, 50);
 
     private static final List<Suite> DEFAULT = List.of(
             new Suite(
-                    OVER_CONNECTIONS,
+                    "singles",
                     "one certificate per request at 1, 16, 64 and 256 connections, next to a bare Netty server and"
                             + " the disk",
                     HttpSuites::singles),
@@ -56,6 +53,10 @@ final class Suites {
                     "peers",
                     "singles at 1, 64 and 256 connections, next to Redis, Postgres, etcd and a bare Netty server",
                     Peers::run),
+            new Suite(
+                    "record",
+                    "150,000 singles over 16 connections to an empty backend, with and without the record",
+                    RecordSuite::run),
             new Suite("restart", MILLION.description(), MILLION::run),
             new Suite(
                     "slow-disk",

@@ -2,7 +2,8 @@
 package dev.flk.bench;
 
 import dev.flk.bench.LoadClient.Load;
-import dev.flk.bench.Program.CpuTime;
+import dev.flk.bench.Program.Costs;
+import dev.flk.bench.Results.Figure;
 import dev.flk.bench.Results.Figures;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Workbench.Subject.Plan;
@@ -27,7 +28,6 @@ import java.util.Deque;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.HdrHistogram.Histogram;
@@ -106,7 +106,6 @@ final class Workbench implements Closeable {
             for (Subject subject : subjects) {
                 Sample sample = subject.round().measure(plan);
                 System.err.printf(
-                        Locale.ROOT,
                         "%s, round %d of %d: %-28s %s%s%n",
                         suite,
                         round,
@@ -153,7 +152,7 @@ final class Workbench implements Closeable {
             Stock filled = filled(stock, requestsPerSecond[0], plan, MOST_CONNECTIONS);
             try (LoadClient client = connect.client(filled)) {
                 Sample sample = sample(client, server, plan);
-                requestsPerSecond[0] = sample.perSecond() / stock.itemsPerRequest();
+                requestsPerSecond[0] = sample.get(Figure.PER_SECOND) / stock.itemsPerRequest();
                 return sample;
             }
         });
@@ -189,13 +188,9 @@ final class Workbench implements Closeable {
     }
 
     private static Sample sample(LoadClient client, Server server, Plan plan) throws IOException {
-        CpuTime cpu = server.program().cpuTime();
-        Load load = client.run(plan.warmUp(), plan.measured(), cpu);
-        return Sample.of(
-                load.itemsPerSecond(),
-                load.latencies(),
-                cpu.microsPer(load.items()),
-                server.program().residentMebibytes());
+        Costs costs = server.program().costs();
+        Load load = client.run(plan.warmUp(), plan.measured(), costs);
+        return costs.sample(load.items(), load.seconds()).with(Sample.ofLatencies(load.latencies()));
     }
 
     /**
@@ -213,7 +208,7 @@ final class Workbench implements Closeable {
         Arrays.fill(text, (byte) 'x');
         ByteBuffer record = ByteBuffer.allocateDirect(FORCED_BYTES).put(text);
         long[] at = new long[1];
-        return timed(PLAIN_FORCES, Double.NaN, () -> {
+        return timed(PLAIN_FORCES, false, () -> {
             channel.write(record.rewind(), at[0]);
             channel.force(false);
             at[0] = (at[0] + FORCED_BYTES) % (FORCED_FILE_BYTES - FORCED_BYTES);
@@ -228,9 +223,9 @@ final class Workbench implements Closeable {
     /**
      * Returns a subject that repeats a step in this thread.
      *
-     * @param cpuShare the processor time of a step as a fraction of its duration; NaN if it is unknown
+     * @param isBusy whether the step uses the processor all the time
      */
-    static Subject timed(String name, double cpuShare, Step step) {
+    static Subject timed(String name, boolean isBusy, Step step) {
         return new Subject(name, plan -> {
             Histogram nanos = new Histogram(3);
             long end = System.nanoTime() + plan.measured().toNanos();
@@ -238,11 +233,9 @@ final class Workbench implements Closeable {
                 step.run();
                 nanos.recordValue(System.nanoTime() - begun);
             }
-            return Sample.of(
-                    nanos.getTotalCount() / plan.measuredSeconds(),
-                    nanos,
-                    cpuShare * nanos.getMean() / 1e3,
-                    Double.NaN);
+            Sample sample = Sample.ofRate(nanos.getTotalCount() / plan.measuredSeconds())
+                    .with(Sample.ofLatencies(nanos));
+            return isBusy ? sample.with(Figure.CPU_MICROS, nanos.getMean() / 1e3) : sample;
         });
     }
 
@@ -271,8 +264,8 @@ final class Workbench implements Closeable {
     }
 
     /** Starts a backend in a directory that may contain data. The caller closes the returned server. */
-    Server start(Path directory) throws IOException, InterruptedException {
-        return Server.backend(directory, backendJvm, Map.of());
+    Server start(Path directory, Map<String, String> settings) throws IOException, InterruptedException {
+        return Server.backend(directory, backendJvm, settings);
     }
 
     Certificates certificates() {
@@ -297,16 +290,8 @@ final class Workbench implements Closeable {
 
     @Override
     public void close() throws IOException {
-        IOException failure = null;
         while (!open.isEmpty()) {
-            try {
-                open.pop().close();
-            } catch (IOException e) {
-                failure = e; // Close the remaining parts nevertheless.
-            }
-        }
-        if (failure != null) {
-            throw failure;
+            open.pop().close();
         }
         delete(root);
     }

@@ -47,14 +47,14 @@ public final class Replay {
     /** Starts with the first revision that was committed at or after {@code time}. */
     public Replay from(Instant time) {
         return new Replay(request.toBuilder()
-                .setFrom(At.newBuilder().setTime(StateClient.timestamp(time)))
+                .setFrom(At.newBuilder().setTime(Messages.timestamp(time)))
                 .build());
     }
 
     /** Ends before the first revision that was committed at or after {@code time}. */
     public Replay to(Instant time) {
         return new Replay(request.toBuilder()
-                .setTo(At.newBuilder().setTime(StateClient.timestamp(time)))
+                .setTo(At.newBuilder().setTime(Messages.timestamp(time)))
                 .build());
     }
 

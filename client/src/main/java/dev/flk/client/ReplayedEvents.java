@@ -67,7 +67,7 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
                 if (event.getChangesCount() == 0) {
                     continue; // A progress event has only a token.
                 }
-                action.accept(StateClient.event(event));
+                action.accept(Messages.event(event));
                 return true;
             } catch (StatusRuntimeException e) {
                 if (closed.getCount() == 0) {

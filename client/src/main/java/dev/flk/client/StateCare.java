@@ -63,7 +63,7 @@ public final class StateCare {
         return new Dump(
                 first.getHistoryId(),
                 first.getFloor(),
-                StateClient.instant(first.getFloorAt()),
+                Messages.instant(first.getFloorAt()),
                 Stream.concat(
                         Stream.concat(atFloor, client.replay(later)),
                         Stream.of(first).flatMap(page -> requireSameFloor(page, namespace, agentId))));
@@ -87,7 +87,7 @@ public final class StateCare {
     }
 
     private StandingResponse page(String namespace, String agentId, String token) {
-        return StateClient.call(() -> timed().standing(StandingRequest.newBuilder()
+        return Calls.once(() -> timed().standing(StandingRequest.newBuilder()
                 .setNamespace(namespace)
                 .setAgentId(agentId)
                 .setPageToken(token)
@@ -95,7 +95,7 @@ public final class StateCare {
     }
 
     private static StateEvent event(FindResponse.Entry entry) {
-        Versioned version = StateClient.versioned(entry.getVersion());
+        Versioned version = Messages.versioned(entry.getVersion());
         return new StateEvent(
                 version.revision(),
                 version.committedAt(),
@@ -121,7 +121,7 @@ public final class StateCare {
      * Copies the current embedded state to a new directory on the backend's machine, next to the state's own directory.
      */
     public Backup backup() {
-        BackupResponse made = StateClient.call(() -> timed().backup(BackupRequest.getDefaultInstance()));
+        BackupResponse made = Calls.once(() -> timed().backup(BackupRequest.getDefaultInstance()));
         return new Backup(made.getPath(), made.getRevision());
     }
 
@@ -130,7 +130,7 @@ public final class StateCare {
      * replayed.
      */
     public long compact(Instant before) {
-        return compact(At.newBuilder().setTime(StateClient.timestamp(before)).build());
+        return compact(At.newBuilder().setTime(Messages.timestamp(before)).build());
     }
 
     /**
@@ -142,7 +142,7 @@ public final class StateCare {
     }
 
     private long compact(At at) {
-        return StateClient.call(() ->
+        return Calls.once(() ->
                         timed().compact(CompactRequest.newBuilder().setAt(at).build()))
                 .getOldestRevision();
     }

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.client;
 
-import com.google.protobuf.Timestamp;
 import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.At;
 import dev.flk.client.proto.CareGrpc;
 import dev.flk.client.proto.CheckSchemaRequest;
 import dev.flk.client.proto.CheckSchemaResponse;
-import dev.flk.client.proto.CommitResponse;
 import dev.flk.client.proto.DeleteAgentRequest;
 import dev.flk.client.proto.DeletePrefixRequest;
 import dev.flk.client.proto.DeleteSchemaRequest;
-import dev.flk.client.proto.Event;
 import dev.flk.client.proto.FindRequest;
 import dev.flk.client.proto.FindResponse;
 import dev.flk.client.proto.Found;
@@ -33,16 +30,13 @@ import dev.flk.client.proto.SetSchemaRequest;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import io.grpc.ChannelCredentials;
-import io.grpc.Context;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
-import io.grpc.StatusRuntimeException;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -52,12 +46,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.UUID;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
-import java.util.function.Function;
-import java.util.function.Supplier;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
@@ -68,9 +60,8 @@ import org.jspecify.annotations.Nullable;
  * commit takes effect only once, because all tries carry the same request id.
  */
 public final class StateClient implements AutoCloseable {
+    private static final String DEFAULT_NAMESPACE = "default";
     private static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(30);
-    private static final long INITIAL_BACKOFF_MILLIS = 100;
-    private static final long MAX_BACKOFF_MILLIS = 2_000;
     private static final int MAX_MESSAGE_BYTES = 8 << 20;
     /** The maximum number of bytes that gRPC keeps in memory for calls that may have to be sent again. */
     private static final long RETRY_BYTES = 64L << 20;
@@ -100,17 +91,13 @@ public final class StateClient implements AutoCloseable {
                             List.of("UNAVAILABLE")))));
 
     private final ManagedChannel channel;
-    private final StateBlockingStub stub;
+    private final Calls calls;
     private final String namespace;
-    private final Duration timeout;
-    private final boolean retries;
 
-    private StateClient(ManagedChannel channel, String namespace, Duration timeout, boolean retries) {
+    private StateClient(ManagedChannel channel, Calls calls, String namespace) {
         this.channel = channel;
-        this.stub = StateGrpc.newBlockingStub(channel);
+        this.calls = calls;
         this.namespace = namespace;
-        this.timeout = timeout;
-        this.retries = retries;
     }
 
     /**
@@ -136,7 +123,7 @@ public final class StateClient implements AutoCloseable {
      * retry; the caller configures the channel's retries.
      */
     public static StateClient over(ManagedChannel channel) {
-        return new StateClient(channel, "default", DEFAULT_TIMEOUT, false);
+        return new StateClient(channel, new Calls(channel, DEFAULT_TIMEOUT, false), DEFAULT_NAMESPACE);
     }
 
     /** The options of a connection. Confined to one thread. */
@@ -217,7 +204,8 @@ public final class StateClient implements AutoCloseable {
                 headers.put(AUTHORIZATION, "Bearer " + token);
                 builder = builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
             }
-            return new StateClient(builder.build(), "default", timeout, true);
+            ManagedChannel channel = builder.build();
+            return new StateClient(channel, new Calls(channel, timeout, true), DEFAULT_NAMESPACE);
         }
     }
 
@@ -226,7 +214,7 @@ public final class StateClient implements AutoCloseable {
      * of both.
      */
     public StateClient namespace(String name) {
-        return new StateClient(channel, name, timeout, retries);
+        return new StateClient(channel, calls, name);
     }
 
     /** Begins a transaction. The operations of the transaction are kept in the client until they are committed. */
@@ -259,7 +247,7 @@ public final class StateClient implements AutoCloseable {
                 .setPrefix(prefix)
                 .setRequestId(UUID.randomUUID().toString());
         ifRevision.ifPresent(request::setIfRevision);
-        return committed(call(timed -> timed.deletePrefix(request.build())));
+        return Messages.committed(calls.call(stub -> stub.deletePrefix(request.build())));
     }
 
     /** Deletes all keys of an agent, in one commit, as {@link #deletePrefix(String, String)} does. */
@@ -279,7 +267,7 @@ public final class StateClient implements AutoCloseable {
                 .setAgentId(agentId)
                 .setRequestId(UUID.randomUUID().toString());
         ifRevision.ifPresent(request::setIfRevision);
-        return committed(call(timed -> timed.deleteAgent(request.build())));
+        return Messages.committed(calls.call(stub -> stub.deleteAgent(request.build())));
     }
 
     /**
@@ -292,13 +280,7 @@ public final class StateClient implements AutoCloseable {
                 .addAllOperations(operations)
                 .setRequestId(requestId)
                 .build();
-        return committed(
-                call(maxDuration.compareTo(timeout) < 0 ? maxDuration : timeout, timed -> timed.apply(request)));
-    }
-
-    private static Commit committed(CommitResponse committed) {
-        return new Commit(
-                committed.getRevision(), instant(committed.getCommittedAt()), List.copyOf(committed.getVersionsList()));
+        return Messages.committed(calls.call(maxDuration, stub -> stub.apply(request)));
     }
 
     /** Returns the current value; empty if the key does not exist. */
@@ -313,7 +295,8 @@ public final class StateClient implements AutoCloseable {
 
     /** Returns the value at a time; empty if the key did not exist. */
     public Optional<Versioned> getAt(String agentId, String key, Instant time) {
-        return get(agentId, key, At.newBuilder().setTime(timestamp(time)).build());
+        return get(
+                agentId, key, At.newBuilder().setTime(Messages.timestamp(time)).build());
     }
 
     /**
@@ -324,40 +307,23 @@ public final class StateClient implements AutoCloseable {
     public Optional<Versioned> getVersion(String agentId, String key, long version) {
         Found found = get(GetRequest.newBuilder().addKeys(key(agentId, key)).setVersion(version));
         return found.getState() == Found.State.PRESENT || found.getState() == Found.State.DELETED
-                ? Optional.of(versioned(found.getVersion()))
+                ? Optional.of(Messages.versioned(found.getVersion()))
                 : Optional.empty();
     }
 
     private Optional<Versioned> get(String agentId, String key, At at) {
         Found found = get(GetRequest.newBuilder().addKeys(key(agentId, key)).setAt(at));
-        return found.getState() == Found.State.PRESENT ? Optional.of(versioned(found.getVersion())) : Optional.empty();
+        return found.getState() == Found.State.PRESENT
+                ? Optional.of(Messages.versioned(found.getVersion()))
+                : Optional.empty();
     }
 
     private Found get(GetRequest.Builder request) {
-        return call(timed -> timed.get(request.build())).getFound(0);
+        return calls.call(stub -> stub.get(request.build())).getFound(0);
     }
 
     private Key key(String agentId, String key) {
-        return key(namespace, agentId, key);
-    }
-
-    static Key key(String namespace, String agentId, String key) {
-        return Key.newBuilder()
-                .setNamespace(text("namespace", namespace))
-                .setAgentId(text("agent_id", agentId))
-                .setKey(text("key", key))
-                .build();
-    }
-
-    /**
-     * Returns {@code text}. Throws if the text contains an unpaired surrogate, which gRPC would send as a question
-     * mark.
-     */
-    static String text(String what, String text) {
-        if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
-            throw StateCallException.invalid(what + " can't be written as UTF-8: it has half of a surrogate pair");
-        }
-        return text;
+        return Messages.key(namespace, agentId, key);
     }
 
     /** A key whose newest value matched a search, together with that value. */
@@ -377,21 +343,22 @@ public final class StateClient implements AutoCloseable {
     public List<Match> find(Search search) {
         List<Match> all = new ArrayList<>();
         FindRequest.Builder request = search.request().toBuilder().setNamespace(namespace);
-        do {
-            FindResponse page = call(timed -> timed.find(request.build()));
-            page.getEntriesList()
-                    .forEach(found -> all.add(new Match(
-                            found.getKey().getAgentId(), found.getKey().getKey(), versioned(found.getVersion()))));
-            request.setPageToken(page.getNextPageToken());
-        } while (!request.getPageToken().isEmpty());
+        calls.pages(
+                (stub, token) -> stub.find(request.setPageToken(token).build()),
+                FindResponse::getNextPageToken,
+                page -> page.getEntriesList()
+                        .forEach(found -> all.add(new Match(
+                                found.getKey().getAgentId(),
+                                found.getKey().getKey(),
+                                Messages.versioned(found.getVersion())))));
         return all;
     }
 
     /** Returns the JSON Schema that values of the namespace must match; empty if the namespace has no schema. */
     public Optional<Versioned> schema() {
-        GetSchemaResponse response = call(timed -> timed.getSchema(
+        GetSchemaResponse response = calls.call(stub -> stub.getSchema(
                 GetSchemaRequest.newBuilder().setNamespace(namespace).build()));
-        return response.hasSchema() ? Optional.of(versioned(response.getSchema())) : Optional.empty();
+        return response.hasSchema() ? Optional.of(Messages.versioned(response.getSchema())) : Optional.empty();
     }
 
     /**
@@ -403,10 +370,10 @@ public final class StateClient implements AutoCloseable {
     public Commit setSchema(String json) {
         SetSchemaRequest request = SetSchemaRequest.newBuilder()
                 .setNamespace(namespace)
-                .setJson(text("the schema", json))
+                .setJson(Messages.text("the schema", json))
                 .setRequestId(UUID.randomUUID().toString())
                 .build();
-        return committed(call(timed -> timed.setSchema(request)));
+        return Messages.committed(calls.call(stub -> stub.setSchema(request)));
     }
 
     /** Removes the JSON Schema of the namespace; has no effect if the namespace has no schema. */
@@ -415,7 +382,7 @@ public final class StateClient implements AutoCloseable {
                 .setNamespace(namespace)
                 .setRequestId(UUID.randomUUID().toString())
                 .build();
-        return committed(call(timed -> timed.deleteSchema(request)));
+        return Messages.committed(calls.call(stub -> stub.deleteSchema(request)));
     }
 
     /**
@@ -434,33 +401,33 @@ public final class StateClient implements AutoCloseable {
      * @return the number of values that were checked
      */
     public long checkSchema(String json, Consumer<Violation> violations) {
-        long checked = 0;
+        LongAdder checked = new LongAdder();
         CheckSchemaRequest.Builder request =
-                CheckSchemaRequest.newBuilder().setNamespace(namespace).setJson(text("the schema", json));
-        do {
-            CheckSchemaResponse page = call(timed -> timed.checkSchema(request.build()));
-            checked += page.getChecked();
-            page.getViolationsList()
-                    .forEach(found -> violations.accept(new Violation(
-                            found.getKey().getAgentId(),
-                            found.getKey().getKey(),
-                            found.getVersion(),
-                            found.getPath(),
-                            found.getMessage())));
-            request.setPageToken(page.getNextPageToken());
-        } while (!request.getPageToken().isEmpty());
-        return checked;
+                CheckSchemaRequest.newBuilder().setNamespace(namespace).setJson(Messages.text("the schema", json));
+        calls.pages(
+                (stub, token) -> stub.checkSchema(request.setPageToken(token).build()),
+                CheckSchemaResponse::getNextPageToken,
+                page -> {
+                    checked.add(page.getChecked());
+                    page.getViolationsList()
+                            .forEach(found -> violations.accept(new Violation(
+                                    found.getKey().getAgentId(),
+                                    found.getKey().getKey(),
+                                    found.getVersion(),
+                                    found.getPath(),
+                                    found.getMessage())));
+                });
+        return checked.sum();
     }
 
     /** Returns all retained versions of a key, newest first. */
     public List<Versioned> history(String agentId, String key) {
         List<Versioned> all = new ArrayList<>();
         HistoryRequest.Builder request = HistoryRequest.newBuilder().setKey(key(agentId, key));
-        do {
-            HistoryResponse page = call(timed -> timed.history(request.build()));
-            page.getVersionsList().forEach(version -> all.add(versioned(version)));
-            request.setPageToken(page.getNextPageToken());
-        } while (!request.getPageToken().isEmpty());
+        calls.pages(
+                (stub, token) -> stub.history(request.setPageToken(token).build()),
+                HistoryResponse::getNextPageToken,
+                page -> page.getVersionsList().forEach(version -> all.add(Messages.versioned(version))));
         return all;
     }
 
@@ -471,11 +438,10 @@ public final class StateClient implements AutoCloseable {
                 .setNamespace(namespace)
                 .setAgentId(agentId)
                 .setPrefix(prefix);
-        do {
-            ListKeysResponse page = call(timed -> timed.listKeys(request.build()));
-            page.getEntriesList().forEach(entry -> all.add(entry.getKey()));
-            request.setPageToken(page.getNextPageToken());
-        } while (!request.getPageToken().isEmpty());
+        calls.pages(
+                (stub, token) -> stub.listKeys(request.setPageToken(token).build()),
+                ListKeysResponse::getNextPageToken,
+                page -> page.getEntriesList().forEach(entry -> all.add(entry.getKey())));
         return all;
     }
 
@@ -484,7 +450,7 @@ public final class StateClient implements AutoCloseable {
         ListAgentsRequest.Builder request =
                 ListAgentsRequest.newBuilder().setNamespace(namespace).setPrefix(prefix);
         return names(
-                (timed, token) -> timed.listAgents(request.setPageToken(token).build()));
+                (stub, token) -> stub.listAgents(request.setPageToken(token).build()));
     }
 
     /**
@@ -494,25 +460,19 @@ public final class StateClient implements AutoCloseable {
     public List<String> namespaces(String prefix) {
         ListNamespacesRequest.Builder request =
                 ListNamespacesRequest.newBuilder().setPrefix(prefix);
-        return names((timed, token) ->
-                timed.listNamespaces(request.setPageToken(token).build()));
+        return names(
+                (stub, token) -> stub.listNamespaces(request.setPageToken(token).build()));
     }
 
     private List<String> names(BiFunction<StateBlockingStub, String, ListNamesResponse> pages) {
         List<String> all = new ArrayList<>();
-        String token = "";
-        do {
-            String pageToken = token;
-            ListNamesResponse page = call(timed -> pages.apply(timed, pageToken));
-            all.addAll(page.getNamesList());
-            token = page.getNextPageToken();
-        } while (!token.isEmpty());
+        calls.pages(pages, ListNamesResponse::getNextPageToken, page -> all.addAll(page.getNamesList()));
         return all;
     }
 
     /** Returns information on the state as a whole. */
     public StateInfo info() {
-        InfoResponse info = call(timed -> timed.info(InfoRequest.getDefaultInstance()));
+        InfoResponse info = calls.call(stub -> stub.info(InfoRequest.getDefaultInstance()));
         return new StateInfo(
                 info.getFormat(),
                 info.getEngine(),
@@ -538,106 +498,6 @@ public final class StateClient implements AutoCloseable {
     /** Returns the administrative calls for the state as a whole, on the same connection. */
     public StateCare care() {
         return new StateCare(this, CareGrpc.newBlockingStub(channel));
-    }
-
-    private <T> T call(Function<StateBlockingStub, T> call) {
-        return call(timeout, call);
-    }
-
-    /**
-     * Makes a call. Repeats it after transient failures, unless retries are off, until {@code maxDuration} has elapsed.
-     * If the last failure is transient, and an earlier try may have taken effect, throws the failure of the earlier try,
-     * so that callers do not treat a commit as failed that may have taken effect.
-     */
-    private <T> T call(Duration maxDuration, Function<StateBlockingStub, T> call) {
-        long endNanos = System.nanoTime() + maxDuration.toNanos();
-        long backoffMillis = INITIAL_BACKOFF_MILLIS;
-        StateCallException unknown = null; // the last failure after which the call may have taken effect
-        while (true) {
-            try {
-                return call.apply(stub.withDeadlineAfter(endNanos - System.nanoTime(), TimeUnit.NANOSECONDS));
-            } catch (StatusRuntimeException e) {
-                StateCallException failure = StateCallException.of(e);
-                long millis = ThreadLocalRandom.current().nextLong(backoffMillis / 2, backoffMillis);
-                boolean isInTime = endNanos - System.nanoTime() > TimeUnit.MILLISECONDS.toNanos(millis)
-                        && !Context.current().isCancelled();
-                if (!retries || !failure.isTransient() || !isInTime || channel.isShutdown()) {
-                    throw unknown != null && failure.isTransient() ? unknown : failure;
-                }
-                waitFor(millis, failure);
-                unknown = failure.isUnknown() ? failure : unknown;
-                backoffMillis = Math.min(MAX_BACKOFF_MILLIS, 2 * backoffMillis);
-                channel.resetConnectBackoff(); // Without this reset, gRPC's own backoff might prevent the next attempt.
-            }
-        }
-    }
-
-    private static void waitFor(long millis, StateCallException failure) {
-        try {
-            Thread.sleep(millis);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw failure;
-        }
-    }
-
-    /** Makes a call once, without retries. */
-    static <T> T call(Supplier<T> call) {
-        try {
-            return call.get();
-        } catch (StatusRuntimeException e) {
-            throw StateCallException.of(e);
-        }
-    }
-
-    static Versioned versioned(dev.flk.client.proto.Version version) {
-        return new Versioned(
-                version.getVersion(),
-                version.getRevision(),
-                instant(version.getCommittedAt()),
-                version.getDeleted(),
-                version.getJson(),
-                version.hasTtl() ? duration(version.getTtl()) : null);
-    }
-
-    static StateEvent event(Event event) {
-        return new StateEvent(
-                event.getRevision(),
-                instant(event.getCommittedAt()),
-                event.getChangesList().stream()
-                        .map(change -> new StateEvent.Change(
-                                change.getKey().getNamespace(),
-                                change.getKey().getAgentId(),
-                                change.getKey().getKey(),
-                                change.getVersion(),
-                                change.getKind() == dev.flk.client.proto.Change.Kind.DELETE,
-                                change.getJson(),
-                                change.hasTtl() ? duration(change.getTtl()) : null))
-                        .toList(),
-                event.getOperationsTotal(),
-                event.getResumeToken());
-    }
-
-    static Duration duration(com.google.protobuf.Duration duration) {
-        return Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
-    }
-
-    static com.google.protobuf.Duration duration(Duration duration) {
-        return com.google.protobuf.Duration.newBuilder()
-                .setSeconds(duration.getSeconds())
-                .setNanos(duration.getNano())
-                .build();
-    }
-
-    static Instant instant(Timestamp time) {
-        return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
-    }
-
-    static Timestamp timestamp(Instant time) {
-        return Timestamp.newBuilder()
-                .setSeconds(time.getEpochSecond())
-                .setNanos(time.getNano())
-                .build();
     }
 
     /** Closes the connection and ends every stream on it. */

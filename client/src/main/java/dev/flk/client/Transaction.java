@@ -57,7 +57,7 @@ public final class Transaction implements AutoCloseable {
     /** Writes one JSON value to a key. */
     public Transaction write(String agentId, String key, String json) {
         return add(Operation.newBuilder()
-                .setWrite(Write.newBuilder().setKey(key(agentId, key)).setJson(StateClient.text("the value", json))));
+                .setWrite(Write.newBuilder().setKey(key(agentId, key)).setJson(Messages.text("the value", json))));
     }
 
     /**
@@ -68,7 +68,7 @@ public final class Transaction implements AutoCloseable {
         return add(Operation.newBuilder()
                 .setWrite(Write.newBuilder()
                         .setKey(key(agentId, key))
-                        .setJson(StateClient.text("the value", json))
+                        .setJson(Messages.text("the value", json))
                         .setIfVersion(version)));
     }
 
@@ -82,8 +82,8 @@ public final class Transaction implements AutoCloseable {
         return add(Operation.newBuilder()
                 .setWrite(Write.newBuilder()
                         .setKey(key(agentId, key))
-                        .setJson(StateClient.text("the value", json))
-                        .setTtl(StateClient.duration(ttl))));
+                        .setJson(Messages.text("the value", json))
+                        .setTtl(Messages.duration(ttl))));
     }
 
     /**
@@ -94,9 +94,9 @@ public final class Transaction implements AutoCloseable {
         return add(Operation.newBuilder()
                 .setWrite(Write.newBuilder()
                         .setKey(key(agentId, key))
-                        .setJson(StateClient.text("the value", json))
+                        .setJson(Messages.text("the value", json))
                         .setIfVersion(version)
-                        .setTtl(StateClient.duration(ttl))));
+                        .setTtl(Messages.duration(ttl))));
     }
 
     /**
@@ -107,7 +107,7 @@ public final class Transaction implements AutoCloseable {
      */
     public Transaction touch(String agentId, String key, Duration ttl) {
         return add(Operation.newBuilder()
-                .setTouch(Touch.newBuilder().setKey(key(agentId, key)).setTtl(StateClient.duration(ttl))));
+                .setTouch(Touch.newBuilder().setKey(key(agentId, key)).setTtl(Messages.duration(ttl))));
     }
 
     /** Deletes a key; has no effect if the key does not exist. */
@@ -128,7 +128,7 @@ public final class Transaction implements AutoCloseable {
     }
 
     private Key key(String agentId, String key) {
-        return StateClient.key(namespace, agentId, key);
+        return Messages.key(namespace, agentId, key);
     }
 
     private Transaction add(Operation.Builder operation) {

@@ -21,10 +21,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Tests that this version starts on the data of the version of 2026-11-20 ({@code src/test/resources/older}), which was
- * killed with {@code kill -9}. There is one data directory for each of the four stores, one with the record in the state (of 2026-11-28), and one
- * outbox. The data comes
+ * killed with {@code kill -9}. There is one data directory for each of the four stores, and one outbox. The data comes
  * from two runs with two policies, and contains conflicts and rejections. Every earlier answer must be returned again,
- * identical to the byte.
+ * identical to the byte. Two more, of the version of 2026-11-28, have the record in the state.
  */
 final class OlderDataIT {
     private static final Path OLDER = Path.of("src/test/resources/older");
@@ -81,18 +80,31 @@ final class OlderDataIT {
         assertAnswersStand("memory", Map.of("DEDUP_BACKEND", "memory"));
     }
 
-    /** The record was in the state; its outcomes have the same content and the same order afterwards. */
     @Test
-    void record_olderDataInTheState_isMovedAndContinues() throws Exception {
-        for (String each : List.of("wal", "state", "state/log")) {
-            copy(
-                    older().resolve("record").resolve(each),
-                    directory.resolve("data").resolve(each));
+    void recordInTheState_isMovedAndContinues() throws Exception {
+        copy(older().resolve("record/state"), directory.resolve("data/state"));
+        copy(older().resolve("record/state/log"), directory.resolve("data/state/log"));
+        assertRecordIsMoved("record", Map.of("STATE_PORT", "0"), 40);
+    }
+
+    @Test
+    void recordInTheStateInPostgres_isMovedToItsTable() throws Exception {
+        try (PostgresServer server = PostgresServer.startWithScram()) {
+            server.execute("postgres", Files.readString(older().resolve("record-postgres/dump.sql")));
+            Map<String, String> configuration = new HashMap<>(server.configuration());
+            configuration.putAll(Map.of("STATE_ENGINE", "postgres", "STATE_PORT", "0"));
+            assertRecordIsMoved("record-postgres", configuration, 20);
         }
+    }
+
+    /** Asserts that the outcomes have the same content and the same order after two starts. */
+    private void assertRecordIsMoved(String data, Map<String, String> configuration, int count) throws Exception {
+        copy(older().resolve(data).resolve("wal"), directory.resolve("data/wal"));
         Map<String, String> environment = new HashMap<>(FOR_YEARS);
-        environment.putAll(Map.of("RECORD_HISTORY", "36500d", "STATE_PORT", "0"));
-        List<JsonNode> before = outcomes(Files.readString(older().resolve("record/outcomes.txt")));
-        assertThat(before).hasSize(40);
+        environment.put("RECORD_HISTORY", "36500d");
+        environment.putAll(configuration);
+        List<JsonNode> before = outcomes(Files.readString(older().resolve(data).resolve("outcomes.txt")));
+        assertThat(before).hasSize(count);
         for (int start = 0; start < 2; start++) {
             try (ServedBackend backend = BackendInJvm.start(directory, environment)) {
                 Client client = new Client(backend.url());
@@ -102,11 +114,11 @@ final class OlderDataIT {
                         .firstValue("X-Flk-Incomplete-Before")
                         .isEmpty());
                 assertThat(client.submit(Pcs.number(1_000 + start)).status()).isEqualTo(200);
-                int all = 40 + start + 1;
+                int all = count + start + 1;
                 Client.awaitUntil(() ->
                         outcomes(client.get("/v1/outcomes?limit=1000").body()).size() == all);
                 assertThat(outcomes(client.get("/v1/outcomes?limit=1000").body())
-                                .subList(0, 40))
+                                .subList(0, count))
                         .isEqualTo(before);
                 assertThat(client.get("/v1/outcomes/changes?limit=1000").body().lines())
                         .hasSize(all);

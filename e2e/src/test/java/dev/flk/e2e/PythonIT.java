@@ -67,7 +67,7 @@ class PythonIT {
                 .results()
                 .map((MatchResult program) -> program.group(1))
                 .toList();
-        assertThat(programs).hasSize(2);
+        assertThat(programs).hasSize(3);
         Files.write(directory.resolve("certificate.json"), Pcs.number(1).bytes());
         try (ServedBackend backend = BackendInJvm.start(directory, Map.of("STATE_PORT", "0"))) {
             assertThat(runProgram(programs.get(0).replace("localhost:50051", state(backend))))
@@ -76,6 +76,9 @@ class PythonIT {
                             .replace("http://localhost:8080", backend.url())
                             .replace("the secret", Pcs.KEY)))
                     .isEqualTo("True False None\n");
+            assertThat(runProgram(programs.get(2).replace("localhost:50051", state(backend))))
+                    .isEqualTo("{'fact': 'Paris is in France'} 1\nNone ['draft', 'memory']\n"
+                            + "WRITE memory 1\nWRITE draft 1\n");
         }
     }
 

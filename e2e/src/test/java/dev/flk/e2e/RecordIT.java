@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.PostgresServer;
 import dev.flk.testkit.RedisServer;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -287,6 +289,50 @@ class RecordIT {
             String again = backend.url().replace("127.0.0.1", "localhost") + "/";
             assertThat(printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--url", again))
                     .isEqualTo(printed(backend, "record", "--shard", "shard-1", "--since", "1h"));
+        }
+    }
+
+    @Test
+    void recordInPostgres_isOneForTwoBackends_alsoAfterKills() throws Exception {
+        try (PostgresServer server = PostgresServer.startWithScram()) {
+            Map<String, String> environment = new HashMap<>(server.configuration());
+            environment.put("STATE_PORT", "off");
+            Path one = Files.createDirectory(directory.resolve("one"));
+            Path two = Files.createDirectory(directory.resolve("two"));
+            try (ServedBackend other = BackendInJvm.start(two, environment)) {
+                Client otherClient = new Client(other.url());
+                for (int life = 0; life < 2; life++) {
+                    try (BackendProcess backend = BackendProcess.start(one, environment)) {
+                        Client client = new Client(backend.url());
+                        client.awaitReady();
+                        otherClient.awaitReady();
+                        submit(client, 200);
+                        submit(otherClient, 200);
+                        backend.program().kill();
+                    }
+                }
+                try (ServedBackend backend = BackendInJvm.start(one, environment)) {
+                    Client client = new Client(backend.url());
+                    for (Client each : List.of(client, otherClient)) {
+                        each.awaitReady();
+                        each.awaitNothingPending();
+                        Client.awaitUntil(() -> each.metric("flk_record_lag_records") == 0);
+                    }
+                    Map<String, List<String>> recorded = recorded(client);
+                    assertThat(recorded).hasSize((int) next - 1);
+                    assertThat(recorded.values()).allSatisfy(versions -> assertThat(versions)
+                            .hasSize(1));
+                    assertThat(recorded(otherClient)).isEqualTo(recorded);
+                    assertThat(otherClient.get("/v1/outcomes?limit=1000").body())
+                            .isEqualTo(client.get("/v1/outcomes?limit=1000").body());
+                    String cursor = client.get("/v1/outcomes/changes?limit=100").header("X-Flk-Cursor");
+                    assertThat(otherClient
+                                    .get("/v1/outcomes/changes?limit=10&cursor=" + cursor)
+                                    .body())
+                            .isEqualTo(client.get("/v1/outcomes/changes?limit=10&cursor=" + cursor)
+                                    .body());
+                }
+            }
         }
     }
 

@@ -12,8 +12,7 @@ import java.util.regex.Pattern;
 
 /**
  * The mark of an answer that refuses a body for good. The mark proves to the sender that the answer is the server's, and
- * that the server has received the bytes that were sent. Without the mark, the answer may be that of a proxy, or may
- * concern a body that a proxy has cut or changed.
+ * that the server has received the bytes that were sent. Without the mark, the answer may come from a proxy, or may concern a body that a proxy has cut or changed.
  *
  * <p>A client requests marks with the header {@code Content-Digest} (RFC 9530). Requests without this header, or with
  * digests of other algorithms only, get answers without a mark.

@@ -111,7 +111,7 @@ final class Incoming {
     }
 
     /**
-     * If the endpoint reads a body and the announced length is too long, returns the answer that rejects the request;
+     * Returns the answer that rejects the request if the endpoint reads a body and the announced length is too long;
      * otherwise, returns empty.
      */
     Optional<Answer> refusal() {

@@ -147,7 +147,7 @@ final class RequestDecoder extends HttpRequestDecoder {
     record RequestHead(HttpRequest request) {
 
         /**
-         * If the request can't be served, returns the answer that rejects the request; otherwise, returns empty. After
+         * Returns the answer that rejects the request if it can't be served; otherwise, returns empty. After
          * a rejection, no further request is read.
          */
         Optional<Answer> problem() {

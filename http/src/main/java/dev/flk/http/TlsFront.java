@@ -70,8 +70,7 @@ final class TlsFront {
     }
 
     /**
-     * @param plain a function that replaces the connection's handler with one that answers in plain HTTP, and returns
-     *     the new handler
+     * @param plain a function that replaces the connection's handler with a handler that answers in plain HTTP, and returns it
      */
     private TlsFront(TlsFailures failures, InetSocketAddress client, SslHandler tls, Supplier<Connection> plain) {
         this.failures = failures;

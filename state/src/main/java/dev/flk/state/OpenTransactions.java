@@ -16,8 +16,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -208,10 +211,18 @@ final class OpenTransactions {
     }
 
     /**
-     * Returns a future that completes with the revision of the commit, if this caller's commit of the transaction is in
-     * progress; otherwise null.
+     * Runs a call that ends a transaction. If a commit of this transaction is in progress, the call runs after that
+     * commit, because the answer to the call depends on the commit's result.
      */
-    synchronized @Nullable CompletableFuture<Long> underWay(String caller, String txId) {
+    <T> CompletionStage<T> afterCommitInProgress(String caller, String txId, Supplier<CompletionStage<T>> end) {
+        CompletableFuture<Long> first = commitInProgress(caller, txId);
+        if (first == null) {
+            return end.get();
+        }
+        return first.handle((revision, failure) -> end.get()).thenCompose(Function.identity());
+    }
+
+    private synchronized @Nullable CompletableFuture<Long> commitInProgress(String caller, String txId) {
         End end = ends.get(txId);
         CompletableFuture<Long> committed = end == null || !end.caller().equals(caller) ? null : end.committed();
         return committed == null || committed.isDone() ? null : committed;

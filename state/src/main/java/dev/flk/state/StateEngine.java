@@ -11,7 +11,6 @@ import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
@@ -28,7 +27,6 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
-import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -46,7 +44,7 @@ public final class StateEngine implements AutoCloseable {
     /** The time for which the answer to a request is remembered and can be repeated. */
     public static final Duration REQUESTS_REMEMBERED = Duration.ofMinutes(15);
 
-    private static final long REMEMBERED_MICROS = TimeUnit.MINUTES.toMicros(REQUESTS_REMEMBERED.toMinutes());
+    static final long REMEMBERED_MICROS = TimeUnit.MINUTES.toMicros(REQUESTS_REMEMBERED.toMinutes());
 
     /** The maximum size in bytes of a page of values, versions or events, unless its first entry alone is larger. */
     public static final long MAX_PAGE_BYTES = 2L << 20;
@@ -65,14 +63,12 @@ public final class StateEngine implements AutoCloseable {
 
     private final Storage storage;
     private final Settings settings;
-    private final InstantSource clock;
-    private final InstantSource expiry;
-    private final LongSupplier nanoTicker;
     private final LongSupplier freeBytes;
     private final OpenTransactions transactions;
     private final OpenTransactions.Limits limits;
     private final Schemas schemas;
     private final CheckedCommits checked;
+    private final Lifetimes lifetimes;
     private final Writer writer;
     private final Thread writerThread;
     private final ScheduledExecutorService ticks;
@@ -85,14 +81,10 @@ public final class StateEngine implements AutoCloseable {
     private volatile @Nullable StateException problem =
             Reason.STARTING.because("the state engine is starting; try again in a moment");
     private long tick;
-    /** The elapsed time minus the ticker's time; null until the storage is opened for the first time. */
-    private volatile @Nullable Long elapsedOffsetMicros;
     /** The storage's newest report that answered commits are or may be missing; null before the first report. */
     private volatile @Nullable String missing;
 
     private final AtomicLong timesMissing = new AtomicLong();
-    private final AtomicBoolean isExpiring = new AtomicBoolean();
-    private final AtomicBoolean isForgetting = new AtomicBoolean();
     /** Whether the step of a tick waits for the writer's thread; if so, later ticks add no other. */
     private final AtomicBoolean isTickQueued = new AtomicBoolean();
 
@@ -152,9 +144,6 @@ public final class StateEngine implements AutoCloseable {
         this.history = new History(this, watches);
         this.reads = new StateReads(this, history);
         this.settings = settings;
-        this.clock = clock;
-        this.expiry = expiry;
-        this.nanoTicker = nanoTicker;
         this.freeBytes = freeBytes;
         this.limits = new OpenTransactions.Limits(
                 settings.txTimeout(),
@@ -163,11 +152,13 @@ public final class StateEngine implements AutoCloseable {
                 MAX_TRANSACTION_BYTES,
                 settings.maxStagedBytes());
         this.transactions = new OpenTransactions(limits, clock, nanoTicker, random);
+        this.lifetimes =
+                new Lifetimes(storage, clock, expiry, nanoTicker, () -> full().isPresent(), this::submit, this::later);
         this.writer = new Writer(
                 storage,
                 clock,
                 expiry,
-                this::elapsedMicros,
+                lifetimes::elapsedMicros,
                 nanoTicker,
                 REMEMBERED_MICROS,
                 settings.maxStagedBytes(),
@@ -234,7 +225,7 @@ public final class StateEngine implements AutoCloseable {
     private void open() {
         try {
             storage.open();
-            beginElapsedTime();
+            lifetimes.opened();
             problem = null;
             published(storage.head());
         } catch (StateException e) {
@@ -242,31 +233,6 @@ public final class StateEngine implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             problem = StateException.down("the storage can't be opened: " + e, e);
         }
-    }
-
-    /**
-     * Sets the beginning of elapsed time, by which remembered answers expire. If several processes share the storage,
-     * elapsed time begins at the time of the clock that they share, so that each of them remembers the answers of the
-     * others for the same time, whatever its own clock shows. If the storage remembers answers of a previous process,
-     * elapsed time continues at the time of the newest answer, so that a jump of the wall clock between the two
-     * processes does not expire answers early. Otherwise, elapsed time begins at the wall clock's time.
-     */
-    private void beginElapsedTime() {
-        if (elapsedOffsetMicros == null) {
-            long shared = storage.clockMicros();
-            long last = storage.lastExpiryMicros();
-            long begin = shared != 0 ? shared : last == 0 ? micros(clock.instant()) : last - REMEMBERED_MICROS;
-            elapsedOffsetMicros = begin - tickerMicros();
-        }
-    }
-
-    private long tickerMicros() {
-        return TimeUnit.NANOSECONDS.toMicros(nanoTicker.getAsLong());
-    }
-
-    /** Returns the elapsed time, which decides whether a remembered answer has expired. */
-    private long elapsedMicros() {
-        return Objects.requireNonNull(elapsedOffsetMicros, "the storage was opened") + tickerMicros();
     }
 
     private void published(Head head) {
@@ -311,54 +277,10 @@ public final class StateEngine implements AutoCloseable {
         if (watches.count() > 0) {
             reporting(() -> noticed(storage.head())); // this wakes waiting replays if the history was replaced
         }
-        reporting(this::expireKeys);
-        if (forgets && isForgetting.compareAndSet(false, true)) {
-            later(this::forget);
+        reporting(lifetimes::expireKeys);
+        if (forgets) {
+            lifetimes.beginToForget();
         }
-    }
-
-    /**
-     * Submits the deletion of keys whose lifetimes are over. Does nothing while an earlier such deletion waits for its
-     * answer, or while the disk is full. Other processes may submit the same deletions; the decision deletes each key
-     * once.
-     */
-    void expireKeys() {
-        if (isExpiring.get() || full().isPresent()) {
-            return;
-        }
-        List<StateKey> over = storage.read(stored -> stored.expired(micros(expiry.instant()), MAX_PAGE));
-        if (over.isEmpty()) {
-            return;
-        }
-        isExpiring.set(true);
-        List<Operation> deletions =
-                over.stream().<Operation>map(Operation.Expire::new).toList();
-        CompletableFuture<Committed> answer = new CompletableFuture<>();
-        var unused = answer.whenComplete((committed, failure) -> {
-            isExpiring.set(false);
-            if (failure == null && committed.revision() > 0 && over.size() == MAX_PAGE) {
-                later(this::expireKeys);
-            }
-        });
-        submit(new PendingCommit(deletions, List.of(), null, "", null, answer));
-    }
-
-    /** Removes expired answers in steps, so that commits can run between the steps. */
-    private void forget() {
-        boolean isMore = false;
-        try {
-            isMore = forgetAnswers();
-        } finally {
-            isForgetting.set(isMore);
-        }
-        if (isMore) {
-            later(this::forget);
-        }
-    }
-
-    /** Calls {@link Storage#forgetAnswers}; returns whether there may be more to do. */
-    boolean forgetAnswers() {
-        return storage.forgetAnswers(elapsedMicros());
     }
 
     /** Runs a step on the writer's thread; an outage becomes the {@link #problem}. */
@@ -513,33 +435,8 @@ public final class StateEngine implements AutoCloseable {
             String requestId,
             Consumer<List<Operation>> permit,
             BooleanSupplier isCancelled) {
-        return afterCommitInProgress(caller, txId, () -> commitOnce(caller, txId, requestId, permit, isCancelled));
-    }
-
-    /**
-     * Runs a call that ends a transaction. If a commit of this transaction is in progress, the call runs after that
-     * commit, because the answer to the call depends on the commit's result.
-     */
-    private <T> CompletionStage<T> afterCommitInProgress(String caller, String txId, Supplier<CompletionStage<T>> end) {
-        CompletableFuture<Long> first = transactions.underWay(caller, txId);
-        if (first == null) {
-            return end.get();
-        }
-        CompletableFuture<T> answer = new CompletableFuture<>();
-        first.whenComplete((revision, failure) -> {
-            try {
-                end.get().whenComplete((done, refused) -> {
-                    if (refused == null) {
-                        answer.complete(done);
-                    } else {
-                        answer.completeExceptionally(refused);
-                    }
-                });
-            } catch (RuntimeException e) {
-                answer.completeExceptionally(e);
-            }
-        });
-        return answer;
+        return transactions.afterCommitInProgress(
+                caller, txId, () -> commitOnce(caller, txId, requestId, permit, isCancelled));
     }
 
     private CompletionStage<Committed> commitOnce(
@@ -578,7 +475,7 @@ public final class StateEngine implements AutoCloseable {
 
     /** Aborts a transaction; fails with TX_COMMITTED if the transaction was already committed. */
     public CompletionStage<Void> abort(String caller, String txId) {
-        return afterCommitInProgress(caller, txId, () -> {
+        return transactions.afterCommitInProgress(caller, txId, () -> {
             transactions.abort(caller, txId);
             return CompletableFuture.completedFuture(null);
         });
@@ -667,6 +564,11 @@ public final class StateEngine implements AutoCloseable {
         } catch (StateException e) {
             commit.answer().completeExceptionally(e);
         }
+    }
+
+    /** Returns what expires by time. */
+    Lifetimes lifetimes() {
+        return lifetimes;
     }
 
     /** Returns the schemas of namespaces. */

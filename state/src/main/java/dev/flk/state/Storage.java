@@ -3,6 +3,7 @@ package dev.flk.state;
 
 import dev.flk.state.StateException.Reason;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -417,4 +418,32 @@ public interface Storage extends AutoCloseable {
      * @param next the value for {@code after} in the next call; null for the last page
      */
     record Page<T>(List<T> entries, @Nullable String next) {}
+
+    /** A list that accepts entries up to a total size; the first entry may be larger. Not for several threads. */
+    final class LimitedList<T> {
+        private final List<T> entries = new ArrayList<>();
+        private final long maxBytes;
+        private long bytes;
+        private boolean isFull;
+
+        public LimitedList(long maxBytes) {
+            this.maxBytes = maxBytes;
+        }
+
+        /** Adds an entry, unless the total size would then exceed the maximum; returns whether it was added. */
+        public boolean add(T entry, long size) {
+            bytes += size;
+            isFull = bytes > maxBytes && !entries.isEmpty();
+            return !isFull && entries.add(entry);
+        }
+
+        /** Returns whether the last entry was not added. */
+        public boolean isFull() {
+            return isFull;
+        }
+
+        public List<T> entries() {
+            return entries;
+        }
+    }
 }

@@ -4,6 +4,7 @@ package dev.flk.state;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.state.StateEngine.Settings;
+import dev.flk.state.embedded.MemoryStorage;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Instant;

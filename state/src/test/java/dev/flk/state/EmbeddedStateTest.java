@@ -40,7 +40,7 @@ class EmbeddedStateTest extends StateContract {
                 state.pass(Duration.ofMinutes(1));
                 state.setClock(Duration.ofDays(days));
                 state.restart();
-                state.engine.forgetAnswers();
+                state.engine.lifetimes().forgetAnswers();
                 assertThat(state.apply("r", state.write("a", "k", "1"))).isEqualTo(first);
 
                 state.pass(Duration.ofMinutes(15));

@@ -124,7 +124,7 @@ final class EngineHarness implements AutoCloseable {
         long end = System.nanoTime() + MOST_NANOS;
         while (!engine.reading(reads -> reads.expired(StateEngine.micros(at), 1))
                 .isEmpty()) {
-            engine.expireKeys();
+            engine.lifetimes().expireKeys();
             assertThat(System.nanoTime()).as("the keys do not expire").isLessThan(end);
         }
         expiry = Instant.EPOCH;

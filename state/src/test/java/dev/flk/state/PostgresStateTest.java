@@ -181,7 +181,7 @@ class PostgresStateTest extends StateContract {
                 String name = "k" + all.indexOf(first);
                 Committed answer = first.apply(name, first.write("a", name, "1"));
                 for (EngineHarness repeating : all) {
-                    repeating.engine.forgetAnswers();
+                    repeating.engine.lifetimes().forgetAnswers();
                     assertThat(repeating.apply(name, repeating.write("a", name, "1")))
                             .isEqualTo(answer);
                 }
@@ -365,9 +365,10 @@ class PostgresStateTest extends StateContract {
             concurrent.open();
             state.engine.history().compact(new At.Revision(5));
 
-            assertThat(concurrent.events(2, Long.MAX_VALUE)).isEmpty();
+            assertThat(concurrent.<List<Event>>read(reads -> reads.events(2, Long.MAX_VALUE)))
+                    .isEmpty();
             server.execute(main.name, "DELETE FROM flk_state_events WHERE revision = 5");
-            assertThat(RandomStates.reasonOf(() -> concurrent.events(5, Long.MAX_VALUE)))
+            assertThat(RandomStates.reasonOf(() -> concurrent.read(reads -> reads.events(5, Long.MAX_VALUE))))
                     .isEqualTo(Reason.STORE_DOWN);
         }
     }

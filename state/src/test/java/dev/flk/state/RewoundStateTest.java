@@ -9,6 +9,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.state.History.Token;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.embedded.MemoryStorage;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.concurrent.CountDownLatch;

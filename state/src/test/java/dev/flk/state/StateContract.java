@@ -489,7 +489,7 @@ abstract class StateContract {
         for (int days : List.of(20, -40, 20)) {
             state.setClock(Duration.ofDays(days));
             state.pass(Duration.ofMinutes(4));
-            state.engine.forgetAnswers();
+            state.engine.lifetimes().forgetAnswers();
             assertThat(state.apply("r", state.write("a", "k", "1"))).isEqualTo(first);
         }
 

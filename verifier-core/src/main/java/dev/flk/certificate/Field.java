@@ -123,7 +123,7 @@ enum Field {
      * thread-safe.
      */
     static final class Problems {
-        /** The problems by field; null as long as there are none, which is the usual case. */
+        /** The problems by field; null while no problem was found, which is the usual case. */
         private @Nullable Map<Field, String> byField;
 
         /** Records that {@code field} breaks a rule; only the first problem of a field is kept. */

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  *     remain
  * @param shouldBeSigned the canonical form; null if the signature is good, not checked or missing
  * @param wasSigned the text that was signed, which may be the canonical form; null if the signature is not explained
- * @param hint an additional remark; null if there is none
+ * @param hint an additional remark, or null
  */
 public record Diagnosis(
         Verdict verdict,

@@ -20,7 +20,7 @@ public enum SigningAlgorithm {
         this.signatureChars = signatureChars;
     }
 
-    /** Returns the algorithm whose signatures in base64 have the length of {@code sig}; empty if there is none. */
+    /** Returns the algorithm whose signatures in base64 have the length of {@code sig}, or empty. */
     public static Optional<SigningAlgorithm> byLength(@Nullable String sig) {
         return Stream.of(values())
                 .filter(each -> sig != null && sig.length() == each.signatureChars)

@@ -65,7 +65,7 @@ public class OpenDatabase implements AutoCloseable {
 
     /**
      * Returns the number of this opening, which no other opening in this process has. What was not flushed may be lost
-     * when the files are opened again, so whoever remembers what was written compares the numbers.
+     * when the files are opened again, so a caller that remembers its writes compares the numbers.
      */
     public final long number() {
         return number;

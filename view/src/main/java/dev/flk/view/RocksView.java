@@ -286,7 +286,7 @@ public final class RocksView implements AutoCloseable {
         return met != null && met.isSpoiled();
     }
 
-    /** Returns the directory of the files that were set aside last; it is missing if there are none. */
+    /** Returns the directory of the files that were set aside last, which may not exist. */
     public Path setAsidePath() {
         return directory.setAsidePath();
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What is derived from a log. {@link dev.flk.view.RocksView} is a RocksDB that can be lost and built again; {@link
+ * Data derived from a log. {@link dev.flk.view.RocksView} is a RocksDB that can be lost and built again; {@link
  * dev.flk.view.OpenDatabase} is one open RocksDB, also of the state; {@link dev.flk.view.RocksCopy} is a backup. Depends
  * on {@code wal} only.
  */

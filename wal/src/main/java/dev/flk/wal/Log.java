@@ -142,7 +142,7 @@ public final class Log implements Closeable {
     }
 
     /**
-     * If records were appended to the active segment, closes that segment and opens the next one, so that {@link
+     * Closes the active segment and opens the next one, unless no record was appended to it, so that {@link
      * Retention} covers these records. The returned future completes on the writer's thread. The future fails if the
      * disk fails or the lock is lost; it fails at once if the log is closed.
      */

@@ -5,9 +5,11 @@ import dev.flk.wal.LogInspector.LogListing.Kind;
 import dev.flk.wal.LogInspector.LogListing.OtherFile;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.Damage.TornTail;
 import dev.flk.wal.segment.DeclaredLosses;
 import dev.flk.wal.segment.LogId;
+import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogReader.LogWalk;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.RecordFormat;
@@ -76,11 +78,11 @@ public final class LogInspector {
     }
 
     /**
-     * Returns a walk from sequence {@code from}, or from the oldest record if that is later. The caller closes the
-     * walk.
+     * Returns a walk from sequence {@code from}, or from the oldest record if that is later. The walk skips damage. The
+     * caller closes the walk.
      */
     public LogWalk walk(long from) {
-        return new LogWalk(files, directory, prefix, from);
+        return new LogWalk(next -> LogReader.open(files, directory, prefix, next, OnDamage.SKIP), from);
     }
 
     /** Verifies a log that may begin and end with any sequence. See {@link #verify(long, long)}. */
@@ -204,11 +206,11 @@ public final class LogInspector {
             NO_SEGMENT,
             /** A file that is kept for inspection, such as a torn tail or a damaged file. */
             SET_ASIDE,
-            /** A new file, usually a segment, that is being written or was being written when its process ended. */
+            /** A new file, usually a segment, whose writing is in progress or was interrupted. */
             OPENING,
             /** A file in which a repair declared records lost. */
             LOSSES,
-            /** Any other file, such as one that the log's owner or another program stores next to the segments. */
+            /** Any other file, for example a file of the log's owner or of another program. */
             FOREIGN
         }
     }

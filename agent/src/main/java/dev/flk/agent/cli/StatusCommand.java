@@ -17,7 +17,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -71,29 +70,23 @@ final class StatusCommand implements Callable<Integer> {
 
     private static StatusReport ofFiles(AgentConfig config) throws IOException {
         OutboxInspector.Summary outbox = new OutboxInspector(config.outbox().directory()).summary();
-        Optional<Instant> oldest = outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis()));
         return new StatusReport(
                 null,
                 config.outbox().directory().toString(),
-                outbox.pendingEntries(),
-                outbox.pendingBytes(),
-                oldest.map(Instant::toString).orElse(null),
-                oldest.map(added -> Math.max(
-                                0, Duration.between(added, Instant.now()).toSeconds()))
-                        .orElse(null),
-                null,
-                null,
-                null,
-                null,
-                null,
-                null,
+                StatusReport.Waiting.of(
+                        outbox.pendingEntries(),
+                        outbox.pendingBytes(),
+                        outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis())),
+                        Instant.now()),
+                StatusReport.Sending.UNKNOWN,
                 config.deadLetters().toString(),
                 DeadLetterFile.count(config.deadLetters()),
                 outbox.lostRecords(),
-                outbox.usedBytes(),
-                config.outbox().maxBytes(),
-                freeBytes(config),
-                config.outbox().minFreeBytes());
+                new StatusReport.Disk(
+                        outbox.usedBytes(),
+                        config.outbox().maxBytes(),
+                        freeBytes(config),
+                        config.outbox().minFreeBytes()));
     }
 
     private static long freeBytes(AgentConfig config) throws IOException {
@@ -106,11 +99,11 @@ final class StatusCommand implements Callable<Integer> {
 
     private static List<String> problems(StatusReport report, Duration longest) {
         List<String> problems = new ArrayList<>(report.problems(longest));
-        if (report.pid() == null && report.pending() > 0) {
+        if (report.pid() == null && report.waiting().pending() > 0) {
             problems.add("certificates wait, but no agent runs; start flk-agent run");
         }
-        if (report.diskFreeBytes() < report.diskMinFreeBytes()) {
-            problems.add("the disk has " + ErrorMessages.bytes(report.diskFreeBytes()) + " left, less than"
+        if (report.disk().diskFreeBytes() < report.disk().diskMinFreeBytes()) {
+            problems.add("the disk has " + ErrorMessages.bytes(report.disk().diskFreeBytes()) + " left, less than"
                     + " OUTBOX_MIN_FREE_BYTES; no certificate is accepted");
         }
         return problems;
@@ -121,27 +114,28 @@ final class StatusCommand implements Callable<Integer> {
         StringBuilder text = new StringBuilder();
         add(text, "agent", report.pid() == null ? "does not run" : "runs as process " + report.pid());
         add(text, "outbox", report.outbox());
-        Long oldest = report.oldestPendingSeconds();
+        Long oldest = report.waiting().oldestPendingSeconds();
         add(
                 text,
                 "waiting",
-                ErrorMessages.count(report.pending(), "certificate") + ", "
-                        + ErrorMessages.bytes(report.pendingBytes())
+                ErrorMessages.count(report.waiting().pending(), "certificate") + ", "
+                        + ErrorMessages.bytes(report.waiting().pendingBytes())
                         + (oldest == null ? "" : ", the oldest for " + duration(oldest)));
-        if (report.settledPerSecond() != null) {
-            Long drain = report.pending() == 0 ? null : report.drainSeconds();
+        if (report.sending().settledPerSecond() != null) {
+            Long drain =
+                    report.waiting().pending() == 0 ? null : report.sending().drainSeconds();
             add(
                     text,
                     "sending",
                     String.format(
                                     Locale.ROOT,
                                     "%.1f a second, %d in flight",
-                                    report.settledPerSecond(),
-                                    report.inFlight())
+                                    report.sending().settledPerSecond(),
+                                    report.sending().inFlight())
                             + (drain == null ? "" : ", empty in " + duration(drain)));
         }
         for (StatusReport.Backend backend :
-                Objects.requireNonNullElse(report.backends(), List.<StatusReport.Backend>of())) {
+                Objects.requireNonNullElse(report.sending().backends(), List.<StatusReport.Backend>of())) {
             add(text, "backend", backend.url());
             add(text, "", backend(backend, now));
             if (backend.lastError() != null) {
@@ -149,19 +143,20 @@ final class StatusCommand implements Callable<Integer> {
                 add(text, "", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
             }
         }
-        if (report.held() != null) {
+        if (report.sending().held() != null) {
             add(
                     text,
                     "held",
-                    ErrorMessages.count(report.held().certificates(), "certificate") + ": "
-                            + report.held().because());
+                    ErrorMessages.count(report.sending().held().certificates(), "certificate") + ": "
+                            + report.sending().held().because());
         }
         add(text, "given up", report.dlqEntries() + " in " + report.dlq());
         add(
                 text,
                 "disk",
-                ErrorMessages.bytes(report.outboxBytes()) + " of " + ErrorMessages.bytes(report.outboxMaxBytes())
-                        + " used, " + ErrorMessages.bytes(report.diskFreeBytes()) + " free");
+                ErrorMessages.bytes(report.disk().outboxBytes()) + " of "
+                        + ErrorMessages.bytes(report.disk().outboxMaxBytes()) + " used, "
+                        + ErrorMessages.bytes(report.disk().diskFreeBytes()) + " free");
         if (report.lostRecords() > 0) {
             add(text, "lost", ErrorMessages.count(report.lostRecords(), "record") + ", because of disk damage");
         }

@@ -1,52 +1,91 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import dev.flk.program.cli.ErrorMessages;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of an agent and its outbox. The JSON form of this record is an object whose members have the names below in
- * snake case; members with the value null are omitted. Times are texts in the format of RFC 3339.
+ * The state of an agent and its outbox. The JSON form of this record is one flat object: its members have the names of
+ * the components here and in {@link Waiting}, {@link Sending} and {@link Disk}, in snake case; members with the value
+ * null are omitted. Times are texts in the format of RFC 3339.
  *
- * @param pid the process id of the running agent. If no agent runs, this value and all other values that only a running
- *     agent knows are null
- * @param pending the number of waiting certificates
- * @param oldestAdded the time at which the oldest waiting certificate was added; null if no certificate waits
- * @param settledPerSecond the average number of certificates settled per second within the last minute
- * @param drainSeconds the estimated number of seconds until no certificate is waiting, at the current rate {@code
- *     settledPerSecond}; null if certificates are waiting and the rate is 0
- * @param heldShards the number of shards whose certificates are held back because the backend rejected a signature
- * @param held the certificates that are held because an answer that refused them was not provably the backend's; null
- *     if there are none
+ * @param pid the process id of the running agent; null if no agent runs
  * @param lostRecords the number of records lost to disk damage
- * @param outboxBytes the total size of the outbox's files; a certificate that would raise this size above {@code
- *     outboxMaxBytes} is rejected
- * @param diskFreeBytes the free space of the outbox's file system; if the free space is below {@code diskMinFreeBytes},
- *     the outbox accepts no certificates
  */
 public record StatusReport(
         @Nullable Long pid,
         String outbox,
-        long pending,
-        long pendingBytes,
-        @Nullable String oldestAdded,
-        @Nullable Long oldestPendingSeconds,
-        @Nullable Integer inFlight,
-        @Nullable Double settledPerSecond,
-        @Nullable Long drainSeconds,
-        @Nullable List<Backend> backends,
-        @Nullable Long heldShards,
-        @Nullable Held held,
+        @JsonUnwrapped Waiting waiting,
+        @JsonUnwrapped Sending sending,
         String dlq,
         long dlqEntries,
         long lostRecords,
-        long outboxBytes,
-        long outboxMaxBytes,
-        long diskFreeBytes,
-        long diskMinFreeBytes) {
+        @JsonUnwrapped Disk disk) {
+    /**
+     * The certificates that wait.
+     *
+     * @param pending the number of waiting certificates
+     * @param oldestAdded the time at which the oldest waiting certificate was added; null if no certificate waits
+     */
+    public record Waiting(
+            long pending,
+            long pendingBytes,
+            @Nullable String oldestAdded,
+            @Nullable Long oldestPendingSeconds) {
+        /**
+         * Describes what waits at a time.
+         *
+         * @param oldestAdded the time at which the oldest waiting certificate was added; empty if no certificate waits
+         */
+        public static Waiting of(long pending, long pendingBytes, Optional<Instant> oldestAdded, Instant now) {
+            return new Waiting(
+                    pending,
+                    pendingBytes,
+                    oldestAdded.map(Instant::toString).orElse(null),
+                    oldestAdded
+                            .map(added ->
+                                    Math.max(0, Duration.between(added, now).toSeconds()))
+                            .orElse(null));
+        }
+    }
+
+    /**
+     * What only a running agent knows; if no agent runs, all values are null.
+     *
+     * @param settledPerSecond the average number of certificates settled per second within the last minute
+     * @param drainSeconds the estimated number of seconds until no certificate is waiting, at the current rate {@code
+     *     settledPerSecond}; null if certificates are waiting and the rate is 0
+     * @param heldShards the number of shards whose certificates are held back because the backend rejected a signature
+     * @param held the certificates that are held because an answer that refused them was not provably the backend's;
+     *     null if there are none
+     */
+    public record Sending(
+            @Nullable Integer inFlight,
+            @Nullable Double settledPerSecond,
+            @Nullable Long drainSeconds,
+            @Nullable List<Backend> backends,
+            @Nullable Long heldShards,
+            @Nullable Held held) {
+        /** The values if no agent runs. */
+        public static final Sending UNKNOWN = new Sending(null, null, null, null, null, null);
+    }
+
+    /**
+     * The space on the disk.
+     *
+     * @param outboxBytes the total size of the outbox's files; a certificate that would raise this size above {@code
+     *     outboxMaxBytes} is rejected
+     * @param diskFreeBytes the free space of the outbox's file system; if the free space is below {@code
+     *     diskMinFreeBytes}, the outbox accepts no certificates
+     */
+    public record Disk(long outboxBytes, long outboxMaxBytes, long diskFreeBytes, long diskMinFreeBytes) {}
+
     /**
      * Returns the reasons why the agent is not healthy; may be empty. Does not report that no agent is running, or that
      * the disk is full.
@@ -55,18 +94,22 @@ public record StatusReport(
      */
     public List<String> problems(Duration longest) {
         List<String> problems = new ArrayList<>();
-        if (oldestPendingSeconds != null && oldestPendingSeconds > longest.toSeconds()) {
+        Long oldestSeconds = waiting.oldestPendingSeconds();
+        if (oldestSeconds != null && oldestSeconds > longest.toSeconds()) {
             problems.add("the oldest certificate has waited for "
-                    + ErrorMessages.duration(Duration.ofSeconds(oldestPendingSeconds)) + ", more than "
+                    + ErrorMessages.duration(Duration.ofSeconds(oldestSeconds)) + ", more than "
                     + ErrorMessages.duration(longest));
         }
-        if (backends != null && pending > 0 && backends.stream().noneMatch(Backend::answering)) {
+        List<Backend> backends = sending.backends();
+        if (backends != null && waiting.pending() > 0 && backends.stream().noneMatch(Backend::answering)) {
             problems.add("no backend answers; flk-agent doctor looks for the cause");
         }
+        Long heldShards = sending.heldShards();
         if (heldShards != null && heldShards > 0) {
             problems.add("the backend refuses the signatures of " + ErrorMessages.count(heldShards, "shard")
                     + "; check PCS_SIGN_ALG and the key");
         }
+        Held held = sending.held();
         if (held != null) {
             problems.add(ErrorMessages.count(held.certificates(), "certificate")
                     + (held.certificates() == 1 ? " is" : " are") + " held (" + held.because()
@@ -76,9 +119,9 @@ public record StatusReport(
             problems.add(
                     "the disk has lost " + ErrorMessages.count(lostRecords, "record") + "; flk-agent fsck lists them");
         }
-        if (outboxBytes > outboxMaxBytes - outboxMaxBytes / 10) {
-            problems.add("the outbox uses " + ErrorMessages.bytes(outboxBytes) + " of "
-                    + ErrorMessages.bytes(outboxMaxBytes) + "; soon no certificate will be accepted");
+        if (disk.outboxBytes() > disk.outboxMaxBytes() - disk.outboxMaxBytes() / 10) {
+            problems.add("the outbox uses " + ErrorMessages.bytes(disk.outboxBytes()) + " of "
+                    + ErrorMessages.bytes(disk.outboxMaxBytes()) + "; soon no certificate will be accepted");
         }
         return problems;
     }

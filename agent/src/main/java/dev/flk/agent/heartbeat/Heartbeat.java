@@ -195,7 +195,9 @@ public final class Heartbeat implements Closeable {
 
     private void send(Target now, SigningKey key) throws IOException {
         StatusReport report = status.status();
-        List<Backend> backends = report.backends() == null ? List.of() : report.backends();
+        List<Backend> backends = report.sending().backends() == null
+                ? List.of()
+                : report.sending().backends();
         String host = host();
         byte[] body = Json.bytes(beat(report, backends, host));
         String path = "/v1/sessions/"
@@ -249,9 +251,9 @@ public final class Heartbeat implements Closeable {
                 host,
                 startedAt,
                 clock.instant(),
-                report.pending(),
-                report.oldestPendingSeconds(),
-                report.settledPerSecond(),
+                report.waiting().pending(),
+                report.waiting().oldestPendingSeconds(),
+                report.sending().settledPerSecond(),
                 report.dlqEntries(),
                 report.lostRecords(),
                 backends.stream()
@@ -261,10 +263,10 @@ public final class Heartbeat implements Closeable {
                         .orElse(null),
                 shards.get().stream().sorted().limit(MOST_SHARDS).toList(),
                 clockAhead.toMillis(),
-                report.heldShards(),
+                report.sending().heldShards(),
                 !backends.isEmpty() && backends.stream().noneMatch(Backend::answering),
-                report.outboxBytes(),
-                report.diskFreeBytes());
+                report.disk().outboxBytes(),
+                report.disk().diskFreeBytes());
     }
 
     private void ended(BackendClient client, @Nullable Reply reply, @Nullable Throwable failure) {

@@ -109,8 +109,8 @@ public record DeadLetter(
      * @param reason a text that the reason of the dead letter must contain, in upper or lower case; empty to allow any
      *     reason
      * @param since the earliest time at which the certificate may have been given up; empty to allow any time
-     * @param ids {@code pcs_id}s and outbox sequences, one of which must be that of the dead letter; empty to allow any
-     *     dead letter
+     * @param ids {@code pcs_id}s and outbox sequences, one of which must belong to the dead letter; empty to allow
+     *     any dead letter
      */
     public record DeadLetterFilter(Optional<String> reason, Optional<Instant> since, List<String> ids)
             implements Predicate<DeadLetter> {

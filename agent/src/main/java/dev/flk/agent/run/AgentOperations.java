@@ -4,6 +4,8 @@ package dev.flk.agent.run;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.control.StatusReport;
+import dev.flk.agent.control.StatusReport.Sending;
+import dev.flk.agent.control.StatusReport.Waiting;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
@@ -14,7 +16,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,43 +44,49 @@ final class AgentOperations implements Operations {
     public StatusReport status() throws IOException {
         SendingState sending = sender.state();
         Outbox.Space space = outbox.space();
-        Optional<Instant> oldest = outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis()));
         long pending = outbox.pendingEntries();
         double rate = sending.settledASecond();
         return new StatusReport(
                 ProcessHandle.current().pid(),
                 outbox.name(),
-                pending,
-                outbox.pendingBytes(),
-                oldest.map(Instant::toString).orElse(null),
-                oldest.map(added -> Math.max(
-                                0, Duration.between(added, clock.instant()).toSeconds()))
-                        .orElse(null),
-                sending.inFlight(),
-                Math.round(rate * 10) / 10.0,
-                pending == 0 ? Long.valueOf(0) : rate > 0 ? Long.valueOf((long) Math.ceil(pending / rate)) : null,
-                sending.backends().stream()
-                        .map(backend -> new StatusReport.Backend(
-                                backend.url(),
-                                backend.answering(),
-                                backend.lastAnswerAt().map(Instant::toString).orElse(null),
-                                backend.pausedSeconds(),
-                                backend.window(),
-                                backend.clockAheadMillis(),
-                                backend.lastErrorAt().map(Instant::toString).orElse(null),
-                                backend.lastError().orElse(null)))
-                        .toList(),
-                sending.heldShards(),
-                sending.heldCertificates() == 0
-                        ? null
-                        : new StatusReport.Held(sending.heldCertificates(), sending.lastHeldBecause()),
+                Waiting.of(
+                        pending,
+                        outbox.pendingBytes(),
+                        outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis())),
+                        clock.instant()),
+                new Sending(
+                        sending.inFlight(),
+                        Math.round(rate * 10) / 10.0,
+                        pending == 0
+                                ? Long.valueOf(0)
+                                : rate > 0 ? Long.valueOf((long) Math.ceil(pending / rate)) : null,
+                        sending.backends().stream()
+                                .map(AgentOperations::reported)
+                                .toList(),
+                        sending.heldShards(),
+                        sending.heldCertificates() == 0
+                                ? null
+                                : new StatusReport.Held(sending.heldCertificates(), sending.lastHeldBecause())),
                 config.deadLetters().toString(),
                 deadLetters.countInFile(),
                 outbox.lostRecords(),
-                space.usedBytes(),
-                outbox.maxBytes(),
-                space.freeBytes(),
-                config.outbox().minFreeBytes());
+                new StatusReport.Disk(
+                        space.usedBytes(),
+                        outbox.maxBytes(),
+                        space.freeBytes(),
+                        config.outbox().minFreeBytes()));
+    }
+
+    private static StatusReport.Backend reported(SendingState.Backend backend) {
+        return new StatusReport.Backend(
+                backend.url(),
+                backend.answering(),
+                backend.lastAnswerAt().map(Instant::toString).orElse(null),
+                backend.pausedSeconds(),
+                backend.window(),
+                backend.clockAheadMillis(),
+                backend.lastErrorAt().map(Instant::toString).orElse(null),
+                backend.lastError().orElse(null));
     }
 
     @Override

@@ -194,6 +194,13 @@ class StatusCommandTest extends CommandTest {
 
     private static StatusReport with(StatusReport.Backend backend) {
         return new StatusReport(
-                7L, "outbox", 0, 0, null, null, 0, 0.0, 0L, List.of(backend), 0L, null, "dlq", 0, 0, 0, 1, 1, 0);
+                7L,
+                "outbox",
+                new StatusReport.Waiting(0, 0, null, null),
+                new StatusReport.Sending(0, 0.0, 0L, List.of(backend), 0L, null),
+                "dlq",
+                0,
+                0,
+                new StatusReport.Disk(0, 1, 1, 0));
     }
 }

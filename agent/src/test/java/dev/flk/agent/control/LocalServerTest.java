@@ -145,7 +145,14 @@ class LocalServerTest {
         @Override
         public StatusReport status() {
             return new StatusReport(
-                    1L, "o", 2, 3, null, null, 4, 5.5, null, List.of(), 0L, null, "d", 6, 0, 7, 8, 9, 10);
+                    1L,
+                    "o",
+                    new StatusReport.Waiting(2, 3, null, null),
+                    new StatusReport.Sending(4, 5.5, null, List.of(), 0L, null),
+                    "d",
+                    6,
+                    0,
+                    new StatusReport.Disk(7, 8, 9, 10));
         }
 
         @Override

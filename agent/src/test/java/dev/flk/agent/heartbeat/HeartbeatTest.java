@@ -129,8 +129,14 @@ final class HeartbeatTest {
 
     private static StatusReport report() {
         return new StatusReport(
-                1L, "outbox", 7, 100, null, 60L, 0, 1.5, null, List.of(), 2L, null, "dlq", 3, 4, 1_000, 2_000, 5_000,
-                1);
+                1L,
+                "outbox",
+                new StatusReport.Waiting(7, 100, null, 60L),
+                new StatusReport.Sending(0, 1.5, null, List.of(), 2L, null),
+                "dlq",
+                3,
+                4,
+                new StatusReport.Disk(1_000, 2_000, 5_000, 1));
     }
 
     @Test

@@ -11,8 +11,9 @@ import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.serve.HttpConfig;
-import dev.flk.backend.serve.HttpConfig.Login;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
+import dev.flk.backend.serve.guard.OperatorConfig;
+import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
@@ -91,6 +92,7 @@ public record BackendConfig(
     /** All settings in the order of the docs. */
     public static final List<Key<?>> KEYS = Stream.<List<? extends Key<?>>>of(
                     HttpConfig.KEYS,
+                    OperatorConfig.KEYS,
                     TlsFiles.KEYS,
                     Limits.Sizes.KEYS,
                     List.of(IngestPipeline.MAX_CLOCK_SKEW),
@@ -262,7 +264,7 @@ public record BackendConfig(
 
     /**
      * The settings that differ in a newer reading of the configuration, each as {@code NAME=now (was before)}, or as
-     * {@code NAME (secret)} if they differ only in what is not shown.
+     * {@code NAME (secret)} if only secret parts differ.
      *
      * @param taken changes that {@link #withTakenFrom} applies
      * @param needRestart changes that only a restart applies

@@ -69,8 +69,7 @@ public final class LoggedOutcomes {
     }
 
     /**
-     * Returns the lowest sequence, at or after {@code from}, of a submission that a noted overruled record names; empty
-     * if there is none.
+     * Returns the lowest sequence, at or after {@code from}, of a submission that a noted overruled record names, or empty.
      */
     public OptionalLong firstOverruled(long from) {
         Long first = existing.ceilingKey(from);

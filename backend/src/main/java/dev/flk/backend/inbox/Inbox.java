@@ -4,6 +4,7 @@ package dev.flk.backend.inbox;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.RecordKind;
 import dev.flk.program.time.SteadyClock;
+import dev.flk.view.LogFollower;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;
@@ -14,6 +15,7 @@ import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.LogReader.LogWalk;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
@@ -236,7 +238,7 @@ public final class Inbox implements AutoCloseable {
      * @param nowMillis the current time; a record may be missing if its outcome has expired by this time
      * @throws IOException if a needed record before {@code beginning} is missing
      */
-    public void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
+    private void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
         if (beginning > Math.max(from, needlessUpTo(nowMillis) + 1)) {
             throw movedAway(beginning, from);
         }
@@ -394,12 +396,31 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Returns a reader of the records that a store lacks, from a sequence on. A missing segment is an error, even if
-     * its records were decided. Exception: the reader skips a missing segment if all its outcomes have expired, or if
+     * Returns the log for a follower that reads the records that a store lacks. A missing segment is an error, even if
+     * its records were decided. Exception: the follower skips a missing segment if all its outcomes have expired, or if
      * the retention removed it. Such a gap is in the middle of the log if older segments were put back.
+     *
+     * @param expiry the clock by which outcomes expire
      */
-    public LogReader readToAssert(long from, long nowMillis) throws IOException {
-        return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));
+    public LogFollower.Source toAssert(InstantSource expiry) {
+        return new LogFollower.Source() {
+            @Override
+            public String newestSegment() {
+                return log.newestSegment();
+            }
+
+            @Override
+            public LogWalk walk(long from) {
+                return new LogWalk(next -> readToAssert(next, expiry.millis()), from);
+            }
+        };
+    }
+
+    private LogReader readToAssert(long from, long nowMillis) throws IOException {
+        LogReader reader = log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));
+        // checks every reader: after a segment has vanished, the oldest one that is left may begin later
+        requireBeginning(reader.beginning(), from, nowMillis);
+        return reader;
     }
 
     /** Logs one warning for each missing segment that was skipped. */

@@ -10,21 +10,17 @@ import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.time.SteadyClock;
 import dev.flk.signing.SignatureCheck.KeyId;
+import dev.flk.view.LogFollower;
 import dev.flk.wal.segment.Entry;
-import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogRecord;
-import dev.flk.wal.segment.Vanished;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.NoSuchFileException;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
@@ -116,7 +112,7 @@ final class CatchUp {
         private final Set<Long> overruled = new HashSet<>();
 
         private final Map<PcsId, StoredOutcome> winners = new LinkedHashMap<>();
-        private @Nullable LogReader reader;
+        private final LogFollower records = new LogFollower(inbox.toAssert(expiry));
         private Phase phase = Phase.OVERRULED;
 
         /** A submission that has been read but belongs to the next batch. */
@@ -172,43 +168,11 @@ final class CatchUp {
             queue.execute(this::step);
         }
 
-        private LogReader reader() throws IOException {
-            if (reader == null) {
-                long next = Math.max(from, readUpTo + 1);
-                reader = inbox.readToAssert(next, expiry.millis());
-                // checks every new reader: after a segment has vanished, the oldest one that is left may begin later
-                inbox.requireBeginning(reader.beginning(), next, expiry.millis());
-            }
-            return reader;
-        }
-
         /** Returns the next record, or null after the last one. */
         private @Nullable LogRecord read() throws IOException {
-            LogRecord record =
-                    Vanished.retry(() -> Optional.ofNullable(readNext())).orElse(null);
-            long sequence = record == null ? last + 1 : record.sequence();
-            readUpTo = Math.min(sequence, last);
-            return sequence > last ? null : record;
-        }
-
-        /**
-         * Reads the next record. If a segment was renamed or compressed since the directory was listed, closes the
-         * reader and throws; the caller's retry then lists the directory again.
-         */
-        private @Nullable LogRecord readNext() throws IOException {
-            try {
-                return reader().next();
-            } catch (NoSuchFileException | FileNotFoundException e) {
-                closeReader();
-                throw e;
-            }
-        }
-
-        private void closeReader() throws IOException {
-            if (reader != null) {
-                reader.close();
-                reader = null;
-            }
+            LogRecord record = records.next(readUpTo, last);
+            readUpTo = record == null ? last : record.sequence();
+            return record;
         }
 
         private void readOverruled() throws IOException {
@@ -223,8 +187,7 @@ final class CatchUp {
                 }
             }
             if (readUpTo >= last) {
-                closeReader();
-                readUpTo = from - 1;
+                readUpTo = from - 1; // the follower begins a new walk
                 phase = Phase.WINNERS;
             }
             next();
@@ -392,7 +355,7 @@ final class CatchUp {
         void end() {
             ended = true;
             try {
-                closeReader();
+                records.close();
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }

@@ -89,9 +89,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private final ForcedQueue queue;
     private final GuardedStore store;
     private final Limits limits;
-    private final Signatures signatures;
-    private final DecisionRules rules;
-    private final Duration maxClockSkew;
+    private final Checks checks;
     private final SteadyClock clock;
     private final IngestMetrics metrics;
     private final OutcomeLog log;
@@ -122,12 +120,18 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
+     * The checks that a submission must pass before it is logged.
+     *
+     * @param maxClockSkew how far {@code sent_at} may lie in the future; zero switches the check off
+     */
+    public record Checks(Limits limits, Signatures signatures, DecisionRules rules, Duration maxClockSkew) {}
+
+    /**
      * Creates the pipeline around a log and a store; {@link #open} must follow.
      *
      * @param inbox the inbox, opened but not started; owned by the pipeline from now on
      * @param queue the listener of the inbox's log
      * @param store owned by the caller
-     * @param maxClockSkew how far {@code sent_at} may lie in the future; zero switches the check off
      * @param clock the clock of arrivals, of expiry and of retention
      * @param nanoTicker monotonic time
      */
@@ -135,10 +139,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             Inbox inbox,
             ForcedQueue queue,
             GuardedStore store,
-            Limits limits,
-            Signatures signatures,
-            DecisionRules rules,
-            Duration maxClockSkew,
+            Checks checks,
             SteadyClock clock,
             LongSupplier nanoTicker,
             IngestMetrics metrics,
@@ -146,10 +147,8 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         this.inbox = inbox;
         this.queue = queue;
         this.store = store;
-        this.limits = limits;
-        this.signatures = signatures;
-        this.rules = rules;
-        this.maxClockSkew = maxClockSkew;
+        this.limits = checks.limits();
+        this.checks = checks;
         this.clock = clock;
         this.metrics = metrics;
         this.log = new OutcomeLog(audit);
@@ -257,7 +256,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         Submitter sender = submission.sender();
         byte[] body = submission.body().get();
         ParsedCertificate parsed = parsed(body, sender);
-        String keyId = signatures.verify(parsed).orElseThrow(() -> badSignature(parsed, sender));
+        String keyId = checks.signatures().verify(parsed).orElseThrow(() -> badSignature(parsed, sender));
         long arrivalMillis = clock.millis();
         Certificate certificate = checked(parsed, sender, arrivalMillis);
         return new Candidate(
@@ -267,7 +266,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
                 keyId,
                 arrivalMillis,
                 certificate,
-                rules.decide(certificate, arrivalMillis));
+                checks.rules().decide(certificate, arrivalMillis));
     }
 
     private ParsedCertificate parsed(byte[] body, Submitter sender) throws Objection {
@@ -288,7 +287,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         Instant wall = clock.wall().instant();
         Instant steady = Instant.ofEpochMilli(arrivalMillis);
         try {
-            return parsed.check(steady.isAfter(wall) ? steady : wall, maxClockSkew);
+            return parsed.check(steady.isAfter(wall) ? steady : wall, checks.maxClockSkew());
         } catch (MalformedCertificate e) {
             throw malformed(e, sender, parsed.signed().shardId());
         }
@@ -298,7 +297,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         metrics.signatureErrors.increment();
         metrics.refused.rejected.increment(RejectReason.SIGNATURE);
         String claimedId = parsed.signed().pcsId(); // the callback below must not keep the entire certificate in memory
-        signatures.examine(parsed, (reason, keyId) -> {
+        checks.signatures().examine(parsed, (reason, keyId) -> {
             metrics.signatureRefused.increment(reason);
             log.badSignature(claimedId, reason, keyId, sender);
         });
@@ -377,7 +376,10 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private Optional<Throttled> takeNew(InFlight inFlight) {
         String keyId = inFlight.keyId();
         return limits.takeNew(
-                inFlight.opener().sender(), inFlight.decision().shardId(), keyId, signatures.rateOf(keyId));
+                inFlight.opener().sender(),
+                inFlight.decision().shardId(),
+                keyId,
+                checks.signatures().rateOf(keyId));
     }
 
     /**
@@ -533,7 +535,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         return link.problem();
     }
 
-    /** Returns how far the clock is behind the time that the backend once trusted; empty if it is not behind. */
+    /** Returns how late the clock is, compared with the time that the backend once trusted; empty if it is not late. */
     public Optional<String> clockProblem() {
         long behind = clock.behindMillis();
         return behind == 0

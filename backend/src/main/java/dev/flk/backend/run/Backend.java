@@ -115,7 +115,7 @@ public final class Backend implements AutoCloseable {
                 sessions));
     }
 
-    /** Returns the backup of the outcomes in DEDUP_DIR; empty if neither the ids nor the record are there. */
+    /** Returns the backup of the outcomes in DEDUP_DIR; empty if it has neither the ids nor the record. */
     private static Optional<OutcomesBackup> backup(
             Common common, ConfiguredStore store, CertificateParts certificates, Optional<RecordParts> record) {
         LongSupplier ids = common.config().store() instanceof StoreConfig.Embedded

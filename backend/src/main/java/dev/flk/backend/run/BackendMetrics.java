@@ -9,7 +9,7 @@ import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
 import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.serve.HttpMetrics;
-import dev.flk.backend.serve.OperatorRefusals;
+import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.state.StateMetrics;
 import dev.flk.backend.stores.postgres.CheckedServer.CheckMetrics;

@@ -99,7 +99,7 @@ final class ConfiguredStore {
             return guarded("Redis", RedisStore.open(redis.server(), logId, expiry));
         }
         if (config.store() instanceof StoreConfig.Postgres postgres) {
-            PostgresStore store = PostgresStore.open(
+            PostgresStore store = new PostgresStore(
                     postgres.server(),
                     metrics.pool.of(Pool.DEDUP),
                     logId,

@@ -16,6 +16,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
+import dev.flk.backend.stores.postgres.PostgresPool;
 import dev.flk.wal.files.DiskFiles;
 import java.security.SecureRandom;
 import java.util.Optional;
@@ -43,10 +44,10 @@ record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedB
             return new EmbeddedRows(store.view(embedded.directory()), new SecureRandom());
         }
         if (place instanceof Store.Postgres postgres) {
-            PostgresRows rows =
-                    new PostgresRows(postgres.server(), common.metrics().pool.of(Pool.RECORD), new SecureRandom());
-            common.metrics().pool.watch(Pool.RECORD, rows);
-            return rows;
+            PostgresPool pool =
+                    new PostgresPool(postgres.server(), common.metrics().pool.of(Pool.RECORD));
+            common.metrics().pool.watch(Pool.RECORD, pool);
+            return new PostgresRows(pool, new SecureRandom());
         }
         throw new IllegalStateException("unknown place of the record: " + place);
     }

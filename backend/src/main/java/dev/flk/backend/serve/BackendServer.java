@@ -4,6 +4,12 @@ package dev.flk.backend.serve;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
+import dev.flk.backend.serve.guard.OperatorGuard;
+import dev.flk.backend.serve.guard.OperatorRefusals;
+import dev.flk.backend.serve.record.BackupHandler;
+import dev.flk.backend.serve.record.ChangesHandler;
+import dev.flk.backend.serve.record.RecordHandler;
+import dev.flk.backend.serve.record.ReviewHandler;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.HttpOptions;
@@ -189,8 +195,11 @@ public final class BackendServer implements AutoCloseable {
     }
 
     private Routes withRecord(Parts parts, OperatorGuard guard, Routes routes) {
-        changes = new ChangesHandler(parts.features(), guard, record, parts.httpMetrics());
-        return new ReviewHandler(() -> parts.features().get().reviews(), guard, record, parts.clock())
+        Supplier<Features> features = parts.features();
+        changes = new ChangesHandler(
+                () -> features.get().record(), () -> features.get().reviews(), guard, record);
+        parts.httpMetrics().watchers.watch(changes::watchers);
+        return new ReviewHandler(() -> features.get().reviews(), guard, record, parts.clock())
                 .addTo(backup.addTo(changes.addTo(record.addTo(routes))));
     }
 

@@ -4,6 +4,7 @@ package dev.flk.backend.serve;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.limit.Submitter;
 import dev.flk.backend.ingest.Ingest.Outcome;
+import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.http.Admission;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;

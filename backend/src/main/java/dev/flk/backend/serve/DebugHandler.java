@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve;
 
+import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;

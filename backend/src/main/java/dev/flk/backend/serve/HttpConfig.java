@@ -5,19 +5,15 @@ import static dev.flk.program.config.Quantities.bytes;
 import static dev.flk.program.config.Quantities.count;
 import static dev.flk.program.config.Quantities.matching;
 
+import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
-import dev.flk.program.config.Secret;
 import dev.flk.program.config.Settings;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The settings of the HTTP server.
@@ -46,12 +42,10 @@ public record HttpConfig(
         Duration headerTimeout,
         Duration bodyTimeout,
         Duration idleTimeout,
-        Operators operators) {
+        OperatorConfig operators) {
     private static final int MANY = 1_000_000;
     private static final Function<String, String> ADDRESS =
             matching(Pattern.compile("[A-Za-z0-9._:%-]+"), "not an address or host name");
-
-    private static final Pattern HOST_NAME = Pattern.compile("[A-Za-z0-9._-]+");
 
     private static final Key<Integer> PORT = Key.of(
                     "PORT", Quantities::port, "The port for certificates; 0: any free port.")
@@ -105,26 +99,6 @@ public record HttpConfig(
                     Quantities::positive,
                     "How long a connection may be idle between requests, or while the client does not read an answer.")
             .or("75s");
-    private static final Key<String> METRICS_USER = Key.of(
-            "METRICS_USER",
-            matching(Pattern.compile("[^:]+"), "not a user name for Basic authentication: it contains a colon"),
-            "The user who may read the metrics, with `METRICS_PASS`. Not set: everyone, under the names in `UI_HOSTS`.");
-    private static final Key<Secret> METRICS_PASS =
-            Key.of("METRICS_PASS", Secret::new, "The password for the metrics.").secret();
-
-    private static final Key<Boolean> UI = Key.of(
-                    "UI",
-                    Quantities::onOrOff,
-                    "`on`: the page for operators is at `/ui`, on the same port as `/metrics`; on another address"
-                            + " than loopback it needs `METRICS_USER`.")
-            .or("on");
-
-    private static final Key<Set<String>> UI_HOSTS = Key.of(
-            "UI_HOSTS",
-            HttpConfig::hosts,
-            "Host names, separated by commas, under which `/metrics`, the record and the page are served without"
-                    + " `METRICS_USER`, besides `localhost` and IP addresses.");
-
     /** The settings of the server, in the order of the docs. */
     public static final List<Key<?>> KEYS = List.of(
             PORT,
@@ -139,15 +113,10 @@ public record HttpConfig(
             MAX_REQUESTS,
             HEADER_TIMEOUT,
             BODY_TIMEOUT,
-            IDLE_TIMEOUT,
-            METRICS_USER,
-            METRICS_PASS,
-            UI,
-            UI_HOSTS);
+            IDLE_TIMEOUT);
 
     /** Reads the settings of the port for certificates. */
     public static HttpConfig read(Settings settings) {
-        settings.unused("METRICS_USER is set", settings.isGiven(METRICS_USER) ? List.of(UI_HOSTS) : List.of());
         return new HttpConfig(
                 settings.get(PORT),
                 settings.get(BIND_ADDR),
@@ -159,45 +128,7 @@ public record HttpConfig(
                 settings.get(HEADER_TIMEOUT),
                 settings.get(BODY_TIMEOUT),
                 settings.get(IDLE_TIMEOUT),
-                new Operators(
-                        Login.read(settings).orElse(null),
-                        settings.find(UI_HOSTS).orElse(Set.of()),
-                        settings.get(UI)));
-    }
-
-    private static Set<String> hosts(String text) {
-        Set<String> hosts = new HashSet<>();
-        for (String host : Quantities.commaSeparated(text)) {
-            if (!HOST_NAME.matcher(host).matches()) {
-                throw new IllegalArgumentException(
-                        "not a list of host names without ports, such as backend,backend.example");
-            }
-            hosts.add(host.toLowerCase(Locale.ROOT));
-        }
-        return Set.copyOf(hosts);
-    }
-
-    /**
-     * The rules of the paths for operators.
-     *
-     * @param login the login that these paths need; null for none
-     * @param hosts the host names, in lower case, under which these paths are served without a login, besides loopback
-     *     names and IP addresses
-     * @param ui whether the page is served
-     */
-    public record Operators(@Nullable Login login, Set<String> hosts, boolean ui) {}
-
-    /** A user with a password. */
-    public record Login(String user, Secret password) {
-        /** Reads the login; returns empty if no login is configured. */
-        public static Optional<Login> read(Settings settings) {
-            Optional<String> user = settings.find(METRICS_USER);
-            Optional<Secret> password = settings.find(METRICS_PASS);
-            settings.require(
-                    settings.isGiven(METRICS_USER) == settings.isGiven(METRICS_PASS),
-                    "METRICS_USER, METRICS_PASS: only one of the two is set; set both or neither");
-            return user.flatMap(name -> password.map(secret -> new Login(name, secret)));
-        }
+                OperatorConfig.read(settings));
     }
 
     /**
@@ -224,7 +155,7 @@ public record HttpConfig(
                     "OPS_BIND_ADDR: has no effect without OPS_PORT; set OPS_PORT too, or remove OPS_BIND_ADDR");
             boolean isDebug = settings.get(DEBUG);
             settings.require(
-                    !isDebug || (isPortGiven && settings.isGiven(METRICS_USER)),
+                    !isDebug || (isPortGiven && OperatorConfig.hasLogin(settings)),
                     "DEBUG: needs OPS_PORT, METRICS_USER and METRICS_PASS, because /debug asks for this login");
             return port.map(each -> new OpsConfig(each, address.orElse(USUAL_BIND_ADDRESS), isDebug));
         }

@@ -3,6 +3,7 @@ package dev.flk.backend.serve;
 
 import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
+import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;

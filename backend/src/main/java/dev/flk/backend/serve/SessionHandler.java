@@ -2,6 +2,8 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.serve.guard.BadRequest;
+import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionAccess;
 import dev.flk.backend.sessions.SessionAccess.Decision;
@@ -9,6 +11,8 @@ import dev.flk.backend.sessions.SessionAccess.Received;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.SessionMetrics.Refused;
 import dev.flk.backend.sessions.SessionStorage;
+import dev.flk.backend.sessions.SessionStorage.Change;
+import dev.flk.backend.sessions.SessionStorage.Changes;
 import dev.flk.backend.sessions.SessionStorage.ConflictException;
 import dev.flk.backend.sessions.SessionStorage.Found;
 import dev.flk.backend.sessions.SessionStorage.ReplayedException;
@@ -16,6 +20,8 @@ import dev.flk.backend.sessions.SessionStorage.Updated;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
+import dev.flk.http.EventStreams;
+import dev.flk.http.EventStreams.Part;
 import dev.flk.http.Exchange;
 import dev.flk.http.HttpEvents;
 import dev.flk.http.Refusal;
@@ -47,6 +53,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
@@ -66,6 +73,7 @@ final class SessionHandler implements AutoCloseable {
     /** The header with the number of seconds until a session expires unless it is updated. */
     static final String EXPIRES_IN = "X-Flk-Expires-In";
 
+    private static final int MOST_STREAMS = 256;
     private static final String PATH = "/v1/sessions";
     private static final String ALL_BELOW = PATH + "/**";
     private static final Set<String> QUERY = Set.of("prefix", "silent", "limit", "page");
@@ -84,7 +92,7 @@ final class SessionHandler implements AutoCloseable {
     private final InstantSource clock;
     private final Limits limits;
     private final Bound memory;
-    private final SessionChanges changes;
+    private final EventStreams changes;
     private final ThreadPoolExecutor agentThreads = threads("agent-session-requests");
     private final ThreadPoolExecutor tokenThreads = threads("session-requests");
 
@@ -128,7 +136,7 @@ final class SessionHandler implements AutoCloseable {
         this.clock = clock;
         this.limits = limits;
         this.memory = new Bound(memoryBytes);
-        this.changes = new SessionChanges(memory);
+        this.changes = new EventStreams("session-changes", MOST_STREAMS, memory);
     }
 
     private static ThreadPoolExecutor threads(String name) {
@@ -306,7 +314,7 @@ final class SessionHandler implements AutoCloseable {
                             tokenThreads,
                             0,
                             exchange,
-                            () -> changes.open(
+                            () -> follow(
                                     found.store(),
                                     prefix,
                                     request.header("Last-Event-ID"),
@@ -314,6 +322,71 @@ final class SessionHandler implements AutoCloseable {
                                     exchange)));
         });
     }
+
+    /**
+     * Answers an exchange with a stream of changes as JSON, in events {@code update} and {@code delete}. The last event
+     * of each commit has an id, from which a client resumes. If changes after a client's position are lost, the stream
+     * begins with an event {@code reset}, and the client must list the sessions again.
+     *
+     * @param after the id of the last event that the client has; null to begin with the next change
+     * @param isAllowed returns whether the client may still see the changes
+     * @throws StateException if the store can't be read, or {@code after} is not the id of an event
+     */
+    private void follow(
+            SessionStorage store, String prefix, @Nullable String after, BooleanSupplier isAllowed, Exchange exchange) {
+        Changes found;
+        String greeting = EventStreams.COMMENT;
+        try {
+            found = store.changes(prefix, after);
+        } catch (StateException e) {
+            if (e.reason() != Reason.HISTORY_CHANGED && e.reason() != Reason.COMPACTED) {
+                throw e;
+            }
+            found = store.changes(prefix, null);
+            greeting =
+                    event("reset", null, Json.line(Map.of("reason", e.reason().name())));
+        }
+        changes.open(exchange, new Part(greeting, null, null, "", true), new Followed(found, isAllowed));
+    }
+
+    private static String event(String name, @Nullable String id, String line) {
+        return (id == null ? "" : "id: " + id + "\n") + "event: " + name + "\ndata: " + line + "\n";
+    }
+
+    /** The events of one stream of changes. */
+    private record Followed(Changes changes, BooleanSupplier allowed) implements EventStreams.Source {
+        @Override
+        public Optional<Part> next() {
+            List<Change> page;
+            try {
+                page = changes.next();
+            } catch (StateException e) {
+                return Optional.empty();
+            }
+            StringBuilder events = new StringBuilder();
+            for (Change change : page) {
+                String json = change.json();
+                Object state = json == null ? null : Json.raw(json);
+                String data = Json.line(new Changed(change.id(), change.version(), change.at(), state));
+                events.append(event(json == null ? "delete" : "update", change.token(), data));
+            }
+            return Optional.of(new Part(events.toString(), null, null, "", !page.isEmpty()));
+        }
+
+        @Override
+        public Runnable whenMore(Runnable listener) {
+            return changes.whenMore(listener);
+        }
+
+        @Override
+        public boolean isAllowed() {
+            return allowed.getAsBoolean();
+        }
+    }
+
+    /** The data of an event. */
+    private record Changed(
+            String id, long version, Instant at, @Nullable Object state) {}
 
     private Answer page(SessionStorage store, Map<String, String> query, String prefix) {
         Duration silentFor = BadRequest.parsed("silent", query.getOrDefault("silent", "0s"), Quantities::duration);

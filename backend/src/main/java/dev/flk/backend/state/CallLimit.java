@@ -60,8 +60,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     /** The maximum size of a request to the health service or the reflection service. A health check needs no token. */
     private static final int MAX_SMALL_BYTES = 4_096;
     /**
-     * The time within which a caller without a token must complete a request and, unless the answer is a stream,
-     * receive the answer.
+     * The time within which a caller without a token must complete a request and receive the answer. The answer is never
+     * a stream, because {@link TokenCheck} lets such callers only check health.
      */
     static final long STRANGER_REQUEST_NANOS = TimeUnit.SECONDS.toNanos(10);
 
@@ -105,10 +105,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final Places calls;
     private final Places streams;
     private final Bound strangers;
-    /**
-     * The calls of strangers whose time limit still applies. A call with a streamed answer is removed once its request
-     * is complete. Any other call is removed once the client has received the answer.
-     */
+    /** The calls of strangers that the time limit applies to, until the client has received the answer. */
     private final Set<Requests<?>> timed = ConcurrentHashMap.newKeySet();
 
     private final Consumer<SocketAddress> connectionCloser;
@@ -447,9 +444,6 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
         @Override
         public void onHalfClose() {
-            if (answers.isStream) {
-                timed.remove(this);
-            }
             if (isComplete.compareAndSet(false, true) && !isRefused) {
                 super.onHalfClose();
             }

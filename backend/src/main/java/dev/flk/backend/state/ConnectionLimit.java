@@ -38,8 +38,8 @@ import org.slf4j.LoggerFactory;
  * <p>If the port has tokens, a connection counts toward the maximum number only after a call with a valid token. Until
  * then, the connection occupies one of the separate places for connections without a token. The number of these places
  * is a quarter of the maximum. When all of these places are taken, a new connection replaces the oldest connection
- * without a token, so that idle connections never keep a caller from showing its token. Add the limit to a server as an
- * interceptor that runs directly after the interceptor {@link TokenCheck}.
+ * without a token, so that idle connections never keep a caller from showing its token. If the port has tokens, add the
+ * limit to the server as an interceptor that runs directly after the interceptor {@link TokenCheck}.
  */
 @Sharable
 final class ConnectionLimit extends ChannelInboundHandlerAdapter implements ServerInterceptor, AutoCloseable {
@@ -147,7 +147,7 @@ final class ConnectionLimit extends ChannelInboundHandlerAdapter implements Serv
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
         // the interceptor TokenCheck has already checked the token, and checks it again when the request is complete
-        if (!needsToken || Caller.CURRENT.get().equals(Caller.STRANGER) || isKnown(call)) {
+        if (Caller.CURRENT.get().equals(Caller.STRANGER) || isKnown(call)) {
             return next.startCall(call, headers);
         }
         return new ServerCall.Listener<>() {}; // the connection is being closed, which ends the call

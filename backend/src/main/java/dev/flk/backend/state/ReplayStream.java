@@ -30,13 +30,8 @@ final class ReplayStream {
     private final StateEngine engine;
     private final Executor executor;
     private final ServerCallStreamObserver<dev.flk.client.proto.Event> answer;
+    private final Request request;
     private final Span span;
-    private final boolean follows;
-    private final boolean wantsProgress;
-    private final String namespace;
-    private final String agentId;
-    private final Predicate<StateKey> wanted;
-    private final String historyId;
     private final EventReader events;
     private final Consumer<ReplayStream> ended;
 
@@ -70,42 +65,46 @@ final class ReplayStream {
     record Span(long from, long to, long fromMicros, long toMicros) {}
 
     /**
-     * Creates a replay; sends nothing yet.
+     * The requested events.
      *
-     * @param wantsProgress whether the caller wants progress tokens, which allow it to resume even if it receives no
-     *     events
+     * @param historyId the id of the history to which the revisions of the span belong
      * @param namespace the namespace; empty for any
      * @param agentId the agent; empty for any
      * @param wanted the keys whose changes are sent
-     * @param historyId the id of the history to which the revisions of the span belong
+     * @param follows whether the replay waits for further commits
+     * @param wantsProgress whether the caller wants progress tokens, which allow it to resume even if it receives no
+     *     events
+     */
+    record Request(
+            String historyId,
+            Span span,
+            String namespace,
+            String agentId,
+            Predicate<StateKey> wanted,
+            boolean follows,
+            boolean wantsProgress) {}
+
+    /**
+     * Creates a replay; sends nothing yet.
+     *
      * @param ended a callback that runs when the replay is over, for whatever reason
      */
     ReplayStream(
             StateEngine engine,
             Executor executor,
             ServerCallStreamObserver<dev.flk.client.proto.Event> answer,
-            Span span,
-            boolean follows,
-            boolean wantsProgress,
-            String namespace,
-            String agentId,
-            Predicate<StateKey> wanted,
-            String historyId,
+            Request request,
             Consumer<ReplayStream> ended) {
         this.engine = engine;
         this.executor = executor;
         this.answer = answer;
+        this.request = request;
+        this.span = request.span();
         this.next = span.from();
         this.lastReported = span.from() - 1;
-        this.span = span;
-        this.follows = follows;
-        this.wantsProgress = wantsProgress;
-        this.namespace = namespace;
-        this.agentId = agentId;
-        this.wanted = wanted;
         this.ended = ended;
-        this.historyId = historyId;
-        this.events = engine.history().reader(historyId, namespace, agentId, wanted);
+        this.events =
+                engine.history().reader(request.historyId(), request.namespace(), request.agentId(), request.wanted());
     }
 
     void start() {
@@ -129,7 +128,7 @@ final class ReplayStream {
      * last token. With the new token, a caller that receives no events can resume after the examined revisions.
      */
     void sendProgress() {
-        if (wantsProgress && lastReported < next - 1) {
+        if (request.wantsProgress() && lastReported < next - 1) {
             isProgressDue = true;
             wake();
         }
@@ -192,7 +191,8 @@ final class ReplayStream {
             if (e.reason() != Reason.COMPACTED) {
                 throw e;
             }
-            next = engine.history().resume(new Token(historyId, next - 1), namespace, agentId, wanted) + 1;
+            Token after = new Token(request.historyId(), next - 1);
+            next = engine.history().resume(after, request.namespace(), request.agentId(), request.wanted()) + 1;
             lastReported = next - 1; // no token is sent for this revision, because its commit time is unknown here
             return events.read(next, span.to(), PART_BYTES);
         }
@@ -205,7 +205,7 @@ final class ReplayStream {
                 return;
             }
             if (event.committedAtMicros() >= span.fromMicros()) {
-                answer.onNext(Messages.event(event, historyId));
+                answer.onNext(Messages.event(event, request.historyId()));
                 lastReported = event.revision();
             }
         }
@@ -215,7 +215,7 @@ final class ReplayStream {
             lastAtMicros = part.lastAtMicros();
         }
         if (isProgressDue && lastReported < next - 1) {
-            answer.onNext(Messages.progress(historyId, next - 1, lastAtMicros));
+            answer.onNext(Messages.progress(request.historyId(), next - 1, lastAtMicros));
             lastReported = next - 1;
         }
         isProgressDue = false;
@@ -234,7 +234,7 @@ final class ReplayStream {
     }
 
     private void waitOrEnd() {
-        boolean isOpenEnded = follows && next < span.to();
+        boolean isOpenEnded = request.follows() && next < span.to();
         Head head = engine.head();
         if (isOpenEnded && head.revision() >= next) {
             wake(); // commits came after the read, and the first of them may be before the end of the span
@@ -242,7 +242,7 @@ final class ReplayStream {
         }
         if (isOpenEnded && head.committedAtMicros() < span.toMicros()) {
             endWatch();
-            endWatch = engine.history().whenBeyond(historyId, next - 1, this::wake);
+            endWatch = engine.history().whenBeyond(request.historyId(), next - 1, this::wake);
             if (answer.isCancelled()) {
                 endWatch();
             }

@@ -6,19 +6,18 @@ import dev.flk.backend.access.tokens.Tokens;
 import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
-import dev.flk.backend.stores.postgres.StateConnections;
+import dev.flk.backend.stores.postgres.PostgresPool;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.DiskSpace;
-import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.History.At;
-import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage;
 import dev.flk.state.embedded.EmbeddedStorage;
+import dev.flk.state.embedded.MemoryStorage;
 import dev.flk.state.postgres.PostgresStorage;
 import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.IOException;
@@ -96,15 +95,8 @@ public final class ServedState implements AutoCloseable {
                 ? Place.writable(config.directory().get())
                 : null;
         config.knownHistory().map(Path::getParent).ifPresent(Place::writable);
-        Tokens tokens = null;
-        if (config.tokensFile().isPresent()) {
-            try {
-                tokens = new Tokens(config.tokensFile().get(), audit);
-            } catch (InvalidFileException e) {
-                throw new InvalidConfig(
-                        List.of("STATE_TOKENS_FILE: " + config.tokensFile().get() + ": " + e.getMessage()));
-            }
-        }
+        Tokens tokens =
+                config.tokensFile().map(file -> Tokens.read(file, audit)).orElse(null);
         return new ServedState(config, clock, expiry, place, tls, tokens, metrics, pool);
     }
 
@@ -158,7 +150,7 @@ public final class ServedState implements AutoCloseable {
             metrics.bytes.watch(() -> orNaN(() -> engine.info().bytes()));
         }
         if (tokens != null) {
-            tokens.start();
+            tokens.startChecks();
             parts.push(tokens);
         }
         metrics.up.watch(() -> problem().isEmpty() ? 1 : 0);
@@ -185,7 +177,7 @@ public final class ServedState implements AutoCloseable {
     }
 
     private static Storage inPostgres(StateConfig config, Supplier<String> newHistoryId, PoolMetrics pool) {
-        StateConnections connections = new StateConnections(config.postgres().orElseThrow(), pool.of(Pool.STATE));
+        PostgresPool connections = new PostgresPool(config.postgres().orElseThrow(), pool.of(Pool.STATE));
         pool.watch(Pool.STATE, connections);
         return new PostgresStorage(
                 connections, newHistoryId, config.knownHistory().orElse(null));
@@ -194,9 +186,7 @@ public final class ServedState implements AutoCloseable {
     private static Storage storage(StateConfig config, Supplier<String> newHistoryId) {
         if (config.postgres().isPresent()) {
             return new PostgresStorage(
-                    new StateConnections(config.postgres().get(), PoolMetrics.unobserved(Pool.STATE)),
-                    newHistoryId,
-                    null);
+                    new PostgresPool(config.postgres().get(), PoolMetrics.unobserved(Pool.STATE)), newHistoryId, null);
         }
         return config.directory().isPresent()
                 ? new EmbeddedStorage(config.directory().get(), config.cacheBytes(), newHistoryId)

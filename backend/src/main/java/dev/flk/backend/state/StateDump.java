@@ -17,12 +17,18 @@ import dev.flk.state.Event.Change;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateException;
 import dev.flk.state.StateKey;
+import dev.flk.wal.files.DiskFiles.OwnerOnly;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
@@ -31,6 +37,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -150,6 +157,27 @@ public final class StateDump {
             throw new IOException("the dump can't be written: is the disk full?");
         }
         return events;
+    }
+
+    /**
+     * Writes a dump to a new file with mode 0600, forces the file to disk and returns the number of events. Deletes the
+     * file if writing or forcing fails.
+     */
+    public static long writeNew(Dump dump, Path file) throws IOException {
+        if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+            throw new IOException(file + " exists already; name another file");
+        }
+        FileChannel channel = FileChannel.open(
+                file, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), OwnerOnly.file(file));
+        try (channel;
+                PrintWriter lines = new PrintWriter(Channels.newWriter(channel, StandardCharsets.UTF_8))) {
+            long events = write(dump, lines);
+            channel.force(true);
+            return events;
+        } catch (IOException | RuntimeException e) {
+            Files.delete(file);
+            throw e;
+        }
     }
 
     /**

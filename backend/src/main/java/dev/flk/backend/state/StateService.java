@@ -534,13 +534,14 @@ final class StateService extends StateImplBase {
                     engine,
                     executor,
                     (ServerCallStreamObserver<Event>) answer,
-                    span(request, namespace, wanted),
-                    request.getFollow(),
-                    request.getProgress(),
-                    namespace,
-                    agentId,
-                    wanted,
-                    historyId,
+                    new ReplayStream.Request(
+                            historyId,
+                            span(request, namespace, wanted),
+                            namespace,
+                            agentId,
+                            wanted,
+                            request.getFollow(),
+                            request.getProgress()),
                     streams::remove);
             streams.put(stream, caller);
             stream.start();

@@ -133,13 +133,15 @@ final class Simulation {
                         inbox,
                         forced,
                         guarded,
-                        new Limits(
-                                new Limits.Sizes(BigDecimal.valueOf(1_000_000), 1_000_000, null, BigDecimal.ZERO, 1, 1),
-                                world::nanos,
-                                new Metrics("of one process")),
-                        Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY))),
-                        rules,
-                        Duration.ZERO,
+                        new IngestPipeline.Checks(
+                                new Limits(
+                                        new Limits.Sizes(
+                                                BigDecimal.valueOf(1_000_000), 1_000_000, null, BigDecimal.ZERO, 1, 1),
+                                        world::nanos,
+                                        new Metrics("of one process")),
+                                Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY))),
+                                rules,
+                                Duration.ZERO),
                         clock.steady(),
                         world::nanos,
                         ingestMetrics,

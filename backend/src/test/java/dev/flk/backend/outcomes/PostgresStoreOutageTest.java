@@ -82,7 +82,7 @@ final class PostgresStoreOutageTest extends OutageContract {
     }
 
     private DedupStore open(PostgresConfig config) {
-        DedupStore store = PostgresStore.open(
+        DedupStore store = new PostgresStore(
                 config,
                 PoolMetrics.unobserved(Pool.DEDUP),
                 SharedStoreContract.LOG_ID,

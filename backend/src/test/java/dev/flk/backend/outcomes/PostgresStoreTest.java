@@ -30,7 +30,7 @@ final class PostgresStoreTest extends SharedStoreContract {
         if (database == null) {
             database = server.newDatabase();
         }
-        return PostgresStore.open(
+        return new PostgresStore(
                 PostgresStores.config(server, database, Duration.ofSeconds(10)),
                 PoolMetrics.unobserved(Pool.DEDUP),
                 logId,

@@ -9,6 +9,8 @@ import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.RefusedSubmissions;
+import dev.flk.backend.serve.guard.OperatorConfig;
+import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.testing.FuzzedConnection;
@@ -54,7 +56,7 @@ class BatchFuzzTest {
             LONG,
             LONG,
             LONG,
-            new HttpConfig.Operators(null, Set.of(), true));
+            new OperatorConfig(null, Set.of(), true));
 
     @FuzzTest
     @ArgumentsSource(FuzzInputs.class)

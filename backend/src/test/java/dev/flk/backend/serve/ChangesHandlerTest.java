@@ -17,6 +17,7 @@ import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.outcomes.record.Reviews.Reviewed;
+import dev.flk.backend.serve.record.ChangesHandler;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.state.History.At;
 import dev.flk.state.StateEngine;
@@ -431,14 +432,14 @@ final class ChangesHandlerTest {
     @Test
     void follow_tooManyClients_theNextIsRefused() throws Exception {
         List<Follower> followers = new ArrayList<>();
-        for (int i = 0; i < ChangeStreams.MOST_STREAMS; i++) {
+        for (int i = 0; i < ChangesHandler.MOST_STREAMS; i++) {
             followers.add(new Follower("?follow=true"));
         }
 
         assertError(get("?follow=true"), 503, "too many event streams");
         assertThat(events(get(""))).isEmpty();
         followers.remove(0).close();
-        await().until(() -> server.sample("flk_record_watchers").equals(ChangeStreams.MOST_STREAMS - 1 + ".0"));
+        await().until(() -> server.sample("flk_record_watchers").equals(ChangesHandler.MOST_STREAMS - 1 + ".0"));
         followers.add(new Follower("?follow=true"));
         assertThat(followers.get(followers.size() - 1).answer.statusCode()).isEqualTo(200);
         for (Follower follower : followers) {

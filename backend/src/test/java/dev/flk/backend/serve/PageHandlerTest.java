@@ -5,8 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
-import dev.flk.backend.serve.HttpConfig.Login;
-import dev.flk.backend.serve.HttpConfig.Operators;
+import dev.flk.backend.serve.guard.OperatorConfig;
+import dev.flk.backend.serve.guard.OperatorConfig.Login;
+import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.sessions.SessionAccess;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.sessions.SessionStorage;
@@ -275,15 +276,15 @@ final class PageHandlerTest {
 
     @Test
     void publicAddress_requiresALogin() {
-        Operators anyone = new Operators(null, Set.of(), true);
-        Operators known = new Operators(new Login("operator", new Secret("secret")), Set.of(), true);
+        OperatorConfig anyone = new OperatorConfig(null, Set.of(), true);
+        OperatorConfig known = new OperatorConfig(new Login("operator", new Secret("secret")), Set.of(), true);
         assertThat(guard("127.0.0.1", anyone).isSafe()).isTrue();
         assertThat(guard("::1", anyone).isSafe()).isTrue();
         assertThat(guard("0.0.0.0", anyone).isSafe()).isFalse();
         assertThat(guard("0.0.0.0", known).isSafe()).isTrue();
     }
 
-    private OperatorGuard guard(String bindAddress, Operators operators) {
+    private OperatorGuard guard(String bindAddress, OperatorConfig operators) {
         return new OperatorGuard(bindAddress, operators, server.operatorRefusals, 1);
     }
 }

@@ -9,7 +9,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
-import dev.flk.backend.serve.HttpConfig.Login;
+import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.Secret;

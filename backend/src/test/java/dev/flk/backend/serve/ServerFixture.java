@@ -9,7 +9,9 @@ import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
-import dev.flk.backend.serve.HttpConfig.Login;
+import dev.flk.backend.serve.guard.OperatorConfig;
+import dev.flk.backend.serve.guard.OperatorConfig.Login;
+import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.sessions.SessionMetrics;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.ServerLoad;
@@ -120,7 +122,7 @@ final class ServerFixture implements AfterEachCallback {
                     headerTimeout,
                     LONG,
                     LONG,
-                    new HttpConfig.Operators(login, hosts, true));
+                    new OperatorConfig(login, hosts, true));
             server = new BackendServer(
                     new BackendServer.Parts(
                             config,

@@ -97,7 +97,7 @@ class ConnectionLimitTest {
         Path file = Files.writeString(
                 directory.resolve("tokens.json"),
                 "{\"version\":1,\"tokens\":[{\"name\":\"a\",\"sha256\":\"%s\",\"read\":[\"*/\"]}]}".formatted(digest));
-        tokens = new Tokens(file, Audit.none());
+        tokens = Tokens.read(file, Audit.none());
         serve(maxConnections);
     }
 

@@ -3,9 +3,9 @@ package dev.flk.backend.state;
 
 import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.program.metrics.Metrics;
-import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Settings;
+import dev.flk.state.embedded.MemoryStorage;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

@@ -105,7 +105,7 @@ public final class FlightRecording implements Closeable {
     }
 
     /**
-     * Returns whether another recording is running, such as one that jcmd started. The other recording may enable
+     * Returns whether another recording is running, for example because of jcmd. The other recording may enable
      * events that contain secrets. A recording made here at the same time would contain these events too.
      */
     private static boolean isAnotherRunning() {

@@ -34,8 +34,6 @@ public final class Plot {
     public enum Line {
         FIRST,
         SECOND,
-        THIRD,
-        FOURTH,
         LIMIT;
 
         private String css() {

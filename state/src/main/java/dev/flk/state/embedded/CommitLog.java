@@ -279,8 +279,7 @@ final class CommitLog implements Closeable {
         }
         Map<StateKey, Long> expiries = new HashMap<>();
         for (int left = body.available() == 0 ? 0 : body.readInt(); left > 0; left--) {
-            String[] parts = StateLayout.parts(body.readNBytes(body.readInt()));
-            expiries.put(new StateKey(parts[0], parts[1], parts[2]), body.readLong());
+            expiries.put(StateLayout.key(body.readNBytes(body.readInt())), body.readLong());
         }
         return new Batch(events, answered, expiries);
     }

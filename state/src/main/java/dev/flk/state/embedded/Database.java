@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state.embedded;
 
-import dev.flk.state.embedded.StateLayout.Header;
+import dev.flk.state.embedded.Tables.Changes.Change;
 import dev.flk.view.OpenDatabase;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.util.List;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.BlockBasedTableConfig;
 import org.rocksdb.ColumnFamilyHandle;
@@ -13,20 +15,23 @@ import org.rocksdb.LRUCache;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.ReadTier;
 import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksIterator;
 import org.rocksdb.WALRecoveryMode;
 import org.rocksdb.WriteBatch;
 
-/** An open RocksDB with the families of {@link StateLayout}. */
-final class Database extends OpenDatabase {
+/** Tables in an open RocksDB, one family for each. */
+final class Database extends OpenDatabase implements Tables {
     private static final long MEMTABLES_BYTES = 64L << 20;
 
-    /** A failed read, as an unchecked exception. */
-    static final class ReadFailure extends RuntimeException {
+    private final Map<Table, ColumnFamilyHandle> families = new EnumMap<>(Table.class);
+
+    /** A failure of RocksDB, as an unchecked exception. */
+    static final class Failure extends RuntimeException {
         private static final long serialVersionUID = 1;
 
         private final transient RocksDBException failure;
 
-        ReadFailure(RocksDBException failure) {
+        Failure(RocksDBException failure) {
             super(failure);
             this.failure = failure;
         }
@@ -42,7 +47,9 @@ final class Database extends OpenDatabase {
     Database(Path directory, long cacheBytes) throws RocksDBException {
         super(directory, tuning -> {
             BlockBasedTableConfig tables = tuning.tables(tuning.own(new LRUCache(cacheBytes)));
-            List.of("default", "events", "latest", "versions", "requests").forEach(name -> tuning.family(name, tables));
+            for (Table table : Table.values()) {
+                tuning.family(table.family, tables);
+            }
             tuning.database()
                     .setParanoidChecks(true)
                     // this mode matters only for a database of version 0.1, whose commits may still be in RocksDB's own
@@ -52,27 +59,59 @@ final class Database extends OpenDatabase {
                     .setAtomicFlush(true)
                     .setDbWriteBufferSize(MEMTABLES_BYTES);
         });
-    }
-
-    void put(ColumnFamilyHandle family, byte[] key, byte[] value) throws RocksDBException {
-        try (WriteBatch batch = new WriteBatch()) {
-            batch.put(family, key, value);
-            write(batch);
+        for (Table table : Table.values()) {
+            families.put(table, family(families.size()));
         }
     }
 
-    void delete(ColumnFamilyHandle family, byte[] key) throws RocksDBException {
-        try (WriteBatch batch = new WriteBatch()) {
-            batch.delete(family, key);
-            write(batch);
-        }
+    ColumnFamilyHandle family(Table table) {
+        return Objects.requireNonNull(families.get(table));
     }
 
-    byte @Nullable [] get(ColumnFamilyHandle family, byte[] key) {
+    @Override
+    public byte @Nullable [] get(Table table, byte[] key) {
         try {
-            return rocks().get(family, key);
+            return rocks().get(family(table), key);
         } catch (RocksDBException e) {
-            throw new ReadFailure(e);
+            throw new Failure(e);
+        }
+    }
+
+    @Override
+    public Scan scan(Table table, byte[] prefix) {
+        return new RocksScan(rocks(), family(table), prefix);
+    }
+
+    @Override
+    public byte @Nullable [] lastKey(Table table) {
+        try (RocksIterator iterator = rocks().newIterator(family(table))) {
+            iterator.seekToLast();
+            iterator.status();
+            return iterator.isValid() ? iterator.key() : null;
+        } catch (RocksDBException e) {
+            throw new Failure(e);
+        }
+    }
+
+    /** Makes all changes, or none. They are on disk after the next {@link #flush}. */
+    @Override
+    public void write(Changes changes) {
+        try (WriteBatch batch = new WriteBatch()) {
+            add(changes, batch);
+            write(batch);
+        } catch (RocksDBException e) {
+            throw new Failure(e);
+        }
+    }
+
+    void add(Changes changes, WriteBatch batch) throws RocksDBException {
+        for (Change change : changes.all()) {
+            byte[] value = change.value();
+            if (value == null) {
+                batch.delete(family(change.table()), change.key());
+            } else {
+                batch.put(family(change.table()), change.key(), value);
+            }
         }
     }
 
@@ -82,43 +121,8 @@ final class Database extends OpenDatabase {
      */
     long nextRecordOnDisk() throws RocksDBException {
         try (ReadOptions persisted = new ReadOptions().setReadTier(ReadTier.PERSISTED_TIER)) {
-            byte[] next = rocks().get(meta(), persisted, StateLayout.NEXT_RECORD_KEY);
+            byte[] next = rocks().get(family(Table.META), persisted, StateLayout.NEXT_RECORD_KEY);
             return next == null ? 0 : ByteBuffer.wrap(next).getLong();
         }
-    }
-
-    ColumnFamilyHandle meta() {
-        return family(0);
-    }
-
-    ColumnFamilyHandle events() {
-        return family(1);
-    }
-
-    ColumnFamilyHandle latest() {
-        return family(2);
-    }
-
-    ColumnFamilyHandle versions() {
-        return family(3);
-    }
-
-    ColumnFamilyHandle requests() {
-        return family(4);
-    }
-
-    /** @throws IllegalArgumentException if the key is missing */
-    byte[] required(ColumnFamilyHandle family, byte[] key, String what) {
-        byte[] value = get(family, key);
-        if (value == null) {
-            throw new IllegalArgumentException(what + " is missing");
-        }
-        return value;
-    }
-
-    /** Returns the time of a revision in microseconds since the epoch. */
-    long committedAt(long revision) {
-        return Header.decode(required(events(), StateLayout.event(revision, 0), "revision " + revision))
-                .committedAtMicros();
     }
 }

@@ -2,14 +2,13 @@
 package dev.flk.state.embedded;
 
 import dev.flk.state.Event;
-import dev.flk.state.Event.Change;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
 import dev.flk.state.Storage;
-import dev.flk.state.embedded.Database.ReadFailure;
-import dev.flk.state.embedded.StateLayout.Header;
-import dev.flk.state.embedded.StateLayout.Pointer;
+import dev.flk.state.embedded.Database.Failure;
+import dev.flk.state.embedded.Tables.Changes;
+import dev.flk.state.embedded.Tables.Table;
 import dev.flk.view.NativeLibrary;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
@@ -18,8 +17,6 @@ import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.LockLostException;
 import dev.flk.wal.files.LogLockedException;
 import dev.flk.wal.segment.DamagedLogException;
-import dev.flk.wal.segment.LogReader;
-import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
@@ -30,7 +27,6 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -41,12 +37,9 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
-import org.rocksdb.RocksIterator;
 import org.rocksdb.Status;
-import org.rocksdb.WriteBatch;
 
 /**
  * State in a log and RocksDB. A batch is on disk in the {@link CommitLog} before it is answered. RocksDB is a view of
@@ -61,10 +54,6 @@ public final class EmbeddedStorage implements Storage {
 
     /** The prefix of the names of the log's segments. */
     public static final String LOG_PREFIX = "state";
-
-    private static final int FORGOTTEN_AT_ONCE = 10_000;
-    private static final int FORMAT_0_1 = 1;
-    private static final int FORMAT_WITHOUT_LIFETIMES = 2;
 
     private final Path directory;
     private final long cacheBytes;
@@ -138,15 +127,25 @@ public final class EmbeddedStorage implements Storage {
             log = commits;
             Database db = new Database(directory, cacheBytes);
             open = db;
-            head = complete(db, commits, readHead(db));
+            StateRecovery recovery = new StateRecovery(directory, newHistoryId, db, commits);
+            Head recovered = recovery.run();
+            trimmed.putAll(recovery.trimmed());
+            answeredFile = AnsweredFile.create(directory, recovered);
+            recovery.answeredFileExists();
+            recovery.missing().ifPresent(onMissing);
+            head = recovered;
             commits.removeBelow(db.nextRecordOnDisk());
             problem = null;
-        } catch (ReadFailure e) {
+        } catch (Failure e) {
             closeFiles();
             throw failed(e.failure());
+        } catch (StateException e) {
+            closeFiles();
+            problem = new Problem(e, true);
+            throw e;
         } catch (RocksDBException | RuntimeException | IOException e) {
             closeFiles();
-            throw e instanceof StateException known ? known : failed(e);
+            throw failed(e);
         } catch (Error e) { // such as a library that can't be linked, or a lack of memory
             closeFiles();
             throw StateException.down("the state in " + directory + " can't be opened: " + e, e);
@@ -157,142 +156,6 @@ public final class EmbeddedStorage implements Storage {
 
     private Path logDirectory() {
         return directory.resolve(LOG_DIRECTORY);
-    }
-
-    private Head readHead(Database db) throws RocksDBException {
-        byte[] format = db.get(db.meta(), StateLayout.FORMAT_KEY);
-        if (format == null) {
-            return create(db);
-        }
-        int found = ByteBuffer.wrap(format).getInt();
-        if (found == FORMAT_0_1 || found == FORMAT_WITHOUT_LIFETIMES) {
-            migrate(db);
-        } else if (found != StateLayout.FORMAT) {
-            throw unusable("the state in " + directory + " has format " + found + ", this version reads "
-                    + StateLayout.FORMAT + ": run the version that wrote it");
-        }
-        byte[] historyId = db.required(db.meta(), StateLayout.HISTORY_KEY, "the id of the history");
-        ByteBuffer floor = ByteBuffer.wrap(db.required(db.meta(), StateLayout.FLOOR_KEY, "the floor"));
-        long floorRevision = floor.getLong();
-        long floorAtMicros = floor.getLong();
-        long revision = floorRevision;
-        try (RocksIterator events = db.rocks().newIterator(db.events())) {
-            events.seekToLast();
-            if (events.isValid()) {
-                revision = Math.max(revision, ByteBuffer.wrap(events.key()).getLong());
-            }
-            events.status();
-        }
-        long atMicros = revision == floorRevision ? floorAtMicros : db.committedAt(revision);
-        readTrimmed(db);
-        if (db.get(db.meta(), StateLayout.REMOVED_KEY) == null) { // only a database of version 0.1 lacks this key
-            long removed = Math.max(
-                    floorRevision,
-                    trimmed.values().stream().mapToLong(upTo -> upTo).max().orElse(0));
-            db.put(db.meta(), StateLayout.REMOVED_KEY, StateLayout.longs(removed));
-        }
-        return new Head(
-                StateLayout.text(historyId, 0, historyId.length), revision, atMicros, floorRevision, floorAtMicros);
-    }
-
-    private StateException unusable(String message) {
-        StateException what = Reason.STORE_DOWN.because(message);
-        problem = new Problem(what, true);
-        return what;
-    }
-
-    /**
-     * Marks a database of an earlier format as current. No conversion is needed, because an earlier format only lacks
-     * what later formats add. If version 0.1 left commits in RocksDB's own log, RocksDB has read them when it opened
-     * the database.
-     */
-    private static void migrate(Database db) throws RocksDBException {
-        db.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
-        db.flush();
-    }
-
-    private void readTrimmed(Database db) {
-        try (Scan all = new Scan(db, db.meta(), StateLayout.trimmed(""))) {
-            for (boolean isThere = all.seek(StateLayout.trimmed("")); isThere; isThere = all.next()) {
-                String namespace = StateLayout.text(all.key(), StateLayout.TRIMMED.length(), all.key().length);
-                trimmed.put(namespace, ByteBuffer.wrap(all.value()).getLong());
-            }
-        }
-    }
-
-    private Head create(Database db) throws RocksDBException {
-        try (RocksIterator events = db.rocks().newIterator(db.events())) {
-            events.seekToFirst();
-            if (events.isValid()) {
-                throw unusable("the state in " + directory
-                        + " is an interrupted restore: empty the directory and restore again");
-            }
-            events.status();
-        }
-        Head created = new Head(newHistoryId.get(), 0, 0, 0, 0);
-        putMeta(db, created.historyId(), 0, 0);
-        return created;
-    }
-
-    private static void putMeta(Database db, String historyId, long floor, long floorAtMicros) throws RocksDBException {
-        try (WriteBatch batch = new WriteBatch()) {
-            batch.put(db.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT));
-            batch.put(db.meta(), StateLayout.HISTORY_KEY, StateLayout.utf8(historyId));
-            batch.put(db.meta(), StateLayout.FLOOR_KEY, StateLayout.longs(floor, floorAtMicros));
-            batch.put(db.meta(), StateLayout.REMOVED_KEY, StateLayout.longs(floor));
-            db.write(batch);
-        }
-        db.flush();
-    }
-
-    /**
-     * Replays into RocksDB those batches of the log that RocksDB lacks. Gives the history a new id if answered commits
-     * are or may be missing. Returns the new head.
-     */
-    private Head complete(Database db, CommitLog commits, Head found) throws RocksDBException, IOException {
-        byte[] stored = db.get(db.meta(), StateLayout.NEXT_RECORD_KEY);
-        long next = stored == null ? commits.end() : ByteBuffer.wrap(stored).getLong();
-        Head now = found;
-        try (LogReader records = commits.read(next)) {
-            for (LogRecord record = records.next(); record != null; record = records.next()) {
-                Batch batch = CommitLog.batch(record);
-                if (record.sequence() != next || !record.keyId().equals(now.historyId()) || !follows(now, batch)) {
-                    break; // a repair has removed records before this one, or the log belongs to another history
-                }
-                write(db, batch, next);
-                next++;
-                for (Event event : batch.events()) {
-                    now = now.next(event.committedAtMicros());
-                }
-            }
-        }
-        Optional<String> missing = next == commits.end()
-                ? AnsweredFile.contradiction(directory, now, stored != null)
-                : Optional.of("the log in " + logDirectory() + " lacks records from record " + next
-                        + " on, with the commits after revision " + now.revision());
-        if (missing.isPresent()) {
-            now = now.ofHistory(newHistoryId.get());
-            try (WriteBatch batch = new WriteBatch()) {
-                batch.put(db.meta(), StateLayout.HISTORY_KEY, StateLayout.utf8(now.historyId()));
-                batch.put(db.meta(), StateLayout.NEXT_RECORD_KEY, StateLayout.longs(commits.end()));
-                db.write(batch);
-            }
-            db.flush();
-        }
-        answeredFile = AnsweredFile.create(directory, now);
-        if (stored == null && missing.isEmpty()) {
-            db.put(db.meta(), StateLayout.NEXT_RECORD_KEY, StateLayout.longs(next));
-            db.flush();
-        }
-        if (missing.isPresent()) {
-            onMissing.accept(missing.get() + "; the history is now " + now.historyId()
-                    + ", and clients that follow a replay must start over");
-        }
-        return now;
-    }
-
-    private static boolean follows(Head head, Batch batch) {
-        return batch.events().isEmpty() || batch.events().get(0).revision() == head.revision() + 1;
     }
 
     /** Makes all batches durable in RocksDB, because a segment of the log has vanished. */
@@ -330,13 +193,13 @@ public final class EmbeddedStorage implements Storage {
                 }
                 long sequence = commits.append(requireHead().historyId(), batch);
                 try {
-                    write(db, batch, sequence);
+                    StateRecovery.write(db, batch, sequence);
                     for (Event event : batch.events()) {
                         head = requireHead().next(event.committedAtMicros());
                     }
                     Objects.requireNonNull(answeredFile, "open")
                             .write(requireHead().revision());
-                } catch (ReadFailure e) {
+                } catch (Failure e) {
                     throw e;
                 } catch (RuntimeException | Error e) {
                     // makes the next open() replay the record; otherwise, the next commit would get the same revision
@@ -350,85 +213,13 @@ public final class EmbeddedStorage implements Storage {
         });
     }
 
-    /** Writes the batch of a record of the log to RocksDB. */
-    private static void write(Database db, Batch batch, long sequence) throws RocksDBException {
-        try (WriteBatch writes = new WriteBatch()) {
-            for (Event event : batch.events()) {
-                put(db, writes, event, batch.expiries());
-            }
-            putExpiries(db, writes, batch.expiries(), batch.events());
-            for (Map.Entry<RequestKey, Answered> answer : batch.answered().entrySet()) {
-                byte[] key = StateLayout.request(answer.getKey());
-                writes.put(db.requests(), key, StateLayout.answered(answer.getValue()));
-                writes.put(db.requests(), StateLayout.expiry(answer.getValue().expiresAtMicros(), key), new byte[0]);
-            }
-            writes.put(db.meta(), StateLayout.NEXT_RECORD_KEY, StateLayout.longs(sequence + 1));
-            db.write(writes);
-        }
-    }
-
-    /** @param expiries the ends of lifetimes, see {@link Storage.Batch} */
-    static void put(Database db, WriteBatch writes, Event event, Map<StateKey, Long> expiries) throws RocksDBException {
-        List<Change> changes = event.changes();
-        writes.put(
-                db.events(),
-                StateLayout.event(event.revision(), 0),
-                new Header(event.committedAtMicros(), event.operationsTotal(), changes.size()).encode());
-        for (int i = 0; i < changes.size(); i++) {
-            put(db, writes, event, changes.get(i), i + 1, expiries);
-        }
-    }
-
-    private static void put(
-            Database db, WriteBatch writes, Event event, Change change, int place, Map<StateKey, Long> expiries)
-            throws RocksDBException {
-        Pointer pointer = new Pointer(
-                change.version(), event.revision(), place, event.committedAtMicros(), change.json() != null);
-        writes.put(db.events(), StateLayout.event(event.revision(), place), StateLayout.change(change));
-        writes.put(db.versions(), StateLayout.version(change.key(), event.revision(), place), pointer.encode());
-        writes.put(
-                db.latest(),
-                StateLayout.latest(change.key()),
-                pointer.expiringAt(expiries.getOrDefault(change.key(), 0L)).encode());
-    }
-
-    /**
-     * Replaces the entries that order keys by the ends of their lifetimes. Also writes the new ends into {@code
-     * latest}, except for keys that {@code events} change: {@code put} writes the ends for these keys.
-     */
-    private static void putExpiries(Database db, WriteBatch writes, Map<StateKey, Long> expiries, List<Event> events)
-            throws RocksDBException {
-        if (expiries.isEmpty()) {
-            return;
-        }
-        Set<StateKey> changed = events.stream()
-                .flatMap(event -> event.changes().stream())
-                .map(Change::key)
-                .collect(Collectors.toSet());
-        for (Map.Entry<StateKey, Long> expiry : expiries.entrySet()) {
-            byte[] latestKey = StateLayout.latest(expiry.getKey());
-            byte[] latest = db.get(db.latest(), latestKey);
-            Pointer before = latest == null ? null : Pointer.decode(latest);
-            long expiresAt = expiry.getValue();
-            if (before != null && before.expiresAtMicros() != 0) {
-                writes.delete(db.requests(), StateLayout.lifetime(before.expiresAtMicros(), latestKey));
-            }
-            if (expiresAt != 0) {
-                writes.put(db.requests(), StateLayout.lifetime(expiresAt, latestKey), new byte[0]);
-            }
-            if (before != null && !changed.contains(expiry.getKey())) {
-                writes.put(db.latest(), latestKey, before.expiringAt(expiresAt).encode());
-            }
-        }
-    }
-
     @Override
     public <T> T read(Function<Reads, T> reading) {
         return using(db -> reading.apply(reads(db)));
     }
 
-    private EmbeddedReads reads(Database db) {
-        return new EmbeddedReads(db, this::requireHead);
+    private TableReads reads(Database db) {
+        return new TableReads(db, this::requireHead);
     }
 
     @Override
@@ -452,7 +243,7 @@ public final class EmbeddedStorage implements Storage {
             return; // close() interrupted the trim; the next trim continues it
         }
         using(db -> {
-            db.put(db.meta(), StateLayout.trimmed(namespace), StateLayout.longs(trimmedTo(namespace), upTo));
+            putTrimmed(db, namespace, trimmedTo(namespace), upTo);
             return db;
         });
         freeSpace(done, upTo);
@@ -463,16 +254,20 @@ public final class EmbeddedStorage implements Storage {
      * earlier trims of the namespace are complete.
      */
     private long raiseTrimmed(Database db, String namespace, long upTo) throws RocksDBException {
-        byte[] stored = db.get(db.meta(), StateLayout.trimmed(namespace));
+        byte[] stored = db.get(Table.META, StateLayout.trimmed(namespace));
         long done = stored == null ? 0 : ByteBuffer.wrap(stored).getLong(Long.BYTES);
         if (done < upTo) {
             // an interrupted trim may have removed events up to a later revision
             long raised = Math.max(upTo, trimmedTo(namespace));
-            db.put(db.meta(), StateLayout.trimmed(namespace), StateLayout.longs(raised, done));
+            putTrimmed(db, namespace, raised, done);
             db.flush();
             trimmed.put(namespace, raised);
         }
         return done;
+    }
+
+    private static void putTrimmed(Database db, String namespace, long readers, long done) {
+        db.write(new Changes().put(Table.META, StateLayout.trimmed(namespace), StateLayout.longs(readers, done)));
     }
 
     private long trimmedTo(String namespace) {
@@ -505,7 +300,9 @@ public final class EmbeddedStorage implements Storage {
     private void freeSpace(long from, long upTo) {
         using(db -> {
             try {
-                db.rocks().compactRange(db.events(), StateLayout.event(from, 0), StateLayout.event(upTo + 1, 0));
+                db.rocks()
+                        .compactRange(
+                                db.family(Table.EVENTS), StateLayout.event(from, 0), StateLayout.event(upTo + 1, 0));
             } catch (RocksDBException e) {
                 if (!isClosing) {
                     throw e;
@@ -532,8 +329,10 @@ public final class EmbeddedStorage implements Storage {
                 db.checkpoint(unfinished);
                 try (Database made = new Database(unfinished, cacheBytes)) {
                     // the copy gets a new history id, because commits to the copy belong to another history
-                    made.put(made.meta(), StateLayout.HISTORY_KEY, StateLayout.utf8(newHistoryId.get()));
-                    made.delete(made.meta(), StateLayout.NEXT_RECORD_KEY);
+                    Changes renamed = new Changes()
+                            .put(Table.META, StateLayout.HISTORY_KEY, StateLayout.utf8(newHistoryId.get()));
+                    renamed.delete(Table.META, StateLayout.NEXT_RECORD_KEY);
+                    made.write(renamed);
                     made.flush();
                 }
                 Files.move(unfinished, copy, StandardCopyOption.ATOMIC_MOVE);
@@ -552,31 +351,13 @@ public final class EmbeddedStorage implements Storage {
                 requireEmpty(requireHead());
                 // the restore writes the format last: a start refuses a directory that has events but no format, and
                 // thus a partly restored state
-                db.delete(db.meta(), StateLayout.FORMAT_KEY);
+                Changes begun = new Changes();
+                begun.delete(Table.META, StateLayout.FORMAT_KEY);
+                db.write(begun);
                 db.flush();
-                long revision = floor;
-                long atMicros = floorAtMicros;
-                int place = 0;
-                while (events.hasNext()) {
-                    Event event = events.next();
-                    Map<StateKey, Long> expiries = Batch.expiries(List.of(event), nowMicros);
-                    try (WriteBatch writes = new WriteBatch()) {
-                        putExpiries(db, writes, expiries, List.of(event));
-                        if (event.revision() > floor) {
-                            put(db, writes, event, expiries);
-                            revision = event.revision();
-                            atMicros = event.committedAtMicros();
-                        } else {
-                            for (Change change : event.changes()) {
-                                put(db, writes, event, change, ++place, expiries);
-                            }
-                        }
-                        db.write(writes);
-                    }
-                }
-                String historyId = newHistoryId.get();
-                putMeta(db, historyId, floor, floorAtMicros);
-                Head restored = new Head(historyId, revision, atMicros, floor, floorAtMicros);
+                Head restored = TableWrites.restore(db, newHistoryId.get(), floor, floorAtMicros, events, nowMicros);
+                db.write(TableWrites.history(restored));
+                db.flush();
                 head = restored;
                 Objects.requireNonNull(answeredFile, "open").begin(restored);
             }
@@ -595,7 +376,7 @@ public final class EmbeddedStorage implements Storage {
                 return false;
             }
             long atMicros = db.committedAt(floor);
-            db.put(db.meta(), StateLayout.FLOOR_KEY, StateLayout.longs(floor, atMicros));
+            db.write(new Changes().put(Table.META, StateLayout.FLOOR_KEY, StateLayout.longs(floor, atMicros)));
             db.flush();
             head = new Head(now.historyId(), now.revision(), now.committedAtMicros(), floor, atMicros);
             return true;
@@ -607,45 +388,18 @@ public final class EmbeddedStorage implements Storage {
         return using(db -> {
             // this call detects that the log's lock is lost, even if nothing is committed
             Objects.requireNonNull(log, "open").requireOwned();
-            try (Scan expiries = new Scan(db, db.requests(), StateLayout.expiriesPrefix());
-                    WriteBatch removed = new WriteBatch()) {
-                for (boolean isThere = expiries.seek(StateLayout.expiriesPrefix());
-                        isThere && removed.count() < FORGOTTEN_AT_ONCE;
-                        isThere = expiries.next()) {
-                    byte[] expiry = expiries.key();
-                    if (StateLayout.expiresAtMicros(expiry) > nowMicros) {
-                        break;
-                    }
-                    byte[] request = StateLayout.expiring(expiry);
-                    byte[] answer = db.get(db.requests(), request);
-                    // the same request may have been answered again, with a later expiry
-                    if (answer != null && StateLayout.answered(answer).expiresAtMicros() <= nowMicros) {
-                        removed.delete(db.requests(), request);
-                    }
-                    removed.delete(db.requests(), expiry);
-                }
-                db.write(removed);
-                return removed.count() >= FORGOTTEN_AT_ONCE;
-            }
+            return Removal.ofAnswers(db, nowMicros);
         });
     }
 
     @Override
     public long lastExpiryMicros() {
-        return using(db -> {
-            try (RocksIterator requests = db.rocks().newIterator(db.requests())) {
-                requests.seekToLast(); // expiries are the last keys of the family
-                boolean isExpiry =
-                        requests.isValid() && StateLayout.startsWith(requests.key(), StateLayout.expiriesPrefix());
-                requests.status();
-                return isExpiry ? StateLayout.expiresAtMicros(requests.key()) : 0;
-            }
-        });
+        return using(db -> reads(db).lastExpiryMicros());
     }
 
     @Override
     public long keys() {
-        return using(db -> db.rocks().getLongProperty(db.latest(), "rocksdb.estimate-num-keys"));
+        return using(db -> db.rocks().getLongProperty(db.family(Table.LATEST), "rocksdb.estimate-num-keys"));
     }
 
     @Override
@@ -695,7 +449,7 @@ public final class EmbeddedStorage implements Storage {
                 throw Reason.STARTING.because("the state in " + directory + " is being opened");
             }
             return use.with(open);
-        } catch (ReadFailure e) {
+        } catch (Failure e) {
             throw failed(e.failure());
         } catch (RocksDBException | IllegalArgumentException | BufferUnderflowException | IOException e) {
             throw failed(e);

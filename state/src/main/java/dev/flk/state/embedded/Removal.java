@@ -4,14 +4,15 @@ package dev.flk.state.embedded;
 import dev.flk.state.Event.Change;
 import dev.flk.state.embedded.StateLayout.Header;
 import dev.flk.state.embedded.StateLayout.Pointer;
+import dev.flk.state.embedded.Tables.Changes;
+import dev.flk.state.embedded.Tables.Scan;
+import dev.flk.state.embedded.Tables.Table;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import org.rocksdb.RocksDBException;
-import org.rocksdb.WriteBatch;
 
 /**
  * A removal, in parts, of entries that are no longer retained. Each call of {@link #some} removes one part. The call
@@ -21,8 +22,9 @@ import org.rocksdb.WriteBatch;
 interface Removal {
     int AT_ONCE = 1_000;
     int EXAMINED_AT_ONCE = 10_000;
+    int ANSWERS_AT_ONCE = 10_000;
 
-    Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
+    Optional<byte[]> some(Tables tables, byte[] from);
 
     /**
      * Removes a part of the versions that a compaction to {@code floor} does not retain, with their changes. For each
@@ -32,17 +34,17 @@ interface Removal {
      *
      * @return the key at which to continue; empty at the end
      */
-    static Optional<byte[]> ofVersions(Database db, byte[] from, long floor) throws RocksDBException {
-        try (Scan versions = new Scan(db, db.versions(), new byte[0]);
-                WriteBatch removed = new WriteBatch()) {
-            Removed agents = new Removed(db, removed);
+    static Optional<byte[]> ofVersions(Tables tables, byte[] from, long floor) {
+        Changes removed = new Changes();
+        try (Scan versions = tables.scan(Table.VERSIONS, new byte[0])) {
+            Removed agents = new Removed(tables, removed);
             int looked = 0;
             boolean isThere = versions.seek(from);
             while (isThere) {
                 byte[] first = versions.key();
                 byte[] key = Arrays.copyOf(first, first.length - StateLayout.PLACE_BYTES);
                 if (removed.count() >= AT_ONCE || looked++ >= EXAMINED_AT_ONCE) {
-                    db.write(removed);
+                    tables.write(removed);
                     return Optional.of(key);
                 }
                 byte[] prefix = Arrays.copyOf(first, key.length + 1);
@@ -53,73 +55,100 @@ interface Removal {
                 byte[] at = versions.key();
                 Pointer stood = Pointer.decode(versions.value());
                 while ((isThere = versions.next()) && StateLayout.startsWith(versions.key(), prefix)) {
-                    remove(db, removed, versions.key(), Pointer.decode(versions.value()));
+                    remove(removed, versions.key(), Pointer.decode(versions.value()));
                     if (removed.count() >= AT_ONCE) {
-                        db.write(removed);
+                        tables.write(removed);
                         return Optional.of(key);
                     }
                 }
                 if (!stood.exists()) {
-                    removeKey(db, removed, key, stood);
-                    remove(db, removed, at, stood);
+                    removeKey(tables, removed, key, stood);
+                    remove(removed, at, stood);
                     agents.note(key, stood.revision());
                 }
             }
-            db.write(removed);
+            tables.write(removed);
             return Optional.empty();
         }
     }
 
     /**
-     * A recorder of the removed changes that {@link EmbeddedReads#isChanged} no longer finds in the versions. For each
+     * A recorder of the removed changes that {@link TableReads#isChanged} no longer finds in the versions. For each
      * agent, the recorder writes the newest revision of these changes into the batch of the removal.
      */
     final class Removed {
-        private final Database db;
-        private final WriteBatch batch;
+        private final Tables tables;
+        private final Changes batch;
         private final Map<String, Long> noted = new HashMap<>();
 
-        Removed(Database db, WriteBatch batch) {
-            this.db = db;
+        Removed(Tables tables, Changes batch) {
+            this.tables = tables;
             this.batch = batch;
         }
 
-        void note(byte[] latestKey, long revision) throws RocksDBException {
+        void note(byte[] latestKey, long revision) {
             String[] parts = StateLayout.parts(latestKey);
             byte[] place = StateLayout.removed(parts[0], parts[1]);
             String agent = parts[0] + '\0' + parts[1];
             Long before = noted.get(agent);
             if (before == null) {
-                byte[] stored = db.get(db.meta(), place);
+                byte[] stored = tables.get(Table.META, place);
                 before = stored == null ? 0 : ByteBuffer.wrap(stored).getLong();
             }
             noted.put(agent, Math.max(before, revision));
             if (revision > before) {
-                batch.put(db.meta(), place, StateLayout.longs(revision));
+                batch.put(Table.META, place, StateLayout.longs(revision));
             }
         }
     }
 
-    private static void remove(Database db, WriteBatch removed, byte[] at, Pointer pointer) throws RocksDBException {
-        removed.delete(db.versions(), at);
-        removed.delete(db.events(), StateLayout.event(pointer.revision(), pointer.place()));
+    private static void remove(Changes removed, byte[] at, Pointer pointer) {
+        removed.delete(Table.VERSIONS, at);
+        removed.delete(Table.EVENTS, StateLayout.event(pointer.revision(), pointer.place()));
     }
 
     /** Removes a key's entry in {@code latest} if the newest version of the key is still this deletion. */
-    private static void removeKey(Database db, WriteBatch removed, byte[] latestKey, Pointer deletion)
-            throws RocksDBException {
-        byte[] latest = db.get(db.latest(), latestKey);
+    private static void removeKey(Tables tables, Changes removed, byte[] latestKey, Pointer deletion) {
+        byte[] latest = tables.get(Table.LATEST, latestKey);
         if (latest != null && Pointer.decode(latest).equals(deletion)) {
-            removed.delete(db.latest(), latestKey);
+            removed.delete(Table.LATEST, latestKey);
         }
+    }
+
+    /**
+     * Removes some of the remembered answers that have expired; returns whether there may be more.
+     *
+     * @param nowMicros the elapsed time of the engine
+     */
+    static boolean ofAnswers(Tables tables, long nowMicros) {
+        Changes removed = new Changes();
+        try (Scan expiries = tables.scan(Table.REQUESTS, StateLayout.expiriesPrefix())) {
+            for (boolean isThere = expiries.seek(StateLayout.expiriesPrefix());
+                    isThere && removed.count() < ANSWERS_AT_ONCE;
+                    isThere = expiries.next()) {
+                byte[] expiry = expiries.key();
+                if (StateLayout.expiresAtMicros(expiry) > nowMicros) {
+                    break;
+                }
+                byte[] request = StateLayout.expiring(expiry);
+                byte[] answer = tables.get(Table.REQUESTS, request);
+                // the same request may have been answered again, with a later expiry
+                if (answer != null && StateLayout.answered(answer).expiresAtMicros() <= nowMicros) {
+                    removed.delete(Table.REQUESTS, request);
+                }
+                removed.delete(Table.REQUESTS, expiry);
+            }
+        }
+        tables.write(removed);
+        return removed.count() >= ANSWERS_AT_ONCE;
     }
 
     /**
      * Removes a part of the headers of events up to the floor. Returns the key at which to continue; empty at the end.
      */
-    static Optional<byte[]> ofHeaders(Database db, byte[] from, long floor) throws RocksDBException {
-        try (Scan events = new Scan(db, db.events(), new byte[0]);
-                WriteBatch removed = new WriteBatch()) {
+    static Optional<byte[]> ofHeaders(Tables tables, byte[] from, long floor) {
+        Changes removed = new Changes();
+        try (Scan events = tables.scan(Table.EVENTS, new byte[0])) {
             int looked = 0;
             for (boolean isThere = events.seek(from); isThere; isThere = events.next()) {
                 ByteBuffer key = ByteBuffer.wrap(events.key());
@@ -128,14 +157,14 @@ interface Removal {
                     break;
                 }
                 if (removed.count() == AT_ONCE || looked++ >= EXAMINED_AT_ONCE) {
-                    db.write(removed);
+                    tables.write(removed);
                     return Optional.of(events.key());
                 }
                 if (key.getInt() == 0) {
-                    removed.delete(db.events(), events.key());
+                    removed.delete(Table.EVENTS, events.key());
                 }
             }
-            db.write(removed);
+            tables.write(removed);
             return Optional.empty();
         }
     }
@@ -146,10 +175,10 @@ interface Removal {
      */
     record Trim(String namespace, long upTo) implements Removal {
         @Override
-        public Optional<byte[]> some(Database db, byte[] from) throws RocksDBException {
-            try (Scan events = new Scan(db, db.events(), new byte[0]);
-                    WriteBatch removed = new WriteBatch()) {
-                Removed agents = new Removed(db, removed);
+        public Optional<byte[]> some(Tables tables, byte[] from) {
+            Changes removed = new Changes();
+            try (Scan events = tables.scan(Table.EVENTS, new byte[0])) {
+                Removed agents = new Removed(tables, removed);
                 long revision = 0;
                 Header header = null;
                 int less = 0;
@@ -160,7 +189,7 @@ interface Removal {
                     long of = key.getLong();
                     int place = key.getInt();
                     if (of != revision) {
-                        putHeader(db, removed, revision, header, less);
+                        putHeader(removed, revision, header, less);
                         revision = of;
                         header = null;
                         less = 0;
@@ -172,44 +201,42 @@ interface Removal {
                     looked++;
                     if (place == 0) {
                         header = Header.decode(events.value());
-                    } else if (remove(db, removed, agents, revision, place, events.value())) {
+                    } else if (remove(tables, removed, agents, revision, place, events.value())) {
                         less++;
                     }
                 }
-                putHeader(db, removed, revision, header, less);
-                db.write(removed);
+                putHeader(removed, revision, header, less);
+                tables.write(removed);
                 return Optional.ofNullable(next);
             }
         }
 
-        private static void putHeader(Database db, WriteBatch removed, long revision, @Nullable Header header, int less)
-                throws RocksDBException {
+        private static void putHeader(Changes removed, long revision, @Nullable Header header, int less) {
             if (header != null && less > 0) {
                 removed.put(
-                        db.events(),
+                        Table.EVENTS,
                         StateLayout.event(revision, 0),
                         new Header(header.committedAtMicros(), header.total(), header.kept() - less).encode());
             }
         }
 
-        private boolean remove(Database db, WriteBatch removed, Removed agents, long revision, int place, byte[] value)
-                throws RocksDBException {
+        private boolean remove(Tables tables, Changes removed, Removed agents, long revision, int place, byte[] value) {
             Change change = StateLayout.change(value);
             if (!change.key().namespace().equals(namespace)) {
                 return false;
             }
             byte[] latestKey = StateLayout.latest(change.key());
-            byte[] latest = db.get(db.latest(), latestKey);
+            byte[] latest = tables.get(Table.LATEST, latestKey);
             Pointer newest = latest == null ? null : Pointer.decode(latest);
             if (newest != null && newest.isAt(revision, place)) {
-                removed.delete(db.latest(), latestKey);
+                removed.delete(Table.LATEST, latestKey);
                 if (newest.expiresAtMicros() != 0) {
-                    removed.delete(db.requests(), StateLayout.lifetime(newest.expiresAtMicros(), latestKey));
+                    removed.delete(Table.REQUESTS, StateLayout.lifetime(newest.expiresAtMicros(), latestKey));
                 }
             }
             agents.note(latestKey, revision);
-            removed.delete(db.versions(), StateLayout.version(change.key(), revision, place));
-            removed.delete(db.events(), StateLayout.event(revision, place));
+            removed.delete(Table.VERSIONS, StateLayout.version(change.key(), revision, place));
+            removed.delete(Table.EVENTS, StateLayout.event(revision, place));
             return true;
         }
     }

@@ -162,6 +162,12 @@ final class StateLayout {
         };
     }
 
+    /** Decodes a key of {@code latest}. */
+    static StateKey key(byte[] latest) {
+        String[] parts = parts(latest);
+        return new StateKey(parts[0], parts[1], parts[2]);
+    }
+
     private static int zero(byte[] bytes, int from) {
         for (int at = from; at < bytes.length; at++) {
             if (bytes[at] == 0) {

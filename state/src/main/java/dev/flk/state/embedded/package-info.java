@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** State on RocksDB, in a directory of its own. {@code EmbeddedStorage} is the entry point. */
+/**
+ * State in ordered tables: {@code EmbeddedStorage} in RocksDB, in a directory of its own, and {@code MemoryStorage} in
+ * memory.
+ */
 @NullMarked
 package dev.flk.state.embedded;
 

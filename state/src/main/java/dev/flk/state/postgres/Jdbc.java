@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state.postgres;
 
+import dev.flk.state.StateKey;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.sql.Types;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** Functions that execute single statements on a connection: they bind parameters in order and map rows. */
 final class Jdbc {
@@ -19,27 +24,45 @@ final class Jdbc {
     /** An array parameter. */
     record Values(String type, List<?> values) {}
 
+    static <T> Values bigints(Collection<T> of, Function<T, @Nullable Long> column) {
+        return new Values("bigint", of.stream().map(column).toList());
+    }
+
+    static <T> Values ints(Collection<T> of, Function<T, Integer> column) {
+        return new Values("int", of.stream().map(column).toList());
+    }
+
+    static <T> Values texts(Collection<T> of, Function<T, @Nullable String> column) {
+        return new Values("text", of.stream().map(column).toList());
+    }
+
+    /** Returns the parts of keys, as three array parameters. */
+    static Values[] keys(Collection<StateKey> keys) {
+        return new Values[] {
+            texts(keys, StateKey::namespace), texts(keys, StateKey::agentId), texts(keys, StateKey::name)
+        };
+    }
+
     interface Row<T> {
         T of(ResultSet row) throws SQLException;
     }
 
     private Jdbc() {}
 
+    /** Binds parameters; the {@link #keys} among them count as three. */
     static void bind(PreparedStatement statement, Object... values) throws SQLException {
-        for (int i = 0; i < values.length; i++) {
-            if (values[i] instanceof Values array) {
-                boolean isBytes = array.type().equals("bytea"); // the driver requires byte[][]
-                statement.setArray(
-                        i + 1,
-                        statement
-                                .getConnection()
-                                .createArrayOf(
-                                        array.type(),
-                                        isBytes
-                                                ? array.values().toArray(byte[][]::new)
-                                                : array.values().toArray()));
-            } else {
-                statement.setObject(i + 1, values[i]);
+        int index = 0;
+        for (Object value : values) {
+            for (Object each : value instanceof Values[] keys ? keys : new Object[] {value}) {
+                if (each instanceof Values array) {
+                    boolean isBytes = array.type().equals("bytea"); // the driver requires byte[][]
+                    Object[] elements = isBytes
+                            ? array.values().toArray(byte[][]::new)
+                            : array.values().toArray();
+                    statement.setArray(++index, statement.getConnection().createArrayOf(array.type(), elements));
+                } else {
+                    statement.setObject(++index, each);
+                }
             }
         }
     }
@@ -86,5 +109,12 @@ final class Jdbc {
                 }
             }
         }
+    }
+
+    /** Returns all rows of a query. */
+    static <T> List<T> all(Connection connection, String sql, Row<T> row, Object... values) throws SQLException {
+        List<T> all = new ArrayList<>();
+        each(connection, sql, found -> all.add(row.of(found)), values);
+        return all;
     }
 }

@@ -271,6 +271,8 @@ final class Sql {
             WHERE newest.namespace = ? AND newest.agent_id = gone.agent_id AND newest.key = gone.key
                 AND newest.version = gone.version""";
 
+    static final String FLOOR = "SELECT floor FROM flk_state";
+
     static final String UNNOTED = "SELECT unnoted FROM flk_state";
 
     static final String CHANGED = """

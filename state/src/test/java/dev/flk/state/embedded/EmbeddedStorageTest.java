@@ -10,6 +10,8 @@ import dev.flk.state.KilledFiles;
 import dev.flk.state.StateException;
 import dev.flk.state.StateKey;
 import dev.flk.state.Storage.Batch;
+import dev.flk.state.embedded.Tables.Changes;
+import dev.flk.state.embedded.Tables.Table;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -35,7 +37,7 @@ class EmbeddedStorageTest {
             storage.open();
         }
         try (Database database = new Database(directory.resolve("state"), 1 << 20)) {
-            database.put(database.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(4));
+            database.write(new Changes().put(Table.META, StateLayout.FORMAT_KEY, StateLayout.ints(4)));
         }
 
         try (EmbeddedStorage storage = open()) {
@@ -95,12 +97,15 @@ class EmbeddedStorageTest {
         KilledFiles.delete(state.resolve("log"));
         Path killed = directory.resolve("killed");
         try (Database database = new Database(state, 1 << 20)) {
-            database.delete(database.meta(), StateLayout.NEXT_RECORD_KEY);
-            database.put(database.meta(), StateLayout.FORMAT_KEY, StateLayout.ints(1));
+            Changes older = new Changes().put(Table.META, StateLayout.FORMAT_KEY, StateLayout.ints(1));
+            older.delete(Table.META, StateLayout.NEXT_RECORD_KEY);
+            database.write(older);
             database.flush();
             try (WriteBatch logged = new WriteBatch();
                     WriteOptions forced = new WriteOptions().setSync(true)) {
-                EmbeddedStorage.put(database, logged, event(2), Map.of());
+                TableWrites writes = new TableWrites(database);
+                writes.put(new Batch(List.of(event(2)), Map.of(), Map.of()));
+                database.add(writes.changes(), logged);
                 database.rocks().write(forced, logged);
             }
             KilledFiles.leave(state, killed);
@@ -132,7 +137,7 @@ class EmbeddedStorageTest {
             }
         }
         try (Database database = new Database(directory.resolve("state"), 1 << 20)) {
-            database.put(database.meta(), StateLayout.trimmed("default"), StateLayout.longs(3, 0));
+            database.write(new Changes().put(Table.META, StateLayout.trimmed("default"), StateLayout.longs(3, 0)));
             database.flush();
         }
 

@@ -35,7 +35,7 @@ public final class MessageSigner {
      * @param rawTarget the path and the query exactly as they are sent
      * @param headers the other headers to cover, by name; must include {@code If-Match}, {@code If-None-Match} and
      *     {@code Last-Event-ID} if the request has them
-     * @param body the body as it is sent; empty if there is none
+     * @param body the body as it is sent; empty for a request without body
      * @param nonce a text that the signer never uses again: 1 to 64 printable ASCII characters without double quotes
      *     and backslashes
      * @throws IllegalArgumentException if the server would reject an argument as malformed

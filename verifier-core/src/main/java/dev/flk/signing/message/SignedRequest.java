@@ -59,7 +59,7 @@ public final class SignedRequest {
      * @param rawTarget the path and the query exactly as they were received
      * @param headers returns the values of a header, one for each line that has the header, or an empty list; called
      *     with names in lower case
-     * @param body the body as it was received; empty if there is none
+     * @param body the body as it was received; empty for a request without body
      * @throws UnacceptableRequest if the request has no signature that the profile allows
      */
     public static SignedRequest parse(

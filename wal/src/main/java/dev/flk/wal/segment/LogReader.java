@@ -176,20 +176,23 @@ public final class LogReader implements Closeable {
 
     /**
      * A read-only walk through a log that its owner may be changing. If a segment is replaced or removed meanwhile, the
-     * walk lists the directory again and continues at the same sequence. It skips damage. One thread.
+     * walk opens another reader at the same sequence. One thread.
      */
     public static final class LogWalk implements Closeable {
-        private final FileOps files;
-        private final Path directory;
-        private final String prefix;
+        private final Opening opening;
         private final Set<Damage> damages = new LinkedHashSet<>();
         private long from;
         private @Nullable LogReader reader;
 
-        public LogWalk(FileOps files, Path directory, String prefix, long from) {
-            this.files = files;
-            this.directory = directory;
-            this.prefix = prefix;
+        /** Opens a reader, which lists the directory and determines how the walk treats damage. */
+        public interface Opening {
+            /** Returns a reader from a sequence on, or from the oldest record if that is later. */
+            LogReader open(long from) throws IOException;
+        }
+
+        /** Creates a walk from sequence {@code from}, or from the oldest record if that is later. */
+        public LogWalk(Opening opening, long from) {
+            this.opening = opening;
             this.from = from;
         }
 
@@ -205,7 +208,7 @@ public final class LogReader implements Closeable {
         private @Nullable LogRecord read() throws IOException {
             LogReader current = reader;
             if (current == null) {
-                current = LogReader.open(files, directory, prefix, from, OnDamage.SKIP);
+                current = opening.open(from);
                 reader = current;
             }
             try {

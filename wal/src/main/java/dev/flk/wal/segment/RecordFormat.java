@@ -231,16 +231,14 @@ public final class RecordFormat {
     }
 
     /**
-     * Returns the first offset, at or after {@code from}, at which a record may begin; the file's size if there is
-     * none.
+     * Returns the first offset, at or after {@code from}, at which a record may begin, or else the file's size.
      */
     static long findMagic(SegmentBytes bytes, long from) throws IOException {
         return find(MAGIC, bytes, from, bytes.size());
     }
 
     /**
-     * Returns the first offset, at or after {@code from}, at which a carried record may begin; the file's size if there
-     * is none.
+     * Returns the first offset, at or after {@code from}, at which a carried record may begin, or else the file's size.
      */
     static long findCarried(SegmentBytes bytes, long from) throws IOException {
         return find(CARRIED_MAGIC, bytes, from, bytes.size());

@@ -53,8 +53,7 @@ public final class SegmentScan implements Closeable {
     /**
      * Opens a segment.
      *
-     * @param derived a header to use if the file's own header can't be salvaged, for example one that was derived from
-     *     other segments; null if there is none
+     * @param derived a header to use if the file's own header can't be salvaged, for example because it was derived from other segments; may be null
      * @return null if the file has no header that can be salvaged, and no record that belongs to {@code derived}
      */
     public static @Nullable SegmentScan open(FileOps files, Path file, @Nullable SegmentHeader derived)
@@ -88,7 +87,7 @@ public final class SegmentScan implements Closeable {
         return null;
     }
 
-    /** Returns the first complete record that was appended to the segment with this header; null if there is none. */
+    /** Returns the first complete record that was appended to the segment with this header, or null. */
     static @Nullable Framed firstComplete(SegmentBytes bytes, SegmentHeader header) throws IOException {
         for (long at = RecordFormat.findMagic(bytes, 0);
                 at < bytes.size();

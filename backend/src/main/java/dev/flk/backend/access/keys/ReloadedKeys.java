@@ -10,12 +10,10 @@ import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Gauge;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
-import dev.flk.program.reload.FileFingerprints;
-import dev.flk.program.reload.FileWatch;
+import dev.flk.program.reload.Reloaded;
 import dev.flk.signing.SigningAlgorithm;
 import dev.flk.signing.message.SignedRequest;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -30,30 +28,24 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The keys of a file that is read again when the file or one of its secrets changes. If the file has a mistake, the
- * keys that were read before stay in force, and a log line and metrics report the mistake. One thread calls {@link
- * #step}; all other methods are safe for any thread.
+ * The keys of a file that is read again when the file or one of its secrets changes. If the file has a mistake, a log
+ * line and metrics report the mistake. Safe for any thread.
  */
-public final class ReloadedKeys implements Signatures, AutoCloseable {
+public final class ReloadedKeys extends Reloaded<KeysFile> implements Signatures {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.keys");
     private static final int MAX_NAMED = 20;
 
     private final Path file;
-    private final @Nullable SigningAlgorithm only;
-    private final InstantSource wall;
-    private final KeyClock clock;
+    private final InstantSource clock;
+    private final BooleanSupplier isInDoubt;
     private final KeysMetrics metrics;
     private final Examiner examiner;
     private final LongSupplier nanoTicker;
-    private final FileWatch watch;
-    private volatile KeysFile inForce;
+    /** The time of the last call of {@link #keyMillis} at which the clock was not in doubt. */
+    private volatile long lastMillis;
+
     private volatile KeyRates rates;
-    private volatile boolean isBad;
     private volatile Audit audit = Audit.none();
-    private FileFingerprints fingerprints = new FileFingerprints();
-    private boolean wasTorn;
-    private int stepsWhileBad;
-    private List<String> reported = List.of();
 
     /**
      * Reads the file; starts no thread.
@@ -71,18 +63,17 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             LongSupplier nanoTicker,
             KeysMetrics metrics)
             throws InvalidFileException {
+        super("keys-watch", Replacement.TOGETHER, nanoTicker, fingerprints -> KeysFile.read(file, only, fingerprints));
         this.file = file;
-        this.only = only;
-        this.wall = clock;
-        this.clock = new KeyClock(clock, isInDoubt);
+        this.clock = clock;
+        this.isInDoubt = isInDoubt;
+        this.lastMillis = clock.millis();
         this.metrics = metrics;
         this.nanoTicker = nanoTicker;
-        this.watch = new FileWatch("keys-watch", nanoTicker);
         this.examiner = new Examiner(nanoTicker);
-        this.inForce = KeysFile.read(file, only, fingerprints);
-        this.rates = KeyRates.none().of(inForce.entries(), nanoTicker);
+        this.rates = KeyRates.none().of(inForce().entries(), nanoTicker);
         loaded();
-        metrics.fileBad.watch(() -> isBad ? 1 : 0);
+        metrics.fileBad.watch(this::bad);
         metrics.firstEndSeconds.watch(this::firstEndSeconds);
     }
 
@@ -92,78 +83,56 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
      */
     public ReloadedKeys start(Audit writtenTo) {
         audit = writtenTo;
-        audit.operation("keys_read", Map.of("file", file.toString(), "keys", counts(inForce.entries())));
-        watch.every(this::step);
-        metrics.watchSeconds.watch(watch::secondsSinceLook);
+        audit.operation(
+                "keys_read",
+                Map.of("file", file.toString(), "keys", counts(inForce().entries())));
+        startChecks();
+        metrics.watchSeconds.watch(this::secondsSinceCheck);
         return this;
     }
 
-    /** Reads the files again, even if they seem unchanged. */
-    public void onReloadSignal() {
-        watch.now(() -> lookAgain(true));
-    }
-
-    /** Reads the files again if they have changed. */
-    void step() {
-        lookAgain(false);
-    }
-
-    private void lookAgain(boolean readAnyway) {
-        try {
-            // keeps the key clock up to date: if the wall time comes into doubt, the key clock stops at the time of its
-            // last call
-            clock.millis();
-            boolean isRetry = isBad && ++stepsWhileBad % FileWatch.LOOKS_PER_RETRY == 0;
-            if (readAnyway || isRetry || fingerprints.haveChanged()) {
-                readAgain(isRetry && !readAnyway);
-            }
-        } catch (RuntimeException e) {
-            isBad = true;
-            metrics.fileErrors.increment();
-            LOG.error(
-                    "checking the keys file failed and will be retried; the keys that were read before stay in force",
-                    e);
+    /**
+     * Returns the time that decides whether keys are valid: the time of the backend's clock. It stops while the
+     * backend's clock is in doubt, so that setting the machine's clock neither invalidates a valid key nor revives an
+     * expired key.
+     */
+    private long keyMillis() {
+        if (!isInDoubt.getAsBoolean()) {
+            lastMillis = clock.millis();
         }
+        return lastMillis;
     }
 
-    /** @param isRetry whether the file has not changed, so that the same problems are not reported again */
-    private void readAgain(boolean isRetry) {
-        fingerprints = new FileFingerprints();
-        try {
-            KeysFile read = KeysFile.read(file, only, fingerprints);
-            wasTorn = false;
-            KeysFile before = inForce;
-            inForce = read;
-            rates = rates.of(read.entries(), nanoTicker);
-            loaded();
-            String changes = changes(before.registry().keys(), read.registry().keys());
-            LOG.info("{} was read again and has {} keys; {}", file, counts(read.entries()), changes);
-            audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
-        } catch (InvalidFileException e) {
-            if (fingerprints.haveChanged() && !wasTorn) {
-                wasTorn = true; // the files changed while they were read; the next step reads them again
-                return;
-            }
-            wasTorn = false;
-            if (isRetry && e.problems().equals(reported)) {
-                return;
-            }
-            reported = e.problems();
-            isBad = true;
-            metrics.fileErrors.increment();
-            audit.operation(
-                    "keys_refused",
-                    Map.of("file", file.toString(), "problems", String.join("; ", named(e.problems()))));
-            LOG.error(
-                    "{} can't be used, so the keys that were read before stay in force. Problems: {}",
-                    file,
-                    String.join("; ", named(e.problems())));
-        }
+    @Override
+    protected void beforeCheck() {
+        keyMillis(); // so that the time stops at most a second before the clock comes into doubt
+    }
+
+    @Override
+    protected void replaced(KeysFile before, KeysFile now) {
+        rates = rates.of(now.entries(), nanoTicker);
+        loaded();
+        String changes = changes(before.registry().keys(), now.registry().keys());
+        LOG.info("{} was read again and has {} keys; {}", file, counts(now.entries()), changes);
+        audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
+    }
+
+    @Override
+    protected void refused(List<String> problems) {
+        metrics.fileErrors.increment();
+        String some = String.join("; ", named(problems));
+        audit.operation("keys_refused", Map.of("file", file.toString(), "problems", some));
+        LOG.error("{} can't be used, so the keys that were read before stay in force. Problems: {}", file, some);
+    }
+
+    @Override
+    protected void failed(RuntimeException e) {
+        metrics.fileErrors.increment();
+        LOG.error("checking the keys file failed and will be retried; the keys that were read before stay in force", e);
     }
 
     private void loaded() {
-        isBad = false;
-        double seconds = wall.millis() / 1000.0;
+        double seconds = clock.millis() / 1000.0;
         metrics.loadedSeconds.watch(() -> seconds);
     }
 
@@ -209,8 +178,8 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     }
 
     private double firstEndSeconds() {
-        long now = clock.millis();
-        return inForce.entries().stream()
+        long now = keyMillis();
+        return inForce().entries().stream()
                 .filter(key -> key.state() != KeyState.REVOKED && !key.isLate(now))
                 .map(KeyEntry::validUntil)
                 .filter(until -> until != null)
@@ -221,8 +190,9 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     @Override
     public Optional<String> verify(ParsedCertificate certificate) {
-        Optional<KeyEntry> key = inForce.registry()
-                .verify(certificate.canonicalForm(), certificate.signed().shardId(), certificate.sig(), clock.millis());
+        Optional<KeyEntry> key = inForce()
+                .registry()
+                .verify(certificate.canonicalForm(), certificate.signed().shardId(), certificate.sig(), keyMillis());
         if (key.isEmpty()) {
             return Optional.empty();
         }
@@ -238,7 +208,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     @Override
     public Authentication authenticate(SignedRequest request, String sessionId) {
-        KeyRegistry registry = inForce.registry();
+        KeyRegistry registry = inForce().registry();
         Optional<KeyEntry> signer = registry.signer(request);
         if (signer.isEmpty()) {
             return new Authentication.Refused(
@@ -248,7 +218,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
                     null);
         }
         KeyEntry key = signer.get();
-        List<SignatureRefusal> objections = key.sessionObjections(sessionId, clock.millis());
+        List<SignatureRefusal> objections = key.sessionObjections(sessionId, keyMillis());
         if (!objections.isEmpty()) {
             return new Authentication.Refused(objections.get(0), key.id());
         }
@@ -272,23 +242,23 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             consumer.because(SignatureRefusal.UNKNOWN_KEY, null);
             return;
         }
-        if (!inForce.registry().hasAlgorithmOf(sig)) {
+        if (!inForce().registry().hasAlgorithmOf(sig)) {
             consumer.because(SignatureRefusal.OTHER_ALGORITHM, null);
             return;
         }
         examiner.examine(
                 new Examiner.Refused(
-                        inForce.registry(),
+                        inForce().registry(),
                         refused.canonicalForm(),
                         refused.signed().shardId(),
                         sig,
-                        clock.millis()),
+                        keyMillis()),
                 consumer);
     }
 
     @Override
     public void close() {
-        watch.close();
+        super.close();
         examiner.close();
     }
 
@@ -313,40 +283,6 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
         public KeysMetrics(Metrics metrics) {
             super(metrics);
-        }
-    }
-
-    /**
-     * The time that decides whether keys are valid. This time is the time of the backend's clock. It stops while the
-     * backend's clock is in doubt, so that setting the machine's clock neither invalidates a valid key nor revives an
-     * expired key. Safe for any thread.
-     */
-    private static final class KeyClock implements InstantSource {
-        private final InstantSource clock;
-        private final BooleanSupplier isInDoubt;
-        private volatile long lastMillis;
-
-        /**
-         * @param isInDoubt returns whether the clock was set to another time and it is not yet known which of the two
-         *     times is right
-         */
-        KeyClock(InstantSource clock, BooleanSupplier isInDoubt) {
-            this.clock = clock;
-            this.isInDoubt = isInDoubt;
-            this.lastMillis = clock.millis();
-        }
-
-        @Override
-        public Instant instant() {
-            return Instant.ofEpochMilli(millis());
-        }
-
-        @Override
-        public long millis() {
-            if (!isInDoubt.getAsBoolean()) {
-                lastMillis = clock.millis();
-            }
-            return lastMillis;
         }
     }
 }

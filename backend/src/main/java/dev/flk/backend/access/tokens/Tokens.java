@@ -4,31 +4,23 @@ package dev.flk.backend.access.tokens;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
-import dev.flk.program.reload.FileFingerprints;
-import dev.flk.program.reload.FileWatch;
+import dev.flk.program.reload.Reloaded;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The tokens of the tokens file. The file is read again when it has changed. If the file has an error, the tokens that
- * were read before stay in force, and a log line reports the error. Safe for any thread.
+ * The tokens of the tokens file, which is read again when it has changed. If the file has an error, a log line reports
+ * the error. Safe for any thread.
  */
-public final class Tokens implements AutoCloseable {
+public final class Tokens extends Reloaded<TokensFile> {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
 
     private final Path file;
     private final Audit audit;
-    private final FileWatch watch = new FileWatch("state-tokens-watch", System::nanoTime);
-    private volatile TokensFile inForce;
-    // used by the watching thread
-    private FileFingerprints fingerprints = new FileFingerprints();
-    private int stepsWhileBad;
-    private @Nullable String reported;
 
     /**
      * Reads the file, and starts checking it once a second.
@@ -36,21 +28,33 @@ public final class Tokens implements AutoCloseable {
      * @throws InvalidConfig if the file can't be used
      */
     public static Tokens open(Path file, Audit audit) {
+        Tokens opened = read(file, audit);
+        opened.startChecks();
+        return opened;
+    }
+
+    /**
+     * Reads the file; starts no thread.
+     *
+     * @throws InvalidConfig if the file can't be used
+     */
+    public static Tokens read(Path file, Audit audit) {
         try {
-            Tokens opened = new Tokens(file, audit);
-            opened.start();
-            return opened;
+            return new Tokens(file, audit);
         } catch (InvalidFileException e) {
             throw new InvalidConfig(List.of("STATE_TOKENS_FILE: " + file + ": " + e.getMessage()));
         }
     }
 
-    /** Reads the file; starts no thread. */
-    public Tokens(Path file, Audit audit) throws InvalidFileException {
+    private Tokens(Path file, Audit audit) throws InvalidFileException {
+        super(
+                "state-tokens-watch",
+                Replacement.TOGETHER,
+                System::nanoTime,
+                fingerprints -> TokensFile.read(file, fingerprints));
         this.file = file;
         this.audit = audit;
-        this.inForce = TokensFile.read(file, fingerprints);
-        warnOfFormerRecord(inForce);
+        warnOfFormerRecord(inForce());
     }
 
     private void warnOfFormerRecord(TokensFile read) {
@@ -64,54 +68,26 @@ public final class Tokens implements AutoCloseable {
         }
     }
 
-    /** Starts checking the file once a second. */
-    public void start() {
-        watch.every(() -> lookAgain(false));
+    @Override
+    protected void replaced(TokensFile before, TokensFile now) {
+        warnOfFormerRecord(now);
+        LOG.info("{} was read again and has {} tokens", file, now.size());
+        audit.operation(
+                "state_tokens_changed", Map.of("file", file.toString(), "tokens", Integer.toString(now.size())));
     }
 
-    /** Reads the file again, even if it looks unchanged. */
-    public void onReloadSignal() {
-        watch.now(() -> lookAgain(true));
+    @Override
+    protected void refused(List<String> problems) {
+        String all = String.join("; ", problems);
+        audit.operation("state_tokens_refused", Map.of("file", file.toString(), "problems", all));
+        LOG.error("{} can't be used, so the tokens that were read before stay in force. Problems: {}", file, all);
     }
 
-    private void lookAgain(boolean readAnyway) {
-        try {
-            boolean isRetry = reported != null && ++stepsWhileBad % FileWatch.LOOKS_PER_RETRY == 0;
-            if (readAnyway || isRetry || fingerprints.haveChanged()) {
-                readAgain(isRetry && !readAnyway);
-            }
-        } catch (RuntimeException e) {
-            LOG.error(
-                    "checking the tokens file failed and will be retried; the tokens that were read before stay in"
-                            + " force",
-                    e);
-        }
-    }
-
-    /** @param isRetry whether the file has not changed, so that the same problem is not reported again */
-    private void readAgain(boolean isRetry) {
-        fingerprints = new FileFingerprints();
-        try {
-            TokensFile read = TokensFile.read(file, fingerprints);
-            inForce = read;
-            reported = null;
-            warnOfFormerRecord(read);
-            LOG.info("{} was read again and has {} tokens", file, read.size());
-            audit.operation(
-                    "state_tokens_changed",
-                    Map.of(
-                            "file", file.toString(),
-                            "tokens", Integer.toString(read.size())));
-        } catch (InvalidFileException e) {
-            String problem = String.valueOf(e.getMessage());
-            if (isRetry && problem.equals(reported)) {
-                return;
-            }
-            reported = problem;
-            audit.operation("state_tokens_refused", Map.of("file", file.toString(), "problems", problem));
-            LOG.error(
-                    "{} can't be used, so the tokens that were read before stay in force. Problems: {}", file, problem);
-        }
+    @Override
+    protected void failed(RuntimeException e) {
+        LOG.error(
+                "checking the tokens file failed and will be retried; the tokens that were read before stay in force",
+                e);
     }
 
     /**
@@ -127,16 +103,11 @@ public final class Tokens implements AutoCloseable {
 
     /** Returns the holder of a token; empty if the token is not in the file. */
     public Optional<TokenHolder> holder(String token) {
-        return inForce.holder(token);
+        return inForce().holder(token);
     }
 
     /** Returns whether a token is still in the file with the same name and rights. */
     public boolean isInForce(TokenHolder holder) {
-        return inForce.has(holder);
-    }
-
-    @Override
-    public void close() {
-        watch.close();
+        return inForce().has(holder);
     }
 }

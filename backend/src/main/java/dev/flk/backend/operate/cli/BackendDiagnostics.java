@@ -4,7 +4,8 @@ package dev.flk.backend.operate.cli;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.operate.cli.CommandLineProgram.BuildVersion;
-import dev.flk.backend.operate.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.operate.cli.options.Configuration;
+import dev.flk.backend.operate.cli.remote.RunningBackend;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.program.cli.ErrorMessages;
@@ -24,7 +25,6 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.LongSummaryStatistics;
-import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
@@ -49,20 +49,18 @@ import picocli.CommandLine.Command;
 final class BackendDiagnostics extends DiagnosticsCommand {
     private static final long VERIFIED_BYTES = 256L << 20;
 
-    private final Map<String, String> environment;
-    private final ConfigOption config;
+    private final Configuration config;
     private final InstantSource clock;
 
-    BackendDiagnostics(Map<String, String> environment, ConfigOption config, InstantSource clock) {
+    BackendDiagnostics(Configuration config, InstantSource clock) {
         super(CommandLineProgram.NAME);
-        this.environment = environment;
         this.config = config;
         this.clock = clock;
     }
 
     @Override
     protected String write() throws IOException {
-        Diagnosed<BackendConfig> known = BackendConfig.diagnose(environment, config.file);
+        Diagnosed<BackendConfig> known = config.read(BackendConfig::diagnose);
         return write(clock.instant(), known.secrets(), archive -> fill(archive, known));
     }
 
@@ -115,7 +113,8 @@ final class BackendDiagnostics extends DiagnosticsCommand {
     private String printedBy(String... command) {
         StringWriter printed = new StringWriter();
         PrintWriter writer = new PrintWriter(printed);
-        int exitCode = new CommandLineProgram(environment, (config, again) -> {}, writer, writer).run(command);
+        int exitCode = config.read((environment, file) ->
+                new CommandLineProgram(environment, (none, again) -> {}, writer, writer).run(command));
         return printed + (exitCode == 0 ? "" : "exit code " + exitCode + "\n");
     }
 

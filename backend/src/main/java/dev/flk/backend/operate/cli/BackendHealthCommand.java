@@ -2,20 +2,17 @@
 package dev.flk.backend.operate.cli;
 
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.operate.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.operate.cli.options.Configuration;
+import dev.flk.backend.operate.cli.remote.RunningBackend;
 import dev.flk.backend.operate.health.BackendHealth;
 import dev.flk.program.health.Check;
 import dev.flk.program.health.Finding;
 import dev.flk.program.health.HealthCommand;
-import dev.flk.program.logging.LogOutput;
-import dev.flk.program.logging.LogOutput.LogConfig;
 import java.net.URI;
 import java.time.InstantSource;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
-import org.slf4j.event.Level;
 import picocli.CommandLine.Command;
 
 /** The command {@code health}. */
@@ -33,21 +30,18 @@ import picocli.CommandLine.Command;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0:nothing is bad", "1:something is bad, even the configuration", "2:wrong usage"})
 final class BackendHealthCommand extends HealthCommand {
-    private final Map<String, String> environment;
-    private final ConfigOption config;
+    private final Configuration config;
     private final InstantSource clock;
 
-    BackendHealthCommand(Map<String, String> environment, ConfigOption config, InstantSource clock) {
+    BackendHealthCommand(Configuration config, InstantSource clock) {
         super(CommandLineProgram.NAME);
-        this.environment = environment;
         this.config = config;
         this.clock = clock;
     }
 
     @Override
     protected List<Check> checks(Consumer<Finding> found) {
-        BackendConfig read = BackendConfig.load(environment, config.file);
-        LogOutput.configure(new LogConfig(Level.ERROR, read.log().format()), CommandLineProgram.LOG_STYLE);
+        BackendConfig read = config.loadQuietly();
         found.accept(Finding.good("settings", "can be read"));
         read.warnings().forEach(warning -> found.accept(Finding.doubtful("settings", warning)));
         return BackendHealth.checks(

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli;
 
-import ch.qos.logback.classic.Level;
 import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.operate.cli.options.Configuration;
+import dev.flk.backend.operate.cli.remote.RecordCommand;
+import dev.flk.backend.operate.cli.remote.ReviewCommand;
+import dev.flk.backend.operate.cli.remote.SessionsCommand;
+import dev.flk.backend.operate.cli.remote.StateCommand;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Subcommands;
 import dev.flk.program.cli.TypedPaths;
@@ -14,7 +18,6 @@ import dev.flk.wal.segment.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.InvalidPathException;
-import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
@@ -23,7 +26,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -32,7 +34,6 @@ import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
@@ -43,26 +44,6 @@ import picocli.CommandLine.UnmatchedArgumentException;
  * wrong usage or configuration.
  */
 public final class CommandLineProgram {
-    /**
-     * The form of log lines. Lettuce and Hikari warn about each broken connection, and Flyway warns about each failed
-     * migration. These warnings are suppressed, because the store reports each of these failures once, in one line.
-     */
-    static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
-            "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
-            Map.of(
-                    "io.netty", Level.WARN,
-                    // any client can cause log lines of io.grpc below ERROR, and of SerializingExecutor at any level;
-                    // these lines are suppressed
-                    "io.grpc", Level.ERROR,
-                    "io.grpc.internal.SerializingExecutor", Level.OFF,
-                    "org.rocksdb", Level.WARN,
-                    "reactor", Level.WARN,
-                    "io.lettuce", Level.WARN,
-                    "io.lettuce.core.RedisClient", Level.ERROR,
-                    "com.zaxxer.hikari", Level.ERROR,
-                    "org.flywaydb", Level.OFF),
-            "dev.flk.backend.ingest");
-
     static final String NAME = "flk-backend";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
@@ -78,25 +59,25 @@ public final class CommandLineProgram {
      * @param err the stream for problems, which stays open
      */
     public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
-        ConfigOption config = new ConfigOption();
+        Configuration config = new Configuration(environment);
         InstantSource clock = InstantSource.system();
         this.out = out;
         this.err = err;
-        this.root = new BackendCommand(environment, service, config);
+        this.root = new BackendCommand(service, config);
         this.subcommands = new Subcommands()
-                .add("config", () -> new ConfigCommand(environment, config))
-                .add("explain", () -> new ExplainCommand(environment, config, clock))
-                .add("diagnostics", () -> new BackendDiagnostics(environment, config, clock))
-                .add("health", () -> new BackendHealthCommand(environment, config, clock))
-                .add("policy", () -> PolicyTryCommand.with(new WalSource(environment, config), watched::get, clock))
-                .add("keys", () -> new KeysCommand(environment, config, clock))
-                .add("outcomes", () -> new OutcomesCommand(environment, config))
-                .add("postgres", () -> new PostgresCommand(environment, config, clock))
-                .add("record", () -> new RecordCommand(environment, config, clock))
-                .add("review", () -> new ReviewCommand(environment, config))
-                .add("sessions", () -> SessionsCommand.with(environment, config))
-                .add("state", () -> StateCommand.with(environment, config))
-                .add("wal", () -> WalCommand.with(new WalSource(environment, config)));
+                .add("config", () -> new ConfigCommand(config))
+                .add("explain", () -> new ExplainCommand(config, clock))
+                .add("diagnostics", () -> new BackendDiagnostics(config, clock))
+                .add("health", () -> new BackendHealthCommand(config, clock))
+                .add("policy", () -> PolicyTryCommand.with(new WalSource(config), watched::get, clock))
+                .add("keys", () -> new KeysCommand(config, clock))
+                .add("outcomes", () -> new OutcomesCommand(config))
+                .add("postgres", () -> new PostgresCommand(config, clock))
+                .add("record", () -> new RecordCommand(config, clock))
+                .add("review", () -> new ReviewCommand(config))
+                .add("sessions", () -> SessionsCommand.with(config))
+                .add("state", () -> StateCommand.with(config))
+                .add("wal", () -> WalCommand.with(new WalSource(config)));
     }
 
     private CommandLine commandLine(Consumer<CommandLine> addSubcommands) {
@@ -197,14 +178,12 @@ public final class CommandLineProgram {
             versionProvider = BuildVersion.class,
             mixinStandardHelpOptions = true)
     private static final class BackendCommand implements Callable<Integer> {
-        private final Map<String, String> environment;
         private final Service service;
 
         @Mixin
-        private final ConfigOption config;
+        private final Configuration config;
 
-        BackendCommand(Map<String, String> environment, Service service, ConfigOption config) {
-            this.environment = environment;
+        BackendCommand(Service service, Configuration config) {
             this.service = service;
             this.config = config;
         }
@@ -216,14 +195,14 @@ public final class CommandLineProgram {
 
         @Command(name = "serve", description = "Serves until it is stopped (the default).")
         int serve() throws IOException, InterruptedException {
-            BackendConfig read = BackendConfig.load(environment, config.file);
-            LogOutput.configure(read.log(), LOG_STYLE);
+            BackendConfig read = config.load();
+            LogOutput.configure(read.log(), Configuration.LOG_STYLE);
             if (read.signing() instanceof SigningConfig.Off) {
                 LOG.warn("PCS_SIGN_ALG=none: signatures are not checked, so anyone who reaches the port can submit");
             }
             service.run(read, () -> {
-                BackendConfig next = BackendConfig.load(environment, config.file);
-                LogOutput.configure(new LogConfig(next.log().level(), read.log().format()), LOG_STYLE);
+                BackendConfig next = config.load();
+                LogOutput.configure(new LogConfig(next.log().level(), read.log().format()), Configuration.LOG_STYLE);
                 return next;
             });
             return ExitCode.OK;
@@ -233,14 +212,12 @@ public final class CommandLineProgram {
     /** The command {@code config}. */
     @Command(name = "config", description = "Commands about the configuration.")
     static final class ConfigCommand {
-        private final Map<String, String> environment;
-        private final ConfigOption config;
+        private final Configuration config;
 
         @Spec
         private CommandSpec spec = CommandSpec.create();
 
-        ConfigCommand(Map<String, String> environment, ConfigOption config) {
-            this.environment = environment;
+        ConfigCommand(Configuration config) {
             this.config = config;
         }
 
@@ -255,27 +232,13 @@ public final class CommandLineProgram {
                 })
         int check() {
             try {
-                spec.commandLine().getOut().print(BackendConfig.describe(environment, config.file));
+                spec.commandLine().getOut().print(config.read(BackendConfig::describe));
                 return ExitCode.OK;
             } catch (InvalidConfig e) {
                 report(e.problems(), spec.commandLine().getErr());
                 return ExitCode.SOFTWARE;
             }
         }
-    }
-
-    /**
-     * The option {@code --config FILE}, which all commands share. Users may write the option before or after the
-     * command's name.
-     */
-    static final class ConfigOption {
-        @Option(
-                names = "--config",
-                scope = ScopeType.INHERIT,
-                paramLabel = "FILE",
-                description = "A properties file with the same names as the environment, which takes precedence.")
-        @Nullable
-        Path file;
     }
 
     /** The version of this build, from the jar's manifest. */

@@ -10,7 +10,7 @@ import dev.flk.backend.config.BackendConfig.AnswerRules;
 import dev.flk.backend.decide.ExplainedStep;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
-import dev.flk.backend.operate.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.serve.OutcomeRenderer;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.CertificateReader.ParsedCertificate;
@@ -40,7 +40,6 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.BiFunction;
@@ -79,8 +78,7 @@ import picocli.CommandLine.Spec;
             "2:wrong usage or configuration"
         })
 final class ExplainCommand implements Callable<Integer> {
-    private final Map<String, String> environment;
-    private final ConfigOption config;
+    private final Configuration config;
     private final InstantSource clock;
 
     @Parameters(paramLabel = "FILE", description = "A certificate in JSON; - reads standard input.")
@@ -102,8 +100,7 @@ final class ExplainCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    ExplainCommand(Map<String, String> environment, ConfigOption config, InstantSource clock) {
-        this.environment = environment;
+    ExplainCommand(Configuration config, InstantSource clock) {
         this.config = config;
         this.clock = clock;
     }
@@ -126,7 +123,7 @@ final class ExplainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        AnswerRules rules = BackendConfig.answerRules(environment, config.file);
+        AnswerRules rules = config.read(BackendConfig::answerRules);
         Instant now = clock.instant();
         Explained explained = explain(read(rules.maxBodyBytes()), rules, signatures(rules, now), now);
         new Output(spec.commandLine().getOut()::print, json).print(explained, answer -> asText(answer, rules.policy()));

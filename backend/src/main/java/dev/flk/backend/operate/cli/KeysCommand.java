@@ -8,7 +8,7 @@ import dev.flk.backend.access.keys.KeysFile;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.RecordKind.LoggedId;
-import dev.flk.backend.operate.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -58,8 +58,7 @@ final class KeysCommand {
             .left("STATE", 8, ListedKey::standing)
             .left("VALID UNTIL", key -> Objects.requireNonNullElse(key.validUntil(), "-"));
 
-    private final Map<String, String> environment;
-    private final ConfigOption config;
+    private final Configuration config;
     private final WalSource log;
     private final InstantSource clock;
 
@@ -73,10 +72,9 @@ final class KeysCommand {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    KeysCommand(Map<String, String> environment, ConfigOption config, InstantSource clock) {
-        this.environment = environment;
+    KeysCommand(Configuration config, InstantSource clock) {
         this.config = config;
-        this.log = new WalSource(environment, config);
+        this.log = new WalSource(config);
         this.clock = clock;
     }
 
@@ -232,7 +230,7 @@ final class KeysCommand {
     }
 
     private Path path() {
-        return file == null ? BackendConfig.keysFile(environment, config.file) : file;
+        return file == null ? config.read(BackendConfig::keysFile) : file;
     }
 
     private List<KeyEntry> entries() {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli;
 
-import static dev.flk.backend.operate.cli.BackendConnection.parsed;
-import static dev.flk.backend.operate.cli.BackendConnection.required;
+import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.operate.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.operate.cli.options.Configuration;
+import dev.flk.backend.operate.cli.remote.BackendConnection;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup.Made;
@@ -21,16 +21,13 @@ import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LogLockedException;
 import java.io.Closeable;
 import java.io.IOException;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -51,8 +48,7 @@ import picocli.CommandLine.Spec;
 final class OutcomesCommand {
     private static final Duration LONGEST_BACKUP = Duration.ofDays(1);
 
-    private final Map<String, String> environment;
-    private final ConfigOption config;
+    private final Configuration config;
 
     @Mixin
     private final BackendConnection backend;
@@ -63,10 +59,9 @@ final class OutcomesCommand {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    OutcomesCommand(Map<String, String> environment, ConfigOption config) {
-        this.environment = environment;
+    OutcomesCommand(Configuration config) {
         this.config = config;
-        this.backend = new BackendConnection(environment, config);
+        this.backend = new BackendConnection(config);
     }
 
     /** The body of a request for a backup. */
@@ -87,7 +82,7 @@ final class OutcomesCommand {
                 "1:there is no backup; the message says why",
                 "2:wrong usage or configuration"
             })
-    int backup(
+    void backup(
             @Parameters(
                             paramLabel = "DIR",
                             description = "The directory to create, on the backend's machine; its parent must exist.")
@@ -99,18 +94,14 @@ final class OutcomesCommand {
                     @Nullable
                     String url)
             throws IOException {
-        String base = url == null ? RunningBackend.url(environment, config.file) : url.replaceAll("/+$", "");
         String body = Json.line(new Body(directory.toAbsolutePath().normalize().toString()));
-        JsonNode made = parsed(required(backend.sendWithLogin(
-                        backend.request(base + "/v1/outcomes/backup").POST(BodyPublishers.ofString(body)),
-                        LONGEST_BACKUP))
+        JsonNode made = parsed(backend.ask(url, "POST", "/v1/outcomes/backup", body, LONGEST_BACKUP)
                 .body());
         output().print(
                         made,
                         any -> Printable.of(made.path("directory").asText()) + ": complete up to record "
                                 + made.path("complete_up_to").asLong() + " of the log, "
                                 + ErrorMessages.bytes(made.path("bytes").asLong()) + "\n");
-        return ExitCode.OK;
     }
 
     @Command(
@@ -128,9 +119,9 @@ final class OutcomesCommand {
                 "1:it is not restored; the message says why, and what to do",
                 "2:wrong usage or configuration"
             })
-    int restore(@Parameters(paramLabel = "DIR", description = "The directory of the backup.") Path directory)
+    void restore(@Parameters(paramLabel = "DIR", description = "The directory of the backup.") Path directory)
             throws IOException {
-        BackendConfig read = BackendConfig.load(environment, config.file);
+        BackendConfig read = config.load();
         Path target = outcomesDirectory(read)
                 .orElseThrow(() -> new IOException("the configuration has no outcomes in DEDUP_DIR, because neither"
                         + " DEDUP_BACKEND nor RECORD_STORE is embedded; restore Postgres with pg_restore, and Redis"
@@ -149,7 +140,6 @@ final class OutcomesCommand {
                                 + done.completeUpTo() + " of the log, made at " + done.madeAt()
                                 + ". The next start reads ids and rows after that from the log. What the log no longer"
                                 + " has is missing: X-Flk-Gap at /v1/outcomes names it."));
-        return ExitCode.OK;
     }
 
     private record Restored(String directory, long completeUpTo, String logId, String madeAt) {}

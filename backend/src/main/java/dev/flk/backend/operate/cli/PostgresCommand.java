@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli;
 
+import static dev.flk.backend.operate.cli.options.OptionText.parsed;
+
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.InPostgres;
-import dev.flk.backend.operate.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresCheck;
@@ -17,8 +19,6 @@ import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;
-import dev.flk.program.logging.LogOutput;
-import dev.flk.program.logging.LogOutput.LogConfig;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.InstantSource;
@@ -27,15 +27,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.event.Level;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The command {@code postgres}. */
@@ -43,15 +40,13 @@ import picocli.CommandLine.Spec;
 final class PostgresCommand {
     private static final int LABEL_COLUMNS = 23;
 
-    private final Map<String, String> environment;
-    private final ConfigOption config;
+    private final Configuration config;
     private final InstantSource clock;
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    PostgresCommand(Map<String, String> environment, ConfigOption config, InstantSource clock) {
-        this.environment = environment;
+    PostgresCommand(Configuration config, InstantSource clock) {
         this.config = config;
         this.clock = clock;
     }
@@ -92,15 +87,14 @@ final class PostgresCommand {
         Limits usual = Limits.standard();
         Limits limits = new Limits(
                 Optional.ofNullable(backup),
-                parsed("--backup-age", backupAge, Quantities::duration),
+                parsed(spec, "--backup-age", backupAge, Quantities::duration),
                 maxSize == null
                         ? OptionalLong.empty()
-                        : OptionalLong.of(parsed("--max-size", maxSize, Quantities::bytes)),
+                        : OptionalLong.of(parsed(spec, "--max-size", maxSize, Quantities::bytes)),
                 usual.lockWait(),
                 usual.idleTransaction());
-        BackendConfig read = BackendConfig.load(environment, config.file);
+        BackendConfig read = config.loadQuietly();
         InPostgres used = inPostgres(read);
-        LogOutput.configure(new LogConfig(Level.ERROR, read.log().format()), CommandLineProgram.LOG_STYLE);
         List<Finding> findings;
         try {
             findings = new PostgresCheck(used.server(), used.pools(), limits, clock).run();
@@ -128,14 +122,13 @@ final class PostgresCommand {
                 ""
             })
     int migrate() throws IOException {
-        BackendConfig read = BackendConfig.load(environment, config.file);
+        BackendConfig read = config.loadQuietly();
         Map<Pool, PostgresConfig> servers = new EnumMap<>(Pool.class);
         read.sessions().flatMap(SessionConfig::database).ifPresent(database -> servers.put(Pool.SESSIONS, database));
         if (servers.isEmpty() || read.inPostgres().isPresent()) {
             InPostgres used = inPostgres(read);
             used.pools().forEach(pool -> servers.put(pool, used.server()));
         }
-        LogOutput.configure(new LogConfig(Level.ERROR, read.log().format()), CommandLineProgram.LOG_STYLE);
         for (Map.Entry<Pool, PostgresConfig> each : servers.entrySet()) {
             String version = Schema.of(each.getKey()).migrate(each.getValue());
             spec.commandLine()
@@ -153,14 +146,6 @@ final class PostgresCommand {
 
     private static boolean has(List<Finding> findings, Grade grade) {
         return findings.stream().anyMatch(finding -> finding.grade() == grade);
-    }
-
-    private <T> T parsed(String option, String text, Function<String, T> parse) {
-        try {
-            return parse.apply(text);
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), option + ": '" + text + "' is " + e.getMessage());
-        }
     }
 
     private static String asText(Finding finding) {

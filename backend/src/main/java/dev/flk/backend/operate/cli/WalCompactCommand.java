@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli;
 
+import static dev.flk.backend.operate.cli.options.OptionText.parsed;
+
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.inbox.LogCompaction;
@@ -87,7 +89,8 @@ final class WalCompactCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         LogRules rules = source.rules();
-        Duration keep = retention == null ? rules.walRetention() : age("--retention", retention);
+        Duration keep =
+                retention == null ? rules.walRetention() : parsed(spec, "--retention", retention, Quantities::duration);
         if (keep.compareTo(rules.dedupTtl()) < 0) {
             throw new ParameterException(
                     spec.commandLine(),
@@ -95,7 +98,7 @@ final class WalCompactCommand implements Callable<Integer> {
                             + " time of DEDUP_TTL");
         }
         source.requireLog();
-        Duration after = age("--compress-after", compressAfter);
+        Duration after = parsed(spec, "--compress-after", compressAfter, Quantities::duration);
         Closeable lock = dryRun ? () -> {} : source.lock("a running backend does this by itself");
         try {
             return compact(new LogCompaction(new DiskFiles(), source.directory(), after, keep, InstantSource.system()));
@@ -190,13 +193,5 @@ final class WalCompactCommand implements Callable<Integer> {
                 .status(source.directory().resolve(segment))
                 .map(FileStatus::bytes)
                 .orElse(0L);
-    }
-
-    private Duration age(String option, String text) {
-        try {
-            return Quantities.duration(text);
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), option + ": '" + text + "' is " + e.getMessage(), e);
-        }
     }
 }

@@ -4,7 +4,7 @@ package dev.flk.backend.operate.cli;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.inbox.Inbox;
-import dev.flk.backend.operate.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Table;
@@ -21,7 +21,6 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
@@ -32,8 +31,7 @@ import picocli.CommandLine.ScopeType;
 
 /** The options that the commands about the log share: the log's directory and the form of the output. */
 final class WalSource {
-    private final Map<String, String> environment;
-    private final ConfigOption config;
+    private final Configuration config;
 
     @Option(
             names = "--dir",
@@ -46,8 +44,7 @@ final class WalSource {
     @Option(names = "--json", scope = ScopeType.INHERIT, description = "Print one JSON object per line.")
     boolean json;
 
-    WalSource(Map<String, String> environment, ConfigOption config) {
-        this.environment = environment;
+    WalSource(Configuration config) {
         this.config = config;
     }
 
@@ -57,7 +54,7 @@ final class WalSource {
     }
 
     Path directory() {
-        return dir == null ? BackendConfig.walDirectory(environment, config.file) : dir;
+        return dir == null ? config.read(BackendConfig::walDirectory) : dir;
     }
 
     /**
@@ -108,7 +105,7 @@ final class WalSource {
 
     /** Returns the policy, {@code DEDUP_TTL} and {@code WAL_RETENTION} of the configuration. */
     LogRules rules() {
-        return BackendConfig.logRules(environment, config.file, List.of());
+        return config.read((environment, file) -> BackendConfig.logRules(environment, file, List.of()));
     }
 
     /**
@@ -117,7 +114,7 @@ final class WalSource {
      * @param tried the replacements, such as {@code TOL_D=0.20}
      */
     LogRules rules(List<String> tried) {
-        return BackendConfig.logRules(environment, config.file, tried);
+        return config.read((environment, file) -> BackendConfig.logRules(environment, file, tried));
     }
 
     /** Returns the error for a directory without segments, which is most likely the wrong directory. */

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
-import com.zaxxer.hikari.HikariDataSource;
-import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.backend.outcomes.postgres.ChangeCursor.Head;
 import dev.flk.backend.outcomes.postgres.RecordStatements.Changes;
 import dev.flk.backend.outcomes.postgres.RecordStatements.Current;
@@ -11,11 +9,9 @@ import dev.flk.backend.outcomes.postgres.RecordStatements.Numbered;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.RecordedOutcome;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
-import dev.flk.backend.stores.postgres.PoolMetrics;
-import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.postgres.PostgresConnector;
-import dev.flk.backend.stores.postgres.PostgresFailures;
-import dev.flk.backend.stores.postgres.Schema;
+import dev.flk.backend.stores.postgres.PostgresConnector.Use;
+import dev.flk.backend.stores.postgres.PostgresPool;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
@@ -26,9 +22,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
-import java.util.function.ToIntFunction;
 import java.util.random.RandomGenerator;
 import org.flywaydb.core.api.FlywayException;
 import org.jspecify.annotations.Nullable;
@@ -39,13 +32,10 @@ import org.jspecify.annotations.Nullable;
  * become visible in the order of their numbers, and no version is based on a version that is not current. What was
  * applied is as durable as the server's {@code synchronous_commit} promises.
  *
- * <p>The first call that reaches the server creates or migrates the tables. One connection of the pool is left to the
- * thread that writes; reads use the others. A call that gets no connection within {@code POSTGRES_ACQUIRE_TIMEOUT} fails.
+ * <p>The first call that reaches the server creates or migrates the tables. A call that gets no connection within {@code
+ * POSTGRES_ACQUIRE_TIMEOUT} fails.
  */
-public final class PostgresRows implements OutcomeRows, PoolMetrics.Gauges {
-    /** The maximum number of attempts of a transaction that the server rolls back in favour of another one. */
-    private static final int TRIES = 5;
-
+public final class PostgresRows implements OutcomeRows {
     private static final int REMOVED_AT_ONCE = 500;
 
     /** The maximum number of versions in one answer of {@link #changes}. */
@@ -54,29 +44,23 @@ public final class PostgresRows implements OutcomeRows, PoolMetrics.Gauges {
     /** SQL states of tables and columns that are missing, as after a restore of a dump of an earlier version. */
     private static final Set<String> OUTDATED = Set.of("42P01", "42703", "3F000");
 
-    private final PostgresConfig config;
-    private final PoolMetrics.Observer observer;
-    private final PostgresConnector connector;
-    private final PostgresFailures failures;
+    private final PostgresPool pool;
     private final RandomGenerator random;
-    private final Semaphore reads;
 
     /** The positions of logs that {@link #position} returned or {@link #apply} wrote last. */
     private final Map<String, Optional<Position>> known = new ConcurrentHashMap<>();
 
-    // written under the lock of this
-    private volatile @Nullable HikariDataSource pool;
+    // set under the lock of this
     private volatile boolean isMigrated;
-    private boolean isClosed;
 
-    /** Creates rows without connecting. */
-    public PostgresRows(PostgresConfig config, PoolMetrics.Observer observer, RandomGenerator random) {
-        this.config = config;
-        this.observer = observer;
-        this.connector = new PostgresConnector(config, observer);
-        this.failures = PostgresFailures.of(config);
+    /**
+     * Creates rows without connecting.
+     *
+     * @param pool the connections, which these rows own
+     */
+    public PostgresRows(PostgresPool pool, RandomGenerator random) {
+        this.pool = pool;
         this.random = random;
-        this.reads = new Semaphore(config.maxPoolSize() - 1);
     }
 
     @Override
@@ -174,7 +158,7 @@ public final class PostgresRows implements OutcomeRows, PoolMetrics.Gauges {
         Optional<Position> expected = known.get(logId);
         if (expected != null && !expected.equals(RecordStatements.position(connection, logId))) {
             throw new RecordUnavailableException(
-                    failures.of("the record's position in the log is not the one that this backend wrote last: the"
+                    pool.what("the record's position in the log is not the one that this backend wrote last: the"
                             + " database was restored, or another process uses the same log"),
                     null);
         }
@@ -249,16 +233,10 @@ public final class PostgresRows implements OutcomeRows, PoolMetrics.Gauges {
         return read(RecordStatements::newest).toString();
     }
 
-    /** A use of a connection. */
-    private interface Use<T> {
-        T with(Connection connection) throws SQLException;
-    }
-
     private <T> T read(Use<T> use) {
         long sinceNanos = System.nanoTime();
         try {
-            if (!reads.tryAcquire(config.acquireTimeout().millis(), TimeUnit.MILLISECONDS)) {
-                observer.acquireTimedOut();
+            if (!pool.beginRead()) {
                 throw failed(new SQLTransientConnectionException("no connection was free in time"));
             }
         } catch (InterruptedException e) {
@@ -266,100 +244,45 @@ public final class PostgresRows implements OutcomeRows, PoolMetrics.Gauges {
             throw new RecordUnavailableException("a read of the record was interrupted", e);
         }
         try (Connection connection = connection(sinceNanos)) {
-            connector.limitSocket(connection);
             return use.with(connection);
         } catch (SQLException | FlywayException e) {
             throw failed(e);
         } finally {
-            reads.release();
+            pool.endRead();
         }
     }
 
-    /** Runs a transaction, and runs it again if the server rolls it back in favour of another one. */
-    private <T> T write(Use<T> use) {
+    private <T> T write(Use<T> transaction) {
         try (Connection connection = connection(System.nanoTime())) {
-            connector.limitSocket(connection);
-            connection.setAutoCommit(false);
-            for (int tries = 1; ; tries++) {
-                try {
-                    T result = use.with(connection);
-                    connection.commit();
-                    return result;
-                } catch (SQLException e) {
-                    if (tries == TRIES || !PostgresFailures.isUndoneForOthers(e)) {
-                        throw e;
-                    }
-                    connection.rollback();
-                }
-            }
+            return PostgresConnector.commit(connection, transaction);
         } catch (SQLException | FlywayException e) {
             throw failed(e);
         }
     }
 
     private Connection connection(long sinceNanos) throws SQLException {
-        HikariDataSource open = pool;
-        return connector.connection(open != null && isMigrated ? open : openPool(), sinceNanos);
+        if (!isMigrated) {
+            migrate();
+        }
+        return pool.connection(sinceNanos);
     }
 
-    private synchronized HikariDataSource openPool() throws SQLException {
-        if (isClosed) {
-            throw new SQLException("the record is closed");
-        }
+    private synchronized void migrate() throws SQLException {
         if (!isMigrated) {
-            try (Connection connection = connector.connect()) {
-                Schema.RECORD.requireRights(connection);
-                Schema.requireUtf8(connection);
-            }
-            Schema.RECORD.migrate(connector);
+            pool.prepare();
             isMigrated = true;
         }
-        HikariDataSource open = pool;
-        if (open == null) {
-            open = connector.pool();
-            pool = open;
-        }
-        return open;
     }
 
     private RecordUnavailableException failed(Exception e) {
         if (e instanceof SQLException sql && sql.getSQLState() != null && OUTDATED.contains(sql.getSQLState())) {
             isMigrated = false; // the next call migrates the tables
         }
-        return new RecordUnavailableException(failures.of(e), e);
+        return new RecordUnavailableException(pool.what(e), e);
     }
 
     @Override
-    public int activeConnections() {
-        return ofPool(HikariPoolMXBean::getActiveConnections);
-    }
-
-    @Override
-    public int idleConnections() {
-        return ofPool(HikariPoolMXBean::getIdleConnections);
-    }
-
-    @Override
-    public int waiting() {
-        return reads.getQueueLength() + ofPool(HikariPoolMXBean::getThreadsAwaitingConnection);
-    }
-
-    private int ofPool(ToIntFunction<HikariPoolMXBean> value) {
-        HikariDataSource open = pool;
-        return open == null ? 0 : value.applyAsInt(open.getHikariPoolMXBean());
-    }
-
-    @Override
-    public int maxConnections() {
-        return config.maxPoolSize();
-    }
-
-    @Override
-    public synchronized void close() {
-        isClosed = true;
-        HikariDataSource open = pool;
-        if (open != null) {
-            open.close();
-        }
+    public void close() {
+        pool.close();
     }
 }

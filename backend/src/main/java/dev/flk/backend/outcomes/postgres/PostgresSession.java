@@ -8,6 +8,7 @@ import dev.flk.backend.outcomes.postgres.Statements.PositionRow;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.postgres.PostgresConnector;
+import dev.flk.backend.stores.postgres.PostgresConnector.Use;
 import dev.flk.backend.stores.postgres.PostgresFailures;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.certificate.PcsId;
@@ -30,12 +31,6 @@ import org.jspecify.annotations.Nullable;
  * read when it connected. One thread calls {@link #put}, in log order; any thread may call the other methods.
  */
 final class PostgresSession {
-    /**
-     * The maximum number of attempts of one put. A put is attempted again if the server rolls back its transaction in
-     * favour of another transaction.
-     */
-    private static final int TRIES = 5;
-
     private final StoreFailures failures;
     private final PostgresConnector connector;
     private final PositionRow position;
@@ -88,11 +83,6 @@ final class PostgresSession {
         return atConnect.isPresent() ? OptionalLong.of(atConnect.get().completeUpTo()) : OptionalLong.empty();
     }
 
-    /** A use of a connection. */
-    interface Use<T> {
-        T with(Connection connection) throws SQLException;
-    }
-
     /** @param sinceNanos the time at which the call began to wait for a connection */
     <T> T use(long sinceNanos, Use<T> use) throws SQLException {
         requireUsable();
@@ -100,7 +90,6 @@ final class PostgresSession {
             inUse.add(connection);
             try {
                 requireUsable(); // checked again, because end() aborts only connections that were added before
-                connector.limitSocket(connection);
                 return use.with(connection);
             } finally {
                 inUse.remove(connection);
@@ -138,17 +127,10 @@ final class PostgresSession {
             throws SQLException {
         try {
             return use(sinceNanos, connection -> {
-                connection.setAutoCommit(false);
-                for (int tries = 1; ; tries++) {
-                    try {
-                        return putOnce(connection, decisions, completeUpTo, nowMillis);
-                    } catch (SQLException e) {
-                        if (tries == TRIES || !PostgresFailures.isUndoneForOthers(e)) {
-                            throw e;
-                        }
-                        connection.rollback();
-                    }
-                }
+                List<StoredOutcome> existing = PostgresConnector.commit(
+                        connection, transaction -> putOnce(transaction, decisions, completeUpTo, nowMillis));
+                acknowledged = last;
+                return existing;
             });
         } catch (SQLException | RuntimeException e) {
             throw failed(failures.of(e));
@@ -166,10 +148,7 @@ final class PostgresSession {
             connection.rollback();
             throw positionLost();
         }
-        List<StoredOutcome> existing = Statements.putIfAbsent(connection, decisions, nowMillis);
-        connection.commit();
-        acknowledged = last;
-        return existing;
+        return Statements.putIfAbsent(connection, decisions, nowMillis);
     }
 
     private StoreUnavailableException positionLost() {

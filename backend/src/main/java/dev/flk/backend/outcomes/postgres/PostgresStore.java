@@ -26,7 +26,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
-import java.util.function.ToIntFunction;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -79,7 +78,13 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     private volatile boolean closed;
     private long connects;
 
-    private PostgresStore(
+    /**
+     * Creates a store for one log, without contacting the server, so that a server that is down causes an outage
+     * instead of a failed start.
+     *
+     * @param logId the id under which the position is stored; no other process may use it
+     */
+    public PostgresStore(
             PostgresConfig config,
             PoolMetrics.Observer observer,
             String logId,
@@ -95,22 +100,6 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
         this.nanoTicker = nanoTicker;
         this.random = random;
         this.readers = threads("read", config.maxPoolSize() - 1, MOST_READS_WAITING);
-    }
-
-    /**
-     * Creates a store for one log, without contacting the server, so that a server that is down causes an outage
-     * instead of a failed start.
-     *
-     * @param logId the id under which the position is stored; no other process may use it
-     */
-    public static PostgresStore open(
-            PostgresConfig config,
-            PoolMetrics.Observer observer,
-            String logId,
-            InstantSource clock,
-            LongSupplier nanoTicker,
-            RandomGenerator random) {
-        return new PostgresStore(config, observer, logId, clock, nanoTicker, random);
     }
 
     private static ThreadPoolExecutor threads(String what, int number, int mostWaiting) {
@@ -308,30 +297,19 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     @Override
-    public int activeConnections() {
-        return ofPool(HikariPoolMXBean::getActiveConnections);
+    public @Nullable HikariPoolMXBean openPool() {
+        PostgresSession current = session;
+        return current == null ? null : current.pool();
     }
 
     @Override
-    public int idleConnections() {
-        return ofPool(HikariPoolMXBean::getIdleConnections);
-    }
-
-    @Override
-    public int waiting() {
-        return readers.getQueue().size()
-                + writer.getQueue().size()
-                + ofPool(HikariPoolMXBean::getThreadsAwaitingConnection);
+    public int queued() {
+        return readers.getQueue().size() + writer.getQueue().size();
     }
 
     @Override
     public int maxConnections() {
         return config.maxPoolSize();
-    }
-
-    private int ofPool(ToIntFunction<HikariPoolMXBean> value) {
-        PostgresSession current = session;
-        return current == null ? 0 : value.applyAsInt(current.pool());
     }
 
     /**

@@ -151,7 +151,7 @@ final class RedisConnection {
         }
     }
 
-    /** If this connection has ended, waits for a bounded time until its network connection is closed. */
+    /** Waits for a bounded time until the network connection is closed, if this connection has ended. */
     void awaitDisconnected() {
         CompletableFuture<Void> closing;
         synchronized (this) {

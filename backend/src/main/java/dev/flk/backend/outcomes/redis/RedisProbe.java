@@ -30,7 +30,7 @@ public final class RedisProbe implements AutoCloseable {
     private static final String KEY = "flk:health";
 
     /**
-     * A script that stands in for a put, because every put is a script call. A server that is a replica, or whose disk
+     * A script that probes whether a put would succeed, because every put is a script call. A server that is a replica, or whose disk
      * or memory is full, rejects this script as it rejects a put.
      */
     private static final String WRITE = "return redis.call('SET', KEYS[1], '', 'PX', 1000)";

@@ -235,7 +235,7 @@ final class WriteBehind implements AutoCloseable {
     /**
      * Writes the next changes.
      *
-     * @return true if there were none
+     * @return true if no change was waiting
      */
     private boolean step() throws IncompleteException {
         RedisAsyncCommands<String, String> calls = redis();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.stores.postgres;
 
+import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Counts;
 import dev.flk.program.metrics.Metrics.Sample;
@@ -13,6 +14,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** The metrics of the pools of connections to Postgres. Every pool has its samples from the start. */
 public final class PoolMetrics extends Metrics.Feature {
@@ -52,17 +54,33 @@ public final class PoolMetrics extends Metrics.Feature {
 
     /** The present values of a pool. Reading them does not block. */
     public interface Gauges {
-        /** Returns the number of connections in use. */
-        int activeConnections();
+        /** Returns the open pool; null if none is open. */
+        @Nullable
+        HikariPoolMXBean openPool();
 
-        /** Returns the number of open connections that are not in use. */
-        int idleConnections();
-
-        /** Returns the number of calls that wait for a connection. */
-        int waiting();
+        /** Returns the number of calls that have not asked the pool yet, because others are before them. */
+        int queued();
 
         /** Returns the maximum number of connections. */
         int maxConnections();
+
+        /** Returns the number of connections in use. */
+        default int activeConnections() {
+            HikariPoolMXBean pool = openPool();
+            return pool == null ? 0 : pool.getActiveConnections();
+        }
+
+        /** Returns the number of open connections that are not in use. */
+        default int idleConnections() {
+            HikariPoolMXBean pool = openPool();
+            return pool == null ? 0 : pool.getIdleConnections();
+        }
+
+        /** Returns the number of calls that wait for a connection. */
+        default int waiting() {
+            HikariPoolMXBean pool = openPool();
+            return queued() + (pool == null ? 0 : pool.getThreadsAwaitingConnection());
+        }
     }
 
     public PoolMetrics(Metrics metrics) {

@@ -313,8 +313,7 @@ public final class PostgresCheck {
     }
 
     /**
-     * Compares the process that serves this connection with the process that the login named: they differ only behind a
-     * pooler. If another connection gets this process while this connection is open, the pooler gives away connections
+     * Compares the process that serves this connection with the process that the login named: they differ only if a pooler is in between. If another connection gets this process while this connection is open, the pooler gives away connections
      * between transactions.
      */
     private Result pooler(Connection connection) throws SQLException {

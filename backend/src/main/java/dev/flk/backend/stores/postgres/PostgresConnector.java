@@ -37,8 +37,16 @@ public final class PostgresConnector {
      */
     private static final int MIGRATION_SECONDS = 60;
 
+    /** The maximum number of attempts of a transaction that the server rolls back in favour of another one. */
+    private static final int TRIES = 5;
+
     private final PostgresConfig config;
     private final PoolMetrics.Observer observer;
+
+    /** A use of a connection. */
+    public interface Use<T> {
+        T with(Connection connection) throws SQLException;
+    }
 
     /** Creates a connector without connecting. */
     public PostgresConnector(PostgresConfig config, PoolMetrics.Observer observer) {
@@ -91,10 +99,28 @@ public final class PostgresConnector {
         try {
             Connection connection = pool.getConnection();
             observer.acquired(System.nanoTime() - sinceNanos);
+            limitSocket(connection); // the pool drops a connection that turns out to be broken here
             return connection;
         } catch (SQLTransientConnectionException e) {
             observer.acquireTimedOut();
             throw e;
+        }
+    }
+
+    /** Runs and commits a transaction, and runs it again if the server rolls it back in favour of another one. */
+    public static <T> T commit(Connection connection, Use<T> transaction) throws SQLException {
+        connection.setAutoCommit(false);
+        for (int tries = 1; ; tries++) {
+            try {
+                T result = transaction.with(connection);
+                connection.commit();
+                return result;
+            } catch (SQLException e) {
+                if (tries == TRIES || !PostgresFailures.isUndoneForOthers(e)) {
+                    throw e;
+                }
+                connection.rollback();
+            }
         }
     }
 
@@ -117,7 +143,7 @@ public final class PostgresConnector {
     }
 
     /** Sets the exact time-out of the socket, because the driver's setting accepts only whole seconds. */
-    public void limitSocket(Connection connection) throws SQLException {
+    private void limitSocket(Connection connection) throws SQLException {
         connection.setNetworkTimeout(Runnable::run, (int) socketMillis());
     }
 

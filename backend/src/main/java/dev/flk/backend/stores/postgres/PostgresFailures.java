@@ -37,7 +37,7 @@ public record PostgresFailures(String server, String limit) {
      * Returns whether the server rolled the transaction back because of a conflict with another transaction. The
      * transaction had no effect and can be tried again.
      */
-    public static boolean isUndoneForOthers(SQLException e) {
+    static boolean isUndoneForOthers(SQLException e) {
         return UNDONE_FOR_OTHERS.contains(state(e));
     }
 

@@ -115,7 +115,7 @@ public final class RedisConnector implements AutoCloseable {
     }
 
     /**
-     * Returns the key store that the JVM is configured with; empty if there is none. Must be called before Lettuce's
+     * Returns the key store that the JVM is configured with, or empty. Must be called before Lettuce's
      * classes are loaded, because these classes fail with stack traces if the file is missing.
      */
     private static Optional<File> keyStore() {

@@ -58,7 +58,7 @@ final class FormerRecordTest {
                 """.formatted("a".repeat(64), "b".repeat(64), "c".repeat(64)));
 
         try (LogCapture log = new LogCapture();
-                Tokens tokens = new Tokens(file, Audit.none())) {
+                Tokens tokens = Tokens.read(file, Audit.none())) {
             assertThat(tokens.holder("unknown")).isEmpty();
             assertThat(log.lines("flk.record"))
                     .containsExactly("WARN " + file + " has rights to the namespace flk.record, which is no longer"

@@ -22,6 +22,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
+import dev.flk.backend.stores.postgres.PostgresPool;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
 import java.sql.Connection;
@@ -86,7 +87,9 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     private static PostgresRows open(PostgresServer server, String database, Duration timeout) {
         return new PostgresRows(
-                PostgresStores.config(server, database, 2, timeout), PoolMetrics.unobserved(Pool.RECORD), new Random());
+                new PostgresPool(
+                        PostgresStores.config(server, database, 2, timeout), PoolMetrics.unobserved(Pool.RECORD)),
+                new Random());
     }
 
     @BeforeEach
@@ -332,10 +335,10 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     @Test
     void readsThatWait_leaveAConnectionToTheWriter() throws Exception {
-        PostgresRows rows = new PostgresRows(
+        PostgresPool pool = new PostgresPool(
                 PostgresStores.config(server, database("rows"), 2, Duration.ofMillis(500), TIMEOUT),
-                PoolMetrics.unobserved(Pool.RECORD),
-                new Random());
+                PoolMetrics.unobserved(Pool.RECORD));
+        PostgresRows rows = new PostgresRows(pool, new Random());
         try (rows;
                 Connection connection = server.connect(database("rows"));
                 Statement statement = connection.createStatement()) {
@@ -343,7 +346,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
             connection.setAutoCommit(false);
             statement.execute("LOCK TABLE flk_record_notes");
             var first = CompletableFuture.supplyAsync(() -> rows.notes(""));
-            await().atMost(PostgresServer.PATIENCE).until(() -> rows.activeConnections() == 1);
+            await().atMost(PostgresServer.PATIENCE).until(() -> pool.activeConnections() == 1);
             assertThatThrownBy(() -> rows.notes(""))
                     .isInstanceOf(RecordUnavailableException.class)
                     .hasMessageContaining("no connection was free");

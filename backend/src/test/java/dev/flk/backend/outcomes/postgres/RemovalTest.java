@@ -43,7 +43,7 @@ final class RemovalTest {
     }
 
     private PostgresStore open(String logId) {
-        PostgresStore opened = PostgresStore.open(
+        PostgresStore opened = new PostgresStore(
                 PostgresStores.config(server, database, Duration.ofSeconds(10)),
                 PoolMetrics.unobserved(Pool.DEDUP),
                 logId,

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
@@ -20,6 +21,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.postgresql.jdbc.PgConnection;
 
 class MeasuredConnectionTest {
     private static final Duration ACQUIRE_TIMEOUT = Duration.ofMillis(400);
@@ -95,5 +97,26 @@ class MeasuredConnectionTest {
 
     private double value(String name) {
         return sample(metrics, "flk_postgres_" + name);
+    }
+
+    @Test
+    void connection_breaksBeforeItsSocketIsLimited_isNotLostToThePool() throws SQLException {
+        HikariConfig config = new HikariConfig();
+        config.setDataSource(connector.forMigrations());
+        config.setMaximumPoolSize(1);
+        try (HikariDataSource pool = new HikariDataSource(config) {
+            @Override
+            public Connection getConnection() throws SQLException {
+                Connection connection = super.getConnection();
+                connection.unwrap(PgConnection.class).close();
+                return connection;
+            }
+        }) {
+            assertThatThrownBy(() -> connector.connection(pool, System.nanoTime()))
+                    .isInstanceOf(SQLException.class)
+                    .hasMessageContaining("closed");
+
+            assertThat(pool.getHikariPoolMXBean().getActiveConnections()).isZero();
+        }
     }
 }

@@ -46,7 +46,7 @@ class PostgresCheckTest {
     private static PostgresServer server;
     private final String database = server.newDatabase();
     private final PostgresConfig config = PostgresStores.config(server, database, 4, Duration.ofSeconds(5));
-    private final StateConnections backend = new StateConnections(config, PoolMetrics.unobserved(Pool.STATE));
+    private final PostgresPool backend = new PostgresPool(config, PoolMetrics.unobserved(Pool.STATE));
 
     @BeforeAll
     static void start() {

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.operate.cli.remote;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.operate.cli.options.Configuration;
+import dev.flk.program.cli.Json;
+import dev.flk.program.diagnostics.LocalHttpClient;
+import dev.flk.program.reload.ConfiguredFile;
+import dev.flk.program.reload.ConfiguredFile.Unusable;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.time.Duration;
+import java.util.regex.Pattern;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/**
+ * The options and the client with which commands call the HTTP API of a running backend. The URL is an option of each
+ * command.
+ */
+public final class BackendConnection {
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final int MAX_FILE_BYTES = 1 << 20;
+    private static final Pattern TOKEN = Pattern.compile("[ -~]+");
+
+    private final Configuration config;
+
+    @Option(
+            names = "--ca",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "PEM file of the authorities that signed the backend's certificate.")
+    private @Nullable Path authorities;
+
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec spec = CommandSpec.create();
+
+    public BackendConnection(Configuration config) {
+        this.config = config;
+    }
+
+    /** Returns the error for a wrong use of the command; it makes the exit code 2. */
+    ParameterException usage(String message) {
+        return new ParameterException(spec.commandLine(), message);
+    }
+
+    LocalHttpClient client() throws IOException {
+        return client(PATIENCE);
+    }
+
+    private LocalHttpClient client(Duration patience) throws IOException {
+        return new LocalHttpClient(patience, authorities == null ? null : trusting(authorities));
+    }
+
+    private static SSLContext trusting(Path authorities) throws IOException {
+        byte[] pem = bytes("--ca", authorities);
+        try {
+            KeyStore trusted = KeyStore.getInstance("PKCS12");
+            trusted.load(null, null);
+            CertificateFactory certificates = CertificateFactory.getInstance("X.509");
+            for (Certificate each : certificates.generateCertificates(new ByteArrayInputStream(pem))) {
+                trusted.setCertificateEntry("authority-" + trusted.size(), each);
+            }
+            if (trusted.size() == 0) {
+                throw new CertificateException("the file contains no certificate");
+            }
+            TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+            trust.init(trusted);
+            SSLContext context = SSLContext.getInstance("TLS");
+            context.init(null, trust.getTrustManagers(), null);
+            return context;
+        } catch (GeneralSecurityException e) {
+            throw new IOException("--ca: " + authorities + " has no usable certificate in PEM", e);
+        }
+    }
+
+    /**
+     * Sends a request with the operators' login to the port of operators, and returns the answer.
+     *
+     * @param url the URL of the backend; null for the backend of the configuration
+     * @param target the path and the query
+     * @param body null for none
+     * @throws IOException if the answer does not have a status of success; the message has the error of the backend
+     */
+    HttpResponse<String> ask(@Nullable String url, String method, String target, @Nullable String body)
+            throws IOException {
+        return ask(url, method, target, body, PATIENCE);
+    }
+
+    /**
+     * Sends a request with the operators' login to the port of operators, and returns the answer.
+     *
+     * @param patience the longest time to the end of the answer
+     */
+    public HttpResponse<String> ask(
+            @Nullable String url, String method, String target, @Nullable String body, Duration patience)
+            throws IOException {
+        String base = url == null ? RunningBackend.url(config) : withoutSlash(url);
+        return required(sendWithLogin(request(base + target, method, body), patience));
+    }
+
+    static String withoutSlash(String url) {
+        return url.replaceAll("/+$", "");
+    }
+
+    HttpRequest.Builder request(String url, String method, @Nullable String body) {
+        return request(url).method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
+    }
+
+    /** Returns a request to a URL that begins with the value of {@code --url}. */
+    HttpRequest.Builder request(String url) {
+        try {
+            return HttpRequest.newBuilder(URI.create(url));
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:8080", e);
+        }
+    }
+
+    /** Returns the answer to a GET, whatever its status is; throws if the login is missing or wrong. */
+    HttpResponse<String> sendWithLogin(String url) throws IOException {
+        return sendWithLogin(request(url), PATIENCE);
+    }
+
+    /** Sends a request with the operators' login, if one is configured. Throws if the answer has status 401. */
+    private HttpResponse<String> sendWithLogin(HttpRequest.Builder request, Duration patience) throws IOException {
+        RunningBackend.login(config).ifPresent(basic -> request.setHeader("Authorization", "Basic " + basic));
+        HttpResponse<String> answer;
+        try {
+            answer = client(patience).send(request);
+        } catch (ConnectException e) {
+            URI url = request.build().uri();
+            throw new IOException(
+                    "nothing listens at " + url.getScheme() + "://" + url.getAuthority()
+                            + "; start the backend, or give its PORT (its OPS_PORT if that is set) in --url",
+                    e);
+        }
+        if (answer.statusCode() == 401) {
+            throw new IOException(
+                    "the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
+        }
+        return answer;
+    }
+
+    /** Returns a successful answer; throws for any other answer, with the error that the backend gave. */
+    static HttpResponse<String> required(HttpResponse<String> answer) throws IOException {
+        if (answer.statusCode() / 100 == 2) {
+            return answer;
+        }
+        throw refused(answer.statusCode(), answer.body());
+    }
+
+    static IOException refused(int status, String answer) {
+        return new IOException("the backend answered " + status + ": " + error(answer));
+    }
+
+    /**
+     * Returns the error message in an answer. If the answer contains the actual version of a session, appends this
+     * version to the message. An answer without an error message does not come from a backend, and is returned
+     * unchanged.
+     */
+    static String error(String answer) {
+        try {
+            JsonNode body = Json.parse(answer);
+            String error = body.path("error").asText(answer);
+            return body.has("actual")
+                    ? error + ": the session has version " + body.path("actual").asText()
+                    : error;
+        } catch (JsonProcessingException e) {
+            return answer;
+        }
+    }
+
+    public static JsonNode parsed(String body) throws IOException {
+        try {
+            return Json.parse(body);
+        } catch (JsonProcessingException e) {
+            throw new IOException("the answer is not JSON; does the URL name a backend?", e);
+        }
+    }
+
+    /** Reads the file of an option. */
+    static byte[] bytes(String option, Path file) throws IOException {
+        try {
+            return ConfiguredFile.bytes(file, MAX_FILE_BYTES);
+        } catch (Unusable e) {
+            throw new IOException(option + ": " + file + " " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Reads an access token from a file.
+     *
+     * @throws IOException if the file can't be read, or does not contain a single token; the message does not quote it
+     */
+    static String token(Path file) throws IOException {
+        String token = new String(bytes("--token-file", file), StandardCharsets.UTF_8).strip();
+        if (!TOKEN.matcher(token).matches()) {
+            throw new IOException("--token-file: " + file
+                    + " does not contain a single token: it is empty, or has several lines or a character that is not"
+                    + " ASCII");
+        }
+        return token;
+    }
+
+    /** Encodes a text for a path or a query. */
+    static String encoded(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
+    }
+}

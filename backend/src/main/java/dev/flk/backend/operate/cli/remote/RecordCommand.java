@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.operate.cli.remote;
+
+import static dev.flk.backend.operate.cli.remote.BackendConnection.encoded;
+import static dev.flk.backend.operate.cli.remote.BackendConnection.error;
+import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
+import static dev.flk.backend.operate.cli.remote.BackendConnection.required;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.NullNode;
+import de.siegmar.fastcsv.writer.CsvWriter;
+import de.siegmar.fastcsv.writer.LineDelimiter;
+import dev.flk.backend.operate.cli.options.Configuration;
+import dev.flk.backend.operate.cli.options.OptionText;
+import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Paragraph;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.cli.SpreadsheetCell;
+import dev.flk.program.cli.Table;
+import dev.flk.program.config.Quantities;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.http.HttpResponse;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.PriorityQueue;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** The command {@code record}, which prints outcomes of certificates from running backends. */
+@Command(
+        name = "record",
+        description = {
+            "Prints the outcomes of certificates, in the order of time.",
+            "",
+            "It asks the backend of the configuration, or those at --url. A TIME is like",
+            "2026-01-31 or 2026-01-31T12:00:00Z. Without any condition, it lists the shards.",
+            ""
+        },
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:done",
+            "1:a backend can't be reached or keeps no record, or no outcome of the shard is recorded",
+            "2:wrong usage or configuration"
+        })
+public final class RecordCommand implements Callable<Integer> {
+    private static final int PART = 1_000;
+    private static final int SHORT_ID = 12;
+    private static final int LONGEST_SHARD = 24;
+    private static final String UNKNOWN_SHARD = "no outcome of this shard";
+    private static final Table<JsonNode> TABLE = new Table<JsonNode>()
+            .left("received (UTC)", 19, RecordCommand::received)
+            .right("epoch", 8, outcome -> outcome.path("epoch").asText())
+            .left("pcs_id", SHORT_ID, RecordCommand::shortId)
+            .left("verdict", 9, outcome -> outcome.path("verdict").asText())
+            .right("D_hat", 7, outcome -> number(outcome.path("D_hat")))
+            .right("recomputed", 10, outcome -> number(outcome.path("recomputed_D_hat")));
+    private static final Table<JsonNode> TABLE_WITH_SHARDS = new Table<JsonNode>()
+            .left("received (UTC)", 19, RecordCommand::received)
+            .left("pcs_id", SHORT_ID, RecordCommand::shortId)
+            .left("verdict", 9, outcome -> outcome.path("verdict").asText())
+            .right("D_hat", 7, outcome -> number(outcome.path("D_hat")))
+            .left("shard", outcome -> isLong(shard(outcome)) ? "(see below)" : shard(outcome));
+    private static final List<String> COLUMNS = List.of(
+            "received_at",
+            "shard_id",
+            "epoch",
+            "pcs_id",
+            "verdict",
+            "D_hat",
+            "recomputed_D_hat",
+            "budget",
+            "recomputed_budget",
+            "coh_star",
+            "r",
+            "regime",
+            "reason",
+            "policy",
+            "key_id",
+            "merkle_root",
+            "window_start",
+            "window_end");
+
+    private final Configuration config;
+    private final InstantSource clock;
+
+    @Mixin
+    private final BackendConnection backend;
+
+    private boolean isPartial;
+
+    @Option(names = "--shard", paramLabel = "SHARD", description = "Only this shard; its full name.")
+    private @Nullable String shard;
+
+    @Option(names = "--id", paramLabel = "HEX", description = "Only ids that begin with these digits, at least eight.")
+    private @Nullable String id;
+
+    @Option(names = "--verdict", paramLabel = "VERDICT", description = "Only ${COMPLETION-CANDIDATES}.")
+    private @Nullable Verdict verdict;
+
+    @Option(names = "--regime", paramLabel = "REGIME", description = "Only ${COMPLETION-CANDIDATES}.")
+    private @Nullable Regime regime;
+
+    @Option(names = "--key", paramLabel = "KEY_ID", description = "Only certificates signed with this key.")
+    private @Nullable String key;
+
+    @Option(
+            names = "--since",
+            paramLabel = "DURATION",
+            description = "Only certificates received within this time, such as 24h or 7d.")
+    private @Nullable String since;
+
+    @Option(names = "--from", paramLabel = "TIME", description = "Only certificates received at this time or later.")
+    private @Nullable String from;
+
+    @Option(names = "--until", paramLabel = "TIME", description = "Only certificates received before this time.")
+    private @Nullable String until;
+
+    @Option(
+            names = "--measured-from",
+            paramLabel = "TIME",
+            description = "Only certificates whose last measurement was at this time or later.")
+    private @Nullable String measuredFrom;
+
+    @Option(
+            names = "--measured-until",
+            paramLabel = "TIME",
+            description = "Only certificates whose last measurement was before this time.")
+    private @Nullable String measuredUntil;
+
+    @Option(names = "--newest", description = "The newest first.")
+    private boolean isNewestFirst;
+
+    @Option(names = "--limit", paramLabel = "N", description = "The largest number of lines (default: no limit).")
+    private int limit = Integer.MAX_VALUE;
+
+    @Option(
+            names = "--format",
+            paramLabel = "FORMAT",
+            description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+    private Format format = Format.table;
+
+    @Option(
+            names = "--url",
+            paramLabel = "URL",
+            description = {
+                "The URL of a backend, such as http://127.0.0.1:8080.",
+                "Repeat it to ask several, and to see each id once."
+            })
+    private List<String> urls = new ArrayList<>();
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    /** Output formats, named as users type them. */
+    private enum Format {
+        table,
+        json,
+        csv
+    }
+
+    /** Verdicts, named as users type them. */
+    private enum Verdict {
+        accepted,
+        escalated,
+        rejected
+    }
+
+    /** Regimes, named as users type them. */
+    private enum Regime {
+        sticky,
+        mixed,
+        non_sticky
+    }
+
+    public RecordCommand(Configuration config, InstantSource clock) {
+        this.config = config;
+        this.clock = clock;
+        this.backend = new BackendConnection(config);
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        if (limit < 1) {
+            throw backend.usage("--limit: a number from 1");
+        }
+        List<String> conditions = conditions();
+        if (id != null && (shard != null || !conditions.isEmpty())) {
+            throw backend.usage("--id: can't be combined with other conditions");
+        }
+        if (since != null && from != null) {
+            throw backend.usage("--since and --from can't be combined; give at most one of them");
+        }
+        List<String> bases = urls.isEmpty()
+                ? List.of(RunningBackend.url(config))
+                : urls.stream().map(BackendConnection::withoutSlash).distinct().toList();
+        PrintWriter out = spec.commandLine().getOut();
+        if (shard == null && id == null && conditions.isEmpty()) {
+            Comparator<JsonNode> byName = Comparator.comparing(RecordCommand::shard);
+            each(
+                    bases,
+                    "/v1/shards?",
+                    byName,
+                    RecordCommand::shard,
+                    () -> (line, parsed) ->
+                            out.println(format == Format.json ? Json.inert(line) : Printable.of(shard(parsed))));
+            return ExitCode.OK;
+        }
+        if (bases.size() > 1 && conditions.isEmpty() && id == null) {
+            conditions.add("order=oldest"); // answers in the default order, by epoch, can't be merged by time
+        }
+        String path = shard == null ? "/v1/outcomes?" : "/v1/shards/" + encoded(shard) + "/outcomes?";
+        String query = id == null ? String.join("&", conditions) : "id=" + encoded(id);
+        boolean isByMeasurement = measuredFrom != null || measuredUntil != null;
+        Comparator<JsonNode> byTime = Comparator.comparing(outcome -> Instant.parse(
+                outcome.path(isByMeasurement ? "window_end" : "received_at").asText()));
+        each(
+                bases,
+                path + query,
+                isNewestFirst ? byTime.reversed() : byTime,
+                outcome -> outcome.path("pcs_id").asText(),
+                () -> printer(out));
+        if (isPartial && bases.size() == 1) {
+            String footer = "These are the outcomes of one backend; others share its store. Repeat --url to ask them.";
+            (format == Format.table ? out : spec.commandLine().getErr()).print(Paragraph.wrapped(footer));
+        }
+        return ExitCode.OK;
+    }
+
+    /** Prints the headings, if the format has any, and returns a printer for the outcomes. */
+    private Printer printer(PrintWriter out) {
+        return switch (format) {
+            case json -> (line, outcome) -> out.println(Json.inert(line));
+            case csv -> {
+                CsvWriter csv = CsvWriter.builder()
+                        .lineDelimiter(LineDelimiter.PLATFORM)
+                        .bufferSize(0)
+                        .build(out);
+                csv.writeRecord(COLUMNS);
+                yield (line, outcome) -> csv.writeRecord(COLUMNS.stream()
+                        .map(column -> SpreadsheetCell.of(outcome.path(column).asText()))
+                        .toList());
+            }
+            case table -> {
+                Table<JsonNode> table = shard == null ? TABLE_WITH_SHARDS : TABLE;
+                out.print(table.heading());
+                yield (line, outcome) -> {
+                    out.print(table.row(outcome));
+                    if (shard == null && isLong(shard(outcome))) {
+                        out.print("    shard " + Printable.of(shard(outcome)) + System.lineSeparator());
+                    }
+                    String reason = outcome.path("reason").asText();
+                    out.print(reason.isEmpty() ? "" : Paragraph.wrapped("    " + Printable.of(reason)));
+                };
+            }
+        };
+    }
+
+    /** Returns the conditions of a query, except the shard and the id. */
+    private List<String> conditions() {
+        List<String> conditions = new ArrayList<>();
+        Instant begin = since == null
+                ? time("--from", from)
+                : clock.instant().minus(OptionText.parsed(spec, "--since", since, Quantities::positive));
+        add(conditions, "from", begin);
+        add(conditions, "to", time("--until", until));
+        add(conditions, "measured_from", time("--measured-from", measuredFrom));
+        add(conditions, "measured_to", time("--measured-until", measuredUntil));
+        add(conditions, "verdict", verdict);
+        add(conditions, "regime", regime);
+        add(conditions, "key", key);
+        add(conditions, "order", isNewestFirst ? "newest" : null);
+        return conditions;
+    }
+
+    private static void add(List<String> conditions, String name, @Nullable Object value) {
+        if (value != null) {
+            conditions.add(name + "=" + encoded(value.toString()));
+        }
+    }
+
+    private @Nullable Instant time(String option, @Nullable String text) {
+        return text == null ? null : OptionText.time(spec, option, text);
+    }
+
+    /** A printer of the lines of an answer. */
+    private interface Printer {
+        void print(String line, JsonNode parsed) throws IOException;
+    }
+
+    /**
+     * Merges the answers of all backends and passes at most {@code limit} lines to a printer. Each answer must already
+     * be in {@code order}. If several answers contain a line with the same {@code name}, only the first of these lines
+     * is passed. The printer is made, and prints its headings, only after the first part of each answer has arrived.
+     *
+     * @throws IOException if a backend does not answer, or no backend knows the shard
+     */
+    private void each(
+            List<String> bases,
+            String question,
+            Comparator<JsonNode> order,
+            Function<JsonNode, String> name,
+            Supplier<Printer> printers)
+            throws IOException {
+        PriorityQueue<Answers> answers = new PriorityQueue<>(Comparator.comparing(Answers::first, order));
+        List<String> unknown = new ArrayList<>();
+        for (String base : bases) {
+            Answers one = new Answers(base + question);
+            if (one.isUnknownShard) {
+                unknown.add(base);
+            }
+            if (one.hasMore()) {
+                answers.add(one);
+            }
+        }
+        if (unknown.size() == bases.size()) {
+            throw new IOException("no outcome of shard '" + Printable.of(String.valueOf(shard))
+                    + "' is recorded; run record without --shard to list the shards");
+        }
+        Printer printer = printers.get();
+        Set<String> seen = new HashSet<>();
+        int left = limit;
+        while (left > 0 && !answers.isEmpty()) {
+            Answers next = answers.remove();
+            if (bases.size() == 1 || seen.add(name.apply(next.first()))) {
+                printer.print(next.line(), next.first());
+                left--;
+            }
+            next.move();
+            if (next.hasMore()) {
+                answers.add(next);
+            }
+        }
+    }
+
+    /** The lines of one backend's answer, which is fetched in parts. */
+    private final class Answers {
+        private final String question;
+        private final Deque<String> lines = new ArrayDeque<>();
+        private @Nullable String cursor = "";
+        private JsonNode first = NullNode.instance;
+        private boolean isUnknownShard;
+
+        Answers(String question) throws IOException {
+            this.question = question;
+            fill();
+        }
+
+        boolean hasMore() {
+            return !lines.isEmpty();
+        }
+
+        String line() {
+            return lines.getFirst();
+        }
+
+        JsonNode first() {
+            return first;
+        }
+
+        void move() throws IOException {
+            lines.removeFirst();
+            fill();
+        }
+
+        private void fill() throws IOException {
+            while (lines.isEmpty() && cursor != null) {
+                String limited = (question.endsWith("?") ? "limit=" : "&limit=") + Math.min(PART, limit) + cursor;
+                HttpResponse<String> part = ask(id == null ? question + limited : question);
+                isUnknownShard = part.statusCode() != 200;
+                part.body().lines().filter(line -> !isUnknownShard).forEach(lines::add);
+                isPartial |= part.headers()
+                        .firstValue("X-Flk-Covers")
+                        .filter("this-backend"::equals)
+                        .isPresent();
+                cursor = part.headers()
+                        .firstValue("X-Flk-Cursor")
+                        .map(next -> "&cursor=" + next)
+                        .orElse(null);
+            }
+            if (!lines.isEmpty()) {
+                first = parsed(lines.getFirst());
+            }
+        }
+    }
+
+    /** Returns an answer with status 200, or with 404 if the shard is unknown; throws for any other answer. */
+    private HttpResponse<String> ask(String address) throws IOException {
+        HttpResponse<String> answer = backend.sendWithLogin(address);
+        boolean isUnknown = answer.statusCode() == 404
+                && shard != null
+                && error(answer.body()).startsWith(UNKNOWN_SHARD);
+        return isUnknown ? answer : required(answer);
+    }
+
+    /** Returns whether a name is too long for the last column, which would cut it. */
+    private static boolean isLong(String name) {
+        return name.length() > LONGEST_SHARD;
+    }
+
+    private static String shard(JsonNode line) {
+        return line.path("shard_id").asText();
+    }
+
+    static String received(JsonNode outcome) {
+        return seconds(outcome.path("received_at"));
+    }
+
+    /** Returns a time without its fraction and offset. */
+    static String seconds(JsonNode time) {
+        return time.asText().substring(0, 19).replace('T', ' ');
+    }
+
+    static String shortId(JsonNode outcome) {
+        return outcome.path("pcs_id").asText().substring(0, SHORT_ID);
+    }
+
+    private static String number(JsonNode number) {
+        return number.isNumber() ? String.format(Locale.ROOT, "%.4f", number.doubleValue()) : "-";
+    }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.operate.cli.remote;
+
+import static dev.flk.backend.operate.cli.remote.BackendConnection.encoded;
+import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.operate.cli.options.Configuration;
+import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Paragraph;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.cli.Table;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.http.HttpResponse;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** The command {@code review}, which lists and reviews certificates over the HTTP API of a running backend. */
+@Command(
+        name = "review",
+        description = {
+            "Lists certificates that were escalated or rejected and that nobody has",
+            "reviewed, and records reviews.",
+            "",
+            "It asks the backend of the configuration, or the one at --url.",
+            ""
+        })
+public final class ReviewCommand {
+    private static final String PATH = "/v1/reviews";
+    private static final int PAGE = 1_000;
+    private static final int SHORT_ID = 12;
+    private static final Table<JsonNode> WAITING = new Table<JsonNode>()
+            .left("received (UTC)", 19, RecordCommand::received)
+            .left("pcs_id", SHORT_ID, RecordCommand::shortId)
+            .left("verdict", 9, outcome -> outcome.path("verdict").asText())
+            .left("shard", outcome -> outcome.path("shard_id").asText());
+    private static final Table<JsonNode> REVIEWED = new Table<JsonNode>()
+            .left("reviewed (UTC)", 19, review -> RecordCommand.seconds(review.path("at")))
+            .left("pcs_id", SHORT_ID, RecordCommand::shortId)
+            .left("decision", 8, review -> review.path("verdict").asText())
+            .left("author", 12, review -> review.path("author").asText())
+            .left("shard", review -> review.path("shard_id").asText());
+
+    @Mixin
+    private final BackendConnection backend;
+
+    @Option(
+            names = "--url",
+            scope = ScopeType.INHERIT,
+            paramLabel = "URL",
+            description = "The URL of the backend, such as http://127.0.0.1:8080.")
+    private @Nullable String url;
+
+    @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
+    private boolean json;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    /** Decisions, named as users type them. */
+    private enum Decision {
+        expected,
+        fault,
+        ignore
+    }
+
+    public ReviewCommand(Configuration config) {
+        this.backend = new BackendConnection(config);
+    }
+
+    @Command(name = "list", description = "Lists what waits for a review, the newest first.")
+    void list(
+            @Option(names = "--shard", paramLabel = "SHARD", description = "Only this shard; its full name.") @Nullable
+                    String shard,
+            @Option(names = "--reviewed", description = "The reviews instead, in the order of shards.")
+                    boolean isReviewed,
+            @Option(
+                            names = "--limit",
+                            paramLabel = "N",
+                            defaultValue = "100",
+                            description = "The largest number of lines (default: ${DEFAULT-VALUE}).")
+                    int limit)
+            throws IOException {
+        if (limit < 1) {
+            throw backend.usage("--limit: a number from 1");
+        }
+        if (isReviewed && shard != null) {
+            throw backend.usage("--reviewed can't be combined with --shard");
+        }
+        String query = PATH
+                + (isReviewed
+                        ? "?state=reviewed"
+                        : "?state=waiting" + (shard == null ? "" : "&shard=" + encoded(shard)));
+        List<String> lines = new ArrayList<>();
+        String cursor = "";
+        while (lines.size() < limit) {
+            int most = Math.min(PAGE, limit - lines.size());
+            HttpResponse<String> part = backend.ask(url, "GET", query + "&limit=" + most + cursor, null);
+            part.body().lines().forEach(lines::add);
+            if (part.headers().firstValue("X-Flk-More").isPresent()) {
+                err().println("There are more; review these first, or give "
+                        + (most < PAGE ? "a higher --limit or --shard." : "--shard."));
+            }
+            Optional<String> next = part.headers().firstValue("X-Flk-Cursor");
+            if (next.isEmpty()) {
+                break;
+            }
+            cursor = "&cursor=" + next.get();
+        }
+        if (json) {
+            lines.forEach(line -> out().println(Json.inert(line)));
+            return;
+        }
+        List<JsonNode> rows = new ArrayList<>();
+        for (String line : lines) {
+            rows.add(parsed(line));
+        }
+        if (rows.isEmpty()) {
+            out().println(isReviewed ? "no review" : "no certificate waits for a review");
+            return;
+        }
+        Table<JsonNode> table = isReviewed ? REVIEWED : WAITING;
+        out().print(table.heading());
+        for (JsonNode row : rows) {
+            out().print(table.row(row));
+            String remark = row.path(isReviewed ? "note" : "reason").asText();
+            out().print(remark.isEmpty() ? "" : Paragraph.wrapped("    " + Printable.of(remark)));
+        }
+    }
+
+    /** The body of a review. */
+    private record Body(
+            @Nullable List<String> ids,
+            @Nullable String shard,
+            @Nullable String reason,
+            @Nullable String until,
+            String verdict,
+            @Nullable String note,
+            @Nullable String author) {}
+
+    @Command(
+            name = "set",
+            description = {
+                "Records a review of certificates: of the given ids, or of all certificates",
+                "of a shard that wait for the same reason."
+            })
+    void set(
+            @Parameters(paramLabel = "ID", arity = "0..*", description = "The ids, with all 64 digits.") @Nullable
+                    List<String> ids,
+            @Option(names = "--shard", paramLabel = "SHARD", description = "The shard of a group.") @Nullable
+                    String shard,
+            @Option(names = "--reason", paramLabel = "TEXT", description = "The reason of a group, up to the colon.")
+                    @Nullable
+                    String reason,
+            @Option(
+                            names = "--until",
+                            paramLabel = "TIME",
+                            description = "The arrival of the last certificate of a group, as list --json prints it.")
+                    @Nullable
+                    String until,
+            @Option(
+                            names = "--verdict",
+                            paramLabel = "VERDICT",
+                            required = true,
+                            description = "${COMPLETION-CANDIDATES}.")
+                    Decision verdict,
+            @Option(names = "--note", paramLabel = "TEXT", description = "A remark.") @Nullable String note,
+            @Option(
+                            names = "--author",
+                            paramLabel = "NAME",
+                            description = "Your name (default: the name of the login).")
+                    @Nullable
+                    String author)
+            throws IOException {
+        boolean isGroup = shard != null && reason != null && until != null;
+        boolean hasIds = ids != null && !ids.isEmpty();
+        if (isGroup == hasIds) {
+            throw backend.usage(
+                    "give either ids, or all of --shard, --reason and --until; 'list --json' prints what they need");
+        }
+        HttpResponse<String> answer = backend.ask(
+                url,
+                "PUT",
+                PATH,
+                Json.line(new Body(hasIds ? ids : null, shard, reason, until, verdict.name(), note, author)));
+        if (json) {
+            out().println(Json.inert(answer.body()));
+        } else {
+            JsonNode done = parsed(answer.body());
+            int leftOut = done.path("left_out").asInt();
+            out().println(ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed"
+                    + (leftOut == 0 ? "" : ", " + leftOut + " left out, which others reviewed meanwhile:"));
+            done.path("left_out_ids").forEach(id -> out().println("  " + Printable.of(id.asText())));
+            if (leftOut > done.path("left_out_ids").size()) {
+                out().println("  …");
+            }
+        }
+    }
+
+    private PrintWriter err() {
+        return spec.commandLine().getErr();
+    }
+
+    private PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.record;
+
+import dev.flk.backend.outcomes.record.OutcomeChanges;
+import dev.flk.backend.outcomes.record.OutcomeChanges.Event;
+import dev.flk.backend.outcomes.record.OutcomeChanges.Part;
+import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
+import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.serve.guard.BadRequest;
+import dev.flk.backend.serve.guard.OperatorGuard;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.EventStreams;
+import dev.flk.http.Exchange;
+import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.cli.Json;
+import dev.flk.state.StateException;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The handler of {@code /v1/outcomes/changes}, which requires the operators' login. It serves the events of the record
+ * after a cursor: as NDJSON, the next part; as server-sent events, all events until the client disconnects.
+ */
+public final class ChangesHandler implements AutoCloseable {
+    /** The header that says that an answer lacks reviews, because the state, which has them, is off or down. */
+    static final String REVIEWS = "X-Flk-Reviews";
+
+    private static final String PATH = "/v1/outcomes/changes";
+    private static final String NOW = "now";
+    private static final long MAX_CHARS = 2 << 20;
+    private static final Set<String> QUERY = Set.of(
+            "shard",
+            "from",
+            "to",
+            "measured_from",
+            "measured_to",
+            "verdict",
+            "regime",
+            "key",
+            "limit",
+            "cursor",
+            "follow");
+    private static final Set<String> SWITCH = Set.of("true", "false");
+
+    /**
+     * The maximum number of streams. Together with the streams of pages, it leaves room for other connections to
+     * OPS_PORT.
+     */
+    public static final int MOST_STREAMS = 16;
+
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
+    private static final int MOST_EVENTS = 200;
+    private static final long MOST_STREAMED_CHARS = 256 << 10;
+    private static final long LOOK_EVERY_MILLIS = 250;
+
+    private final Supplier<Optional<RecordedOutcomes>> outcomes;
+    private final Supplier<Optional<Reviews>> reviews;
+    private final OperatorGuard guard;
+    private final RecordHandler record;
+    private final EventStreams streams;
+    /** The streams that wait for events, with their listeners. */
+    private final Map<Followed, Runnable> waiting = new ConcurrentHashMap<>();
+    /** The cursor after the newest event when it was looked up last, by which streams learn of new events. */
+    private volatile String newest = "";
+
+    /**
+     * @param outcomes the record; empty if this backend keeps none or has not opened it yet
+     * @param reviews the reviews; empty if this backend has none or has not opened them yet
+     * @param record the handler of the record, on whose threads this handler reads
+     */
+    public ChangesHandler(
+            Supplier<Optional<RecordedOutcomes>> outcomes,
+            Supplier<Optional<Reviews>> reviews,
+            OperatorGuard guard,
+            RecordHandler record) {
+        this.outcomes = outcomes;
+        this.reviews = reviews;
+        this.guard = guard;
+        this.record = record;
+        this.streams = new EventStreams("outcome-changes", MOST_STREAMS, guard.memory());
+        streams.repeat(LOOK_EVERY_MILLIS, this::look);
+    }
+
+    /** Returns the number of clients that follow the changes. */
+    public int watchers() {
+        return streams.count();
+    }
+
+    public Routes addTo(Routes routes) {
+        return routes.get(PATH, guard.reading(this::changes));
+    }
+
+    private void changes(Request request, Exchange exchange) {
+        Optional<RecordedOutcomes> found = outcomes.get();
+        Optional<Reviews> reviewed = reviews.get();
+        if (found.isEmpty()) {
+            exchange.answer(RecordHandler.NO_RECORD);
+            return;
+        }
+        Map<String, String> query;
+        boolean follows;
+        try {
+            query = BadRequest.query(request, QUERY);
+            follows = follows(request, query);
+        } catch (BadRequest e) {
+            exchange.answer(Answer.error(400, e.text()));
+            return;
+        }
+        if (follows) {
+            String last = request.header("Last-Event-ID");
+            record.run(
+                    exchange,
+                    0,
+                    () -> answering(exchange, () -> {
+                        OutcomeChanges changes =
+                                changes(found.get(), reviewed, query, last == null ? cursor(query) : last);
+                        Followed followed = new Followed(found.get(), reviewed, changes);
+                        EventStreams.Part first = followed.read(EventStreams.COMMENT);
+                        streams.open(
+                                exchange,
+                                first,
+                                followed,
+                                RecordHandler.extent(found.get()).toArray(Header[]::new));
+                    }));
+        } else {
+            record.run(
+                    exchange,
+                    RecordHandler.MAX_ANSWER_BYTES,
+                    () -> answering(exchange, () -> {
+                        int limit = RecordHandler.limit(query);
+                        OutcomeChanges changes = changes(found.get(), reviewed, query, cursor(query));
+                        exchange.answer(part(found.get(), changes.next(limit, MAX_CHARS)));
+                    }));
+        }
+    }
+
+    private static boolean follows(Request request, Map<String, String> query) {
+        String follow = RecordHandler.oneOf(query, "follow", SWITCH);
+        String accept = request.header("Accept");
+        boolean follows = follow == null
+                ? accept != null && accept.toLowerCase(Locale.ROOT).contains("text/event-stream")
+                : follow.equals("true");
+        if (follows && query.containsKey("limit")) {
+            throw new BadRequest("limit is for a single answer; leave it out to follow the changes");
+        }
+        return follows;
+    }
+
+    private static String cursor(Map<String, String> query) {
+        return query.getOrDefault("cursor", "");
+    }
+
+    private static OutcomeChanges changes(
+            RecordedOutcomes record, Optional<Reviews> reviews, Map<String, String> query, String cursor) {
+        return new OutcomeChanges(
+                record,
+                reviews.orElse(null),
+                RecordHandler.wanted(query, query.get("shard"), Order.OLDEST, RecordedOutcomes.MAX_LIMIT, null),
+                cursor.equals(NOW) ? OutcomeChanges.newest(record, reviews.orElse(null)) : cursor);
+    }
+
+    private static Answer part(RecordedOutcomes record, Part part) {
+        List<Header> headers = RecordHandler.extent(record);
+        headers.add(new Header(RecordHandler.CURSOR, part.cursor()));
+        if (part.hasMore()) {
+            headers.add(new Header(ReviewHandler.MORE, "true"));
+        }
+        if (!part.knowsReviews()) {
+            headers.add(new Header(REVIEWS, "unknown"));
+        }
+        return RecordHandler.lines(part.events().stream().map(Event::line).toList(), headers);
+    }
+
+    private interface Work {
+        void run() throws ChangesLostException;
+    }
+
+    /** Runs {@code work}, which answers the exchange; if it fails, answers with the reason. */
+    private static void answering(Exchange exchange, Work work) {
+        try {
+            work.run();
+        } catch (BadRequest e) {
+            exchange.answer(Answer.error(400, e.text()));
+        } catch (InvalidCursorException e) {
+            exchange.answer(Answer.error(400, String.valueOf(e.getMessage())));
+        } catch (ChangesLostException e) {
+            exchange.answer(Answer.error(410, String.valueOf(e.getMessage())));
+        } catch (RecordUnavailableException e) {
+            exchange.answer(RecordHandler.refusal(e));
+        } catch (StateException e) {
+            exchange.answer(ReviewHandler.unknown(e));
+        }
+    }
+
+    /** The events of one stream, whose ids are their cursors. */
+    private final class Followed implements EventStreams.Source {
+        private final RecordedOutcomes record;
+        private final Optional<Reviews> reviews;
+        private final OutcomeChanges changes;
+        /** The value of {@link #newest} before the last read. */
+        private volatile String before = "";
+
+        Followed(RecordedOutcomes record, Optional<Reviews> reviews, OutcomeChanges changes) {
+            this.record = record;
+            this.reviews = reviews;
+            this.changes = changes;
+        }
+
+        /** @param greeting text to send before the events */
+        EventStreams.Part read(String greeting) throws ChangesLostException {
+            before = newest;
+            Part part = changes.next(MOST_EVENTS, MOST_STREAMED_CHARS);
+            StringBuilder text = new StringBuilder(greeting);
+            String last = null;
+            for (Event event : part.events()) {
+                last = event.cursor();
+                text.append("id: ").append(last).append("\nevent: ").append(event.kind());
+                text.append("\ndata: ").append(Json.inert(event.line())).append("\n\n");
+            }
+            String comment = part.knowsReviews() ? "" : " reviews unknown";
+            return new EventStreams.Part(text.toString(), last, part.cursor(), comment, part.hasMore());
+        }
+
+        @Override
+        public Optional<EventStreams.Part> next() {
+            try {
+                return Optional.of(read(""));
+            } catch (ChangesLostException | InvalidCursorException | RecordUnavailableException e) {
+                return Optional.empty();
+            }
+        }
+
+        @Override
+        public Runnable whenMore(Runnable listener) {
+            waiting.put(this, listener);
+            wakeIf(!before.equals(newest));
+            return () -> waiting.remove(this);
+        }
+
+        void wakeIf(boolean mayHaveMore) {
+            Runnable listener = mayHaveMore ? waiting.remove(this) : null;
+            if (listener != null) {
+                listener.run();
+            }
+        }
+    }
+
+    /** Looks for new events on behalf of all streams that wait for one. */
+    private void look() {
+        try {
+            Optional<Followed> any = waiting.keySet().stream().findAny();
+            if (any.isPresent()) {
+                newest = OutcomeChanges.newest(
+                        any.get().record, any.get().reviews.orElse(null));
+                waiting.keySet().forEach(each -> each.wakeIf(!each.before.equals(newest)));
+            }
+        } catch (RecordUnavailableException | StateException e) {
+            waiting.keySet().forEach(each -> each.wakeIf(true)); // the streams find out what they can still read
+        } catch (RuntimeException e) {
+            LOG.error("looking for changes of outcomes failed and will be retried", e);
+        }
+    }
+
+    @Override
+    public void close() {
+        streams.close();
+    }
+}

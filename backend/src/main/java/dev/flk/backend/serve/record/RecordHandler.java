@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.record;
+
+import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.serve.guard.BadRequest;
+import dev.flk.backend.serve.guard.OperatorGuard;
+import dev.flk.certificate.PcsId;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Exchange;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.cli.Json;
+import dev.flk.program.time.DaemonThreads;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The handler of {@code /v1/shards}, {@code /v1/shards/SHARD/outcomes} and {@code /v1/outcomes}, which require the
+ * operators' login. It serves the record as NDJSON in parts; a header contains the cursor of the next part. Reads take
+ * time, so they run on separate threads.
+ */
+public final class RecordHandler implements AutoCloseable {
+    /** The header with the cursor of the next part; missing from the last part. */
+    static final String CURSOR = "X-Flk-Cursor";
+
+    /** The header that says whether an answer covers {@code all-backends} or {@code this-backend}. */
+    static final String COVERS = "X-Flk-Covers";
+
+    /** The header with the time before which outcomes may still be missing; missing if none are expected. */
+    static final String INCOMPLETE_BEFORE = "X-Flk-Incomplete-Before";
+
+    /** The header that names what is missing for good; once for each gap. */
+    static final String GAP = "X-Flk-Gap";
+
+    static final Answer NO_RECORD =
+            Answer.error(404, "this backend is still starting, or keeps no record of outcomes because RECORD is off");
+
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
+    private static final String SHARDS = "/v1/shards";
+    private static final String OUTCOMES = "outcomes";
+    private static final String ACROSS_SHARDS = "/v1/outcomes";
+    private static final int USUAL_LIMIT = 100;
+    private static final int THREADS = 2;
+    private static final int MAX_WAITING = 64;
+    static final long MAX_ANSWER_BYTES = 4 << 20;
+    private static final Set<String> OF_SHARDS = Set.of("prefix", "limit", "cursor");
+    private static final Set<String> OF_OUTCOMES = Set.of(
+            "id", "from", "to", "measured_from", "measured_to", "verdict", "regime", "key", "order", "limit", "cursor");
+    private static final Set<String> ORDERS = Set.of("newest", "oldest");
+    private static final Set<String> VERDICTS = Set.of("accepted", "escalated", "rejected");
+    private static final Set<String> REGIMES = Set.of("sticky", "mixed", "non_sticky");
+
+    private static final Pattern ID_PREFIX = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",63}");
+
+    private final Supplier<Optional<RecordedOutcomes>> record;
+    private final OperatorGuard guard;
+    private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
+            THREADS,
+            THREADS,
+            10,
+            TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(MAX_WAITING),
+            DaemonThreads.named("record-requests"));
+
+    /** A query for something that does not exist; the message is sent to the client. */
+    private static final class NotFound extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        NotFound(String message) {
+            super(message, null, false, false);
+        }
+    }
+
+    /**
+     * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
+     *     has not opened the record yet
+     */
+    public RecordHandler(Supplier<Optional<RecordedOutcomes>> record, OperatorGuard guard) {
+        this.record = record;
+        this.guard = guard;
+        threads.allowCoreThreadTimeOut(true);
+    }
+
+    public Routes addTo(Routes routes) {
+        return routes.get(SHARDS, guard.reading(this::shards))
+                .get(SHARDS + "/*/" + OUTCOMES, guard.reading(this::outcomesOfShard))
+                .get(ACROSS_SHARDS, guard.reading(this::outcomes));
+    }
+
+    private void shards(Request request, Exchange exchange) {
+        answer(exchange, found -> {
+            Map<String, String> query = BadRequest.query(request, OF_SHARDS);
+            return found.shards(query.getOrDefault("prefix", ""), cursor(query), limit(query));
+        });
+    }
+
+    private void outcomesOfShard(Request request, Exchange exchange) {
+        answer(exchange, found -> {
+            String path = request.path();
+            String shard =
+                    BadRequest.decodedPath(path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
+            Map<String, String> query = BadRequest.query(request, OF_OUTCOMES);
+            Part part = outcomes(found, query, shard);
+            if (part.lines().isEmpty() && !found.hasShard(shard)) {
+                throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards");
+            }
+            return part;
+        });
+    }
+
+    private void outcomes(Request request, Exchange exchange) {
+        answer(exchange, found -> outcomes(found, BadRequest.query(request, OF_OUTCOMES), null));
+    }
+
+    private static Part outcomes(RecordedOutcomes found, Map<String, String> query, @Nullable String shard) {
+        String id = query.get("id");
+        if (id != null) {
+            if (query.size() > 1 || shard != null) {
+                throw new BadRequest("id can't be combined with other conditions; leave out "
+                        + (query.size() > 1
+                                ? String.join(
+                                        ", ",
+                                        query.keySet().stream()
+                                                .filter(name -> !name.equals("id"))
+                                                .sorted()
+                                                .toList())
+                                : "the shard"));
+            }
+            if (!ID_PREFIX.matcher(id).matches() && PcsId.parse(id).isEmpty()) {
+                throw new BadRequest("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
+            }
+            return new Part(found.withId(id, USUAL_LIMIT), null);
+        }
+        Set<String> givenConditions = new HashSet<>(query.keySet());
+        givenConditions.removeAll(Set.of("limit", "cursor"));
+        Order order = "newest".equals(oneOf(query, "order", ORDERS))
+                ? Order.NEWEST
+                : shard == null || !givenConditions.isEmpty() ? Order.OLDEST : Order.EPOCH;
+        return found.outcomes(wanted(query, shard, order, limit(query), cursor(query)));
+    }
+
+    /** Returns the query for outcomes that meet the conditions in the query of a URL. */
+    static Wanted wanted(
+            Map<String, String> query, @Nullable String shard, Order order, int limit, @Nullable String cursor) {
+        return new Wanted(
+                shard,
+                query.get("key"),
+                oneOf(query, "verdict", VERDICTS),
+                oneOf(query, "regime", REGIMES),
+                new Span(time(query, "from"), time(query, "to")),
+                new Span(time(query, "measured_from"), time(query, "measured_to")),
+                order,
+                limit,
+                cursor);
+    }
+
+    /** Adds the route that looks up an outcome by its id or by the beginning of its id. */
+    public Routes addLookUp(Routes routes, LookUp lookUp) {
+        Endpoint endpoint = Endpoint.always((request, exchange) -> {
+            String id = request.lastSegment();
+            if (isIdPrefix(id)) {
+                ask(exchange, found -> lookUp(found, id, lookUp, exchange));
+            } else if (exchange.takePlace()) {
+                lookUp.answer(id, false, exchange);
+            } else {
+                exchange.answer(Refusal.overloaded());
+            }
+        });
+        return routes.get(
+                "/v1/pcs/*",
+                endpoint.behind((head, exchange) ->
+                        isIdPrefix(head.lastSegment()) ? guard.refusal(head, exchange) : Optional.empty()));
+    }
+
+    /** Returns whether a text is the beginning of an id, which only operators may look up. */
+    private static boolean isIdPrefix(String text) {
+        return ID_PREFIX.matcher(text).matches();
+    }
+
+    /** A function that looks up the outcome of a certificate by its id, and answers the exchange. */
+    public interface LookUp {
+        void answer(String pcsId, boolean isOperator, Exchange exchange);
+    }
+
+    private static void lookUp(RecordedOutcomes found, String prefix, LookUp lookUp, Exchange exchange) {
+        List<String> ids;
+        try {
+            ids = found.idsThatBeginWith(prefix, 2);
+        } catch (RecordUnavailableException e) {
+            exchange.answer(refusal(e));
+            return;
+        }
+        if (ids.size() == 1) {
+            lookUp.answer(ids.get(0), true, exchange);
+        } else {
+            exchange.answer(
+                    ids.isEmpty()
+                            ? Answer.error(404, "no outcome recorded")
+                            : Answer.error(400, "several ids begin with these digits; give more of them"));
+        }
+    }
+
+    private void answer(Exchange exchange, Function<RecordedOutcomes, Part> asked) {
+        ask(exchange, found -> exchange.answer(answer(found, asked)));
+    }
+
+    /**
+     * Runs {@code question}, which answers the exchange, on another thread. Answers with an error instead if the
+     * backend has no record, or operators have too many requests in progress.
+     */
+    private void ask(Exchange exchange, Consumer<RecordedOutcomes> question) {
+        Optional<RecordedOutcomes> found = record.get();
+        if (found.isEmpty()) {
+            exchange.answer(NO_RECORD);
+            return;
+        }
+        run(exchange, () -> question.accept(found.get()));
+    }
+
+    /**
+     * Runs {@code work}, which answers the exchange, on another thread. If no thread or memory is free, answers that
+     * the server is overloaded.
+     */
+    void run(Exchange exchange, Runnable work) {
+        run(exchange, MAX_ANSWER_BYTES, work);
+    }
+
+    /** @param answerBytes the memory to reserve for the answer */
+    void run(Exchange exchange, long answerBytes, Runnable work) {
+        if (!exchange.reserveAnswer(guard.memory(), answerBytes)) {
+            exchange.answer(Refusal.overloaded());
+            return;
+        }
+        try {
+            threads.execute(() -> exchange.safely(work));
+        } catch (RejectedExecutionException e) {
+            exchange.answer(Refusal.overloaded());
+        }
+    }
+
+    /** Returns whether this backend keeps a record and has opened it. */
+    boolean isKept() {
+        return record.get().isPresent();
+    }
+
+    private static Answer answer(RecordedOutcomes found, Function<RecordedOutcomes, Part> asked) {
+        try {
+            Part part = asked.apply(found);
+            List<Header> headers = extent(found);
+            String next = part.cursor();
+            if (next != null) {
+                headers.add(cursorHeader(next));
+            }
+            return lines(part.lines(), headers);
+        } catch (BadRequest e) {
+            return Answer.error(400, e.text());
+        } catch (NotFound e) {
+            return Answer.error(404, String.valueOf(e.getMessage()));
+        } catch (InvalidCursorException e) {
+            return Answer.error(400, String.valueOf(e.getMessage()));
+        } catch (RecordUnavailableException e) {
+            return refusal(e);
+        }
+    }
+
+    /** Returns the headers that say what the record has, and what is missing from it. */
+    static List<Header> extent(RecordedOutcomes record) {
+        List<Header> headers = new ArrayList<>();
+        headers.add(new Header(COVERS, record.coversAllBackends() ? "all-backends" : "this-backend"));
+        record.incompleteBefore().ifPresent(time -> headers.add(new Header(INCOMPLETE_BEFORE, time.toString())));
+        record.gaps().forEach(gap -> headers.add(new Header(GAP, gap)));
+        return headers;
+    }
+
+    static Header cursorHeader(String next) {
+        return new Header(
+                CURSOR, Base64.getUrlEncoder().withoutPadding().encodeToString(next.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Returns an answer with one JSON object per line. */
+    static Answer lines(List<String> lines, List<Header> headers) {
+        StringBuilder text = new StringBuilder();
+        lines.forEach(line -> text.append(Json.inert(line)).append('\n')); // people print answers with curl
+        return new Answer(200, "application/x-ndjson", text.toString().getBytes(StandardCharsets.UTF_8), headers);
+    }
+
+    static Answer refusal(StateException e) {
+        if (e.reason() == Reason.INVALID) {
+            return Answer.error(400, e.getMessage());
+        }
+        if (e.reason() == Reason.STARTING) {
+            return Answer.error(503, e.getMessage(), Header.retryAfter(1));
+        }
+        LOG.warn("the record of outcomes can't be read from the state: {}", e.getMessage());
+        return Answer.error(503, "the state is down", Header.retryAfter(1));
+    }
+
+    static Answer refusal(RecordUnavailableException e) {
+        return Answer.error(503, "the record can't be read now: " + e.getMessage(), Header.retryAfter(1));
+    }
+
+    public static @Nullable Instant time(Map<String, String> query, String name) {
+        String text = query.get(name);
+        try {
+            return text == null ? null : Instant.parse(text);
+        } catch (DateTimeException e) {
+            throw new BadRequest(name + " is not a time; write it like 2026-01-31T12:00:00Z");
+        }
+    }
+
+    static @Nullable String oneOf(Map<String, String> query, String name, Set<String> values) {
+        String text = query.get(name);
+        if (text != null && !values.contains(text)) {
+            throw new BadRequest(name + " is not one of "
+                    + String.join(", ", values.stream().sorted().toList()));
+        }
+        return text;
+    }
+
+    static int limit(Map<String, String> query) {
+        String text = query.getOrDefault("limit", Integer.toString(USUAL_LIMIT));
+        if (!text.matches("[1-9][0-9]{0,3}") || Integer.parseInt(text) > RecordedOutcomes.MAX_LIMIT) {
+            throw new BadRequest("limit is not a whole number from 1 to " + RecordedOutcomes.MAX_LIMIT);
+        }
+        return Integer.parseInt(text);
+    }
+
+    static @Nullable String cursor(Map<String, String> query) {
+        String text = query.get("cursor");
+        try {
+            return text == null ? null : new String(Base64.getUrlDecoder().decode(text), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            throw new BadRequest("cursor was not returned in an answer's " + CURSOR);
+        }
+    }
+
+    @Override
+    public void close() {
+        threads.shutdown();
+    }
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.record;
+
+import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.Review;
+import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
+import dev.flk.backend.outcomes.record.Reviews.Listed;
+import dev.flk.backend.outcomes.record.Reviews.Recorded;
+import dev.flk.backend.outcomes.record.Reviews.Reviewed;
+import dev.flk.backend.serve.guard.BadRequest;
+import dev.flk.backend.serve.guard.OperatorGuard;
+import dev.flk.certificate.PcsId;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Exchange;
+import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Printable;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
+import io.netty.handler.codec.http.HttpMethod;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The handler of {@code /v1/reviews}. A GET lists the certificates that wait for a review, or the reviews, as NDJSON; a
+ * PUT records a review of one certificate, of several, or of a group.
+ */
+public final class ReviewHandler {
+    /** The header that says that more certificates wait than the list contains. */
+    static final String MORE = "X-Flk-More";
+
+    private static final String PATH = "/v1/reviews";
+    private static final int MAX_BODY_BYTES = 256 << 10;
+    private static final int MAX_IDS = 1_000;
+    private static final Set<String> QUERY = Set.of("state", "shard", "limit", "cursor");
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
+
+    private static final Answer NO_REVIEWS =
+            Answer.error(404, "reviews unknown: this backend is still starting, or STATE_PORT is off");
+
+    private final Supplier<Optional<Reviews>> reviews;
+    private final OperatorGuard guard;
+    private final RecordHandler record;
+    private final InstantSource clock;
+
+    /**
+     * The body of a PUT. It names the reviewed certificates either by ids, or as a group by shard, reason and time of
+     * arrival.
+     */
+    public record Body(
+            @Nullable List<String> ids,
+            @Nullable String shard,
+            @Nullable String reason,
+            @Nullable String from,
+            @Nullable String until,
+            @Nullable String verdict,
+            @Nullable String note,
+            @Nullable String author) {
+        @JsonCreator
+        public Body {}
+
+        Reviewed reviewed() {
+            List<String> given = ids;
+            if (given != null && shard == null && reason == null && from == null && until == null) {
+                if (given.isEmpty()
+                        || given.size() > MAX_IDS
+                        || !given.stream()
+                                .allMatch(id -> id != null && PcsId.parse(id).isPresent())) {
+                    throw new BadRequest("ids is not a list of 1 to " + MAX_IDS
+                            + " ids of certificates, each of 64 lower-case hex digits");
+                }
+                return new Reviewed.Ids(given);
+            }
+            if (given == null && shard != null && reason != null && until != null) {
+                try {
+                    return new Reviewed.Group(
+                            shard, reason, from == null ? Instant.MIN : Instant.parse(from), Instant.parse(until));
+                } catch (DateTimeException e) {
+                    throw new BadRequest("from or until is not a time; write it like 2026-01-31T12:00:00Z");
+                }
+            }
+            throw new BadRequest("give either ids, or shard, reason and until");
+        }
+
+        Review review(String user, Instant now) {
+            String name = author == null || author.isBlank() ? user : author.strip();
+            try {
+                return new Review(
+                        BadRequest.parsed("verdict", String.valueOf(verdict), Verdict::parse),
+                        note == null ? "" : note.strip(),
+                        name,
+                        now.toString());
+            } catch (IllegalArgumentException e) {
+                throw new BadRequest(String.valueOf(e.getMessage()));
+            }
+        }
+    }
+
+    /**
+     * The answer to a PUT. Its last two members are missing if nothing was left out.
+     *
+     * @param leftOut the number of certificates that others reviewed meanwhile
+     * @param leftOutIds their ids, at most {@link #MAX_IDS}
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    private record Done(
+            int reviewed,
+            @Nullable Integer leftOut,
+            @Nullable List<String> leftOutIds) {
+        static Done of(Recorded recorded) {
+            List<Reviews.Waiting> leftOut = recorded.leftOut();
+            return leftOut.isEmpty()
+                    ? new Done(recorded.reviewed(), null, null)
+                    : new Done(
+                            recorded.reviewed(),
+                            leftOut.size(),
+                            leftOut.stream()
+                                    .limit(MAX_IDS)
+                                    .map(Reviews.Waiting::pcsId)
+                                    .toList());
+        }
+    }
+
+    /** A line of the list of reviews. */
+    private record Line(
+            String shardId, String pcsId, long version, String verdict, String note, String author, String at) {
+        static String of(Listed listed, Reviews.Made made) {
+            StateKey key = listed.key();
+            Review review = made.review();
+            return Json.line(new Line(
+                            listed.shard(),
+                            key.name().substring(key.name().lastIndexOf('/') + 1),
+                            made.version(),
+                            review.verdict().text(),
+                            review.note(),
+                            review.author(),
+                            review.at()))
+                    .strip();
+        }
+    }
+
+    public ReviewHandler(
+            Supplier<Optional<Reviews>> reviews, OperatorGuard guard, RecordHandler record, InstantSource clock) {
+        this.reviews = reviews;
+        this.guard = guard;
+        this.record = record;
+        this.clock = clock;
+    }
+
+    public Routes addTo(Routes routes) {
+        return routes.get(PATH, guard.reading(this::get))
+                .route(HttpMethod.PUT, PATH, guard.changing(MAX_BODY_BYTES, this::put, UnaryOperator.identity()));
+    }
+
+    private void get(Request request, Exchange exchange) {
+        ask(exchange, found -> {
+            Map<String, String> query = BadRequest.query(request, QUERY);
+            int limit = RecordHandler.limit(query);
+            boolean isReviewed = "reviewed".equals(RecordHandler.oneOf(query, "state", Set.of("waiting", "reviewed")));
+            return isReviewed
+                    ? reviewed(found, RecordHandler.cursor(query), limit)
+                    : waiting(found.waiting(query.get("shard")), limit);
+        });
+    }
+
+    private static Answer waiting(AllWaiting all, int limit) {
+        List<String> lines =
+                all.outcomes().stream().limit(limit).map(Reviews.Waiting::line).toList();
+        boolean hasMore = all.isCut() || all.outcomes().size() > limit;
+        return RecordHandler.lines(lines, hasMore ? List.of(new Header(MORE, "true")) : List.of());
+    }
+
+    private static Answer reviewed(Reviews found, @Nullable String cursor, int limit) {
+        StateKey after = null;
+        if (cursor != null) {
+            int end = cursor.indexOf('\n');
+            if (end < 0) {
+                throw new BadRequest("cursor was not returned in an answer's " + RecordHandler.CURSOR);
+            }
+            after = new StateKey(Reviews.NAMESPACE, cursor.substring(0, end), cursor.substring(end + 1));
+        }
+        List<Listed> page = found.reviewed(after);
+        List<Listed> shown = page.subList(0, Math.min(limit, page.size()));
+        List<String> lines = new ArrayList<>();
+        for (Listed each : shown) {
+            Reviews.Made made = each.made();
+            if (made != null) {
+                lines.add(Line.of(each, made));
+            }
+        }
+        StateKey last = shown.isEmpty() ? null : shown.get(shown.size() - 1).key();
+        return RecordHandler.lines(
+                lines,
+                last == null ? List.of() : List.of(RecordHandler.cursorHeader(last.agentId() + "\n" + last.name())));
+    }
+
+    private void put(Request request, Exchange exchange) {
+        byte[] bytes = request.body().exact();
+        ask(exchange, found -> {
+            Body body = body(bytes);
+            Recorded recorded = review(found, body, guard.user(), clock.instant());
+            return recorded.reviewed() == 0 && recorded.leftOut().isEmpty()
+                    ? Answer.error(404, "no such certificate waits for a review")
+                    : Answer.json(200, Json.bytes(Done.of(recorded)));
+        });
+    }
+
+    private static Body body(byte[] bytes) {
+        try {
+            Body body = JSON.readValue(bytes, Body.class);
+            if (body == null) {
+                throw new BadRequest("the body is not a review: it is null");
+            }
+            return body;
+        } catch (UnrecognizedPropertyException e) {
+            throw new BadRequest("the body has an unknown member, " + Printable.of(e.getPropertyName())
+                    + "; the members are ids, shard, reason, from, until, verdict, note and author");
+        } catch (JsonMappingException e) {
+            throw new BadRequest("the body is not a review: a member has a wrong type");
+        } catch (JsonProcessingException e) {
+            throw new BadRequest("the body is not JSON");
+        } catch (IOException e) {
+            throw new UncheckedIOException("reading from memory does not fail", e);
+        }
+    }
+
+    /** Records a review; see {@link Reviews#review}. */
+    public static Recorded review(Reviews reviews, Body body, String user, Instant now) {
+        Reviewed reviewed = body.reviewed();
+        Review review = body.review(user, now);
+        try {
+            return reviews.review(reviewed, review);
+        } catch (IllegalArgumentException e) {
+            throw new BadRequest(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private void ask(Exchange exchange, Function<Reviews, Answer> question) {
+        Optional<Reviews> found = reviews.get();
+        if (found.isEmpty()) {
+            exchange.answer(record.isKept() ? NO_REVIEWS : RecordHandler.NO_RECORD);
+            return;
+        }
+        record.run(exchange, () -> exchange.answer(answer(found.get(), question)));
+    }
+
+    private static Answer answer(Reviews found, Function<Reviews, Answer> question) {
+        try {
+            return question.apply(found);
+        } catch (BadRequest e) {
+            return Answer.error(400, e.text());
+        } catch (StateException e) {
+            return unknown(e);
+        } catch (RecordUnavailableException e) {
+            return RecordHandler.refusal(e);
+        }
+    }
+
+    /** Returns the answer while the state can't be read or written. */
+    static Answer unknown(StateException e) {
+        return e.reason() == Reason.INVALID
+                ? Answer.error(400, e.getMessage())
+                : Answer.error(
+                        503,
+                        "reviews unknown: " + (e.reason() == Reason.STARTING ? e.getMessage() : "the state is down"),
+                        Header.retryAfter(1));
+    }
+}
