@@ -11,7 +11,8 @@ from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
 STATE = HERE.parents[1] / "client/src/main/protobuf/flk/state/v1/state.proto"
-ERRORS = HERE / "error_details.proto"
+# the files by their names in the descriptors, which no other protocol in the same process may have
+SOURCES = {"flk/state/v1/state.proto": STATE, "flk/client/error_details.proto": HERE / "error_details.proto"}
 # a oneof with one field has the same presence, and protoc 3.5 of Debian and Ubuntu does not know proto3's "optional"
 OPTIONAL = re.compile(r"^(\s*)optional (\S+ (\w+) = \d+;)", re.MULTILINE)
 
@@ -33,16 +34,16 @@ def generate(descriptors: Path) -> None:
     if not STATE.is_file():
         raise SystemExit(f"{STATE} is missing: install from a complete copy of the repository")
     with tempfile.TemporaryDirectory() as protocol:
-        for source in (STATE, ERRORS):
+        for name, source in SOURCES.items():
             text = OPTIONAL.sub(r"\1oneof _\3 { \2 }", source.read_text(encoding="utf-8"))
-            Path(protocol, source.name).write_text(text, encoding="utf-8")
+            Path(protocol, name).parent.mkdir(parents=True)
+            Path(protocol, name).write_text(text, encoding="utf-8")
         status = protoc.main([
             "protoc",
             f"-I{protocol}",
             f"-I{files('grpc_tools') / '_proto'}",
             f"--descriptor_set_out={descriptors}",
-            STATE.name,
-            ERRORS.name,
+            *SOURCES,
         ])
     if status != 0:
         raise SystemExit(f"protoc failed with status {status}")

@@ -17,7 +17,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The suite that compares the backend with servers that only store certificates. Each request to such a server contains
@@ -36,8 +35,8 @@ final class Peers {
         Server bare = bench.keep(Server.bare(bench.directory("bare")));
         Server backend = bench.backend("backend");
         Server redis = bench.keep(Server.redis(bench.directory("redis-server"), "always"));
-        Server postgres = started(bench, "Postgres", () -> Server.postgres(bench.directory("postgres")));
-        Server etcd = started(bench, "etcd", () -> Server.etcd(bench.directory("etcd")));
+        Server postgres = bench.keepIfInstalled("Postgres", () -> Server.postgres(bench.directory("postgres")));
+        Server etcd = bench.keepIfInstalled("etcd", () -> Server.etcd(bench.directory("etcd")));
         if (postgres != null) {
             Postgres.createTable(postgres);
         }
@@ -74,20 +73,6 @@ final class Peers {
         return results.with(
                 Target.atLeast("64 connections, of a bare Netty server", results.ratio(BACKEND, BARE), 0.4),
                 Target.atLeast("64 connections, of Redis", results.ratio(BACKEND, REDIS), 0.75));
-    }
-
-    /** A function that starts a server. */
-    private interface Start {
-        Server server() throws IOException, InterruptedException;
-    }
-
-    private static @Nullable Server started(Workbench bench, String name, Start start) throws InterruptedException {
-        try {
-            return bench.keep(start.server());
-        } catch (IOException e) {
-            System.err.println("peers: " + name + " is left out: " + e.getMessage());
-            return null;
-        }
     }
 
     private static Stock stock(Workbench bench, Function<byte[], byte[]> request) {

@@ -183,9 +183,7 @@ record Server(Program program, int port) implements Closeable {
                             "--initial-advertise-peer-urls=" + peers,
                             "--initial-cluster=default=" + peers));
         } catch (IOException e) {
-            throw new IOException(
-                    "can't start etcd, which the state is compared with; install it (Debian: apt install etcd-server)",
-                    e);
+            throw new IOException("can't start it; install it (Debian: apt install etcd-server)", e);
         }
         program.awaitLine(line ->
                 line.contains("ready to serve client requests") || line.contains("serving insecure client requests"));

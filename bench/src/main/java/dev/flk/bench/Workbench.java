@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.HdrHistogram.Histogram;
+import org.jspecify.annotations.Nullable;
 
 /** The servers, directories and rounds of one suite. Closing it stops all servers and deletes all directories. */
 final class Workbench implements Closeable {
@@ -242,6 +243,22 @@ final class Workbench implements Closeable {
     <T extends Closeable> T keep(T part) {
         open.push(part);
         return part;
+    }
+
+    /** A function that starts a server, and throws an IOException if the server is not installed. */
+    interface Start {
+        Server server() throws IOException, InterruptedException;
+    }
+
+    /** Starts and keeps a server; returns null, after a message, if it can't be started. */
+    @Nullable
+    Server keepIfInstalled(String name, Start start) throws InterruptedException {
+        try {
+            return keep(start.server());
+        } catch (IOException e) {
+            System.err.println(suite + ": " + name + " is left out: " + e.getMessage());
+            return null;
+        }
     }
 
     Path directory(String name) throws IOException {

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.yaml.snakeyaml.Yaml;
 
 /**
  * Tests of the files in {@code deploy/} and {@code alerts/}, with the programs that read them: promtool, Helm, Compose,
@@ -103,6 +105,36 @@ final class DeployIT {
     void composeFile_isValid() throws Exception {
         HostProgram compose = HostProgram.orSkip("docker-compose", "docker-compose", DEPLOY.resolve("compose"));
         assertThat(compose.succeed("config", "--quiet")).isEmpty();
+        assertThat(compose.succeed("--profile", "postgres", "config", "--quiet"))
+                .isEmpty();
+    }
+
+    /** Checks that the backend's URI leads to the service of the profile, whose secrets the script creates. */
+    @Test
+    void composeProfile_hasAPostgresThatTheBackendReaches() throws Exception {
+        Map<String, Map<String, Map<String, Object>>> file =
+                new Yaml().load(Files.readString(DEPLOY.resolve("compose/compose.yaml")));
+        Map<String, Object> db = file.get("services").get("db");
+        Map<String, Object> backend = file.get("services").get("backend");
+        assertThat(db.get("profiles")).isEqualTo(List.of("postgres"));
+        assertThat(((List<?>) backend.get("networks")).containsAll((List<?>) db.get("networks")))
+                .isTrue();
+
+        Files.copy(DEPLOY.resolve("compose/make-secrets"), directory.resolve("make-secrets"));
+        HostProgram.orSkip("bash", "bash", directory).succeed("make-secrets");
+        for (Map<String, Object> secret : file.get("secrets").values()) {
+            assertThat(directory.resolve((String) secret.get("file"))).isNotEmptyFile();
+        }
+        Map<?, ?> environment = (Map<?, ?>) db.get("environment");
+        assertThat(environment.get("POSTGRES_PASSWORD_FILE")).isEqualTo("/run/secrets/postgres-password");
+        assertThat((List<?>) backend.get("secrets")).anyMatch("postgres-uri"::equals);
+        assertThat(directory.resolve("secrets/postgres-uri"))
+                .hasContent("postgresql://%s:%s@db:5432/%s\n"
+                        .formatted(
+                                environment.get("POSTGRES_USER"),
+                                Files.readString(directory.resolve("secrets/postgres-password"))
+                                        .strip(),
+                                environment.get("POSTGRES_DB")));
     }
 
     @ParameterizedTest

@@ -402,8 +402,8 @@ final class PageIT {
     }
 
     @Test
-    void viewsWithoutRecordAndState_sayWhy() throws Exception {
-        requireViews(Map.of("STATE_PORT", "off"), "STATE_PORT is off", "agents", "shards", "review", "state");
+    void viewsWithoutState_sayWhy() throws Exception {
+        requireViews(Map.of("STATE_PORT", "off"), "STATE_PORT is off", "agents", "review", "state");
     }
 
     @Test

@@ -320,8 +320,8 @@ class RecordIT {
                     }
                     Map<String, List<String>> recorded = recorded(client);
                     assertThat(recorded).hasSize((int) next - 1);
-                    assertThat(recorded.values()).allSatisfy(versions -> assertThat(versions)
-                            .hasSize(1));
+                    assertThat(recorded.values())
+                            .allSatisfy(versions -> assertThat(versions).hasSize(1));
                     assertThat(recorded(otherClient)).isEqualTo(recorded);
                     assertThat(otherClient.get("/v1/outcomes?limit=1000").body())
                             .isEqualTo(client.get("/v1/outcomes?limit=1000").body());

@@ -13,7 +13,7 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The ends of what a storage keeps for a time: keys with a lifetime, and remembered answers. Used by the writer's
+ * The ends of lifetimes in a storage: keys with a lifetime, and remembered answers. Used by the writer's
  * thread, except for {@link #elapsedMicros}, which is safe for any thread.
  */
 final class Lifetimes {

@@ -12,7 +12,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class Watches {
     private final ConcurrentLinkedQueue<Watch> waiting = new ConcurrentLinkedQueue<>();
     private final Executor executor;
-    /** Whether the executor will compare all callbacks with what is published. */
+    /** Whether the executor will compare all callbacks with the published revision. */
     private final AtomicBoolean isDue = new AtomicBoolean();
 
     private volatile Published published = new Published("", 0);

@@ -10,7 +10,9 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
@@ -138,6 +140,40 @@ class MemoryStateTest extends StateContract {
                     .as("one for the first commit, some for the batch of the others")
                     .isBetween(12, 40);
         }
+    }
+
+    @Test
+    void fullStorage_repeatsTheAnswerToARequest() {
+        MemoryStorage small = new MemoryStorage(() -> "h", 1_000);
+        try (EngineHarness state = new EngineHarness(() -> small)) {
+            Map<String, Committed> answers = new LinkedHashMap<>();
+            assertThat(reasonOf(fill(state, answers))).isEqualTo(Reason.DISK_FULL);
+            assertThat(small.bytes()).isGreaterThan(1_000);
+
+            assertThat(answers).isNotEmpty();
+            answers.forEach((id, answer) -> assertThat(commit(state, id))
+                    .succeedsWithin(Duration.ofSeconds(10))
+                    .isEqualTo(answer));
+        }
+    }
+
+    /** Commits with new request ids until a commit fails; returns the failed commit. */
+    private static CompletableFuture<Committed> fill(EngineHarness state, Map<String, Committed> answers) {
+        while (true) {
+            String id = "r" + answers.size();
+            CompletableFuture<Committed> answer = commit(state, id);
+            try {
+                answers.put(id, answer.join());
+            } catch (CompletionException e) {
+                return answer;
+            }
+        }
+    }
+
+    private static CompletableFuture<Committed> commit(EngineHarness state, String requestId) {
+        return state.engine
+                .apply(EngineHarness.ME, List.of(state.write("a", "k" + requestId, "1")), requestId)
+                .toCompletableFuture();
     }
 
     private static CompletableFuture<Committed> commit(EngineHarness state, String txId, String requestId) {

@@ -63,10 +63,7 @@ public class OpenDatabase implements AutoCloseable {
         return families.get(index);
     }
 
-    /**
-     * Returns the number of this opening, which no other opening in this process has. What was not flushed may be lost
-     * when the files are opened again, so a caller that remembers its writes compares the numbers.
-     */
+    /** Returns the number of this opening, which no other opening in this process has. */
     public final long number() {
         return number;
     }

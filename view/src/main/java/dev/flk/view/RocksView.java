@@ -24,8 +24,8 @@ import org.slf4j.Logger;
  *
  * <p>After any failure, every use fails until {@link #reopenIfNeeded}, which opens the files again. If the files are
  * damaged, could not be read twice within a minute, or were {@linkplain #spoil spoiled}, it first sets them aside
- * ({@link RocksDirectory}) and then opens an empty database. Several users may share a view: each of them notices by
- * {@link OpenDatabase#number} that another one has opened the files again.
+ * ({@link RocksDirectory}) and then opens an empty database. Several users may share a view: each of them {@linkplain
+ * #requireOpening names} the opening that it knows, and so notices that another one has opened the files again.
  *
  * <p>Safe for any thread.
  */
@@ -175,6 +175,18 @@ public final class RocksView implements AutoCloseable {
             throw unavailable(failures.note(e, Failure.of(e)).what(), e);
         } finally {
             lock.readLock().unlock();
+        }
+    }
+
+    /**
+     * Checks in a use that this is the opening with this number. What was written to an earlier opening may be missing
+     * in a later one, because it was not flushed.
+     *
+     * @throws ViewUnavailableException if the files were opened again since
+     */
+    public void requireOpening(long number, OpenDatabase used) {
+        if (used.number() != number) {
+            throw unavailable("its files were opened again", null);
         }
     }
 

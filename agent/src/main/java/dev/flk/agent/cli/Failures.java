@@ -5,6 +5,7 @@ import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.cli.IoMessages;
+import dev.flk.program.cli.Subcommands;
 import dev.flk.program.cli.TypedPaths;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
@@ -34,7 +35,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     public int handleParseException(ParameterException e, String[] args) {
         CommandLine command = e.getCommandLine();
         say(e.getMessage());
-        if (!CommandLine.UnmatchedArgumentException.printSuggestions(e, command.getErr())) {
+        if (!Subcommands.printSuggestions(e, command.getErr())) {
             offerHelp(command);
         }
         return ExitCode.USAGE;

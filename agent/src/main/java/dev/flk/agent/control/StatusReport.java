@@ -56,7 +56,7 @@ public record StatusReport(
     }
 
     /**
-     * What only a running agent knows; if no agent runs, all values are null.
+     * The values that only a running agent knows; if no agent runs, all values are null.
      *
      * @param settledPerSecond the average number of certificates settled per second within the last minute
      * @param drainSeconds the estimated number of seconds until no certificate is waiting, at the current rate {@code

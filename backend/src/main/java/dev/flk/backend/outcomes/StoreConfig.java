@@ -46,16 +46,13 @@ public sealed interface StoreConfig {
         POSTGRES
     }
 
-    /** Returns whether several backends may share the store. */
-    boolean isShared();
+    /** Returns whether several backends may share the store, because it is a server of its own. */
+    default boolean isShared() {
+        return this instanceof Redis || this instanceof Postgres;
+    }
 
     /** A RocksDB store in a directory; the outcomes in it survive a restart. */
-    record Embedded(Path dir) implements StoreConfig {
-        @Override
-        public boolean isShared() {
-            return false;
-        }
-    }
+    record Embedded(Path dir) implements StoreConfig {}
 
     /**
      * A store in memory, for trials; it is rebuilt from the log at each start.
@@ -63,28 +60,13 @@ public sealed interface StoreConfig {
      * @param maxEntries the largest number of outcomes; when the store is full, new submissions get 503
      *     {@code overloaded}
      */
-    record Memory(long maxEntries) implements StoreConfig {
-        @Override
-        public boolean isShared() {
-            return false;
-        }
-    }
+    record Memory(long maxEntries) implements StoreConfig {}
 
     /** A Redis server, which several backends may share. */
-    record Redis(RedisConfig server) implements StoreConfig {
-        @Override
-        public boolean isShared() {
-            return true;
-        }
-    }
+    record Redis(RedisConfig server) implements StoreConfig {}
 
     /** A Postgres server, which several backends may share. */
-    record Postgres(PostgresConfig server) implements StoreConfig {
-        @Override
-        public boolean isShared() {
-            return true;
-        }
-    }
+    record Postgres(PostgresConfig server) implements StoreConfig {}
 
     /**
      * Reads the settings of the stores, also of those that are not used, so that a mistake in them is reported. If the

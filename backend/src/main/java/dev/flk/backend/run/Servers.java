@@ -9,6 +9,7 @@ import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.serve.BackendServer;
 import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
+import dev.flk.backend.serve.BackendServer.ServerMetrics;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
@@ -109,10 +110,7 @@ final class Servers {
                 gate,
                 () -> readiness.components(),
                 () -> features,
-                metrics.sessions,
-                metrics.all,
-                metrics.http,
-                metrics.operatorRefusals,
+                new ServerMetrics(metrics.all, metrics.http, metrics.sessions, metrics.operatorRefusals),
                 config.policy(),
                 clock,
                 System::nanoTime,

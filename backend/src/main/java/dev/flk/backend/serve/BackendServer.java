@@ -11,12 +11,16 @@ import dev.flk.backend.serve.record.ChangesHandler;
 import dev.flk.backend.serve.record.RecordHandler;
 import dev.flk.backend.serve.record.ReviewHandler;
 import dev.flk.backend.sessions.SessionMetrics;
+import dev.flk.http.Answer;
+import dev.flk.http.Exchange;
 import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.program.cli.FormerName;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.verification.Policy;
 import java.io.IOException;
@@ -84,14 +88,19 @@ public final class BackendServer implements AutoCloseable {
             Ingest ingest,
             Readiness readiness,
             Supplier<Features> features,
-            SessionMetrics sessionMetrics,
-            Metrics metrics,
-            HttpMetrics httpMetrics,
-            OperatorRefusals operatorRefusals,
+            ServerMetrics metrics,
             Policy policy,
             InstantSource clock,
             LongSupplier nanoTicker,
             Duration stopWithin) {}
+
+    /**
+     * The metrics that a server shows or updates.
+     *
+     * @param all the metrics of the complete backend, which the server shows
+     */
+    public record ServerMetrics(
+            Metrics all, HttpMetrics http, SessionMetrics sessions, OperatorRefusals operatorRefusals) {}
 
     /**
      * Creates a server for the configured port; does not bind the port yet.
@@ -104,19 +113,23 @@ public final class BackendServer implements AutoCloseable {
     public BackendServer(
             Parts parts, boolean hasOps, @Nullable Supplier<SSLEngine> tls, Limits limits, long heapBytes) {
         HttpConfig config = parts.config();
-        this.scrapes = new Scrapes(parts.metrics());
+        this.scrapes = new Scrapes(parts.metrics().all());
         this.debug = null;
         SubmissionBatcher turns = new SubmissionBatcher(
-                parts.ingest(), parts.httpMetrics(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
+                parts.ingest(), parts.metrics().http(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
         long operatorBytes = operatorBytes(heapBytes);
-        OperatorGuard guard =
-                new OperatorGuard(config.bindAddress(), config.operators(), parts.operatorRefusals(), operatorBytes);
+        OperatorGuard guard = new OperatorGuard(
+                config.bindAddress(), config.operators(), parts.metrics().operatorRefusals(), operatorBytes);
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(() -> parts.features().get().record(), guard);
         this.backup = new BackupHandler(() -> parts.features().get().backup(), guard);
         this.sessions = new SessionHandler(
-                () -> parts.features().get().sessions(), parts.sessionMetrics(), parts.clock(), limits, operatorBytes);
-        Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
+                () -> parts.features().get().sessions(),
+                parts.metrics().sessions(),
+                parts.clock(),
+                limits,
+                operatorBytes);
+        Routes routes = new Routes(Endpoint.always(BackendServer::notFound))
                 .post("/v1/pcs/submit", Endpoint.withDigest(config.maxBodyBytes(), turns::submit))
                 .post(
                         "/v1/pcs/batch",
@@ -139,7 +152,7 @@ public final class BackendServer implements AutoCloseable {
                 tls);
         this.server = server(
                 parts, "flk-http", Runtime.getRuntime().availableProcessors(), config.maxConnections(), heapBytes);
-        parts.httpMetrics().watch(server.load());
+        parts.metrics().http().watch(server.load());
     }
 
     /**
@@ -152,11 +165,11 @@ public final class BackendServer implements AutoCloseable {
     }
 
     private BackendServer(Parts parts, OpsConfig ops) {
-        this.scrapes = new Scrapes(parts.metrics());
+        this.scrapes = new Scrapes(parts.metrics().all());
         OperatorGuard guard = new OperatorGuard(
                 ops.bindAddress(),
                 parts.config().operators(),
-                parts.operatorRefusals(),
+                parts.metrics().operatorRefusals(),
                 operatorBytes(Runtime.getRuntime().maxMemory()));
         OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(() -> parts.features().get().record(), guard);
@@ -164,7 +177,7 @@ public final class BackendServer implements AutoCloseable {
         Routes routes = withRecord(
                 parts,
                 guard,
-                handler.addTo(new Routes(Endpoint.always(Refusal.notFound()))
+                handler.addTo(new Routes(Endpoint.always(BackendServer::notFound))
                         .get("/health", Endpoint.always(handler::health))));
         this.sessions = null;
         this.debug = ops.debug() ? new DebugHandler(guard) : null;
@@ -185,6 +198,12 @@ public final class BackendServer implements AutoCloseable {
                 parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP);
     }
 
+    private static void notFound(Request request, Exchange exchange) {
+        exchange.answer(FormerName.find(request.path())
+                .map(former -> Answer.error(404, "not found; " + former.advice()))
+                .orElseGet(Refusal::notFound));
+    }
+
     private static long operatorBytes(long heapBytes) {
         return Math.max(LEAST_OPERATOR_BYTES, heapBytes / OPERATORS_OF_HEAP);
     }
@@ -198,7 +217,7 @@ public final class BackendServer implements AutoCloseable {
         Supplier<Features> features = parts.features();
         changes = new ChangesHandler(
                 () -> features.get().record(), () -> features.get().reviews(), guard, record);
-        parts.httpMetrics().watchers.watch(changes::watchers);
+        parts.metrics().http().watchers.watch(changes::watchers);
         return new ReviewHandler(() -> features.get().reviews(), guard, record, parts.clock())
                 .addTo(backup.addTo(changes.addTo(record.addTo(routes))));
     }
@@ -223,7 +242,7 @@ public final class BackendServer implements AutoCloseable {
                         config.bodyTimeout(),
                         config.idleTimeout(),
                         parts.stopWithin()),
-                parts.httpMetrics(),
+                parts.metrics().http(),
                 parts.clock(),
                 parts.nanoTicker());
     }

@@ -132,7 +132,7 @@ final class PageHandler implements AutoCloseable {
         this.record = () -> parts.features().get().record();
         this.reviews = () -> parts.features().get().reviews();
         this.sessions = () -> parts.features().get().sessions();
-        this.metrics = parts.metrics();
+        this.metrics = parts.metrics().all();
         this.clock = parts.clock();
         this.policy = parts.policy();
         this.state = () -> parts.features().get().state();

@@ -32,11 +32,11 @@ import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.http.ServerLoad.Bound;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.Quantities;
+import dev.flk.program.files.Utf8;
 import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import io.netty.handler.codec.http.HttpMethod;
-import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -583,10 +583,7 @@ final class SessionHandler implements AutoCloseable {
 
     private static String utf8(byte[] body) {
         try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(body))
-                    .toString();
+            return Utf8.decode(body);
         } catch (CharacterCodingException e) {
             throw new BadRequest("the body is not UTF-8");
         }

@@ -113,6 +113,8 @@ class BackendConfigTest {
                 "STATE_PORT=off;REVIEW_AFTER=2d | REVIEW_AFTER: has no effect, because STATE_PORT is off, so there are no reviews",
                 "RECORD=off;RECORD_STORE=postgres | RECORD_STORE: has no effect, because RECORD is off",
                 "RECORD=off;RECORD_HISTORY=9d | RECORD_HISTORY: has no effect, because RECORD is off",
+                "RUST_LOG=debug | RUST_LOG: is in the environment, but is not a setting; use LOG_LEVEL=DEBUG",
+                "STATE_ENGINE=memory;STATEHOUSE_USE_MEMORY=1;DATABASE_URL= | DATABASE_URL: is in the environment, but is not a setting; use POSTGRES_CONN, or SESSION_DATABASE_URL for sessions in Redis",
                 "METRICS_USER=ann;METRICS_PASS=secret | METRICS_PASS: has only 6 characters and can be guessed; use a random one, such as the output of openssl rand -hex 32",
                 "METRICS_USER=ann;METRICS_PASS=\"0123456789\" | METRICS_PASS: is in quotes, which are part of the secret; remove them if they should not be",
                 "METRICS_USER=ann;METRICS_PASS=0123456789_ | METRICS_PASS: begins or ends with a space, which is part of the secret; remove it if it should not be",

@@ -234,9 +234,9 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         view.reopenIfNeeded();
 
         assertThatThrownBy(() -> put(3, recorded(3, "next")))
-                .hasRootCauseInstanceOf(StoreUnavailableException.class)
+                .hasCauseInstanceOf(StoreUnavailableException.class)
                 .hasMessageEndingWith("the embedded store failed: its files were opened again");
-        assertThatThrownBy(() -> get(id(1))).hasRootCauseInstanceOf(StoreUnavailableException.class);
+        assertThatThrownBy(() -> get(id(1))).hasCauseInstanceOf(StoreUnavailableException.class);
         assertThatThrownBy(store::sync).isInstanceOf(StoreUnavailableException.class);
         assertThat(connect()).hasValue(1);
         assertThat(get(id(1), id(2), id(3)))

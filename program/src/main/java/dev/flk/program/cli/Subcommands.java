@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.cli;
 
+import java.io.PrintWriter;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * The subcommands of a program. They are created only when they are needed, because reading the annotations of all
@@ -40,5 +45,23 @@ public final class Subcommands {
         } else {
             program.addSubcommand(args[0], named.get());
         }
+    }
+
+    /**
+     * Prints which command to use instead of an unknown one, or else the commands and options with a similar name.
+     *
+     * @return false if nothing was printed
+     */
+    public static boolean printSuggestions(ParameterException mistake, PrintWriter err) {
+        List<String> unknown =
+                mistake instanceof UnmatchedArgumentException unmatched ? unmatched.getUnmatched() : List.of();
+        for (String word : unknown) {
+            Optional<FormerName> former = FormerName.find(word.substring(word.lastIndexOf('/') + 1));
+            if (former.isPresent()) {
+                err.println(former.get().name() + ": " + former.get().advice());
+                return true;
+            }
+        }
+        return UnmatchedArgumentException.printSuggestions(mistake, err);
     }
 }

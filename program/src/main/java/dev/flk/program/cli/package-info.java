@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Output and signal handling that the commands of every program share. Independent of the commands themselves. */
+/**
+ * Output, names and signal handling that the commands of every program share. Independent of the commands themselves.
+ */
 @NullMarked
 package dev.flk.program.cli;
 

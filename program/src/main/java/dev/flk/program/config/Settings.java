@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.config;
 
+import dev.flk.program.cli.FormerName;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.config.Key.Shown;
 import dev.flk.program.diagnostics.UriSecrets;
@@ -27,6 +28,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -128,8 +130,13 @@ public final class Settings {
                 problems.add("%s: is set twice in %s; remove one of the two".formatted(name, path));
             }
         } else if (LIKE_A_NAME.matcher(name).matches()) {
-            problems.add("%s: is in %s, but is not a setting; did you mean %s?"
-                    .formatted(name, path, nearest(name, names())));
+            problems.add("%s: is in %s, but is not a setting; %s"
+                    .formatted(
+                            name,
+                            path,
+                            FormerName.find(name)
+                                    .map(FormerName::advice)
+                                    .orElseGet(() -> "did you mean " + nearest(name, names()) + "?")));
         } else {
             String problem = "--config " + path
                     + ": a line does not begin with the name of a setting; it is not shown, because it may be a part of"
@@ -249,11 +256,12 @@ public final class Settings {
     }
 
     /**
-     * Returns warnings about settings that are allowed but probably a mistake: settings without effect, and suspicious
-     * secrets.
+     * Returns warnings about settings that are allowed but probably a mistake: settings without effect, former names of
+     * settings, and suspicious secrets.
      */
     public List<String> warnings() {
         List<String> all = new ArrayList<>(warnings);
+        all.addAll(formerNames());
         for (Key<?> key : keys) {
             String text =
                     key.shown() == Shown.NEVER ? setting(key).map(Setting::text).orElse("") : "";
@@ -272,6 +280,22 @@ public final class Settings {
             }
         }
         return all;
+    }
+
+    /**
+     * Returns a warning for each former name in the environment, unless the setting that takes its place is given. It
+     * is not a problem, because the environment may have the name for another program.
+     */
+    private List<String> formerNames() {
+        List<String> found = new ArrayList<>();
+        for (String name : new TreeSet<>(environment.keySet())) {
+            FormerName.find(name)
+                    .filter(former ->
+                            keys.stream().anyMatch(key -> key.name().equals(former.setting()) && !isGiven(key)))
+                    .ifPresent(former ->
+                            found.add(name + ": is in the environment, but is not a setting; " + former.advice()));
+        }
+        return found;
     }
 
     public List<String> problems() {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.config;
 
+import dev.flk.program.files.Utf8;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.StringReader;
-import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.Properties;
 import java.util.stream.Collectors;
@@ -32,10 +31,7 @@ public final class ShortText {
             throw new IllegalArgumentException(name + " is longer than 64 KiB, so it is not the intended file");
         }
         try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
+            return Utf8.decode(bytes);
         } catch (CharacterCodingException e) {
             throw new IllegalArgumentException(name + " is not UTF-8 text", e);
         }

@@ -123,7 +123,11 @@ public abstract class Reloaded<T> implements AutoCloseable {
             }
         } catch (RuntimeException e) {
             isBad = true;
-            failed(e);
+            List<String> problems = List.of(e.toString());
+            if (!problems.equals(reported)) { // else a failure that remains would be logged every second
+                reported = problems;
+                failed(e);
+            }
         }
     }
 
@@ -168,7 +172,7 @@ public abstract class Reloaded<T> implements AutoCloseable {
     /** Reports the problems of the files; the value that was read before stays in force. */
     protected abstract void refused(List<String> problems);
 
-    /** Reports that a check of the files failed unexpectedly and will be retried. */
+    /** Reports that a check of the files failed unexpectedly and will be retried; called once for the same failure. */
     protected abstract void failed(RuntimeException e);
 
     /** Returns the value in force. */

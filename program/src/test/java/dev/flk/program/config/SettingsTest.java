@@ -56,6 +56,8 @@ class SettingsTest {
     @ParameterizedTest
     @CsvSource({
         "por=5, PORT?",
+        "STATEHOUSE_PORT=1, STATEHOUSE_PORT: is in ",
+        "STATEHOUSE_PORT=1, is not a setting; use the settings that begin with STATE_",
         "'PORT=1\nPORT=2', PORT: is set twice",
         "#\u00e4, not UTF-8",
         ", none.properties: can't be read: there is no such file"

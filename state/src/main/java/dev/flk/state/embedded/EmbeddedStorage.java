@@ -336,12 +336,18 @@ public final class EmbeddedStorage implements Storage {
                     made.flush();
                 }
                 Files.move(unfinished, copy, StandardCopyOption.ATOMIC_MOVE);
+            } catch (Failure e) {
+                throw backupFailed(unfinished, e.failure()); // a write of the copy failed, so this storage stays open
             } catch (RocksDBException | IOException e) {
-                throw Reason.INVALID.because(
-                        "the backup failed: " + e.getMessage() + "; remove the incomplete copy " + unfinished);
+                throw backupFailed(unfinished, e);
             }
             return copy;
         });
+    }
+
+    private static StateException backupFailed(Path unfinished, Exception e) {
+        return Reason.INVALID.because(
+                "the backup failed: " + e.getMessage() + "; remove the incomplete copy " + unfinished);
     }
 
     @Override

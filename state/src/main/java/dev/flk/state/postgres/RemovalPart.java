@@ -11,7 +11,7 @@ final class RemovalPart {
 
     private RemovalPart() {}
 
-    /** Removes a part of what a compaction to {@code floor} does not retain; returns whether there is more. */
+    /** Removes a part of the history that a compaction to {@code floor} does not retain; returns whether there is more. */
     static boolean compact(Connection connection, long floor) throws SQLException {
         long done = Jdbc.one(connection, Sql.REMOVED, row -> row.getLong(1)).orElseThrow();
         long to = next(connection, done, floor);
@@ -21,7 +21,7 @@ final class RemovalPart {
         return to < floor;
     }
 
-    /** Removes a part of what a namespace has up to a revision; returns whether there is more. */
+    /** Removes a part of the history of a namespace up to a revision; returns whether there is more. */
     static boolean trim(Connection connection, String namespace, long upTo) throws SQLException {
         long done = Jdbc.one(connection, Sql.TRIMMED, row -> row.getLong(2), namespace)
                 .orElse(upTo);

@@ -4,13 +4,13 @@ package dev.flk.backend.access.keys;
 import dev.flk.backend.access.keys.KeyEntry.KeyState;
 import dev.flk.canonical.Sha256;
 import dev.flk.diagnosis.KeyRing.NamedKey;
+import dev.flk.program.files.Utf8;
 import dev.flk.program.reload.ConfiguredFile;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import dev.flk.program.reload.ConfiguredFile.Unusable;
 import dev.flk.program.reload.FileFingerprints;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
-import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
@@ -217,10 +217,7 @@ public final class KeysFile {
             ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_READ, "can be read by everyone; chmod o-rwx it");
             ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_WRITE, "can be written by everyone; chmod o-rwx it");
             try {
-                String text = StandardCharsets.UTF_8
-                        .newDecoder()
-                        .decode(ByteBuffer.wrap(bytes))
-                        .toString();
+                String text = Utf8.decode(bytes);
                 String secret = text.endsWith("\r\n")
                         ? text.substring(0, text.length() - 2)
                         : text.endsWith("\n") ? text.substring(0, text.length() - 1) : text;

@@ -37,7 +37,6 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * The program {@code flk-backend}. Exit codes, unless the help of a command says otherwise: 0 success, 1 failure, 2
@@ -98,7 +97,7 @@ public final class CommandLineProgram {
     private static int refuse(ParameterException mistake) {
         CommandLine command = mistake.getCommandLine();
         command.getErr().println("flk-backend: " + mistake.getMessage());
-        if (!UnmatchedArgumentException.printSuggestions(mistake, command.getErr())) {
+        if (!Subcommands.printSuggestions(mistake, command.getErr())) {
             command.getErr().println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
         }
         return ExitCode.USAGE;

@@ -247,7 +247,7 @@ public final class EmbeddedStore implements DedupStore {
     @Override
     public synchronized void sync() {
         useNow(used -> {
-            requireConnected(used);
+            view.requireOpening(connected, used);
             used.flush(List.of(used.family(IDS)));
             return true;
         });
@@ -331,17 +331,11 @@ public final class EmbeddedStore implements DedupStore {
     private <T> CompletionStage<T> use(Use<T> use) {
         try {
             return CompletableFuture.completedFuture(useNow(open -> {
-                requireConnected(open);
+                view.requireOpening(connected, open);
                 return use.with(open);
             }));
         } catch (StoreUnavailableException e) {
             return CompletableFuture.failedFuture(e);
-        }
-    }
-
-    private void requireConnected(OpenDatabase open) {
-        if (open.number() != connected) {
-            throw new StoreUnavailableException("the embedded store failed: its files were opened again");
         }
     }
 

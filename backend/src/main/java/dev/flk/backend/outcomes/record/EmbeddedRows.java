@@ -53,7 +53,10 @@ public final class EmbeddedRows implements OutcomeRows {
     private final RocksView view;
     private final RandomGenerator random;
 
-    /** The number of the opening to which {@link #reopen} belongs; 0 before. */
+    /**
+     * The number of the opening to which {@link #reopen} belongs; 0 before. In a later one, changes that were not flushed
+     * may be missing, or all rows, so the thread that writes must read its position again.
+     */
     private volatile long opening;
 
     // used by the thread that writes
@@ -101,17 +104,6 @@ public final class EmbeddedRows implements OutcomeRows {
         }
     }
 
-    /**
-     * Checks that nobody has opened the files again since {@link #reopen}. If somebody has, changes that were not flushed
-     * may be missing, or all rows, so the thread that writes must read its position again.
-     */
-    private void requireOpening(OpenDatabase opened) {
-        if (opened.number() != opening) {
-            throw new RecordUnavailableException(
-                    "the record's files were opened again; its position is read again", null);
-        }
-    }
-
     @Override
     public Optional<Position> position(String logId) {
         return read(search -> search.position(logId)
@@ -140,7 +132,7 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     private RowWriting writing(OpenDatabase opened) throws RocksDBException {
-        requireOpening(opened);
+        view.requireOpening(opening, opened);
         if (knownOpening != opened.number()) {
             knownShards.clear();
             keepWhenSetAside(); // rows are kept for longer than the log
@@ -161,7 +153,7 @@ public final class EmbeddedRows implements OutcomeRows {
     public void sync() {
         try {
             view.use(opened -> {
-                requireOpening(opened);
+                view.requireOpening(opening, opened);
                 opened.flush(List.of(opened.family(FAMILY)));
                 return opened;
             });
@@ -190,7 +182,7 @@ public final class EmbeddedRows implements OutcomeRows {
     @Override
     public synchronized boolean sweep(Instant before) {
         return use(opened -> {
-            requireOpening(opened);
+            view.requireOpening(opening, opened);
             List<Current> old = new ArrayList<>();
             try (RowSearch search = new RowSearch(opened.rocks(), opened.family(FAMILY))) {
                 Range oldest = new Range(

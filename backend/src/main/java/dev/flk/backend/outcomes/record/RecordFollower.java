@@ -339,7 +339,7 @@ public final class RecordFollower implements AutoCloseable {
         return isLow;
     }
 
-    /** Removes some of what is too old, if it is time to; returns whether there may be more. */
+    /** Removes some of the outcomes that are too old, if it is time to; returns whether there may be more. */
     private boolean sweep() {
         if (--stepsToSweep > 0) {
             return false;

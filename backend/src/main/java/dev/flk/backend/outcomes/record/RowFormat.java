@@ -70,7 +70,7 @@ final class RowFormat {
     }
 
     /**
-     * What is stored once.
+     * The values that exist once, under {@link #META_KEY}.
      *
      * @param history differs for each history of changes; cursors contain it
      * @param generation the newest generation; 0 contains the versions that come from no log
@@ -112,7 +112,7 @@ final class RowFormat {
     /**
      * A version of a row as it is stored.
      *
-     * @param before the ROW of the version before; 0 if there is none
+     * @param before the ROW of the version before; 0 for the first version
      */
     record StoredVersion(long before, RowKey key, String json) {
         static StoredVersion decode(byte[] value) {

@@ -67,7 +67,7 @@ final class RowSearch implements AutoCloseable {
         }
     }
 
-    /** Returns the last key before a key; null if there is none. */
+    /** Returns the last key before a key; null if no key is before it. */
     byte @Nullable [] lastBefore(byte[] to) throws RocksDBException {
         try (RocksIterator iterator = rocks.newIterator(family, options)) {
             iterator.seekForPrev(to);

@@ -78,7 +78,7 @@ public record CertificateView(
             }
             List<LoggedBodies.Body> bodies;
             try {
-                bodies = log.find(PcsId.parse(outcome.id()).orElseThrow(), outcome.receivedAt());
+                bodies = log.find(PcsId.parse(outcome.key().pcsId()).orElseThrow(), outcome.receivedAt());
             } catch (IOException e) {
                 LOG.warn("the inbox log can't be read, so the page shows no steps of the decision: {}", e.getMessage());
                 return null;
@@ -127,7 +127,7 @@ public record CertificateView(
         Outcome outcome = Outcome.of(recorded);
         List<Fact> facts = new ArrayList<>();
         facts.add(new Fact("received", Pages.time(outcome.receivedAt())));
-        facts.add(new Fact("epoch", Long.toString(outcome.epoch())));
+        facts.add(new Fact("epoch", Long.toString(outcome.key().epoch())));
         facts.add(new Fact("regime", outcome.regime()));
         addFact(facts, "first measurement", json.path("window_start"));
         addFact(facts, "last measurement", json.path("window_end"));
@@ -144,7 +144,10 @@ public record CertificateView(
         String unknown = "this backend is still starting, or STATE_PORT is off";
         if (reviews != null) {
             try {
-                made = reviews.versions(outcome.shard(), outcome.epoch(), outcome.id());
+                made = reviews.versions(
+                        outcome.key().shard(),
+                        outcome.key().epoch(),
+                        outcome.key().pcsId());
                 unknown = "";
             } catch (StateException e) {
                 unknown = "the state can't be read now: " + e.getMessage();
@@ -156,7 +159,7 @@ public record CertificateView(
                 facts,
                 compared,
                 points,
-                plot(points, outcome.recomputed()),
+                plot(points, outcome.dHat().recomputed()),
                 made,
                 unknown,
                 token,

@@ -3,6 +3,7 @@ package dev.flk.backend.serve.page;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.program.cli.Json;
 import java.time.Instant;
 import java.util.Locale;
@@ -12,27 +13,44 @@ import org.jspecify.annotations.Nullable;
  * An outcome of the record.
  *
  * @param reason the reason why the certificate was not accepted; empty if it was accepted
- * @param claimed the claimed D̂
- * @param recomputed the recomputed D̂; NaN if it could not be recomputed
- * @param budget the claimed budget; NaN if the record does not have it; the same applies to {@code cohStar}
- * @param recomputedBudget the recomputed budget; NaN if it could not be recomputed
+ * @param cohStar the claimed coh★; NaN if the record does not have it
  * @param measuredAt the time of the last measurement; null if the certificate does not have it
  */
 public record Outcome(
-        String shard,
-        long epoch,
-        String id,
+        RowKey key,
         String verdict,
         String reason,
-        double claimed,
-        double recomputed,
-        double budget,
-        double recomputedBudget,
+        Claim dHat,
+        Claim budget,
         double cohStar,
         String regime,
         Instant receivedAt,
         @Nullable Instant measuredAt) {
     private static final int SHORT_ID = 12;
+
+    /**
+     * A claimed value, and the same value as the verifier recomputed it.
+     *
+     * @param claimed NaN if the record does not have it
+     * @param recomputed NaN if it could not be recomputed
+     */
+    public record Claim(double claimed, double recomputed) {
+        private static Claim of(JsonNode outcome, String name) {
+            return new Claim(
+                    outcome.path(name).asDouble(Double.NaN),
+                    outcome.path("recomputed_" + name).asDouble(Double.NaN));
+        }
+
+        /** Returns the claimed value with four decimals. */
+        public String claimedText() {
+            return decimals(claimed);
+        }
+
+        /** Returns the recomputed value with four decimals. */
+        public String recomputedText() {
+            return decimals(recomputed);
+        }
+    }
 
     /** Parses JSON that this backend has stored, and which is therefore valid. */
     static JsonNode parsed(String line) {
@@ -47,15 +65,14 @@ public record Outcome(
     static Outcome of(String line) {
         JsonNode json = parsed(line);
         return new Outcome(
-                json.path("shard_id").asText(),
-                json.path("epoch").asLong(),
-                json.path("pcs_id").asText(),
+                new RowKey(
+                        json.path("shard_id").asText(),
+                        json.path("epoch").asLong(),
+                        json.path("pcs_id").asText()),
                 json.path("verdict").asText(),
                 json.path("reason").asText(),
-                json.path("D_hat").asDouble(Double.NaN),
-                json.path("recomputed_D_hat").asDouble(Double.NaN),
-                json.path("budget").asDouble(Double.NaN),
-                json.path("recomputed_budget").asDouble(Double.NaN),
+                Claim.of(json, "D_hat"),
+                Claim.of(json, "budget"),
                 json.path("coh_star").asDouble(Double.NaN),
                 json.path("regime").asText(),
                 Instant.parse(json.path("received_at").asText()),
@@ -64,32 +81,12 @@ public record Outcome(
 
     /** Returns the query in the URL of the shard's view. */
     public String shardQuery() {
-        return "name=" + Pages.encoded(shard);
+        return "name=" + Pages.encoded(key.shard());
     }
 
     /** Returns the beginning of the id. */
     public String shortId() {
-        return id.substring(0, Math.min(SHORT_ID, id.length()));
-    }
-
-    /** Returns the claimed D̂ with four decimals. */
-    public String claimedText() {
-        return decimals(claimed);
-    }
-
-    /** Returns the recomputed D̂ with four decimals. */
-    public String recomputedText() {
-        return decimals(recomputed);
-    }
-
-    /** Returns the claimed budget with four decimals. */
-    public String budgetText() {
-        return decimals(budget);
-    }
-
-    /** Returns the recomputed budget with four decimals. */
-    public String recomputedBudgetText() {
-        return decimals(recomputedBudget);
+        return key.pcsId().substring(0, Math.min(SHORT_ID, key.pcsId().length()));
     }
 
     /** Returns the claimed coh★ with four decimals. */

@@ -64,8 +64,8 @@ final class ShardPlots {
     }
 
     private Drawn dHat() {
-        List<Point> claimed = overTime(Outcome::claimed);
-        List<Point> recomputed = overTime(Outcome::recomputed);
+        List<Point> claimed = overTime(each -> each.dHat().claimed());
+        List<Point> recomputed = overTime(each -> each.dHat().recomputed());
         List<Point> known =
                 recomputed.stream().filter(point -> Double.isFinite(point.y())).toList();
         List<Point> low = known.stream()
@@ -81,7 +81,11 @@ final class ShardPlots {
                 .axes()
                 .line(Line.FIRST, recomputed)
                 .line(Line.SECOND, claimed)
-                .dots(Line.SECOND, 4, overTime(each -> each.isAccepted() ? Double.NaN : each.claimed()));
+                .dots(
+                        Line.SECOND,
+                        4,
+                        overTime(each ->
+                                each.isAccepted() ? Double.NaN : each.dHat().claimed()));
         if (outcomes.size() <= 60) {
             plot.dots(Line.FIRST, 3, recomputed);
         }
@@ -93,8 +97,8 @@ final class ShardPlots {
     }
 
     private Drawn budget() {
-        List<Point> claimed = overTime(Outcome::budget);
-        List<Point> recomputed = overTime(Outcome::recomputedBudget);
+        List<Point> claimed = overTime(each -> each.budget().claimed());
+        List<Point> recomputed = overTime(each -> each.budget().recomputed());
         Plot plot = new Plot("Budget (no unit)", time, Axis.around("budget", 0, 1), WIDTH, HEIGHT, RIGHT)
                 .axes()
                 .line(Line.FIRST, recomputed)
@@ -107,7 +111,7 @@ final class ShardPlots {
 
     private Drawn regimes() {
         List<Point> path = outcomes.stream()
-                .map(each -> new Point(each.cohStar(), each.recomputed()))
+                .map(each -> new Point(each.cohStar(), each.dHat().recomputed()))
                 .toList();
         double top =
                 Math.max(LEAST_PLANE_D_HAT, DoubleStream.of(finite(path)).max().orElse(0));

@@ -142,7 +142,8 @@ public record ShardView(
                 ? clock
                 : found.stream().allMatch(each -> each.measuredAt() != null) ? Clock.MEASURED : Clock.RECEIVED;
         found.removeIf(each -> used == Clock.MEASURED && each.measuredAt() == null);
-        found.sort(Comparator.comparing(used::of).thenComparing(Outcome::epoch));
+        found.sort(
+                Comparator.comparing(used::of).thenComparing(each -> each.key().epoch()));
         Range range = found.isEmpty() && (span.from() == null || span.to() == null)
                 ? null
                 : new Range(

@@ -88,11 +88,11 @@ public record ShardsView(
         private static Shard of(List<Outcome> outcomes, Instant now) {
             Outcome newest = outcomes.get(outcomes.size() - 1);
             return new Shard(
-                    newest.shard(),
+                    newest.key().shard(),
                     newest,
                     NowView.duration(seconds(newest.receivedAt(), now)),
                     rate(outcomes),
-                    line(outcomes.stream().map(Outcome::recomputed).toList()));
+                    line(outcomes.stream().map(each -> each.dHat().recomputed()).toList()));
         }
 
         private static double seconds(Instant from, Instant to) {
@@ -190,7 +190,8 @@ public record ShardsView(
                         .stream()
                         .map(Outcome::of)
                         .toList());
-        outcomes.sort(Comparator.comparing(Outcome::receivedAt).thenComparing(Outcome::epoch));
+        outcomes.sort(Comparator.comparing(Outcome::receivedAt)
+                .thenComparing(each -> each.key().epoch()));
         return outcomes;
     }
 }

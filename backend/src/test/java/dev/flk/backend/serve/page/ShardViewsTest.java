@@ -62,7 +62,10 @@ final class ShardViewsTest {
         }
 
         ShardView all = shard(ALWAYS, null);
-        assertThat(all.rows()).extracting(Outcome::epoch).startsWith(9L, 8L).hasSize(10);
+        assertThat(all.rows())
+                .extracting(each -> each.key().epoch())
+                .startsWith(9L, 8L)
+                .hasSize(10);
         assertThat(all.others()).isOne();
         assertThat(all.range())
                 .isEqualTo(new ShardView.Range(
@@ -72,7 +75,7 @@ final class ShardViewsTest {
                 .allSatisfy(plot -> assertThat(plot.svg()).contains("<svg ", "line-first"));
 
         ShardView some = shard(new Span(NOW.plusSeconds(2), NOW.plusSeconds(5)), Clock.RECEIVED);
-        assertThat(some.rows()).extracting(Outcome::epoch).containsExactly(4L, 3L, 2L);
+        assertThat(some.rows()).extracting(each -> each.key().epoch()).containsExactly(4L, 3L, 2L);
         assertThat(some.range().earlier()).contains("&from=2026-11-26T12:00:00.498Z&to=2026-11-26T12:00:03.498Z");
 
         ShardView none = shard(new Span(NOW.plusSeconds(20), NOW.plusSeconds(30)), Clock.RECEIVED);
@@ -97,9 +100,9 @@ final class ShardViewsTest {
         ShardView view = shard(ALWAYS, null);
 
         assertThat(view.range().clock()).isEqualTo(Clock.MEASURED);
-        assertThat(view.rows()).extracting(Outcome::epoch).containsExactly(0L, 1L, 2L);
+        assertThat(view.rows()).extracting(each -> each.key().epoch()).containsExactly(0L, 1L, 2L);
         assertThat(shard(new Span(NOW.minusSeconds(90), NOW), Clock.MEASURED).rows())
-                .extracting(Outcome::epoch)
+                .extracting(each -> each.key().epoch())
                 .containsExactly(1L);
     }
 
@@ -116,7 +119,7 @@ final class ShardViewsTest {
         assertThat(view.rows())
                 .hasSize(ShardView.MOST_ROWS)
                 .first()
-                .extracting(Outcome::epoch)
+                .extracting(each -> each.key().epoch())
                 .isEqualTo(499L);
         assertThat(view.range().from()).isEqualTo(NOW.plusSeconds(100));
     }

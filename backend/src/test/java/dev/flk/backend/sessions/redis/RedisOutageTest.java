@@ -437,7 +437,7 @@ final class RedisOutageTest {
         awaitWritten(2);
         postgres.execute(database, """
                 DROP TABLE sync_generation;
-                DELETE FROM flk_session_schema_history WHERE version = '2';
+                DELETE FROM flk_session_schema_history WHERE version IN ('2', '3');
                 DELETE FROM sync_sessions WHERE id = 'lost';
                 DELETE FROM sync_events WHERE session_id = 'lost'""");
 

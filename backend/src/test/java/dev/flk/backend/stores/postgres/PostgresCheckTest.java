@@ -4,6 +4,7 @@ package dev.flk.backend.stores.postgres;
 import static dev.flk.program.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.entry;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.outcomes.PostgresStores;
@@ -25,10 +26,14 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -41,6 +46,10 @@ import org.postgresql.PGConnection;
 @Tag("thorough")
 class PostgresCheckTest {
     private static final Set<Pool> POOLS = EnumSet.of(Pool.DEDUP, Pool.STATE);
+
+    /** A heading, or an SQL statement in a code block, which is fenced or indented. */
+    private static final Pattern HEADING_OR_STATEMENT =
+            Pattern.compile("(?m)^##+ (.*)|^(?: {4})?((?:SELECT|EXPLAIN|VACUUM) [^;`]*);");
 
     private static final Limits USUAL = Limits.standard();
     private static PostgresServer server;
@@ -88,7 +97,7 @@ class PostgresCheckTest {
                 WHERE t.relname LIKE 'flk\\_%' AND t.relname NOT LIKE '%schema_history'""");
         assertThat(created.split(" "))
                 .containsExactlyInAnyOrderElementsOf(POOLS.stream()
-                        .flatMap(pool -> PostgresCheck.indexes(pool).stream())
+                        .flatMap(pool -> TablePoints.indexes(pool).stream())
                         .toList());
     }
 
@@ -109,7 +118,7 @@ class PostgresCheckTest {
         String created = server.text(database, """
                 SELECT string_agg(indexname, ' ') FROM pg_indexes
                 WHERE tablename LIKE 'flk\\_record%' AND tablename NOT LIKE '%schema_history'""");
-        assertThat(created.split(" ")).containsExactlyInAnyOrderElementsOf(PostgresCheck.indexes(Pool.RECORD));
+        assertThat(created.split(" ")).containsExactlyInAnyOrderElementsOf(TablePoints.indexes(Pool.RECORD));
     }
 
     @Test
@@ -282,6 +291,37 @@ class PostgresCheckTest {
         }
         assertBad("slow_statements", "ms: SELECT pg_sleep($1) AS flk_slow");
         server.execute(database, "DROP EXTENSION pg_stat_statements");
+    }
+
+    /** Runs all SQL that {@code docs/postgres.md} shows, except what creates roles and databases. */
+    @Test
+    void statementsOfThePage_run() throws IOException, SQLException {
+        Schema.RECORD.migrate(new PostgresConnector(config, PoolMetrics.unobserved(Pool.RECORD)));
+        server.execute(database, "CREATE EXTENSION pg_stat_statements");
+        String page = Files.readString(Path.of("../docs/postgres.md"));
+        Map<String, Integer> statements = new HashMap<>();
+        String heading = "";
+        for (MatchResult found : HEADING_OR_STATEMENT.matcher(page).results().toList()) {
+            if (found.group(1) != null) {
+                heading = found.group(1);
+            } else {
+                server.execute(database, found.group(2));
+                statements.merge(heading, 1, Integer::sum);
+            }
+        }
+        server.execute(database, "DROP EXTENSION pg_stat_statements");
+
+        assertThat(statements)
+                .containsOnly(
+                        entry("Connections and times", 1),
+                        entry("Constraints", 1),
+                        entry("Cascades and orphans", 2),
+                        entry("Bloat", 1),
+                        entry("Vacuum", 3),
+                        entry("Slow queries", 5),
+                        entry("Lock conflicts", 2),
+                        entry("The tables", 2),
+                        entry("The record of outcomes", 1));
     }
 
     @Test

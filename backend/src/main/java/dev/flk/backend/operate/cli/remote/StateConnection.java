@@ -14,6 +14,7 @@ import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Output;
+import dev.flk.program.files.Utf8;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -24,9 +25,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.net.UnknownHostException;
-import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -218,13 +217,10 @@ final class StateConnection {
         return found.orElseThrow(() -> new IOException(problem));
     }
 
-    /** Reads standard input strictly as UTF-8, since a lenient decoder would silently replace malformed bytes. */
+    /** Reads standard input, which must be UTF-8. */
     static String standardInput() throws IOException {
         try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(System.in.readAllBytes()))
-                    .toString();
+            return Utf8.decode(System.in.readAllBytes());
         } catch (CharacterCodingException e) {
             throw new IOException("the value on standard input is not UTF-8", e);
         }
