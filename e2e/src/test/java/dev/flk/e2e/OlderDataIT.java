@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Tests that this version starts on the data of the version of 2026-11-20 ({@code src/test/resources/older}), which was
  * killed with {@code kill -9}. There is one data directory for each of the four stores, and one outbox. The data comes
  * from two runs with two policies, and contains conflicts and rejections. Every earlier answer must be returned again,
- * identical to the byte. Two more, of the version of 2026-11-28, have the record in the state.
+ * identical to the byte. Two more directories, of the version of 2026-11-28, have the record in the state.
  */
 final class OlderDataIT {
     private static final Path OLDER = Path.of("src/test/resources/older");

@@ -14,10 +14,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A value that is read from files, and read again when one of these files has changed. The files are checked once a
- * second after {@link #startChecks}. If they have a mistake, the value that was read before stays in force. A mistake is not
- * reported yet if the files have changed while they were read: the next check reads them again. A reported mistake is
- * reported again only after a change, after a reload signal, or if it is another mistake. The watching thread calls
- * {@link #step} and all abstract methods; all other methods are safe for any thread.
+ * second after {@link #startChecks}. If they have a mistake, the value that was read before stays in force. A mistake
+ * is not reported yet if the files have changed while they were read: the next check reads them again. A reported
+ * mistake is reported again only after a change, after a reload signal, or if it is another mistake. The watching
+ * thread calls {@link #step} and all abstract methods; all other methods are safe for any thread.
  *
  * @param <T> the type of the value, which is immutable
  */
