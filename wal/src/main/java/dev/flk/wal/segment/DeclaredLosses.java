@@ -111,7 +111,12 @@ public final class DeclaredLosses {
     }
 
     boolean contains(long sequence) {
-        return losses.stream().anyMatch(loss -> loss.firstMissing() <= sequence && sequence <= loss.lastMissing());
+        for (Damage loss : losses) { // not a stream: a start calls this method for each record that it reads
+            if (loss.firstMissing() <= sequence && sequence <= loss.lastMissing()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Returns whether a repair declared losses in the file with this name. */
