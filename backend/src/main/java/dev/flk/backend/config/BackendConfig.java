@@ -9,6 +9,7 @@ import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.StoreConfig;
+import dev.flk.backend.peers.LogName;
 import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.serve.HttpConfig;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
@@ -68,6 +69,7 @@ public record BackendConfig(
         Optional<TlsFiles> tls,
         Limits.Sizes limit,
         InboxConfig inbox,
+        String logName,
         StoreConfig store,
         RecordConfig record,
         Optional<StateConfig> state,
@@ -99,6 +101,7 @@ public record BackendConfig(
                     SigningConfig.KEYS,
                     DecisionRules.KEYS,
                     InboxConfig.KEYS,
+                    List.of(LogName.LOG_NAME),
                     List.of(Audit.DIRECTORY),
                     StoreConfig.KEYS,
                     PostgresConfig.KEYS,
@@ -131,6 +134,7 @@ public record BackendConfig(
         Limits.Sizes limit = Limits.Sizes.read(settings, http.maxConnections());
         Optional<SigningConfig> signing = SigningConfig.read(settings);
         InboxConfig inbox = InboxConfig.read(settings);
+        String logName = LogName.read(settings);
         StoreConfig store = StoreConfig.read(settings);
         RecordConfig record =
                 RecordConfig.read(settings, store, StateConfig.isOn(settings), StateConfig.isInPostgres(settings));
@@ -171,6 +175,7 @@ public record BackendConfig(
                 tls,
                 limit,
                 inbox,
+                logName,
                 store,
                 record,
                 state,
@@ -213,6 +218,7 @@ public record BackendConfig(
         derived.put(ADDRESS_FAILURE_RATE, config.failureRate());
         derived.put("ADDRESS_FAILURE_BURST", Long.toString(config.limit.failureBurst()));
         derived.put("MAX_CONNECTIONS_PER_ADDRESS", Integer.toString(config.limit.connectionsPerAddress()));
+        derived.put("LOG_NAME", config.logName());
         derived.put("AUDIT_DIR", config.auditDir.toString());
         derived.put("RECORD_STORE", config.record.storeName());
         config.state.ifPresent(state ->
@@ -312,6 +318,7 @@ public record BackendConfig(
                 tls,
                 limit.withRatesOf(next.limit),
                 inbox,
+                logName,
                 store,
                 record,
                 state,

@@ -16,15 +16,32 @@ import java.util.HexFormat;
  * body                                                           the exact bytes of the answer
  * </pre>
  *
+ * <p>In Redis, a colon and the id of the log follow {@code signed_digest}. A version that does not know them takes them
+ * for a part of that digest, and so calls the contents of a conflict different in the signed fields.
+ *
  * @param status 200 or 202
  * @param body the exact bytes of the answer; must not be modified
  * @param digest the digest of the content that was decided
  * @param signedDigest the first 16 hex digits of a digest of the signed fields; comparing two of these digests
  *     shows whether the contents differ in the signed fields
  * @param expiresAtMillis the wall time at which the outcome expires, milliseconds since the epoch
+ * @param logId the id of the log that has the body of the certificate, according to a shared store; empty if it is not
+ *     known. Not a part of the outcome: equal outcomes may have different logs
  */
 public record StoredOutcome(
-        PcsId id, int status, byte[] body, ContentDigest digest, String signedDigest, long expiresAtMillis) {
+        PcsId id,
+        int status,
+        byte[] body,
+        ContentDigest digest,
+        String signedDigest,
+        long expiresAtMillis,
+        String logId) {
+
+    /** Creates an outcome whose log is not known. */
+    public StoredOutcome(
+            PcsId id, int status, byte[] body, ContentDigest digest, String signedDigest, long expiresAtMillis) {
+        this(id, status, body, digest, signedDigest, expiresAtMillis, "");
+    }
 
     /** Returns whether both outcomes give the same answer: status and body are equal. */
     public boolean isAnsweredAs(StoredOutcome other) {
@@ -36,9 +53,15 @@ public record StoredOutcome(
         return expiresAtMillis <= nowMillis;
     }
 
-    /** Encodes the outcome in the format above. */
+    /** Encodes the outcome in the format above, without its log. */
     public byte[] encode() {
-        byte[] line = (id + " " + status + " " + expiresAtMillis + " " + digest.hex() + " " + signedDigest + "\n")
+        return encode("");
+    }
+
+    /** Encodes the outcome in the format above, with the id of a log; empty for none. */
+    public byte[] encode(String log) {
+        byte[] line = (id + " " + status + " " + expiresAtMillis + " " + digest.hex() + " " + signedDigest
+                        + (log.isEmpty() ? "" : ":" + log) + "\n")
                 .getBytes(StandardCharsets.US_ASCII);
         byte[] bytes = Arrays.copyOf(line, line.length + body.length);
         System.arraycopy(body, 0, bytes, line.length, body.length);
@@ -46,7 +69,7 @@ public record StoredOutcome(
     }
 
     /**
-     * Decodes the output of {@link #encode}.
+     * Decodes the output of {@link #encode(String)}.
      *
      * @throws IllegalArgumentException if the bytes do not have that format
      */
@@ -60,6 +83,7 @@ public record StoredOutcome(
         if (lineEnd == bytes.length || fields.length != 5) {
             throw new IllegalArgumentException("not a recorded outcome: " + line);
         }
+        int colon = fields[4].indexOf(':');
         return new StoredOutcome(
                 PcsId.parse(fields[0])
                         .orElseThrow(
@@ -67,8 +91,9 @@ public record StoredOutcome(
                 Integer.parseInt(fields[1]),
                 Arrays.copyOfRange(bytes, lineEnd + 1, bytes.length),
                 ContentDigest.of(HexFormat.of().parseHex(fields[3])),
-                fields[4],
-                Long.parseLong(fields[2]));
+                colon < 0 ? fields[4] : fields[4].substring(0, colon),
+                Long.parseLong(fields[2]),
+                colon < 0 ? "" : fields[4].substring(colon + 1));
     }
 
     @Override

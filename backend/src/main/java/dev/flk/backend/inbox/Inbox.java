@@ -14,9 +14,11 @@ import dev.flk.wal.files.FileOps;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.Entry;
+import dev.flk.wal.segment.LogId;
 import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogReader.LogWalk;
 import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.Vanished;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -86,6 +88,18 @@ public final class Inbox implements AutoCloseable {
         this.lastAtStart = log.forcedEnd() - 1;
         this.lowWater = new LowWater(Math.min(kept.mark(), lastAtStart));
         this.floor = floor;
+    }
+
+    /**
+     * Returns whether a directory has no log yet: neither segments nor what belongs to them. {@code wal init} makes a
+     * directory that has a log without segments.
+     */
+    public static boolean isAbsent(FileOps files, Path directory) throws IOException {
+        return files.status(directory).isEmpty()
+                || files.list(directory).stream()
+                        .noneMatch(name -> name.equals(MARK_FILE)
+                                || name.equals(LogId.file(SEGMENT_PREFIX))
+                                || SegmentNames.isSegmentName(name, SEGMENT_PREFIX));
     }
 
     /**

@@ -69,6 +69,9 @@ public final class IngestMetrics extends Metrics.Feature {
     final Count decidedLate = counter("flk_decided_late_total", "Submissions decided after they were answered 503.");
     final Count overruled =
             counter("flk_overruled_total", "Logged submissions for which another outcome was recorded first.");
+    final Count healed = counter(
+            "flk_healed_total",
+            "Certificates of logs that were given up, which were sent again and are in this backend's log now.");
     final Count reasserted = counter(
             "flk_reasserted_total",
             "Outcomes of the log that were put into the dedup store again unless it still had them.");

@@ -43,6 +43,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -159,7 +160,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         this.completion = new Completion(inFlightIds, inbox.lowWater(), evidence, limits, metrics, log);
         CatchUp catchUp = new CatchUp(inbox, queue, store, inFlightIds, evidence, clock, metrics, log);
         this.link = new StoreLink(store, inbox, queue, catchUp, advice, nanoTicker);
-        this.writer = new OutcomeWriter(link, store, inbox, queue, completion, advice, log, clock);
+        this.writer = new OutcomeWriter(link, store, inbox, queue, completion, advice, log, metrics, clock);
         queue.whenVanished(() -> {
             store.sync();
             inbox.keepMark();
@@ -189,6 +190,16 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /** Hands over each group of submissions whose outcomes were recorded from now on, on the recorder's thread. */
     public void whenRecorded(Consumer<List<DecidedSubmission>> listener) {
         writer.whenRecorded(listener);
+    }
+
+    /**
+     * Sets which logs were given up. A certificate whose outcome belongs to such a log is logged again when it is sent
+     * again, so that its body exists, and its outcome stays what it is.
+     *
+     * @param isForgotten whether the log with an id was given up; must not block
+     */
+    public void setForgotten(Predicate<String> isForgotten) {
+        writer.setForgotten(isForgotten);
     }
 
     /** Starts the threads. */
@@ -353,7 +364,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             for (int i = 0; i < opened.size(); i++) {
                 InFlight inFlight = opened.get(i);
                 Optional<StoredOutcome> recorded = existing == null ? Optional.empty() : existing.get(i);
-                if (recorded.isPresent()) {
+                if (recorded.isPresent() && !writer.needsBody(recorded.get(), inFlight.outcome())) {
                     limits.known(inFlight.opener().sender());
                     completion.known(inFlight, recorded.get());
                     continue;

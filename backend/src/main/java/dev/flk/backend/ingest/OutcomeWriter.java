@@ -26,6 +26,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,6 +46,7 @@ final class OutcomeWriter {
     private final Backlog backlog = new Backlog();
     private final RetryAdvice advice;
     private final OutcomeLog log;
+    private final IngestMetrics metrics;
     private final InstantSource clock;
     private final InstantSource expiry;
     private final Thread thread = new Thread(this::run, "ingest-recorder");
@@ -52,6 +54,7 @@ final class OutcomeWriter {
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
     private final AtomicBoolean tickIsDue = new AtomicBoolean();
     private volatile Consumer<List<DecidedSubmission>> whenRecorded = decided -> {};
+    private volatile Predicate<String> isForgotten = log -> false;
     private boolean draining;
     private boolean ending;
 
@@ -63,6 +66,7 @@ final class OutcomeWriter {
             Completion completion,
             RetryAdvice advice,
             OutcomeLog log,
+            IngestMetrics metrics,
             SteadyClock clock) {
         this.link = link;
         this.store = store;
@@ -71,6 +75,7 @@ final class OutcomeWriter {
         this.completion = completion;
         this.advice = advice;
         this.log = log;
+        this.metrics = metrics;
         this.clock = clock;
         this.expiry = clock.expiry();
     }
@@ -78,6 +83,16 @@ final class OutcomeWriter {
     /** Hands over each group of submissions whose outcomes were recorded. */
     void whenRecorded(Consumer<List<DecidedSubmission>> listener) {
         whenRecorded = listener;
+    }
+
+    /** Sets which logs were given up. */
+    void setForgotten(Predicate<String> which) {
+        isForgotten = which;
+    }
+
+    /** Returns whether the stored outcome of a submitted content belongs to a log that was given up, with its body. */
+    boolean needsBody(StoredOutcome stored, StoredOutcome submitted) {
+        return stored.digest().equals(submitted.digest()) && isForgotten.test(stored.logId());
     }
 
     /**
@@ -314,11 +329,21 @@ final class OutcomeWriter {
                 queue.later(finish -> {
                     finish.run();
                     log.overruled(inFlight.outcome(), winner);
+                    adopt(inFlight, winner);
                     settleOrLeave(inFlight, () -> completion.overruled(inFlight, winner));
                 }),
                 queue.later(cause -> leaveWaiting(inFlight, Refused.appendFailed(cause))));
         if (!taken) {
             leaveWaiting(inFlight, Refused.OVERLOADED);
+        }
+    }
+
+    /** Gives the outcome to this log, which has the body now, if its own log was given up. */
+    private void adopt(InFlight inFlight, StoredOutcome winner) {
+        if (needsBody(winner, inFlight.outcome())) {
+            metrics.healed.increment();
+            // if this fails, the connection ends, and a further resend is logged again
+            var unused = store.adopt(winner);
         }
     }
 

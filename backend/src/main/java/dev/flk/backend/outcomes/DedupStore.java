@@ -50,6 +50,16 @@ public interface DedupStore extends AutoCloseable {
     }
 
     /**
+     * Notes that this backend's log has the body of a certificate whose outcome another log decided. Does nothing if the
+     * stored outcome has changed, or if the store does not know the logs of its outcomes.
+     *
+     * @param existing the outcome as a call has returned it
+     */
+    default CompletionStage<Boolean> adopt(StoredOutcome existing) {
+        return CompletableFuture.completedFuture(false);
+    }
+
+    /**
      * Connects the store. Must be called at startup and after any failure, before any other call. Outstanding calls of
      * an earlier connection fail, now or at their own time-outs ({@link GuardedStore} does not wait for them).
      *

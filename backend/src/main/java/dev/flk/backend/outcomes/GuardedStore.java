@@ -175,6 +175,11 @@ public final class GuardedStore implements DedupStore {
     }
 
     @Override
+    public CompletionStage<Boolean> adopt(StoredOutcome existing) {
+        return guarded(State.OPEN, writes, () -> store.adopt(existing));
+    }
+
+    @Override
     public void sync() {
         store.sync();
     }

@@ -9,6 +9,8 @@ import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
+import dev.flk.backend.peers.LogRegistry;
+import dev.flk.backend.peers.Peers;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.sessions.Sessions;
@@ -21,9 +23,11 @@ import dev.flk.program.time.SteadyClock;
 import dev.flk.state.Operation;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -91,13 +95,20 @@ public final class Backend implements AutoCloseable {
         ForcedQueue forced = new ForcedQueue(metrics.ingest);
         this.lockLost = forced.lockLost();
         ConfiguredStore store = new ConfiguredStore(config, metrics, parts);
+        LogRegistry registry = parts.opened(store.registry());
+        PeerParts.requireNoLostLog(config, store, registry);
         Inbox inbox = CertificateParts.openLog(config, rules, steady, store, forced, parts);
-        Common common = new Common(config, metrics, parts, reloads, clock, steady, openAudit(config, version, metrics));
+        String instance = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
+        Audit audit = openAudit(config, version, metrics);
+        Common common = new Common(config, metrics, parts, reloads, clock, steady, audit, instance);
+        Peers peers = PeerParts.open(common, registry, inbox, version); // closed after the pipeline and its log
         CertificateParts certificates = CertificateParts.open(common, inbox, rules, store, forced, limits);
         this.state = config.state().isEmpty()
                 ? Optional.empty()
                 : Optional.of(StateParts.open(common, config.state().get(), servers.tls()));
         Optional<RecordParts> record = RecordParts.open(common, store, certificates, state);
+        certificates.ingest().setForgotten(peers::isForgotten);
+        peers.start();
         certificates.care().start(); // after the record, which it waits for
         Optional<Sessions> sessions = config.sessions()
                 .map(settings -> SessionParts.open(common, settings, state, certificates.signatures()));
@@ -112,7 +123,8 @@ public final class Backend implements AutoCloseable {
                 record.map(RecordParts::bodies),
                 backup(common, store, certificates, record),
                 state.map(ServedState::engine),
-                sessions));
+                sessions,
+                Optional.of(peers)));
     }
 
     /** Returns the backup of the outcomes in DEDUP_DIR; empty if it has neither the ids nor the record. */

@@ -6,6 +6,7 @@ import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
+import dev.flk.backend.peers.Peers.PeerMetrics;
 import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.serve.HttpMetrics;
@@ -37,6 +38,7 @@ final class BackendMetrics {
     final SessionMetrics sessions;
     final RecordMetrics record;
     final ReviewMetrics review;
+    final PeerMetrics peers;
     final AuditMetrics audit;
 
     /** @param mostShards the maximum number of shards that have their own metrics */
@@ -55,6 +57,7 @@ final class BackendMetrics {
         sessions = new SessionMetrics(all);
         record = new RecordMetrics(all);
         review = new ReviewMetrics(all);
+        peers = new PeerMetrics(all);
         audit = new AuditMetrics(all);
     }
 }

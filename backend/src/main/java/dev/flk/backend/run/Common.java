@@ -10,6 +10,7 @@ import java.time.InstantSource;
  * The things that every part of a backend uses.
  *
  * @param parts the list to which each opened part is added, so that it is closed
+ * @param instance the id of this process, 16 hex digits, drawn at its start
  * @param steady the clock of everything that expires
  */
 record Common(
@@ -19,4 +20,5 @@ record Common(
         Reloads reloads,
         InstantSource clock,
         SteadyClock steady,
-        Audit audit) {}
+        Audit audit,
+        String instance) {}

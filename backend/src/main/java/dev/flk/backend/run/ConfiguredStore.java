@@ -11,6 +11,9 @@ import dev.flk.backend.outcomes.Sweeper;
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.outcomes.postgres.PostgresStore;
 import dev.flk.backend.outcomes.redis.RedisStore;
+import dev.flk.backend.peers.LogRegistry;
+import dev.flk.backend.peers.postgres.PostgresRegistry;
+import dev.flk.backend.peers.redis.RedisRegistry;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.view.RocksView;
 import java.nio.file.Path;
@@ -81,6 +84,16 @@ final class ConfiguredStore {
     /** Returns the view that the embedded store and the embedded record use; empty if there is neither. */
     Optional<RocksView> view() {
         return Optional.ofNullable(view);
+    }
+
+    /** Returns the registry of the logs whose outcomes are in this store. */
+    LogRegistry registry() {
+        if (config.store() instanceof StoreConfig.Redis redis) {
+            return new RedisRegistry(redis.server());
+        }
+        return config.store() instanceof StoreConfig.Postgres postgres
+                ? new PostgresRegistry(postgres.server())
+                : LogRegistry.ofOneBackend();
     }
 
     GuardedStore open(String logId, InstantSource expiry) {

@@ -5,6 +5,7 @@ import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.peers.Peers;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.state.StateEngine;
 import java.util.Optional;
@@ -18,6 +19,7 @@ import java.util.Optional;
  * @param bodies the log's bodies, which exist if the record exists
  * @param backup the backup of the outcomes, which exists if DEDUP_DIR has any
  * @param state the state of agents
+ * @param peers the backends of this store
  */
 public record Features(
         Optional<RecordedOutcomes> record,
@@ -25,11 +27,13 @@ public record Features(
         Optional<LoggedBodies> bodies,
         Optional<OutcomesBackup> backup,
         Optional<StateEngine> state,
-        Optional<Sessions> sessions) {
+        Optional<Sessions> sessions,
+        Optional<Peers> peers) {
 
     /** Returns no features, as before they are opened. */
     public static Features none() {
         return new Features(
+                Optional.empty(),
                 Optional.empty(),
                 Optional.empty(),
                 Optional.empty(),

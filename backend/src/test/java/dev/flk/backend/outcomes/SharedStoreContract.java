@@ -98,6 +98,24 @@ abstract class SharedStoreContract extends DedupStoreContract {
     }
 
     @Test
+    void outcome_knowsItsLog_whichCanBeReplaced() {
+        put(41, recorded(1, "first"));
+        try (DedupStore other = openFor(OTHER_LOG_ID)) {
+            connect(other);
+            StoredOutcome found = put(other, 1, recorded(1, "second")).get(0);
+            assertThat(found.logId()).isEqualTo(LOG_ID);
+            assertThat(adopt(other, found)).isTrue();
+            assertThat(get(id(1)).get(0).orElseThrow().logId()).isEqualTo(OTHER_LOG_ID);
+            assertThat(adopt(store, found)).as("it has changed").isFalse();
+            assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
+        }
+    }
+
+    private static boolean adopt(DedupStore store, StoredOutcome existing) {
+        return store.adopt(existing).toCompletableFuture().join();
+    }
+
+    @Test
     void dataLost_putIsRefusedUntilReconnected() {
         put(41, recorded(1, "first"));
         loseEverything();

@@ -13,6 +13,7 @@ import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.sessions.SessionMetrics;
+import dev.flk.backend.peers.Peers;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.http.ServerLoad;
 import dev.flk.http.testing.RawClient;
@@ -61,6 +62,9 @@ final class ServerFixture implements AfterEachCallback {
     volatile Reviews reviews;
     /** The outcomes to back up; null for none. */
     volatile OutcomesBackup backup;
+
+    /** The backends of the store; null for none. */
+    volatile Peers peers;
 
     /** The state to show; null for none. */
     volatile StateEngine state;
@@ -134,7 +138,8 @@ final class ServerFixture implements AfterEachCallback {
                                     Optional.empty(),
                                     Optional.ofNullable(backup),
                                     Optional.ofNullable(state),
-                                    Optional.ofNullable(sessions)),
+                                    Optional.ofNullable(sessions),
+                                    Optional.ofNullable(peers)),
                             new BackendServer.ServerMetrics(metrics, httpMetrics, sessionMetrics, operatorRefusals),
                             Policy.defaults(),
                             () -> NOW,

@@ -148,7 +148,7 @@ final class PostgresSession {
             connection.rollback();
             throw positionLost();
         }
-        return Statements.putIfAbsent(connection, decisions, nowMillis);
+        return Statements.putIfAbsent(connection, position.logId(), decisions, nowMillis);
     }
 
     private StoreUnavailableException positionLost() {

@@ -196,6 +196,14 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     }
 
     @Override
+    public CompletionStage<Boolean> adopt(StoredOutcome existing) {
+        return read(
+                session,
+                (using, since) ->
+                        using.use(since, connection -> Statements.adopt(connection, existing, logId)));
+    }
+
+    @Override
     public CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return read(
                 session,

@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  * as an index over 64 hex digits, and the order of such ids does not depend on the collation of the database.
  */
 final class Statements {
-    private static final String COLUMNS = "pcs_id, status, body, digest, signed_digest, expires_at_millis";
+    private static final String GIVEN = "pcs_id, status, body, digest, signed_digest, expires_at_millis";
+    private static final String COLUMNS = GIVEN + ", log_id";
 
     /**
      * A statement that inserts rows and replaces expired rows, in the order of their ids, so that two transactions
@@ -34,12 +36,15 @@ final class Statements {
      */
     static final String INSERT = """
             INSERT INTO flk_outcomes AS present (%s)
-            SELECT * FROM unnest(?::bytea[], ?::smallint[], ?::bytea[], ?::bytea[], ?::text[], ?::bigint[]) AS given (%s)
+            SELECT given.*, ? FROM unnest(?::bytea[], ?::smallint[], ?::bytea[], ?::bytea[], ?::text[], ?::bigint[]) AS given (%s)
             ORDER BY given.pcs_id
             ON CONFLICT (pcs_id) DO UPDATE SET status = EXCLUDED.status, body = EXCLUDED.body, digest = EXCLUDED.digest,
-                signed_digest = EXCLUDED.signed_digest, expires_at_millis = EXCLUDED.expires_at_millis
+                signed_digest = EXCLUDED.signed_digest, expires_at_millis = EXCLUDED.expires_at_millis,
+                log_id = EXCLUDED.log_id
             WHERE present.expires_at_millis <= ?
-            RETURNING pcs_id""".formatted(COLUMNS, COLUMNS);
+            RETURNING pcs_id""".formatted(COLUMNS, GIVEN);
+
+    private static final String ADOPT = "UPDATE flk_outcomes SET log_id = ? WHERE pcs_id = ? AND log_id = ?";
 
     static final String STANDING = "SELECT %s FROM flk_outcomes WHERE pcs_id = ANY (?)".formatted(COLUMNS);
 
@@ -119,15 +124,15 @@ final class Statements {
      * Records each outcome within the caller's transaction, unless its id already has a valid outcome. Returns the
      * stored outcome of each id, in the order of {@code decisions}.
      */
-    static List<StoredOutcome> putIfAbsent(Connection connection, List<StoredOutcome> decisions, long nowMillis)
-            throws SQLException {
+    static List<StoredOutcome> putIfAbsent(
+            Connection connection, String logId, List<StoredOutcome> decisions, long nowMillis) throws SQLException {
         List<StoredOutcome> sorted = decisions.stream()
                 .sorted(Comparator.comparing(StoredOutcome::id))
                 .toList();
         Map<PcsId, StoredOutcome> existing = new HashMap<>();
         for (int from = 0; from < sorted.size(); from += ROWS_AT_ONCE) {
             List<StoredOutcome> part = sorted.subList(from, Math.min(sorted.size(), from + ROWS_AT_ONCE));
-            insert(connection, part, nowMillis, existing);
+            insert(connection, logId, part, nowMillis, existing);
         }
         List<PcsId> others = sorted.stream()
                 .map(StoredOutcome::id)
@@ -148,19 +153,24 @@ final class Statements {
     }
 
     private static void insert(
-            Connection connection, List<StoredOutcome> decisions, long nowMillis, Map<PcsId, StoredOutcome> existing)
+            Connection connection,
+            String logId,
+            List<StoredOutcome> decisions,
+            long nowMillis,
+            Map<PcsId, StoredOutcome> existing)
             throws SQLException {
         Map<PcsId, StoredOutcome> given = new HashMap<>();
         decisions.forEach(decision -> given.put(decision.id(), decision));
         try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
-            statement.setArray(1, array(connection, "bytea", decisions, d -> d.id().toBytes(), new byte[0][]));
-            statement.setArray(2, array(connection, "int2", decisions, d -> (short) d.status(), new Short[0]));
-            statement.setArray(3, array(connection, "bytea", decisions, StoredOutcome::body, new byte[0][]));
+            statement.setString(1, logId);
+            statement.setArray(2, array(connection, "bytea", decisions, d -> d.id().toBytes(), new byte[0][]));
+            statement.setArray(3, array(connection, "int2", decisions, d -> (short) d.status(), new Short[0]));
+            statement.setArray(4, array(connection, "bytea", decisions, StoredOutcome::body, new byte[0][]));
             statement.setArray(
-                    4, array(connection, "bytea", decisions, d -> d.digest().toBytes(), new byte[0][]));
-            statement.setArray(5, array(connection, "text", decisions, StoredOutcome::signedDigest, new String[0]));
-            statement.setArray(6, array(connection, "int8", decisions, StoredOutcome::expiresAtMillis, new Long[0]));
-            statement.setLong(7, nowMillis);
+                    5, array(connection, "bytea", decisions, d -> d.digest().toBytes(), new byte[0][]));
+            statement.setArray(6, array(connection, "text", decisions, StoredOutcome::signedDigest, new String[0]));
+            statement.setArray(7, array(connection, "int8", decisions, StoredOutcome::expiresAtMillis, new Long[0]));
+            statement.setLong(8, nowMillis);
             try (ResultSet inserted = statement.executeQuery()) {
                 while (inserted.next()) {
                     PcsId id = id(inserted.getBytes(1));
@@ -190,7 +200,8 @@ final class Statements {
                 row.getBytes(first + 2),
                 ContentDigest.of(row.getBytes(first + 3)),
                 row.getString(first + 4),
-                row.getLong(first + 5));
+                row.getLong(first + 5),
+                Objects.requireNonNullElse(row.getString(first + 6), ""));
     }
 
     private static PcsId id(byte[] bytes) {
@@ -206,6 +217,16 @@ final class Statements {
             throws SQLException {
         return connection.createArrayOf(
                 type, elements.stream().map(column).toList().toArray(empty));
+    }
+
+    /** Gives an outcome to another log, unless it has changed since it was read. */
+    static boolean adopt(Connection connection, StoredOutcome existing, String logId) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(ADOPT)) {
+            statement.setString(1, logId);
+            statement.setBytes(2, existing.id().toBytes());
+            statement.setString(3, existing.logId());
+            return statement.executeUpdate() == 1;
+        }
     }
 
     static boolean knowsEvidence(Connection connection, PcsId id, ContentDigest digest, long nowMillis)

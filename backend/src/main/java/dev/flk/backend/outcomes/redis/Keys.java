@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
  *
  * <pre>
  * key                               value                                                       expires
- * flk:outcome:{pcs_id}              {@link StoredOutcome#encode}                                     with the outcome
+ * flk:outcome:{pcs_id}              {@link StoredOutcome#encode(String)}                             with the outcome
  * flk:evidence:{pcs_id}:{digest}    expiry of the note, milliseconds since the epoch, decimal   at that time
  * flk:health                        empty, written by {@link RedisProbe}                           after a second
  * flk:position:{log id}             {@link Position#text}                                       never

@@ -66,13 +66,17 @@ final class PutCall {
         this.nowMillis = nowMillis;
     }
 
-    /** Splits outcomes into calls, in order; returns at least one call. */
-    static List<PutCall> of(List<StoredOutcome> outcomes, long nowMillis) {
+    /**
+     * Splits outcomes into calls, in order; returns at least one call.
+     *
+     * @param logId the log that has their certificates
+     */
+    static List<PutCall> of(List<StoredOutcome> outcomes, String logId, long nowMillis) {
         List<PutCall> calls = new ArrayList<>();
         PutCall last = new PutCall(nowMillis);
         calls.add(last);
         for (StoredOutcome outcome : outcomes) {
-            byte[] value = outcome.encode();
+            byte[] value = outcome.encode(logId);
             if (!last.hasRoomFor(value)) {
                 last = new PutCall(nowMillis);
                 calls.add(last);

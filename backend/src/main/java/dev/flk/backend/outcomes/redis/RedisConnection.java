@@ -10,6 +10,7 @@ import dev.flk.certificate.PcsId;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.RedisChannelHandler;
 import io.lettuce.core.RedisConnectionStateListener;
+import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.async.RedisAsyncCommands;
@@ -39,7 +40,15 @@ import org.jspecify.annotations.Nullable;
 final class RedisConnection {
     private static final long CLOSE_SECONDS = 2;
 
+    /** A script that replaces a value with another one, unless it has changed, and keeps its time to live. */
+    private static final byte[] ADOPT = """
+            if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+            redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+            return 1
+            """.getBytes(StandardCharsets.US_ASCII);
+
     private final RedisConnector connector;
+    private final String logId;
     private final String positionKey;
     private final InstantSource clock;
     private final ScheduledExecutorService answers;
@@ -54,6 +63,7 @@ final class RedisConnection {
     /** @param answers the one thread on which the stages of answered calls complete */
     RedisConnection(RedisConnector connector, String logId, InstantSource clock, ScheduledExecutorService answers) {
         this.connector = connector;
+        this.logId = logId;
         this.positionKey = Keys.position(logId);
         this.clock = clock;
         this.answers = answers;
@@ -168,7 +178,7 @@ final class RedisConnection {
             RedisAsyncCommands<String, byte[]> redis, String held, String incarnation) {
         OptionalLong completeUpTo =
                 held.isEmpty() ? OptionalLong.empty() : parsed(held).completeUpTo();
-        PutCall nothing = PutCall.of(List.of(), clock.millis()).get(0);
+        PutCall nothing = PutCall.of(List.of(), logId, clock.millis()).get(0);
         return put(redis, nothing, held, new Position(completeUpTo, incarnation, 0))
                 .thenApply(none -> completeUpTo);
     }
@@ -189,7 +199,7 @@ final class RedisConnection {
             }
         }
         List<CompletionStage<List<StoredOutcome>>> parts = new ArrayList<>();
-        List<PutCall> batches = PutCall.of(kept.stream().map(decisions::get).toList(), now);
+        List<PutCall> batches = PutCall.of(kept.stream().map(decisions::get).toList(), logId, now);
         synchronized (this) {
             Position last = sent;
             if (connection == null || last == null) {
@@ -273,6 +283,22 @@ final class RedisConnection {
         return millisToLive <= 0
                 ? CompletableFuture.completedFuture(true)
                 : ask(() -> redis.set(key, value, SetArgs.Builder.px(millisToLive)), done -> true);
+    }
+
+    /** Implements {@link RedisStore#adopt}. */
+    synchronized CompletionStage<Boolean> adopt(StoredOutcome existing) {
+        if (connection == null || sent == null) {
+            return refused();
+        }
+        RedisAsyncCommands<String, byte[]> redis = connection.async();
+        return ask(
+                () -> redis.<Long>eval(
+                        ADOPT,
+                        ScriptOutputType.INTEGER,
+                        new String[] {Keys.outcome(existing.id())},
+                        existing.encode(existing.logId()),
+                        existing.encode(logId)),
+                done -> done == 1);
     }
 
     /**

@@ -115,6 +115,11 @@ public final class RedisStore implements DedupStore {
         return session.note(Keys.evidence(id, digest), expiresAtMillis);
     }
 
+    @Override
+    public CompletionStage<Boolean> adopt(StoredOutcome existing) {
+        return session.adopt(existing);
+    }
+
     /** Fails the outstanding calls and ends Lettuce's threads. Waits at most ten seconds for the threads to end. */
     @Override
     public void close() {

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.peers;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.program.cli.Json;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+
+/**
+ * What the registry knows of a log and of the backend that writes it. A log has one entry, whichever backend writes it.
+ *
+ * @param logId the id of the log, 32 hex digits, under which the store keeps its position
+ * @param name the name of the log, {@code LOG_NAME}
+ * @param instance the backend's id, 16 hex digits, drawn at each start
+ * @param version the backend's version
+ * @param policy the hash of the policy in force
+ * @param keys the version of the keys in force
+ * @param startedMillis when the backend started, milliseconds since the epoch by its clock
+ * @param seenMillis when the backend reported the log last, milliseconds since the epoch by its clock
+ * @param last the last sequence in the log at that time
+ * @param archivedUpTo the sequence up to which the log was archived at that time; 0 without an archive
+ * @param ended whether the backend ended cleanly
+ * @param forgotten whether an operator gave up the log
+ */
+public record LogEntry(
+        String logId,
+        String name,
+        String instance,
+        String version,
+        String policy,
+        String keys,
+        long startedMillis,
+        long seenMillis,
+        long last,
+        long archivedUpTo,
+        boolean ended,
+        boolean forgotten) {
+
+    /** Returns a copy for a log that was given up. */
+    LogEntry forget() {
+        return copy(keys, ended, true);
+    }
+
+    /** Returns a copy for a log whose backend ended cleanly. */
+    LogEntry end() {
+        return copy(keys, true, false);
+    }
+
+    LogEntry withKeys(String others) {
+        return copy(others, ended, forgotten);
+    }
+
+    private LogEntry copy(String keysNow, boolean hasEnded, boolean isForgotten) {
+        return new LogEntry(
+                logId,
+                name,
+                instance,
+                version,
+                policy,
+                keysNow,
+                startedMillis,
+                seenMillis,
+                last,
+                archivedUpTo,
+                hasEnded,
+                isForgotten);
+    }
+
+    /** Returns the entry as one line of JSON, without a line feed. */
+    public String text() {
+        return new String(Json.bytes(this), StandardCharsets.US_ASCII);
+    }
+
+    /**
+     * Parses the output of {@link #text}. Ignores members that a later version may have added; returns empty for any
+     * other text.
+     */
+    public static Optional<LogEntry> parse(String text) {
+        JsonNode entry;
+        try {
+            entry = Json.parse(text);
+        } catch (JsonProcessingException e) {
+            return Optional.empty();
+        }
+        return entry.path("log_id").asText().matches("[0-9a-f]{32}")
+                ? Optional.of(new LogEntry(
+                        entry.path("log_id").asText(),
+                        entry.path("name").asText(),
+                        entry.path("instance").asText(),
+                        entry.path("version").asText(),
+                        entry.path("policy").asText(),
+                        entry.path("keys").asText(),
+                        entry.path("started_millis").asLong(),
+                        entry.path("seen_millis").asLong(),
+                        entry.path("last").asLong(),
+                        entry.path("archived_up_to").asLong(),
+                        entry.path("ended").asBoolean(),
+                        entry.path("forgotten").asBoolean()))
+                : Optional.empty();
+    }
+}

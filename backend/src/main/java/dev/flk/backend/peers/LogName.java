@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.peers;
+
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Settings;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.regex.Pattern;
+
+/** The name of this backend's log for people, {@code LOG_NAME}. */
+public final class LogName {
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,100}");
+
+    public static final Key<String> LOG_NAME = Key.of(
+                    "LOG_NAME",
+                    LogName::parse,
+            "Name of the log, which no other backend of the store has.").derived("the host's name");
+
+    private LogName() {}
+
+    private static String parse(String text) {
+        if (!NAME.matcher(text).matches()) {
+            throw new IllegalArgumentException("not 1 to 100 letters, digits, dots, hyphens or underscores");
+        }
+        return text;
+    }
+
+    /** Returns the configured name, or the name of the host. */
+    public static String read(Settings settings) {
+        return settings.find(LOG_NAME).orElseGet(LogName::host);
+    }
+
+    private static String host() {
+        try {
+            String name = InetAddress.getLocalHost().getHostName().replaceAll("[^A-Za-z0-9._-]", "-");
+            return name.substring(0, Math.min(name.length(), 100));
+        } catch (UnknownHostException e) {
+            return "unknown";
+        }
+    }
+}

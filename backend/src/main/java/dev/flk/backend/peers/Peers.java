@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.peers;
+
+import dev.flk.backend.peers.LogRegistry.Change;
+import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.program.cli.ErrorMessages;
+import dev.flk.program.logging.Audit;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.Metrics.Count;
+import dev.flk.program.metrics.Metrics.Gauge;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The backends of one store, as this backend sees them. It reports its log to the registry each minute, and at once when
+ * its policy or keys change; it reads the registry every few seconds. Nothing else waits for it. A registry that was
+ * emptied is filled again by all backends that have read it before.
+ *
+ * <p>The clocks of backends may differ, so whether a log is still reported is judged by changes of its entry that this
+ * backend has seen, in elapsed time. Safe for any thread.
+ */
+public final class Peers implements AutoCloseable {
+    /** The time without a report after which a log is missing. */
+    static final Duration MISSING_AFTER = Duration.ofMinutes(10);
+
+    /** The time without a report after which a log whose last report is old by the wall clock is missing, too. */
+    static final Duration SURELY_QUIET = Duration.ofSeconds(90);
+
+    static final Duration LOOK_EVERY = Duration.ofSeconds(5);
+    private static final Duration REPORT_EVERY = Duration.ofMinutes(1);
+
+    /** The longest time for which a refusal is left open because other backends have other keys. */
+    private static final Duration KEYS_ROLL_OUT_IN = Duration.ofMinutes(10);
+
+    /** The least time between two looks at the registry. */
+    private static final Duration LOOK_AT_MOST_EVERY = Duration.ofMillis(100);
+
+    private static final long FINISH_SECONDS = 5;
+    private static final int SHORT_HASH = 12;
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.peers");
+
+    private final LogRegistry registry;
+    private final Supplier<LogEntry> own;
+    private final Duration keep;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final PeerMetrics metrics;
+    private final Audit audit;
+    private final ScheduledExecutorService timer =
+            Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "peers"));
+
+    /** Held by the thread that uses the registry. */
+    private final ReentrantLock turn = new ReentrantLock();
+
+    // guarded by turn
+    private final Map<String, Seen> seen = new LinkedHashMap<>();
+    private final Set<String> missing = new TreeSet<>();
+    private @Nullable LogEntry reported;
+    private long reportedNanos;
+    private String toldOfPolicies = "";
+    private String otherKeys = "";
+    private long otherKeysNanos;
+    private boolean isFirst = true;
+
+    // guarded by this
+    private List<Consumer<Boolean>> asking = new ArrayList<>();
+    private boolean isLookQueued;
+    private long lookedNanos;
+
+    private volatile View view = new View(List.of(), Optional.empty(), Optional.of("it was not read yet"));
+    private volatile Set<String> forgotten = Set.of();
+
+    /** An entry, and when it was seen to change, on the ticker. */
+    private record Seen(LogEntry entry, long changedNanos, boolean hasChanged) {}
+
+    /** What a log's backend is doing. */
+    public enum Status {
+        /** The backend has reported the log within the last minutes. */
+        UP,
+        /** The backend has not reported the log for some minutes. */
+        QUIET,
+        /** No backend has reported the log for ten minutes, and none has ended cleanly. */
+        MISSING,
+        /** The backend ended cleanly. */
+        ENDED,
+        /** An operator gave up the log. */
+        FORGOTTEN
+    }
+
+    /** A log with its status. */
+    public record Peer(LogEntry entry, Status status) {}
+
+    /**
+     * The registry as it was read last.
+     *
+     * @param peers the logs, by their names
+     * @param readAt when it was read; empty if it never was
+     * @param problem why the last attempt failed; empty if it succeeded
+     */
+    public record View(List<Peer> peers, Optional<Instant> readAt, Optional<String> problem) {}
+
+    /** The refusal to give up a log. */
+    public static final class NotForgettableException extends Exception {
+        private static final long serialVersionUID = 1;
+
+        private NotForgettableException(String message) {
+            super(message);
+        }
+    }
+
+    /**
+     * Creates the view; nothing is read or reported before {@link #start}.
+     *
+     * @param registry owned by the caller, who must not use it any more until this object is closed
+     * @param own a supplier of this backend's entry, with the current time
+     * @param keep the time for which the entry of a log that ended or was given up is needed
+     */
+    public Peers(
+            LogRegistry registry,
+            Supplier<LogEntry> own,
+            Duration keep,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            PeerMetrics metrics,
+            Audit audit) {
+        this.registry = registry;
+        this.own = own;
+        this.keep = keep;
+        this.clock = clock;
+        this.nanoTicker = nanoTicker;
+        this.metrics = metrics;
+        this.audit = audit;
+        metrics.missing.watch(() -> count(Status.MISSING));
+        metrics.backends.watch(() -> count(Status.UP));
+    }
+
+    /** Starts to report and to look. */
+    public Peers start() {
+        timer.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+        return this;
+    }
+
+    private long count(Status status) {
+        return view.peers().stream().filter(peer -> peer.status() == status).count();
+    }
+
+    /** Returns the registry as it was read last. */
+    public View view() {
+        return view;
+    }
+
+    /** Returns whether an operator gave up the log with this id. */
+    public boolean isForgotten(String logId) {
+        return forgotten.contains(logId);
+    }
+
+    /**
+     * Finds out whether other backends have other keys than this one, which may be newer, from a look that begins after
+     * this call. The answer is no once the keys have differed for ten minutes, and if the registry can't be read for ten
+     * minutes.
+     *
+     * @param then called once, on any thread; must not block
+     */
+    public void ask(Consumer<Boolean> then) {
+        if (!registry.isShared()) {
+            then.accept(false);
+            return;
+        }
+        boolean isAsked = true;
+        synchronized (this) {
+            asking.add(then);
+            if (!isLookQueued) {
+                long waitNanos = lookedNanos + LOOK_AT_MOST_EVERY.toNanos() - nanoTicker.getAsLong();
+                isAsked = schedule(Math.max(0, Math.min(waitNanos, LOOK_AT_MOST_EVERY.toNanos())));
+                isLookQueued = isAsked;
+            }
+        }
+        if (!isAsked) {
+            takeAsking().forEach(asked -> asked.accept(false)); // this backend is stopping
+        }
+    }
+
+    private boolean schedule(long waitNanos) {
+        try {
+            timer.schedule(this::look, waitNanos, TimeUnit.NANOSECONDS);
+            return true;
+        } catch (RejectedExecutionException e) {
+            return false;
+        }
+    }
+
+    private synchronized List<Consumer<Boolean>> takeAsking() {
+        List<Consumer<Boolean>> taken = asking;
+        asking = new ArrayList<>();
+        isLookQueued = false;
+        lookedNanos = nanoTicker.getAsLong();
+        return taken;
+    }
+
+    /** Reports this backend if that is due, and reads the registry. */
+    void look() {
+        List<Consumer<Boolean>> asked = takeAsking();
+        boolean isOpen = false;
+        turn.lock();
+        try {
+            isOpen = looked();
+        } catch (RuntimeException e) { // if it propagated, the timer would end silently
+            LOG.error("looking at the registry of logs failed and will be repeated", e);
+        } finally {
+            turn.unlock();
+            boolean answer = isOpen;
+            asked.forEach(then -> then.accept(answer));
+        }
+    }
+
+    /** Returns whether a refusal of a signature is left open. */
+    private boolean looked() {
+        LogEntry mine = own.get();
+        long now = nanoTicker.getAsLong();
+        LogEntry before = reported;
+        boolean isDue = before == null
+                || now - reportedNanos >= REPORT_EVERY.toNanos()
+                || !before.keys().equals(mine.keys())
+                || !before.policy().equals(mine.policy());
+        try {
+            Map<String, LogEntry> found = registry.update(isDue ? List.of(new Change.Put(mine)) : List.of());
+            if (isDue) {
+                warnOfAnotherOwner(mine, found.get(mine.logId()));
+                reported = mine;
+                reportedNanos = now;
+                found.put(mine.logId(), mine);
+            }
+            restoreAndPrune(found);
+            take(found, now);
+        } catch (StoreUnavailableException e) {
+            reported = null; // the report may be lost
+            failed(String.valueOf(e.getMessage()));
+        }
+        return hasOtherKeys(mine, now);
+    }
+
+    private void warnOfAnotherOwner(LogEntry mine, @Nullable LogEntry found) {
+        if (reported != null && found != null && !found.instance().equals(mine.instance()) && !found.ended()) {
+            LOG.error(
+                    "another backend, instance {}, reports this log, {}: two processes use copies of one log; stop the"
+                            + " one that must not go on",
+                    found.instance(),
+                    mine.logId());
+        }
+    }
+
+    /** Adds entries that the registry has lost, and removes entries that nobody needs. */
+    private void restoreAndPrune(Map<String, LogEntry> found) {
+        List<Change> changes = new ArrayList<>();
+        for (LogEntry entry : found.values()) {
+            if (isNeedless(entry)) {
+                changes.add(new Change.Remove(entry.logId()));
+            }
+        }
+        for (Seen known : seen.values()) {
+            if (!found.containsKey(known.entry().logId()) && !isNeedless(known.entry())) {
+                changes.add(new Change.Add(known.entry()));
+            }
+        }
+        if (!changes.isEmpty()) {
+            registry.update(changes);
+            changes.forEach(change -> LogRegistry.apply(change, found));
+        }
+    }
+
+    private boolean isNeedless(LogEntry entry) {
+        return (entry.ended() || entry.forgotten())
+                && clock.millis() - entry.seenMillis() >= keep.plusDays(1).toMillis();
+    }
+
+    private void take(Map<String, LogEntry> found, long now) {
+        if (!view.problem().isEmpty() && !isFirst) {
+            LOG.info("the registry of logs can be read again");
+        }
+        Map<String, Seen> before = new HashMap<>(seen);
+        seen.clear();
+        List<Peer> peers = new ArrayList<>();
+        for (LogEntry entry : found.values()) {
+            Seen known = before.get(entry.logId());
+            boolean isSame = known != null
+                    && known.entry().seenMillis() == entry.seenMillis()
+                    && known.entry().instance().equals(entry.instance());
+            Seen next = new Seen(
+                    entry,
+                    isSame ? known.changedNanos() : now,
+                    known != null && (!isSame || known.hasChanged()));
+            seen.put(entry.logId(), next);
+            peers.add(new Peer(entry, status(next, now)));
+        }
+        peers.sort(Comparator.comparing((Peer peer) -> peer.entry().name())
+                .thenComparing(peer -> peer.entry().logId()));
+        forgotten = peers.stream()
+                .filter(peer -> peer.status() == Status.FORGOTTEN)
+                .map(peer -> peer.entry().logId())
+                .collect(Collectors.toUnmodifiableSet());
+        view = new View(List.copyOf(peers), Optional.of(clock.instant()), Optional.empty());
+        isFirst = false;
+        tellOfMissing(peers);
+        tellOfPolicies(peers);
+    }
+
+    private Status status(Seen known, long now) {
+        LogEntry entry = known.entry();
+        long quietNanos = now - known.changedNanos();
+        long oldMillis = clock.millis() - entry.seenMillis();
+        if (entry.forgotten()) {
+            return Status.FORGOTTEN;
+        }
+        if (entry.ended()) {
+            return Status.ENDED;
+        }
+        boolean isOld = oldMillis >= MISSING_AFTER.toMillis();
+        if (quietNanos >= MISSING_AFTER.toNanos() || (isOld && quietNanos >= SURELY_QUIET.toNanos())) {
+            return Status.MISSING;
+        }
+        long quietAfterNanos = REPORT_EVERY.multipliedBy(3).toNanos();
+        return quietNanos >= quietAfterNanos || (!known.hasChanged() && oldMillis >= quietAfterNanos / 1_000_000)
+                ? Status.QUIET
+                : Status.UP;
+    }
+
+    private void tellOfMissing(List<Peer> peers) {
+        Set<String> now = new HashSet<>();
+        for (Peer peer : peers) {
+            LogEntry entry = peer.entry();
+            if (peer.status() == Status.MISSING && now.add(entry.logId()) && missing.add(entry.logId())) {
+                LOG.error(
+                        "the log {} ({}) is missing: no backend has reported it since {}. The bodies of its"
+                                + " certificates and their record are only on its disk{}: bring the disk back, restore"
+                                + " the log from its archive ('flk-backend wal restore'), or give it up"
+                                + " ('flk-backend stores forget-log {}')",
+                        entry.name(),
+                        entry.logId(),
+                        Instant.ofEpochMilli(entry.seenMillis()),
+                        entry.archivedUpTo() == 0 ? "" : " and, up to record " + entry.archivedUpTo() + ", archived",
+                        entry.name());
+            }
+        }
+        for (Peer peer : peers) {
+            if (!now.contains(peer.entry().logId()) && missing.remove(peer.entry().logId())) {
+                LOG.info("the log {} ({}) is no longer missing", peer.entry().name(), peer.entry().logId());
+            }
+        }
+    }
+
+    private void tellOfPolicies(List<Peer> peers) {
+        LogEntry mine = own.get();
+        String differing = peers.stream()
+                .filter(peer -> peer.status() == Status.UP && !peer.entry().policy().equals(mine.policy()))
+                .map(peer -> peer.entry().name() + " has "
+                        + peer.entry().policy().substring(0, Math.min(SHORT_HASH, peer.entry().policy().length())))
+                .collect(Collectors.joining(", "));
+        if (!differing.equals(toldOfPolicies)) {
+            toldOfPolicies = differing;
+            if (differing.isEmpty()) {
+                LOG.info("all backends have the same policy again");
+            } else {
+                LOG.warn(
+                        "backends of this store decide by other policies than this one, which has {}: {}",
+                        mine.policy().substring(0, Math.min(SHORT_HASH, mine.policy().length())),
+                        differing);
+            }
+        }
+    }
+
+    private void failed(String what) {
+        metrics.failures.increment();
+        if (view.problem().isEmpty() || isFirst) {
+            LOG.warn("the registry of logs can't be used, and will be tried again: {}", what);
+        }
+        isFirst = false;
+        view = new View(view.peers(), view.readAt(), Optional.of(what));
+    }
+
+    private boolean hasOtherKeys(LogEntry mine, long now) {
+        String others = view.peers().stream()
+                .filter(peer -> peer.status() == Status.UP && !peer.entry().keys().equals(mine.keys()))
+                .map(peer -> peer.entry().keys())
+                .sorted()
+                .distinct()
+                .collect(Collectors.joining(" "));
+        String differing = others.isEmpty() ? "" : mine.keys() + " " + others;
+        boolean isUnknown = view.problem().isPresent();
+        if (isUnknown ? otherKeys.isEmpty() : !differing.equals(otherKeys)) {
+            otherKeys = isUnknown ? "?" : differing;
+            otherKeysNanos = now;
+        }
+        return !otherKeys.isEmpty() && now - otherKeysNanos < KEYS_ROLL_OUT_IN.toNanos();
+    }
+
+    /**
+     * Reports that this backend is about to use other keys. A backend that refuses a signature after this call returns
+     * knows of them. Blocks for a bounded time; if the registry fails, the report follows later.
+     *
+     * @param keys the version of the keys
+     */
+    public void announceKeys(String keys) {
+        try {
+            change(own.get().withKeys(keys));
+        } catch (StoreUnavailableException e) {
+            LOG.warn("other backends could not be told of new keys in advance: {}", e.getMessage());
+        }
+    }
+
+    private void change(LogEntry entry) {
+        turn.lock();
+        try {
+            registry.update(List.of(new Change.Put(entry)));
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /**
+     * Gives up a log that no backend reports. Blocks for a bounded time.
+     *
+     * @param name the name or the id of the log
+     * @param user who asked for it, for the audit log
+     * @return the log's entry
+     * @throws NotForgettableException if there is no such log, several have that name, or a backend reports it
+     * @throws StoreUnavailableException if the registry fails
+     */
+    public LogEntry forget(String name, String user) throws NotForgettableException {
+        look();
+        View now = view;
+        if (now.problem().isPresent()) {
+            throw new StoreUnavailableException(now.problem().get());
+        }
+        List<Peer> named = now.peers().stream()
+                .filter(peer -> peer.entry().name().equals(name) || peer.entry().logId().equals(name))
+                .toList();
+        if (named.isEmpty()) {
+            throw new NotForgettableException("the store knows no log with the name or id " + name);
+        }
+        if (named.size() > 1) {
+            throw new NotForgettableException("several logs have the name " + name + "; give the id of one: "
+                    + named.stream().map(peer -> peer.entry().logId()).collect(Collectors.joining(", ")));
+        }
+        Peer peer = named.get(0);
+        if (peer.status() == Status.UP || peer.status() == Status.QUIET) {
+            throw new NotForgettableException("the log " + name + " is in use: a backend reported it "
+                    + ErrorMessages.duration(
+                            Duration.ofMillis(Math.max(0, clock.millis() - peer.entry().seenMillis())))
+                    + " ago; a log can be given up "
+                    + MISSING_AFTER.toMinutes() + " minutes after its last report");
+        }
+        LogEntry given = peer.entry().forget();
+        change(given);
+        look();
+        audit.operation("log_forgotten", Map.of("log", given.name(), "log_id", given.logId(), "user", user));
+        LOG.warn("{} gave up the log {} ({})", user, given.name(), given.logId());
+        return given;
+    }
+
+    /** Reports the clean end of this backend, and releases all resources. Blocks for a few seconds at most. */
+    @Override
+    public void close() {
+        timer.shutdown();
+        try {
+            if (timer.awaitTermination(FINISH_SECONDS, TimeUnit.SECONDS)) {
+                announceEnd();
+            } else {
+                LOG.warn("the end of this backend could not be reported in time");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        takeAsking().forEach(then -> then.accept(false));
+    }
+
+    /** Reports the end, unless another backend has taken over the log. */
+    private void announceEnd() {
+        LogEntry mine = own.get();
+        try {
+            LogEntry held = registry.update(List.of()).getOrDefault(mine.logId(), mine);
+            if (held.instance().equals(mine.instance())) {
+                registry.update(List.of(new Change.Put(mine.end())));
+            }
+        } catch (StoreUnavailableException e) {
+            LOG.warn("the end of this backend could not be reported: {}", e.getMessage());
+        }
+    }
+
+    /** The metrics of the registry. */
+    public static final class PeerMetrics extends Metrics.Feature {
+        private final Gauge missing = gauge(
+                "flk_logs_missing",
+                "Logs that the store knows, that no backend has reported for ten minutes, and that did not end cleanly.");
+        private final Gauge backends =
+                gauge("flk_backends", "Backends of this store that reported their logs within the last minutes.");
+        private final Count failures =
+                counter("flk_registry_failures_total", "Failed attempts to read or change the registry of logs.");
+
+        public PeerMetrics(Metrics metrics) {
+            super(metrics);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What the backends of one store know of each other: which logs there are, who writes them, and which are missing. Only
+ * {@code run} constructs these objects.
+ */
+@NullMarked
+package dev.flk.backend.peers;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The registry of logs in Postgres. */
+@NullMarked
+package dev.flk.backend.peers.postgres;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.peers.redis;
+
+import dev.flk.backend.peers.LogEntry;
+import dev.flk.backend.peers.LogRegistry;
+import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.backend.stores.redis.RedisConfig;
+import dev.flk.backend.stores.redis.RedisConnector;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.api.StatefulRedisConnection;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The registry in Redis: one key, {@code flk:logs}, whose value has a line for each log, the JSON of its entry after
+ * the id of the log. One script reads and changes it, with the commands that the store of outcomes uses, too, so that an
+ * ACL that permits the store permits the registry.
+ */
+public final class RedisRegistry implements LogRegistry {
+    private static final String KEY = "flk:logs";
+
+    /** A script whose arguments are, for each change: its kind, the id of the log, and the entry. */
+    private static final byte[] SCRIPT = """
+            local held = redis.call('GET', KEYS[1]) or ''
+            local order, lines = {}, {}
+            for id, line in string.gmatch(held, '(%x+) ([^\\n]*)\\n') do
+              order[#order + 1] = id
+              lines[id] = line
+            end
+            for i = 1, #ARGV, 3 do
+              local kind, id = ARGV[i], ARGV[i + 1]
+              if kind == 'remove' then
+                lines[id] = nil
+              elseif kind == 'put' or not lines[id] then
+                if not lines[id] then order[#order + 1] = id end
+                lines[id] = ARGV[i + 2]
+              end
+            end
+            local text, written = {}, {}
+            for _, id in ipairs(order) do
+              if lines[id] and not written[id] then
+                text[#text + 1] = id .. ' ' .. lines[id] .. '\\n'
+                written[id] = true
+              end
+            end
+            local now = table.concat(text)
+            if now ~= held then redis.call('SET', KEYS[1], now) end
+            return held
+            """.getBytes(StandardCharsets.US_ASCII);
+
+    private final RedisConnector connector;
+    private @Nullable StatefulRedisConnection<String, byte[]> connection;
+
+    /** Creates a registry; opens no connection. */
+    public RedisRegistry(RedisConfig config) {
+        this.connector = new RedisConnector(config);
+    }
+
+    @Override
+    public Map<String, LogEntry> update(List<Change> changes) {
+        List<byte[]> arguments = new ArrayList<>();
+        for (Change change : changes) {
+            if (change instanceof Change.Put put) {
+                add(arguments, "put", put.entry().logId(), put.entry().text());
+            } else if (change instanceof Change.Add add) {
+                add(arguments, "add", add.entry().logId(), add.entry().text());
+            } else if (change instanceof Change.Remove remove) {
+                add(arguments, "remove", remove.logId(), "");
+            }
+        }
+        StatefulRedisConnection<String, byte[]> used = connection();
+        byte[] held = answer(used.async()
+                .<byte[]>eval(
+                        SCRIPT, ScriptOutputType.VALUE, new String[] {KEY}, arguments.toArray(byte[][]::new)));
+        Map<String, LogEntry> entries = new LinkedHashMap<>();
+        for (String line : new String(held, StandardCharsets.UTF_8).lines().toList()) {
+            LogEntry.parse(line.substring(line.indexOf(' ') + 1)).ifPresent(entry -> entries.put(entry.logId(), entry));
+        }
+        return entries;
+    }
+
+    private static void add(List<byte[]> arguments, String kind, String logId, String entry) {
+        for (String argument : List.of(kind, logId, entry)) {
+            arguments.add(argument.getBytes(StandardCharsets.US_ASCII));
+        }
+    }
+
+    private StatefulRedisConnection<String, byte[]> connection() {
+        if (connection == null || !connection.isOpen()) {
+            connection = answer(connector.connect());
+        }
+        return connection;
+    }
+
+    private <T> T answer(CompletionStage<T> call) {
+        try {
+            return call.toCompletableFuture().get(connector.connectWithin().toMillis(), TimeUnit.MILLISECONDS);
+        } catch (ExecutionException | TimeoutException e) {
+            throw failed(connector.unavailable(e));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw failed(connector.unavailable("was not waited for"));
+        }
+    }
+
+    private StoreUnavailableException failed(StoreUnavailableException reason) {
+        StatefulRedisConnection<String, byte[]> broken = connection;
+        connection = null;
+        if (broken != null) {
+            var unused = broken.closeAsync();
+        }
+        return reason;
+    }
+
+    @Override
+    public void close() {
+        connector.close();
+    }
+}

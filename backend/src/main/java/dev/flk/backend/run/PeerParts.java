@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.run;
+
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.peers.LogEntry;
+import dev.flk.backend.peers.LogRegistry;
+import dev.flk.backend.peers.Peers;
+import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.wal.files.DiskFiles;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What this backend and the others of its store know of each other. */
+final class PeerParts {
+    private static final long ASK_AGAIN_MILLIS = 1_000;
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.peers");
+
+    private PeerParts() {}
+
+    /**
+     * Refuses to start a new log by accident: in a directory without a log, although the store has the outcomes of a log
+     * of this name. Blocks until the registry has answered, if the directory has no log.
+     *
+     * @throws IOException if a new log is refused; the message names the log and the choices
+     */
+    static void requireNoLostLog(BackendConfig config, ConfiguredStore store, LogRegistry registry)
+            throws IOException {
+        if (!Inbox.isAbsent(new DiskFiles(), config.inbox().walDir())) {
+            return;
+        }
+        Optional<String> embedded = store.logId();
+        if (embedded.isPresent()) {
+            throw lost(config, "but DEDUP_DIR has the outcomes of the log " + embedded.get());
+        }
+        for (LogEntry entry : known(config, registry)) {
+            if (entry.name().equals(config.logName()) && !entry.forgotten()) {
+                throw lost(
+                        config,
+                        "but the store knows the log " + entry.logId() + " as " + entry.name() + ", with "
+                                + entry.last() + " records"
+                                + (entry.archivedUpTo() == 0
+                                        ? ""
+                                        : ", of which " + entry.archivedUpTo() + " were archived"));
+            }
+        }
+    }
+
+    private static IOException lost(BackendConfig config, String what) {
+        return new IOException("WAL_DIR, " + config.inbox().walDir() + ", has no log, " + what
+                + ". Bring its disk back; or restore it with 'flk-backend wal restore --from ARCHIVE'; or start a new log"
+                + " with 'flk-backend wal init --new'");
+    }
+
+    private static List<LogEntry> known(BackendConfig config, LogRegistry registry) throws IOException {
+        boolean isTold = false;
+        while (true) {
+            try {
+                return List.copyOf(registry.update(List.of()).values());
+            } catch (StoreUnavailableException e) {
+                if (!isTold) {
+                    LOG.warn(
+                            "WAL_DIR, {}, has no log, and the store can't be asked yet whether it knows one as {}: {}."
+                                    + " Waiting for the store; 'flk-backend wal init --new' starts a new log without"
+                                    + " asking",
+                            config.inbox().walDir(),
+                            config.logName(),
+                            e.getMessage());
+                }
+                isTold = true;
+            }
+            try {
+                Thread.sleep(ASK_AGAIN_MILLIS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IOException("the start was interrupted while it waited for the store", e);
+            }
+        }
+    }
+
+    /** Opens the view of the others, which {@link Peers#start} must follow. */
+    static Peers open(Common common, LogRegistry registry, Inbox inbox, String version) {
+        BackendConfig config = common.config();
+        long startedMillis = common.clock().millis();
+        Duration ttl = config.inbox().dedupTtl();
+        Duration retention = config.inbox().walRetention();
+        return common.parts()
+                .opened(new Peers(
+                        registry,
+                        () -> new LogEntry(
+                                inbox.logId(),
+                                config.logName(),
+                                common.instance(),
+                                version,
+                                config.policy().hash(),
+                                "",
+                                startedMillis,
+                                common.clock().millis(),
+                                inbox.last(),
+                                0,
+                                false,
+                                false),
+                        ttl.compareTo(retention) > 0 ? ttl : retention,
+                        common.clock(),
+                        System::nanoTime,
+                        common.metrics().peers,
+                        common.audit()));
+    }
+}

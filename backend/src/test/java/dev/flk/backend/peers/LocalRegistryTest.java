@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.peers;
+
+final class LocalRegistryTest extends LogRegistryContract {
+    @Override
+    LogRegistry open() {
+        return LogRegistry.ofOneBackend();
+    }
+}

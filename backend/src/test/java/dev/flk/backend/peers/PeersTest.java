@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.peers;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.backend.peers.LogRegistry.Change;
+import dev.flk.backend.peers.Peers.NotForgettableException;
+import dev.flk.backend.peers.Peers.PeerMetrics;
+import dev.flk.backend.peers.Peers.Status;
+import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.program.logging.Audit;
+import dev.flk.program.metrics.Metrics;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/** Tests of what backends see of each other, with their clocks and without threads. */
+class PeersTest {
+    private static final long START_MILLIS = Instant.parse("2026-11-28T12:00:00Z").toEpochMilli();
+    private static final Duration KEEP = Duration.ofDays(14);
+
+    /** The registry that all backends of a test share. */
+    private final Map<String, LogEntry> shared = new LinkedHashMap<>();
+
+    private boolean isDown;
+    private long elapsedNanos;
+    private final Backend a = new Backend(1, "a");
+    private final Backend b = new Backend(2, "b");
+
+    private final class Backend {
+        private final int number;
+        private final String name;
+        private final Metrics metrics = new Metrics("1");
+        private Peers peers;
+        private String instance;
+        private String policy = "p1";
+        private String keys = "k1";
+        private Duration clockAhead = Duration.ZERO;
+
+        Backend(int number, String name) {
+            this.number = number;
+            this.name = name;
+            restart();
+        }
+
+        /** Starts the backend again with what it knew lost, as after a kill. */
+        void restart() {
+            instance = "%016x".formatted(instance == null ? number : Long.parseLong(instance, 16) + 100);
+            Metrics fresh = peers == null ? metrics : new Metrics("1");
+            peers = new Peers(
+                    new Shared(),
+                    () -> new LogEntry(
+                            id(number), name, instance, "1", policy, keys, START_MILLIS, millis(), 5, 0, false, false),
+                    KEEP,
+                    () -> Instant.ofEpochMilli(millis()),
+                    () -> elapsedNanos,
+                    new PeerMetrics(fresh),
+                    Audit.none());
+        }
+
+        private long millis() {
+            return START_MILLIS + clockAhead.toMillis() + TimeUnit.NANOSECONDS.toMillis(elapsedNanos);
+        }
+
+        Status sees(Backend other) {
+            return peers.view().peers().stream()
+                    .filter(peer -> peer.entry().name().equals(other.name))
+                    .map(Peers.Peer::status)
+                    .findFirst()
+                    .orElse(null);
+        }
+
+        boolean leavesOpen() {
+            List<Boolean> answers = new ArrayList<>();
+            peers.ask(answers::add);
+            peers.look();
+            assertThat(answers).hasSize(1);
+            return answers.get(0);
+        }
+
+        double missing() {
+            return metrics.read().sum("flk_logs_missing");
+        }
+    }
+
+    private final class Shared implements LogRegistry {
+        @Override
+        public Map<String, LogEntry> update(List<Change> changes) {
+            if (isDown) {
+                throw new StoreUnavailableException("the store is down");
+            }
+            Map<String, LogEntry> before = new LinkedHashMap<>(shared);
+            changes.forEach(change -> LogRegistry.apply(change, shared));
+            return before;
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    private static String id(int log) {
+        return "%032x".formatted(log);
+    }
+
+    /** Lets time pass, in steps of a look; the given backends run. */
+    private void pass(Duration time, Backend... running) {
+        long end = elapsedNanos + time.toNanos();
+        while (elapsedNanos < end) {
+            elapsedNanos = Math.min(end, elapsedNanos + Peers.LOOK_EVERY.toNanos());
+            for (Backend backend : running) {
+                backend.peers.look();
+            }
+        }
+    }
+
+    @Test
+    void runningBackends_seeEachOther() {
+        pass(Duration.ofMinutes(30), a, b);
+        assertThat(a.sees(b)).isEqualTo(Status.UP);
+        assertThat(b.sees(a)).isEqualTo(Status.UP);
+        assertThat(a.missing()).isZero();
+    }
+
+    @Test
+    void killedBackend_isMissingAfterTenMinutes_andNotBefore() {
+        pass(Duration.ofMinutes(5), a, b);
+        pass(Duration.ofMinutes(8), a);
+        assertThat(a.sees(b)).isEqualTo(Status.QUIET);
+        assertThat(a.missing()).isZero();
+        pass(Duration.ofMinutes(2), a);
+        assertThat(a.sees(b)).isEqualTo(Status.MISSING);
+        assertThat(a.missing()).isOne();
+        pass(Duration.ofSeconds(5), b, a);
+        assertThat(a.sees(b)).isEqualTo(Status.UP);
+        assertThat(a.missing()).isZero();
+    }
+
+    @Test
+    void backendThatStartsLater_findsTheMissingLogWithinMinutes() {
+        pass(Duration.ofMinutes(1), a, b);
+        pass(Duration.ofHours(1));
+        a.restart();
+        pass(Duration.ofSeconds(60), a);
+        assertThat(a.sees(b)).isEqualTo(Status.QUIET);
+        pass(Duration.ofSeconds(40), a);
+        assertThat(a.sees(b)).isEqualTo(Status.MISSING);
+    }
+
+    @Test
+    void clocksThatAreFarApart_raiseNoAlarm() {
+        a.clockAhead = Duration.ofHours(6);
+        pass(Duration.ofHours(1), a, b);
+        assertThat(a.sees(b)).isEqualTo(Status.UP);
+        assertThat(b.sees(a)).isEqualTo(Status.UP);
+        pass(Duration.ofMinutes(11), b);
+        assertThat(b.sees(a)).as("a clock that was ahead does not hide the loss").isEqualTo(Status.MISSING);
+    }
+
+    @Test
+    void clockThatJumps_raisesNoAlarm() {
+        pass(Duration.ofMinutes(5), a, b);
+        a.clockAhead = Duration.ofDays(1);
+        pass(Duration.ofSeconds(60), a, b);
+        assertThat(a.sees(b)).isEqualTo(Status.UP);
+        assertThat(a.missing()).isZero();
+    }
+
+    @Test
+    void cleanEnd_isNoAlarm() {
+        pass(Duration.ofMinutes(1), a, b);
+        b.peers.close();
+        pass(Duration.ofDays(1), a);
+        assertThat(a.sees(b)).isEqualTo(Status.ENDED);
+        assertThat(a.missing()).isZero();
+        pass(KEEP.plusDays(1), a);
+        assertThat(a.sees(b)).as("its entry is not needed any more").isNull();
+        assertThat(shared).containsOnlyKeys(id(1));
+    }
+
+    @Test
+    void endOfASupersededBackend_doesNotEndTheLog() {
+        pass(Duration.ofMinutes(1), a, b);
+        Peers old = b.peers;
+        b.restart(); // the log is used elsewhere
+        pass(Duration.ofMinutes(1), a, b);
+        String newer = b.instance;
+        b.instance = "%016x".formatted(2);
+        old.close();
+        b.instance = newer;
+        assertThat(shared.get(id(2)).ended()).isFalse();
+        assertThat(shared.get(id(2)).instance()).isEqualTo(newer);
+    }
+
+    @Test
+    void emptiedRegistry_isFilledAgain_alsoWithLogsThatNobodyReports() {
+        pass(Duration.ofMinutes(1), a, b);
+        shared.clear();
+        pass(Duration.ofMinutes(15), a);
+        assertThat(shared).containsOnlyKeys(id(1), id(2));
+        assertThat(a.sees(b)).isEqualTo(Status.MISSING);
+    }
+
+    @Test
+    void registryThatFails_keepsWhatWasSeen_andIsReadAgain() {
+        pass(Duration.ofMinutes(1), a, b);
+        isDown = true;
+        pass(Duration.ofMinutes(1), a);
+        assertThat(a.peers.view().problem()).contains("the store is down");
+        assertThat(a.sees(b)).isEqualTo(Status.UP);
+        assertThat(a.metrics.read().sum("flk_registry_failures_total"))
+                .isPositive();
+        isDown = false;
+        pass(Duration.ofMinutes(1), a, b);
+        assertThat(a.peers.view().problem()).isEmpty();
+    }
+
+    @Test
+    void forgottenLog_isNoAlarm_untilItIsReportedAgain() throws Exception {
+        pass(Duration.ofMinutes(1), a, b);
+        assertThatThrownBy(() -> a.peers.forget("b", "ann"))
+                .isInstanceOf(NotForgettableException.class)
+                .hasMessageContaining("in use");
+        assertThatThrownBy(() -> a.peers.forget("c", "ann"))
+                .isInstanceOf(NotForgettableException.class)
+                .hasMessageContaining("knows no log");
+        pass(Duration.ofMinutes(11), a);
+        assertThat(a.peers.isForgotten(id(2))).isFalse();
+        assertThat(a.peers.forget("b", "ann").logId()).isEqualTo(id(2));
+        assertThat(a.peers.isForgotten(id(2))).isTrue();
+        assertThat(a.missing()).isZero();
+        a.restart();
+        a.peers.look();
+        assertThat(a.peers.isForgotten(id(2))).isTrue();
+        pass(Duration.ofMinutes(1), b, a);
+        assertThat(a.sees(b)).isEqualTo(Status.UP);
+        assertThat(a.peers.isForgotten(id(2))).isFalse();
+    }
+
+    @Test
+    void otherKeysElsewhere_leaveARefusalOpen_forTenMinutes() {
+        pass(Duration.ofMinutes(1), a, b);
+        assertThat(a.leavesOpen()).isFalse();
+        b.keys = "k2";
+        b.peers.look();
+        assertThat(a.leavesOpen()).isTrue();
+        pass(Duration.ofMinutes(9), a, b);
+        assertThat(a.leavesOpen()).isTrue();
+        pass(Duration.ofMinutes(2), a, b);
+        assertThat(a.leavesOpen()).isFalse();
+        a.keys = "k2";
+        assertThat(a.leavesOpen()).isFalse();
+        b.keys = "k3";
+        b.peers.look();
+        assertThat(a.leavesOpen()).isTrue();
+        a.keys = "k3";
+        assertThat(a.leavesOpen()).isFalse();
+    }
+
+    @Test
+    void announcedKeys_areSeenByTheNextLook() {
+        pass(Duration.ofMinutes(1), a, b);
+        b.peers.announceKeys("k2");
+        assertThat(a.leavesOpen()).isTrue();
+    }
+
+    @Test
+    void registryThatFails_leavesARefusalOpen_forTenMinutes() {
+        pass(Duration.ofMinutes(1), a, b);
+        isDown = true;
+        assertThat(a.leavesOpen()).isTrue();
+        pass(Duration.ofMinutes(10), a);
+        assertThat(a.leavesOpen()).isFalse();
+        isDown = false;
+        assertThat(a.leavesOpen()).isFalse();
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.peers;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.peers.LogRegistry.Change.Put;
+import dev.flk.backend.peers.postgres.PostgresRegistry;
+import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.testkit.PostgresServer;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+final class PostgresRegistryTest extends LogRegistryContract {
+    private static final PostgresServer server = PostgresServer.shared();
+
+    private final String database = server.newDatabase();
+
+    @Override
+    LogRegistry open() {
+        return new PostgresRegistry(PostgresStores.config(server, database, Duration.ofSeconds(10)));
+    }
+
+    @Test
+    void connectionEnds_nextUpdateConnectsAgain() {
+        try (LogRegistry registry = open()) {
+            registry.update(List.of(new Put(entry(1, "a"))));
+            server.execute(
+                    database,
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                            + " WHERE datname = current_database() AND pid <> pg_backend_pid()");
+            assertThatThrownBy(() -> registry.update(List.of())).isInstanceOf(StoreUnavailableException.class);
+            assertThat(registry.update(List.of()).values()).containsExactly(entry(1, "a"));
+        }
+    }
+}
