@@ -35,6 +35,7 @@ class ArchitectureTest {
             "inbox", List.of("decide", "stores"),
             "outcomes", List.of("decide", "stores", "inbox"),
             "ingest", List.of("decide", "stores", "access", "inbox", "outcomes"),
+            "peers", List.of("stores"),
             "sessions", List.of("stores", "access"),
             "state", List.of("stores", "access"));
 

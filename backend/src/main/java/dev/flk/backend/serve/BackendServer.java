@@ -73,6 +73,7 @@ public final class BackendServer implements AutoCloseable {
     private @Nullable ChangesHandler changes;
 
     private final BackupHandler backup;
+    private final PeersHandler peers;
     private final @Nullable SessionHandler sessions;
     private final @Nullable DebugHandler debug;
     private final @Nullable PageHandler page;
@@ -123,6 +124,7 @@ public final class BackendServer implements AutoCloseable {
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(() -> parts.features().get().record(), guard);
         this.backup = new BackupHandler(() -> parts.features().get().backup(), guard);
+        this.peers = new PeersHandler(() -> parts.features().get().peers(), guard);
         this.sessions = new SessionHandler(
                 () -> parts.features().get().sessions(),
                 parts.metrics().sessions(),
@@ -174,6 +176,7 @@ public final class BackendServer implements AutoCloseable {
         OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(() -> parts.features().get().record(), guard);
         this.backup = new BackupHandler(() -> parts.features().get().backup(), guard);
+        this.peers = new PeersHandler(() -> parts.features().get().peers(), guard);
         Routes routes = withRecord(
                 parts,
                 guard,
@@ -219,7 +222,7 @@ public final class BackendServer implements AutoCloseable {
                 () -> features.get().record(), () -> features.get().reviews(), guard, record);
         parts.metrics().http().watchers.watch(changes::watchers);
         return new ReviewHandler(() -> features.get().reviews(), guard, record, parts.clock())
-                .addTo(backup.addTo(changes.addTo(record.addTo(routes))));
+                .addTo(peers.addTo(backup.addTo(changes.addTo(record.addTo(routes)))));
     }
 
     /** Returns whether this server serves the page for operators. */
@@ -281,6 +284,7 @@ public final class BackendServer implements AutoCloseable {
             changes.close();
         }
         backup.close();
+        peers.close();
         if (sessions != null) {
             sessions.close();
         }
