@@ -28,6 +28,7 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -154,6 +155,47 @@ final class IngestRestartTest {
         }
         List<LogRecord> records = IngestHarness.logged(log());
         assertThat(records).extracting(LogRecord::kind).containsExactly('s', 'o', 'e');
+        assertThat(Overruled.decode(records.get(1).body())).isEqualTo(new Overruled(1, theirs));
+    }
+
+    @Test
+    void outcomeOfALogThatWasGivenUp_isLoggedAgainWithItsBody_andStays() throws IOException {
+        MemoryStore elsewhere = new MemoryStore(100, clock.expiry());
+        try (IngestHarness other =
+                new IngestHarness(directory.resolve("other"), clock, Policy.defaults(), elsewhere, 100)) {
+            other.submit(Pcs.number(1));
+        }
+        StoredOutcome decided = elsewhere
+                .get(List.of(Pcs.number(1).id()))
+                .toCompletableFuture()
+                .join()
+                .get(0)
+                .orElseThrow();
+        StoredOutcome theirs = new StoredOutcome(
+                decided.id(),
+                decided.status(),
+                decided.body(),
+                decided.digest(),
+                decided.signedDigest(),
+                decided.expiresAtMillis(),
+                "lost");
+        MemoryStore shared = new MemoryStore(100, clock.expiry());
+        shared.putIfAbsent(List.of(theirs), 0).toCompletableFuture().join();
+        clock.millis += 1_000;
+        AtomicBoolean isForgotten = new AtomicBoolean();
+        try (IngestHarness harness = new IngestHarness(log(), clock, Policy.defaults(), shared, 100)) {
+            harness.ingest.setForgotten(log -> isForgotten.get() && log.equals("lost"));
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
+            assertThat(IngestHarness.logged(log())).isEmpty();
+            isForgotten.set(true);
+            Decided answer = (Decided) harness.submit(Pcs.number(1));
+            assertThat(answer.relation()).isEqualTo(Relation.DUPLICATE);
+            assertThat(answer.body()).isEqualTo(theirs.body());
+            assertThat(harness.metric("flk_healed_total")).isOne();
+        }
+        List<LogRecord> records = IngestHarness.logged(log());
+        assertThat(records).extracting(LogRecord::kind).containsExactly('s', 'o');
+        assertThat(records.get(0).body()).isEqualTo(Pcs.number(1).bytes());
         assertThat(Overruled.decode(records.get(1).body())).isEqualTo(new Overruled(1, theirs));
     }
 
