@@ -15,7 +15,7 @@
 {{- if and (not (include "flk.hasRemoteStore" .)) (or $store.uri $store.existingSecret) -}}
 {{- fail (printf "backend.store.kind is %s, which has no server: remove backend.store.uri and backend.store.existingSecret, or set backend.store.kind to redis or postgres" $store.kind) -}}
 {{- end -}}
-{{- if and (eq (toString .Values.backend.config.STATE_ENGINE) "postgres") (ne $store.kind "postgres") -}}
+{{- if and (include "flk.hasSharedState" .) (ne $store.kind "postgres") -}}
 {{- fail (printf "backend.config.STATE_ENGINE is postgres, and backend.store.kind is %s: the state has no server but the store's; set both to postgres" $store.kind) -}}
 {{- end -}}
 {{- if gt (int .Values.backend.autoscaling.minReplicas) (int .Values.backend.autoscaling.maxReplicas) -}}

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.marcnuri.helm.Helm;
 import com.marcnuri.helm.jni.NativeLibrary;
 import java.io.IOException;
@@ -18,6 +20,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.yaml.snakeyaml.Yaml;
 
@@ -91,6 +94,43 @@ final class DeployIT {
         assertThatThrownBy(
                         () -> render("{keys: {existingSecret: our-keys}, backend: {config: {STATE_ENGINE: postgres}}}"))
                 .hasMessageContaining("set both to postgres");
+    }
+
+    /**
+     * Checks that the Service, one name for all replicas, leads to the state only if every replica would answer the
+     * same. The headless Service always does, because it has a name for each replica.
+     */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            textBlock =
+                    """
+                    replicas: 1, store: {kind: embedded}                                                       | true
+                    replicas: 1, store: {kind: redis, existingSecret: s}                                       | true
+                    replicas: 3, store: {kind: redis, existingSecret: s}                                       | false
+                    replicas: 1, store: {kind: redis, existingSecret: s}, autoscaling: {enabled: true}         | false
+                    replicas: 3, store: {kind: postgres, existingSecret: s}                                    | false
+                    replicas: 3, store: {kind: postgres, existingSecret: s}, config: {STATE_ENGINE: postgres}  | true
+                    store: {kind: postgres, existingSecret: s}, config: {STATE_ENGINE: Postgres}, autoscaling: {enabled: true} | true
+                    """)
+    void chartsService_leadsToTheState_onlyIfThereIsOne(String backend, boolean leads) throws IOException {
+        String rendered = render("{keys: {existingSecret: k}, networkPolicy: {enabled: false},"
+                + " backend: {stateTokens: {existingSecret: t}, " + backend + "}}");
+
+        assertThat(ports(rendered, "flk-backend").contains("state")).isEqualTo(leads);
+        assertThat(ports(rendered, "flk-backend-headless")).contains("state");
+    }
+
+    /** Returns the names of the ports of a Service. */
+    private static List<String> ports(String rendered, String service) {
+        for (Object document : new Yaml().loadAll(rendered)) {
+            JsonNode object = new JsonMapper().valueToTree(document);
+            if (object.path("kind").asText().equals("Service")
+                    && object.at("/metadata/name").asText().equals(service)) {
+                return object.at("/spec/ports").findValuesAsText("name");
+            }
+        }
+        throw new AssertionError("no Service " + service);
     }
 
     private String render(String values) throws IOException {
