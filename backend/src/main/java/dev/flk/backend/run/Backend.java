@@ -83,7 +83,7 @@ public final class Backend implements AutoCloseable {
             throws IOException {
         this.parts = parts;
         InstantSource clock = InstantSource.system();
-        BackendMetrics metrics = new BackendMetrics(version, config.shardMetrics());
+        BackendMetrics metrics = new BackendMetrics(version, config.policy(), config.shardMetrics());
         metrics.all.watchJvm();
         Limits limits = new Limits(config.limit(), System::nanoTime, metrics.all);
         config.warnings().forEach(LOG::warn);

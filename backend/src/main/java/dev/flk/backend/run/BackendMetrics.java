@@ -17,6 +17,7 @@ import dev.flk.backend.stores.postgres.CheckedServer.CheckMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.program.logging.Audit.AuditMetrics;
 import dev.flk.program.metrics.Metrics;
+import dev.flk.verification.Policy;
 
 /**
  * The metrics of all features except {@code Limits}, which declares its own. They are declared before any feature
@@ -41,9 +42,13 @@ final class BackendMetrics {
     final PeerMetrics peers;
     final AuditMetrics audit;
 
-    /** @param mostShards the maximum number of shards that have their own metrics */
-    BackendMetrics(String version, int mostShards) {
+    /**
+     * @param policy the policy of this backend, which is in force until the backend ends
+     * @param mostShards the maximum number of shards that have their own metrics
+     */
+    BackendMetrics(String version, Policy policy, int mostShards) {
         all = new Metrics(version);
+        all.info("flk_policy", "The policy of this backend, by the hash in its outcomes.", "policy", policy.hash());
         refused = new RefusedSubmissions(all);
         ingest = new IngestMetrics(all, refused, mostShards);
         http = new HttpMetrics(all, refused);

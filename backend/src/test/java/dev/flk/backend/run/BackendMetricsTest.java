@@ -6,12 +6,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
 import dev.flk.program.metrics.ScrapedText;
+import dev.flk.verification.Policy;
 import java.math.BigDecimal;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class BackendMetricsTest {
-    private final BackendMetrics metrics = new BackendMetrics("1.2.3", 256);
+    private final BackendMetrics metrics = new BackendMetrics("1.2.3", Policy.defaults(), 256);
     private final Limits limits =
             new Limits(new Limits.Sizes(BigDecimal.ONE, 1, null, BigDecimal.ZERO, 1, 1), () -> 0, metrics.all);
 
@@ -30,7 +31,7 @@ class BackendMetricsTest {
                         name.matches("flk_state_(up|free_bytes)|flk_sessions(_silent)?|flk_review_(waiting|overdue)")
                                 ? "NaN" // there is no state
                                 : "0.0";
-                assertThat(value).as(name).isEqualTo(name.startsWith("flk_build_info{") ? "1.0" : expected);
+                assertThat(value).as(name).isEqualTo(name.matches("flk_(build|policy)_info\\{.*") ? "1.0" : expected);
             });
         }
     }
@@ -51,6 +52,12 @@ class BackendMetricsTest {
                 .containsEntry("flk_rate_limited_late_total", "2.0")
                 .containsEntry("flk_http_answers_total{status=\"202\",}", "1.0")
                 .containsEntry("flk_http_answers_total{status=\"414\",}", "1.0");
+    }
+
+    @Test
+    void expose_showsThePolicyAsOutcomesDo() {
+        assertThat(prometheus().samples)
+                .containsEntry("flk_policy_info{policy=\"" + Policy.defaults().hash() + "\",}", "1.0");
     }
 
     private ScrapedText prometheus() {

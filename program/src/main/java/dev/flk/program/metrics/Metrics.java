@@ -27,9 +27,23 @@ public final class Metrics {
 
     /** @param version the version of this build, for {@code flk_build_info} */
     public Metrics(String version) {
-        Info.build("flk_build", "The running build.")
-                .register(registry)
-                .info("version", version, "java", Runtime.version().toString());
+        info(
+                "flk_build",
+                "The running build.",
+                "version",
+                version,
+                "java",
+                Runtime.version().toString());
+    }
+
+    /**
+     * Declares a family with a single sample, whose value is 1 and whose labels are the information.
+     *
+     * @param name the name without its suffix {@code _info}
+     * @param labels the names of the labels, each followed by its value
+     */
+    public void info(String name, String help, String... labels) {
+        Info.build(name, help).register(registry).info(labels);
     }
 
     /**
