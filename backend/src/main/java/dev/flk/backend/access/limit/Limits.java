@@ -67,7 +67,7 @@ public final class Limits {
     /**
      * The sizes of the limits.
      *
-     * @param tokensPerSecond the certificates per second, in total
+     * @param tokensPerSecond the certificates per second from all senders
      * @param burstTokens the largest burst of certificates
      * @param shardRate the certificates per second of each shard whose key has no rate; bursts may be twice as large;
      *     null for no limit
@@ -83,7 +83,7 @@ public final class Limits {
             long failureBurst,
             int connectionsPerAddress) {
         private static final Key<BigDecimal> TOKEN_RATE = Key.of(
-                        "TOKEN_RATE", Sizes::rate, "Certificates per second, in total.")
+                        "TOKEN_RATE", Sizes::rate, "Certificates per second from all senders, at this backend.")
                 .or("100/s")
                 .reloadable();
         private static final Key<Long> TOKEN_BURST = Key.of(
