@@ -127,6 +127,16 @@ final class ContractMetricsIT {
         assertThat(after).containsEntry("flk_inbox_pending", "0.0").containsEntry("flk_dedup_up", "1.0");
     }
 
+    @Test
+    void policyInfo_hasTheHashOfOutcomes() throws Exception {
+        String policy = StrictJson.read(backend.client().submit(Pcs.number(6)).body())
+                .path("policy")
+                .asText();
+        assertThat(policy).hasSize(12);
+        assertThat(parsed(scrape(PASSWORD, "*/*").body()).samples())
+                .containsEntry("flk_policy_info{policy=\"" + policy + "\"}", "1.0");
+    }
+
     private static double difference(String sample, Map<String, String> before, Map<String, String> after) {
         return Double.parseDouble(after.get(sample)) - Double.parseDouble(before.get(sample));
     }

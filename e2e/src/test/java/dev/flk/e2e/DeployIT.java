@@ -101,10 +101,7 @@ final class DeployIT {
      * same. The headless Service always does, because it has a name for each replica.
      */
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock =
-                    """
+    @CsvSource(delimiter = '|', textBlock = """
                     replicas: 1, store: {kind: embedded}                                                       | true
                     replicas: 1, store: {kind: redis, existingSecret: s}                                       | true
                     replicas: 3, store: {kind: redis, existingSecret: s}                                       | false

@@ -54,12 +54,6 @@ class BackendMetricsTest {
                 .containsEntry("flk_http_answers_total{status=\"414\",}", "1.0");
     }
 
-    @Test
-    void expose_showsThePolicyAsOutcomesDo() {
-        assertThat(prometheus().samples)
-                .containsEntry("flk_policy_info{policy=\"" + Policy.defaults().hash() + "\",}", "1.0");
-    }
-
     private ScrapedText prometheus() {
         return ScrapedText.ofPrometheus(ScrapedText.text(metrics.all));
     }
