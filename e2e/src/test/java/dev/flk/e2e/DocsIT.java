@@ -29,7 +29,7 @@ final class DocsIT {
     private static final Pattern LINK = Pattern.compile("]\\(([^)\\s]+)\\)");
     private static final Pattern TEST = Pattern.compile("`([A-Z][a-z][A-Za-z0-9]+(?:Test|IT))`");
     private static final Pattern COMMAND =
-            Pattern.compile("(?m)(?:\\./flk |flk-)(agent|backend)(?:\\.jar)? ([a-z]+(?: [a-z]+)?)");
+            Pattern.compile("(?m)(?:\\./flk |flk-)(agent|backend)(?:\\.jar)? ([a-z]+\\b(?![./]\\w)(?: [a-z-]+)?)");
     private static final Pattern FENCE = Pattern.compile("(?ms)^```.*?^```");
 
     /** A row of a table of settings in the docs. */
@@ -202,7 +202,9 @@ final class DocsIT {
             arguments.add("--help");
             try (Program help = Program.java(
                     "flk-" + words[0], directory, Map.of(), Program.QUICK_START, arguments.toArray(String[]::new))) {
-                if (help.awaitExit() != 0) {
+                // an unknown word after the program's name prints the help of the program, with exit code 0
+                String usage = "Usage: flk-" + command + " ";
+                if (help.awaitExit() != 0 || !help.out().contains(usage)) {
                     unknown.add(command);
                 }
             }
@@ -212,7 +214,8 @@ final class DocsIT {
 
     private static String command(MatchResult found) {
         String words = found.group(2);
-        boolean isFamily = words.matches("(wal|keys|config|policy|dlq|outbox) .*");
+        boolean isFamily =
+                words.matches("(wal|keys|config|policy|dlq|outbox|outcomes|postgres|review|sessions|stores) .*");
         return found.group(1) + " " + (isFamily ? words : words.replaceFirst(" .*", ""));
     }
 }
