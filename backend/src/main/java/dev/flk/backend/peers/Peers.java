@@ -153,7 +153,7 @@ public final class Peers implements AutoCloseable {
         this.nanoTicker = nanoTicker;
         this.metrics = metrics;
         this.audit = audit;
-        metrics.missing.watch(() -> count(Status.MISSING));
+        metrics.missing.watch(() -> view.problem().isPresent() ? Double.NaN : count(Status.MISSING));
         metrics.backends.watch(() -> count(Status.UP));
     }
 
@@ -513,7 +513,8 @@ public final class Peers implements AutoCloseable {
     public static final class PeerMetrics extends Metrics.Feature {
         private final Gauge missing = gauge(
                 "flk_logs_missing",
-                "Logs that the store knows, that no backend has reported for ten minutes, and that did not end cleanly.");
+                "Logs that the store knows, that no backend has reported for ten minutes, and that did not end cleanly;"
+                        + " NaN while the store can't be read.");
         private final Gauge backends =
                 gauge("flk_backends", "Backends of this store that reported their logs within the last minutes.");
         private final Count failures =

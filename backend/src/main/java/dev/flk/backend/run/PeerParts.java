@@ -53,7 +53,8 @@ final class PeerParts {
     private static IOException lost(BackendConfig config, String what) {
         return new IOException("WAL_DIR, " + config.inbox().walDir() + ", has no log, " + what
                 + ". Bring its disk back; or restore it with 'flk-backend wal restore --from ARCHIVE'; or start a new log"
-                + " with 'flk-backend wal init --new'");
+                + " with 'flk-backend wal init --new'. If that is the log of another backend, choose another LOG_NAME"
+                + " for this one");
     }
 
     private static List<LogEntry> known(BackendConfig config, LogRegistry registry) throws IOException {
