@@ -26,6 +26,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -64,6 +65,7 @@ public final class Peers implements AutoCloseable {
 
     private final LogRegistry registry;
     private final Supplier<LogEntry> own;
+    private final BooleanSupplier ownsLog;
     private final Duration keep;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
@@ -136,11 +138,13 @@ public final class Peers implements AutoCloseable {
      *
      * @param registry owned by the caller, who must not use it any more until this object is closed
      * @param own a supplier of this backend's entry, with the current time
+     * @param ownsLog whether this backend still owns its log; otherwise, its end is not a clean one
      * @param keep the time for which the entry of a log that ended or was given up is needed
      */
     public Peers(
             LogRegistry registry,
             Supplier<LogEntry> own,
+            BooleanSupplier ownsLog,
             Duration keep,
             InstantSource clock,
             LongSupplier nanoTicker,
@@ -148,6 +152,7 @@ public final class Peers implements AutoCloseable {
             Audit audit) {
         this.registry = registry;
         this.own = own;
+        this.ownsLog = ownsLog;
         this.keep = keep;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
@@ -480,13 +485,15 @@ public final class Peers implements AutoCloseable {
         return given;
     }
 
-    /** Reports the clean end of this backend, and releases all resources. Blocks for a few seconds at most. */
+    /** Reports the end of this backend if it is a clean one, and releases all resources. Blocks for a few seconds at most. */
     @Override
     public void close() {
         timer.shutdown();
         try {
             if (timer.awaitTermination(FINISH_SECONDS, TimeUnit.SECONDS)) {
-                announceEnd();
+                if (ownsLog.getAsBoolean()) {
+                    announceEnd();
+                }
             } else {
                 LOG.warn("the end of this backend could not be reported in time");
             }

@@ -101,7 +101,9 @@ public final class Backend implements AutoCloseable {
         String instance = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
         Audit audit = openAudit(config, version, metrics);
         Common common = new Common(config, metrics, parts, reloads, clock, steady, audit, instance);
-        Peers peers = PeerParts.open(common, registry, inbox, version); // closed after the pipeline and its log
+        // closed after the pipeline and its log
+        Peers peers = PeerParts.open(
+                common, registry, inbox, () -> !lockLost.toCompletableFuture().isDone(), version);
         CertificateParts certificates = CertificateParts.open(common, inbox, rules, store, forced, limits);
         this.state = config.state().isEmpty()
                 ? Optional.empty()

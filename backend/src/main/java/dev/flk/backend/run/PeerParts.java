@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -84,7 +85,8 @@ final class PeerParts {
     }
 
     /** Opens the view of the others, which {@link Peers#start} must follow. */
-    static Peers open(Common common, LogRegistry registry, Inbox inbox, String version) {
+    static Peers open(
+            Common common, LogRegistry registry, Inbox inbox, BooleanSupplier ownsLog, String version) {
         BackendConfig config = common.config();
         long startedMillis = common.clock().millis();
         Duration ttl = config.inbox().dedupTtl();
@@ -105,6 +107,7 @@ final class PeerParts {
                                 0,
                                 false,
                                 false),
+                        ownsLog,
                         ttl.compareTo(retention) > 0 ? ttl : retention,
                         common.clock(),
                         System::nanoTime,

@@ -41,6 +41,7 @@ class PeersTest {
         private String instance;
         private String policy = "p1";
         private String keys = "k1";
+        private boolean ownsLog = true;
         private Duration clockAhead = Duration.ZERO;
 
         Backend(int number, String name) {
@@ -57,6 +58,7 @@ class PeersTest {
                     new Shared(),
                     () -> new LogEntry(
                             id(number), name, instance, "1", policy, keys, START_MILLIS, millis(), 5, 0, false, false),
+                    () -> ownsLog,
                     KEEP,
                     () -> Instant.ofEpochMilli(millis()),
                     () -> elapsedNanos,
@@ -181,6 +183,15 @@ class PeersTest {
         pass(KEEP.plusDays(1), a);
         assertThat(a.sees(b)).as("its entry is not needed any more").isNull();
         assertThat(shared).containsOnlyKeys(id(1));
+    }
+
+    @Test
+    void endWithoutTheLog_isAnAlarm() {
+        pass(Duration.ofMinutes(1), a, b);
+        b.ownsLog = false;
+        b.peers.close();
+        pass(Duration.ofMinutes(11), a);
+        assertThat(a.sees(b)).isEqualTo(Status.MISSING);
     }
 
     @Test
