@@ -222,6 +222,8 @@ final class LostLogIT {
                         .containsExactlyInAnyOrderElementsOf(
                                 certificates.stream().map(Pcs::json).toList());
                 assertThat(client.metric("flk_lost_outcomes_total")).isZero();
+                await().atMost(Client.PATIENCE)
+                        .until(() -> client.get("/v1/outcomes?limit=1000").body().lines().count() == CERTIFICATES);
             }
         }
     }
