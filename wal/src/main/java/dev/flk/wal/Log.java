@@ -51,6 +51,7 @@ public final class Log implements Closeable {
     private final Thread writer;
     private final Thread filler;
     private volatile boolean closing;
+    private boolean completed;
     private boolean closed;
 
     private Log(
@@ -401,17 +402,28 @@ public final class Log implements Closeable {
         join(filler);
     }
 
-    /** Writes the queued appends, completes the segment and releases the lock. Idempotent. */
+    /**
+     * Writes the queued appends and closes the active segment; if it has records, opens an empty one after it. Keeps
+     * the lock, so that {@link LogArchive} can store the last segment. Idempotent.
+     */
+    public void complete() throws IOException {
+        if (!completed) {
+            completed = true;
+            finish();
+            watchStep();
+            commit.close();
+        }
+    }
+
+    /** Completes the log as {@link #complete} does, and releases the lock. Idempotent. */
     @Override
     public void close() throws IOException {
         if (closed) {
             return;
         }
         closed = true;
-        finish();
         try {
-            watchStep();
-            commit.close();
+            complete();
         } finally {
             lock.close();
         }

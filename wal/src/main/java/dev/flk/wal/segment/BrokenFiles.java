@@ -90,7 +90,9 @@ public final class BrokenFiles {
         /** Writes a file; it is on disk under {@code name} when this method returns. */
         public static void write(FileOps files, Path directory, String prefix, String name, Content content)
                 throws IOException {
-            Path opening = directory.resolve(prefix + SegmentNames.OPENING + "repair");
+            // two threads may write two files at a time, but the temporary name must not look like a segment's
+            String suffix = name.contains(SegmentNames.SUFFIX) ? "repair" : name;
+            Path opening = directory.resolve(prefix + SegmentNames.OPENING + suffix);
             if (files.list(directory).contains(String.valueOf(opening.getFileName()))) {
                 files.delete(opening); // an interrupted write left this file
             }
