@@ -2,6 +2,8 @@
 package dev.flk.backend;
 
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.inbox.ArchiveCare;
+import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.operate.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.run.Backend;
@@ -56,7 +58,7 @@ public final class Main {
         } catch (StoreUnavailableException e) {
             throw new IOException(e.getMessage(), e);
         }
-        StopWatchdog watchdog = new StopWatchdog();
+        StopWatchdog watchdog = new StopWatchdog(config.inbox());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(backend, watchdog), "stop"));
         backend.serve();
         throw backend.awaitLoss();
@@ -82,16 +84,25 @@ public final class Main {
      * in the kernel for a disk.
      */
     private static final class StopWatchdog extends Thread {
-        /** The time limit for stopping: 5 s for the requests of each server, and the rest to close store and log. */
+        /**
+         * The time limit for stopping without an archive: 5 s for the requests of each server, and the rest to close
+         * store and log.
+         */
         private static final long LONGEST_STOP_SECONDS = 15;
 
         private static final int ENDED_BY_SIGTERM = 143;
 
         private final CountDownLatch stopped = new CountDownLatch(1);
 
-        StopWatchdog() {
+        private final long longestSeconds;
+
+        StopWatchdog(InboxConfig inbox) {
             super("stop-watchdog");
             setDaemon(true);
+            long archive = inbox.archiveCommand().isEmpty()
+                    ? 0
+                    : ArchiveCare.Limits.USUAL.finish().toSeconds() + 2; // 2 s to kill the command
+            longestSeconds = LONGEST_STOP_SECONDS + archive;
         }
 
         /** Reports that everything is closed; the watchdog then does nothing. */
@@ -102,14 +113,14 @@ public final class Main {
         @Override
         public void run() {
             try {
-                if (stopped.await(LONGEST_STOP_SECONDS, TimeUnit.SECONDS)) {
+                if (stopped.await(longestSeconds, TimeUnit.SECONDS)) {
                     return;
                 }
             } catch (InterruptedException e) {
                 return; // never interrupted
             }
-            System.err.println("flk-backend: stopping takes longer than 15 s; the process ends now. Answered"
-                    + " submissions are on disk");
+            System.err.println("flk-backend: stopping takes longer than " + longestSeconds
+                    + " s; the process ends now. Answered submissions are on disk");
             Runtime.getRuntime().halt(ENDED_BY_SIGTERM);
         }
     }

@@ -120,8 +120,10 @@ public final class LogArchive {
         NOTHING,
         /** No position fits this log; all segments are to be stored. */
         STARTED,
-        /** Files were stored. */
-        ARCHIVED
+        /** A closed segment was stored. */
+        ARCHIVED,
+        /** The declared losses were stored. */
+        LOSSES
     }
 
     /**
@@ -260,7 +262,7 @@ public final class LogArchive {
             }
             write(new Position(
                     known.logId(), known.segmentId(), known.ordinal(), known.last(), current.lossesHash()));
-            return Done.ARCHIVED;
+            return Done.LOSSES;
         }
         Closed next = current.segments().peekFirst();
         if (next != null) {

@@ -7,6 +7,7 @@ import dev.flk.program.time.SteadyClock;
 import dev.flk.view.LogFollower;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;
+import dev.flk.wal.LogArchive;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.Retention;
@@ -79,6 +80,8 @@ public final class Inbox implements AutoCloseable {
      * records, or once all these records are decided.
      */
     private LowWater.@Nullable Group before;
+
+    private volatile Runnable beforeRelease = () -> {};
 
     private Inbox(LogOptions options, Log log, DiskFloor floor, Checkpoint kept, TrustedTime trusted) {
         this.options = options;
@@ -512,9 +515,41 @@ public final class Inbox implements AutoCloseable {
                 failed);
     }
 
+    /**
+     * Returns the archive of this log, which stores the checkpoint after each segment.
+     *
+     * @param nanoTicker monotonic time
+     */
+    public LogArchive archive(FileOps files, LogArchive.Sink sink, LongSupplier nanoTicker) {
+        return new LogArchive(files, options, log, Checkpoint.FILE, sink, nanoTicker);
+    }
+
+    /** Notes that the log is not archived any more, so that its segments no longer wait for an archive. */
+    public void forgetArchive(FileOps files) throws IOException {
+        log.requireOwned();
+        if (LogArchive.forget(files, options.directory(), options.prefix())) {
+            LOG.info(
+                    "WAL_ARCHIVE_COMMAND is not set any more: {} is removed, and segments are removed without being"
+                            + " archived",
+                    LogArchive.file(options.prefix()));
+        }
+    }
+
+    /** Sets the work to run when the inbox is closed: all records are in closed segments, and the lock is still held. */
+    void beforeRelease(Runnable work) {
+        beforeRelease = work;
+    }
+
     /** Completes queued appends and releases the directory. Idempotent. */
     @Override
     public void close() throws IOException {
-        log.close();
+        Runnable work = beforeRelease;
+        beforeRelease = () -> {};
+        try {
+            log.complete();
+            work.run();
+        } finally {
+            log.close();
+        }
     }
 }

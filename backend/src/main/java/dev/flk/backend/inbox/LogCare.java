@@ -33,6 +33,7 @@ public final class LogCare implements AutoCloseable {
     private final Retention retention;
     private final SteadyClock clock;
     private volatile Reader reader = new Reader(() -> Long.MAX_VALUE, () -> {});
+    private volatile LongSupplier archivedUpTo = () -> Long.MAX_VALUE;
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
 
@@ -71,6 +72,15 @@ public final class LogCare implements AutoCloseable {
         reader = new Reader(upTo, makeDurable);
     }
 
+    /**
+     * Makes the removal wait for the archive, even if the disk is nearly full.
+     *
+     * @param upTo a supplier of the sequence up to which all records are archived
+     */
+    public void waitForArchive(LongSupplier upTo) {
+        archivedUpTo = upTo;
+    }
+
     /** Starts the timer. */
     public LogCare start() {
         timer.scheduleWithFixedDelay(this::stepWhileDue, EVERY_SECONDS, EVERY_SECONDS, TimeUnit.SECONDS);
@@ -106,7 +116,7 @@ public final class LogCare implements AutoCloseable {
         if (clock.isInDoubt()) {
             return Retention.Done.NOTHING;
         }
-        long recorded = recordedUpTo.getAsLong();
+        long recorded = Math.min(recordedUpTo.getAsLong(), archivedUpTo.getAsLong());
         boolean isShort = inbox.isDiskNearlyLow();
         long finished = isShort ? recorded : Math.min(recorded, reader.upTo().getAsLong());
         OptionalLong removed = retention.wouldRemoveUpTo(finished);

@@ -3,6 +3,7 @@ package dev.flk.backend.run;
 
 import dev.flk.backend.access.keys.ReloadedKeys.KeysMetrics;
 import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
+import dev.flk.backend.inbox.ArchiveMetrics;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
@@ -28,6 +29,7 @@ final class BackendMetrics {
     final Metrics all;
     final RefusedSubmissions refused;
     final IngestMetrics ingest;
+    final ArchiveMetrics archive;
     final HttpMetrics http;
     final OperatorRefusals operatorRefusals;
     final StoreMetrics store;
@@ -51,6 +53,7 @@ final class BackendMetrics {
         all.info("flk_policy", "The policy of this backend, by the hash in its outcomes.", "policy", policy.hash());
         refused = new RefusedSubmissions(all);
         ingest = new IngestMetrics(all, refused, mostShards);
+        archive = new ArchiveMetrics(all);
         http = new HttpMetrics(all, refused);
         operatorRefusals = new OperatorRefusals(all, System::nanoTime);
         store = new StoreMetrics(all);

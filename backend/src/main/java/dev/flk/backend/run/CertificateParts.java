@@ -7,11 +7,14 @@ import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.inbox.ArchiveCare;
+import dev.flk.backend.inbox.ArchiveCommand;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LogCare;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.GuardedStore;
+import dev.flk.program.config.Key;
 import dev.flk.program.metrics.DiskSpace;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import dev.flk.program.time.SteadyClock;
@@ -20,14 +23,23 @@ import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
 import java.io.IOException;
 import java.security.SecureRandom;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * The log of certificates, and all that decides about them.
  *
+ * @param archive the archive of the log; empty if it has none
  * @param hasSharedStore whether several backends may share the store of outcomes
  */
 record CertificateParts(
-        Inbox inbox, LogCare care, Signatures signatures, IngestPipeline ingest, boolean hasSharedStore) {
+        Inbox inbox,
+        LogCare care,
+        Optional<ArchiveCare> archive,
+        Signatures signatures,
+        IngestPipeline ingest,
+        boolean hasSharedStore) {
 
     /** Opens the log, which reads and repairs its end. */
     static Inbox openLog(
@@ -41,7 +53,11 @@ record CertificateParts(
         long keepFree = config.inbox().walMinFreeBytes();
         return parts.opened(Inbox.open(
                 LogOptions.of(config.inbox().walDir(), Inbox.SEGMENT_PREFIX, rules.context())
-                        .with(LogSizes.usual().withKeepFree(keepFree)),
+                        .with(LogSizes.usual()
+                                .withSegments(
+                                        config.inbox().segmentBytes(),
+                                        config.inbox().segmentAge())
+                                .withKeepFree(keepFree)),
                 keepFree,
                 new DiskFiles(),
                 steady,
@@ -86,12 +102,39 @@ record CertificateParts(
                         new DiskFiles(),
                         common.config().inbox().walRetention(),
                         common.steady()));
+        Optional<ArchiveCare> archive = archive(common, inbox);
+        archive.ifPresent(each -> care.waitForArchive(each::archivedUpTo));
         common.metrics()
                 .ingest
                 .watch(common.parts()
                         .opened(DiskSpace.watch(common.config().inbox().walDir())));
         return new CertificateParts(
-                inbox, care, signatures, ingest, common.config().store().isShared());
+                inbox,
+                care,
+                archive,
+                signatures,
+                ingest,
+                common.config().store().isShared());
+    }
+
+    private static Optional<ArchiveCare> archive(Common common, Inbox inbox) throws IOException {
+        Optional<ArchiveCommand> command = common.config().inbox().archiveCommand();
+        if (command.isEmpty()) {
+            inbox.forgetArchive(new DiskFiles());
+            return Optional.empty();
+        }
+        Set<String> secrets = BackendConfig.KEYS.stream()
+                .filter(Key::isSecret)
+                .map(Key::name)
+                .collect(Collectors.toSet());
+        return Optional.of(ArchiveCare.start(
+                inbox,
+                command.get(),
+                secrets,
+                new DiskFiles(),
+                common.metrics().archive,
+                common.clock(),
+                ArchiveCare.Limits.USUAL));
     }
 
     private static Signatures signatures(Common common) throws IOException {

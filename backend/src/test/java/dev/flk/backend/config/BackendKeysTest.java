@@ -55,6 +55,9 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             WAL_DIR | inbox.walDir | data/wal | WAL_DIR=/var/w | /var/w | a\0b
             WAL_RETENTION | inbox.walRetention | PT336H | WAL_RETENTION=1000h | PT1000H | {not a duration};0;13d
             WAL_MIN_FREE_BYTES | inbox.walMinFreeBytes | 268435456 | WAL_MIN_FREE_BYTES=1GiB | 1073741824 | lots;-1;9999999999TiB
+            WAL_SEGMENT_BYTES | inbox.segmentBytes | 67108864 | WAL_SEGMENT_BYTES=1GiB | 1073741824 | lots;-1;0;1023KiB;2GiB
+            WAL_SEGMENT_AGE | inbox.segmentAge | PT24H | WAL_SEGMENT_AGE=10m | PT10M | {not a duration};0;999ms;31d
+            WAL_ARCHIVE_COMMAND | inbox.archiveCommand.words | - | WAL_ARCHIVE_COMMAND=/opt/ship 'to there' %p s3:%f 100%% | [/opt/ship, to there, %p, s3:%f, 100%%] | cp %p;cp %f;cp '%p %f;cp %p %f %x;cp %p %f %;cp %p %f &;cp %p "$DIR/%f";cp %p %f\\
             AUDIT_DIR | auditDir | data/wal/audit | AUDIT_DIR=/var/log/flk | /var/log/flk | a\0b
             DEDUP_BACKEND | store | Embedded[dir=data/dedup] | DEDUP_BACKEND=memory | Memory[maxEntries=1000000] | rocksdb;redis;postgres
             DEDUP_DIR | store | Embedded[dir=data/dedup] | DEDUP_DIR=/d | Embedded[dir=/d] | data/wal;data/wal/x

@@ -40,7 +40,8 @@ import picocli.CommandLine.Spec;
             "It removes segments that are past the retention and decided. A running backend",
             "does the same by itself.",
             "",
-            "It never removes the newest segment or one that may not be decided.",
+            "It never removes the newest segment, one that may not be decided, or one that",
+            "is not archived although the log has an archive.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -121,11 +122,14 @@ final class WalCompactCommand implements Callable<Integer> {
             long compressed,
             long keptUndecided,
             @Nullable Long decidedUpTo,
+            long keptUnarchived,
+            @Nullable Long archivedUpTo,
             @Nullable Long bytesFreed) {}
 
     private int compact(LogCompaction compaction) throws IOException {
         List<Due> plan = compaction.plan();
         List<Due> undecided = compaction.undecided();
+        List<Due> unarchived = compaction.unarchived();
         Output output = source.output(spec);
         output.note(plan.isEmpty() ? "" : TABLE.heading());
         long freed = 0;
@@ -147,6 +151,7 @@ final class WalCompactCommand implements Callable<Integer> {
         }
         long removed = plan.stream().filter(due -> due.what() == Done.REMOVED).count();
         OptionalLong decided = compaction.decidedUpTo();
+        OptionalLong archived = compaction.archivedUpTo();
         output.print(
                 "summary",
                 new Summary(
@@ -155,8 +160,16 @@ final class WalCompactCommand implements Callable<Integer> {
                         plan.size() - removed,
                         undecided.size(),
                         decided.isPresent() ? decided.getAsLong() : null,
+                        unarchived.size(),
+                        archived.isPresent() ? archived.getAsLong() : null,
                         dryRun ? null : freed),
                 summary -> asText(summary));
+        if (!unarchived.isEmpty()) {
+            report(
+                    unarchived,
+                    "kept: not archived; a backend with WAL_ARCHIVE_COMMAND archives them, and one without it no longer"
+                            + " waits for an archive");
+        }
         return undecided.isEmpty() ? ExitCode.OK : reportKept(compaction, undecided);
     }
 
@@ -176,16 +189,20 @@ final class WalCompactCommand implements Callable<Integer> {
      * decided.
      */
     private int reportKept(LogCompaction compaction, List<Due> undecided) {
-        PrintWriter err = spec.commandLine().getErr();
-        String which = ErrorMessages.count(undecided.size(), "segment") + " past the retention, from "
-                + undecided.get(0).segment() + " on, ";
         boolean known = compaction.decidedUpTo().isPresent();
-        err.println(CommandLineProgram.NAME + ": " + which
-                + (known
+        report(
+                undecided,
+                known
                         ? "kept: not all of their records are decided; a backend decides them at its next start"
                         : "kept: inbox.mark is missing or damaged, so it is not known which records are decided; start"
-                                + " the backend, which writes it again"));
+                                + " the backend, which writes it again");
         return known ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    private void report(List<Due> kept, String why) {
+        PrintWriter err = spec.commandLine().getErr();
+        err.println(CommandLineProgram.NAME + ": " + ErrorMessages.count(kept.size(), "segment")
+                + " past the retention, from " + kept.get(0).segment() + " on, " + why);
     }
 
     private long bytes(String segment) throws IOException {
