@@ -191,6 +191,31 @@ public final class LogArchive {
     }
 
     /**
+     * The oldest closed segment that is not stored.
+     *
+     * @param closedMillis the wall time at which it was closed, in milliseconds since the epoch
+     */
+    public record Waiting(String segment, long closedMillis) {}
+
+    /**
+     * Returns the oldest closed segment that is not stored, for a program that does not run the archive; empty if all
+     * are stored.
+     */
+    public static Optional<Waiting> oldestWaiting(FileOps files, Path directory, String prefix) throws IOException {
+        return Vanished.retry(() -> {
+            long stored = read(files, directory, prefix).map(Position::ordinal).orElse(0L);
+            List<Listed> segments = SegmentList.read(files, directory, prefix).segments();
+            for (int i = 0; i + 1 < segments.size(); i++) {
+                if (segments.get(i).header().ordinal() > stored) {
+                    return Optional.of(new Waiting(
+                            segments.get(i).name(), segments.get(i + 1).header().openedMillis()));
+                }
+            }
+            return Optional.empty();
+        });
+    }
+
+    /**
      * Removes the position of a log that is no longer archived. The caller owns the directory.
      *
      * @return whether there was one

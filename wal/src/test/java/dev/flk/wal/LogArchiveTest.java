@@ -347,7 +347,10 @@ final class LogArchiveTest {
     void archivedUpTo_ofAStoppedLog_isRead_andDamageHoldsEverything() throws IOException {
         assertThat(LogArchive.archivedUpTo(disk, DIRECTORY, PREFIX)).isEmpty();
         SimulatedLog log = filled(1);
+        assertThat(LogArchive.oldestWaiting(disk, DIRECTORY, PREFIX))
+                .hasValue(new LogArchive.Waiting("inbox-20261120-0000000000000001.wal", clock.millis));
         drain(archive(log));
+        assertThat(LogArchive.oldestWaiting(disk, DIRECTORY, PREFIX)).isEmpty();
         assertThat(LogArchive.archivedUpTo(disk, DIRECTORY, PREFIX)).hasValue(3);
         byte[] damaged = disk.content(POSITION);
         damaged[10] ^= 1;

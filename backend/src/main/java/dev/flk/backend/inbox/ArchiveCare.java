@@ -37,7 +37,7 @@ public final class ArchiveCare {
     private long reportedNanos;
     private long failures;
 
-    private volatile String lastFailure = "no archive command has failed";
+    private volatile String lastFailure = "no command failed, but the time for the end is over";
 
     // guarded by this
     private boolean isEnding;
@@ -87,6 +87,13 @@ public final class ArchiveCare {
         return care;
     }
 
+    /** Notes that a log is not archived any more, so that its segments no longer wait for an archive. */
+    public static void forget(Inbox inbox, FileOps files) throws IOException {
+        if (inbox.forgetArchive(files)) {
+            LOG.info("WAL_ARCHIVE_COMMAND is not set any more: segments of the log are removed without being archived");
+        }
+    }
+
     /** Returns the sequence up to which all records are archived; 0 before the first look at the log. */
     public long archivedUpTo() {
         return archive.archivedUpTo();
@@ -106,15 +113,19 @@ public final class ArchiveCare {
 
     /** Waits; returns whether the thread is to continue. */
     private synchronized boolean await(long millis) {
+        long left = isEnding ? Math.min(millis, POLL_MILLIS) : millis;
         try {
-            long left = isEnding ? Math.min(millis, POLL_MILLIS) : millis;
-            if (left > 0) {
+            if (left > 0 && !hasEnded()) {
                 wait(left);
             }
         } catch (InterruptedException e) {
             return false; // never interrupted
         }
-        return !process.isStopped() && !(isEnding && archive.isComplete());
+        return !hasEnded();
+    }
+
+    private boolean hasEnded() {
+        return process.isStopped() || (isEnding && archive.isComplete());
     }
 
     private long retryMillis() {
@@ -186,12 +197,12 @@ public final class ArchiveCare {
             LOG.info("all records up to {} are archived", inbox.last());
         } else {
             LOG.warn(
-                    "the records after {}, up to {}, are not archived: {}. They are archived after the next start; until"
-                            + " then they exist only in {}",
+                    "the records after {}, up to {}, are not archived, and exist only in {} until the next start"
+                            + " archives them: {}",
                     archivedUpTo(),
                     inbox.last(),
-                    lastFailure,
-                    inbox.log().directory());
+                    inbox.log().directory(),
+                    lastFailure);
         }
     }
 

@@ -524,15 +524,10 @@ public final class Inbox implements AutoCloseable {
         return new LogArchive(files, options, log, Checkpoint.FILE, sink, nanoTicker);
     }
 
-    /** Notes that the log is not archived any more, so that its segments no longer wait for an archive. */
-    public void forgetArchive(FileOps files) throws IOException {
+    /** Removes the position of the archive; returns whether there was one. */
+    boolean forgetArchive(FileOps files) throws IOException {
         log.requireOwned();
-        if (LogArchive.forget(files, options.directory(), options.prefix())) {
-            LOG.info(
-                    "WAL_ARCHIVE_COMMAND is not set any more: {} is removed, and segments are removed without being"
-                            + " archived",
-                    LogArchive.file(options.prefix()));
-        }
+        return LogArchive.forget(files, options.directory(), options.prefix());
     }
 
     /** Sets the work to run when the inbox is closed: all records are in closed segments, and the lock is still held. */

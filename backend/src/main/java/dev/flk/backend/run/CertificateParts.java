@@ -120,7 +120,7 @@ record CertificateParts(
     private static Optional<ArchiveCare> archive(Common common, Inbox inbox) throws IOException {
         Optional<ArchiveCommand> command = common.config().inbox().archiveCommand();
         if (command.isEmpty()) {
-            inbox.forgetArchive(new DiskFiles());
+            ArchiveCare.forget(inbox, new DiskFiles());
             return Optional.empty();
         }
         Set<String> secrets = BackendConfig.KEYS.stream()

@@ -64,6 +64,18 @@ final class LogCareTest {
     }
 
     @Test
+    void segmentNotArchived_isCompressed_butNotRemovedEvenIfSpaceIsShort() throws IOException {
+        simulation.start();
+        simulation.letArchive(() -> 3);
+        simulation.submitDaily(1, 30);
+        careForAll();
+        simulation.disk.setUsableBytes(-1);
+        careForAll();
+        assertThat(simulation.log().get(0).sequence()).isBetween(2L, 4L);
+        assertThat(segments(".gz")).isGreaterThan(20);
+    }
+
+    @Test
     void freeSpaceCannotBeRead_nothingThatIsStillReadIsRemoved() throws IOException {
         simulation.start();
         simulation.letRead(() -> 3);

@@ -377,6 +377,11 @@ final class Simulation {
         Objects.requireNonNull(running, "started").care().waitFor(upTo, () -> {});
     }
 
+    /** Makes the log care wait for an archive at this position. */
+    void letArchive(LongSupplier upTo) {
+        Objects.requireNonNull(running, "started").care().waitForArchive(upTo);
+    }
+
     /** Takes steps until all callers are answered, because no caller waits for days. */
     void answerAll() {
         boolean stepped = true;

@@ -7,6 +7,7 @@ import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.tls.TlsFiles;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.InPostgres;
+import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.outcomes.redis.RedisProbe;
@@ -21,6 +22,9 @@ import dev.flk.program.health.Check;
 import dev.flk.program.health.Directories;
 import dev.flk.program.health.Finding;
 import dev.flk.program.health.Finding.Grade;
+import dev.flk.wal.LogArchive;
+import dev.flk.wal.LogArchive.Waiting;
+import dev.flk.wal.files.DiskFiles;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -51,6 +55,12 @@ public final class BackendHealth {
      */
     private static final Set<String> NEEDED_POINTS = Set.of("migrations", "writable");
 
+    /** The ages of a closed segment that is not archived from which on it is reported, as the alert reports them. */
+    private static final Duration ARCHIVE_LATE = Duration.ofMinutes(30);
+
+    private static final Duration ARCHIVE_STOPPED = Duration.ofHours(6);
+
+    private static final String ARCHIVE = "archive";
     private static final String CLOCK = "clock";
     private static final String DISK = "disk";
     private static final String KEYS = "keys";
@@ -111,6 +121,9 @@ public final class BackendHealth {
                     }
                 })));
         checks.add(new Check(DISK, health::disk));
+        config.inbox()
+                .archiveCommand()
+                .ifPresent(command -> checks.add(new Check(ARCHIVE, found -> health.archive(found))));
         checks.add(new Check(CLOCK, health::clock));
         checks.add(new Check(KEYS, health::keys));
         config.tls()
@@ -180,6 +193,28 @@ public final class BackendHealth {
                     "no state is written"));
         }
         found.accept(directory("AUDIT_DIR", config.auditDir(), "", 0, ""));
+    }
+
+    private void archive(Consumer<Finding> found) throws IOException {
+        Path directory = config.inbox().walDir();
+        if (!Files.isDirectory(directory)) {
+            return;
+        }
+        Optional<Waiting> oldest = LogArchive.oldestWaiting(new DiskFiles(), directory, Inbox.SEGMENT_PREFIX);
+        Duration age = oldest.map(waiting -> Duration.ofMillis(clock.millis() - waiting.closedMillis()))
+                .orElse(Duration.ZERO);
+        if (age.compareTo(ARCHIVE_LATE) < 0) {
+            found.accept(Finding.good(
+                    ARCHIVE,
+                    "no segment in " + directory + " has waited for " + ErrorMessages.duration(ARCHIVE_LATE)));
+            return;
+        }
+        found.accept(new Finding(
+                age.compareTo(ARCHIVE_STOPPED) < 0 ? Grade.DOUBTFUL : Grade.BAD,
+                ARCHIVE,
+                oldest.map(Waiting::segment).orElse("") + " in " + directory + " has waited for "
+                        + ErrorMessages.duration(age)
+                        + ": if the backend runs, its log says why WAL_ARCHIVE_COMMAND fails; else start it"));
     }
 
     private static Finding directory(

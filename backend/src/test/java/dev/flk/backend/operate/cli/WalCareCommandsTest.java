@@ -193,6 +193,29 @@ class WalCareCommandsTest {
     }
 
     @Test
+    void compact_notArchived_keepsThemAndSaysSo() throws IOException {
+        keepArchived("flk-archived1 0123456789abcdef 0123456789abcdef 1 2 0000000000000000");
+
+        assertThat(run("wal compact --json")).isZero();
+
+        assertThat(segments()).hasSize(3).doesNotContain(FIRST);
+        assertThat(cli.out()).contains("\"kept_unarchived\":2,\"archived_up_to\":2");
+        assertThat(cli.err())
+                .isEqualTo("flk-backend: 2 segments past the retention, from " + SECOND + " on, kept: not archived; a"
+                        + " backend with WAL_ARCHIVE_COMMAND archives them, and one without it no longer waits for an"
+                        + " archive\n");
+    }
+
+    @Test
+    void compact_damagedPositionOfTheArchive_removesNothing() throws IOException {
+        Files.writeString(wal.resolve("inbox.archived"), "flk-archived1 …\n");
+
+        assertThat(run("wal compact")).isZero();
+
+        assertThat(segments()).hasSize(4);
+    }
+
+    @Test
     void replay_countsTheAnswers() {
         assertThat(run("wal replay")).isZero();
 
@@ -259,10 +282,17 @@ class WalCareCommandsTest {
     }
 
     private void keepMark(long mark) throws IOException {
-        String text = "flk-mark1 " + "0".repeat(32) + " " + mark + " " + mark + " 0";
+        keepLine("inbox.mark", "flk-mark1 " + "0".repeat(32) + " " + mark + " " + mark + " 0");
+    }
+
+    private void keepArchived(String text) throws IOException {
+        keepLine("inbox.archived", text);
+    }
+
+    private void keepLine(String file, String text) throws IOException {
         CRC32C crc = new CRC32C();
         crc.update(text.getBytes(StandardCharsets.US_ASCII));
-        Files.writeString(wal.resolve("inbox.mark"), text + " %08x\n".formatted(crc.getValue()));
+        Files.writeString(wal.resolve(file), text + " %08x\n".formatted(crc.getValue()));
     }
 
     private List<String> segments() {
