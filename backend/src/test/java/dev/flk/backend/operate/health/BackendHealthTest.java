@@ -14,6 +14,11 @@ import dev.flk.testkit.FreePort;
 import dev.flk.testkit.PostgresServer;
 import dev.flk.testkit.RedisServer;
 import dev.flk.testkit.TestAuthority;
+import dev.flk.wal.Log;
+import dev.flk.wal.LogListener;
+import dev.flk.wal.LogOptions;
+import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -30,6 +35,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -115,6 +121,41 @@ final class BackendHealthTest {
     private Backend start() throws IOException {
         BackendConfig config = config();
         return opened(Backend.start(config, "test", () -> config));
+    }
+
+    @Test
+    void archive_segmentWaits_isReportedByItsAge() throws Exception {
+        assertThat(look("archive")).isEmpty();
+        settings.put("WAL_ARCHIVE_COMMAND", "/opt/ship %p %f");
+        assertThat(look("archive")).as("no log yet").isEmpty();
+        LogOptions options = LogOptions.of(directory.resolve("wal"), "inbox", "policy");
+        try (Log log = Log.start(new DiskFiles(), options, LogListener.NONE)) {
+            CompletableFuture<Long> forced = new CompletableFuture<>();
+            log.append(new Log.Append() {
+                @Override
+                public List<Entry> entries() {
+                    return List.of(new Entry('e', "none", 0, new byte[1]));
+                }
+
+                @Override
+                public void forced(long firstSequence) {
+                    forced.complete(firstSequence);
+                }
+
+                @Override
+                public void failed(IOException cause) {
+                    forced.completeExceptionally(cause);
+                }
+            });
+            assertThat(forced.join()).isEqualTo(1);
+        }
+        assertThat(only("archive")).startsWith("GOOD archive: no segment in ").endsWith(" has waited for 30 min 0 s");
+        Instant now = Instant.now();
+        clock = () -> now.plus(Duration.ofHours(1));
+        assertThat(only("archive"))
+                .matches("DOUBTFUL archive: inbox-\\d{8}-0{15}1\\.wal in .* has waited for 1 h 0 min: .*");
+        clock = () -> now.plus(Duration.ofHours(7));
+        assertThat(only("archive")).startsWith("BAD archive: inbox-");
     }
 
     @Test
