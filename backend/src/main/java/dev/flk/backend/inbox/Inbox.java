@@ -52,6 +52,9 @@ public final class Inbox implements AutoCloseable {
     /** The name of the file next to the segments that stores the time that the backend trusted last. */
     public static final String CLOCK_FILE = TrustedTime.FILE;
 
+    /** The name of the file next to the segments that stores how far the log is archived. */
+    public static final String ARCHIVED_FILE = LogArchive.file(SEGMENT_PREFIX);
+
     /**
      * The number of bytes at the end of the log that a start always reads, even if the records in them are decided, to
      * make sure that nothing is appended after damage.

@@ -125,7 +125,7 @@ final class WalCommand {
             output.print(
                     "file",
                     new NamedFile(
-                            other.name(), isMark(other) ? "mark" : isClock(other) ? "clock" : lowerCase(other.kind())),
+                            other.name(), kind(other)),
                     file -> "\n" + Paragraph.wrapped(file.name() + "\n    " + meaning(other)));
         }
     }
@@ -160,6 +160,16 @@ final class WalCommand {
 
     private record NamedFile(String name, String kind) {}
 
+    private static String kind(OtherFile file) {
+        return isMark(file)
+                ? "mark"
+                : isClock(file) ? "clock" : isArchived(file) ? "archived" : lowerCase(file.kind());
+    }
+
+    private static boolean isArchived(OtherFile file) {
+        return file.name().equals(Inbox.ARCHIVED_FILE);
+    }
+
     private static boolean isMark(OtherFile file) {
         return file.name().equals(Inbox.MARK_FILE);
     }
@@ -174,6 +184,9 @@ final class WalCommand {
         }
         if (isClock(other)) {
             return "the time that the backend trusted last; a start compares the clock with it";
+        }
+        if (isArchived(other)) {
+            return "the position up to which the log is archived";
         }
         return switch (other.kind()) {
             case OTHER_LOG -> "a segment of another log: its records are ignored; move it away";
