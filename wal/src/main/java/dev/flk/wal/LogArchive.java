@@ -69,9 +69,8 @@ import org.jspecify.annotations.Nullable;
  * #oldestMillis} are for any thread.
  */
 public final class LogArchive {
-    private static final Pattern TEXT =
-            Pattern.compile("flk-archived1 ([0-9a-f]{16}|-) ([0-9a-f]{16}|-) ([0-9]{1,18}) ([0-9]{1,18})"
-                    + " ([0-9a-f]{16})");
+    private static final Pattern TEXT = Pattern.compile(
+            "flk-archived1 ([0-9a-f]{16}|-) ([0-9a-f]{16}|-) ([0-9]{1,18}) ([0-9]{1,18})" + " ([0-9a-f]{16})");
 
     /** The name of the temporary copy of the companion after the prefix; a start of the log removes such a file. */
     private static final String COMPANION_COPY = SegmentNames.OPENING + "companion";
@@ -285,8 +284,7 @@ public final class LogArchive {
             for (Path file : current.losses()) {
                 sink.put(file, nameOfLosses(file));
             }
-            write(new Position(
-                    known.logId(), known.segmentId(), known.ordinal(), known.last(), current.lossesHash()));
+            write(new Position(known.logId(), known.segmentId(), known.ordinal(), known.last(), current.lossesHash()));
             return Done.LOSSES;
         }
         Closed next = current.segments().peekFirst();
@@ -298,7 +296,9 @@ public final class LogArchive {
         }
         boolean isCarriedStored = current.active().carried().isEmpty()
                 || known.last() >= current.active().next() - 1;
-        covered = isCarriedStored ? new Covered(current.active().id(), current.active().next()) : null;
+        covered = isCarriedStored
+                ? new Covered(current.active().id(), current.active().next())
+                : null;
         sealIfQuiet(current);
         return Done.NOTHING;
     }
@@ -378,8 +378,7 @@ public final class LogArchive {
 
     private void write(Position next) throws IOException {
         log.requireOwned();
-        ChecksummedLine.write(
-                files, options.directory(), options.prefix(), file(options.prefix()), next.text());
+        ChecksummedLine.write(files, options.directory(), options.prefix(), file(options.prefix()), next.text());
         position = next;
     }
 

@@ -146,7 +146,9 @@ final class LogArchiveTest {
         assertThat(archive.archivedUpTo()).isEqualTo(9);
         assertThat(archive.isComplete()).isTrue();
         assertThat(archive.oldestMillis()).isZero();
-        assertThat(shelf.segments()).isSorted().allMatch(name -> name.matches("inbox-20261120-\\d{16}-\\p{XDigit}{16}.wal"));
+        assertThat(shelf.segments())
+                .isSorted()
+                .allMatch(name -> name.matches("inbox-20261120-\\d{16}-\\p{XDigit}{16}.wal"));
         assertThat(shelf.names).hasSize(6);
         assertThat(shelf.names.get(1)).matches("inbox-\\p{XDigit}{16}-\\p{XDigit}{8}\\.mark");
         assertThat(shelf.files.get(shelf.names.get(1))).asString().isEqualTo("mark 1");
@@ -335,7 +337,13 @@ final class LogArchiveTest {
         SimulatedLog log = filled(1);
         LogArchive archive = archive(log);
         assertThat(archive.step()).isEqualTo(Done.STARTED);
-        disk.rotate(disk.names().stream().filter(name -> name.endsWith(".wal")).findFirst().orElseThrow(), true, true);
+        disk.rotate(
+                disk.names().stream()
+                        .filter(name -> name.endsWith(".wal"))
+                        .findFirst()
+                        .orElseThrow(),
+                true,
+                true);
 
         drain(archive);
 
@@ -394,7 +402,10 @@ final class LogArchiveTest {
 
         drain(archive);
         assertThat(archive.archivedUpTo()).isEqualTo(6);
-        assertThat(shelf.segments()).as("a stored segment is not repeated").hasSize(2).doesNotHaveDuplicates();
+        assertThat(shelf.segments())
+                .as("a stored segment is not repeated")
+                .hasSize(2)
+                .doesNotHaveDuplicates();
     }
 
     /**
@@ -459,8 +470,8 @@ final class LogArchiveTest {
         private void live(int segments) throws IOException {
             try {
                 SimulatedLog log = SimulatedLog.open(disk, OPTIONS, clock);
-                LogArchive archive = new LogArchive(
-                        disk, OPTIONS, log.log, MARK, shelf, () -> clock.millis * 1_000_000);
+                LogArchive archive =
+                        new LogArchive(disk, OPTIONS, log.log, MARK, shelf, () -> clock.millis * 1_000_000);
                 for (int i = 0; i < segments; i++) {
                     for (int k = 0; k < 2; k++) {
                         Entry entry = entry(acknowledged.size(), 700);

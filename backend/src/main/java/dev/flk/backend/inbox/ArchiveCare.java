@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,10 +40,11 @@ public final class ArchiveCare {
 
     private volatile String lastFailure = "no command failed, but the time for the end is over";
 
-    // guarded by this
-    private boolean isEnding;
+    private final CountDownLatch ending = new CountDownLatch(1);
 
     /**
+     * The time limits of the archive.
+     *
      * @param command the longest time of one command
      * @param finish the longest time that the end of the backend waits for the archive
      */
@@ -112,11 +114,14 @@ public final class ArchiveCare {
     }
 
     /** Waits; returns whether the thread is to continue. */
-    private synchronized boolean await(long millis) {
-        long left = isEnding ? Math.min(millis, POLL_MILLIS) : millis;
+    private boolean await(long millis) {
         try {
-            if (left > 0 && !hasEnded()) {
-                wait(left);
+            if (hasEnded()) {
+                return false;
+            } else if (isEnding()) {
+                Thread.sleep(Math.min(millis, POLL_MILLIS));
+            } else {
+                ending.await(millis, TimeUnit.MILLISECONDS);
             }
         } catch (InterruptedException e) {
             return false; // never interrupted
@@ -125,7 +130,11 @@ public final class ArchiveCare {
     }
 
     private boolean hasEnded() {
-        return process.isStopped() || (isEnding && archive.isComplete());
+        return process.isStopped() || (isEnding() && archive.isComplete());
+    }
+
+    private boolean isEnding() {
+        return ending.getCount() == 0;
     }
 
     private long retryMillis() {
@@ -186,10 +195,7 @@ public final class ArchiveCare {
             process.stop();
             return;
         }
-        synchronized (this) {
-            isEnding = true;
-            notifyAll();
-        }
+        ending.countDown();
         join(limits.finish().toMillis());
         process.stop();
         join(KILL_MILLIS);

@@ -123,10 +123,8 @@ record CertificateParts(
             ArchiveCare.forget(inbox, new DiskFiles());
             return Optional.empty();
         }
-        Set<String> secrets = BackendConfig.KEYS.stream()
-                .filter(Key::isSecret)
-                .map(Key::name)
-                .collect(Collectors.toSet());
+        Set<String> secrets =
+                BackendConfig.KEYS.stream().filter(Key::isSecret).map(Key::name).collect(Collectors.toSet());
         return Optional.of(ArchiveCare.start(
                 inbox,
                 command.get(),

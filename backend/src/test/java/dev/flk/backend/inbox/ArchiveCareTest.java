@@ -34,8 +34,9 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class ArchiveCareTest {
     private static final Duration TTL = Duration.ofDays(14);
-    private static final String COPY = "sh -c 'if [ -e \"$2\" ]; then exec cmp \"$1\" \"$2\"; fi; cp \"$1\" \"$2.part\" && sync"
-            + " \"$2.part\" && mv \"$2.part\" \"$2\"' sh %p '";
+    private static final String COPY =
+            "sh -c 'if [ -e \"$2\" ]; then exec cmp \"$1\" \"$2\"; fi; cp \"$1\" \"$2.part\" && sync"
+                    + " \"$2.part\" && mv \"$2.part\" \"$2\"' sh %p '";
 
     @TempDir
     private Path directory;
@@ -52,8 +53,8 @@ class ArchiveCareTest {
     }
 
     private Inbox open() throws IOException {
-        LogOptions options = LogOptions.of(
-                wal, Inbox.SEGMENT_PREFIX, new DecisionRules(Policy.defaults(), TTL).context());
+        LogOptions options =
+                LogOptions.of(wal, Inbox.SEGMENT_PREFIX, new DecisionRules(Policy.defaults(), TTL).context());
         InstantSource clock = InstantSource.system();
         Inbox inbox = Inbox.open(
                 options,
@@ -125,8 +126,9 @@ class ArchiveCareTest {
     @Test
     void commandFailsTwice_isRetried_andLoggedOnce() throws IOException {
         Path tries = directory.resolve("tries");
-        String failing = "sh -c 'echo x >> \"$0\"; test $(wc -l < \"$0\") -gt 2 || { echo no space; exit 1; }; cp \"$1\" \"$2\"' '"
-                + tries + "' %p '" + target + "/%f'";
+        String failing =
+                "sh -c 'echo x >> \"$0\"; test $(wc -l < \"$0\") -gt 2 || { echo no space; exit 1; }; cp \"$1\" \"$2\"' '"
+                        + tries + "' %p '" + target + "/%f'";
         Inbox inbox = open();
         try (LogCapture log = new LogCapture()) {
             start(inbox, failing, Duration.ofSeconds(30), Duration.ofSeconds(30));
@@ -138,7 +140,8 @@ class ArchiveCareTest {
                     .asString()
                     .contains("exited with 1 for inbox-")
                     .endsWith(": no space");
-            assertThat(log.lines("INFO the log is archived again, after 2 failures")).hasSize(1);
+            assertThat(log.lines("INFO the log is archived again, after 2 failures"))
+                    .hasSize(1);
         }
         assertThat(counts.failures.value()).isEqualTo(2);
         assertThat(archived()).isNotEmpty();
@@ -148,13 +151,16 @@ class ArchiveCareTest {
     void commandHangsAtTheEnd_isKilled_andTheNextStartArchives() throws IOException {
         Inbox inbox = open();
         try (LogCapture log = new LogCapture()) {
-            ArchiveCare care = start(inbox, "sh -c 'sleep 600' sh %p %f", Duration.ofMinutes(10), Duration.ofSeconds(1));
+            ArchiveCare care =
+                    start(inbox, "sh -c 'sleep 600' sh %p %f", Duration.ofMinutes(10), Duration.ofSeconds(1));
             append(inbox, "one");
             inbox.close();
             assertThat(care.isComplete()).isFalse();
-            assertThat(log.lines("WARN the records after 0, up to 1, are not archived, and exist only in " + wal)).hasSize(1);
+            assertThat(log.lines("WARN the records after 0, up to 1, are not archived, and exist only in " + wal))
+                    .hasSize(1);
         }
-        assertThat(ProcessHandle.current().children().filter(ProcessHandle::isAlive)).isEmpty();
+        assertThat(ProcessHandle.current().children().filter(ProcessHandle::isAlive))
+                .isEmpty();
 
         Inbox again = open();
         start(again, copying(), Duration.ofSeconds(30), Duration.ofSeconds(30));

@@ -12,10 +12,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class ArchiveCommandTest {
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '=',
-            quoteCharacter = '~',
-            textBlock = """
+    @CsvSource(delimiter = '=', quoteCharacter = '~', textBlock = """
             cp %p %f = cp,%p,%f
             cp  '%p' "%f" = cp,%p,%f
             cp %p '/a b'/%f = cp,%p,/a b/%f
@@ -31,10 +28,7 @@ class ArchiveCommandTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '=',
-            quoteCharacter = '~',
-            textBlock = """
+    @CsvSource(delimiter = '=', quoteCharacter = '~', textBlock = """
             cp %f = not a command: %p, the path of the file to store, is missing
             cp %p %%f = not a command: %f, the name in the archive, is missing
             cp %p %f %d = not a command: '%d' is unknown; write %% for a percent sign

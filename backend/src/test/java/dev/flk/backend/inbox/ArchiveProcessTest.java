@@ -28,7 +28,8 @@ class ArchiveProcessTest {
 
     @BeforeEach
     void file() throws IOException {
-        file = Files.writeString(Files.createDirectory(directory.resolve("a $(b) 'c'")).resolve("x.wal"), "bytes");
+        file = Files.writeString(
+                Files.createDirectory(directory.resolve("a $(b) 'c'")).resolve("x.wal"), "bytes");
     }
 
     private static ArchiveProcess process(String command, Duration limit) {
@@ -53,7 +54,8 @@ class ArchiveProcessTest {
     @Test
     void put_megabytesOfOutput_keepsTheEnd() {
         String print = "i=0; while [ $i -lt 300000 ]; do echo line $i; i=$((i+1)); done; exit 1";
-        assertThatThrownBy(() -> process("sh -c '" + print + "' sh %p %f", LIMIT).put(file, "name"))
+        assertThatThrownBy(
+                        () -> process("sh -c '" + print + "' sh %p %f", LIMIT).put(file, "name"))
                 .satisfies(e -> assertThat(e.getMessage())
                         .hasSizeLessThan(1_300)
                         .startsWith("the archive command exited with 1 for name: … ")
@@ -86,7 +88,8 @@ class ArchiveProcessTest {
     @Test
     void stop_whileACommandRuns_killsIt_andNoOtherStarts() throws Exception {
         Path pid = directory.resolve("pid");
-        ArchiveProcess process = process("sh -c 'echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 600' '" + pid + "' %p %f", LIMIT);
+        ArchiveProcess process = process(
+                "sh -c 'echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 600' '" + pid + "' %p %f", LIMIT);
         CompletableFuture<Void> put = CompletableFuture.runAsync(() -> {
             try {
                 process.put(file, "name");

@@ -124,8 +124,7 @@ final class WalCommand {
         for (OtherFile other : listing.others()) {
             output.print(
                     "file",
-                    new NamedFile(
-                            other.name(), kind(other)),
+                    new NamedFile(other.name(), kind(other)),
                     file -> "\n" + Paragraph.wrapped(file.name() + "\n    " + meaning(other)));
         }
     }
@@ -161,9 +160,7 @@ final class WalCommand {
     private record NamedFile(String name, String kind) {}
 
     private static String kind(OtherFile file) {
-        return isMark(file)
-                ? "mark"
-                : isClock(file) ? "clock" : isArchived(file) ? "archived" : lowerCase(file.kind());
+        return isMark(file) ? "mark" : isClock(file) ? "clock" : isArchived(file) ? "archived" : lowerCase(file.kind());
     }
 
     private static boolean isArchived(OtherFile file) {

@@ -205,8 +205,7 @@ public final class BackendHealth {
                 .orElse(Duration.ZERO);
         if (age.compareTo(ARCHIVE_LATE) < 0) {
             found.accept(Finding.good(
-                    ARCHIVE,
-                    "no segment in " + directory + " has waited for " + ErrorMessages.duration(ARCHIVE_LATE)));
+                    ARCHIVE, "no segment in " + directory + " has waited for " + ErrorMessages.duration(ARCHIVE_LATE)));
             return;
         }
         found.accept(new Finding(
