@@ -4,6 +4,9 @@ package dev.flk.backend.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.sample.Pcs;
+import dev.flk.wal.LogInspector;
+import dev.flk.wal.files.DiskFiles;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -11,7 +14,9 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -53,6 +58,34 @@ final class BackendTest {
             assertThat(get(backend, "/readyz").statusCode()).isEqualTo(200);
             assertThat(post(backend, "/v1/pcs/submit").statusCode()).isEqualTo(400);
         }
+    }
+
+    @Test
+    void archiveCommand_hasTheWholeLogAfterACleanEnd_andWithoutItNothingWaits() throws Exception {
+        Path archive = Files.createDirectory(directory.resolve("archive"));
+        Map<String, String> settings = new HashMap<>(Map.of(
+                "PORT", "0",
+                "BIND_ADDR", "127.0.0.1",
+                "DEDUP_BACKEND", "memory",
+                "PCS_SIGN_ALG", "none",
+                "STATE_PORT", "off",
+                "WAL_ARCHIVE_COMMAND", "cp %p '" + archive + "/%f'",
+                "WAL_DIR", directory.resolve("wal").toString()));
+        BackendConfig config = BackendConfig.load(settings, null);
+        try (Backend backend = Backend.start(config, "test", () -> config)) {
+            backend.serve();
+            HttpRequest.Builder submission = request(backend, "/v1/pcs/submit")
+                    .POST(BodyPublishers.ofByteArray(Pcs.number(1).bytes()));
+            assertThat(send(submission).statusCode()).isEqualTo(200);
+        }
+        assertThat(new LogInspector(new DiskFiles(), archive, "inbox").verify().records())
+                .isEqualTo(1);
+        assertThat(directory.resolve("wal/inbox.archived")).exists();
+
+        settings.remove("WAL_ARCHIVE_COMMAND");
+        BackendConfig without = BackendConfig.load(settings, null);
+        Backend.start(without, "test", () -> without).close();
+        assertThat(directory.resolve("wal/inbox.archived")).doesNotExist();
     }
 
     private static HttpResponse<String> get(Backend backend, String path) throws IOException, InterruptedException {
