@@ -4,6 +4,7 @@ package dev.flk.http;
 import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * An HTTP answer, without the headers that the server adds when it writes the answer.
@@ -43,6 +44,17 @@ public record Answer(int status, String contentType, byte[] body, List<Header> h
     /** Returns this answer with another body. */
     Answer withBody(byte[] other) {
         return new Answer(status, contentType, other, headers);
+    }
+
+    /** Returns this answer with more headers. */
+    Answer withHeaders(List<Header> more) {
+        if (more.isEmpty()) {
+            return this;
+        }
+        List<Header> all = headers.isEmpty()
+                ? more
+                : Stream.concat(headers.stream(), more.stream()).toList();
+        return new Answer(status, contentType, body, all);
     }
 
     /** Returns the body as text. */

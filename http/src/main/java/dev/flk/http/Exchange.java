@@ -8,6 +8,7 @@ import dev.flk.http.RequestDecoder.RequestHead;
 import dev.flk.http.ServerLoad.Bound;
 import java.net.SocketAddress;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
@@ -43,6 +44,9 @@ public final class Exchange {
     /** The events of the endpoint, which count early refusals. */
     private HttpEvents refusals = HttpEvents.NONE;
 
+    /** The headers that the answer gets besides its own. */
+    private Supplier<List<Header>> headers = List::of;
+
     private boolean holdsPlace;
     private long moreBytes;
     private boolean discarded;
@@ -72,6 +76,11 @@ public final class Exchange {
     /** Sets the events that count an early refusal of this request. */
     void refusals(HttpEvents events) {
         refusals = events;
+    }
+
+    /** Sets the headers that the answer gets besides its own. */
+    void headers(Supplier<List<Header>> added) {
+        headers = added;
     }
 
     /** Marks the answers that refuse this request for good with the SHA-256 of its body; null for no mark. */
@@ -236,7 +245,7 @@ public final class Exchange {
     /** Stores the first answer and releases the memory of the request; ignores later answers. */
     void complete(Answer given) {
         if (answer == null) {
-            Answer marked = marked(given);
+            Answer marked = marked(given).withHeaders(headers.get());
             answer = marked;
             if (body != null) {
                 body.release();

@@ -45,6 +45,7 @@ final class Incoming {
         this.exchange = exchange;
         this.refusals = Objects.requireNonNullElse(endpoint.refusals(), server.events());
         exchange.refusals(refusals);
+        exchange.headers(endpoint.headers());
         this.sinceNanos = server.nanoTicker().getAsLong();
         this.wantsContinue = head.holdsBodyBack();
         this.maxReadBytes =

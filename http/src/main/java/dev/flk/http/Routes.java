@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.http;
 
+import dev.flk.http.Answer.Header;
 import dev.flk.http.ServerLoad.Bound;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -128,6 +131,8 @@ public final class Routes {
      *     that is too long or too slow, and those for which there are too few resources. Null for the server's events
      * @param gate the rule that decides which requests are served; null if all are
      * @param bodyBudget the bound on the bytes of bodies; null for the bound that all other endpoints share
+     * @param headers the headers that every answer of the endpoint gets besides its own, also an early refusal; called
+     *     for each answer on its event loop
      */
     public record Endpoint(
             int maxBodyBytes,
@@ -136,7 +141,10 @@ public final class Routes {
             Handler handler,
             @Nullable HttpEvents refusals,
             @Nullable Gate gate,
-            @Nullable Bound bodyBudget) {
+            @Nullable Bound bodyBudget,
+            Supplier<List<Header>> headers) {
+        private static final Supplier<List<Header>> NO_HEADERS = List::of;
+
         /** The code that serves requests on the event loop of the connection; must not block. */
         @FunctionalInterface
         public interface Handler {
@@ -169,12 +177,12 @@ public final class Routes {
 
         /** Returns an endpoint that reads a body. */
         public static Endpoint withBody(int maxBodyBytes, Handler handler) {
-            return new Endpoint(maxBodyBytes, true, false, handler, null, null, null);
+            return new Endpoint(maxBodyBytes, true, false, handler, null, null, null, NO_HEADERS);
         }
 
         /** Returns an endpoint that reads a body, and whose early refusals are passed to {@code refusals}. */
         public static Endpoint withBody(int maxBodyBytes, Handler handler, HttpEvents refusals) {
-            return new Endpoint(maxBodyBytes, true, false, handler, refusals, null, null);
+            return new Endpoint(maxBodyBytes, true, false, handler, refusals, null, null, NO_HEADERS);
         }
 
         /**
@@ -182,7 +190,7 @@ public final class Routes {
          * or 413 must be a JSON object with at least one member.
          */
         public static Endpoint withDigest(int maxBodyBytes, Handler handler) {
-            return new Endpoint(maxBodyBytes, true, true, handler, null, null, null);
+            return new Endpoint(maxBodyBytes, true, true, handler, null, null, null, NO_HEADERS);
         }
 
         /**
@@ -190,12 +198,12 @@ public final class Routes {
          * progress.
          */
         public static Endpoint asking(Handler handler) {
-            return new Endpoint(0, true, false, handler, null, null, null);
+            return new Endpoint(0, true, false, handler, null, null, null, NO_HEADERS);
         }
 
         /** Returns an endpoint that reads no body and answers regardless of the number of requests in progress. */
         public static Endpoint always(Handler handler) {
-            return new Endpoint(0, false, false, handler, null, null, null);
+            return new Endpoint(0, false, false, handler, null, null, null, NO_HEADERS);
         }
 
         /** Returns an endpoint that gives the same answer to every request. */
@@ -205,7 +213,7 @@ public final class Routes {
 
         /** Returns this endpoint with a rule that decides which requests are served. */
         public Endpoint behind(Gate rule) {
-            return new Endpoint(maxBodyBytes, takesPlace, checksDigest, handler, refusals, rule, bodyBudget);
+            return new Endpoint(maxBodyBytes, takesPlace, checksDigest, handler, refusals, rule, bodyBudget, headers);
         }
 
         /**
@@ -214,7 +222,12 @@ public final class Routes {
          * progress.
          */
         public Endpoint behind(Gate rule, Bound bodies) {
-            return new Endpoint(maxBodyBytes, false, checksDigest, handler, refusals, rule, bodies);
+            return new Endpoint(maxBodyBytes, false, checksDigest, handler, refusals, rule, bodies, headers);
+        }
+
+        /** Returns this endpoint with headers that every answer gets besides its own. */
+        public Endpoint withHeaders(Supplier<List<Header>> added) {
+            return new Endpoint(maxBodyBytes, takesPlace, checksDigest, handler, refusals, gate, bodyBudget, added);
         }
 
         boolean takesBody() {

@@ -153,7 +153,7 @@ final class Completion {
                 case LOG_FAILED, DISK_FULL -> metrics.walErrors.increment();
                 case STORE_DOWN, OVERLOADED, STARTING, UNDECIDED ->
                     metrics.refused.unavailable.increment(refused.error());
-                case MALFORMED, BAD_SIGNATURE -> {} // counted where they are detected
+                case MALFORMED, BAD_SIGNATURE, KEYS_OUTDATED -> {} // counted where they are detected
             }
         } else {
             limits.evidenceThrottled();

@@ -111,6 +111,8 @@ public interface Ingest {
             MALFORMED("malformed"),
             /** The signature is missing or wrong (401). */
             BAD_SIGNATURE("Signature verification failed"),
+            /** The signature is missing or wrong, but another backend has newer keys, which may accept it (503). */
+            KEYS_OUTDATED("keys are being updated on this backend"),
             /** The append to the log failed for a reason other than a full disk (500). */
             LOG_FAILED("log append failed"),
             /**
@@ -161,6 +163,7 @@ public interface Ingest {
          */
         record Refused(Refusal why, String error, long retryAfterSeconds) implements Outcome {
             public static final Refused BAD_SIGNATURE = new Refused(Refusal.BAD_SIGNATURE, 0);
+            static final Refused KEYS_OUTDATED = new Refused(Refusal.KEYS_OUTDATED, 2);
             public static final Refused LOG_FAILED = new Refused(Refusal.LOG_FAILED, 0);
             public static final Refused BROKEN = new Refused(Refusal.BROKEN, 0);
             static final Refused OVERLOADED = new Refused(Refusal.OVERLOADED, 1);

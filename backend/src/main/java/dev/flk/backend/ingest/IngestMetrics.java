@@ -30,8 +30,8 @@ import java.util.stream.Stream;
  * <p>Every admitted certificate is counted. When nothing is in flight, {@code flk_ingest_total} + {@code
  * flk_decided_late_total} + {@code flk_refused_early_total} equals the following sum: {@code flk_accepted} + {@code
  * flk_escalated} + {@code flk_dedup_hits} + {@code flk_wal_errors} + {@code flk_internal_errors_total} + {@code
- * flk_rejected_total} (only the reasons malformed, clock and signature) + {@code flk_rate_limited_late_total} + {@code
- * flk_unavailable_total} (all causes except starting).
+ * flk_rejected_total} (only the reasons malformed, clock and signature) + {@code flk_signature_deferred_total} + {@code
+ * flk_rate_limited_late_total} + {@code flk_unavailable_total} (all causes except starting).
  */
 public final class IngestMetrics extends Metrics.Feature {
     public static final Key<Integer> SHARD_METRICS = Key.of(
@@ -62,6 +62,9 @@ public final class IngestMetrics extends Metrics.Feature {
             "reason",
             List.of(SignatureRefusal.values()),
             SignatureRefusal::label);
+    final Count signatureDeferred = counter(
+            "flk_signature_deferred_total",
+            "Submissions with a bad or missing signature answered 503, because another backend has newer keys.");
     final Count walErrors =
             bareCounter("flk_wal_errors", "Submissions that could not be logged because the disk was failing or full.");
     final Count conflicts =

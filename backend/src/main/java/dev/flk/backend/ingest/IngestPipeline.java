@@ -41,6 +41,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
@@ -124,8 +125,15 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * The checks that a submission must pass before it is logged.
      *
      * @param maxClockSkew how far {@code sent_at} may lie in the future; zero switches the check off
+     * @param newerKeysElsewhere whether another backend has newer keys, which may accept a signature that these keys
+     *     refuse. Called for each such signature; must not block
      */
-    public record Checks(Limits limits, Signatures signatures, DecisionRules rules, Duration maxClockSkew) {}
+    public record Checks(
+            Limits limits,
+            Signatures signatures,
+            DecisionRules rules,
+            Duration maxClockSkew,
+            BooleanSupplier newerKeysElsewhere) {}
 
     /**
      * Creates the pipeline around a log and a store; {@link #open} must follow.
@@ -306,12 +314,17 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     private Objection badSignature(ParsedCertificate parsed, Submitter sender) {
         metrics.signatureErrors.increment();
-        metrics.refused.rejected.increment(RejectReason.SIGNATURE);
         String claimedId = parsed.signed().pcsId(); // the callback below must not keep the entire certificate in memory
         checks.signatures().examine(parsed, (reason, keyId) -> {
             metrics.signatureRefused.increment(reason);
             log.badSignature(claimedId, reason, keyId, sender);
         });
+        // counts and logs above, and limits.failed, are the same: a stranger gains nothing while keys are rolled out
+        if (checks.newerKeysElsewhere().getAsBoolean()) {
+            metrics.signatureDeferred.increment();
+            return new Objection(Refused.KEYS_OUTDATED);
+        }
+        metrics.refused.rejected.increment(RejectReason.SIGNATURE);
         return new Objection(Refused.BAD_SIGNATURE);
     }
 

@@ -13,6 +13,7 @@ import dev.flk.backend.peers.LogRegistry;
 import dev.flk.backend.peers.Peers;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.Features;
+import dev.flk.backend.serve.SubmissionHeaders;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.stores.postgres.CheckedServer;
@@ -88,7 +89,10 @@ public final class Backend implements AutoCloseable {
         Limits limits = new Limits(config.limit(), System::nanoTime, metrics.all);
         config.warnings().forEach(LOG::warn);
         Reloads reloads = new Reloads(config, again, limits);
-        this.servers = new Servers(config, metrics, parts, reloads, limits, clock);
+        SecureRandom random = new SecureRandom();
+        String instance = HexFormat.of().toHexDigits(random.nextLong());
+        this.servers = new Servers(
+                config, metrics, parts, reloads, limits, clock, new SubmissionHeaders(instance, random.nextLong()));
 
         SteadyClock steady = steady(config, clock);
         DecisionRules rules = new DecisionRules(config.policy(), config.inbox().dedupTtl());
@@ -98,9 +102,8 @@ public final class Backend implements AutoCloseable {
         LogRegistry registry = parts.opened(store.registry());
         PeerParts.requireNoLostLog(config, store, registry);
         Inbox inbox = CertificateParts.openLog(config, rules, steady, store, forced, parts);
-        String instance = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
         Audit audit = openAudit(config, version, metrics);
-        Common common = new Common(config, metrics, parts, reloads, clock, steady, audit, instance);
+        Common common = new Common(instance, config, metrics, parts, reloads, clock, steady, audit);
         // closed after the pipeline and its log
         Peers peers = PeerParts.open(
                 common, registry, inbox, () -> !lockLost.toCompletableFuture().isDone(), version);
@@ -119,6 +122,7 @@ public final class Backend implements AutoCloseable {
                         new PostgresCheck(used.server(), used.pools(), PostgresCheck.Limits.standard(), clock),
                         metrics.postgres)));
         this.ingest = certificates.ingest();
+        servers.name(certificates.signatures());
         servers.use(new Features(
                 record.map(RecordParts::outcomes),
                 record.flatMap(RecordParts::reviews),

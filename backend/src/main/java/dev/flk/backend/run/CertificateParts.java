@@ -87,7 +87,8 @@ record CertificateParts(
                                         limits,
                                         signatures,
                                         rules,
-                                        common.config().maxClockSkew()),
+                                        common.config().maxClockSkew(),
+                                        () -> false),
                                 common.steady(),
                                 System::nanoTime,
                                 common.metrics().ingest,
@@ -138,7 +139,7 @@ record CertificateParts(
     private static Signatures signatures(Common common) throws IOException {
         SigningConfig signing = common.config().signing();
         if (signing instanceof SigningConfig.Simple simple) {
-            return Signatures.anyOf(simple.check());
+            return Signatures.anyOf(common.clock().millis(), simple.check());
         }
         if (signing instanceof SigningConfig.Registered registered) {
             try {

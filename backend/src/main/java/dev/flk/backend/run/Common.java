@@ -9,16 +9,16 @@ import java.time.InstantSource;
 /**
  * The things that every part of a backend uses.
  *
+ * @param instance the id of this process: 16 hex digits, random for each start
  * @param parts the list to which each opened part is added, so that it is closed
- * @param instance the id of this process, 16 hex digits, drawn at its start
  * @param steady the clock of everything that expires
  */
 record Common(
+        String instance,
         BackendConfig config,
         BackendMetrics metrics,
         OpenedParts parts,
         Reloads reloads,
         InstantSource clock,
         SteadyClock steady,
-        Audit audit,
-        String instance) {}
+        Audit audit) {}

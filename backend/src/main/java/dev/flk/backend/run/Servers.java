@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.run;
 
+import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.backend.access.tls.TlsFiles;
@@ -12,6 +13,7 @@ import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.BackendServer.ServerMetrics;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
+import dev.flk.backend.serve.SubmissionHeaders;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import java.io.IOException;
 import java.time.Duration;
@@ -35,6 +37,7 @@ final class Servers {
     private final OpenedParts parts;
     private final InstantSource clock;
     private final Ingest.Gate gate;
+    private final SubmissionHeaders headers;
     private final @Nullable ReloadedTls tls;
     private final Optional<BackendServer> ops;
     private final BackendServer http;
@@ -53,12 +56,14 @@ final class Servers {
             OpenedParts parts,
             Reloads reloads,
             Limits limits,
-            InstantSource clock)
+            InstantSource clock,
+            SubmissionHeaders headers)
             throws IOException {
         this.config = config;
         this.metrics = metrics;
         this.parts = parts;
         this.clock = clock;
+        this.headers = headers;
         this.gate = new Ingest.Gate(metrics.refused);
         this.ops = config.ops().isEmpty()
                 ? Optional.empty()
@@ -108,6 +113,7 @@ final class Servers {
         return new BackendServer.Parts(
                 config.http(),
                 gate,
+                headers,
                 () -> readiness.components(),
                 () -> features,
                 new ServerMetrics(metrics.all, metrics.http, metrics.sessions, metrics.operatorRefusals),
@@ -139,6 +145,11 @@ final class Servers {
         features = opened;
         ops.ifPresent(parts::closeFirst);
         parts.closeFirst(http);
+    }
+
+    /** Names the state of these keys in answers to submissions from now on. */
+    void name(Signatures keys) {
+        headers.name(keys);
     }
 
     /** Accepts submissions from now on. */

@@ -87,6 +87,7 @@ public final class BackendServer implements AutoCloseable {
     public record Parts(
             HttpConfig config,
             Ingest ingest,
+            SubmissionHeaders submissionHeaders,
             Readiness readiness,
             Supplier<Features> features,
             ServerMetrics metrics,
@@ -132,10 +133,11 @@ public final class BackendServer implements AutoCloseable {
                 limits,
                 operatorBytes);
         Routes routes = new Routes(Endpoint.always(BackendServer::notFound))
-                .post("/v1/pcs/submit", Endpoint.withDigest(config.maxBodyBytes(), turns::submit))
+                .post("/v1/pcs/submit", Endpoint.withDigest(config.maxBodyBytes(), turns::submit).withHeaders(parts.submissionHeaders()))
                 .post(
                         "/v1/pcs/batch",
-                        Endpoint.withDigest(config.maxBatchBytes(), new BatchHandler(config, limits, turns)))
+                        Endpoint.withDigest(config.maxBatchBytes(), new BatchHandler(config, limits, turns))
+                                .withHeaders(parts.submissionHeaders()))
                 .get("/health", Endpoint.always(ops::health));
         record.addLookUp(routes, turns::lookUp);
         sessions.addTo(routes);

@@ -112,7 +112,7 @@ public final class OutcomeRenderer {
             case MALFORMED -> 400;
             case BAD_SIGNATURE -> 401;
             case LOG_FAILED, BROKEN -> 500;
-            case STORE_DOWN, DISK_FULL, OVERLOADED, STARTING, UNDECIDED -> 503;
+            case STORE_DOWN, DISK_FULL, OVERLOADED, STARTING, UNDECIDED, KEYS_OUTDATED -> 503;
         };
         byte[] body = errorBody(refused.error());
         return status == 503

@@ -43,6 +43,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
@@ -62,6 +63,8 @@ final class IngestHarness implements AutoCloseable {
     final IngestPipeline ingest;
 
     final Submitter sender = sender();
+    /** Whether another backend has newer keys. */
+    final AtomicBoolean newerKeysElsewhere = new AtomicBoolean();
 
     /** Returns the sender of a connection from this machine. */
     static Submitter sender() {
@@ -120,7 +123,7 @@ final class IngestHarness implements AutoCloseable {
     }
 
     private static Signatures signatures() {
-        return Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY)));
+        return Signatures.anyOf(0, SignatureCheck.hmac(List.of(Pcs.KEY)));
     }
 
     private IngestHarness(
@@ -157,7 +160,8 @@ final class IngestHarness implements AutoCloseable {
                                     new Limits(limits, () -> 0, metrics),
                                     signatures.apply(metrics),
                                     rules,
-                                    MAX_CLOCK_SKEW),
+                                    MAX_CLOCK_SKEW,
+                                    newerKeysElsewhere::get),
                             clock.steady(),
                             System::nanoTime,
                             ingestMetrics,
@@ -229,6 +233,7 @@ final class IngestHarness implements AutoCloseable {
                         "flk_rejected_total{reason=\"malformed\",}",
                         "flk_rejected_total{reason=\"clock\",}",
                         "flk_rejected_total{reason=\"signature\",}",
+                        "flk_signature_deferred_total",
                         "flk_unavailable_total{cause=\"dedup store unavailable\",}",
                         "flk_unavailable_total{cause=\"overloaded\",}")
                 .mapToDouble(this::metric)

@@ -99,6 +99,40 @@ final class IngestPipelineTest {
         }
     }
 
+    /** Older agents hold a certificate after this 503, where a second 401 would make it a dead letter. */
+    @Test
+    void badSignature_newerKeysElsewhere_is503AndChargedAndReportedLikeA401() throws IOException {
+        Limits.Sizes oneFailure = new Limits.Sizes(BigDecimal.ONE, 1_000, null, BigDecimal.ONE, 1, 1);
+        try (IngestHarness harness = new IngestHarness(log(), clock, oneFailure)) {
+            harness.newerKeysElsewhere.set(true);
+            Pcs forged = Pcs.number(1).signedBy("another key");
+
+            assertThat(harness.submit(forged)).isEqualTo(Refused.KEYS_OUTDATED);
+            assertThat(harness.submit(forged)).isInstanceOf(Outcome.RateLimited.class);
+
+            assertThat(harness.metric("flk_signature_deferred_total")).isEqualTo(1);
+            assertThat(harness.metric("flk_signature_errors")).isEqualTo(1);
+            assertThat(harness.metric("flk_signature_refused_total{reason=\"unknown key\",}"))
+                    .isEqualTo(1);
+            assertThat(harness.metric("flk_rejected_total{reason=\"signature\",}"))
+                    .isZero();
+        }
+    }
+
+    @Test
+    void signature_newerKeysElsewhere_knownKeysAreAccepted_andOthersGet401Afterwards() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.newerKeysElsewhere.set(true);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
+            Pcs forged = Pcs.number(2).signedBy("another key");
+            assertThat(harness.submit(forged)).isEqualTo(Refused.KEYS_OUTDATED);
+
+            harness.newerKeysElsewhere.set(false);
+
+            assertThat(harness.submit(forged)).isEqualTo(Refused.BAD_SIGNATURE);
+        }
+    }
+
     @Test
     void conflict_firstOutcomeRemainsAndEvidenceIsKeptOnce() throws IOException {
         try (IngestHarness harness = open()) {

@@ -107,6 +107,7 @@ class BatchFuzzTest {
                 new BackendServer.Parts(
                         CONFIG,
                         ingest,
+                        new SubmissionHeaders("0123456789abcdef", 1),
                         List::of,
                         Features::none,
                         new BackendServer.ServerMetrics(METRICS, HTTP_METRICS, SESSION_METRICS, OPERATOR_REFUSALS),

@@ -56,7 +56,7 @@ final class InertOutputTest {
         sessions = Sessions.start(
                 new StateSessions(record.engine(), CONFIG.ttl(), () -> ServerFixture.NOW),
                 new SessionAccess(
-                        Signatures.anyOf(SignatureCheck.hmac(List.of("secret"))),
+                        Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))),
                         (token, namespace, prefix, writes) -> Optional.of(true),
                         () -> ServerFixture.NOW),
                 CONFIG,

@@ -69,7 +69,7 @@ final class OperatorPathsTest {
                 () -> ServerFixture.NOW,
                 new ReviewMetrics(server.metrics));
         SessionAccess access = new SessionAccess(
-                Signatures.anyOf(SignatureCheck.hmac(List.of("secret"))),
+                Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))),
                 (token, namespace, prefix, writes) -> token.equals("all") ? Optional.of(true) : Optional.empty(),
                 () -> ServerFixture.NOW);
         server.sessions = Sessions.start(

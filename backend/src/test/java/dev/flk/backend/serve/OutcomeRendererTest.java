@@ -59,6 +59,12 @@ class OutcomeRendererTest {
                                 error("Too many requests"),
                                 "Retry-After: 1, X-Flk-Limit: global",
                                 "retry_after\":1"),
+                        Arguments.of(
+                                new Refused(Refusal.KEYS_OUTDATED, 2),
+                                503,
+                                error("keys are being updated on this backend"),
+                                "Retry-After: 2",
+                                "retry_after\":2"),
                         Arguments.of(Refused.LOG_FAILED, 500, error("log append failed"), "", ""),
                         Arguments.of(Refused.BROKEN, 500, error("internal error"), "", "")));
     }

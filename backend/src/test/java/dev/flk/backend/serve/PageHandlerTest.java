@@ -64,7 +64,7 @@ final class PageHandlerTest {
 
     private SessionStorage withSessions() {
         SessionAccess access = new SessionAccess(
-                Signatures.anyOf(SignatureCheck.hmac(List.of("secret"))),
+                Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))),
                 (token, namespace, prefix, writes) -> Optional.empty(),
                 () -> now);
         SessionStorage storage = new StateSessions(engine, CONFIG.ttl(), () -> now);

@@ -43,7 +43,10 @@ final class ServerFixture implements AfterEachCallback {
     static final int MAX_BATCH_BYTES = 3000;
     private static final Duration LONG = Duration.ofMinutes(10);
 
+    static final String INSTANCE = "0123456789abcdef";
+
     final ScriptedIngest ingest = new ScriptedIngest();
+    final SubmissionHeaders submissionHeaders = new SubmissionHeaders(INSTANCE, 1);
     final Metrics metrics = new Metrics("test");
     private final HttpMetrics httpMetrics = new HttpMetrics(metrics, new RefusedSubmissions(metrics));
     final OperatorRefusals operatorRefusals = new OperatorRefusals(metrics, () -> this.refusalNanos);
@@ -131,6 +134,7 @@ final class ServerFixture implements AfterEachCallback {
                     new BackendServer.Parts(
                             config,
                             ingest,
+                            submissionHeaders,
                             () -> components,
                             () -> new Features(
                                     Optional.ofNullable(record),

@@ -65,7 +65,7 @@ final class SessionHandlerTest {
     void start() {
         engine = MemoryEngine.started(() -> now);
         SessionAccess access = new SessionAccess(
-                Signatures.anyOf(SignatureCheck.hmac(List.of("secret"))),
+                Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))),
                 (token, namespace, prefix, writes) -> {
                     assertThat(namespace).isEqualTo("sessions");
                     return switch (token) {

@@ -54,7 +54,7 @@ final class SessionStoreTest {
         server.sessions = Sessions.start(
                 new StateSessions(engine, CONFIG.ttl(), Instant::now),
                 new SessionAccess(
-                        Signatures.anyOf(SignatureCheck.hmac(List.of("secret"))),
+                        Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))),
                         (token, namespace, prefix, writes) -> Optional.of("token".equals(token)),
                         Instant::now),
                 CONFIG,

@@ -45,7 +45,24 @@ public final class ReloadedKeys extends Reloaded<KeysFile> implements Signatures
     private volatile long lastMillis;
 
     private volatile KeyRates rates;
+    private volatile Version version;
     private volatile Audit audit = Audit.none();
+
+    /**
+     * The version of the keys.
+     *
+     * @param untilMillis the time from which the same keys have another version, because a key becomes valid or ends
+     */
+    private record Version(KeysFile keys, String text, long sinceMillis, long untilMillis) {
+        static Version of(KeysFile keys, long nowMillis, long sinceMillis) {
+            List<Usable> usable = keys.registry().keys();
+            return new Version(
+                    keys,
+                    KeysVersion.of(usable, nowMillis),
+                    sinceMillis,
+                    KeysVersion.validUntilMillis(usable, nowMillis));
+        }
+    }
 
     /**
      * Reads the file; starts no thread.
@@ -71,6 +88,7 @@ public final class ReloadedKeys extends Reloaded<KeysFile> implements Signatures
         this.metrics = metrics;
         this.nanoTicker = nanoTicker;
         this.examiner = new Examiner(nanoTicker);
+        this.version = Version.of(inForce(), lastMillis, lastMillis);
         this.rates = KeyRates.none().of(inForce().entries(), nanoTicker);
         loaded();
         metrics.fileBad.watch(this::bad);
@@ -106,11 +124,13 @@ public final class ReloadedKeys extends Reloaded<KeysFile> implements Signatures
     @Override
     protected void beforeCheck() {
         keyMillis(); // so that the time stops at most a second before the clock comes into doubt
+        current();
     }
 
     @Override
     protected void replaced(KeysFile before, KeysFile now) {
         rates = rates.of(now.entries(), nanoTicker);
+        current();
         loaded();
         String changes = changes(before.registry().keys(), now.registry().keys());
         LOG.info("{} was read again and has {} keys; {}", file, counts(now.entries()), changes);
@@ -186,6 +206,34 @@ public final class ReloadedKeys extends Reloaded<KeysFile> implements Signatures
                 .mapToDouble(until -> until.toEpochMilli() / 1000.0)
                 .min()
                 .orElse(0);
+    }
+
+    @Override
+    public String version() {
+        return current().text();
+    }
+
+    @Override
+    public long since() {
+        return current().sinceMillis();
+    }
+
+    /**
+     * Returns the version of the keys in force. It is compared with the keys at each call: a version that changed after
+     * the keys could name a refusal by other keys.
+     */
+    private Version current() {
+        Version known = version;
+        return known.keys() == inForce() && keyMillis() < known.untilMillis() ? known : renewed();
+    }
+
+    private synchronized Version renewed() {
+        KeysFile keys = inForce();
+        long now = keyMillis();
+        if (version.keys() != keys || now >= version.untilMillis()) {
+            version = Version.of(keys, now, Math.max(clock.millis(), version.sinceMillis() + 1));
+        }
+        return version;
     }
 
     @Override

@@ -30,6 +30,19 @@ public interface Signatures {
     }
 
     /**
+     * Returns the version of the keys in force: 16 hex digits, which change whenever other signatures are accepted than
+     * before, also because a key becomes valid or ends. Two backends that accept the same signatures have the same
+     * version. Derived from the ids of the keys, never from their secrets.
+     */
+    String version();
+
+    /**
+     * Returns the time at which the keys with this {@link #version} came into force in this process, in milliseconds
+     * since 1970 of the backend's clock. The time differs for any two versions of a process.
+     */
+    long since();
+
+    /**
      * Finds out why {@link #verify} returned empty for a certificate, and then calls {@code consumer} once, on any
      * thread. If the search fails because of a bug, or the backend stops before the search begins, {@code consumer} is
      * not called. Expensive work is done later on another thread, so that the response time does not reveal the reason
@@ -77,9 +90,22 @@ public interface Signatures {
     /**
      * Returns a check that accepts a signature by any key of {@code check}, for every shard and session and at any
      * time.
+     *
+     * @param sinceMillis the current time of the backend's clock
      */
-    static Signatures anyOf(SignatureCheck check) {
+    static Signatures anyOf(long sinceMillis, SignatureCheck check) {
+        String version = KeysVersion.of(check);
         return new Signatures() {
+            @Override
+            public String version() {
+                return version;
+            }
+
+            @Override
+            public long since() {
+                return sinceMillis;
+            }
+
             @Override
             public Optional<String> verify(ParsedCertificate certificate) {
                 return check.verify(certificate.canonicalForm(), certificate.sig())

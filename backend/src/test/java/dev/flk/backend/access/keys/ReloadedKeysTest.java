@@ -24,10 +24,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -207,6 +210,97 @@ final class ReloadedKeysTest {
         inForce.step();
         assertThat(verify(Pcs.number(1).signedBy(SECRET))).isEmpty();
         assertThat(verify(Pcs.number(1).signedBy(other))).hasValue("h");
+    }
+
+    private String version() {
+        return inForce.version();
+    }
+
+    @Test
+    void version_sameKeys_isTheSameInAnyOrderAndNamesNoSecret() throws Exception {
+        open(KeyText.ed25519("a", 1), KeyText.hmac("h", "a.secret"));
+        String first = version();
+
+        keys.secret("b.secret", SECRET).write(KeyText.hmac("h", "b.secret"), KeyText.ed25519("a", 1));
+        inForce.step();
+
+        assertThat(version()).matches("[0-9a-f]{16}").isEqualTo(first);
+    }
+
+    @Test
+    void version_otherSignaturesAreAccepted_isAnother() throws Exception {
+        open(KeyText.ed25519("a", 1), KeyText.hmac("h", "a.secret"));
+        Set<String> versions = new HashSet<>(Set.of(version()));
+        long since = inForce.since();
+        List<KeyText> changes = List.of(
+                KeyText.ed25519("a", 1),
+                KeyText.ed25519("a", 2),
+                KeyText.ed25519("b", 1),
+                KeyText.ed25519("a", 1).shards("shard-2"),
+                KeyText.ed25519("a", 1).prefixes("shard-1"),
+                KeyText.ed25519("a", 1).state("retiring"),
+                KeyText.ed25519("a", 1).state("revoked"),
+                KeyText.ed25519("a", 1).with("agents", "[]"),
+                KeyText.ed25519("a", 1).with("valid_until", "\"2027-01-01T00:00:00Z\""),
+                KeyText.ed25519("a", 1).with("valid_from", "\"2026-01-01T00:00:00Z\""));
+        for (KeyText change : changes) {
+            keys.write(change);
+            millis += 1_000;
+            inForce.step();
+            assertThat(versions.add(version())).as(change.toString()).isTrue();
+            assertThat(inForce.since()).isGreaterThan(since);
+            since = inForce.since();
+        }
+    }
+
+    @Test
+    void version_secretIsReplaced_isAnother() throws Exception {
+        open(KeyText.hmac("h", "a.secret"));
+        String before = version();
+
+        keys.secret("a.secret", "another secret, of the same kind");
+        inForce.step();
+
+        assertThat(version()).isNotEqualTo(before);
+    }
+
+    @Test
+    void version_keyBecomesValidAndEnds_changesWithTheAnswers() throws Exception {
+        open(KeyText.ed25519("a", 1)
+                .with("valid_from", quoted(START.plusSeconds(1)))
+                .with("valid_until", quoted(START.plusSeconds(2))));
+        Map<String, Long> versions = new LinkedHashMap<>();
+        for (int i = 0; i < 3; i++) {
+            assertThat(verify(signed(1)).isPresent()).isEqualTo(i == 1);
+            versions.put(version(), inForce.since());
+            millis += 1_000;
+        }
+        assertThat(versions).hasSize(3);
+        assertThat(versions.values())
+                .containsExactly(
+                        START.toEpochMilli(),
+                        START.plusSeconds(1).toEpochMilli(),
+                        START.plusSeconds(2).toEpochMilli());
+    }
+
+    /** Two states of the same version must have different times, so that answers by the first do not count later. */
+    @Test
+    void since_keysComeBackAtOnce_isAnother() throws Exception {
+        open(KeyText.ed25519("a", 1));
+        String version = version();
+        long since = inForce.since();
+
+        keys.write(KeyText.ed25519("b", 2));
+        inForce.step();
+        keys.write(KeyText.ed25519("a", 1));
+        inForce.step();
+
+        assertThat(version()).isEqualTo(version);
+        assertThat(inForce.since()).isGreaterThan(since + 1);
+    }
+
+    private static String quoted(Instant time) {
+        return '"' + time.toString() + '"';
     }
 
     /** Opening a pipe would block forever, so that no key could be revoked any more. */

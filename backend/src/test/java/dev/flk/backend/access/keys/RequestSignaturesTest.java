@@ -185,7 +185,7 @@ final class RequestSignaturesTest {
 
     @Test
     void anyOf_everyKeyCanSignForEverySession() throws Exception {
-        Signatures signatures = Signatures.anyOf(SignatureCheck.hmac(List.of("another", SECRET)));
+        Signatures signatures = Signatures.anyOf(0, SignatureCheck.hmac(List.of("another", SECRET)));
         HmacSigner key = new HmacSigner(SECRET);
 
         assertThat(signatures.authenticate(request(key), "anyone/else"))
@@ -198,7 +198,7 @@ final class RequestSignaturesTest {
 
     @Test
     void anyOf_signaturesNotChecked_refusesEveryRequest() throws Exception {
-        assertThat(Signatures.anyOf(SignatureCheck.none()).authenticate(request(new HmacSigner(SECRET)), "plant-7"))
+        assertThat(Signatures.anyOf(0, SignatureCheck.none()).authenticate(request(new HmacSigner(SECRET)), "plant-7"))
                 .isEqualTo(new Refused(SignatureRefusal.OTHER_ALGORITHM, null));
     }
 }
