@@ -143,6 +143,13 @@ final class StatusCommand implements Callable<Integer> {
                 add(text, "", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
             }
         }
+        if (report.sending().heldSignatures() != null) {
+            add(
+                    text,
+                    "refused",
+                    ErrorMessages.count(report.sending().heldSignatures().certificates(), "certificate")
+                            + " held because of a refused signature");
+        }
         if (report.sending().held() != null) {
             add(
                     text,

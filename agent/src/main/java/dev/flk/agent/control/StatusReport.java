@@ -62,6 +62,7 @@ public record StatusReport(
      * @param drainSeconds the estimated number of seconds until no certificate is waiting, at the current rate {@code
      *     settledPerSecond}; null if certificates are waiting and the rate is 0
      * @param heldShards the number of shards whose certificates are held back because the backend rejected a signature
+     * @param heldSignatures the certificates that wait because a signature was refused; null if there are none
      * @param held the certificates that are held because an answer that refused them was not provably the backend's;
      *     null if there are none
      */
@@ -71,9 +72,10 @@ public record StatusReport(
             @Nullable Long drainSeconds,
             @Nullable List<Backend> backends,
             @Nullable Long heldShards,
+            @Nullable HeldSignatures heldSignatures,
             @Nullable Held held) {
         /** The values if no agent runs. */
-        public static final Sending UNKNOWN = new Sending(null, null, null, null, null, null);
+        public static final Sending UNKNOWN = new Sending(null, null, null, null, null, null, null);
     }
 
     /**
@@ -109,6 +111,11 @@ public record StatusReport(
             problems.add("the backend refuses the signatures of " + ErrorMessages.count(heldShards, "shard")
                     + "; check PCS_SIGN_ALG and the key");
         }
+        HeldSignatures signatures = sending.heldSignatures();
+        if (signatures != null && !signatures.refusedBy().isEmpty()) {
+            problems.add("the backend with instance id " + String.join(", ", signatures.refusedBy())
+                    + " refuses signatures that another backend accepts; update its keys (flk backend keys list)");
+        }
         Held held = sending.held();
         if (held != null) {
             problems.add(ErrorMessages.count(held.certificates(), "certificate")
@@ -124,6 +131,17 @@ public record StatusReport(
                     + ErrorMessages.bytes(disk.outboxMaxBytes()) + "; soon no certificate will be accepted");
         }
         return problems;
+    }
+
+    /**
+     * The certificates that wait because their signature, or another one of their shard, was refused.
+     *
+     * @param refusedBy the instance ids of backends that refuse the key for a shard for which another accepts it
+     */
+    public record HeldSignatures(long certificates, List<String> refusedBy) {
+        public HeldSignatures {
+            refusedBy = List.copyOf(refusedBy);
+        }
     }
 
     /**

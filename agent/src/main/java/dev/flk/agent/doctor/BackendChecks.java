@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.send.BackendClient;
 import dev.flk.agent.send.BackendClient.Reply;
+import dev.flk.agent.send.BackendKeys;
 import dev.flk.agent.send.SenderConfig;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.send.TlsMessages;
@@ -54,6 +55,9 @@ final class BackendChecks {
     private static final String PROBE =
             "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":%s,"
                     + "\"epoch\":0,\"merkle_root\":\"doctor\",\"D_hat\":0.0,\"coh_star\":0.0,\"r\":0.0,\"budget\":0.0}";
+
+    /** The number of certificates to send, of which a balancer gives some to each of a few backends. */
+    private static final int KEY_PROBES = 4;
 
     private final SenderConfig setup;
     private final String shard;
@@ -153,7 +157,37 @@ final class BackendChecks {
             found.accept(Finding.doubtful("key", "PCS_SIGN_ALG=none: certificates are sent without a new signature"));
             return;
         }
-        ask(ended -> client.submit(probe, ended)).ifPresent(answer -> found.accept(keyFinding(answer, probe)));
+        Optional<Reply> first = ask(ended -> client.submit(probe, ended));
+        if (first.isPresent()) {
+            found.accept(keyFinding(first.get(), probe));
+            otherInstances(first.get(), probe);
+        }
+    }
+
+    /** Looks for another backend behind the same address that does not agree about the key. */
+    private void otherInstances(Reply first, byte[] probe) throws InterruptedException {
+        Optional<String> instance = first.keys().map(BackendKeys::instance);
+        for (int i = 1; instance.isPresent() && isVerdict(first) && i < KEY_PROBES; i++) {
+            Optional<Reply> next = ask(ended -> client.submit(probe, ended));
+            Optional<String> other = next.flatMap(Reply::keys).map(BackendKeys::instance);
+            if (other.isPresent()
+                    && !other.equals(instance)
+                    && isVerdict(next.get())
+                    && next.get().status() != first.status()) {
+                boolean isFirstBehind = first.status() == 401;
+                found.accept(Finding.bad(
+                        "key",
+                        "behind " + base + ", the backend with instance id "
+                                + (isFirstBehind ? instance : other).get() + " refuses it, but "
+                                + (isFirstBehind ? other : instance).get()
+                                + " accepts it; update the keys of the first"));
+                return;
+            }
+        }
+    }
+
+    private static boolean isVerdict(Reply answer) {
+        return answer.status() == 400 || answer.status() == 401;
     }
 
     private Finding keyFinding(Reply answer, byte[] sent) {
@@ -168,9 +202,16 @@ final class BackendChecks {
             case 401 ->
                 Finding.bad(
                         "key",
-                        base + " does not know it, or does not accept it for shard " + shard
+                        base + answer.keys()
+                                        .map(keys -> " (instance " + keys.instance() + ")")
+                                        .orElse("")
+                                + " does not know it, or does not accept it for shard " + shard
                                 + "; compare PCS_SIGN_ALG and the key on both sides");
-            case 429, 503 -> Finding.doubtful("key", base + " is busy (" + answer.status() + "); try again");
+            case 429, 503 ->
+                Finding.doubtful(
+                        "key",
+                        base + " is busy (" + answer.status() + ", "
+                                + firstLine(new String(answer.body(), StandardCharsets.UTF_8)) + "); try again");
             default -> Finding.bad("key", base + " answers " + answer.status() + " to a certificate; is it a backend?");
         };
     }

@@ -177,6 +177,10 @@ public final class Agent implements Closeable {
                 "flk_agent_held_certificates",
                 "Certificates that were refused by an answer that is not provably the backend's.",
                 sender::heldCertificates);
+        meters.gauge(
+                "flk_agent_held_signatures",
+                "Certificates that wait because their signature, or another one of their shard, was refused.",
+                sender::heldSignatures);
         meters.gauge("flk_agent_in_flight", "Certificates that wait for an answer.", sender::inFlight);
         meters.gauge(
                 "flk_agent_outbox_bytes",

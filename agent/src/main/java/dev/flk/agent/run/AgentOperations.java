@@ -64,6 +64,10 @@ final class AgentOperations implements Operations {
                                 .map(AgentOperations::reported)
                                 .toList(),
                         sending.heldShards(),
+                        sending.heldSignatures() == 0
+                                ? null
+                                : new StatusReport.HeldSignatures(
+                                        sending.heldSignatures(), sending.laggingBackends()),
                         sending.heldCertificates() == 0
                                 ? null
                                 : new StatusReport.Held(sending.heldCertificates(), sending.lastHeldBecause())),

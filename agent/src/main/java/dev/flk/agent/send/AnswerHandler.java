@@ -25,6 +25,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -87,10 +88,14 @@ final class AnswerHandler {
         this.meters = meters;
     }
 
-    /** Applies the result of one certificate; the caller must call {@link #finish} after the last result. */
-    void apply(Item item, SubmitResult result) {
+    /**
+     * Applies the result of one certificate; the caller must call {@link #finish} after the last result.
+     *
+     * @param by the keys of the backend that answered; null if they are not known
+     */
+    void apply(Item item, SubmitResult result, @Nullable BackendKeys by) {
         meters.submitted(result.isOutage() ? "outage" : Integer.toString(result.status()));
-        apply(item, result, item.signed().shardId());
+        apply(item, result, item.signed().shardId(), by);
     }
 
     /**
@@ -241,11 +246,11 @@ final class AnswerHandler {
         return clean.length() > LONGEST_REASON ? clean.substring(0, LONGEST_REASON) + "…" : clean;
     }
 
-    private void apply(Item item, SubmitResult result, String shardId) {
+    private void apply(Item item, SubmitResult result, String shardId, @Nullable BackendKeys by) {
         Queued queued = item.queued();
         switch (result.kind()) {
             case RECORDED, REJECTED -> {
-                hold.accepted(queued, shardId);
+                hold.accepted(queued, shardId, by, nanoTicker.getAsLong());
                 LOG.info(
                         "PCS {} submitted successfully (status={})",
                         idForLog(item.signed().pcsId()),
@@ -253,7 +258,7 @@ final class AnswerHandler {
                 done(queued, new Settlement(result.verdict(), item.signed().pcsId(), result.text()));
             }
             case CONFLICT -> {
-                hold.accepted(queued, shardId);
+                hold.accepted(queued, shardId, by, nanoTicker.getAsLong());
                 giveUp(item, result.status(), "conflict: different content was recorded under this id before");
             }
             case NEVER -> giveUp(item, result.status(), result.text());
@@ -266,7 +271,7 @@ final class AnswerHandler {
                 hold.unanswered(queued, shardId);
                 holdAlone(item, result.text());
             }
-            case BAD_SIGNATURE, UNPROVEN_SIGNATURE -> badSignature(item, result, shardId);
+            case BAD_SIGNATURE, UNPROVEN_SIGNATURE -> badSignature(item, result, shardId, by);
             case LATER -> later(item, result, shardId);
             case NOT_SENT, NO_ANSWER, FOREIGN -> {
                 hold.unanswered(queued, shardId);
@@ -296,9 +301,9 @@ final class AnswerHandler {
         retry(queued, "held", 0, why);
     }
 
-    private void badSignature(Item item, SubmitResult result, String shardId) {
+    private void badSignature(Item item, SubmitResult result, String shardId, @Nullable BackendKeys by) {
         boolean isProven = result.kind() == SubmitResult.Kind.BAD_SIGNATURE;
-        boolean isBad = hold.refused(item.queued(), shardId, nanoTicker.getAsLong());
+        boolean isBad = hold.refused(item.queued(), shardId, by, nanoTicker.getAsLong());
         if (isBad && !isProven) {
             holdAlone(item, result.text());
             return;
@@ -317,8 +322,9 @@ final class AnswerHandler {
                 leftOut -> LOG.error(
                         "Signature verification failed for {}: perhaps the backend does not know this key, or does not"
                                 + " accept this key now or for this shard; the certificate waits; check PCS_SIGN_ALG"
-                                + " and the key{}",
+                                + " and the key{}{}",
                         idForLog(item.signed().pcsId()),
+                        by == null ? "" : "; it was refused by the backend with instance id " + by.instance(),
                         leftOut));
         meters.retried(outbox.shardName(item.queued().entry));
     }

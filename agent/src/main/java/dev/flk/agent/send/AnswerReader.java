@@ -204,6 +204,7 @@ final class AnswerReader {
                                     .filter(JsonNode::isIntegralNumber)
                                     .map(JsonNode::asText),
                             reply.date(),
+                            reply.keys(),
                             line.path("body").toString().getBytes(StandardCharsets.UTF_8)),
                     pcsIds.get(i),
                     batch.items().get(i).line()));

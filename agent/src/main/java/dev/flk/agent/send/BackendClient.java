@@ -164,6 +164,7 @@ public final class BackendClient {
                         .isPresent(),
                 headers.firstValue("Retry-After"),
                 headers.firstValue("Date").flatMap(BackendClient::date),
+                BackendKeys.of(headers),
                 response.body());
     }
 
@@ -236,10 +237,16 @@ public final class BackendClient {
      * @param conflict whether other content was recorded under the id of the certificate
      * @param retryAfter the text of {@code Retry-After}; empty if the answer has none
      * @param date the {@code Date} of the answer, in whole seconds; empty if the answer has no valid {@code Date}
+     * @param keys the keys of the backend, if the answer names them
      * @param body the body, whose length the client limits
      */
     public record Reply(
-            int status, boolean conflict, Optional<String> retryAfter, Optional<Instant> date, byte[] body) {
+            int status,
+            boolean conflict,
+            Optional<String> retryAfter,
+            Optional<Instant> date,
+            Optional<BackendKeys> keys,
+            byte[] body) {
         /** Returns whether this reply proves that the backend has refused exactly these bytes. See {@link BodyMark}. */
         public boolean isMarkedFor(byte[] sent) {
             return AnswerReader.isMarked(body, sent);

@@ -67,18 +67,10 @@ final class SendQueue {
          * sending did not arrive either, the backend does not have the certificate.
          */
         boolean neverArrivedBefore;
-        /**
-         * The value of the counter {@code SignatureHold.mark} when the entry's signature was last rejected; -1 if the
-         * signature was never rejected.
-         */
-        long refusedAt = -1;
         /** The value of the counter {@code SignatureHold.mark} when the entry was last sent. */
         long sentAtMark;
-        /**
-         * Whether the key was known to be good when this entry was last sent: after the last rejection of this entry,
-         * another entry of the shard had been sent and accepted.
-         */
-        boolean keyKnownGood;
+        /** The rejections of the entry's signature, which belong to {@link SignatureHold}; null if there were none. */
+        SignatureHold.@Nullable Refusals refusals;
         /**
          * Whether the entry is sent as a probe, to find out whether the backend accepts signatures of the entry's shard
          * again.
@@ -245,6 +237,10 @@ final class SendQueue {
             head = (head + 1) % numbers.length;
             size--;
             return number;
+        }
+
+        int size() {
+            return size;
         }
 
         boolean isEmpty() {

@@ -79,6 +79,7 @@ public final class Sender {
     private Configured configured;
     private volatile boolean breakerOpen;
     private volatile long heldCertificates;
+    private volatile long heldSignatures;
     private volatile CertificateEnds certificateEnds;
     private volatile boolean stopping;
 
@@ -100,7 +101,8 @@ public final class Sender {
         this.ages = new AgeClock(clock, nanoTicker, outbox.lastSending());
         this.hold = new SignatureHold(
                 queue,
-                new Backoff(config.options().baseDelay(), config.options().maxDelay(), surroundings.random()));
+                new Backoff(config.options().baseDelay(), config.options().maxDelay(), surroundings.random()),
+                config.options().signatureGrace());
         this.configured = new Configured(config);
         this.certificateEnds = configured.certificateEnds();
         outbox.onArrival(this::wake);
@@ -157,7 +159,7 @@ public final class Sender {
     public void reconfigure(SenderConfig config) {
         tasks.add(() -> {
             configured = new Configured(config);
-            hold.reset(configured.backoff);
+            hold.reset(configured.backoff, config.options().signatureGrace(), nanoTicker.getAsLong());
         });
     }
 
@@ -179,6 +181,7 @@ public final class Sender {
         }
         breakerOpen = configured.links.stream().allMatch(BackendLink::isOpen);
         heldCertificates = queue.heldEntries();
+        heldSignatures = hold.heldEntries();
         certificateEnds = configured.certificateEnds();
         return untilNextNanos();
     }
@@ -244,6 +247,14 @@ public final class Sender {
         return heldCertificates;
     }
 
+    /**
+     * Returns the number of certificates that wait because their signature, or another one of their shard, was refused,
+     * as of the last step. Any thread.
+     */
+    public long heldSignatures() {
+        return heldSignatures;
+    }
+
     /** Returns when TLS certificates expire, as of the last step. Any thread. */
     public CertificateEnds certificateEnds() {
         return certificateEnds;
@@ -276,6 +287,8 @@ public final class Sender {
                 inFlight.get(),
                 configured.handler.settledASecond(),
                 hold.heldShards(),
+                hold.heldEntries(),
+                hold.lagging(now),
                 queue.heldEntries(),
                 queue.lastHeldBecause());
     }
@@ -435,7 +448,7 @@ public final class Sender {
         } else {
             for (int i = 0; i < results.size(); i++) {
                 sendFewerTogether(batch.items().get(i).queued(), batch.size(), results.get(i));
-                handler.apply(batch.items().get(i), results.get(i));
+                handler.apply(batch.items().get(i), results.get(i), reply == null ? null : reply.keys().orElse(null));
             }
             link.applyToBackend(results);
         }
@@ -518,6 +531,9 @@ public final class Sender {
      * @param inFlight the number of certificates that wait for an answer
      * @param settledASecond the rate of settled certificates within the last minute
      * @param heldShards the number of shards that are held because a signature was rejected
+     * @param heldSignatures the number of certificates that wait because their signature, or another one of their
+     *     shard, was refused
+     * @param laggingBackends the instances of backends that refuse the key for a shard for which another accepts it
      * @param heldCertificates the number of certificates that are held because an answer that refused them was not
      *     provably the backend's
      * @param lastHeldBecause a description of the last such answer; empty if no certificate is held
@@ -527,6 +543,8 @@ public final class Sender {
             int inFlight,
             double settledASecond,
             long heldShards,
+            long heldSignatures,
+            List<String> laggingBackends,
             long heldCertificates,
             String lastHeldBecause) {
 

@@ -51,6 +51,12 @@ public record SenderConfig(
                     Quantities::positive,
                     "The age at which a certificate becomes a dead letter; shorter than the backend's `DEDUP_TTL`.")
             .or("13d");
+    private static final Key<Duration> SIGNATURE_GRACE = Key.of(
+                    "SIGNATURE_GRACE",
+                    Quantities::duration,
+                    "How long a refused signature waits for a backend that accepts it, while others of its shard are"
+                            + " accepted.")
+            .or("24h");
     private static final Key<Duration> REQUEST_TIMEOUT = Key.of(
                     "REQUEST_TIMEOUT", Quantities::positive, "The longest duration of a request.")
             .or("10s");
@@ -63,7 +69,8 @@ public record SenderConfig(
 
     /** The settings of {@link SendOptions}, and the timeout of requests. */
     public static final List<Key<?>> OPTIONS =
-            List.of(BASE_DELAY, MAX_DELAY, MAX_ATTEMPTS, MAX_AGE, REQUEST_TIMEOUT, MAX_IN_FLIGHT, BATCH_SIZE);
+            List.of(
+            BASE_DELAY, MAX_DELAY, MAX_ATTEMPTS, MAX_AGE, SIGNATURE_GRACE, REQUEST_TIMEOUT, MAX_IN_FLIGHT, BATCH_SIZE);
 
     public SenderConfig {
         endpoints = List.copyOf(endpoints);
@@ -91,6 +98,7 @@ public record SenderConfig(
                 maxDelay,
                 settings.get(MAX_ATTEMPTS),
                 settings.get(MAX_AGE),
+                settings.get(SIGNATURE_GRACE),
                 settings.get(MAX_IN_FLIGHT),
                 settings.get(BATCH_SIZE));
     }
@@ -131,15 +139,23 @@ public record SenderConfig(
      * @param maxAge the age at which an entry is given up, counted from the first sending that may have reached the
      *     backend. The age must be shorter than the backend's {@code DEDUP_TTL}: a backend that has forgotten the
      *     outcome of a certificate would decide the certificate a second time
+     * @param signatureGrace how long a refused signature must be held while others of its shard are accepted, unless
+     *     one backend has both refused it twice and accepted others
      * @param maxInFlight the largest number of certificates that wait for an answer at the same time
      * @param batchSize the largest number of certificates in one request; 1 for single requests
      */
     public record SendOptions(
-            Duration baseDelay, Duration maxDelay, int maxAttempts, Duration maxAge, int maxInFlight, int batchSize) {
+            Duration baseDelay,
+            Duration maxDelay,
+            int maxAttempts,
+            Duration maxAge,
+            Duration signatureGrace,
+            int maxInFlight,
+            int batchSize) {
 
         /** Validates all fields except the delays, which {@link Backoff} validates. */
         public SendOptions {
-            if (maxAttempts < 0 || maxInFlight < 1 || batchSize < 1 || maxAge.isNegative()) {
+            if (maxAttempts < 0 || maxInFlight < 1 || batchSize < 1 || maxAge.isNegative() || signatureGrace.isNegative()) {
                 throw new IllegalArgumentException(
                         "counts must be positive: " + maxAttempts + ", " + maxInFlight + ", " + batchSize);
             }

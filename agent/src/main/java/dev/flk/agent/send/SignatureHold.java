@@ -3,24 +3,69 @@ package dev.flk.agent.send;
 
 import dev.flk.agent.send.SendQueue.LongQueue;
 import dev.flk.agent.send.SendQueue.Queued;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The hold on shards with rejected signatures; it distinguishes a bad certificate from a wrong key. After a 401, the
- * entries of the shard are held back, because perhaps the backend does not know the key yet, or does not accept the key
- * for this shard. Meanwhile one entry at a time is sent as a probe, with backoff. An entry counts as bad only after
- * three events in this order. First, the signature of the entry is rejected. Then, another entry of the shard is sent
- * and accepted. Finally, the first entry is sent again and rejected again. The order matters because a slow answer may
- * concern a key that the backend no longer uses. Owned by the sender's thread.
+ * The hold on entries with rejected signatures; it distinguishes a bad certificate from a key that the backend, or one
+ * of several backends behind one address, does not accept yet or any more.
+ *
+ * <p><b>When an entry is bad.</b> After three events in this order: the signature of the entry is rejected; another
+ * entry of its shard is sent and accepted; the first entry is sent again and rejected again. All three answers must
+ * come from the same {@link BackendKeys}, that is from one process with the same keys. The order matters because a slow
+ * answer may concern keys that the backend no longer uses. Answers may lack these headers, or their process may never
+ * answer again. So an entry is also bad if three such answers of any backends came, and the shard was accepted for the
+ * grace period since its first rejection.
+ *
+ * <p><b>When entries wait.</b>
+ *
+ * <ul>
+ *   <li>A shard of which nothing is known to be accepted is <em>held</em>: all its entries wait, except for one probe at
+ *       a time with backoff. This is the case for the first rejection of a shard, and for {@value #ROUNDS_TO_HOLD} in a
+ *       row of entries that were not rejected before. An acceptance releases the shard.
+ *   <li>Otherwise, only the rejected entry waits. It is sent again with a backoff of its own, because perhaps the next
+ *       answer comes from another backend.
+ *   <li>An entry that was rejected more than {@value #MOST_RETRIES} times is a <em>suspect</em>. One suspect of a shard
+ *       at a time is sent as the probe, with backoff. If a suspect is accepted, all are sent again.
+ * </ul>
+ *
+ * <p>Owned by the sender's thread.
  */
 final class SignatureHold {
+    /**
+     * The number of rounds of rejections after which a shard is held. A round is a number of rejections of entries that
+     * were sent before the first of these rejections arrived. Where one of two backends lacks the key, one round in a
+     * row is usual, and several are rare.
+     */
+    private static final int ROUNDS_TO_HOLD = 3;
+
+    private static final int MOST_RETRIES = 6;
+    /**
+     * The longest time for which one acceptance counts as time in which the key is accepted. Without this limit, a key
+     * that is accepted again after months would have been accepted for months.
+     */
+    private static final long VOUCHED_NANOS = TimeUnit.HOURS.toNanos(1);
+
+    /** The time for which a backend that has only rejected a shard's signatures counts as lagging. */
+    private static final long LAGGING_NANOS = TimeUnit.MINUTES.toNanos(10);
+
+    /** The number of rejections without an acceptance after which a backend counts as lagging. */
+    private static final int LAGGING_REFUSALS = 3;
+
+    /** The largest number of backends to remember for a shard, and for an entry. */
+    private static final int MOST_INSTANCES = 16;
+
     private final SendQueue queue;
     private Backoff backoff;
+    private long graceNanos;
     /** The shards with at least one rejected signature since the last change of the configuration, by shard id. */
     private final Map<String, Shard> shards = new HashMap<>();
 
@@ -36,31 +81,116 @@ final class SignatureHold {
      */
     private long resetAt = -1;
 
+    /** The number of entries that were rejected since the last change of the configuration and are not settled. */
+    private long refusedEntries;
+
     private static final class Shard {
         /**
-         * The highest {@code sentAtMark} of all entries of the shard that the backend has accepted since the first
-         * rejection; -1 if it has accepted none.
+         * The highest {@code sentAtMark} of all entries of the shard that any backend has accepted since the first
+         * rejection; -1 if none was accepted.
          */
         private long acceptedOfMark = -1;
 
-        private boolean held;
+        private long acceptedAtNanos;
+        /** The time in which the key was accepted for this shard, see {@link #VOUCHED_NANOS}. */
+        private long acceptedForNanos;
+
+        /** The answers of each backend, by instance; the least recently used is forgotten first. */
+        private final Map<String, Answers> answers = new LinkedHashMap<>(MOST_INSTANCES, 0.75f, true) {
+            private static final long serialVersionUID = 1;
+
+            @Override
+            protected boolean removeEldestEntry(Map.Entry<String, Answers> eldest) {
+                return size() > MOST_INSTANCES;
+            }
+        };
+
+        private boolean held = true;
+        /** The rounds of rejections since the last acceptance, and the mark of the first rejection of the last one. */
+        private int rounds;
+
+        private long roundOfMark = -1;
         private int failures;
         private long nextProbeNanos;
         /** The entry that is being sent as a probe; null if no probe is being sent. */
         private @Nullable Queued probe;
 
-        private final Deque<Queued> refused = new ArrayDeque<>();
+        /** The held entries that this process has sent before, and the suspects, which remain if the shard is released. */
+        private final Deque<Queued> waiting = new ArrayDeque<>();
+
+        private final Deque<Queued> suspects = new ArrayDeque<>();
         /** The outbox sequences of held entries that this process has not sent yet. */
         private final LongQueue unsent = new LongQueue();
 
-        private boolean isEmpty() {
-            return refused.isEmpty() && unsent.isEmpty();
+        private boolean hasProbe() {
+            return !suspects.isEmpty() || (held && !(waiting.isEmpty() && unsent.isEmpty()));
+        }
+
+        private Answers answers(BackendKeys by) {
+            return answers.compute(
+                    by.instance(),
+                    (instance, known) -> known != null && known.state.equals(by.state()) ? known : new Answers(by));
         }
     }
 
-    SignatureHold(SendQueue queue, Backoff backoff) {
+    /** The answers of one backend about one shard in one state of its keys. */
+    private static final class Answers {
+        private final String state;
+        /** As {@link Shard#acceptedOfMark}, of this backend. */
+        private long acceptedOfMark = -1;
+        /** The rejections since the last acceptance. */
+        private int refusals;
+
+        private long refusedAtNanos;
+
+        Answers(BackendKeys by) {
+            this.state = by.state();
+        }
+    }
+
+    /** The rejections of one entry since the last change of the configuration. */
+    static final class Refusals {
+        /** The {@link Shard#acceptedForNanos} at the first rejection. */
+        private final long sinceNanos;
+        /** The rejections since the start, or since the suspects of the shard were sent again. */
+        private int count;
+        /** The value of {@link #mark} at the last rejection. */
+        private long atMark = -1;
+        /**
+         * Whether the key was known to be good when this entry was last sent: after the last rejection of this entry,
+         * another entry of the shard had been sent and accepted.
+         */
+        private boolean keyKnownGood;
+        /** The first rejection by each backend in the last known state of its keys, by instance. */
+        private final Map<String, Refusal> by = new HashMap<>(2);
+
+        private Refusals(long sinceNanos) {
+            this.sinceNanos = sinceNanos;
+        }
+    }
+
+    /** The first rejection of an entry by one backend in one state of its keys. */
+    private static final class Refusal {
+        private final String state;
+        private final long atMark;
+        /** As {@link Refusals#keyKnownGood}, by this backend in this state. */
+        private boolean keyKnownGood;
+
+        Refusal(String state, long atMark) {
+            this.state = state;
+            this.atMark = atMark;
+        }
+    }
+
+    /**
+     * Creates a hold on nothing.
+     *
+     * @param grace how long the key must have been accepted before an entry is bad without three answers of one backend
+     */
+    SignatureHold(SendQueue queue, Backoff backoff, Duration grace) {
         this.queue = queue;
         this.backoff = backoff;
+        this.graceNanos = grace.toNanos();
     }
 
     /**
@@ -71,8 +201,16 @@ final class SignatureHold {
         Shard shard = shards.get(shardId);
         if (shard == null || !shard.held || queued.probe) {
             queued.sentAtMark = mark;
-            queued.keyKnownGood =
-                    queued.refusedAt > resetAt && shard != null && shard.acceptedOfMark > queued.refusedAt;
+            Refusals refusals = refusals(queued);
+            if (shard != null && refusals != null) {
+                refusals.keyKnownGood = shard.acceptedOfMark > refusals.atMark;
+                refusals.by.forEach((instance, refusal) -> {
+                    Answers answers = shard.answers.get(instance);
+                    refusal.keyKnownGood = answers != null
+                            && answers.state.equals(refusal.state)
+                            && answers.acceptedOfMark > refusal.atMark;
+                });
+            }
             return true;
         }
         if (queued.sent == 0) {
@@ -82,40 +220,93 @@ final class SignatureHold {
             }
             shard.unsent.add(queued.entry.sequence());
         } else {
-            shard.refused.add(queued);
+            shard.waiting.add(queued);
         }
         return false;
     }
 
-    /** Notes that the backend accepted the signature of an entry of this shard, and releases the shard. */
-    void accepted(Queued queued, String shardId) {
+    /** Returns the rejections of an entry since the last change of the configuration; null if there were none. */
+    private @Nullable Refusals refusals(Queued queued) {
+        Refusals refusals = queued.refusals;
+        return refusals != null && refusals.atMark > resetAt ? refusals : null;
+    }
+
+    private void forgetRefusals(Queued queued) {
+        if (refusals(queued) != null) {
+            refusedEntries--;
+        }
+        queued.refusals = null;
+    }
+
+    /**
+     * Notes that a backend accepted the signature of an entry of this shard, and releases the shard.
+     *
+     * @param by the backend's keys; null if they are not known
+     */
+    void accepted(Queued queued, String shardId, @Nullable BackendKeys by, long nowNanos) {
+        Refusals refusals = refusals(queued);
+        boolean wasSuspect = queued.probe && refusals != null && refusals.count > MOST_RETRIES;
+        forgetRefusals(queued);
         queued.probe = false;
         Shard shard = shards.get(shardId);
-        if (shard != null) {
-            shard.acceptedOfMark = Math.max(shard.acceptedOfMark, queued.sentAtMark);
-            release(shard);
+        if (shard == null) {
+            return;
+        }
+        if (shard.acceptedOfMark >= 0) {
+            shard.acceptedForNanos += Math.min(nowNanos - shard.acceptedAtNanos, VOUCHED_NANOS);
+        }
+        shard.acceptedAtNanos = nowNanos;
+        shard.acceptedOfMark = Math.max(shard.acceptedOfMark, queued.sentAtMark);
+        if (by != null) {
+            Answers answers = shard.answers(by);
+            answers.acceptedOfMark = Math.max(answers.acceptedOfMark, queued.sentAtMark);
+            answers.refusals = 0;
+        }
+        shard.rounds = 0;
+        if (shard.probe == queued) {
+            shard.probe = null;
+        }
+        if (shard.held) {
+            release(shard, nowNanos);
+        }
+        if (wasSuspect) {
+            sendSuspects(shard, nowNanos);
         }
     }
 
-    private void release(Shard shard) {
+    /** Releases a shard, but not its suspects, the next of which is sent later. */
+    private void release(Shard shard, long nowNanos) {
         shard.held = false;
-        shard.probe = null;
-        shard.failures = 0;
-        shard.refused.forEach(queue::retry);
-        shard.refused.clear();
+        shard.rounds = 0;
+        shard.failures = MOST_RETRIES;
+        shard.nextProbeNanos = nowNanos + backoff.atLeastHalfNanos(shard.failures);
+        shard.waiting.forEach(queue::retry);
+        shard.waiting.clear();
         while (!shard.unsent.isEmpty()) {
             queue.release(shard.unsent.remove());
         }
     }
 
+    private void sendSuspects(Shard shard, long nowNanos) {
+        for (Queued suspect : shard.suspects) {
+            Refusals refusals = refusals(suspect);
+            if (refusals != null) {
+                refusals.count = 0;
+            }
+            suspect.dueNanos = nowNanos;
+            queue.retry(suspect);
+        }
+        shard.suspects.clear();
+    }
+
     /**
      * Notes that the signature of an entry was rejected.
      *
-     * @return true if the key was known to be good when the entry was sent: the entry itself is then bad, and the
-     *     caller must give up the entry. False if the entry will be sent again: the entry is then kept here or in the
-     *     queue
+     * @param by the keys of the backend that rejected it; null if they are not known
+     * @return true if the entry is bad, and the caller must give up the entry. False if the entry will be sent again:
+     *     the entry is then kept here or in the queue
      */
-    boolean refused(Queued queued, String shardId, long nowNanos) {
+    boolean refused(Queued queued, String shardId, @Nullable BackendKeys by, long nowNanos) {
         boolean wasProbe = queued.probe;
         queued.probe = false;
         if (queued.sentAtMark <= resetAt) {
@@ -124,23 +315,75 @@ final class SignatureHold {
             queue.retry(queued);
             return false;
         }
+        boolean isNew = !shards.containsKey(shardId);
         Shard shard = shards.computeIfAbsent(shardId, id -> new Shard());
-        boolean hopeless = queued.keyKnownGood;
-        queued.refusedAt = mark++;
+        Refusals refusals = refusals(queued);
+        if (refusals == null) {
+            refusals = new Refusals(shard.acceptedForNanos);
+            queued.refusals = refusals;
+            refusedEntries++;
+            if (queued.sentAtMark > shard.roundOfMark) {
+                shard.rounds++;
+                shard.roundOfMark = mark;
+            }
+        }
+        boolean isBad = note(refusals, shard, by, nowNanos);
+        mark++;
         if (wasProbe) {
             shard.probe = null;
+        }
+        if (isBad) {
+            return true; // the next probe is already due
+        }
+        if (isNew || (!shard.held && shard.rounds >= ROUNDS_TO_HOLD)) {
+            shard.held = true;
+            shard.failures = 0;
+            shard.nextProbeNanos = nowNanos + backoff.atLeastHalfNanos(0);
+        } else if (wasProbe) {
             shard.failures++;
-        }
-        if (hopeless) {
-            return true;
-        }
-        queued.dueNanos = nowNanos;
-        shard.refused.add(queued);
-        if (!shard.held || wasProbe) {
             shard.nextProbeNanos = nowNanos + backoff.atLeastHalfNanos(shard.failures);
         }
-        shard.held = true;
+        keep(queued, refusals, shard, nowNanos);
         return false;
+    }
+
+    /** Adds a rejection of an entry, and returns whether the entry is bad. */
+    private boolean note(Refusals refusals, Shard shard, @Nullable BackendKeys by, long nowNanos) {
+        boolean isBad = refusals.keyKnownGood && shard.acceptedForNanos - refusals.sinceNanos >= graceNanos;
+        refusals.count++;
+        refusals.atMark = mark;
+        refusals.keyKnownGood = false;
+        if (by != null) {
+            Answers answers = shard.answers(by);
+            answers.refusals++;
+            answers.refusedAtNanos = nowNanos;
+            Refusal first = refusals.by.get(by.instance());
+            if (first != null && first.state.equals(by.state())) {
+                isBad |= first.keyKnownGood;
+            } else {
+                if (refusals.by.size() == MOST_INSTANCES) {
+                    refusals.by.clear();
+                }
+                refusals.by.put(by.instance(), new Refusal(by.state(), mark));
+            }
+        }
+        return isBad;
+    }
+
+    private void keep(Queued queued, Refusals refusals, Shard shard, long nowNanos) {
+        queued.dueNanos = nowNanos;
+        if (refusals.count > MOST_RETRIES) {
+            if (shard.suspects.isEmpty() && shard.probe == null && !shard.held) {
+                shard.failures = Math.max(shard.failures, MOST_RETRIES);
+                shard.nextProbeNanos = nowNanos + backoff.atLeastHalfNanos(shard.failures);
+            }
+            shard.suspects.add(queued);
+        } else if (shard.held) {
+            shard.waiting.add(queued);
+        } else {
+            queued.dueNanos = nowNanos + backoff.afterNanos(refusals.count - 1);
+            queue.retry(queued);
+        }
     }
 
     /**
@@ -149,7 +392,7 @@ final class SignatureHold {
      */
     void unanswered(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
-        if (shard != null && queued.probe) {
+        if (shard != null && shard.probe == queued) {
             shard.probe = null;
         }
         queued.probe = false;
@@ -157,6 +400,7 @@ final class SignatureHold {
 
     /** Notes that an entry was given up. If the entry was the probe, another probe may be sent. */
     void givenUp(Queued queued) {
+        forgetRefusals(queued);
         for (Shard shard : shards.values()) {
             if (shard.probe == queued) {
                 shard.probe = null;
@@ -164,19 +408,22 @@ final class SignatureHold {
         }
     }
 
-    /** Queues a probe for each held shard whose next probe is due. */
+    /** Queues a probe for each shard whose next probe is due. */
     void step(long nowNanos) {
         for (Shard shard : shards.values()) {
-            if (shard.held && shard.probe == null && !shard.isEmpty() && shard.nextProbeNanos <= nowNanos) {
+            if (shard.probe == null && shard.hasProbe() && shard.nextProbeNanos <= nowNanos) {
                 probe(shard, nowNanos);
             }
         }
     }
 
     private void probe(Shard shard, long nowNanos) {
-        Queued queued = shard.unsent.isEmpty()
-                ? shard.refused.poll()
-                : queue.read(shard.unsent.remove(), nowNanos).orElse(null);
+        Queued queued;
+        if (!shard.unsent.isEmpty()) {
+            queued = queue.read(shard.unsent.remove(), nowNanos).orElse(null);
+        } else {
+            queued = shard.waiting.isEmpty() ? shard.suspects.poll() : shard.waiting.poll();
+        }
         if (queued != null) {
             queued.probe = true;
             queued.maxTogether = 1;
@@ -186,26 +433,53 @@ final class SignatureHold {
         }
     }
 
-    /** Returns the time on the ticker at which the next probe is due; empty if no held shard waits to send a probe. */
+    /** Returns the time on the ticker at which the next probe is due; empty if no shard waits to send a probe. */
     OptionalLong nextProbeNanos() {
         return shards.values().stream()
-                .filter(shard -> shard.held && shard.probe == null && !shard.isEmpty())
+                .filter(shard -> shard.probe == null && shard.hasProbe())
                 .mapToLong(shard -> shard.nextProbeNanos)
                 .min();
     }
 
     /**
-     * Releases all shards after a change of the configuration, because earlier answers say nothing about the new key.
+     * Releases all entries after a change of the configuration, because earlier answers say nothing about the new key.
      * From now on, probes use the backoff {@code next}.
      */
-    void reset(Backoff next) {
+    void reset(Backoff next, Duration grace, long nowNanos) {
         backoff = next;
+        graceNanos = grace.toNanos();
         resetAt = mark++;
-        shards.values().forEach(this::release);
+        shards.values().forEach(shard -> {
+            release(shard, nowNanos);
+            sendSuspects(shard, nowNanos);
+        });
         shards.clear();
+        refusedEntries = 0;
     }
 
     long heldShards() {
         return shards.values().stream().filter(shard -> shard.held).count();
+    }
+
+    /** Returns the number of entries that wait because their signature, or another one of their shard, was rejected. */
+    long heldEntries() {
+        return refusedEntries
+                + shards.values().stream()
+                        .mapToLong(shard -> shard.unsent.size())
+                        .sum();
+    }
+
+    /** Returns the instances that have only rejected signatures of a shard for which another one accepts the key. */
+    List<String> lagging(long nowNanos) {
+        return shards.values().stream()
+                .filter(shard -> shard.acceptedOfMark >= 0)
+                .flatMap(shard -> shard.answers.entrySet().stream())
+                .filter(each -> each.getValue().acceptedOfMark < 0
+                        && each.getValue().refusals >= LAGGING_REFUSALS
+                        && nowNanos - each.getValue().refusedAtNanos < LAGGING_NANOS)
+                .map(Map.Entry::getKey)
+                .distinct()
+                .sorted()
+                .toList();
     }
 }

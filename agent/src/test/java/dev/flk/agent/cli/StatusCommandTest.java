@@ -197,7 +197,7 @@ class StatusCommandTest extends CommandTest {
                 7L,
                 "outbox",
                 new StatusReport.Waiting(0, 0, null, null),
-                new StatusReport.Sending(0, 0.0, 0L, List.of(backend), 0L, null),
+                new StatusReport.Sending(0, 0.0, 0L, List.of(backend), 0L, null, null),
                 "dlq",
                 0,
                 0,

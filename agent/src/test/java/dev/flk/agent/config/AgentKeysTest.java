@@ -39,6 +39,7 @@ class AgentKeysTest extends KeysContract<AgentConfig> {
             MAX_DELAY | sending.options.maxDelay | PT1M | MAX_DELAY=5m | PT5M | soon;10ms
             MAX_ATTEMPTS | sending.options.maxAttempts | 0 | MAX_ATTEMPTS=9 | 9 | -1;x
             MAX_AGE | sending.options.maxAge | PT312H | MAX_AGE=12h | PT12H | 0;1w;-1d;999999999d
+            SIGNATURE_GRACE | sending.options.signatureGrace | PT24H | SIGNATURE_GRACE=0 | PT0S | -1d;soon
             REQUEST_TIMEOUT | sending.requestTimeout | PT10S | REQUEST_TIMEOUT=3s | PT3S | 0
             MAX_IN_FLIGHT | sending.options.maxInFlight | 256 | MAX_IN_FLIGHT=10 | 10 | 0;x
             BATCH_SIZE | sending.options.batchSize | 100 | BATCH_SIZE=11 | 11 | 0;1001

@@ -148,7 +148,7 @@ class LocalServerTest {
                     1L,
                     "o",
                     new StatusReport.Waiting(2, 3, null, null),
-                    new StatusReport.Sending(4, 5.5, null, List.of(), 0L, null),
+                    new StatusReport.Sending(4, 5.5, null, List.of(), 0L, null, null),
                     "d",
                     6,
                     0,

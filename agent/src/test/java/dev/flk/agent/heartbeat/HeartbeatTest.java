@@ -113,7 +113,7 @@ final class HeartbeatTest {
                 Optional.empty(),
                 Duration.ofSeconds(10),
                 Optional.of(KEY),
-                new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(1), 0, Duration.ofDays(1), 1, 1));
+                new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(1), 0, Duration.ofDays(1), Duration.ofDays(1), 1, 1));
     }
 
     private Heartbeat start(Duration every, Optional<String> agentId) {
@@ -132,7 +132,7 @@ final class HeartbeatTest {
                 1L,
                 "outbox",
                 new StatusReport.Waiting(7, 100, null, 60L),
-                new StatusReport.Sending(0, 1.5, null, List.of(), 2L, null),
+                new StatusReport.Sending(0, 1.5, null, List.of(), 2L, null, null),
                 "dlq",
                 3,
                 4,

@@ -36,7 +36,7 @@ class AnswerFuzzTest {
         byte[] body = data.consumeRemainingAsBytes();
 
         SubmitResult result =
-                AnswerReader.read(new Reply(status, conflict, retryAfter, Optional.empty(), body), ID, SENT);
+                AnswerReader.read(new Reply(status, conflict, retryAfter, Optional.empty(), Optional.empty(), body), ID, SENT);
 
         if (isRecorded(result)) {
             assertThat(status).isIn(200, 202);
@@ -66,7 +66,7 @@ class AnswerFuzzTest {
     void anyBatchAnswer_givesAResultForEachCertificate(byte[] body) {
 
         List<SubmitResult> answers = AnswerReader.read(
-                Certificates.batch(), new Reply(200, false, Optional.empty(), Optional.empty(), body), null);
+                Certificates.batch(), new Reply(200, false, Optional.empty(), Optional.empty(), Optional.empty(), body), null);
 
         assertThat(answers).hasSize(2).doesNotContainNull();
         String text = new String(body, StandardCharsets.UTF_8);

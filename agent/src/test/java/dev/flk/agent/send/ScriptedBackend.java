@@ -35,6 +35,7 @@ import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** A real HTTP server whose answers a test defines. */
 public final class ScriptedBackend implements Closeable {
@@ -59,7 +60,17 @@ public final class ScriptedBackend implements Closeable {
         }
 
         public Said with(String header, String value) {
-            return new Said(status, body, Map.of(header, value));
+            Map<String, String> all = new TreeMap<>(headers);
+            all.put(header, value);
+            return new Said(status, body, all);
+        }
+
+        /** Returns this answer with the headers that name the keys of its backend. */
+        Said by(BackendKeys keys) {
+            Map<String, String> all = new TreeMap<>(headers);
+            all.putIfAbsent("X-Flk-Instance", keys.instance());
+            all.putIfAbsent("X-Flk-Keys", keys.state());
+            return new Said(status, body, all);
         }
     }
 
@@ -82,6 +93,9 @@ public final class ScriptedBackend implements Closeable {
     final List<String> paths = new CopyOnWriteArrayList<>();
     public volatile Said health = Said.of(200, "OK");
     public volatile Said ready = Said.of(200, "{}");
+    /** The keys that answers to submissions name unless they set their own; null for an older backend. */
+    public volatile @Nullable BackendKeys keys = new BackendKeys("0123456789abcdef", "0000000000000001");
+
     /** Whether refusals have the mark of the bytes to which they belong. */
     public volatile boolean marks = true;
 
@@ -123,10 +137,15 @@ public final class ScriptedBackend implements Closeable {
 
     /** Answers a batch with the answers of {@link #submit} to each of its lines. */
     Said eachLine(String lines) {
+        return eachLine(lines, submit);
+    }
+
+    /** Answers a batch with an answer to each of its lines. */
+    Said eachLine(String lines, Function<String, Said> each) {
         return Said.of(
                 200,
                 lines.lines()
-                        .map(line -> marked(submit.apply(line), line))
+                        .map(line -> marked(each.apply(line), line))
                         .map(said -> "{\"status\":" + said.status() + ",\"body\":" + said.body()
                                 + (said.headers().containsKey("X-Flk-Conflict") ? ",\"conflict\":true" : "")
                                 + (said.headers().containsKey("Retry-After")
@@ -188,7 +207,9 @@ public final class ScriptedBackend implements Closeable {
         paths.add(path);
         if (path.startsWith("/v1/")) {
             received.add(body);
-            return marked((path.equals("/v1/pcs/batch") ? batch : submit).apply(body), body);
+            Said said = marked((path.equals("/v1/pcs/batch") ? batch : submit).apply(body), body);
+            BackendKeys named = keys;
+            return named == null || said.status() == 0 ? said : said.by(named);
         }
         return path.equals("/readyz") ? ready : health;
     }

@@ -12,6 +12,7 @@ import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.signing.HmacSigner;
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -20,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
@@ -78,11 +80,11 @@ final class SendingRig implements Closeable {
     }
 
     static SendOptions singles() {
-        return new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), 8, 1);
+        return new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
     }
 
     static SendOptions batches(int size) {
-        return new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), 256, size);
+        return new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), Duration.ofDays(1), 256, size);
     }
 
     Instant now() {
@@ -112,6 +114,21 @@ final class SendingRig implements Closeable {
             }
         }
         throw new AssertionError("it never came to that");
+    }
+
+    /** Returns the state of sending, as the sender's thread reports it. */
+    Sender.SendingState sending() throws Exception {
+        CompletableFuture<Sender.SendingState> state = CompletableFuture.supplyAsync(() -> {
+            try {
+                return sender.state();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+        while (!state.isDone()) {
+            sender.await(TimeUnit.MILLISECONDS.toNanos(10));
+        }
+        return state.get();
     }
 
     void untilPending(int certificates) throws Exception {
