@@ -202,7 +202,8 @@ final class BackendChecks {
             case 401 ->
                 Finding.bad(
                         "key",
-                        base + answer.keys()
+                        base
+                                + answer.keys()
                                         .map(keys -> " (instance " + keys.instance() + ")")
                                         .orElse("")
                                 + " does not know it, or does not accept it for shard " + shard

@@ -66,8 +66,7 @@ final class AgentOperations implements Operations {
                         sending.heldShards(),
                         sending.heldSignatures() == 0
                                 ? null
-                                : new StatusReport.HeldSignatures(
-                                        sending.heldSignatures(), sending.laggingBackends()),
+                                : new StatusReport.HeldSignatures(sending.heldSignatures(), sending.laggingBackends()),
                         sending.heldCertificates() == 0
                                 ? null
                                 : new StatusReport.Held(sending.heldCertificates(), sending.lastHeldBecause())),

@@ -22,7 +22,6 @@ public record BackendKeys(String instance, String state) {
     }
 
     private static Optional<String> digits(HttpHeaders headers, String name) {
-        return headers.firstValue(name)
-                .filter(text -> DIGITS.matcher(text).matches());
+        return headers.firstValue(name).filter(text -> DIGITS.matcher(text).matches());
     }
 }

@@ -448,7 +448,10 @@ public final class Sender {
         } else {
             for (int i = 0; i < results.size(); i++) {
                 sendFewerTogether(batch.items().get(i).queued(), batch.size(), results.get(i));
-                handler.apply(batch.items().get(i), results.get(i), reply == null ? null : reply.keys().orElse(null));
+                handler.apply(
+                        batch.items().get(i),
+                        results.get(i),
+                        reply == null ? null : reply.keys().orElse(null));
             }
             link.applyToBackend(results);
         }

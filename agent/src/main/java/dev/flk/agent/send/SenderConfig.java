@@ -68,8 +68,7 @@ public record SenderConfig(
             .or("100");
 
     /** The settings of {@link SendOptions}, and the timeout of requests. */
-    public static final List<Key<?>> OPTIONS =
-            List.of(
+    public static final List<Key<?>> OPTIONS = List.of(
             BASE_DELAY, MAX_DELAY, MAX_ATTEMPTS, MAX_AGE, SIGNATURE_GRACE, REQUEST_TIMEOUT, MAX_IN_FLIGHT, BATCH_SIZE);
 
     public SenderConfig {
@@ -155,7 +154,11 @@ public record SenderConfig(
 
         /** Validates all fields except the delays, which {@link Backoff} validates. */
         public SendOptions {
-            if (maxAttempts < 0 || maxInFlight < 1 || batchSize < 1 || maxAge.isNegative() || signatureGrace.isNegative()) {
+            if (maxAttempts < 0
+                    || maxInFlight < 1
+                    || batchSize < 1
+                    || maxAge.isNegative()
+                    || signatureGrace.isNegative()) {
                 throw new IllegalArgumentException(
                         "counts must be positive: " + maxAttempts + ", " + maxInFlight + ", " + batchSize);
             }

@@ -135,9 +135,7 @@ class DoctorCommandTest extends CommandTest {
         cli.with("SHARD_ID", "a\t\"b\\");
 
         assertThat(findings(0)).contains("ok  key: ");
-        assertThat(backend.received)
-                .isNotEmpty()
-                .allMatch(sent -> sent.contains("\"shard_id\":\"a\\t\\\"b\\\\\""));
+        assertThat(backend.received).isNotEmpty().allMatch(sent -> sent.contains("\"shard_id\":\"a\\t\\\"b\\\\\""));
     }
 
     @Test

@@ -52,8 +52,7 @@ class StatusReportTest {
                 1L,
                 "/outbox",
                 new Waiting(1, 1, null, null),
-                new Sending(
-                        0, 1.0, null, List.of(), 0L, new HeldSignatures(1, List.of("0123456789abcdef")), null),
+                new Sending(0, 1.0, null, List.of(), 0L, new HeldSignatures(1, List.of("0123456789abcdef")), null),
                 "/dlq",
                 0,
                 0,

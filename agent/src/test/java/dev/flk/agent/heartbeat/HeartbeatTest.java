@@ -113,7 +113,8 @@ final class HeartbeatTest {
                 Optional.empty(),
                 Duration.ofSeconds(10),
                 Optional.of(KEY),
-                new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(1), 0, Duration.ofDays(1), Duration.ofDays(1), 1, 1));
+                new SendOptions(
+                        Duration.ofSeconds(1), Duration.ofSeconds(1), 0, Duration.ofDays(1), Duration.ofDays(1), 1, 1));
     }
 
     private Heartbeat start(Duration every, Optional<String> agentId) {

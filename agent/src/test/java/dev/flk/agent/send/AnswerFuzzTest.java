@@ -35,8 +35,8 @@ class AnswerFuzzTest {
         Optional<String> retryAfter = data.consumeBoolean() ? Optional.of(data.consumeString(12)) : Optional.empty();
         byte[] body = data.consumeRemainingAsBytes();
 
-        SubmitResult result =
-                AnswerReader.read(new Reply(status, conflict, retryAfter, Optional.empty(), Optional.empty(), body), ID, SENT);
+        SubmitResult result = AnswerReader.read(
+                new Reply(status, conflict, retryAfter, Optional.empty(), Optional.empty(), body), ID, SENT);
 
         if (isRecorded(result)) {
             assertThat(status).isIn(200, 202);
@@ -66,7 +66,9 @@ class AnswerFuzzTest {
     void anyBatchAnswer_givesAResultForEachCertificate(byte[] body) {
 
         List<SubmitResult> answers = AnswerReader.read(
-                Certificates.batch(), new Reply(200, false, Optional.empty(), Optional.empty(), Optional.empty(), body), null);
+                Certificates.batch(),
+                new Reply(200, false, Optional.empty(), Optional.empty(), Optional.empty(), body),
+                null);
 
         assertThat(answers).hasSize(2).doesNotContainNull();
         String text = new String(body, StandardCharsets.UTF_8);

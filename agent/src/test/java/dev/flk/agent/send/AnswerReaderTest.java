@@ -89,7 +89,8 @@ class AnswerReaderTest {
         "503, starting, LATER"
     })
     void read_errorOfTheBackend_hasItsKindReasonAndDelay(int status, String error, Kind kind) {
-        Reply reply = new Reply(status, false, Optional.of("7"), Optional.empty(), Optional.empty(), utf8(error(error)));
+        Reply reply =
+                new Reply(status, false, Optional.of("7"), Optional.empty(), Optional.empty(), utf8(error(error)));
         assertThat(AnswerReader.read(reply, ID, SENT))
                 .isEqualTo(new SubmitResult(kind, status, error, kind == Kind.LATER ? 7 : 0));
     }
@@ -223,7 +224,8 @@ class AnswerReaderTest {
         Instant date = Instant.parse("2026-10-21T07:28:00Z");
         for (int status : new int[] {429, 503}) {
             for (String body : new String[] {error("starting"), "<html>come back later</html>"}) {
-                Reply reply = new Reply(status, false, Optional.ofNullable(header), Optional.of(date), Optional.empty(), utf8(body));
+                Reply reply = new Reply(
+                        status, false, Optional.ofNullable(header), Optional.of(date), Optional.empty(), utf8(body));
                 assertThat(AnswerReader.read(reply, ID, SENT).retryAfterSeconds())
                         .as(status + " " + body)
                         .isEqualTo(seconds);
@@ -234,7 +236,12 @@ class AnswerReaderTest {
     @Test
     void read_retryAfterAsATimeWithoutDate_isIgnored() {
         Reply reply = new Reply(
-                503, false, Optional.of("Wed, 21 Oct 2099 07:30:00 GMT"), Optional.empty(), Optional.empty(), utf8(error("starting")));
+                503,
+                false,
+                Optional.of("Wed, 21 Oct 2099 07:30:00 GMT"),
+                Optional.empty(),
+                Optional.empty(),
+                utf8(error("starting")));
         assertThat(AnswerReader.read(reply, ID, SENT)).isEqualTo(new SubmitResult(Kind.LATER, 503, "starting", 0));
     }
 

@@ -38,7 +38,8 @@ class SenderOutageTest extends SendingTest {
         "400, timestamp in future: x"
     })
     void answer_notCausedByTheCertificate_countsNoAttempt(int status, String error) throws Exception {
-        SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
+        SendOptions once = new SendOptions(
+                Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
         SendingRig rig = rig(once);
         AtomicInteger answers = new AtomicInteger();
         rig.backend.submit = c -> answers.incrementAndGet() <= 5 ? Said.error(status, error) : Said.recorded(c);
@@ -110,8 +111,8 @@ class SenderOutageTest extends SendingTest {
 
     @Test
     void answer_withALongReason_settlesTheCertificate() throws Exception {
-        SendingRig rig =
-                rig(new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1));
+        SendingRig rig = rig(new SendOptions(
+                Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1));
         rig.backend.submit = c -> Said.of(
                 202,
                 Said.recorded(c)
@@ -128,7 +129,8 @@ class SenderOutageTest extends SendingTest {
     @ParameterizedTest
     @CsvSource({"200, <html>welcome</html>", "401, login", "0, ''"})
     void answer_notFromTheBackend_isAnOutageWithoutAnAttempt(int status, String body) throws Exception {
-        SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
+        SendOptions once = new SendOptions(
+                Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
         SendingRig rig = rig(once);
         AtomicInteger answers = new AtomicInteger();
         rig.backend.submit = c -> answers.incrementAndGet() <= 12 ? Said.of(status, body) : Said.recorded(c);

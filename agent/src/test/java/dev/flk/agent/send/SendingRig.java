@@ -80,11 +80,13 @@ final class SendingRig implements Closeable {
     }
 
     static SendOptions singles() {
-        return new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
+        return new SendOptions(
+                Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
     }
 
     static SendOptions batches(int size) {
-        return new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), Duration.ofDays(1), 256, size);
+        return new SendOptions(
+                Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), Duration.ofDays(1), 256, size);
     }
 
     Instant now() {

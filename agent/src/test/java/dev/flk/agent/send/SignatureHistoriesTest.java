@@ -54,8 +54,7 @@ class SignatureHistoriesTest {
     void proxyStripsSomeHeaders_noGoodCertificateIsGivenUp() throws IOException {
         for (int seed = 0; seed < HISTORIES; seed++) {
             Random strips = new Random(seed);
-            History history =
-                    new History(seed, keys -> strips.nextInt(4) == 0 ? null : keys, Duration.ofDays(1_000));
+            History history = new History(seed, keys -> strips.nextInt(4) == 0 ? null : keys, Duration.ofDays(1_000));
             history.run();
             assertThat(history.givenUp).as("seed %s", seed).isSubsetOf(history.bad());
             assertThat(history.open).as("seed %s", seed).isSubsetOf(history.bad());
@@ -174,8 +173,8 @@ class SignatureHistoriesTest {
 
         private void run(Outbox outbox) {
             SendQueue queue = new SendQueue(outbox);
-            SignatureHold hold = new SignatureHold(
-                    queue, new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), random), grace);
+            SignatureHold hold =
+                    new SignatureHold(queue, new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), random), grace);
             for (int i = 0; i < 1 + random.nextInt(3); i++) {
                 instances.add(new Instance(started++, random.nextBoolean()));
             }
@@ -249,7 +248,8 @@ class SignatureHistoriesTest {
         /** Settles a good certificate, or sends it once more as if it were another one, while bad ones are left. */
         private void settled(Queued queued, SendQueue queue, SignatureHold hold) {
             if (open.stream().anyMatch(SignatureHistoriesTest.History::isBad) || random.nextInt(3) > 0) {
-                Queued another = new Queued(queued.entry, nanos + Duration.ofSeconds(20).toNanos());
+                Queued another =
+                        new Queued(queued.entry, nanos + Duration.ofSeconds(20).toNanos());
                 another.sent = 1;
                 queue.retry(another);
             }

@@ -133,7 +133,10 @@ public final class BackendServer implements AutoCloseable {
                 limits,
                 operatorBytes);
         Routes routes = new Routes(Endpoint.always(BackendServer::notFound))
-                .post("/v1/pcs/submit", Endpoint.withDigest(config.maxBodyBytes(), turns::submit).withHeaders(parts.submissionHeaders()))
+                .post(
+                        "/v1/pcs/submit",
+                        Endpoint.withDigest(config.maxBodyBytes(), turns::submit)
+                                .withHeaders(parts.submissionHeaders()))
                 .post(
                         "/v1/pcs/batch",
                         Endpoint.withDigest(config.maxBatchBytes(), new BatchHandler(config, limits, turns))
