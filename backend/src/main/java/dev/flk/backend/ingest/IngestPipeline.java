@@ -41,7 +41,6 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
@@ -125,15 +124,28 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * The checks that a submission must pass before it is logged.
      *
      * @param maxClockSkew how far {@code sent_at} may lie in the future; zero switches the check off
-     * @param newerKeysElsewhere whether another backend has newer keys, which may accept a signature that these keys
-     *     refuse. Called for each such signature; must not block
+     * @param otherKeys finds out whether another backend has other keys
      */
     public record Checks(
             Limits limits,
             Signatures signatures,
             DecisionRules rules,
             Duration maxClockSkew,
-            BooleanSupplier newerKeysElsewhere) {}
+            OtherKeys otherKeys) {}
+
+    /** Finds out whether another backend has other keys, which may accept a signature that these keys refuse. */
+    @FunctionalInterface
+    public interface OtherKeys {
+        /** The answer if there are no other backends. */
+        OtherKeys NONE = then -> then.accept(false);
+
+        /**
+         * Asks; called for each signature that is refused. Must not block.
+         *
+         * @param then called once, on any thread; must not block
+         */
+        void ask(Consumer<Boolean> then);
+    }
 
     /**
      * Creates the pipeline around a log and a store; {@link #open} must follow.
@@ -256,7 +268,11 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             return Optional.of(checked(submission));
         } catch (Objection objection) {
             limits.failed(submission.sender(), submission.bodyBytes());
-            submission.answer().accept(objection.answer);
+            if (objection.answer.why() == Refusal.BAD_SIGNATURE) {
+                checks.otherKeys().ask(haveOthers -> refuseSignature(submission, haveOthers));
+            } else {
+                submission.answer().accept(objection.answer);
+            }
         } catch (RuntimeException e) {
             log.broken(e);
             metrics.refused.internalErrors.increment();
@@ -319,13 +335,21 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             metrics.signatureRefused.increment(reason);
             log.badSignature(claimedId, reason, keyId, sender);
         });
-        // counts and logs above, and limits.failed, are the same: a stranger gains nothing while keys are rolled out
-        if (checks.newerKeysElsewhere().getAsBoolean()) {
-            metrics.signatureDeferred.increment();
-            return new Objection(Refused.KEYS_OUTDATED);
-        }
-        metrics.refused.rejected.increment(RejectReason.SIGNATURE);
         return new Objection(Refused.BAD_SIGNATURE);
+    }
+
+    /**
+     * Answers a submission whose signature these keys refuse. What was counted and logged before does not depend on
+     * other backends, so a stranger gains nothing while keys are rolled out.
+     */
+    private void refuseSignature(Submission submission, boolean haveOthers) {
+        if (haveOthers) {
+            metrics.signatureDeferred.increment();
+            submission.answer().accept(Refused.KEYS_OUTDATED);
+        } else {
+            metrics.refused.rejected.increment(RejectReason.SIGNATURE);
+            submission.answer().accept(Refused.BAD_SIGNATURE);
+        }
     }
 
     /** @param shardId the shard; null if no valid signature confirms it */

@@ -10,7 +10,6 @@ import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.peers.LogRegistry;
-import dev.flk.backend.peers.Peers;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.serve.SubmissionHeaders;
@@ -105,15 +104,15 @@ public final class Backend implements AutoCloseable {
         Audit audit = openAudit(config, version, metrics);
         Common common = new Common(instance, config, metrics, parts, reloads, clock, steady, audit);
         // closed after the pipeline and its log
-        Peers peers = PeerParts.open(
+        PeerParts others = new PeerParts(
                 common, registry, inbox, () -> !lockLost.toCompletableFuture().isDone(), version);
-        CertificateParts certificates = CertificateParts.open(common, inbox, rules, store, forced, limits);
+        CertificateParts certificates =
+                CertificateParts.open(common, inbox, rules, store, forced, limits, others.peers());
         this.state = config.state().isEmpty()
                 ? Optional.empty()
                 : Optional.of(StateParts.open(common, config.state().get(), servers.tls()));
         Optional<RecordParts> record = RecordParts.open(common, store, certificates, state);
-        certificates.ingest().setForgotten(peers::isForgotten);
-        peers.start();
+        others.start(certificates);
         certificates.care().start(); // after the record, which it waits for
         Optional<Sessions> sessions = config.sessions()
                 .map(settings -> SessionParts.open(common, settings, state, certificates.signatures()));
@@ -130,7 +129,7 @@ public final class Backend implements AutoCloseable {
                 backup(common, store, certificates, record),
                 state.map(ServedState::engine),
                 sessions,
-                Optional.of(peers)));
+                Optional.of(others.peers())));
     }
 
     /** Returns the backup of the outcomes in DEDUP_DIR; empty if it has neither the ids nor the record. */

@@ -14,6 +14,7 @@ import dev.flk.backend.inbox.LogCare;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.GuardedStore;
+import dev.flk.backend.peers.Peers;
 import dev.flk.program.config.Key;
 import dev.flk.program.metrics.DiskSpace;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
@@ -74,10 +75,11 @@ record CertificateParts(
             DecisionRules rules,
             ConfiguredStore configured,
             ForcedQueue forced,
-            Limits limits)
+            Limits limits,
+            Peers peers)
             throws IOException {
         GuardedStore store = configured.open(inbox.logId(), common.steady().expiry());
-        Signatures signatures = signatures(common);
+        Signatures signatures = signatures(common, peers);
         IngestPipeline ingest = common.parts()
                 .opened(new IngestPipeline(
                                 inbox,
@@ -88,7 +90,7 @@ record CertificateParts(
                                         signatures,
                                         rules,
                                         common.config().maxClockSkew(),
-                                        () -> false),
+                                        peers::ask),
                                 common.steady(),
                                 System::nanoTime,
                                 common.metrics().ingest,
@@ -136,7 +138,7 @@ record CertificateParts(
                 ArchiveCare.Limits.USUAL));
     }
 
-    private static Signatures signatures(Common common) throws IOException {
+    private static Signatures signatures(Common common, Peers peers) throws IOException {
         SigningConfig signing = common.config().signing();
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(common.clock().millis(), simple.check());
@@ -152,7 +154,7 @@ record CertificateParts(
                                 System::nanoTime,
                                 common.metrics().keys));
                 common.reloads().addFiles(keys::onReloadSignal);
-                return keys.start(common.audit());
+                return keys.start(common.audit(), peers::announceKeys);
             } catch (InvalidFileException e) {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
             }

@@ -2,6 +2,7 @@
 package dev.flk.backend.run;
 
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.inbox.ArchiveCare;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.peers.LogEntry;
 import dev.flk.backend.peers.LogRegistry;
@@ -13,15 +14,67 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What this backend and the others of its store know of each other. */
 final class PeerParts {
+    private final Peers peers;
+
+    /** What the entry of this backend needs besides the log; null while it is being opened. */
+    private volatile @Nullable CertificateParts certificates;
+
     private static final long ASK_AGAIN_MILLIS = 1_000;
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.peers");
 
-    private PeerParts() {}
+    /** Opens the view of the others; {@link #start} must follow. */
+    PeerParts(Common common, LogRegistry registry, Inbox inbox, BooleanSupplier ownsLog, String version) {
+        BackendConfig config = common.config();
+        long startedMillis = common.clock().millis();
+        Duration ttl = config.inbox().dedupTtl();
+        Duration retention = config.inbox().walRetention();
+        this.peers = common.parts()
+                .opened(new Peers(
+                        registry,
+                        () -> own(common, inbox, version, startedMillis),
+                        ownsLog,
+                        ttl.compareTo(retention) > 0 ? ttl : retention,
+                        common.clock(),
+                        System::nanoTime,
+                        common.metrics().peers,
+                        common.audit()));
+    }
+
+    private LogEntry own(Common common, Inbox inbox, String version, long startedMillis) {
+        CertificateParts opened = certificates;
+        return new LogEntry(
+                inbox.logId(),
+                common.config().logName(),
+                common.instance(),
+                version,
+                common.config().policy().hash(),
+                opened == null ? "" : opened.signatures().version(),
+                startedMillis,
+                common.clock().millis(),
+                inbox.last(),
+                opened == null
+                        ? 0
+                        : opened.archive().map(ArchiveCare::archivedUpTo).orElse(0L),
+                false,
+                false);
+    }
+
+    /** Starts to report this backend's log, and to watch the others. */
+    void start(CertificateParts opened) {
+        certificates = opened;
+        opened.ingest().setForgotten(peers::isForgotten);
+        peers.start();
+    }
+
+    Peers peers() {
+        return peers;
+    }
 
     /**
      * Refuses to start a new log by accident: in a directory without a log, although the store has the outcomes of a log
@@ -82,36 +135,5 @@ final class PeerParts {
                 throw new IOException("the start was interrupted while it waited for the store", e);
             }
         }
-    }
-
-    /** Opens the view of the others, which {@link Peers#start} must follow. */
-    static Peers open(
-            Common common, LogRegistry registry, Inbox inbox, BooleanSupplier ownsLog, String version) {
-        BackendConfig config = common.config();
-        long startedMillis = common.clock().millis();
-        Duration ttl = config.inbox().dedupTtl();
-        Duration retention = config.inbox().walRetention();
-        return common.parts()
-                .opened(new Peers(
-                        registry,
-                        () -> new LogEntry(
-                                inbox.logId(),
-                                config.logName(),
-                                common.instance(),
-                                version,
-                                config.policy().hash(),
-                                "",
-                                startedMillis,
-                                common.clock().millis(),
-                                inbox.last(),
-                                0,
-                                false,
-                                false),
-                        ownsLog,
-                        ttl.compareTo(retention) > 0 ? ttl : retention,
-                        common.clock(),
-                        System::nanoTime,
-                        common.metrics().peers,
-                        common.audit()));
     }
 }

@@ -88,7 +88,7 @@ final class ReloadReportsTest {
         KeysFixture keys = new KeysFixture(directory).write(KeyText.ed25519("a", 1));
         try (ReloadedKeys inForce = new ReloadedKeys(
                         keys.file(), null, Instant::now, () -> false, System::nanoTime, new KeysMetrics(metrics))
-                .start(audit)) {
+                .start(audit, version -> {})) {
             keys.writeText("{}");
             inForce.onReloadSignal();
             String problem = logged(keys.file().toString(), 1).get(0).replaceAll(".*Problems: ", "");
@@ -140,7 +140,7 @@ final class ReloadReportsTest {
         Path key = directory.resolve("own.key");
         try (ReloadedTls inForce = new ReloadedTls(
                         new TlsFiles(certificate, key, Optional.empty()), Instant::now, new TlsMetrics(metrics))
-                .start(audit)) {
+                .start(audit, version -> {})) {
             String end = inForce.toString().replaceAll(".* until ", "");
             Files.delete(key);
             inForce.onReloadSignal();

@@ -161,7 +161,7 @@ final class IngestHarness implements AutoCloseable {
                                     signatures.apply(metrics),
                                     rules,
                                     MAX_CLOCK_SKEW,
-                                    newerKeysElsewhere::get),
+                                    then -> then.accept(newerKeysElsewhere.get())),
                             clock.steady(),
                             System::nanoTime,
                             ingestMetrics,

@@ -142,7 +142,7 @@ final class Simulation {
                                 Signatures.anyOf(0, SignatureCheck.hmac(List.of(Pcs.KEY))),
                                 rules,
                                 Duration.ZERO,
-                                () -> false),
+                                IngestPipeline.OtherKeys.NONE),
                         clock.steady(),
                         world::nanos,
                         ingestMetrics,

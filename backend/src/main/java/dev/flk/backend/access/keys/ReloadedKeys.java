@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -47,6 +48,7 @@ public final class ReloadedKeys extends Reloaded<KeysFile> implements Signatures
     private volatile KeyRates rates;
     private volatile Version version;
     private volatile Audit audit = Audit.none();
+    private volatile Consumer<String> announce = version -> {};
 
     /**
      * The version of the keys.
@@ -98,9 +100,12 @@ public final class ReloadedKeys extends Reloaded<KeysFile> implements Signatures
     /**
      * Starts to check the files once a second. From now on, the audit log records when keys are read, changed or
      * refused.
+     *
+     * @param beforeUse called with the version of other keys before they come into force; may block for a short time
      */
-    public ReloadedKeys start(Audit writtenTo) {
+    public ReloadedKeys start(Audit writtenTo, Consumer<String> beforeUse) {
         audit = writtenTo;
+        announce = beforeUse;
         audit.operation(
                 "keys_read",
                 Map.of("file", file.toString(), "keys", counts(inForce().entries())));
@@ -125,6 +130,12 @@ public final class ReloadedKeys extends Reloaded<KeysFile> implements Signatures
     protected void beforeCheck() {
         keyMillis(); // so that the time stops at most a second before the clock comes into doubt
         current();
+    }
+
+    /** Tells of the new keys before anything is accepted with them. */
+    @Override
+    protected void requireBetter(KeysFile read, KeysFile before) {
+        announce.accept(KeysVersion.of(read.registry().keys(), keyMillis()));
     }
 
     @Override
