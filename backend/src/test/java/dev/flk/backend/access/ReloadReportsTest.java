@@ -140,7 +140,7 @@ final class ReloadReportsTest {
         Path key = directory.resolve("own.key");
         try (ReloadedTls inForce = new ReloadedTls(
                         new TlsFiles(certificate, key, Optional.empty()), Instant::now, new TlsMetrics(metrics))
-                .start(audit, version -> {})) {
+                .start(audit)) {
             String end = inForce.toString().replaceAll(".* until ", "");
             Files.delete(key);
             inForce.onReloadSignal();
