@@ -222,7 +222,8 @@ public final class LogInspector {
      * @param first the sequence of the first complete record; 0 if the log is empty
      * @param last the sequence of the last complete record; 0 if the log is empty
      * @param damages the ranges of forced records that are missing, oldest first
-     * @param givenUp the ranges of missing records that a repair declared lost; these ranges do not count as damage
+     * @param givenUp the ranges of missing records that a repair declared lost or a restore skipped; these ranges do
+     *     not count as damage
      * @param tornTail the torn tail; null if the log ends cleanly
      * @param brokenHeaders segments whose damaged header was salvaged or derived
      * @param foreign files that are segments of other logs
@@ -263,7 +264,18 @@ public final class LogInspector {
 
         /** Returns the number of records that repairs declared lost; ranges of unknown length count as 0. */
         public long lost() {
-            return givenUp.stream().mapToLong(Damage::missing).sum();
+            return givenUp.stream()
+                    .filter(loss -> !DeclaredLosses.isSkipped(loss))
+                    .mapToLong(Damage::missing)
+                    .sum();
+        }
+
+        /** Returns the number of sequences that restores skipped. */
+        public long skipped() {
+            return givenUp.stream()
+                    .filter(DeclaredLosses::isSkipped)
+                    .mapToLong(Damage::missing)
+                    .sum();
         }
 
         /** Returns a copy of this result with only the damage that an earlier verification found too. */

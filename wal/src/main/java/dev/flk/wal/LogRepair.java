@@ -90,7 +90,8 @@ public final class LogRepair {
         }
     }
 
-    private Repair repair() throws IOException {
+    /** Repairs the log; the caller holds the lock. */
+    Repair repair() throws IOException {
         SegmentList list = SegmentList.read(files, directory, prefix);
         List<Damage> lost = lost(list);
         Map<String, Long> damaged = keptOfDamaged(list, lost);

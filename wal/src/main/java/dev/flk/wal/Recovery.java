@@ -140,9 +140,15 @@ final class Recovery {
         }
     }
 
-    /** Removes temporary files that a crash left: segments that were never used, and other new files. */
+    /**
+     * Removes temporary files that a crash left: segments that were never used, and other new files.
+     *
+     * @throws IOException if a restore into the directory was interrupted; nothing was changed
+     */
     private static void removeUnopened(FileOps files, LogOptions options) throws IOException {
-        for (String name : files.list(options.directory())) {
+        List<String> names = files.list(options.directory());
+        LogRestore.requireFinished(options.directory(), options.prefix(), names);
+        for (String name : names) {
             if (name.startsWith(options.prefix() + SegmentNames.OPENING)) {
                 files.delete(options.directory().resolve(name));
             }

@@ -13,13 +13,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.time.InstantSource;
-import java.time.LocalDate;
-import java.time.ZoneOffset;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
@@ -86,7 +82,7 @@ final class SegmentOpener {
         long ordinal = nextOrdinal++;
         long millis = Math.max(0, clock.millis());
         List<LogRecord> carried = predecessor.carried();
-        String name = name(next, millis);
+        String name = SegmentNames.of(options.prefix(), next, millis);
         // the new segment may replace a predecessor without appended records, so it continues the segment before that
         // predecessor
         SegmentHeader bare = predecessor.bare();
@@ -233,19 +229,6 @@ final class SegmentOpener {
         } catch (IOException e) {
             failure.addSuppressed(e);
         }
-    }
-
-    private String name(long next, long millis) {
-        LocalDate day = LocalDate.ofInstant(Instant.ofEpochMilli(millis), ZoneOffset.UTC);
-        return String.format(
-                Locale.ROOT,
-                "%s-%04d%02d%02d-%016d%s",
-                options.prefix(),
-                day.getYear(),
-                day.getMonthValue(),
-                day.getDayOfMonth(),
-                next,
-                SegmentNames.SUFFIX);
     }
 
     /**

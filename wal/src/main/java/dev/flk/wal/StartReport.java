@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.segment.Damage;
+import dev.flk.wal.segment.DeclaredLosses;
 import dev.flk.wal.segment.SegmentList;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,9 +15,14 @@ import org.jspecify.annotations.Nullable;
  * @param cutTail the torn tail that was cut off; null if there was no torn tail
  * @param brokenHeaders segments whose damaged header was salvaged or derived
  * @param foreign files in the directory that are segments of other logs
+ * @param losses the losses that repairs declared, and the ranges that restores skipped
  */
 public record StartReport(
-        List<Damage> damages, @Nullable CutTail cutTail, List<String> brokenHeaders, List<String> foreign) {
+        List<Damage> damages,
+        @Nullable CutTail cutTail,
+        List<String> brokenHeaders,
+        List<String> foreign,
+        DeclaredLosses losses) {
 
     /** Copies the lists. */
     public StartReport {
@@ -26,7 +32,7 @@ public record StartReport(
     }
 
     static StartReport of(SegmentList list, List<Damage> damages, @Nullable CutTail cutTail) {
-        return new StartReport(damages, cutTail, list.brokenHeaders(), list.foreign());
+        return new StartReport(damages, cutTail, list.brokenHeaders(), list.foreign(), list.losses());
     }
 
     /**

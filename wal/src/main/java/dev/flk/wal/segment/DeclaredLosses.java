@@ -15,15 +15,16 @@ import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /**
- * The sequences that repairs declared lost. Their absence is not damage any more, and no new record ever gets one of
- * these sequences. They are stored in files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one for each repair that
- * lost records:
+ * The sequences that repairs declared lost, or that a restore skipped. Their absence is not damage any more, and no new
+ * record ever gets one of these sequences. They are stored in files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one
+ * for each repair that lost records:
  *
  * <pre>
  * losses 2 0a1b2c3d                                       version; CRC32C of all following lines, lower-case hex
  * log 0123456789abcdef                                    the id of the log
  * 6 9 broken 5889 inbox-20261120-0000000000000001.wal     first, last; kind; offset and file
  * 9 8 absent 0 inbox-20261120-0000000000000008.wal        a missing file that left no gap in the sequences
+ * 10 1000009 absent 0 skipped-by-a-restore                sequences that a restore skipped
  * …
  * </pre>
  *
@@ -32,8 +33,13 @@ import java.util.zip.CRC32C;
  */
 public final class DeclaredLosses {
     public static final String NAME = "-lost-";
+
+    /** The name that stands in place of a file for sequences that a restore skipped. */
+    private static final String SKIPPED = "skipped-by-a-restore";
+
     private static final String OLD_VERSION = "losses 1 ";
     private static final String VERSION = "losses 2 ";
+    private static final String BEGIN = "losses ";
     private static final String LOG = "log ";
     private static final int MAX_FILE_BYTES = 1 << 24;
     private static final Pattern LINE =
@@ -55,6 +61,53 @@ public final class DeclaredLosses {
             }
         }
         return new DeclaredLosses(all);
+    }
+
+    /**
+     * Reads the declarations of a log in files with any names; files that contain no declarations are ignored.
+     *
+     * @param names the files in the directory
+     */
+    public static DeclaredLosses readAny(FileOps files, Path directory, List<String> names, String logId)
+            throws IOException {
+        List<Damage> all = new ArrayList<>();
+        for (String name : names) {
+            if (isDeclaration(files, directory.resolve(name))) {
+                all.addAll(parse(content(files, directory.resolve(name)), logId));
+            }
+        }
+        return new DeclaredLosses(all);
+    }
+
+    /** Returns whether a file begins like a file that declares losses. */
+    public static boolean isDeclaration(FileOps files, Path file) throws IOException {
+        try (OpenFile open = files.openForReading(file)) {
+            return open.readUpTo(0, BEGIN.length()).equals(StandardCharsets.US_ASCII.encode(BEGIN));
+        }
+    }
+
+    /** Returns the declaration that a restore skips the sequences from {@code first} to {@code last}. */
+    public static Damage skipped(long first, long last) {
+        return new Damage(Damage.Kind.ABSENT, SKIPPED, 0, first, last);
+    }
+
+    /**
+     * Returns whether a declared loss is a range that a restore skipped: nothing is known to be lost in it, because the
+     * archive ended before it.
+     */
+    public static boolean isSkipped(Damage loss) {
+        return loss.segment().equals(SKIPPED);
+    }
+
+    /** Returns only the ranges that restores skipped. */
+    public DeclaredLosses skips() {
+        return new DeclaredLosses(
+                losses.stream().filter(DeclaredLosses::isSkipped).toList());
+    }
+
+    /** Returns the losses that leave no gap in the sequences: missing files with an unknown number of records. */
+    public List<Damage> ofUnknownLength() {
+        return losses.stream().filter(loss -> loss.missing() == 0).toList();
     }
 
     /** Encodes a file that declares these losses; uses version 1 if the log has no id yet. */
@@ -110,7 +163,8 @@ public final class DeclaredLosses {
         }
     }
 
-    boolean contains(long sequence) {
+    /** Returns whether a sequence was declared lost. */
+    public boolean contains(long sequence) {
         for (Damage loss : losses) { // not a stream: a start calls this method for each record that it reads
             if (loss.firstMissing() <= sequence && sequence <= loss.lastMissing()) {
                 return true;
@@ -120,12 +174,12 @@ public final class DeclaredLosses {
     }
 
     /** Returns whether a repair declared losses in the file with this name. */
-    boolean names(String segment) {
+    public boolean names(String segment) {
         return losses.stream().anyMatch(loss -> loss.segment().equals(segment));
     }
 
     /** Returns whether all sequences from {@code first} to {@code last} were declared lost. */
-    boolean containsAll(long first, long last) {
+    public boolean containsAll(long first, long last) {
         return undeclared(new Damage("", 0, first, last)).isEmpty();
     }
 
@@ -163,6 +217,25 @@ public final class DeclaredLosses {
             rest = next;
         }
         return rest;
+    }
+
+    /** Returns the number of sequences from {@code first} to {@code last} that were not declared lost. */
+    public long notLost(long first, long last) {
+        return first > last
+                ? 0
+                : undeclared(new Damage("", 0, first, last)).stream()
+                        .mapToLong(Damage::missing)
+                        .sum();
+    }
+
+    /** Returns the parts of a damage that were declared lost, as they were declared. */
+    public List<Damage> within(Damage damage) {
+        List<Damage> parts = new ArrayList<>();
+        for (Damage loss : losses) {
+            long first = Math.max(loss.firstMissing(), damage.firstMissing());
+            addUnlessEmpty(parts, loss, first, Math.min(loss.lastMissing(), damage.lastMissing()));
+        }
+        return parts;
     }
 
     /** Returns the declared losses from a sequence on. */

@@ -4,7 +4,11 @@ package dev.flk.wal.segment;
 import dev.flk.wal.files.FileOps;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The names of a log's files: {@code <prefix>-<day>-<first appended sequence>.wal} for a segment. Other programs may
@@ -33,6 +37,25 @@ public final class SegmentNames {
     private static final int SOME = 5;
 
     private SegmentNames() {}
+
+    /**
+     * Returns the name under which a segment is opened.
+     *
+     * @param next the first sequence that is appended to the segment
+     * @param millis the wall time of the opening, in milliseconds since the epoch
+     */
+    public static String of(String prefix, long next, long millis) {
+        LocalDate day = LocalDate.ofInstant(Instant.ofEpochMilli(millis), ZoneOffset.UTC);
+        return String.format(
+                Locale.ROOT,
+                "%s-%04d%02d%02d-%016d%s",
+                prefix,
+                day.getYear(),
+                day.getMonthValue(),
+                day.getDayOfMonth(),
+                next,
+                SUFFIX);
+    }
 
     /** Returns whether a file with this name may be a segment; the header of the file decides whether it is one. */
     public static boolean isSegmentName(String name, String prefix) {
