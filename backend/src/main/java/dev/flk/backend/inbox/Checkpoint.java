@@ -48,7 +48,8 @@ final class Checkpoint {
     // guarded by this
     private Line line;
 
-    private record Line(String logId, long mark, long decided, long removed) {
+    /** The content of a file, without its checksum. */
+    record Line(String logId, long mark, long decided, long removed) {
 
         byte[] encode() {
             String text = "flk-mark1 " + logId + " " + mark + " " + decided + " " + removed;
@@ -92,35 +93,32 @@ final class Checkpoint {
         return made;
     }
 
-    /** Reads the file; returns empty if it is missing or damaged. Changes nothing. */
-    static Optional<Checkpoint> find(FileOps files, Path directory) throws IOException {
-        Matcher matcher = LINE.matcher(new String(read(files, directory), StandardCharsets.US_ASCII));
-        if (!matcher.matches() || !Line.crc(matcher.group(1)).equals(matcher.group(6))) {
-            return Optional.empty();
-        }
-        return Optional.of(new Checkpoint(
-                files,
-                directory,
-                new Line(
-                        matcher.group(2),
-                        Long.parseLong(matcher.group(3)),
-                        Long.parseLong(matcher.group(4)),
-                        Long.parseLong(matcher.group(5)))));
+    /** Writes the file of a log that is being restored or created. The caller must hold the lock of the directory. */
+    static void write(FileOps files, Path directory, Line line) throws IOException {
+        new Checkpoint(files, directory, line).write(line);
     }
 
-    private static byte[] read(FileOps files, Path directory) throws IOException {
-        if (!files.list(directory).contains(FILE)) {
-            return new byte[0];
+    /** Reads the file; returns empty if it is missing or damaged. Changes nothing. */
+    static Optional<Checkpoint> find(FileOps files, Path directory) throws IOException {
+        return files.list(directory).contains(FILE)
+                ? read(files, directory.resolve(FILE)).map(line -> new Checkpoint(files, directory, line))
+                : Optional.empty();
+    }
+
+    /** Reads an existing file with any name; returns empty if it is not an undamaged checkpoint. */
+    static Optional<Line> read(FileOps files, Path path) throws IOException {
+        try (FileOps.OpenFile file = files.openForReading(path)) {
+            Matcher matcher = LINE.matcher(StandardCharsets.US_ASCII
+                    .decode(file.readUpTo(0, MAX_BYTES))
+                    .toString());
+            return matcher.matches() && Line.crc(matcher.group(1)).equals(matcher.group(6))
+                    ? Optional.of(new Line(
+                            matcher.group(2),
+                            Long.parseLong(matcher.group(3)),
+                            Long.parseLong(matcher.group(4)),
+                            Long.parseLong(matcher.group(5))))
+                    : Optional.empty();
         }
-        ByteBuffer buffer = ByteBuffer.allocate(MAX_BYTES);
-        try (FileOps.OpenFile file = files.openForReading(directory.resolve(FILE))) {
-            while (buffer.hasRemaining() && file.read(buffer, buffer.position()) > 0) {
-                // read until the end of the file
-            }
-        }
-        byte[] bytes = new byte[buffer.flip().remaining()];
-        buffer.get(bytes);
-        return bytes;
     }
 
     /**

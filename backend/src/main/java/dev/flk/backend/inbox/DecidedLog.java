@@ -4,8 +4,10 @@ package dev.flk.backend.inbox;
 import dev.flk.view.LogFollower;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogReader.LogWalk;
 import java.io.IOException;
+import java.util.List;
 
 /** The view of the inbox log for readers that follow it and process decided records. Safe for any thread. */
 public final class DecidedLog implements LogFollower.Source {
@@ -33,6 +35,16 @@ public final class DecidedLog implements LogFollower.Source {
     /** Returns the sequence of the last record on disk. */
     public long last() {
         return inbox.last();
+    }
+
+    /** Returns whether all sequences from {@code first} to {@code last} were declared lost, or skipped by a restore. */
+    public boolean areLost(long first, long last) {
+        return inbox.records(first, last) == 0;
+    }
+
+    /** Returns the parts of a range of missing records that no restore has skipped, in order. */
+    public List<Damage> withoutSkips(long first, long last) {
+        return inbox.losses().skips().undeclared(new Damage("", 0, first, last));
     }
 
     /** Returns the sequence of the last record that was on disk when the log was opened. */

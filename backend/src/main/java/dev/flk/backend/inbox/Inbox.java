@@ -14,6 +14,7 @@ import dev.flk.wal.Retention;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Damage.OnDamage;
+import dev.flk.wal.segment.DeclaredLosses;
 import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogId;
 import dev.flk.wal.segment.LogReader;
@@ -292,6 +293,19 @@ public final class Inbox implements AutoCloseable {
         return needless;
     }
 
+    /**
+     * Returns the number of records from {@code first} to {@code last}, which are on disk, without the sequences that
+     * repairs declared lost or restores skipped.
+     */
+    public long records(long first, long last) {
+        return log.startReport().losses().notLost(first, last);
+    }
+
+    /** Returns the losses that repairs declared, and the ranges that restores skipped. */
+    DeclaredLosses losses() {
+        return log.startReport().losses();
+    }
+
     /** Notes that the records that were in the log at startup are decided and recorded. */
     public void decidedBefore() {
         if (before != null) {
@@ -315,6 +329,11 @@ public final class Inbox implements AutoCloseable {
     void keepRemoved(long removed) throws IOException {
         log.requireOwned();
         kept.keepRemoved(lowWater, removed);
+    }
+
+    /** Returns whether the log is new: it never contained a record. */
+    public boolean isNew() {
+        return lastAtStart == 0 && kept.decided() == 0;
     }
 
     /** Returns the id of the log, 32 hex digits; a shared store keeps one position for each id. */

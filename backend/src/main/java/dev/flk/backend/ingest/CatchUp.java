@@ -138,7 +138,7 @@ final class CatchUp {
 
         /** Returns the number of records of the run, whether or not they have been read. */
         long records() {
-            return last - from + 1;
+            return inbox.records(from, last);
         }
 
         /** Returns the number of submissions whose outcomes were asserted so far. */

@@ -132,7 +132,8 @@ final class StoreLink {
                     position.orElseThrow());
         }
         long complete = Math.min(Math.min(position.orElse(0), inbox.lowWater().mark()), last);
-        rebuilding = (position.isEmpty() && inbox.decided() > 0) || last - complete > MAX_RECORDS_BEHIND;
+        rebuilding =
+                (position.isEmpty() && inbox.decided() > 0) || inbox.records(complete + 1, last) > MAX_RECORDS_BEHIND;
         inbox.lowWater().assertedUpTo(complete);
         recordedUpTo = complete;
         try {

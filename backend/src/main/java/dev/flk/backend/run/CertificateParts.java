@@ -78,7 +78,8 @@ record CertificateParts(
             Limits limits,
             Peers peers)
             throws IOException {
-        GuardedStore store = configured.open(inbox.logId(), common.steady().expiry());
+        GuardedStore store =
+                configured.open(inbox.logId(), inbox.isNew(), common.steady().expiry());
         Signatures signatures = signatures(common, peers);
         IngestPipeline ingest = common.parts()
                 .opened(new IngestPipeline(

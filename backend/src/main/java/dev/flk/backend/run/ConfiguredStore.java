@@ -96,14 +96,15 @@ final class ConfiguredStore {
                 : LogRegistry.ofOneBackend();
     }
 
-    GuardedStore open(String logId, InstantSource expiry) {
+    /** @param isLogEmpty whether the log is new and has no records */
+    GuardedStore open(String logId, boolean isLogEmpty, InstantSource expiry) {
         if (config.store() instanceof StoreConfig.Memory memory) {
             LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
             return guarded("the memory store", new MemoryStore(memory.maxEntries(), expiry));
         }
         if (config.store() instanceof StoreConfig.Embedded configured) {
             EmbeddedStore store = embedded(configured);
-            store.belongsTo(logId, expiry);
+            store.belongsTo(logId, isLogEmpty, expiry);
             GuardedStore guarded = guarded("the embedded store", store);
             parts.opened(Sweeper.start(store::sweepStretch));
             return guarded;

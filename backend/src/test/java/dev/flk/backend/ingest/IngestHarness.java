@@ -149,7 +149,7 @@ final class IngestHarness implements AutoCloseable {
                 () -> dedup instanceof EmbeddedStore embedded ? embedded.logId() : Optional.empty(),
                 forced);
         if (dedup instanceof EmbeddedStore embedded) {
-            embedded.belongsTo(inbox.logId(), clock.expiry());
+            embedded.belongsTo(inbox.logId(), inbox.isNew(), clock.expiry());
         }
         try {
             ingest = new IngestPipeline(

@@ -98,7 +98,7 @@ final class IngestRestartTest {
         embedded().close();
         EmbeddedStore store =
                 new EmbeddedStore(EmbeddedStore.openView(directory.resolve("dedup"), 0, System::nanoTime, () -> {}));
-        store.belongsTo(store.logId().orElseThrow(), clock.expiry());
+        store.belongsTo(store.logId().orElseThrow(), false, clock.expiry());
         store.connect().toCompletableFuture().join();
         store.putIfAbsent(List.of(), 100).toCompletableFuture().join();
         store.close();

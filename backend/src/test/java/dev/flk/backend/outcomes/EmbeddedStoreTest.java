@@ -57,7 +57,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
 
     private EmbeddedStore open(RocksView view, String logId) {
         EmbeddedStore opened = new EmbeddedStore(view);
-        opened.belongsTo(logId, this::now);
+        opened.belongsTo(logId, false, this::now);
         return opened;
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.operate.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.RecordKind.LoggedId;
 import dev.flk.backend.inbox.Inbox;
@@ -19,7 +20,9 @@ import dev.flk.wal.LogInspector.SegmentSummary;
 import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.StartReport;
 import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Damage.TornTail;
+import dev.flk.wal.segment.DeclaredLosses;
 import dev.flk.wal.segment.LogReader.LogWalk;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
@@ -30,6 +33,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -42,7 +46,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**
- * The command {@code wal}. Its subcommands {@code replay}, {@code compact} and {@code repair} have their own classes.
+ * The command {@code wal}. Its subcommands {@code replay}, {@code compact}, {@code repair}, {@code restore} and {@code
+ * init} have their own classes.
  */
 @Command(
         name = "wal",
@@ -50,7 +55,7 @@ import picocli.CommandLine.Spec;
             "Commands about the inbox log.",
             "",
             "ls, verify, cat and replay only read, and may run while a backend does. Stop the",
-            "backend before repair and compact.",
+            "backend before repair and compact, and start it after restore and init.",
             ""
         })
 final class WalCommand {
@@ -88,7 +93,9 @@ final class WalCommand {
         return new CommandLine(new WalCommand(source))
                 .addSubcommand(new WalReplayCommand(source))
                 .addSubcommand(new WalCompactCommand(source))
-                .addSubcommand(new WalRepairCommand(source));
+                .addSubcommand(new WalRepairCommand(source))
+                .addSubcommand(new WalRestoreCommand(source))
+                .addSubcommand(new WalInitCommand(source));
     }
 
     @Command(
@@ -193,7 +200,7 @@ final class WalCommand {
                 "set aside by a start or a repair: a torn tail, a broken file, or a file that had the name of a new"
                         + " segment";
             case OPENING -> "a segment that is being opened, or was when its backend stopped";
-            case LOSSES -> "declares the records that a repair gave up";
+            case LOSSES -> "declares the records that a repair gave up, and the sequences that a restore skipped";
             case FOREIGN -> "does not belong to the log";
         };
     }
@@ -258,18 +265,28 @@ final class WalCommand {
     }
 
     private record Verified(
-            boolean whole, long records, long firstSequence, long lastSequence, long missing, long lost) {
+            boolean whole,
+            long records,
+            long firstSequence,
+            long lastSequence,
+            long missing,
+            long lost,
+            @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Long skipped) {
         Verified(Verification of) {
-            this(of.isComplete(), of.records(), of.first(), of.last(), of.missing(), of.lost());
+            this(
+                    of.isComplete(),
+                    of.records(),
+                    of.first(),
+                    of.last(),
+                    of.missing(),
+                    of.lost(),
+                    of.skipped() == 0 ? null : of.skipped());
         }
     }
 
     private String asText(Verification found) {
-        String lost = found.givenUp().isEmpty()
-                ? ""
-                : found.givenUp().stream()
-                        .map(WalSource::sequences)
-                        .collect(Collectors.joining(", ", "lost since a repair: ", "\n"));
+        String lost = sequences("lost since a repair: ", found, loss -> !DeclaredLosses.isSkipped(loss))
+                + sequences("skipped by a restore: ", found, DeclaredLosses::isSkipped);
         String result = found.isComplete()
                 ? "whole" + (found.tornTail() == null ? "" : " up to the unfinished record") + ": "
                         + ErrorMessages.count(found.records(), "record")
@@ -277,6 +294,13 @@ final class WalCommand {
                         + ErrorMessages.count(found.records(), "record") + " whole";
         String range = found.records() == 0 ? "" : " (" + found.first() + " to " + found.last() + ")";
         return lost + result + range + " in " + source.directory() + "\n";
+    }
+
+    private static String sequences(String title, Verification found, Predicate<Damage> which) {
+        List<Damage> losses = found.givenUp().stream().filter(which).toList();
+        return losses.isEmpty()
+                ? ""
+                : losses.stream().map(WalSource::sequences).collect(Collectors.joining(", ", title, "\n"));
     }
 
     private static String asText(Unfinished tail) {

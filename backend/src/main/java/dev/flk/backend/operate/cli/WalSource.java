@@ -4,6 +4,7 @@ package dev.flk.backend.operate.cli;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.InboxDirectory;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
@@ -12,6 +13,7 @@ import dev.flk.state.embedded.EmbeddedStorage;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRepair;
+import dev.flk.wal.LogRestore;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LogLockedException;
 import dev.flk.wal.segment.Damage;
@@ -20,6 +22,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -67,13 +70,24 @@ final class WalSource {
                 : Inbox.SEGMENT_PREFIX;
     }
 
-    LogInspector inspector() {
+    /**
+     * Returns an inspector of this log.
+     *
+     * @throws IOException if a restore into the directory was interrupted
+     */
+    LogInspector inspector() throws IOException {
+        LogRestore.requireFinished(new DiskFiles(), directory(), prefix());
         return new LogInspector(new DiskFiles(), directory(), prefix());
     }
 
     /** Returns an object that repairs this log. */
     LogRepair repair() {
         return new LogRepair(new DiskFiles(), directory(), prefix(), holder());
+    }
+
+    /** Returns access to the directory of the inbox log while no backend uses it. */
+    InboxDirectory inbox() {
+        return new InboxDirectory(new DiskFiles(), directory(), new SecureRandom(), holder());
     }
 
     /** Returns the name by which lock files identify this process. */

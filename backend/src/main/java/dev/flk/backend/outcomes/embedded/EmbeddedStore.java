@@ -45,7 +45,8 @@ import org.slf4j.LoggerFactory;
  * <p>After any failure, and after another user has opened the files again, every call fails until {@link #connect},
  * which opens the files if necessary. In three cases, the files are set aside ({@link RocksView}) and an empty store is
  * opened, which is then rebuilt from the log: the store is damaged, reading it failed twice within a minute, or it
- * belongs to another log.
+ * belongs to another log. A log that is new and empty takes the store over instead: its outcomes have been answered, and
+ * nothing in the log contradicts them.
  *
  * <p>An expired outcome is ignored when it is read; {@link #sweep} removes it. Reads may run on any thread; writes
  * exclude each other.
@@ -66,6 +67,7 @@ public final class EmbeddedStore implements DedupStore {
     private final SecureRandom random = new SecureRandom();
 
     private volatile @Nullable String logId;
+    private volatile boolean isLogEmpty;
     private volatile InstantSource clock = InstantSource.system();
 
     /** The number of the opening that the store is connected to; 0 before the first connection. */
@@ -130,10 +132,12 @@ public final class EmbeddedStore implements DedupStore {
      * Sets the log that the store belongs to. Must be called before the first {@link #connect}.
      *
      * @param id the id of the log, 32 hex digits
+     * @param isEmpty whether the log is new and has no records; it then takes over the store of another log
      * @param expiry the clock by which outcomes expire
      */
-    public void belongsTo(String id, InstantSource expiry) {
+    public void belongsTo(String id, boolean isEmpty, InstantSource expiry) {
         clock = expiry;
+        isLogEmpty = isEmpty;
         logId = id;
     }
 
@@ -160,7 +164,16 @@ public final class EmbeddedStore implements DedupStore {
             String id = Objects.requireNonNull(logId, "the log of the store is not set");
             view.reopenIfNeeded();
             Found found = view.use(Found::in);
-            if (found.logId().isPresent() && !found.logId().get().equals(id)) {
+            boolean isForeign =
+                    found.logId().isPresent() && !found.logId().get().equals(id);
+            if (isForeign && isLogEmpty) {
+                LOG.warn(
+                        "the embedded store belongs to log {}; log {} is new and empty, so it takes the store over: the"
+                                + " outcomes in it stay valid",
+                        found.logId().get(),
+                        id);
+                found = new Found(found.number(), Optional.empty());
+            } else if (isForeign) {
                 view.spoil(
                         found.number(),
                         "it belongs to another log (" + found.logId().get() + ", this one is " + id + ")");

@@ -13,6 +13,7 @@ import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Gauge;
 import dev.flk.state.StateException;
 import dev.flk.view.LogFollower;
+import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.time.Duration;
@@ -389,12 +390,13 @@ public final class RecordFollower implements AutoCloseable {
         if (chunk.isEmpty() && end < upTo) {
             chunk = read(upTo); // the log lacks the records before those that were handed over
         }
-        if (chunk.isEmpty()) {
+        boolean isLost = chunk.isEmpty() && log.areLost(position + 1, upTo);
+        if (chunk.isEmpty() && !isLost) {
             upTo = position; // if all records up to upTo are missing, only a record after them can show the gap
             return false;
         }
-        long last = chunk.get(chunk.size() - 1).sequence();
-        List<Missing> missing = missing(chunk);
+        long last = isLost ? upTo : chunk.get(chunk.size() - 1).sequence();
+        List<Missing> missing = missing(chunk, last);
         List<Placed> placed = placed(chunk);
         if (over.getCount() == 0) {
             return false;
@@ -405,9 +407,9 @@ public final class RecordFollower implements AutoCloseable {
                     GAPS + log.logId() + "/" + String.format(Locale.ROOT, "%019d", gap.first()),
                     "log records " + gap.first() + " to " + gap.last());
         }
-        apply(last, RecordDigest.of(chunk.get(chunk.size() - 1)), placed, notes);
+        apply(last, isLost ? "" : RecordDigest.of(chunk.get(chunk.size() - 1)), placed, notes);
         missing.forEach(this::report);
-        if (isIncomplete && position / REPORT_EVERY > chunk.get(0).sequence() / REPORT_EVERY) {
+        if (isIncomplete && !isLost && position / REPORT_EVERY > chunk.get(0).sequence() / REPORT_EVERY) {
             LOG.info("the record of outcomes is derived from the log: record {} of {}", position, decidedUpTo);
         }
         return position < decidedUpTo;
@@ -416,19 +418,27 @@ public final class RecordFollower implements AutoCloseable {
     private record Missing(long first, long last) {}
 
     /**
-     * Returns the gaps in the log before and within a chunk. While nothing is recorded (position 0), records missing
-     * before the chunk are not a gap, because the retention of the log may have removed them.
+     * Returns the gaps in the log before and within a chunk, and after it up to {@code last}. While nothing is recorded
+     * (position 0), records missing before the chunk are not a gap, because the retention of the log may have removed
+     * them. Sequences that a restore of the log skipped are no gap either: which of them had records is unknown.
      */
-    private List<Missing> missing(List<LogRecord> chunk) {
+    private List<Missing> missing(List<LogRecord> chunk, long last) {
         List<Missing> missing = new ArrayList<>();
-        long expected = position == 0 ? chunk.get(0).sequence() : position + 1;
+        long expected = position == 0 && !chunk.isEmpty() ? chunk.get(0).sequence() : position + 1;
         for (LogRecord record : chunk) {
-            if (record.sequence() > expected) {
-                missing.add(new Missing(expected, record.sequence() - 1));
-            }
+            addMissing(missing, expected, record.sequence() - 1);
             expected = record.sequence() + 1;
         }
+        addMissing(missing, expected, last);
         return missing;
+    }
+
+    private void addMissing(List<Missing> missing, long first, long last) {
+        if (first <= last) {
+            for (Damage gap : log.withoutSkips(first, last)) {
+                missing.add(new Missing(gap.firstMissing(), gap.lastMissing()));
+            }
+        }
     }
 
     private void report(Missing gap) {
