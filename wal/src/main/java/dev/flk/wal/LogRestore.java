@@ -95,9 +95,6 @@ public final class LogRestore {
      *
      * @param first the sequence of the first record; 0 if there is none
      * @param last the sequence of the last record; 0 if there is none
-     * @param provenUpTo the sequence up to which every record is certainly the one that the lost log had, and every
-     *     missing record was lost there too. Later records may be different ones: the lost log may have refused the
-     *     last group of a segment and given its sequences to other records, whose segment is not in the archive
      * @param next the sequence at which the log continues
      * @param gaps the ranges of records that are missing without an explanation, oldest first
      * @param lost the ranges that the lost log had already declared lost
@@ -109,7 +106,6 @@ public final class LogRestore {
             long records,
             long first,
             long last,
-            long provenUpTo,
             long next,
             List<Damage> gaps,
             List<Damage> lost) {
@@ -125,8 +121,8 @@ public final class LogRestore {
      * Restores a log.
      *
      * @param logId the log to restore, one of {@link SegmentArchive#logs}
-     * @param removed the sequence up to which the lost log had removed its records; records that are missing at the
-     *     beginning up to there are no gap
+     * @param removed the sequence up to which the lost log had removed its records; records that are missing up to there
+     *     are no gap
      * @param known the highest sequence that the lost log is known to have used; 0 if that is unknown
      * @throws LogLockedException if a process owns the directory; nothing was changed
      * @throws IOException if the directory is not empty, the archive can't be read, or the disk fails; no log can be
@@ -249,37 +245,27 @@ public final class LogRestore {
         long records = 0;
         long first = 0;
         long last = 0;
-        long group = 0;
-        long proven = Long.MAX_VALUE;
         try (LogReader reader = LogReader.over(list, OnDamage.STOP)) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
                 first = records == 0 ? record.sequence() : first;
-                if (records > 0 && record.sequence() > last + 1) {
-                    proven = Math.min(proven, group - 1);
-                }
-                if (before.contains(record.sequence())) {
-                    // the lost log went on without this record, so it may not have decided it
-                    proven = Math.min(proven, record.sequence() - 1);
-                }
                 last = record.sequence();
-                group = record.group();
                 records++;
             }
         }
-        // what the lost log had removed was decided, whatever is missing there
-        proven = Math.max(Math.min(proven, Math.max(0, group - 1)), Math.min(removed, last));
         List<Damage> gaps = new ArrayList<>();
         for (Damage damage : lost) {
             if (damage.missing() > 0) {
-                gaps.addAll(before.undeclared(damage));
-            } else if (!before.names(damage.segment())) {
+                before.undeclared(damage).stream()
+                        .flatMap(gap -> gap.after(removed).stream())
+                        .forEach(gaps::add);
+            } else if (!before.names(damage.segment()) && damage.firstMissing() > removed + 1) {
                 gaps.add(damage);
             }
         }
         long end = Math.max(Math.max(last, known), Math.max(removed, before.end() - 1));
         List<Damage> declared = new ArrayList<>(lost);
         declared.addAll(before.ofUnknownLength());
-        declared.add(DeclaredLosses.skipped(last + 1, end + SKIPPED));
+        skip(declared, last + 1, end + SKIPPED);
         NewFile.write(
                 files,
                 directory,
@@ -297,9 +283,12 @@ public final class LogRestore {
                 records,
                 first,
                 last,
-                proven,
                 end + SKIPPED + 1,
                 gaps,
                 lostBefore);
+    }
+
+    private static void skip(List<Damage> declared, long first, long last) {
+        declared.add(DeclaredLosses.skipped(first, last));
     }
 }

@@ -173,15 +173,6 @@ final class LogRestoreTest {
         assertThat(continues(disk)).isEqualTo(restored.next()).isEqualTo(6_000_001);
     }
 
-    @Test
-    void lastGroupOfTheArchive_isNotProven() throws IOException {
-        archived(2);
-
-        Restored restored = restore(disk);
-
-        assertThat(restored.provenUpTo()).isEqualTo(restored.last() - 1);
-    }
-
     /** Checks that names mean nothing, that intact copies are chosen, and that other files are ignored. */
     @Test
     void namesCopiesAndOtherFiles_doNotMatter() throws IOException {
@@ -245,9 +236,6 @@ final class LogRestoreTest {
         assertThat(restored.gaps())
                 .extracting(Damage::firstMissing, Damage::lastMissing)
                 .containsExactly(tuple(1L, 1L), tuple(missing.next(), after.first() - 1));
-        assertThat(restored.provenUpTo())
-                .as("the last group before the gap may have been refused")
-                .isEqualTo(missing.next() - 2);
         assertThat(verify(disk).isComplete()).isTrue();
         assertThat(verify(disk).lost()).isEqualTo(1 + after.first() - missing.next());
         assertThat(disk.names()).noneMatch(name -> name.contains("broken"));
@@ -311,9 +299,6 @@ final class LogRestoreTest {
         Restored restored = restore(disk);
 
         assertHas(disk, to(restored.last()));
-        assertThat(restored.provenUpTo())
-                .as("the lost log may not have decided it")
-                .isEqualTo(1);
     }
 
     private static byte[] bytes(ByteBuffer of) {

@@ -130,16 +130,23 @@ public final class InboxDirectory {
                         logId,
                         mark.removed(),
                         mark.decided(),
-                        log -> Checkpoint.write(
-                                files,
-                                directory,
-                                new Line(
-                                        mark.logId(),
-                                        Math.min(mark.mark(), log.provenUpTo()),
-                                        mark.decided(),
-                                        mark.removed())));
+                        log -> Checkpoint.write(files, directory, restored(mark, log.last())));
         return new RestoredInbox(
                 restored, mark.logId(), newest.isEmpty(), mark.removed(), mark.decided(), ignored(segments, marks));
+    }
+
+    /**
+     * Returns the mark of a restored log. It says that nothing is recorded in the store that the lost log had not
+     * removed, so that a start puts all outcomes into the store again, unless it has them. The mark of the lost log does
+     * not fit, because the records that overruled submissions before it may not be archived; and the last group of the
+     * archive may have been refused, and its sequences given to other records.
+     */
+    private static Line restored(Line mark, long last) {
+        return new Line(mark.logId(), Math.min(recordedUpTo(mark), last), mark.decided(), mark.removed());
+    }
+
+    private static long recordedUpTo(Line mark) {
+        return mark.removed();
     }
 
     private static String choose(SegmentArchive segments, Path archive, @Nullable String wantedLog) throws IOException {

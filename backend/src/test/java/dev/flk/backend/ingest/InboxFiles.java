@@ -147,7 +147,12 @@ final class InboxFiles {
         endIsGone = true;
     }
 
-    /** Returns whether {@link #removeEnd} was ever called. */
+    /** Notes that the disk was lost, so that only a part of the log may be restored. */
+    void endIsGone() {
+        endIsGone = true;
+    }
+
+    /** Returns whether {@link #removeEnd} was ever called, or the disk was lost. */
     boolean isEndGone() {
         return endIsGone;
     }

@@ -20,8 +20,8 @@ final class OneBackendSimulationTest {
     /**
      * Simulates submissions, duplicates and conflicts, forces, disk and store faults, kills, power losses, restarts
      * under another policy, passing time, jumps of the wall clock, the removal of the store, segments that are moved
-     * away and perhaps put back, a second process that takes over the log, and what happens to the rows of the record:
-     * see {@link SimulatedRecord}.
+     * away and perhaps put back, a second process that takes over the log, a lost disk and its restore from the archive:
+     * see {@link SimulatedArchive}, and what happens to the rows of the record: see {@link SimulatedRecord}.
      */
     @Test
     void oneBackend_keepsEveryPromise() {
@@ -53,6 +53,9 @@ final class OneBackendSimulationTest {
             store = new SimulatedStore(world);
             simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
             simulation.keepRecord(new Random(seed));
+            if (burns) {
+                simulation.keepArchive();
+            }
         }
 
         @Override
@@ -118,6 +121,7 @@ final class OneBackendSimulationTest {
                 logAgain();
             }
             disturb(simulation);
+            archive(simulation);
             if (isTakenOver) {
                 stepTakeover();
             }
@@ -175,6 +179,9 @@ final class OneBackendSimulationTest {
             if (random.nextInt(6) == 0) {
                 world.trace("store removed");
                 store.empty();
+            }
+            if (burns && random.nextInt(2) == 0) {
+                simulation.loseDisk();
             }
             world.answers.storeLost();
             disturbBeforeAStart(simulation);

@@ -22,7 +22,8 @@ import java.util.function.LongFunction;
  *
  * <p>In half of the histories, the clocks sometimes jump by seconds or hours, in some of these also by weeks. In half
  * of all histories, segments are sometimes moved away and perhaps put back, and logrotate sometimes renames all
- * uncompressed segments and may compress them.
+ * uncompressed segments and may compress them. In a fifth of all histories, the log is archived, its disk is sometimes
+ * lost with everything on it, and the log is restored from the archive; segments are only rotated there.
  */
 abstract class RandomHistory {
     static final Duration HOURS = Duration.ofHours(6);
@@ -35,6 +36,9 @@ abstract class RandomHistory {
 
     private static final long MANY_SEEDS = 2_000;
 
+    private static final long SEEDS_PER_FIRE = 5;
+    private static final long FIRST_FIRE = 3;
+
     final Random random;
     final World world;
     int lastEpoch = IDS;
@@ -43,13 +47,20 @@ abstract class RandomHistory {
     private final boolean clocksJump;
     private final boolean segmentsMove;
 
+    /**
+     * Whether the log is archived, and its disk is sometimes lost. A segment that is moved away is not archived, so none
+     * is moved then.
+     */
+    final boolean burns;
+
     /** @param farthestJump a function that chooses how far a clock may jump */
     RandomHistory(long seed, Function<Random, Duration> farthestJump) {
         // seeds are scrambled, because the first draws of a Random hardly differ for neighbouring seeds
         random = new Random(new SplittableRandom(seed).nextLong());
         this.farthestJump = farthestJump.apply(random);
         clocksJump = random.nextBoolean();
-        segmentsMove = random.nextBoolean();
+        burns = seed % SEEDS_PER_FIRE == FIRST_FIRE;
+        segmentsMove = random.nextBoolean() && !burns;
         // one clock may be ahead and another behind, and the clock that expires outcomes may lag by the same amount
         // again
         world = new World(clocksJump ? this.farthestJump.multipliedBy(4) : Duration.ZERO);
@@ -95,6 +106,16 @@ abstract class RandomHistory {
                 case 1 -> simulation.files.moveClosed(random);
                 case 2 -> simulation.files.putBack();
                 default -> simulation.stepWatch();
+            }
+        }
+    }
+
+    /** Sometimes archives a part of the log; does nothing in a history without archive. */
+    final void archive(Simulation simulation) throws IOException {
+        if (burns) {
+            simulation.perhapsArchive();
+            if (random.nextInt(60) == 0) {
+                simulation.files.rotate(random);
             }
         }
     }

@@ -20,6 +20,9 @@ interface SimulatedDedup extends DedupStore {
     /** Sets the clock by which outcomes expire for the calling backend. */
     void expiresBy(InstantSource expiry);
 
+    /** Notes the log for which the store is used from now on. */
+    default void startsWith(String logId) {}
+
     /** Returns the outcome that is currently valid for the calling backend, even if it can't reach the store. */
     Optional<StoredOutcome> existing(PcsId id);
 

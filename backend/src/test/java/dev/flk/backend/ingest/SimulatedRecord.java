@@ -29,6 +29,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -235,6 +236,12 @@ final class SimulatedRecord {
         hasLogLostItsEnd = true;
         wereFirst.clear();
         removed.clear();
+    }
+
+    /** Notes that records of these ids are gone with the disk; the rows may have been derived from them. */
+    void diskWasLost(Collection<PcsId> ids) {
+        logLostItsEnd();
+        ids.forEach(id -> misread.add(id.toString()));
     }
 
     /** Runs a step of the log care, and checks that it removes nothing that the rows still need. */

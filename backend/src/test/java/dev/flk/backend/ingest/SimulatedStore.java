@@ -25,6 +25,7 @@ final class SimulatedStore implements SimulatedDedup {
     private Content live = new Content();
     private Content flushed = live.copy();
     private Mood mood = Mood.UP;
+    private String logId = "";
 
     /** The way in which the store answers calls. */
     enum Mood {
@@ -41,6 +42,14 @@ final class SimulatedStore implements SimulatedDedup {
     @Override
     public void expiresBy(InstantSource clock) {
         expiry = clock;
+    }
+
+    @Override
+    public void startsWith(String id) {
+        if (!logId.equals(id)) { // the log is new, and takes the store over
+            live.positions.clear();
+            logId = id;
+        }
     }
 
     void setMood(Mood mood) {

@@ -85,6 +85,7 @@ final class Simulation {
     private @Nullable SimulatedDedup store;
     private @Nullable Running running;
     private @Nullable SimulatedRecord record;
+    private @Nullable SimulatedArchive archive;
 
     /** The process from which the running one took the log; null if there is none or it has ended. */
     private @Nullable Running displaced;
@@ -115,6 +116,11 @@ final class Simulation {
         return record;
     }
 
+    /** Archives the log from the next start on, so that its disk may be lost. */
+    void keepArchive() {
+        archive = new SimulatedArchive(world, random, disk, DIRECTORY, files);
+    }
+
     /** Starts a process. */
     void start() throws IOException {
         world.trace("start");
@@ -127,7 +133,12 @@ final class Simulation {
                 options, MIN_FREE_BYTES, disk, clock.steady(), world::nanos, random, Optional::empty, forced);
         world.advance(Duration.ZERO); // the clock's check at the start shows by which time outcomes expire
         store = stores.apply(inbox.logId());
+        store.startsWith(inbox.logId());
         store.expiresBy(clock.steady().expiry());
+        if (archive != null) {
+            archive.follow(options, inbox.log());
+            assertThat(inbox.last()).as("sequences are not used again").isGreaterThanOrEqualTo(archive.used());
+        }
         GuardedStore guarded = new GuardedStore("the store", store, world::nanos, random, storeMetrics);
         IngestPipeline ingest = new IngestPipeline(
                         inbox,
@@ -357,10 +368,23 @@ final class Simulation {
         world.trace("log care");
         running.inbox().keepMark();
         running.inbox().keepTime();
+        if (archive != null && !archive.catchUp()) {
+            return; // the log care removes nothing that is not archived
+        }
         if (record == null) {
             running.care().step();
         } else {
             record.watch(running.inbox().logId(), running.care()::step);
+        }
+    }
+
+    /** Sometimes archives a closed segment, or prunes the archive. */
+    void perhapsArchive() throws IOException {
+        if (archive != null && random.nextInt(4) == 0) {
+            archive.step();
+        }
+        if (archive != null && random.nextInt(50) == 0) {
+            archive.prune();
         }
     }
 
@@ -582,6 +606,30 @@ final class Simulation {
         store.disownPositions();
         if (record != null) {
             record.logLostItsEnd();
+        }
+    }
+
+    /**
+     * Loses the disk of a process that does not run, and restores the log from its archive, or creates a new log if
+     * nothing is archived. Outcomes of records that are gone stay valid only while the store has them.
+     */
+    void loseDisk() throws IOException {
+        if (!archive.isRestorable() || store == null) {
+            return;
+        }
+        world.trace("the disk is lost");
+        Map<String, PcsId> changed = idsByRecord(log());
+        archive.loseDiskAndRestore();
+        Map<String, PcsId> left = idsByRecord(files.presentRecords());
+        Map<String, PcsId> both = new HashMap<>(changed);
+        both.keySet().retainAll(left.keySet());
+        changed.putAll(left);
+        changed.keySet().removeAll(both.keySet());
+        world.trace(() -> "gone with the disk: " + changed);
+        files.endIsGone();
+        world.answers.goneFromALog(Set.copyOf(changed.values()), store);
+        if (record != null) {
+            record.diskWasLost(changed.values());
         }
     }
 

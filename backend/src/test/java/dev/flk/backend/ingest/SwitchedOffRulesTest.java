@@ -70,6 +70,10 @@ final class SwitchedOffRulesTest {
                0 | nothing is recorded on a nearly full disk | giving backend.outcomes.record.RecordFollower isDiskLow isDiskNearlyLow 0
                1 | what the record still needs stays         | returning backend.inbox.LogCare waitFor 0
                1 | what is removed is durable before         | notCalling backend.inbox.LogCare step run
+               3 | a restore skips what may be in use        | notCalling wal.LogRestore skip add
+               3 | what was removed is not missing           | giving backend.inbox.InboxDirectory restore removed 0
+               3 | a restored log asserts all its outcomes   | callingInstead backend.inbox.InboxDirectory recordedUpTo removed mark
+               3 | no start uses half a restore              | notCalling wal.Recovery removeUnopened requireFinished
             """)
     void switchedOff_breaksAPromise(long first, String rule, String change) throws ReflectiveOperationException {
         Object seed = without(rule, change)

@@ -112,6 +112,9 @@ final class TwoBackendsSimulationTest {
             for (int i = 0; i < BACKENDS; i++) {
                 Node node = new Node(random, world, remote);
                 node.simulation.keepRecord(new Random(seed * BACKENDS + i));
+                if (burns) {
+                    node.simulation.keepArchive();
+                }
                 nodes.add(node);
             }
         }
@@ -230,6 +233,7 @@ final class TwoBackendsSimulationTest {
 
         private void act(int which, Node node) throws IOException {
             disturb(node.simulation);
+            archive(node.simulation);
             if (random.nextInt(20) == 0) {
                 node.simulation.stepLogCare();
             }
@@ -356,6 +360,9 @@ final class TwoBackendsSimulationTest {
 
         private void die(Node node) throws IOException {
             die(node.simulation);
+            if (burns && random.nextInt(4) == 0) {
+                node.simulation.loseDisk();
+            }
             disturbBeforeAStart(node.simulation);
         }
 

@@ -3,6 +3,7 @@ package dev.flk.wal.segment;
 
 import dev.flk.wal.segment.RecordFormat.Framed;
 import java.io.IOException;
+import java.util.Optional;
 
 /**
  * A range of forced records that can't be read any more.
@@ -40,6 +41,13 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
     /** Returns a copy with another range of sequences. */
     Damage withMissing(long first, long last) {
         return new Damage(kind, segment, offset, first, last);
+    }
+
+    /** Returns the part of the missing sequences after {@code sequence}; empty if there is none. */
+    public Optional<Damage> after(long sequence) {
+        return lastMissing <= sequence
+                ? Optional.empty()
+                : Optional.of(withMissing(Math.max(firstMissing, sequence + 1), lastMissing));
     }
 
     /** Returns the number of missing sequences; 0 if it is unknown. */

@@ -31,6 +31,7 @@ import java.util.zip.GZIPOutputStream;
 public final class SimulatedDisk implements FileOps {
     private static final int BLOCK = 4096;
     private static final int SECTOR = 512;
+    private static final long PLENTY = 1L << 40;
 
     private final RandomGenerator random;
     private TreeMap<String, Inode> entries = new TreeMap<>();
@@ -39,7 +40,7 @@ public final class SimulatedDisk implements FileOps {
     private boolean locked;
     private int lockNumber;
     private boolean dead;
-    private long usableBytes = 1L << 40;
+    private long usableBytes = PLENTY;
     private int epoch;
 
     /** The number of operations so far; the operation with the number {@code failAt} fails. */
@@ -209,6 +210,15 @@ public final class SimulatedDisk implements FileOps {
     /** Returns a file's content as the page cache shows it. */
     public byte[] content(String name) {
         return entries.get(name).cached.clone();
+    }
+
+    /** Loses all files, as if the machine had burnt down; the disk is then empty. */
+    public void lose() {
+        kill();
+        entries.clear();
+        durableEntries.clear();
+        pendingEntries.clear();
+        usableBytes = PLENTY;
     }
 
     /** Renames a file, as another process would. */
