@@ -30,7 +30,8 @@ final class Client {
 
     private final HttpClient http;
 
-    private static final Set<String> ALWAYS = Set.of("content-type", "content-length", "date");
+    private static final Set<String> ALWAYS =
+            Set.of("content-type", "content-length", "date", "x-flk-instance", "x-flk-keys");
 
     private final String url;
     private final boolean isDocumented;

@@ -29,8 +29,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <ul>
  *   <li>A shard of which nothing is known to be accepted is <em>held</em>: all its entries wait, except for one probe at
- *       a time with backoff. This is the case for the first rejection of a shard, and for {@value #ROUNDS_TO_HOLD} in a
- *       row of entries that were not rejected before. An acceptance releases the shard.
+ *       a time with backoff. This is the case for the first rejection of a shard that was not accepted lately, and for
+ *       {@value #ROUNDS_TO_HOLD} in a row of entries that were not rejected before. An acceptance releases the shard.
  *   <li>Otherwise, only the rejected entry waits. It is sent again with a backoff of its own, because perhaps the next
  *       answer comes from another backend.
  *   <li>An entry that was rejected more than {@value #MOST_RETRIES} times is a <em>suspect</em>. One suspect of a shard
@@ -54,8 +54,13 @@ final class SignatureHold {
      */
     private static final long VOUCHED_NANOS = TimeUnit.HOURS.toNanos(1);
 
-    /** The time for which a backend that has only rejected a shard's signatures counts as lagging. */
-    private static final long LAGGING_NANOS = TimeUnit.MINUTES.toNanos(10);
+    /**
+     * The time for which the last acceptance of a shard, and the last rejection by a backend, say something about the
+     * present.
+     */
+    private static final long LATELY_NANOS = TimeUnit.MINUTES.toNanos(10);
+
+    private static final int MOST_FAILURES_LATELY = 3;
 
     /** The number of rejections without an acceptance after which a backend counts as lagging. */
     private static final int LAGGING_REFUSALS = 3;
@@ -63,11 +68,15 @@ final class SignatureHold {
     /** The largest number of backends to remember for a shard, and for an entry. */
     private static final int MOST_INSTANCES = 16;
 
+    private static final int MOST_ACCEPTED_SHARDS = 256;
+
     private final SendQueue queue;
     private Backoff backoff;
     private long graceNanos;
     /** The shards with at least one rejected signature since the last change of the configuration, by shard id. */
     private final Map<String, Shard> shards = new HashMap<>();
+    /** The times of the last acceptances of other shards, by shard id. */
+    private final Map<String, Long> acceptedShards = bounded(MOST_ACCEPTED_SHARDS);
 
     /**
      * A counter that shows which sendings came before which rejections. It grows with every change of the
@@ -91,21 +100,17 @@ final class SignatureHold {
          */
         private long acceptedOfMark = -1;
 
+        /** Whether the shard was accepted lately before its first rejection, or at any time since. */
+        private boolean wasAccepted;
+        /** The time of the last acceptance, or of the first rejection if that was later. */
         private long acceptedAtNanos;
         /** The time in which the key was accepted for this shard, see {@link #VOUCHED_NANOS}. */
         private long acceptedForNanos;
 
-        /** The answers of each backend, by instance; the least recently used is forgotten first. */
-        private final Map<String, Answers> answers = new LinkedHashMap<>(MOST_INSTANCES, 0.75f, true) {
-            private static final long serialVersionUID = 1;
+        /** The answers of each backend, by instance. */
+        private final Map<String, Answers> answers = bounded(MOST_INSTANCES);
 
-            @Override
-            protected boolean removeEldestEntry(Map.Entry<String, Answers> eldest) {
-                return size() > MOST_INSTANCES;
-            }
-        };
-
-        private boolean held = true;
+        private boolean held;
         /** The rounds of rejections since the last acceptance, and the mark of the first rejection of the last one. */
         private int rounds;
 
@@ -122,8 +127,22 @@ final class SignatureHold {
         /** The outbox sequences of held entries that this process has not sent yet. */
         private final LongQueue unsent = new LongQueue();
 
+        Shard(boolean wasAccepted, long nowNanos) {
+            this.wasAccepted = wasAccepted;
+            this.acceptedAtNanos = nowNanos;
+        }
+
         private boolean hasProbe() {
             return !suspects.isEmpty() || (held && !(waiting.isEmpty() && unsent.isEmpty()));
+        }
+
+        /**
+         * Returns the number of failures for the backoff of the next probe. It is small while a shard is held that was
+         * accepted lately: perhaps the connection leads to a backend that lags, and the next one to another.
+         */
+        private int failuresToWaitFor(long nowNanos) {
+            boolean isLately = wasAccepted && nowNanos - acceptedAtNanos < LATELY_NANOS;
+            return held && isLately ? Math.min(failures, MOST_FAILURES_LATELY) : failures;
         }
 
         private Answers answers(BackendKeys by) {
@@ -248,13 +267,18 @@ final class SignatureHold {
         boolean wasSuspect = queued.probe && refusals != null && refusals.count > MOST_RETRIES;
         forgetRefusals(queued);
         queued.probe = false;
+        if (queued.sentAtMark <= resetAt) {
+            return; // the entry may have been signed with an old key
+        }
         Shard shard = shards.get(shardId);
         if (shard == null) {
+            acceptedShards.put(shardId, nowNanos);
             return;
         }
-        if (shard.acceptedOfMark >= 0) {
+        if (shard.wasAccepted) {
             shard.acceptedForNanos += Math.min(nowNanos - shard.acceptedAtNanos, VOUCHED_NANOS);
         }
+        shard.wasAccepted = true;
         shard.acceptedAtNanos = nowNanos;
         shard.acceptedOfMark = Math.max(shard.acceptedOfMark, queued.sentAtMark);
         if (by != null) {
@@ -315,8 +339,7 @@ final class SignatureHold {
             queue.retry(queued);
             return false;
         }
-        boolean isNew = !shards.containsKey(shardId);
-        Shard shard = shards.computeIfAbsent(shardId, id -> new Shard());
+        Shard shard = shards.computeIfAbsent(shardId, id -> newShard(id, nowNanos));
         Refusals refusals = refusals(queued);
         if (refusals == null) {
             refusals = new Refusals(shard.acceptedForNanos);
@@ -335,16 +358,33 @@ final class SignatureHold {
         if (isBad) {
             return true; // the next probe is already due
         }
-        if (isNew || (!shard.held && shard.rounds >= ROUNDS_TO_HOLD)) {
+        if (!shard.held && (!shard.wasAccepted || shard.rounds >= ROUNDS_TO_HOLD)) {
             shard.held = true;
             shard.failures = 0;
             shard.nextProbeNanos = nowNanos + backoff.atLeastHalfNanos(0);
         } else if (wasProbe) {
             shard.failures++;
-            shard.nextProbeNanos = nowNanos + backoff.atLeastHalfNanos(shard.failures);
+            shard.nextProbeNanos = nowNanos + backoff.atLeastHalfNanos(shard.failuresToWaitFor(nowNanos));
         }
         keep(queued, refusals, shard, nowNanos);
         return false;
+    }
+
+    private Shard newShard(String shardId, long nowNanos) {
+        Long acceptedAt = acceptedShards.remove(shardId);
+        return new Shard(acceptedAt != null && nowNanos - acceptedAt < LATELY_NANOS, nowNanos);
+    }
+
+    /** Returns a map that forgets the least recently used entry if it has more than {@code most}. */
+    private static <V> Map<String, V> bounded(int most) {
+        return new LinkedHashMap<>(16, 0.75f, true) {
+            private static final long serialVersionUID = 1;
+
+            @Override
+            protected boolean removeEldestEntry(Map.Entry<String, V> eldest) {
+                return size() > most;
+            }
+        };
     }
 
     /** Adds a rejection of an entry, and returns whether the entry is bad. */
@@ -454,6 +494,7 @@ final class SignatureHold {
             sendSuspects(shard, nowNanos);
         });
         shards.clear();
+        acceptedShards.clear();
         refusedEntries = 0;
     }
 
@@ -476,7 +517,7 @@ final class SignatureHold {
                 .flatMap(shard -> shard.answers.entrySet().stream())
                 .filter(each -> each.getValue().acceptedOfMark < 0
                         && each.getValue().refusals >= LAGGING_REFUSALS
-                        && nowNanos - each.getValue().refusedAtNanos < LAGGING_NANOS)
+                        && nowNanos - each.getValue().refusedAtNanos < LATELY_NANOS)
                 .map(Map.Entry::getKey)
                 .distinct()
                 .sorted()

@@ -327,10 +327,34 @@ class SignatureHoldTest {
     }
 
     @Test
-    void refused_firstAfterAnotherWasAccepted_isHeld() {
+    void refused_firstAfterAnotherWasAccepted_isHeldAlone() {
         hold.accepted(send(0), SHARD, BY, 0);
 
         assertThat(hold.refused(send(0), SHARD, BY, 0)).isFalse();
+        assertThat(hold.heldEntries()).isOne();
+        assertThat(hold.heldShards()).isZero();
+    }
+
+    @Test
+    void accepted_signedByAnOldKey_saysNothingAboutTheNewKey() {
+        Queued signedBefore = send(0);
+        Queued sentBefore = send(0);
+        forget();
+        hold.accepted(sentBefore, SHARD, BY, 0);
+        hold.refused(send(0), SHARD, BY, 0);
+        assertThat(hold.heldShards()).isOne();
+
+        hold.accepted(signedBefore, SHARD, BY, 0);
+
+        assertThat(hold.heldShards()).isOne();
+    }
+
+    @Test
+    void refused_firstLongAfterAnotherWasAccepted_holdsTheShard() {
+        hold.accepted(send(0), SHARD, BY, 0);
+
+        assertThat(hold.refused(send(0), SHARD, BY, Duration.ofMinutes(10).toNanos()))
+                .isFalse();
         assertThat(hold.heldShards()).isOne();
     }
 
