@@ -12,9 +12,8 @@ public final class LogName {
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,100}");
 
     public static final Key<String> LOG_NAME = Key.of(
-                    "LOG_NAME",
-                    LogName::parse,
-            "Name of the log, which no other backend of the store has.").derived("the host's name");
+                    "LOG_NAME", LogName::parse, "Name of the log, which no other backend of the store has.")
+            .derived("the host's name");
 
     private LogName() {}
 

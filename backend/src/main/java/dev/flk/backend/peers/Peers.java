@@ -45,7 +45,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Peers implements AutoCloseable {
     /** The time without a report after which a log is missing. */
-    static final Duration MISSING_AFTER = Duration.ofMinutes(10);
+    public static final Duration MISSING_AFTER = Duration.ofMinutes(10);
 
     /** The time without a report after which a log whose last report is old by the wall clock is missing, too. */
     static final Duration SURELY_QUIET = Duration.ofSeconds(90);
@@ -113,7 +113,12 @@ public final class Peers implements AutoCloseable {
     }
 
     /** A log with its status. */
-    public record Peer(LogEntry entry, Status status) {}
+    public record Peer(LogEntry entry, Status status) {
+        /** Returns whether a backend may still write the log, so that it can't be given up. */
+        public boolean isInUse() {
+            return status == Status.UP || status == Status.QUIET;
+        }
+    }
 
     /**
      * The registry as it was read last.
@@ -168,8 +173,16 @@ public final class Peers implements AutoCloseable {
         return this;
     }
 
-    private long count(Status status) {
-        return view.peers().stream().filter(peer -> peer.status() == status).count();
+    private double count(Status status) {
+        View now = view;
+        return now.problem().isPresent()
+                ? Double.NaN
+                : now.peers().stream().filter(peer -> peer.status() == status).count();
+    }
+
+    /** Returns whether other backends may use the registry of this backend. */
+    public boolean isShared() {
+        return registry.isShared();
     }
 
     /** Returns the registry as it was read last. */
@@ -314,9 +327,7 @@ public final class Peers implements AutoCloseable {
                     && known.entry().seenMillis() == entry.seenMillis()
                     && known.entry().instance().equals(entry.instance());
             Seen next = new Seen(
-                    entry,
-                    isSame ? known.changedNanos() : now,
-                    known != null && (!isSame || known.hasChanged()));
+                    entry, isSame ? known.changedNanos() : now, known != null && (!isSame || known.hasChanged()));
             seen.put(entry.logId(), next);
             peers.add(new Peer(entry, status(next, now)));
         }
@@ -370,8 +381,12 @@ public final class Peers implements AutoCloseable {
             }
         }
         for (Peer peer : peers) {
-            if (!now.contains(peer.entry().logId()) && missing.remove(peer.entry().logId())) {
-                LOG.info("the log {} ({}) is no longer missing", peer.entry().name(), peer.entry().logId());
+            if (!now.contains(peer.entry().logId())
+                    && missing.remove(peer.entry().logId())) {
+                LOG.info(
+                        "the log {} ({}) is no longer missing",
+                        peer.entry().name(),
+                        peer.entry().logId());
             }
         }
     }
@@ -379,9 +394,16 @@ public final class Peers implements AutoCloseable {
     private void tellOfPolicies(List<Peer> peers) {
         LogEntry mine = own.get();
         String differing = peers.stream()
-                .filter(peer -> peer.status() == Status.UP && !peer.entry().policy().equals(mine.policy()))
+                .filter(peer ->
+                        peer.status() == Status.UP && !peer.entry().policy().equals(mine.policy()))
                 .map(peer -> peer.entry().name() + " has "
-                        + peer.entry().policy().substring(0, Math.min(SHORT_HASH, peer.entry().policy().length())))
+                        + peer.entry()
+                                .policy()
+                                .substring(
+                                        0,
+                                        Math.min(
+                                                SHORT_HASH,
+                                                peer.entry().policy().length())))
                 .collect(Collectors.joining(", "));
         if (!differing.equals(toldOfPolicies)) {
             toldOfPolicies = differing;
@@ -390,7 +412,8 @@ public final class Peers implements AutoCloseable {
             } else {
                 LOG.warn(
                         "backends of this store decide by other policies than this one, which has {}: {}",
-                        mine.policy().substring(0, Math.min(SHORT_HASH, mine.policy().length())),
+                        mine.policy()
+                                .substring(0, Math.min(SHORT_HASH, mine.policy().length())),
                         differing);
             }
         }
@@ -407,7 +430,8 @@ public final class Peers implements AutoCloseable {
 
     private boolean hasOtherKeys(LogEntry mine, long now) {
         String others = view.peers().stream()
-                .filter(peer -> peer.status() == Status.UP && !peer.entry().keys().equals(mine.keys()))
+                .filter(peer ->
+                        peer.status() == Status.UP && !peer.entry().keys().equals(mine.keys()))
                 .map(peer -> peer.entry().keys())
                 .sorted()
                 .distinct()
@@ -460,7 +484,8 @@ public final class Peers implements AutoCloseable {
             throw new StoreUnavailableException(now.problem().get());
         }
         List<Peer> named = now.peers().stream()
-                .filter(peer -> peer.entry().name().equals(name) || peer.entry().logId().equals(name))
+                .filter(peer ->
+                        peer.entry().name().equals(name) || peer.entry().logId().equals(name))
                 .toList();
         if (named.isEmpty()) {
             throw new NotForgettableException("the store knows no log with the name or id " + name);
@@ -470,10 +495,10 @@ public final class Peers implements AutoCloseable {
                     + named.stream().map(peer -> peer.entry().logId()).collect(Collectors.joining(", ")));
         }
         Peer peer = named.get(0);
-        if (peer.status() == Status.UP || peer.status() == Status.QUIET) {
+        if (peer.isInUse()) {
             throw new NotForgettableException("the log " + name + " is in use: a backend reported it "
-                    + ErrorMessages.duration(
-                            Duration.ofMillis(Math.max(0, clock.millis() - peer.entry().seenMillis())))
+                    + ErrorMessages.duration(Duration.ofMillis(
+                            Math.max(0, clock.millis() - peer.entry().seenMillis())))
                     + " ago; a log can be given up "
                     + MISSING_AFTER.toMinutes() + " minutes after its last report");
         }
@@ -520,10 +545,9 @@ public final class Peers implements AutoCloseable {
     public static final class PeerMetrics extends Metrics.Feature {
         private final Gauge missing = gauge(
                 "flk_logs_missing",
-                "Logs that the store knows, that no backend has reported for ten minutes, and that did not end cleanly;"
-                        + " NaN while the store can't be read.");
+                "Logs that no backend has reported for ten minutes, and that did not end cleanly; NaN if unknown.");
         private final Gauge backends =
-                gauge("flk_backends", "Backends of this store that reported their logs within the last minutes.");
+                gauge("flk_backends", "Backends of this store that report their logs; NaN if unknown.");
         private final Count failures =
                 counter("flk_registry_failures_total", "Failed attempts to read or change the registry of logs.");
 

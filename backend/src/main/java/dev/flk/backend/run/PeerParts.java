@@ -82,8 +82,7 @@ final class PeerParts {
      *
      * @throws IOException if a new log is refused; the message names the log and the choices
      */
-    static void requireNoLostLog(BackendConfig config, ConfiguredStore store, LogRegistry registry)
-            throws IOException {
+    static void requireNoLostLog(BackendConfig config, ConfiguredStore store, LogRegistry registry) throws IOException {
         if (!Inbox.isAbsent(new DiskFiles(), config.inbox().walDir())) {
             return;
         }
@@ -107,8 +106,8 @@ final class PeerParts {
     private static IOException lost(BackendConfig config, String what) {
         return new IOException("WAL_DIR, " + config.inbox().walDir() + ", has no log, " + what
                 + ". Bring its disk back; or restore it with 'flk-backend wal restore --from ARCHIVE'; or start a new log"
-                + " with 'flk-backend wal init --new'. If that is the log of another backend, choose another LOG_NAME"
-                + " for this one");
+                + " with 'flk-backend wal init --new'"
+                + (config.store().isShared() ? "; if another backend has that log, set another LOG_NAME" : ""));
     }
 
     private static List<LogEntry> known(BackendConfig config, LogRegistry registry) throws IOException {

@@ -6,6 +6,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.peers.Peers;
 import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
@@ -13,6 +14,7 @@ import dev.flk.backend.serve.page.AgentsView;
 import dev.flk.backend.serve.page.AgentsView.Order;
 import dev.flk.backend.serve.page.CertificateView;
 import dev.flk.backend.serve.page.KeyView;
+import dev.flk.backend.serve.page.LogsView;
 import dev.flk.backend.serve.page.NowView;
 import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.Pages.Message;
@@ -105,6 +107,7 @@ final class PageHandler implements AutoCloseable {
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Supplier<Optional<Reviews>> reviews;
     private final Supplier<Optional<Sessions>> sessions;
+    private final Supplier<Optional<Peers>> peers;
     private final Metrics metrics;
     private final OperatorGuard guard;
     private final InstantSource clock;
@@ -132,6 +135,7 @@ final class PageHandler implements AutoCloseable {
         this.record = () -> parts.features().get().record();
         this.reviews = () -> parts.features().get().reviews();
         this.sessions = () -> parts.features().get().sessions();
+        this.peers = () -> parts.features().get().peers();
         this.metrics = parts.metrics().all();
         this.clock = parts.clock();
         this.policy = parts.policy();
@@ -254,7 +258,9 @@ final class PageHandler implements AutoCloseable {
                 .filter(each -> each.isNeeded() || !each.ready())
                 .map(each -> new NowView.Part(each.name(), each.ready(), each.detail()))
                 .toList();
-        return html(200, pages.html(NowView.of(clock.instant(), parts, metrics.read(), rates())));
+        Instant at = clock.instant();
+        Optional<LogsView> logs = peers.get().flatMap(found -> LogsView.of(found, at));
+        return html(200, pages.html(NowView.of(at, parts, logs, metrics.read(), rates())));
     }
 
     private Answer agents(Request request) {

@@ -13,10 +13,10 @@ import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.http.Answer;
-import dev.flk.http.Exchange;
 import dev.flk.http.Answer.Header;
-import dev.flk.http.Routes.Endpoint.Request;
+import dev.flk.http.Exchange;
 import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Json;
 import dev.flk.program.time.DaemonThreads;
 import io.netty.handler.codec.http.HttpMethod;
@@ -48,7 +48,10 @@ final class PeersHandler implements AutoCloseable {
             0, 1, 1, TimeUnit.SECONDS, new SynchronousQueue<>(), DaemonThreads.named("logs-forget"));
 
     /** The answer to {@code GET /v1/logs}. */
-    private record Logs(List<Log> logs, @Nullable Instant readAt, @Nullable String problem) {}
+    private record Logs(
+            List<Log> logs,
+            @Nullable Instant readAt,
+            @Nullable String problem) {}
 
     /** A log in that answer. */
     private record Log(

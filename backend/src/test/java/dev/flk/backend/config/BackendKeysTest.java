@@ -2,9 +2,11 @@
 package dev.flk.backend.config;
 
 import dev.flk.backend.access.keys.KeysFixture;
+import dev.flk.backend.peers.LogName;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.KeysContract;
+import dev.flk.program.config.Settings;
 import dev.flk.testkit.TestAuthority;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -58,6 +60,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             WAL_SEGMENT_BYTES | inbox.segmentBytes | 67108864 | WAL_SEGMENT_BYTES=1GiB | 1073741824 | lots;-1;0;1023KiB;2GiB
             WAL_SEGMENT_AGE | inbox.segmentAge | PT24H | WAL_SEGMENT_AGE=10m | PT10M | {not a duration};0;999ms;31d
             WAL_ARCHIVE_COMMAND | inbox.archiveCommand.words | - | WAL_ARCHIVE_COMMAND=/opt/ship 'to there' %p s3:%f 100%% | [/opt/ship, to there, %p, s3:%f, 100%%] | cp %p;cp %f;cp '%p %f;cp %p %f %x;cp %p %f %;cp %p %f &;cp %p "$DIR/%f";cp %p %f\\
+            LOG_NAME | logName | {host} | LOG_NAME=b-1.example_ | b-1.example_ | a b;ä;,
             AUDIT_DIR | auditDir | data/wal/audit | AUDIT_DIR=/var/log/flk | /var/log/flk | a\0b
             DEDUP_BACKEND | store | Embedded[dir=data/dedup] | DEDUP_BACKEND=memory | Memory[maxEntries=1000000] | rocksdb;redis;postgres
             DEDUP_DIR | store | Embedded[dir=data/dedup] | DEDUP_DIR=/d | Embedded[dir=/d] | data/wal;data/wal/x
@@ -118,6 +121,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
                     "DEDUP_BACKEND=postgres;POSTGRES_CONN=postgres://ann:s%40%2B%3A+@h:1,[::1]/d?sslmode=verify-full"
                             + "&target_session_attrs=read-write",
             "{not a duration}", "10;1w;-1s;9999999d;999999999999999d;1.5h",
+            "{host}", LogName.read(new Settings(List.of(LogName.LOG_NAME), Map.of(), null)),
             "{no tolerance}", "-0.01;NaN;1e999;0,1;x",
             "{no real}", "Infinity;1e999;0,1;0x1p3");
 

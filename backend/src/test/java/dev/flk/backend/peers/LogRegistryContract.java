@@ -63,7 +63,10 @@ abstract class LogRegistryContract {
     @Test
     void remove_removesOneEntry_andIgnoresUnknownOnes() {
         registry().update(List.of(new Put(entry(1, "a")), new Put(entry(2, "b"))));
-        registry().update(List.of(new Remove(entry(1, "").logId()), new Remove(entry(3, "").logId())));
+        registry()
+                .update(List.of(
+                        new Remove(entry(1, "").logId()),
+                        new Remove(entry(3, "").logId())));
         assertThat(all().values()).containsExactly(entry(2, "b"));
         registry().update(List.of(new Put(entry(1, "again"))));
         assertThat(all().values()).containsExactlyInAnyOrder(entry(2, "b"), entry(1, "again"));

@@ -22,7 +22,8 @@ import org.junit.jupiter.api.Test;
 
 /** Tests of what backends see of each other, with their clocks and without threads. */
 class PeersTest {
-    private static final long START_MILLIS = Instant.parse("2026-11-28T12:00:00Z").toEpochMilli();
+    private static final long START_MILLIS =
+            Instant.parse("2026-11-28T12:00:00Z").toEpochMilli();
     private static final Duration KEEP = Duration.ofDays(14);
 
     /** The registry that all backends of a test share. */
@@ -161,7 +162,9 @@ class PeersTest {
         assertThat(a.sees(b)).isEqualTo(Status.UP);
         assertThat(b.sees(a)).isEqualTo(Status.UP);
         pass(Duration.ofMinutes(11), b);
-        assertThat(b.sees(a)).as("a clock that was ahead does not hide the loss").isEqualTo(Status.MISSING);
+        assertThat(b.sees(a))
+                .as("a clock that was ahead does not hide the loss")
+                .isEqualTo(Status.MISSING);
     }
 
     @Test
@@ -223,9 +226,9 @@ class PeersTest {
         isDown = true;
         pass(Duration.ofMinutes(1), a);
         assertThat(a.peers.view().problem()).contains("the store is down");
+        assertThat(a.missing()).isNaN();
         assertThat(a.sees(b)).isEqualTo(Status.UP);
-        assertThat(a.metrics.read().sum("flk_registry_failures_total"))
-                .isPositive();
+        assertThat(a.metrics.read().sum("flk_registry_failures_total")).isPositive();
         isDown = false;
         pass(Duration.ofMinutes(1), a, b);
         assertThat(a.peers.view().problem()).isEmpty();

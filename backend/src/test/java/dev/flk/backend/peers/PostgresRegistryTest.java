@@ -8,6 +8,7 @@ import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.peers.LogRegistry.Change.Put;
 import dev.flk.backend.peers.postgres.PostgresRegistry;
 import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.util.List;
@@ -33,6 +34,18 @@ final class PostgresRegistryTest extends LogRegistryContract {
                             + " WHERE datname = current_database() AND pid <> pg_backend_pid()");
             assertThatThrownBy(() -> registry.update(List.of())).isInstanceOf(StoreUnavailableException.class);
             assertThat(registry.update(List.of()).values()).containsExactly(entry(1, "a"));
+        }
+    }
+
+    @Test
+    void readOnly_createsNoTable_andReadsWhatOthersReport() {
+        PostgresConfig config = PostgresStores.config(server, database, Duration.ofSeconds(10));
+        try (LogRegistry reader = PostgresRegistry.readOnly(config)) {
+            assertThat(reader.update(List.of())).isEmpty();
+            try (LogRegistry registry = open()) {
+                assertThat(registry.update(List.of(new Put(entry(1, "a"))))).isEmpty();
+            }
+            assertThat(reader.update(List.of()).values()).containsExactly(entry(1, "a"));
         }
     }
 }

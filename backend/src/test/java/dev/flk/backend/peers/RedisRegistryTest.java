@@ -73,8 +73,23 @@ final class RedisRegistryTest extends LogRegistryContract {
     @Test
     void aclOfTheStore_permitsTheRegistry() {
         server.send(
-                "ACL", "SETUSER", "flk", "on", ">choose-a-long-one", "~flk:*", "resetchannels", "-@all", "+get",
-                "+set", "+mget", "+eval", "+hello", "+auth", "+ping", "+select", "+client|setname");
+                "ACL",
+                "SETUSER",
+                "flk",
+                "on",
+                ">choose-a-long-one",
+                "~flk:*",
+                "resetchannels",
+                "-@all",
+                "+get",
+                "+set",
+                "+mget",
+                "+eval",
+                "+hello",
+                "+auth",
+                "+ping",
+                "+select",
+                "+client|setname");
         String uri = server.uri().replace("redis://", "redis://flk:choose-a-long-one@");
         try (LogRegistry registry = new RedisRegistry(new RedisConfig(new Secret(uri), Duration.ofSeconds(10)))) {
             registry.update(List.of(new Put(entry(1, "a"))));

@@ -8,6 +8,7 @@ import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
+import dev.flk.backend.peers.SeenLogs;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.sessions.SessionAccess;
@@ -61,6 +62,7 @@ final class OperatorPathsTest {
 
     @BeforeEach
     void start() {
+        server.peers = new SeenLogs(ServerFixture.NOW, Audit.none()).peers();
         server.record = record.outcomes();
         server.reviews = new Reviews(
                 record.outcomes(),
@@ -83,6 +85,7 @@ final class OperatorPathsTest {
     void close() {
         threads.shutdownNow();
         server.sessions.close();
+        server.peers.close();
         record.close();
     }
 
@@ -102,7 +105,14 @@ final class OperatorPathsTest {
 
     private void assertOperatorIsServed() throws IOException {
         for (String path : List.of(
-                "/v1/outcomes", "/v1/outcomes/changes", "/v1/shards", "/v1/reviews", "/ui", "/ui/shards", "/metrics")) {
+                "/v1/outcomes",
+                "/v1/outcomes/changes",
+                "/v1/shards",
+                "/v1/reviews",
+                "/v1/logs",
+                "/ui",
+                "/ui/shards",
+                "/metrics")) {
             assertThat(server.get(path, RIGHT).status()).as(path).isEqualTo(200);
         }
         assertThat(server.get(PREFIX, RIGHT).body()).isEqualTo("{\"error\":\"no outcome recorded\"}");
@@ -110,6 +120,7 @@ final class OperatorPathsTest {
         assertThat(change("POST /v1/outcomes/backup", RIGHT).status())
                 .as("there are no outcomes in DEDUP_DIR")
                 .isEqualTo(404);
+        assertThat(change("POST /v1/logs/forget", RIGHT).status()).isEqualTo(400);
     }
 
     private Reply review(String authorization) throws IOException {
@@ -136,7 +147,9 @@ final class OperatorPathsTest {
                 + request("GET", "/metrics")
                 + request("GET", PREFIX)
                 + request("PUT", "/v1/reviews")
-                + request("POST", "/v1/outcomes/backup");
+                + request("POST", "/v1/outcomes/backup")
+                + request("GET", "/v1/logs")
+                + request("POST", "/v1/logs/forget");
         for (int i = 0; i < 12; i++) {
             RawClient stranger = server.connect();
             strangers.add(stranger);
@@ -204,13 +217,14 @@ final class OperatorPathsTest {
             assertThat(throttled.body()).contains("Too many wrong logins");
             assertThat(review(WRONG).status()).isEqualTo(429);
             assertThat(change("POST /v1/outcomes/backup", WRONG).status()).isEqualTo(429);
+            assertThat(change("POST /v1/logs/forget", WRONG).status()).isEqualTo(429);
             assertThat(server.get("/metrics").status())
                     .as("a browser is asked for the login")
                     .isEqualTo(401);
             assertOperatorIsServed();
 
             assertThat(refused("wrong login")).isEqualTo(OperatorRefusals.BURST + ".0");
-            assertThat(refused("throttled")).isEqualTo("3.0");
+            assertThat(refused("throttled")).isEqualTo("4.0");
             assertThat(refused("no login")).isEqualTo("1.0");
             server.refusalNanos = Duration.ofMinutes(1).toNanos();
             assertThat(server.get("/ui", WRONG).status()).isEqualTo(401);
@@ -260,6 +274,7 @@ final class OperatorPathsTest {
                 "/v1/shards",
                 "/v1/shards/a/outcomes",
                 "/v1/reviews",
+                "/v1/logs",
                 "/metrics",
                 PREFIX
             })

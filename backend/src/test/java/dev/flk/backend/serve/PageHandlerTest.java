@@ -4,6 +4,9 @@ package dev.flk.backend.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.peers.LogEntry;
+import dev.flk.backend.peers.Peers;
+import dev.flk.backend.peers.SeenLogs;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
@@ -15,6 +18,7 @@ import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.sessions.StateSessions;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.program.config.Secret;
+import dev.flk.program.logging.Audit;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
@@ -126,6 +130,40 @@ final class PageHandlerTest {
                 .contains("The deduplication store is not ready: can't connect to &lt;redis", "Run flk backend health")
                 .contains("The state is not ready: starting.")
                 .doesNotContain("The log");
+    }
+
+    @Test
+    void now_missingLog_standsOut_andSaysWhatToDo() throws Exception {
+        SeenLogs logs = new SeenLogs(ServerFixture.NOW.minus(Duration.ofMinutes(12)), Audit.none());
+        try (Peers peers = logs.peers()) {
+            server.peers = peers;
+            logs.report(logs.entry(2, "lost", Duration.ZERO));
+            logs.pass(Duration.ofMinutes(12));
+            String page = get("/ui").body();
+            assertThat(page)
+                    .contains("The log lost is missing: no backend has reported it for 12 min.")
+                    .contains("flk backend stores forget-log lost. Follow the runbook LogMissing.")
+                    .containsSubsequence("Logs of this store", ">lost<", "\"bad\">missing<", ">own<", "up")
+                    .doesNotContain("different policies", "can&#39;t be read");
+
+            logs.fail();
+
+            assertThat(get("/ui").body())
+                    .contains("The registry of logs can't be read now", "the store does not answer");
+        }
+    }
+
+    @Test
+    void now_policiesDiffer_isAProblem() throws Exception {
+        SeenLogs logs = new SeenLogs(ServerFixture.NOW, Audit.none());
+        try (Peers peers = logs.peers()) {
+            server.peers = peers;
+            logs.report(LogEntry.parse(logs.entry(2, "b", Duration.ZERO).text().replace("0123456789", "9876543210"))
+                    .orElseThrow());
+            assertThat(get("/ui").body())
+                    .contains("Backends of this store decide by different policies.", ">9876543210ab<")
+                    .doesNotContain("different keys");
+        }
     }
 
     @Test

@@ -116,7 +116,7 @@ public abstract class KeysContract<C> {
             properties.store(writer, null);
         }
 
-        assertThat(read(load(minimum(), null), row.read)).isEqualTo(row.byDefault);
+        assertThat(read(load(minimum(), null), row.read)).isEqualTo(filled(row.byDefault));
         assertThat(List.of(load(environment, null), load(fromFile, null), load(Map.of(), config)))
                 .extracting(loaded -> read(loaded, row.read))
                 .containsOnly(filled(row.effect));

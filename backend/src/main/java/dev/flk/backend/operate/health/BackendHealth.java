@@ -120,6 +120,9 @@ public final class BackendHealth {
                         throw new IOException(message.replace("POSTGRES_CONN", "SESSION_DATABASE_URL"), e);
                     }
                 })));
+        if (config.store().isShared()) {
+            checks.add(new Check(RegisteredLogs.SUBJECT, found -> RegisteredLogs.check(config, clock, found)));
+        }
         checks.add(new Check(DISK, health::disk));
         config.inbox()
                 .archiveCommand()

@@ -199,8 +199,7 @@ public final class PostgresStore implements DedupStore, PoolMetrics.Gauges {
     public CompletionStage<Boolean> adopt(StoredOutcome existing) {
         return read(
                 session,
-                (using, since) ->
-                        using.use(since, connection -> Statements.adopt(connection, existing, logId)));
+                (using, since) -> using.use(since, connection -> Statements.adopt(connection, existing, logId)));
     }
 
     @Override

@@ -31,19 +31,32 @@ public final class PostgresRegistry implements LogRegistry {
 
     private final PostgresConnector connector;
     private final PostgresFailures failures;
+    private final boolean mayMigrate;
     private @Nullable Connection connection;
 
-    /** Creates a registry; opens no connection. */
+    /** Creates a registry, which creates the tables if they are missing; opens no connection. */
     public PostgresRegistry(PostgresConfig config) {
+        this(config, true);
+    }
+
+    private PostgresRegistry(PostgresConfig config, boolean mayMigrate) {
+        this.mayMigrate = mayMigrate;
         this.connector = new PostgresConnector(config, PoolMetrics.unobserved(Pool.DEDUP));
         this.failures = PostgresFailures.of(config);
+    }
+
+    /** Creates a registry that must not be changed, and is empty if the tables are missing; opens no connection. */
+    public static PostgresRegistry readOnly(PostgresConfig config) {
+        return new PostgresRegistry(config, false);
     }
 
     @Override
     public Map<String, LogEntry> update(List<Change> changes) {
         try {
             Connection used = connection();
-            return PostgresConnector.commit(used, transaction -> updated(transaction, changes));
+            return mayMigrate || hasTable(used)
+                    ? PostgresConnector.commit(used, transaction -> updated(transaction, changes))
+                    : Map.of();
         } catch (SQLException | FlywayException e) {
             close();
             throw new StoreUnavailableException(failures.of(e), e);
@@ -54,16 +67,25 @@ public final class PostgresRegistry implements LogRegistry {
         if (connection == null) {
             Connection opened = connector.connect();
             connection = opened;
-            Schema.DEDUP.requireRights(opened);
-            Schema.DEDUP.migrate(connector);
+            if (mayMigrate) {
+                Schema.DEDUP.requireRights(opened);
+                Schema.DEDUP.migrate(connector);
+            }
         }
         return connection;
     }
 
+    private static boolean hasTable(Connection connection) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement("SELECT to_regclass('flk_logs') IS NOT NULL");
+                ResultSet row = statement.executeQuery()) {
+            return row.next() && row.getBoolean(1);
+        }
+    }
+
     private static Map<String, LogEntry> updated(Connection connection, List<Change> changes) throws SQLException {
         Map<String, LogEntry> before = new LinkedHashMap<>();
-        try (PreparedStatement all = connection.prepareStatement(
-                        changes.isEmpty() ? ALL.replace(" FOR UPDATE", "") : ALL);
+        try (PreparedStatement all =
+                        connection.prepareStatement(changes.isEmpty() ? ALL.replace(" FOR UPDATE", "") : ALL);
                 ResultSet rows = all.executeQuery()) {
             while (rows.next()) {
                 LogEntry.parse(rows.getString(1)).ifPresent(entry -> before.put(entry.logId(), entry));

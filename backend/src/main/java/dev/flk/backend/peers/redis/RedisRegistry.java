@@ -78,8 +78,7 @@ public final class RedisRegistry implements LogRegistry {
         }
         StatefulRedisConnection<String, byte[]> used = connection();
         byte[] held = answer(used.async()
-                .<byte[]>eval(
-                        SCRIPT, ScriptOutputType.VALUE, new String[] {KEY}, arguments.toArray(byte[][]::new)));
+                .<byte[]>eval(SCRIPT, ScriptOutputType.VALUE, new String[] {KEY}, arguments.toArray(byte[][]::new)));
         Map<String, LogEntry> entries = new LinkedHashMap<>();
         for (String line : new String(held, StandardCharsets.UTF_8).lines().toList()) {
             LogEntry.parse(line.substring(line.indexOf(' ') + 1)).ifPresent(entry -> entries.put(entry.logId(), entry));

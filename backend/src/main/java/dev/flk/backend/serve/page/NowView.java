@@ -9,17 +9,25 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * The view <i>Now</i>: problems, answers, service levels and current numbers.
  *
  * @param problems the current problems, the most urgent first
+ * @param logs the logs of the backend's store; empty if they are not shown
  * @param rows a row for each kind of answer in {@code Rates.Counted.ANSWERS}
  * @param promises the service levels
  * @param minutes the number of minutes that the rows and service levels cover
  */
 public record NowView(
-        Instant at, List<Problem> problems, List<Row> rows, List<Promise> promises, int minutes, List<Figure> figures) {
+        Instant at,
+        List<Problem> problems,
+        Optional<LogsView> logs,
+        List<Row> rows,
+        List<Promise> promises,
+        int minutes,
+        List<Figure> figures) {
     private static final double MANY_SECONDS = 60;
     private static final int POINTS = 240;
     private static final int MINUTES_OF_POINT = 6;
@@ -88,11 +96,16 @@ public record NowView(
 
     public record Figure(String name, String value) {}
 
-    /** Creates the view from the components and the metrics of the backend. */
-    public static NowView of(Instant at, List<Part> parts, Samples samples, Rates rates) {
+    /**
+     * Creates the view from the components and the metrics of the backend.
+     *
+     * @param logs the logs of its store; empty if they are not shown
+     */
+    public static NowView of(Instant at, List<Part> parts, Optional<LogsView> logs, Samples samples, Rates rates) {
         return new NowView(
                 at,
-                problems(parts, samples),
+                problems(parts, logs, samples),
+                logs,
                 Counted.ANSWERS.stream()
                         .map(answer -> row(answer, rates.perMinute(answer)))
                         .toList(),
@@ -101,8 +114,8 @@ public record NowView(
                 figures(samples));
     }
 
-    private static List<Problem> problems(List<Part> parts, Samples samples) {
-        List<Problem> found = new ArrayList<>();
+    private static List<Problem> problems(List<Part> parts, Optional<LogsView> logs, Samples samples) {
+        List<Problem> found = new ArrayList<>(logs.map(LogsView::problems).orElse(List.of()));
         for (Part part : parts) {
             if (!part.isReady()) {
                 found.add(new Problem(

@@ -149,7 +149,7 @@ final class ServerPoints {
     /** Returns the number of connections to reserve for a backend in addition to this pool. */
     private static int otherConnections(Pool pool) {
         return switch (pool) {
-            case DEDUP -> 4;
+            case DEDUP -> 5; // one of them for the registry of logs
             case STATE, SESSIONS, RECORD -> 2;
         };
     }

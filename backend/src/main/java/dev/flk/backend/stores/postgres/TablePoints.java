@@ -68,7 +68,8 @@ final class TablePoints {
             "flk_outcomes_expiry",
             "flk_positions_pkey",
             "flk_evidence_pkey",
-            "flk_evidence_expiry");
+            "flk_evidence_expiry",
+            "flk_logs_pkey");
 
     private static final Set<String> STATE_INDEXES = Set.of(
             "flk_state_pkey",

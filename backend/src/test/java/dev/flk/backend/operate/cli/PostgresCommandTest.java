@@ -47,9 +47,9 @@ class PostgresCommandTest {
     @Test
     void check_exitCodeReportsExceededLimits(@TempDir Path directory) throws Exception {
         assertThat(run(1, Map.of(), "check"))
-                .contains("BAD  migrations        dedup: 1 migration missing, record: 1 migration missing");
+                .contains("BAD  migrations        dedup: 2 migrations missing, record: 1 migration missing");
         assertThat(run(0, Map.of("STATE_ENGINE", "postgres"), "migrate")).isEqualTo("""
-                        the tables of the dedup pool are at version 1
+                        the tables of the dedup pool are at version 2
                         the tables of the state pool are at version 5
                         the tables of the record pool are at version 1
                         """);
@@ -58,13 +58,13 @@ class PostgresCommandTest {
                 "REDIS_URI", "redis://127.0.0.1:1",
                 "SESSION_DATABASE_URL", server.uri(server.newDatabase()));
         assertThat(run(0, sessions, "migrate")).isEqualTo("""
-                        the tables of the dedup pool are at version 1
+                        the tables of the dedup pool are at version 2
                         the tables of the sessions pool are at version 3
                         the tables of the record pool are at version 1
                         """);
         assertThat(run(0, Map.of(), "check").lines())
                 .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80))
-                .anyMatch(line -> line.equals("ok   migrations        dedup at 1, record at 1"))
+                .anyMatch(line -> line.equals("ok   migrations        dedup at 2, record at 1"))
                 .anyMatch(line -> line.equals("-    backup            no backup was named"));
         assertThat(run(
                         2,

@@ -6,8 +6,16 @@ import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.outcomes.PostgresStores;
+import dev.flk.backend.peers.LogEntry;
+import dev.flk.backend.peers.LogRegistry;
+import dev.flk.backend.peers.LogRegistry.Change.Put;
+import dev.flk.backend.peers.postgres.PostgresRegistry;
+import dev.flk.backend.peers.redis.RedisRegistry;
 import dev.flk.backend.run.Backend;
+import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.program.cli.IoMessages;
+import dev.flk.program.config.Secret;
 import dev.flk.program.health.Check;
 import dev.flk.program.health.Finding;
 import dev.flk.testkit.FreePort;
@@ -299,6 +307,92 @@ final class BackendHealthTest {
         assertThat(only("redis")).startsWith("BAD redis: " + where + " refused the connection; start it");
     }
 
+    /** Adds a log to the registry that was reported some time ago. */
+    private static LogEntry report(LogRegistry registry, int number, String name, String policy, Duration ago) {
+        LogEntry entry = new LogEntry(
+                "%032x".formatted(number),
+                name,
+                "%016x".formatted(number),
+                "1.0",
+                policy,
+                "k",
+                0,
+                Instant.now().minus(ago).toEpochMilli(),
+                number * 1_000L,
+                0,
+                false,
+                false);
+        registry.update(List.of(new Put(entry)));
+        return entry;
+    }
+
+    private static LogEntry ended(LogEntry entry) {
+        return LogEntry.parse(entry.text().replace("\"ended\":false", "\"ended\":true"))
+                .orElseThrow();
+    }
+
+    private void lookAtLogs(LogRegistry registry) throws Exception {
+        settings.put("LOG_NAME", "own");
+        assertThat(only("logs")).isEqualTo("GOOD logs: the store knows 0 logs");
+        report(registry, 1, "a", "p1", Duration.ofMinutes(1));
+        report(registry, 2, "b", "p1", Duration.ofMinutes(9));
+        assertThat(only("logs")).isEqualTo("GOOD logs: the store knows 2 logs, none of which is missing");
+
+        report(registry, 2, "b", "p2", Duration.ofMinutes(1));
+        assertThat(look("logs"))
+                .contains("DOUBTFUL logs: backends of this store decide by different policies: a has p1, b has p2; if"
+                        + " no rollout is under way, give all the same settings");
+        report(registry, 2, "b", "p2", Duration.ofMinutes(9));
+        report(registry, 3, "c", "p3", Duration.ofMinutes(11));
+        assertThat(only("logs"))
+                .matches("BAD logs: the log c \\(0{31}3\\) is missing: no backend has reported it for 11 min 0 s; bring"
+                        + " its disk back, or restore it from its archive with flk-backend wal restore, or give it up"
+                        + " with flk-backend stores forget-log");
+        registry.update(List.of(new Put(ended(report(registry, 3, "c", "p3", Duration.ofMinutes(11))))));
+
+        report(registry, 4, "own", "p1", Duration.ofDays(1));
+        assertThat(only("logs"))
+                .startsWith("BAD logs: WAL_DIR " + directory.resolve("wal") + " has no log, but the store knows the"
+                        + " log own (" + "0".repeat(31) + "4) with 4000 records, so the backend does not start; bring")
+                .contains("flk-backend wal restore", "flk-backend wal init --new", "set another LOG_NAME");
+        Files.writeString(Files.createDirectory(directory.resolve("wal")).resolve("inbox.mark"), "");
+        assertThat(only("logs"))
+                .as("another check says that the backend does not run")
+                .isEqualTo("GOOD logs: the store knows 4 logs, none of which is missing");
+    }
+
+    @Test
+    void logsInRedis_eachFault_isNamed() throws Exception {
+        RedisServer server = redis();
+        try (LogRegistry registry =
+                new RedisRegistry(new RedisConfig(new Secret(server.uri()), Duration.ofSeconds(10)))) {
+            lookAtLogs(registry);
+        }
+        server.kill();
+        assertThat(only("logs"))
+                .startsWith("DOUBTFUL logs: are not known, because the store can't be asked: 127.0.0.1:");
+    }
+
+    @Test
+    void logsInPostgres_eachFault_isNamed_andNoTableIsCreated() throws Exception {
+        PostgresServer server = PostgresServer.shared();
+        String database = server.newDatabase();
+        usePostgres(server.uri(database));
+        settings.put("DEDUP_TIMEOUT", "10s");
+        assertThat(only("logs")).isEqualTo("GOOD logs: the store knows 0 logs");
+        assertThat(look("postgres")).anyMatch(text -> text.contains("dedup: 2 migrations missing"));
+        try (LogRegistry registry =
+                new PostgresRegistry(PostgresStores.config(server, database, Duration.ofSeconds(10)))) {
+            lookAtLogs(registry);
+        }
+    }
+
+    @Test
+    void logsOfAStoreThatIsNotShared_areNotChecked() throws Exception {
+        settings.put("DEDUP_BACKEND", "embedded");
+        assertThat(look("logs")).isEmpty();
+    }
+
     private String usePostgres(String uri) {
         settings.put("DEDUP_BACKEND", "postgres");
         settings.put("POSTGRES_CONN", uri);
@@ -317,7 +411,7 @@ final class BackendHealthTest {
         assertThat(found.get(0)).matches("GOOD postgres: " + where + " answers; [0-9]+ of 22 points of .*");
         assertThat(found)
                 .contains(
-                        "BAD postgres: migrations: dedup: 1 migration missing, record: 1 migration missing; start a backend of this version, which"
+                        "BAD postgres: migrations: dedup: 2 migrations missing, record: 1 migration missing; start a backend of this version, which"
                                 + " migrates the tables",
                         "BAD postgres: writable: the server refuses writes; set POSTGRES_CONN to the primary, or"
                                 + " default_transaction_read_only to off")

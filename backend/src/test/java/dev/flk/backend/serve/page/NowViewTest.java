@@ -9,6 +9,7 @@ import dev.flk.backend.serve.page.NowView.Row;
 import dev.flk.program.metrics.Metrics;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 /** Tests how the view Now presents the metrics. */
@@ -48,7 +49,7 @@ final class NowViewTest {
     }
 
     private NowView view() {
-        return NowView.of(NOW, List.of(), metrics.read(), rates);
+        return NowView.of(NOW, List.of(), Optional.empty(), metrics.read(), rates);
     }
 
     @Test

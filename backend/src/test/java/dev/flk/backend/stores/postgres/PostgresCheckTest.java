@@ -130,7 +130,7 @@ class PostgresCheckTest {
     @Test
     void noTables_reportMissingMigrationsAndNoReadTime() throws IOException {
         server.execute(database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
-        assertBad("migrations", "dedup: 1 migration missing, state: 5 migrations missing");
+        assertBad("migrations", "dedup: 2 migrations missing, state: 5 migrations missing");
         assertThat(find("read_time", check(USUAL, InstantSource.system())).grade())
                 .isEqualTo(Grade.UNKNOWN);
     }
@@ -155,7 +155,7 @@ class PostgresCheckTest {
                 Connection three = named("flk-backend dedup 2@b")) {
             assertThat(one.isValid(1) && same.isValid(1) && two.isValid(1) && three.isValid(1))
                     .isTrue();
-            assertBad("connections", "42 for 3 backends and ");
+            assertBad("connections", "45 for 3 backends and ");
         }
     }
 

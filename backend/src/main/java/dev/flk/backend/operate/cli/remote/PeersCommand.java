@@ -26,22 +26,32 @@ import picocli.CommandLine.Spec;
         name = "peers",
         description = {
             "Lists the logs whose outcomes are in the store of a running backend, and",
-            "the backends that write them. Exit code 1 if a log is missing.",
+            "the backends that write them.",
             "",
             "It asks the backend of the configuration, or the one at --url.",
             ""
+        },
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:no log is missing",
+            "1:a log is missing, or the backend can't be reached",
+            "2:wrong usage or configuration"
         })
 public final class PeersCommand implements Callable<Integer> {
     static final String PATH = "/v1/logs";
     private static final int SHORT = 8;
     private static final int NO_ZONE = 19;
+
+    /** The longest name of a log that has room in the table, next to a number of eleven digits. */
+    private static final int LONGEST_NAME = 15;
+
     private static final Table<JsonNode> TABLE = new Table<JsonNode>()
-            .left("log", 16, log -> Printable.of(log.path("name").asText()))
             .left("backend", 9, log -> log.path("status").asText())
             .left("seen (UTC)", NO_ZONE, log -> time(log.path("seen").asText()))
-            .right("records", 10, log -> log.path("last").asLong())
+            .right("records", 7, log -> log.path("last").asLong())
             .left("policy", SHORT, log -> start(log.path("policy").asText()))
-            .left("keys", SHORT, log -> start(log.path("keys").asText()));
+            .left("keys", SHORT, log -> start(log.path("keys").asText()))
+            .left("log", log -> isLong(log) ? "(see below)" : name(log));
 
     @Mixin
     private final BackendConnection backend;
@@ -59,12 +69,21 @@ public final class PeersCommand implements Callable<Integer> {
         this.backend = new BackendConnection(config);
     }
 
+    private static String name(JsonNode log) {
+        return Printable.of(log.path("name").asText());
+    }
+
+    private static boolean isLong(JsonNode log) {
+        return name(log).length() > LONGEST_NAME;
+    }
+
     private static String start(String hash) {
         return Printable.of(hash.substring(0, Math.min(SHORT, hash.length())));
     }
 
     private static String time(String instant) {
-        return Printable.of(instant.substring(0, Math.min(NO_ZONE, instant.length())).replace('T', ' '));
+        return Printable.of(
+                instant.substring(0, Math.min(NO_ZONE, instant.length())).replace('T', ' '));
     }
 
     @Override
@@ -80,17 +99,31 @@ public final class PeersCommand implements Callable<Integer> {
         if (json) {
             out.println(Json.inert(answer));
         } else {
-            out.print(TABLE.of(logs));
-            if (found.has("problem")) {
+            print(logs, out);
+            if (found.hasNonNull("problem")) {
                 out.print(Paragraph.wrapped("This is not up to date, because the store can't be read: "
-                        + Printable.of(found.path("problem").asText())));
+                        + found.path("problem").asText()));
             }
             for (JsonNode log : missing) {
-                String name = Printable.of(log.path("name").asText());
-                out.print(Paragraph.wrapped("The log " + name + " is missing. Bring its disk back; or restore it from its"
-                        + " archive ('wal restore'); or give it up ('stores forget-log " + name + "')."));
+                out.print(Paragraph.wrapped("The log " + name(log) + " is missing. Bring its disk back; or restore it"
+                        + " from its archive ('wal restore'); or give it up ('stores forget-log " + name(log)
+                        + "')."));
             }
         }
         return missing.isEmpty() ? 0 : 1;
+    }
+
+    private static void print(List<JsonNode> logs, PrintWriter out) {
+        if (logs.stream().noneMatch(PeersCommand::isLong)) {
+            out.print(TABLE.of(logs));
+            return;
+        }
+        out.print(TABLE.heading());
+        for (JsonNode log : logs) {
+            out.print(TABLE.row(log));
+            if (isLong(log)) {
+                out.print(Paragraph.wrapped("    log " + name(log)));
+            }
+        }
     }
 }

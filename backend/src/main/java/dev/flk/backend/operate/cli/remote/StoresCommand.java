@@ -44,11 +44,18 @@ public final class StoresCommand {
                 "",
                 "It asks the backend of the configuration, or the one at --url.",
                 ""
+            },
+            exitCodeListHeading = "%nExit codes:%n",
+            exitCodeList = {
+                "0:the log was given up",
+                "1:nothing was changed: without --yes, or if there is no such log or it is in use",
+                "2:wrong usage or configuration"
             })
     int forget(
             @Parameters(paramLabel = "NAME", description = "The name or the id of the log ('peers' lists them).")
                     String name,
-            @Option(names = "--yes", description = "Give it up; otherwise, only say what would be lost.") boolean isSure,
+            @Option(names = "--yes", description = "Give it up; otherwise, only say what would be lost.")
+                    boolean isSure,
             @Option(
                             names = "--url",
                             paramLabel = "URL",
@@ -56,7 +63,13 @@ public final class StoresCommand {
                     @Nullable
                     String url)
             throws IOException {
-        JsonNode log = log(parsed(backend.ask(url, "GET", PeersCommand.PATH, null).body()), name);
+        JsonNode log =
+                log(parsed(backend.ask(url, "GET", PeersCommand.PATH, null).body()), name);
+        String status = log.path("status").asText();
+        if (status.equals("up") || status.equals("quiet")) {
+            throw new IOException("the log " + log.path("name").asText() + " is in use: a backend reported it at "
+                    + log.path("seen").asText() + "; a log can be given up ten minutes after its last report");
+        }
         PrintWriter out = spec.commandLine().getOut();
         String shown = Printable.of(log.path("name").asText()) + " ("
                 + Printable.of(log.path("log_id").asText()) + ")";
@@ -87,10 +100,11 @@ public final class StoresCommand {
     private JsonNode log(JsonNode found, String name) throws IOException {
         JsonNode log = null;
         for (JsonNode each : found.path("logs")) {
-            if (each.path("name").asText().equals(name) || each.path("log_id").asText().equals(name)) {
+            if (each.path("name").asText().equals(name)
+                    || each.path("log_id").asText().equals(name)) {
                 if (log != null) {
-                    throw new IOException("several logs have the name " + name + "; give the id of one, as 'peers --json'"
-                            + " prints it");
+                    throw new IOException("several logs have the name " + name
+                            + "; give the id of one, as 'peers --json'" + " prints it");
                 }
                 log = each;
             }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import dev.flk.backend.peers.LogEntry;
+import dev.flk.backend.peers.Peers;
+import dev.flk.backend.peers.Peers.Peer;
+import dev.flk.backend.peers.Peers.Status;
+import dev.flk.backend.serve.page.NowView.Problem;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Function;
+
+/**
+ * The part of the view <i>Now</i> with the logs of the backend's store.
+ *
+ * @param logs the logs, those that are missing first
+ * @param problem why the registry of logs can't be read now; empty if it can
+ */
+public record LogsView(List<Log> logs, Optional<String> problem) {
+    private static final int SHORT = 12;
+
+    /**
+     * A log.
+     *
+     * @param status what its backend is doing
+     * @param seen the time since the last report
+     */
+    public record Log(
+            String name,
+            String id,
+            String status,
+            boolean isMissing,
+            String seen,
+            String records,
+            String archived,
+            String policy,
+            String keys) {
+        private static Log of(Peer peer, Instant now) {
+            LogEntry entry = peer.entry();
+            long ageSeconds = Duration.between(Instant.ofEpochMilli(entry.seenMillis()), now)
+                    .toSeconds();
+            return new Log(
+                    entry.name(),
+                    entry.logId(),
+                    peer.status().name().toLowerCase(Locale.ROOT),
+                    peer.status() == Status.MISSING,
+                    NowView.duration(Math.max(0, ageSeconds)) + " ago",
+                    number(entry.last()),
+                    entry.archivedUpTo() == 0 ? "–" : number(entry.archivedUpTo()),
+                    start(entry.policy()),
+                    start(entry.keys()));
+        }
+
+        private static String number(long value) {
+            return String.format(Locale.ROOT, "%,d", value);
+        }
+
+        private static String start(String hash) {
+            return hash.isEmpty() ? "–" : hash.substring(0, Math.min(SHORT, hash.length()));
+        }
+
+        private boolean isUp() {
+            return status.equals("up");
+        }
+    }
+
+    /** Returns the logs of a store that backends share, or that is archived; empty for others, which have one log. */
+    public static Optional<LogsView> of(Peers peers, Instant now) {
+        Peers.View seen = peers.view();
+        if (!peers.isShared()
+                && seen.peers().stream().allMatch(peer -> peer.entry().archivedUpTo() == 0)) {
+            return Optional.empty();
+        }
+        List<Log> logs = new ArrayList<>();
+        for (boolean isMissing : new boolean[] {true, false}) {
+            for (Peer peer : seen.peers()) {
+                if ((peer.status() == Status.MISSING) == isMissing) {
+                    logs.add(Log.of(peer, now));
+                }
+            }
+        }
+        return Optional.of(new LogsView(logs, seen.problem()));
+    }
+
+    /** Returns a problem for each missing log, and for settings in which running backends differ. */
+    List<Problem> problems() {
+        List<Problem> found = new ArrayList<>();
+        for (Log log : logs) {
+            if (log.isMissing()) {
+                found.add(new Problem(
+                        "The log " + log.name() + " is missing: no backend has reported it for "
+                                + log.seen().replace(" ago", "") + ".",
+                        "Bring its disk back, restore it with flk backend wal restore, or give it up with flk backend"
+                                + " stores forget-log " + log.name() + ". Follow the runbook LogMissing."));
+            }
+        }
+        if (differ(Log::policy)) {
+            found.add(new Problem(
+                    "Backends of this store decide by different policies.",
+                    "If no rollout is under way, follow the runbook PoliciesDiffer."));
+        }
+        if (differ(Log::keys)) {
+            found.add(new Problem(
+                    "Backends of this store have different keys.",
+                    "If no rollout is under way, give all the same KEYS_FILE, or the same keys in their settings."));
+        }
+        return found;
+    }
+
+    private boolean differ(Function<Log, String> value) {
+        return logs.stream().filter(Log::isUp).map(value).distinct().count() > 1;
+    }
+}
