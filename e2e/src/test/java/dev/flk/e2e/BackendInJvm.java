@@ -56,9 +56,15 @@ final class BackendInJvm extends ServedBackend {
 
     /** Starts a backend with settings that extend or override {@link #environment}. */
     static BackendInJvm start(Path directory, Map<String, String> more) {
-        Map<String, String> environment = environment();
-        environment.putAll(more);
-        return serve(inDirectory(directory, environment));
+        return serve(inDirectory(directory, environment(directory, more)));
+    }
+
+    /**
+     * Creates the log of the backend in a directory. Without one, a start waits for a shared store, which may know a log
+     * of this name.
+     */
+    static void createLog(Path directory) {
+        start(directory, Map.of("DEDUP_BACKEND", "memory", "RECORD", "off")).close();
     }
 
     /** Starts a backend with exactly these settings and arguments, whose paths must be absolute. */
@@ -75,9 +81,7 @@ final class BackendInJvm extends ServedBackend {
 
     /** Starts a backend that must not serve, with settings like {@link #start}, and returns what it prints. */
     static Command refused(Path directory, Map<String, String> more) {
-        Map<String, String> environment = environment();
-        environment.putAll(more);
-        return run(inDirectory(directory, environment), (config, again) -> {
+        return run(inDirectory(directory, environment(directory, more)), (config, again) -> {
             Backend.start(config, BuildVersion.text(), again).close();
             throw new AssertionError("the backend starts");
         });

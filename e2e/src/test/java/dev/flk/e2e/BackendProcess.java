@@ -29,9 +29,7 @@ final class BackendProcess extends ServedBackend {
 
     /** Starts a backend with JVM options, and with settings that extend or override {@link #environment}. */
     static BackendProcess start(Path directory, Map<String, String> more, List<String> jvmOptions) throws IOException {
-        Map<String, String> environment = environment();
-        environment.putAll(more);
-        return of(Program.java("flk-backend", directory, environment, jvmOptions));
+        return of(Program.java("flk-backend", directory, environment(directory, more), jvmOptions));
     }
 
     /** Wraps a backend program that the caller has already started. */

@@ -56,7 +56,7 @@ final class DocsIT {
 
     /**
      * Checks that every setting to which the deployment files give a value is listed in {@code docs/configuration.md},
-     * and that all but four of the settings listed there get a value in these files or are in the chart's schema. A
+     * and that all but three of the settings listed there get a value in these files or are in the chart's schema. A
      * unit test of each program checks that this page is complete.
      */
     @Test
@@ -86,7 +86,7 @@ final class DocsIT {
         assertThat(named).allMatch(name -> settings.contains("`" + name + "`"));
 
         // the chart rejects values that are not in its schema, so a setting must be in a template or in the schema;
-        // these four settings are not needed in a pod, whose host name is its own name
+        // these three settings are not needed in a pod
         String schema = Files.readString(Built.root().resolve("deploy/helm/flk/values.schema.json"));
         List<String> all =
                 ROW.matcher(settings).results().map(row -> row.group(1)).toList();
@@ -95,7 +95,7 @@ final class DocsIT {
                 .filteredOn(name -> !named.contains(name)
                         && !schema.contains('"' + name + '"')
                         && !schema.contains('"' + name + "_FILE\""))
-                .containsExactly("BIND_ADDR", "LOG_NAME", "REDIS_ADDR", "CONTROL_SOCKET");
+                .containsExactly("BIND_ADDR", "REDIS_ADDR", "CONTROL_SOCKET");
     }
 
     /** Checks the settings from which {@code ./flk health} concludes that the environment configures a backend. */

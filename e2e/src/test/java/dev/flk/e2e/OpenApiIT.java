@@ -215,6 +215,7 @@ final class OpenApiIT {
 
     @Test
     void storeAndAddressRefusals_areAnsweredAsDescribed(@TempDir Path directory) throws Exception {
+        BackendInJvm.createLog(directory);
         try (ServedBackend storeless = BackendInJvm.start(
                 directory,
                 Map.of(

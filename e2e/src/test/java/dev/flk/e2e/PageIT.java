@@ -6,12 +6,14 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.TextNode;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.RedisServer;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -381,6 +383,7 @@ final class PageIT {
     @Test
     void storeDown_pageSaysWhatIsWrongAndWhatToDo() throws Exception {
         browser.width(Browser.NARROW);
+        BackendInJvm.createLog(directory);
         try (BackendProcess backend = start(Map.of(
                 "DEDUP_BACKEND",
                 "redis",
@@ -399,6 +402,37 @@ final class PageIT {
                 browser.requireSound();
             }
         }
+    }
+
+    @Test
+    void logsOfASharedStore_areShown() throws Exception {
+        browser.width(Browser.NARROW);
+        try (RedisServer redis = RedisServer.start(directory.resolve("redis"));
+                ServedBackend other = BackendInJvm.start(
+                        Files.createDirectory(directory.resolve("other")),
+                        with(redis.configuration(), "a-second-backend", "TOL_D", "0.2"))) {
+            new Client(other.url()).awaitReady();
+            try (BackendProcess backend = start(with(redis.configuration(), "a-backend", "RECORD", "off"))) {
+                new Client(backend.url()).awaitReady();
+
+                browser.open(backend.url() + "/ui");
+
+                browser.awaitText("Backends of this store decide by different policies.");
+                assertThat(browser.find("section[aria-labelledby=logs]").getText())
+                        .contains("Logs of this store", "a-backend up", "a-second-backend up");
+                browser.requireSound();
+                if (SCREENSHOTS) {
+                    shoot("logs");
+                }
+            }
+        }
+    }
+
+    private static Map<String, String> with(Map<String, String> settings, String log, String name, String value) {
+        Map<String, String> all = new HashMap<>(settings);
+        all.put("LOG_NAME", log);
+        all.put(name, value);
+        return all;
     }
 
     @Test

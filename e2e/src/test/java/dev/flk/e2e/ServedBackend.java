@@ -3,12 +3,15 @@ package dev.flk.e2e;
 
 import dev.flk.client.StateClient;
 import dev.flk.sample.Pcs;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Predicate;
 
 /** A backend that serves on a free port of loopback: a {@link BackendProcess} or a {@link BackendInJvm}. */
 abstract class ServedBackend implements AutoCloseable {
+    private static final int MOST_NAME_CHARS = 100;
+
     /**
      * Returns the default environment of backends in these tests: a free port, the sample key, a rate limit that no
      * test reaches, and no state API.
@@ -21,6 +24,20 @@ abstract class ServedBackend implements AutoCloseable {
         environment.put("PCS_HMAC_KEY", Pcs.KEY);
         environment.put("TOKEN_RATE", "1000000");
         environment.put("STATE_PORT", "off");
+        return environment;
+    }
+
+    /**
+     * Returns settings that extend or override {@link #environment}. The log is named after its directory: the default,
+     * the host's name, is that of all backends of these tests, and a store knows each log by a name of its own.
+     */
+    static Map<String, String> environment(Path directory, Map<String, String> more) {
+        Map<String, String> environment = environment();
+        environment.putAll(more);
+        String log = directory.resolve(environment.getOrDefault("WAL_DIR", "data/wal"))
+                .toString()
+                .replaceAll("[^A-Za-z0-9._-]", "-");
+        environment.putIfAbsent("LOG_NAME", log.substring(Math.max(0, log.length() - MOST_NAME_CHARS)));
         return environment;
     }
 
