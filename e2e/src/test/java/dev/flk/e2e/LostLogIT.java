@@ -72,7 +72,7 @@ final class LostLogIT {
     private Map<String, String> settings(ServerProcess store, String logName) throws IOException {
         Map<String, String> settings = new HashMap<>(store.configuration());
         settings.put("LOG_NAME", logName);
-        settings.put("WAL_SEGMENT_BYTES", "64KiB");
+        settings.put("WAL_SEGMENT_AGE", "1s");
         settings.put("WAL_MIN_FREE_BYTES", "1MiB");
         settings.put("WAL_ARCHIVE_COMMAND", "cp %p '" + archive() + "/%f'");
         return settings;

@@ -41,6 +41,7 @@ public final class SeenLogs {
         this.peers = new Peers(
                 new InMemory(),
                 () -> entry(1, "own", Duration.ZERO),
+                () -> true,
                 Duration.ofDays(14),
                 this::now,
                 () -> elapsedNanos,
