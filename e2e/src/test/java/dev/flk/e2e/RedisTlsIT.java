@@ -126,6 +126,7 @@ final class RedisTlsIT {
     void wrongCertificate_isAnOutageWithTheReason_untilReplaced(boolean asksForClients, String reported)
             throws Exception {
         RedisServer server = start(asksForClients ? askingForClients() : showing("not-trusted"));
+        BackendInJvm.createLog(Files.createDirectory(directory.resolve("backend")));
         try (BackendProcess backend = backend(trusting)) {
             backend.program()
                     .awaitLine(line -> line.contains("Error reaching Redis: localhost:" + tlsPort + " ")

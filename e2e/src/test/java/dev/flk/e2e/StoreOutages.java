@@ -121,6 +121,7 @@ abstract class StoreOutages {
 
     @Test
     void downAtTheStart_isAnOutage() throws Exception {
+        BackendInJvm.createLog(Files.createDirectory(directory.resolve("a")));
         store.kill();
         try (ServedBackend backend = backend("a")) {
             Client client = new Client(backend.url());

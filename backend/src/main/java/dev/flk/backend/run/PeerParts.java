@@ -4,6 +4,7 @@ package dev.flk.backend.run;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.inbox.ArchiveCare;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.peers.LogEntry;
 import dev.flk.backend.peers.LogRegistry;
 import dev.flk.backend.peers.Peers;
@@ -111,21 +112,22 @@ final class PeerParts {
     }
 
     private static List<LogEntry> known(BackendConfig config, LogRegistry registry) throws IOException {
-        boolean isTold = false;
+        String told = "";
         while (true) {
             try {
                 return List.copyOf(registry.update(List.of()).values());
             } catch (StoreUnavailableException e) {
-                if (!isTold) {
-                    LOG.warn(
-                            "WAL_DIR, {}, has no log, and the store can't be asked yet whether it knows one as {}: {}."
-                                    + " Waiting for the store; 'flk-backend wal init --new' starts a new log without"
-                                    + " asking",
+                String cause = String.valueOf(e.getMessage());
+                if (!cause.equals(told)) {
+                    LOG.error(
+                            "Error reaching {}: {}. WAL_DIR, {}, has no log, and the store may know one as {}, so the"
+                                    + " start waits for it; 'flk-backend wal init --new' begins a new log without asking",
+                            config.store() instanceof StoreConfig.Redis ? "Redis" : "Postgres",
+                            cause,
                             config.inbox().walDir(),
-                            config.logName(),
-                            e.getMessage());
+                            config.logName());
+                    told = cause;
                 }
-                isTold = true;
             }
             try {
                 Thread.sleep(ASK_AGAIN_MILLIS);

@@ -2,12 +2,15 @@
 package dev.flk.backend.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.files.DiskFiles;
+import dev.flk.testkit.RedisServer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -19,6 +22,8 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -86,6 +91,77 @@ final class BackendTest {
         BackendConfig without = BackendConfig.load(settings, null);
         Backend.start(without, "test", () -> without).close();
         assertThat(directory.resolve("wal/inbox.archived")).doesNotExist();
+    }
+
+    private Map<String, String> settings(Map<String, String> more) {
+        Map<String, String> settings = new HashMap<>(Map.of(
+                "PORT", "0",
+                "BIND_ADDR", "127.0.0.1",
+                "PCS_SIGN_ALG", "none",
+                "STATE_PORT", "off",
+                "LOG_NAME", "a",
+                "DEDUP_DIR", directory.resolve("dedup").toString(),
+                "WAL_DIR", directory.resolve("wal").toString()));
+        settings.putAll(more);
+        return settings;
+    }
+
+    private static Backend start(Map<String, String> settings) throws IOException {
+        BackendConfig config = BackendConfig.load(settings, null);
+        return Backend.start(config, "test", () -> config);
+    }
+
+    private void loseTheLog() throws IOException {
+        Files.move(directory.resolve("wal"), directory.resolve("lost"));
+    }
+
+    @Test
+    void walDirIsEmpty_dedupDirHasOutcomesOfALog_isRefused() throws Exception {
+        start(settings(Map.of())).close();
+        loseTheLog();
+
+        assertThatThrownBy(() -> start(settings(Map.of())))
+                .isInstanceOf(IOException.class)
+                .hasMessageStartingWith("WAL_DIR, " + directory.resolve("wal") + ", has no log, but DEDUP_DIR has the"
+                        + " outcomes of the log ")
+                .hasMessageContaining("'flk-backend wal init --new'")
+                .hasMessageNotContaining("LOG_NAME");
+        assertThat(directory.resolve("wal")).doesNotExist();
+    }
+
+    @Test
+    void walDirIsEmpty_storeKnowsALogOfThisName_isRefused_andOtherNamesStart() throws Exception {
+        try (RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
+            Map<String, String> settings = settings(redis.configuration());
+            start(settings).close();
+            start(settings).close();
+            loseTheLog();
+
+            assertThatThrownBy(() -> start(settings))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("has no log, but the store knows the log ")
+                    .hasMessageContaining(" as a, with 0 records. Bring its disk back; or restore it with")
+                    .hasMessageEndingWith("; if another backend has that log, set another LOG_NAME");
+            settings.put("LOG_NAME", "b");
+            start(settings).close();
+        }
+    }
+
+    @Test
+    void walDirIsEmpty_storeIsDown_waitsForIt() throws Exception {
+        try (RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
+            redis.kill();
+            CompletableFuture<Backend> started = CompletableFuture.supplyAsync(() -> {
+                try {
+                    return start(settings(redis.configuration()));
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+            assertThat(started).isNotDone();
+            redis.restart();
+            started.get(60, TimeUnit.SECONDS).close();
+        }
     }
 
     private static HttpResponse<String> get(Backend backend, String path) throws IOException, InterruptedException {
