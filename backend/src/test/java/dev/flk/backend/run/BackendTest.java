@@ -3,7 +3,11 @@ package dev.flk.backend.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.LogInspector;
@@ -26,6 +30,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 final class BackendTest {
     @TempDir
@@ -151,6 +156,10 @@ final class BackendTest {
     void walDirIsEmpty_storeIsDown_waitsForIt() throws Exception {
         try (RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
             redis.kill();
+            Logger log = (Logger) LoggerFactory.getLogger("dev.flk.backend.peers");
+            ListAppender<ILoggingEvent> lines = new ListAppender<>();
+            lines.start();
+            log.addAppender(lines);
             CompletableFuture<Backend> started = CompletableFuture.supplyAsync(() -> {
                 try {
                     return start(settings(redis.configuration()));
@@ -158,9 +167,15 @@ final class BackendTest {
                     throw new UncheckedIOException(e);
                 }
             });
-            assertThat(started).isNotDone();
-            redis.restart();
-            started.get(60, TimeUnit.SECONDS).close();
+            try {
+                await().until(() -> List.copyOf(lines.list).stream()
+                        .anyMatch(line -> line.getFormattedMessage()
+                                .startsWith("Error reaching Redis: 127.0.0.1:" + redis.port() + " refused")));
+                redis.restart();
+                started.get(60, TimeUnit.SECONDS).close();
+            } finally {
+                log.detachAppender(lines);
+            }
         }
     }
 
