@@ -75,6 +75,7 @@ final class StatementPlansTest {
     void put_usesThePrimaryKeys() throws SQLException {
         assertThat(plan(
                         Statements.INSERT,
+                        "0".repeat(32),
                         array("bytea", new byte[][] {new byte[32]}),
                         array("int2", new Short[] {200}),
                         array("bytea", new byte[][] {new byte[1]}),
