@@ -2,6 +2,8 @@
 package dev.flk.wal;
 
 import dev.flk.wal.LogRepair.Repair.SetAside;
+import dev.flk.wal.LogRepair.Repair.Taken;
+import dev.flk.wal.SegmentArchive.Copy;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
 import dev.flk.wal.files.LogLockedException;
@@ -26,9 +28,11 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +41,7 @@ import org.jspecify.annotations.Nullable;
  * is on disk before the next one begins:
  *
  * <ol>
+ *   <li>If there is an archive, replace each damaged segment by the archived copy, and put back missing segments.
  *   <li>Copy every damaged file to a {@code ….broken} file.
  *   <li>Declare all losses in one file. From here on, the log can be opened.
  *   <li>Replace each damaged segment by a segment with only its complete records. Move a file without a readable header
@@ -71,7 +76,7 @@ public final class LogRepair {
             lost.addAll(leaving(list, lost));
             List<SetAside> damaged = new ArrayList<>();
             kept.forEach((name, records) -> damaged.add(new SetAside(name, null, records)));
-            return new Repair(lost, null, damaged);
+            return new Repair(List.of(), lost, null, damaged);
         });
     }
 
@@ -82,9 +87,20 @@ public final class LogRepair {
      * @throws IOException if the disk fails; nothing was lost, and the repair can be run again
      */
     public Repair run() throws IOException {
+        return run(null);
+    }
+
+    /**
+     * Repairs the log like {@link #run()}, but first takes segments from an archive. A damaged segment is replaced by
+     * the archived copy of the same segment if that copy is intact and has all records that are left in the damaged
+     * one. A missing segment is put back if a later segment names it.
+     *
+     * @param archive null for none
+     */
+    public Repair run(@Nullable SegmentArchive archive) throws IOException {
         Closeable lock = files.lock(directory.resolve(Log.LOCK_FILE), holder);
         try {
-            return repair();
+            return repair(archive == null ? List.of() : takeFrom(archive));
         } finally {
             lock.close();
         }
@@ -92,6 +108,10 @@ public final class LogRepair {
 
     /** Repairs the log; the caller holds the lock. */
     Repair repair() throws IOException {
+        return repair(List.of());
+    }
+
+    private Repair repair(List<Taken> taken) throws IOException {
         SegmentList list = SegmentList.read(files, directory, prefix);
         List<Damage> lost = lost(list);
         Map<String, Long> damaged = keptOfDamaged(list, lost);
@@ -116,7 +136,102 @@ public final class LogRepair {
             }
             setAside.add(new SetAside(name, copy.getValue(), kept));
         }
-        return new Repair(lost, declaredIn, setAside);
+        return new Repair(taken, lost, declaredIn, setAside);
+    }
+
+    private List<Taken> takeFrom(SegmentArchive archive) throws IOException {
+        List<Taken> taken = new ArrayList<>();
+        SegmentList list = SegmentList.read(files, directory, prefix);
+        for (String name : keptOfDamaged(list, lost(list)).keySet()) {
+            boolean isSegment =
+                    list.segments().stream().anyMatch(listed -> listed.name().equals(name));
+            if (isSegment) {
+                takeDamaged(archive, list, name, taken);
+            }
+        }
+        for (boolean more = true; more; ) {
+            list = SegmentList.read(files, directory, prefix);
+            more = false;
+            for (int i = 1; i < list.segments().size() && !more; i++) {
+                more = list.segments().get(i).predecessor() < 0
+                        && takeMissing(
+                                archive, list, list.segments().get(i).header().previousId(), taken);
+            }
+        }
+        return taken;
+    }
+
+    private void takeDamaged(SegmentArchive archive, SegmentList list, String name, List<Taken> taken)
+            throws IOException {
+        int index = list.indexOf(name);
+        Optional<Copy> copy = archive.intact(
+                archive.copiesOfSegment(list.segments().get(index).header().id()));
+        if (copy.isEmpty() || !containsAll(archive, copy.get(), list, index)) {
+            return;
+        }
+        BrokenFiles broken = new BrokenFiles(files, directory, prefix);
+        String aside = broken.copy(name);
+        String target = plainName(list, index, broken);
+        write(archive, copy.get(), target);
+        if (!target.equals(name)) {
+            files.move(directory.resolve(name), directory.resolve(aside));
+            files.forceDirectory(directory);
+        }
+        taken.add(new Taken(target, copy.get().file(), aside));
+    }
+
+    /** Puts back the segment with this id; returns false if the archive has no intact copy of it. */
+    private boolean takeMissing(SegmentArchive archive, SegmentList list, String id, List<Taken> taken)
+            throws IOException {
+        Optional<Copy> copy = archive.intact(archive.copiesOfSegment(id));
+        if (copy.isEmpty()) {
+            return false;
+        }
+        SegmentHeader header = copy.get().header();
+        String name = SegmentNames.of(prefix, header.next(), header.openedMillis());
+        String aside = null;
+        if (list.segments().stream().anyMatch(listed -> listed.name().equals(name))) {
+            taken.add(new Taken(
+                    write(archive, copy.get(), SegmentNames.freeRotatedName(files, directory, name)),
+                    copy.get().file(),
+                    null));
+            return true;
+        }
+        if (files.status(directory.resolve(name)).isPresent()) {
+            aside = new BrokenFiles(files, directory, prefix).copy(name); // its header is broken
+        }
+        taken.add(new Taken(write(archive, copy.get(), name), copy.get().file(), aside));
+        return true;
+    }
+
+    private String write(SegmentArchive archive, Copy copy, String name) throws IOException {
+        NewFile.write(files, directory, prefix, name, file -> {
+            try (OpenFile content = archive.openContent(copy)) {
+                BrokenFiles.copy(content, 0, content.size(), file);
+            }
+        });
+        return name;
+    }
+
+    /** Returns whether an archived copy has all complete records that were appended to a segment and count. */
+    private static boolean containsAll(SegmentArchive archive, Copy copy, SegmentList list, int index)
+            throws IOException {
+        try (SegmentCursor cursor = list.open(index);
+                SegmentScan archived = archive.open(copy)) {
+            CompleteRecords whole = new CompleteRecords(cursor);
+            for (LogRecord record = whole.next(); record != null; record = whole.next()) {
+                Framed other = archived.nextComplete();
+                while (other != null && other.sequence() < record.sequence()) {
+                    other = archived.nextComplete();
+                }
+                if (other == null
+                        || other.sequence() != record.sequence()
+                        || !Arrays.equals(other.body(), record.body())) {
+                    return false;
+                }
+            }
+            return true;
+        }
     }
 
     private List<Damage> lost(SegmentList list) throws IOException {
@@ -201,20 +316,26 @@ public final class LogRepair {
      */
     private void replace(SegmentList list, String name, long kept, BrokenFiles broken) throws IOException {
         int index = list.indexOf(name);
-        String plain =
-                name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
-        String target = plain;
-        if (list.segments().get(index).copies().contains(plain)) {
-            String unused = broken.copy(plain); // the cursor below may read records from it that this file lacks
-        } else if (!plain.equals(name) && files.status(directory.resolve(plain)).isPresent()) {
-            target = SegmentNames.freeRotatedName(files, directory, plain);
-        }
+        String target = plainName(list, index, broken);
         try (SegmentCursor cursor = list.open(index)) {
             NewFile.write(files, directory, prefix, target, file -> {
                 CompleteRecords.copy(cursor, file);
                 requireSame(cursor, file, kept);
             });
         }
+    }
+
+    /** Returns the name of the file that replaces a segment and is not compressed. */
+    private String plainName(SegmentList list, int index, BrokenFiles broken) throws IOException {
+        String name = list.segments().get(index).name();
+        String plain =
+                name.endsWith(SegmentNames.GZIP) ? name.substring(0, name.length() - SegmentNames.GZIP.length()) : name;
+        if (list.segments().get(index).copies().contains(plain)) {
+            String unused = broken.copy(plain); // a cursor may read records from it that the segment lacks
+        } else if (!plain.equals(name) && files.status(directory.resolve(plain)).isPresent()) {
+            return SegmentNames.freeRotatedName(files, directory, plain);
+        }
+        return plain;
     }
 
     private static void requireSame(SegmentCursor original, OpenFile replacement, long kept) throws IOException {
@@ -327,27 +448,40 @@ public final class LogRepair {
     /**
      * The result or the plan of a repair.
      *
+     * @param taken the segments that were taken from the archive
      * @param lost the ranges of the records that are lost; the offsets refer to the files that were set aside
      * @param declaredIn the file that declares the losses; null in a plan, or if nothing was lost
      * @param setAside the damaged files
      */
-    public record Repair(List<Damage> lost, @Nullable String declaredIn, List<SetAside> setAside) {
+    public record Repair(
+            List<Taken> taken, List<Damage> lost, @Nullable String declaredIn, List<SetAside> setAside) {
 
         /** Copies the lists. */
         public Repair {
+            taken = List.copyOf(taken);
             lost = List.copyOf(lost);
             setAside = List.copyOf(setAside);
         }
 
         /** Returns whether there is anything to repair. */
         public boolean isNeeded() {
-            return !lost.isEmpty() || !setAside.isEmpty();
+            return !taken.isEmpty() || !lost.isEmpty() || !setAside.isEmpty();
         }
 
         /** Returns the number of lost records; ranges of unknown length count as 0. */
         public long missing() {
             return lost.stream().mapToLong(Damage::missing).sum();
         }
+
+        /**
+         * A segment that was taken from the archive.
+         *
+         * @param segment its name in the log
+         * @param archived the name of the archived file
+         * @param as the name of the copy of the damaged file that it replaced; null if the segment was missing
+         */
+        public record Taken(
+                String segment, String archived, @Nullable String as) {}
 
         /**
          * A damaged file.

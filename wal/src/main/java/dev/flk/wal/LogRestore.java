@@ -277,15 +277,7 @@ public final class LogRestore {
                 .filter(damage -> !DeclaredLosses.isSkipped(damage))
                 .toList();
         return new Restored(
-                logId,
-                list.segments().size(),
-                bytes,
-                records,
-                first,
-                last,
-                end + SKIPPED + 1,
-                gaps,
-                lostBefore);
+                logId, list.segments().size(), bytes, records, first, last, end + SKIPPED + 1, gaps, lostBefore);
     }
 
     private static void skip(List<Damage> declared, long first, long last) {

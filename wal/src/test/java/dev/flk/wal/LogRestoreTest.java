@@ -425,6 +425,65 @@ final class LogRestoreTest {
         }
     }
 
+    /** Damages, truncates and removes segments of the live log, and repairs it from the archive, killed at any step. */
+    @Test
+    void repair_damagedAndMissingSegments_areTakenFromTheArchive() throws IOException {
+        archived(6);
+        List<String> segments = segments(live);
+        List<LogRecord> complete = readAll(live);
+        SimulatedLog.flip(live, segments.get(0), SimulatedLog.HEADER_BYTES + 30);
+        SimulatedLog.destroyHeader(live, segments.get(1));
+        live.remove(segments.get(2));
+        live.remove(segments.get(3));
+        live.put(segments.get(4), Arrays.copyOf(live.content(segments.get(4)), SimulatedLog.HEADER_BYTES + 10));
+        String fourth = archive.names().get(3);
+        archive.put("copy.gz", gzipped(archive.content(fourth)));
+        archive.remove(fourth);
+        assertThat(verify(live).isComplete()).isFalse();
+
+        boolean reached = true;
+        for (int n = 0; reached; n += SimulatedLog.EACH) {
+            SimulatedDisk copy = live.copy();
+            copy.failOperation(n, Fault.values()[n % Fault.values().length]);
+            try {
+                repairFrom(copy);
+            } catch (SimulatedDisk.Killed | IOException e) {
+                assertThat(copy.faultHappened()).isTrue();
+            }
+            reached = copy.faultHappened();
+            if (n % 2 == 0) {
+                copy.losePower();
+            } else {
+                copy.kill();
+            }
+            LogRepair.Repair repair = repairFrom(copy);
+            assertThat(repair.lost()).as("operation %d", n).isEmpty();
+            assertThat(readAll(copy)).hasSameSizeAs(complete).zipSatisfy(complete, (actual, expected) -> {
+                assertThat(actual.sequence()).isEqualTo(expected.sequence());
+                assertThat(same(actual, expected.entry())).isTrue();
+            });
+            assertThat(verify(copy).isComplete()).isTrue();
+            assertThat(copy.names()).anyMatch(name -> name.endsWith(".broken"));
+        }
+    }
+
+    private LogRepair.Repair repairFrom(SimulatedDisk damaged) throws IOException {
+        return new LogRepair(damaged, DIRECTORY, PREFIX, "a test")
+                .run(SegmentArchive.read(archive, Path.of("archive")));
+    }
+
+    @Test
+    void repair_archivedCopyIsDamagedToo_declaresTheLoss() throws IOException {
+        archived(3);
+        SimulatedLog.flip(live, segments(live).get(0), SimulatedLog.HEADER_BYTES + 30);
+        SimulatedLog.flip(archive, archive.names().get(0), SimulatedLog.HEADER_BYTES + 30);
+
+        LogRepair.Repair repair = repairFrom(live);
+
+        assertThat(repair.taken()).isEmpty();
+        assertThat(repair.missing()).isEqualTo(1);
+    }
+
     /** Restores random archives: any subset of the segments, as any number of copies, some damaged, under any names. */
     @Test
     void randomArchives_everyArchivedRecordIsThereAndEverythingElseIsDeclared() throws IOException {

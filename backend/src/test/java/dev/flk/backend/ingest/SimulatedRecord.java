@@ -326,6 +326,16 @@ final class SimulatedRecord {
         return body.substring(body.indexOf("\"D_hat\":"), body.length() - 1);
     }
 
+    /** Returns the sequence up to which the rows are written. */
+    long position() {
+        return Objects.requireNonNull(follower).position();
+    }
+
+    /** Returns whether a note says that this record was missing. */
+    boolean wasMissing(long sequence) {
+        return rows.wasMissing(Objects.requireNonNull(log).logId(), sequence);
+    }
+
     /** Lets the follower catch up without faults, and compares the rows with the log and with what was answered. */
     void audit() throws IOException {
         setDiskLow(false);

@@ -378,6 +378,11 @@ final class Simulation {
         }
     }
 
+    /** Archives all closed segments. */
+    void archive() {
+        assertThat(archive.catchUp()).as("archived").isTrue();
+    }
+
     /** Sometimes archives a closed segment, or prunes the archive. */
     void perhapsArchive() throws IOException {
         if (archive != null && random.nextInt(4) == 0) {

@@ -66,13 +66,13 @@ final class SwitchedOffRulesTest {
                1 | a group that failed may have taken effect | notCalling backend.outcomes.record.RecordFollower step forget
                0 | what is handed over may leave a gap       | returning backend.outcomes.record.DecidedQueue isGapBefore 0
                2 | the rows hear that the log went back      | notCalling backend.outcomes.record.RecordFollower readPosition wentBack
-             129 | what was missing is noted                 | notCalling backend.outcomes.record.RecordFollower missing add
+             129 | what was missing is noted                 | notCalling backend.outcomes.record.RecordFollower addMissing add
                0 | nothing is recorded on a nearly full disk | giving backend.outcomes.record.RecordFollower isDiskLow isDiskNearlyLow 0
                1 | what the record still needs stays         | returning backend.inbox.LogCare waitFor 0
                1 | what is removed is durable before         | notCalling backend.inbox.LogCare step run
                3 | a restore skips what may be in use        | notCalling wal.LogRestore skip add
                3 | what was removed is not missing           | giving backend.inbox.InboxDirectory restore removed 0
-               3 | a restored log asserts all its outcomes   | callingInstead backend.inbox.InboxDirectory recordedUpTo removed mark
+            1526 | a restored log asserts all its outcomes   | callingInstead backend.inbox.InboxDirectory recordedUpTo removed mark
                3 | no start uses half a restore              | notCalling wal.Recovery removeUnopened requireFinished
             """)
     void switchedOff_breaksAPromise(long first, String rule, String change) throws ReflectiveOperationException {

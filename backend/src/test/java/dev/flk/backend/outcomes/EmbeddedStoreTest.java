@@ -87,6 +87,27 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     @Test
+    void emptyNewLog_takesTheStoreOverWithItsOutcomes() {
+        put(41, recorded(1, "first"));
+        store.close();
+        String other = "f".repeat(32);
+        EmbeddedStore taken =
+                new EmbeddedStore(EmbeddedStore.openView(directory.resolve("dedup"), 0, this::nanos, () -> setAside++));
+        taken.belongsTo(other, true, this::now);
+        store = taken;
+
+        assertThat(connect()).isEmpty();
+        assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
+        put(3, recorded(2, "second"));
+        store.close();
+        store = open(directory.resolve("dedup"), other);
+
+        assertThat(connect()).hasValue(3);
+        assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
+        assertThat(setAside).isZero();
+    }
+
+    @Test
     void position_canGoBack() {
         put(50, recorded(1, "first"));
         put(7);

@@ -271,7 +271,9 @@ final class WalCommand {
             long lastSequence,
             long missing,
             long lost,
-            @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Long skipped) {
+
+            @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable
+            Long skipped) {
         Verified(Verification of) {
             this(
                     of.isComplete(),

@@ -7,8 +7,12 @@ import dev.flk.program.cli.Output;
 import dev.flk.wal.LogRepair;
 import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.LogRepair.Repair.SetAside;
+import dev.flk.wal.LogRepair.Repair.Taken;
+import dev.flk.wal.SegmentArchive;
+import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LogLockedException;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +20,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The command {@code wal repair}, which repairs a damaged log so that a backend can start. */
@@ -30,6 +35,9 @@ import picocli.CommandLine.Spec;
             "complete records keep their sequences. A file inbox-lost-N declares the lost",
             "records, so that they are not reported as new damage. If a segment was moved",
             "away, put it back instead, and nothing is lost.",
+            "",
+            "With --from, it first replaces damaged segments by archived copies, whatever",
+            "their names, if the checksums of these fit, and puts back missing segments.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -40,6 +48,9 @@ final class WalRepairCommand implements Callable<Integer> {
     @Option(names = "--dry-run", description = "Print the plan and change nothing.")
     private boolean dryRun;
 
+    @Option(names = "--from", paramLabel = "DIR", description = "Directory of the archive.")
+    private @Nullable Path from;
+
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
@@ -49,10 +60,18 @@ final class WalRepairCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        if (dryRun && from != null) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--dry-run and --from: the plan can't include the archive; use only one of them");
+        }
         source.requireLog();
         LogRepair repair = source.repair();
         Repair done = dryRun ? repair.plan() : run(repair);
         Output output = source.output(spec);
+        for (Taken taken : done.taken()) {
+            output.print("taken", taken, WalRepairCommand::asText);
+        }
         output.printAll(
                 "lost",
                 done.lost().stream().map(Lost::new).toList(),
@@ -66,7 +85,7 @@ final class WalRepairCommand implements Callable<Integer> {
         output.print(
                 "summary",
                 new Repaired(dryRun, done.isNeeded(), done.missing(), done.declaredIn()),
-                repaired -> (done.setAside().isEmpty() ? "" : "\n") + asText(done));
+                repaired -> (done.setAside().isEmpty() && done.taken().isEmpty() ? "" : "\n") + asText(done));
         return ExitCode.OK;
     }
 
@@ -80,10 +99,17 @@ final class WalRepairCommand implements Callable<Integer> {
 
     private Repair run(LogRepair repair) throws IOException {
         try {
-            return repair.run();
+            return repair.run(from == null ? null : SegmentArchive.read(new DiskFiles(), from));
         } catch (LogLockedException e) {
             throw source.inUse(e, "stop it first");
         }
+    }
+
+    private static String asText(Taken taken) {
+        return "\n%s\n    is taken from the archive\n    %s\n"
+                .formatted(
+                        taken.segment(),
+                        taken.as() == null ? "it was missing" : "the damaged file is kept as " + taken.as());
     }
 
     private String asText(SetAside aside) {
