@@ -8,6 +8,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The command {@code wal init}, which makes an empty directory a new log on purpose. */
@@ -27,7 +28,7 @@ import picocli.CommandLine.Spec;
 final class WalInitCommand implements Callable<Integer> {
     private final WalSource source;
 
-    @Option(names = "--new", required = true, description = "Confirm that the log is new.")
+    @Option(names = "--new", description = "Confirm that the log is new.")
     private boolean isNew;
 
     @Spec
@@ -39,6 +40,10 @@ final class WalInitCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        if (!isNew) {
+            throw new ParameterException(
+                    spec.commandLine(), "--new is missing; to bring back a log from its archive, use wal restore");
+        }
         try {
             String id = source.inbox().createLog();
             source.output(spec)
