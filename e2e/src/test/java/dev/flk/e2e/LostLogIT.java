@@ -6,10 +6,10 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.agent.run.Agent;
 import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
 import dev.flk.testkit.PostgresServer;
 import dev.flk.testkit.RedisServer;
 import dev.flk.testkit.ServerProcess;
-import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -141,7 +141,8 @@ final class LostLogIT {
                 refusesToStartEmpty(store);
                 Map<String, String> elsewhere = settings(store, "a");
                 elsewhere.put("WAL_DIR", wal("c").toString());
-                Command.ofBackend(elsewhere, "wal", "restore", "--from", archive().toString())
+                Command.ofBackend(
+                                elsewhere, "wal", "restore", "--from", archive().toString())
                         .exits(0);
                 elsewhere.remove("WAL_DIR");
                 Map<Long, String> restored = bodies(wal("c"));
@@ -164,8 +165,9 @@ final class LostLogIT {
                         .mapToLong(Long::longValue)
                         .max()
                         .orElseThrow();
-                assertThat(sequences).hasSize(1).allSatisfy(sequence -> assertThat(sequence)
-                        .isGreaterThan(last + SKIPPED - 1_000));
+                assertThat(sequences)
+                        .hasSize(1)
+                        .allSatisfy(sequence -> assertThat(sequence).isGreaterThan(last + SKIPPED - 1_000));
             }
         }
     }
@@ -223,7 +225,11 @@ final class LostLogIT {
                                 certificates.stream().map(Pcs::json).toList());
                 assertThat(client.metric("flk_lost_outcomes_total")).isZero();
                 await().atMost(Client.PATIENCE)
-                        .until(() -> client.get("/v1/outcomes?limit=1000").body().lines().count() == CERTIFICATES);
+                        .until(() -> client.get("/v1/outcomes?limit=1000")
+                                        .body()
+                                        .lines()
+                                        .count()
+                                == CERTIFICATES);
             }
         }
     }

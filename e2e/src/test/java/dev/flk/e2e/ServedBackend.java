@@ -34,7 +34,8 @@ abstract class ServedBackend implements AutoCloseable {
     static Map<String, String> environment(Path directory, Map<String, String> more) {
         Map<String, String> environment = environment();
         environment.putAll(more);
-        String log = directory.resolve(environment.getOrDefault("WAL_DIR", "data/wal"))
+        String log = directory
+                .resolve(environment.getOrDefault("WAL_DIR", "data/wal"))
                 .toString()
                 .replaceAll("[^A-Za-z0-9._-]", "-");
         environment.putIfAbsent("LOG_NAME", log.substring(Math.max(0, log.length() - MOST_NAME_CHARS)));

@@ -127,11 +127,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
      * @param otherKeys finds out whether another backend has other keys
      */
     public record Checks(
-            Limits limits,
-            Signatures signatures,
-            DecisionRules rules,
-            Duration maxClockSkew,
-            OtherKeys otherKeys) {}
+            Limits limits, Signatures signatures, DecisionRules rules, Duration maxClockSkew, OtherKeys otherKeys) {}
 
     /** Finds out whether another backend has other keys, which may accept a signature that these keys refuse. */
     @FunctionalInterface

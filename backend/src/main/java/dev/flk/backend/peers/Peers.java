@@ -96,7 +96,13 @@ public final class Peers implements AutoCloseable {
     private volatile Set<String> forgotten = Set.of();
 
     /** An entry, and when it was seen to change, on the ticker. */
-    private record Seen(LogEntry entry, long changedNanos, boolean hasChanged) {}
+    private record Seen(LogEntry entry, long changedNanos, boolean hasChanged) {
+        Seen next(LogEntry read, long nowNanos) {
+            boolean isSame =
+                    entry.seenMillis() == read.seenMillis() && entry.instance().equals(read.instance());
+            return isSame ? new Seen(read, changedNanos, hasChanged) : new Seen(read, nowNanos, true);
+        }
+    }
 
     /** What a log's backend is doing. */
     public enum Status {
@@ -323,11 +329,7 @@ public final class Peers implements AutoCloseable {
         List<Peer> peers = new ArrayList<>();
         for (LogEntry entry : found.values()) {
             Seen known = before.get(entry.logId());
-            boolean isSame = known != null
-                    && known.entry().seenMillis() == entry.seenMillis()
-                    && known.entry().instance().equals(entry.instance());
-            Seen next = new Seen(
-                    entry, isSame ? known.changedNanos() : now, known != null && (!isSame || known.hasChanged()));
+            Seen next = known == null ? new Seen(entry, now, false) : known.next(entry, now);
             seen.put(entry.logId(), next);
             peers.add(new Peer(entry, status(next, now)));
         }

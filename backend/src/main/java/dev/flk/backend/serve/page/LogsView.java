@@ -48,7 +48,7 @@ public record LogsView(List<Log> logs, Optional<String> problem) {
                     entry.logId(),
                     peer.status().name().toLowerCase(Locale.ROOT),
                     peer.status() == Status.MISSING,
-                    NowView.duration(Math.max(0, ageSeconds)) + " ago",
+                    NowView.duration((double) Math.max(0, ageSeconds)) + " ago",
                     number(entry.last()),
                     entry.archivedUpTo() == 0 ? "–" : number(entry.archivedUpTo()),
                     start(entry.policy()),
