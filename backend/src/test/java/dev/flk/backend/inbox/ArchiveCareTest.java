@@ -159,7 +159,9 @@ class ArchiveCareTest {
             assertThat(log.lines("WARN the records after 0, up to 1, are not archived, and exist only in " + wal))
                     .hasSize(1);
         }
-        assertThat(ProcessHandle.current().children().filter(ProcessHandle::isAlive))
+        assertThat(ProcessHandle.current()
+                        .descendants()
+                        .filter(child -> child.info().commandLine().orElse("").contains("sleep 600")))
                 .isEmpty();
 
         Inbox again = open();
