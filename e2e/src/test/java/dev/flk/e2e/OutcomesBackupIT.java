@@ -134,6 +134,10 @@ final class OutcomesBackupIT {
         Files.move(wal, directory.resolve("lost"));
         if (hasOlderLog) {
             Files.move(older, wal);
+        } else {
+            assertThat(BackendInJvm.refused(directory, Map.of()).exits(1).all())
+                    .contains("has no log, but DEDUP_DIR has the outcomes of the log ");
+            Command.ofBackend(environment(), "wal", "init", "--new").exits(0);
         }
 
         try (BackendProcess backend = BackendProcess.start(directory)) {
