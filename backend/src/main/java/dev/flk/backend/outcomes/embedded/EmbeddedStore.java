@@ -166,7 +166,8 @@ public final class EmbeddedStore implements DedupStore {
             Found found = view.use(Found::in);
             boolean isForeign =
                     found.logId().isPresent() && !found.logId().get().equals(id);
-            if (isForeign && isLogEmpty) {
+            boolean isTakenOver = isForeign && isLogEmpty;
+            if (isTakenOver) {
                 LOG.warn(
                         "the embedded store belongs to log {}; log {} is new and empty, so it takes the store over: the"
                                 + " outcomes in it stay valid",
@@ -184,6 +185,11 @@ public final class EmbeddedStore implements DedupStore {
             // if the store does not contain the id of a log yet, the next write stores the id of this log
             written = new Position(0, Optional.of(id), random.nextLong(), 0);
             connected = found.number();
+            if (isTakenOver) {
+                // after a crash, the log is not empty any more, and could not take the store over again
+                putIfAbsent(List.of(), 0).toCompletableFuture().join();
+                view.flush();
+            }
             return CompletableFuture.completedFuture(
                     found.position().stream().mapToLong(Position::completeUpTo).findAny());
         } catch (ViewUnavailableException e) {
