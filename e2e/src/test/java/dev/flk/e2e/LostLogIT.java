@@ -218,7 +218,7 @@ final class LostLogIT {
                 awaitMissing(client, 0);
                 for (int i = 0; i < 2; i++) {
                     assertAnsweredAs(answers, client);
-                    assertThat(client.metric("flk_healed_total")).isEqualTo(CERTIFICATES);
+                    await().atMost(Client.PATIENCE).until(() -> client.metric("flk_healed_total") == CERTIFICATES);
                 }
                 assertThat(bodies(wal("b")).values())
                         .containsExactlyInAnyOrderElementsOf(

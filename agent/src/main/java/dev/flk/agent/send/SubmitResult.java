@@ -50,6 +50,9 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         NO_ANSWER
     }
 
+    /** The text of the backend's 503 for a signature that other backends may accept. */
+    static final String KEYS_OUTDATED = "keys are being updated on this backend";
+
     SubmitResult(Kind kind, int status, String text) {
         this(kind, status, text, 0);
     }
@@ -82,9 +85,9 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
 
     /**
      * Returns whether the answer concerns all certificates, not only this one: 429 (too many requests) or 503 (the
-     * backend can accept nothing).
+     * backend can accept nothing), except the 503 that stands for a refused signature while keys are rolled out.
      */
     boolean concernsAll() {
-        return kind == Kind.LATER && (status == 429 || status == 503);
+        return kind == Kind.LATER && (status == 429 || (status == 503 && !text.equals(KEYS_OUTDATED)));
     }
 }

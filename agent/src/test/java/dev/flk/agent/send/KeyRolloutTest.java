@@ -26,6 +26,7 @@ class KeyRolloutTest extends SendingTest {
     private final Set<String> bad = new HashSet<>();
     private final List<Instance> instances = new ArrayList<>(List.of(new Instance(0), new Instance(1)));
     private boolean hasHeaders = true;
+    private Said refusal = REFUSED;
 
     /** A backend behind the balancer. */
     private static final class Instance {
@@ -98,7 +99,7 @@ class KeyRolloutTest extends SendingTest {
 
     private Said answer(Instance instance, String certificate) {
         boolean isAccepted = instance.hasKey && !bad.contains(ScriptedBackend.id(certificate));
-        return named(instance, isAccepted ? Said.recorded(certificate) : REFUSED);
+        return named(instance, isAccepted ? Said.recorded(certificate) : refusal);
     }
 
     private void add(SendingRig rig, int first, int count) throws IOException {
@@ -137,6 +138,13 @@ class KeyRolloutTest extends SendingTest {
     @EnumSource
     void oneBackendLags_withoutHeaders_goodCertificatesFlow_andNoneIsGivenUp(Balancer balancer) throws Exception {
         hasHeaders = false;
+        oneBackendLags_goodCertificatesFlow_andNoneIsGivenUp(balancer);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void oneBackendLags_andSaysSo_goodCertificatesFlow_andNoneIsGivenUp(Balancer balancer) throws Exception {
+        refusal = Said.error(503, SubmitResult.KEYS_OUTDATED).with("Retry-After", "2");
         oneBackendLags_goodCertificatesFlow_andNoneIsGivenUp(balancer);
     }
 

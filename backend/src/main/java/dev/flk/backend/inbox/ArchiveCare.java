@@ -152,7 +152,7 @@ public final class ArchiveCare {
             return true;
         } catch (IOException e) {
             failed(String.valueOf(e.getMessage()));
-        } catch (RuntimeException e) { // if it propagated, the thread would end silently
+        } catch (RuntimeException | VirtualMachineError e) { // if it propagated, the thread would end silently
             LOG.error("archiving the log failed and will be retried", e);
             failed(String.valueOf(e));
         }

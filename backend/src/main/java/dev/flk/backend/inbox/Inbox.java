@@ -78,6 +78,7 @@ public final class Inbox implements AutoCloseable {
     private final TrustedTime trusted;
     private final Set<Damage> warned = ConcurrentHashMap.newKeySet();
     private final long lastAtStart;
+    private volatile boolean isClosed;
 
     /**
      * The records after the low-water mark that were in the log at startup, as one group; null if there were no such
@@ -390,6 +391,13 @@ public final class Inbox implements AutoCloseable {
      */
     public record Marked(long removed, long decided, long mark) {}
 
+    /** Returns the id of the log in {@code inbox.mark}, 32 hex digits; empty if it is missing or damaged. */
+    public static Optional<String> logId(FileOps files, Path directory) throws IOException {
+        return files.status(directory).isEmpty()
+                ? Optional.empty()
+                : Checkpoint.find(files, directory).map(Checkpoint::logId);
+    }
+
     /** Reads {@code inbox.mark}; returns empty if it is missing or damaged. */
     public static Optional<Marked> marked(FileOps files, Path directory) throws IOException {
         return Checkpoint.find(files, directory).map(kept -> new Marked(kept.removed(), kept.decided(), kept.mark()));
@@ -557,6 +565,11 @@ public final class Inbox implements AutoCloseable {
         beforeRelease = work;
     }
 
+    /** Returns whether the log was closed completely. */
+    public boolean isClosed() {
+        return isClosed;
+    }
+
     /** Completes queued appends and releases the directory. Idempotent. */
     @Override
     public void close() throws IOException {
@@ -568,5 +581,6 @@ public final class Inbox implements AutoCloseable {
         } finally {
             log.close();
         }
+        isClosed = true;
     }
 }

@@ -19,6 +19,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.ToLongFunction;
 import java.util.random.RandomGenerator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -105,13 +106,16 @@ public final class InboxDirectory {
      * @param from the file operations of the archive
      * @param archive the directory of the archive
      * @param wantedLog the log to restore, 16 hex digits; null if the archive contains only one
+     * @param usedUpTo finds the highest sequence that the log with an id in the store is known to have used; 0 if it is
+     *     not known
      * @param mayDrawId whether to draw a new id if the archive does not contain {@code inbox.mark}. A shared store does
      *     not know the new id and receives all outcomes again
      * @throws IOException if the archive contains no such log, or several logs and {@code wantedLog} is null, or no
      *     {@code inbox.mark} and {@code mayDrawId} is not set; if the directory is in use or not empty; or if a disk
      *     fails
      */
-    public RestoredInbox restore(FileOps from, Path archive, @Nullable String wantedLog, boolean mayDrawId)
+    public RestoredInbox restore(
+            FileOps from, Path archive, @Nullable String wantedLog, boolean mayDrawId, ToLongFunction<String> usedUpTo)
             throws IOException {
         SegmentArchive segments = SegmentArchive.read(from, archive);
         String logId = choose(segments, archive, wantedLog);
@@ -129,7 +133,7 @@ public final class InboxDirectory {
                 .run(
                         logId,
                         mark.removed(),
-                        mark.decided(),
+                        Math.max(mark.decided(), usedUpTo.applyAsLong(mark.logId())),
                         log -> Checkpoint.write(files, directory, restored(mark, log.last())));
         return new RestoredInbox(
                 restored, mark.logId(), newest.isEmpty(), mark.removed(), mark.decided(), ignored(segments, marks));

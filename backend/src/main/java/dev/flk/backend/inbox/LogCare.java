@@ -95,7 +95,7 @@ public final class LogCare implements AutoCloseable {
             }
         } catch (IOException | StoreUnavailableException e) {
             LOG.error("log maintenance failed and will be retried: {}", e.getMessage());
-        } catch (RuntimeException e) { // if it propagated, the timer would end silently
+        } catch (RuntimeException | VirtualMachineError e) { // if it propagated, the timer would end silently
             LOG.error("log maintenance failed and will be retried", e);
         }
     }
@@ -106,7 +106,7 @@ public final class LogCare implements AutoCloseable {
             inbox.keepTime();
         } catch (IOException e) {
             LOG.error("saving the low-water mark or the time failed and will be retried: {}", e.getMessage());
-        } catch (RuntimeException e) { // if it propagated, the timer would end silently
+        } catch (RuntimeException | VirtualMachineError e) { // if it propagated, the timer would end silently
             LOG.error("saving the low-water mark or the time failed and will be retried", e);
         }
     }

@@ -25,6 +25,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +38,12 @@ import org.jspecify.annotations.Nullable;
 final class OutcomeWriter {
     private static final long TICK_MILLIS = 100;
     private static final long FINISH_MILLIS = 2_000;
+
+    /**
+     * The most outcomes that are being given to this log. They need no answer, and must not fill the store's bounded
+     * queue: a store whose queue is full counts as down.
+     */
+    private static final int MOST_ADOPTING = 64;
 
     private final StoreLink link;
     private final GuardedStore store;
@@ -53,6 +60,7 @@ final class OutcomeWriter {
     private final ScheduledExecutorService ticks =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
     private final AtomicBoolean tickIsDue = new AtomicBoolean();
+    private final AtomicInteger adopting = new AtomicInteger();
     private volatile Consumer<List<DecidedSubmission>> whenRecorded = decided -> {};
     private volatile Predicate<String> isForgotten = log -> false;
     private boolean draining;
@@ -340,10 +348,15 @@ final class OutcomeWriter {
 
     /** Gives the outcome to this log, which has the body now, if its own log was given up. */
     private void adopt(InFlight inFlight, StoredOutcome winner) {
-        if (needsBody(winner, inFlight.outcome())) {
-            metrics.healed.increment();
-            // if this fails, the connection ends, and a further resend is logged again
-            var unused = store.adopt(winner);
+        if (needsBody(winner, inFlight.outcome()) && adopting.incrementAndGet() <= MOST_ADOPTING) {
+            store.adopt(winner).whenComplete((adopted, failure) -> {
+                adopting.decrementAndGet();
+                if (adopted != null && adopted) {
+                    metrics.healed.increment();
+                }
+            });
+        } else if (needsBody(winner, inFlight.outcome())) {
+            adopting.decrementAndGet(); // a further resend is logged again, and tries again
         }
     }
 

@@ -149,7 +149,7 @@ public final class Peers implements AutoCloseable {
      *
      * @param registry owned by the caller, who must not use it any more until this object is closed
      * @param own a supplier of this backend's entry, with the current time
-     * @param ownsLog whether this backend still owns its log; otherwise, its end is not a clean one
+     * @param ownsLog whether this backend has closed its log and owned it until then; otherwise, its end is not clean
      * @param keep the time for which the entry of a log that ended or was given up is needed
      */
     public Peers(
@@ -251,12 +251,20 @@ public final class Peers implements AutoCloseable {
         turn.lock();
         try {
             isOpen = looked();
-        } catch (RuntimeException e) { // if it propagated, the timer would end silently
+        } catch (RuntimeException | VirtualMachineError e) { // if it propagated, the timer would end silently
             LOG.error("looking at the registry of logs failed and will be repeated", e);
         } finally {
             turn.unlock();
             boolean answer = isOpen;
-            asked.forEach(then -> then.accept(answer));
+            asked.forEach(then -> answer(then, answer));
+        }
+    }
+
+    private static void answer(Consumer<Boolean> then, boolean isOpen) {
+        try {
+            then.accept(isOpen);
+        } catch (RuntimeException | VirtualMachineError e) { // the others are answered nevertheless
+            LOG.error("answering a refused submission failed", e);
         }
     }
 
@@ -329,7 +337,9 @@ public final class Peers implements AutoCloseable {
         List<Peer> peers = new ArrayList<>();
         for (LogEntry entry : found.values()) {
             Seen known = before.get(entry.logId());
-            Seen next = known == null ? new Seen(entry, now, false) : known.next(entry, now);
+            // others could not report while the registry could not be read
+            Seen next =
+                    known == null || view.problem().isPresent() ? new Seen(entry, now, false) : known.next(entry, now);
             seen.put(entry.logId(), next);
             peers.add(new Peer(entry, status(next, now)));
         }

@@ -105,7 +105,11 @@ public final class Backend implements AutoCloseable {
         Common common = new Common(instance, config, metrics, parts, reloads, clock, steady, audit);
         // closed after the pipeline and its log
         PeerParts others = new PeerParts(
-                common, registry, inbox, () -> !lockLost.toCompletableFuture().isDone(), version);
+                common,
+                registry,
+                inbox,
+                () -> inbox.isClosed() && !lockLost.toCompletableFuture().isDone(),
+                version);
         CertificateParts certificates =
                 CertificateParts.open(common, inbox, rules, store, forced, limits, others.peers());
         this.state = config.state().isEmpty()

@@ -197,7 +197,7 @@ final class SimulatedArchive {
             try {
                 InboxDirectory restoring = new InboxDirectory(disk, directory, random, "restore");
                 if (hasSegments()) {
-                    restored = restoring.restore(archived, ARCHIVE, null, true);
+                    restored = restoring.restore(archived, ARCHIVE, null, true, id -> 0);
                 } else {
                     restoring.createLog();
                     archived.names().forEach(archived::remove);

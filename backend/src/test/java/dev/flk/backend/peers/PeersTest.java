@@ -235,6 +235,29 @@ class PeersTest {
     }
 
     @Test
+    void registryThatFailedForLong_makesNoLogMissing() {
+        pass(Duration.ofMinutes(1), a, b);
+        isDown = true;
+        pass(Duration.ofMinutes(15), a, b);
+        isDown = false;
+        pass(Duration.ofSeconds(30), a);
+        assertThat(a.sees(b)).isNotEqualTo(Status.MISSING);
+        pass(Duration.ofMinutes(1), a, b);
+        assertThat(a.sees(b)).isEqualTo(Status.UP);
+    }
+
+    @Test
+    void oneThatAsksFails_othersAreAnswered() {
+        List<Boolean> answers = new ArrayList<>();
+        a.peers.ask(isOpen -> {
+            throw new IllegalStateException("this one fails");
+        });
+        a.peers.ask(answers::add);
+        a.peers.look();
+        assertThat(answers).hasSize(1);
+    }
+
+    @Test
     void forgottenLog_isNoAlarm_untilItIsReportedAgain() throws Exception {
         pass(Duration.ofMinutes(1), a, b);
         assertThatThrownBy(() -> a.peers.forget("b", "ann"))

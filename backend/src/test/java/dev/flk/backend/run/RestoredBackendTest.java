@@ -76,7 +76,8 @@ final class RestoredBackendTest {
             submit(backend, 2);
         });
 
-        RestoredInbox restored = prepared("restored").restore(new DiskFiles(), directory.resolve("lost"), null, false);
+        RestoredInbox restored =
+                prepared("restored").restore(new DiskFiles(), directory.resolve("lost"), null, false, id -> 0);
         serve("restored", backend -> {
             assertThat(submit(backend, 1)).isEqualTo(first[0]);
             submit(backend, 3);

@@ -6,6 +6,7 @@ import dev.flk.backend.operate.cli.WalSource.Lost;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
+import dev.flk.wal.LogRestore;
 import dev.flk.wal.LogRestore.Restored;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LogLockedException;
@@ -96,9 +97,23 @@ final class WalRestoreCommand implements Callable<Integer> {
 
     private RestoredInbox restore() throws IOException {
         try {
-            return source.inbox().restore(new DiskFiles(), from, log, newId);
+            return source.inbox().restore(new DiskFiles(), from, log, newId, this::usedUpTo);
         } catch (LogLockedException e) {
             throw source.inUse(e, "stop it first");
+        }
+    }
+
+    /** Asks the store how far the lost log got, because its archive may be behind, or was restored before. */
+    private long usedUpTo(String positionId) {
+        try {
+            return source.usedUpTo(positionId);
+        } catch (IOException e) {
+            spec.commandLine()
+                    .getErr()
+                    .print(Paragraph.wrapped("WARNING the store can't be asked which sequences the lost log has used: "
+                            + e.getMessage() + ". If more than " + LogRestore.SKIPPED + " records were not archived, or"
+                            + " this archive was restored before, restore it again when the store answers."));
+            return 0;
         }
     }
 

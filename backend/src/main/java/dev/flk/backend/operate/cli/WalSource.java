@@ -6,9 +6,11 @@ import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.InboxDirectory;
 import dev.flk.backend.operate.cli.options.Configuration;
+import dev.flk.backend.operate.health.RegisteredLogs;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Table;
+import dev.flk.program.config.InvalidConfig;
 import dev.flk.state.embedded.EmbeddedStorage;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
@@ -24,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
@@ -88,6 +91,23 @@ final class WalSource {
     /** Returns access to the directory of the inbox log while no backend uses it. */
     InboxDirectory inbox() {
         return new InboxDirectory(new DiskFiles(), directory(), new SecureRandom(), holder());
+    }
+
+    /**
+     * Returns the last sequence that the registry of a shared store has for a log; 0 if it has none, or no complete
+     * configuration names a shared store.
+     *
+     * @param positionId the id of the log in the store
+     * @throws IOException if the store can't be asked
+     */
+    long usedUpTo(String positionId) throws IOException {
+        Optional<BackendConfig> known;
+        try {
+            known = config.read(BackendConfig::loadIfAny);
+        } catch (InvalidConfig e) {
+            return 0; // only the directory is configured
+        }
+        return known.isEmpty() ? 0 : RegisteredLogs.usedUpTo(known.get(), positionId);
     }
 
     /** Returns the name by which lock files identify this process. */

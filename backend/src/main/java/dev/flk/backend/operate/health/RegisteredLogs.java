@@ -26,7 +26,7 @@ import java.util.stream.Collectors;
  * The check of the logs in the registry of a shared store. It reads the registry itself, because no backend may run. It
  * has not seen the entries change, so it judges them by this machine's clock.
  */
-final class RegisteredLogs {
+public final class RegisteredLogs {
     static final String SUBJECT = "logs";
 
     /** The age of a report up to which its backend counts as running; backends report each minute. */
@@ -67,6 +67,26 @@ final class RegisteredLogs {
         }
     }
 
+    /**
+     * Returns the last sequence that the registry has for a log; 0 if it has none, or the store is not shared. Blocks
+     * while the store does not answer.
+     *
+     * @param logId the id of the log in the store, 32 hex digits
+     * @throws IOException if the store can't be asked
+     */
+    public static long usedUpTo(BackendConfig config, String logId) throws IOException {
+        Optional<LogRegistry> opened = registry(config.store());
+        if (opened.isEmpty()) {
+            return 0;
+        }
+        try (LogRegistry registry = opened.get()) {
+            LogEntry entry = registry.update(List.of()).get(logId);
+            return entry == null ? 0 : entry.last();
+        } catch (StoreUnavailableException e) {
+            throw new IOException(e.getMessage(), e);
+        }
+    }
+
     private void check(Consumer<Finding> found) throws IOException {
         List<LogEntry> known = registry.update(List.of()).values().stream()
                 .filter(entry -> !entry.forgotten())
@@ -74,9 +94,11 @@ final class RegisteredLogs {
         boolean isAbsent = Inbox.isAbsent(new DiskFiles(), config.inbox().walDir());
         List<LogEntry> lost =
                 known.stream().filter(entry -> isAbsent && isOwn(entry)).toList();
-        // whether this backend runs is another check
+        // whether this backend runs is another check; a log of its name that it does not have any more may be missing
+        String ownId = Inbox.logId(new DiskFiles(), config.inbox().walDir()).orElse("");
         List<LogEntry> missing = known.stream()
-                .filter(entry -> !isOwn(entry) && !entry.ended() && isOlder(entry, Peers.MISSING_AFTER))
+                .filter(entry -> !entry.logId().equals(ownId) && !lost.contains(entry))
+                .filter(entry -> !entry.ended() && isOlder(entry, Peers.MISSING_AFTER))
                 .toList();
         for (LogEntry entry : lost) {
             found.accept(Finding.bad(
