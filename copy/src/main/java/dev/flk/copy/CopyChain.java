@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy;
+
+import dev.flk.copy.CopyRecord.Attachment;
+import dev.flk.copy.CopyRecord.Beat;
+import dev.flk.copy.CopyRecord.Claim;
+import dev.flk.copy.CopyRecord.End;
+import dev.flk.copy.CopyRecord.Part;
+import dev.flk.copy.CopyRecord.Segment;
+import dev.flk.copy.CopyTopic.CopyUnavailableException;
+import dev.flk.copy.CopyTopic.Entry;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the entries of a topic say about a log, entry by entry. Entries of writers that no longer owned the log, and bytes
+ * that an owner sent again, count for nothing. One thread.
+ */
+final class CopyChain {
+    private final Sink sink;
+    private final NavigableMap<Long, Copied> segments = new TreeMap<>();
+    private final Map<String, byte[]> attachments = new LinkedHashMap<>();
+    private @Nullable Claim owner;
+    private String incarnation = "";
+    private long beatMillis;
+    /** Whether the oldest segments were removed, so that the first entry is the beginning of a later one. */
+    private boolean isTrimmed;
+
+    private End end = new End(0, 0);
+    private long nextOffset;
+
+    /** Receives the bytes of segments, in order and without repetitions. */
+    interface Sink {
+        /** Receives the bytes of a segment at an offset, which is the end of the bytes before. */
+        void bytes(Segment segment, long offset, byte[] bytes) throws IOException;
+    }
+
+    /**
+     * A segment in the topic.
+     *
+     * @param bytes its length
+     * @param begin the offset in the topic of its first entry
+     */
+    record Copied(Segment segment, long bytes, long begin) {}
+
+    CopyChain(Sink sink) {
+        this.sink = sink;
+    }
+
+    /** Reads the entries from an offset on, up to {@code end}. */
+    void read(CopyTopic topic, long from, long end) throws IOException {
+        isTrimmed |= from > 0 && segments.isEmpty();
+        nextOffset = from;
+        while (nextOffset < end) {
+            List<Entry> entries = topic.read(nextOffset, end);
+            if (entries.isEmpty()) {
+                nextOffset = end; // the offsets between are of no entries
+            }
+            for (Entry entry : entries) {
+                accept(entry);
+            }
+        }
+    }
+
+    private void accept(Entry entry) throws IOException {
+        CopyRecord found;
+        try {
+            found = CopyRecord.decode(entry.value());
+        } catch (IllegalArgumentException e) {
+            throw new CopyUnavailableException(
+                    "entry " + entry.offset() + " of the topic was not written by a backend: " + e.getMessage(), e);
+        }
+        nextOffset = entry.offset() + 1;
+        if (found instanceof Claim claim) {
+            owner = claim;
+            incarnation = claim.incarnation();
+            beatMillis = claim.millis();
+        } else if (incarnation.isEmpty()) {
+            incarnation = found.incarnation(); // its claim was removed with the oldest segments
+        }
+        if (!found.incarnation().equals(incarnation)) {
+            return;
+        }
+        if (found instanceof Beat beat) {
+            beatMillis = beat.millis();
+        } else if (found instanceof Attachment file) {
+            attachments.put(file.name(), file.content());
+        } else if (found instanceof Part part) {
+            accept(part, entry.offset());
+        }
+    }
+
+    private void accept(Part part, long at) throws IOException {
+        Segment segment = part.segment();
+        Copied known = segments.get(segment.ordinal());
+        if (known != null && !known.segment().id().equals(segment.id())) {
+            throw new CopyUnavailableException("the topic has two segments with the ordinal " + segment.ordinal()
+                    + ", " + known.segment().name() + " and " + segment.name()
+                    + ": two logs were copied to it. Give each log a topic of its own (LOG_NAME)");
+        }
+        long length = known == null ? 0 : known.bytes();
+        if (segment.ordinal() < end.ordinal() || part.offset() > length || (known == null && !isNext(part))) {
+            return; // sent again, or sent after a part that the topic never got: the writer sends both again
+        }
+        int skipped = (int) Math.min(part.bytes().length, length - part.offset());
+        if (skipped < part.bytes().length) {
+            sink.bytes(segment, length, Arrays.copyOfRange(part.bytes(), skipped, part.bytes().length));
+            length += part.bytes().length - skipped;
+        }
+        segments.put(segment.ordinal(), new Copied(segment, length, known == null ? at : known.begin()));
+        end = new End(segment.ordinal(), length);
+    }
+
+    /** Returns whether a part is the first of the segment after the last one, or of the first segment in the topic. */
+    private boolean isNext(Part part) {
+        return part.offset() == 0 && (part.after().equals(end) || (isTrimmed && segments.isEmpty()));
+    }
+
+    /** Returns the segments by their ordinals. */
+    NavigableMap<Long, Copied> segments() {
+        return segments;
+    }
+
+    /** Returns the newest content of each other file of the log. */
+    Map<String, byte[]> attachments() {
+        return attachments;
+    }
+
+    /** Returns the claim of the writer that owns the log; empty if none was read. */
+    Optional<Claim> owner() {
+        return Optional.ofNullable(owner);
+    }
+
+    /** Returns when the owner was alive last, in milliseconds since the epoch by its clock; 0 if it ended. */
+    long beatMillis() {
+        return beatMillis;
+    }
+
+    /** Returns the offset after the last entry that was read. */
+    long nextOffset() {
+        return nextOffset;
+    }
+}

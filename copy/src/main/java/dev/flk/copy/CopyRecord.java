@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A record of the topic: one line of ASCII, and the bytes that follow it.
+ *
+ * <pre>
+ * flk-copy1 claim incarnation instance millis host         the writer owns the log from here on
+ * flk-copy1 beat incarnation millis                        the writer still owns the log
+ * flk-copy1 part incarnation segment_id ordinal offset before_ordinal before_offset name
+ *                                                          bytes of a segment from this offset on, after those before
+ *                                                          the other place, which is in the segment before if the
+ *                                                          offset is 0
+ * flk-copy1 file incarnation name                          the content of another file of the log
+ *
+ * incarnation  16 hex digits, drawn by each writer; the instance is that of its backend
+ * millis       wall time, milliseconds since the epoch
+ * </pre>
+ *
+ * <p>A record whose incarnation is not that of the last claim before it was written by a writer that no longer owned the
+ * log, and counts for nothing.
+ */
+public sealed interface CopyRecord {
+    /** The most bytes of a part. */
+    int MAX_PART_BYTES = 512 << 10;
+
+    /** Returns the writer's incarnation. */
+    String incarnation();
+
+    /** The writer owns the log from here on. */
+    record Claim(String incarnation, String instance, long millis, String host) implements CopyRecord {}
+
+    /** The writer still owns the log. */
+    record Beat(String incarnation, long millis) implements CopyRecord {}
+
+    /**
+     * A segment.
+     *
+     * @param name the name under which it was opened
+     */
+    record Segment(String id, long ordinal, String name) {}
+
+    /**
+     * A place in the log, up to which bytes were copied.
+     *
+     * @param ordinal the ordinal of a segment; 0 before the first one
+     */
+    record End(long ordinal, long offset) {}
+
+    /**
+     * Bytes of a segment.
+     *
+     * @param after the place up to which the writer had sent the log before
+     */
+    record Part(String incarnation, Segment segment, long offset, End after, byte[] bytes) implements CopyRecord {
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Part that
+                    && incarnation.equals(that.incarnation)
+                    && segment.equals(that.segment)
+                    && offset == that.offset
+                    && after.equals(that.after)
+                    && Arrays.equals(bytes, that.bytes);
+        }
+
+        @Override
+        public int hashCode() {
+            return segment.hashCode();
+        }
+    }
+
+    /** The content of another file of the log, such as its checkpoint. */
+    record Attachment(String incarnation, String name, byte[] content) implements CopyRecord {
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Attachment that
+                    && incarnation.equals(that.incarnation)
+                    && name.equals(that.name)
+                    && Arrays.equals(content, that.content);
+        }
+
+        @Override
+        public int hashCode() {
+            return name.hashCode();
+        }
+    }
+
+    /** Returns the bytes of the record in the format above. */
+    default byte[] encode() {
+        if (this instanceof Claim claim) {
+            return encoded("claim " + claim.incarnation + " " + claim.instance + " " + claim.millis + " " + claim.host);
+        }
+        if (this instanceof Beat beat) {
+            return encoded("beat " + beat.incarnation + " " + beat.millis);
+        }
+        if (this instanceof Part part) {
+            Segment of = part.segment;
+            return encoded(
+                    "part " + part.incarnation + " " + of.id + " " + of.ordinal + " " + part.offset + " "
+                            + part.after.ordinal + " " + part.after.offset + " " + of.name,
+                    part.bytes);
+        }
+        Attachment file = (Attachment) this;
+        return encoded("file " + file.incarnation + " " + file.name, file.content);
+    }
+
+    private static byte[] encoded(String line, byte... bytes) {
+        byte[] head = (Format.MAGIC + line + "\n").getBytes(StandardCharsets.US_ASCII);
+        return ByteBuffer.allocate(head.length + bytes.length).put(head).put(bytes).array();
+    }
+
+    /**
+     * Decodes the output of {@link #encode}.
+     *
+     * @throws IllegalArgumentException if the bytes do not have that format
+     */
+    static CopyRecord decode(byte[] bytes) {
+        int end = 0;
+        while (end < bytes.length && end < Format.MAX_LINE && bytes[end] != '\n') {
+            end++;
+        }
+        String line = new String(bytes, 0, end, StandardCharsets.US_ASCII);
+        byte[] rest = Arrays.copyOfRange(bytes, Math.min(end + 1, bytes.length), bytes.length);
+        Matcher found = Format.LINE.matcher(line);
+        if (!found.matches()) {
+            throw new IllegalArgumentException("not a record of a copy of a log: " + line);
+        }
+        if (found.group("instance") != null) {
+            return new Claim(
+                    found.group("c"),
+                    found.group("instance"),
+                    Long.parseLong(found.group("claimed")),
+                    found.group("host"));
+        }
+        if (found.group("beaten") != null) {
+            return new Beat(found.group("b"), Long.parseLong(found.group("beaten")));
+        }
+        if (found.group("segment") != null) {
+            return new Part(
+                    found.group("p"),
+                    new Segment(
+                            found.group("segment"), Long.parseLong(found.group("ordinal")), found.group("name")),
+                    Long.parseLong(found.group("offset")),
+                    new End(Long.parseLong(found.group("before")), Long.parseLong(found.group("to"))),
+                    rest);
+        }
+        return new Attachment(found.group("f"), found.group("file"), rest);
+    }
+
+    /** The pattern of the first line. */
+    final class Format {
+        private static final String MAGIC = "flk-copy1 ";
+        private static final int MAX_LINE = 1024;
+        private static final String ID = "[0-9a-f]{16}";
+        private static final String NUMBER = "[0-9]{1,18}";
+        private static final Pattern LINE = Pattern.compile(MAGIC
+                + "(claim (?<c>" + ID + ") (?<instance>" + ID + ") (?<claimed>" + NUMBER + ") (?<host>[!-~]+)"
+                + "|beat (?<b>" + ID + ") (?<beaten>" + NUMBER + ")"
+                + "|part (?<p>" + ID + ") (?<segment>" + ID + ") (?<ordinal>" + NUMBER + ") (?<offset>" + NUMBER
+                + ") (?<before>" + NUMBER + ") (?<to>" + NUMBER + ") (?<name>[ -~]+)"
+                + "|file (?<f>" + ID + ") (?<file>[!-~]+))");
+
+        private Format() {}
+    }
+}

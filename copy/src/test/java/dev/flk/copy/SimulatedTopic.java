@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * A topic in memory for several writers. Entries are appended in the order in which each writer sent them, late, and
+ * acknowledged later still. It can be down, lose its end or everything, and be created again.
+ */
+final class SimulatedTopic {
+    private final Random random;
+    private final List<Sending> sendings = new ArrayList<>();
+    private List<byte[]> entries = new ArrayList<>();
+    private long first;
+    private int generation = 1;
+    private boolean isDown;
+    private boolean breaks = true;
+
+    /** What a writer has sent and the topic has not appended, and what it has appended and not acknowledged. */
+    private static final class Sending {
+        private final Deque<byte[]> values = new ArrayDeque<>();
+        private final Deque<CompletableFuture<Long>> waiting = new ArrayDeque<>();
+        private final Deque<Long> appended = new ArrayDeque<>();
+        private boolean isBroken;
+    }
+
+    SimulatedTopic(Random random) {
+        this.random = random;
+    }
+
+    void setDown(boolean down) {
+        isDown = down;
+    }
+
+    /** Is reachable from now on, and breaks no connection. */
+    void settle() {
+        isDown = false;
+        breaks = false;
+    }
+
+    /**
+     * Loses the newest entries. What a broken connection has sent is not appended any more: otherwise, it could hide the
+     * loss, as the sequence numbers of an idempotent producer prevent.
+     */
+    void loseEnd(int lost) {
+        sendings.stream().filter(each -> each.isBroken).forEach(each -> each.values.clear());
+        entries = new ArrayList<>(entries.subList(0, Math.max(0, entries.size() - lost)));
+    }
+
+    /** Is removed and created again, empty. */
+    void createAgain() {
+        entries = new ArrayList<>();
+        first = 0;
+        generation++;
+    }
+
+    long end() {
+        return first + entries.size();
+    }
+
+    List<byte[]> entries() {
+        return entries;
+    }
+
+    /** Appends or acknowledges one entry of some writer, or breaks its connection. Returns false if there is none. */
+    boolean step() {
+        List<Sending> busy = sendings.stream()
+                .filter(each -> !each.values.isEmpty() || !each.appended.isEmpty())
+                .toList();
+        if (busy.isEmpty() || isDown) {
+            return false;
+        }
+        Sending chosen = busy.get(random.nextInt(busy.size()));
+        if (!chosen.values.isEmpty() && (chosen.appended.isEmpty() || random.nextBoolean())) {
+            chosen.appended.add(append(chosen.values.removeFirst()));
+        } else if (chosen.isBroken) {
+            chosen.appended.clear(); // appended, but never acknowledged
+        } else {
+            chosen.waiting.removeFirst().complete(chosen.appended.removeFirst());
+        }
+        return true;
+    }
+
+    long append(byte[] value) {
+        entries.add(value);
+        return end() - 1;
+    }
+
+    /** Returns a connection of a writer. */
+    CopyTopic connect() {
+        return new CopyTopic() {
+            private Sending own = open();
+
+            private Sending open() {
+                Sending opened = new Sending();
+                sendings.add(opened);
+                return opened;
+            }
+
+            private void requireUp() {
+                if (isDown) {
+                    throw new CopyUnavailableException("the brokers are down");
+                }
+            }
+
+            @Override
+            public String identity() {
+                requireUp();
+                return "cluster/" + generation;
+            }
+
+            @Override
+            public long begin() {
+                requireUp();
+                return first;
+            }
+
+            @Override
+            public long end() {
+                requireUp();
+                return SimulatedTopic.this.end();
+            }
+
+            @Override
+            public List<Entry> read(long from, long end) {
+                requireUp();
+                List<Entry> read = new ArrayList<>();
+                long to = Math.min(Math.min(end, SimulatedTopic.this.end()), from + 1 + random.nextInt(4));
+                for (long at = Math.max(from, first); at < to; at++) {
+                    read.add(new Entry(at, entries.get((int) (at - first))));
+                }
+                return read;
+            }
+
+            @Override
+            public CompletionStage<Long> send(byte[] value) {
+                CompletableFuture<Long> offset = new CompletableFuture<>();
+                if (isDown || (breaks && random.nextInt(40) == 0)) {
+                    // what was sent before may still be appended, but nothing of it is acknowledged any more
+                    own.isBroken = true;
+                    own.waiting.forEach(each ->
+                            each.completeExceptionally(new CopyUnavailableException("the connection broke")));
+                    own.waiting.clear();
+                    own = open();
+                    offset.completeExceptionally(new CopyUnavailableException("the connection broke"));
+                    return offset;
+                }
+                own.values.add(value);
+                own.waiting.add(offset);
+                return offset;
+            }
+
+            @Override
+            public void trim(long before) {
+                requireUp();
+                while (first < before && !entries.isEmpty()) {
+                    entries.remove(0);
+                    first++;
+                }
+            }
+
+            @Override
+            public void close() {}
+        };
+    }
+}
