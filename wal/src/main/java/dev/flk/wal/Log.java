@@ -11,6 +11,7 @@ import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.DamagedLogException;
 import dev.flk.wal.segment.Entry;
 import dev.flk.wal.segment.LogReader;
+import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
 import dev.flk.wal.segment.SegmentList.Listed;
 import dev.flk.wal.segment.Vanished;
@@ -230,6 +231,20 @@ public final class Log implements Closeable {
                 return list.endingWith(newest.name(), newest.header());
             }
         }
+    }
+
+    /**
+     * The active segment.
+     *
+     * @param name the name under which it was opened
+     * @param end the offset after the last byte that is on disk and counts
+     */
+    public record Active(SegmentHeader header, String name, long end) {}
+
+    /** Returns the active segment. */
+    public Active active() {
+        Segment active = commit.segment();
+        return new Active(active.header(), active.name(), active.position());
     }
 
     /**
