@@ -9,6 +9,7 @@ import dev.flk.copy.CopyRecord.Part;
 import dev.flk.copy.CopyRecord.Segment;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.CopyTopic.Entry;
+import dev.flk.copy.LogCopy.Place;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -47,16 +48,43 @@ final class CopyChain {
      *
      * @param bytes its length
      * @param begin the offset in the topic of its first entry
+     * @param hasRecords whether more than its header was copied
      */
-    record Copied(Segment segment, long bytes, long begin) {}
+    record Copied(Segment segment, long bytes, long begin, boolean hasRecords) {}
 
     CopyChain(Sink sink) {
         this.sink = sink;
     }
 
+    /** Returns a chain that continues after what a note knows. */
+    static CopyChain after(CopyNote note, Sink sink) {
+        CopyChain chain = new CopyChain(sink);
+        chain.incarnation = note.incarnation();
+        Place place = note.place();
+        if (place.ordinal() > 0) {
+            // its name is not known here, and not needed
+            Segment segment = new Segment(place.id(), place.ordinal(), "");
+            long begin = note.begins().getOrDefault(place.ordinal(), note.next());
+            chain.segments.put(place.ordinal(), new Copied(segment, place.offset(), begin, place.isInRecords()));
+            chain.end = new End(place.ordinal(), place.offset());
+        }
+        return chain;
+    }
+
+    /** Returns the place up to which the log is copied. */
+    Place place() {
+        return segments.isEmpty()
+                ? Place.BEGINNING
+                : new Place(
+                        end.ordinal(),
+                        segments.lastEntry().getValue().segment().id(),
+                        end.offset(),
+                        segments.lastEntry().getValue().hasRecords());
+    }
+
     /** Reads the entries from an offset on, up to {@code end}. */
     void read(CopyTopic topic, long from, long end) throws IOException {
-        isTrimmed |= from > 0 && segments.isEmpty();
+        isTrimmed |= from > 0 && segments.isEmpty() && from == topic.begin();
         nextOffset = from;
         while (nextOffset < end) {
             List<Entry> entries = topic.read(nextOffset, end);
@@ -114,7 +142,11 @@ final class CopyChain {
             sink.bytes(segment, length, Arrays.copyOfRange(part.bytes(), skipped, part.bytes().length));
             length += part.bytes().length - skipped;
         }
-        segments.put(segment.ordinal(), new Copied(segment, length, known == null ? at : known.begin()));
+        segments.put(segment.ordinal(), new Copied(
+                        segment,
+                        length,
+                        known == null ? at : known.begin(),
+                        (known != null && known.hasRecords()) || !part.isHeader()));
         end = new End(segment.ordinal(), length);
     }
 

@@ -17,6 +17,7 @@ import java.util.regex.Pattern;
  *                                                          bytes of a segment from this offset on, after those before
  *                                                          the other place, which is in the segment before if the
  *                                                          offset is 0
+ * flk-copy1 head …                                         a part of the segment's header, otherwise the same
  * flk-copy1 file incarnation name                          the content of another file of the log
  *
  * incarnation  16 hex digits, drawn by each writer; the instance is that of its backend
@@ -56,14 +57,17 @@ public sealed interface CopyRecord {
     /**
      * Bytes of a segment.
      *
+     * @param isHeader whether they are a part of its header, and no appended records
      * @param after the place up to which the writer had sent the log before
      */
-    record Part(String incarnation, Segment segment, long offset, End after, byte[] bytes) implements CopyRecord {
+    record Part(String incarnation, Segment segment, boolean isHeader, long offset, End after, byte[] bytes)
+            implements CopyRecord {
         @Override
         public boolean equals(Object other) {
             return other instanceof Part that
                     && incarnation.equals(that.incarnation)
                     && segment.equals(that.segment)
+                    && isHeader == that.isHeader
                     && offset == that.offset
                     && after.equals(that.after)
                     && Arrays.equals(bytes, that.bytes);
@@ -102,7 +106,7 @@ public sealed interface CopyRecord {
         if (this instanceof Part part) {
             Segment of = part.segment;
             return encoded(
-                    "part " + part.incarnation + " " + of.id + " " + of.ordinal + " " + part.offset + " "
+                    (part.isHeader ? "head " : "part ") + part.incarnation + " " + of.id + " " + of.ordinal + " " + part.offset + " "
                             + part.after.ordinal + " " + part.after.offset + " " + of.name,
                     part.bytes);
         }
@@ -146,6 +150,7 @@ public sealed interface CopyRecord {
                     found.group("p"),
                     new Segment(
                             found.group("segment"), Long.parseLong(found.group("ordinal")), found.group("name")),
+                    found.group("kind").equals("head"),
                     Long.parseLong(found.group("offset")),
                     new End(Long.parseLong(found.group("before")), Long.parseLong(found.group("to"))),
                     rest);
@@ -162,7 +167,7 @@ public sealed interface CopyRecord {
         private static final Pattern LINE = Pattern.compile(MAGIC
                 + "(claim (?<c>" + ID + ") (?<instance>" + ID + ") (?<claimed>" + NUMBER + ") (?<host>[!-~]+)"
                 + "|beat (?<b>" + ID + ") (?<beaten>" + NUMBER + ")"
-                + "|part (?<p>" + ID + ") (?<segment>" + ID + ") (?<ordinal>" + NUMBER + ") (?<offset>" + NUMBER
+                + "|(?<kind>head|part) (?<p>" + ID + ") (?<segment>" + ID + ") (?<ordinal>" + NUMBER + ") (?<offset>" + NUMBER
                 + ") (?<before>" + NUMBER + ") (?<to>" + NUMBER + ") (?<name>[ -~]+)"
                 + "|file (?<f>" + ID + ") (?<file>[!-~]+))");
 

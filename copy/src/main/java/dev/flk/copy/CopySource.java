@@ -12,10 +12,11 @@ public interface CopySource {
     /**
      * A segment whose beginning is on disk.
      *
+     * @param headerEnd the offset after its header
      * @param end the offset after the last byte that is on disk and counts
      * @param isClosed whether nothing more will be written to it
      */
-    record Written(Segment segment, long end, boolean isClosed) {}
+    record Written(Segment segment, long headerEnd, long end, boolean isClosed) {}
 
     /** Returns the segments with at least this ordinal, oldest first. */
     List<Written> from(long ordinal) throws IOException;

@@ -80,10 +80,11 @@ public final class LogCopy {
      * @param ordinal the ordinal of a segment
      * @param id its id; empty before the first segment
      * @param offset an offset in it
+     * @param isInRecords whether the offset is after the segment's header
      */
-    public record Place(long ordinal, String id, long offset) implements Comparable<Place> {
+    public record Place(long ordinal, String id, long offset, boolean isInRecords) implements Comparable<Place> {
         /** The beginning of a log. */
-        public static final Place BEGINNING = new Place(0, "", 0);
+        public static final Place BEGINNING = new Place(0, "", 0, false);
 
         @Override
         public int compareTo(Place other) {
@@ -186,6 +187,7 @@ public final class LogCopy {
         underWay.clear();
         underWayBytes = 0;
         sent = safe; // what was sent and not acknowledged is sent again; readers ignore what they have
+        attachedNanos = nanoTicker.getAsLong() - ATTACH_EVERY.toNanos();
     }
 
     /** Takes the answers that have come, in order. Returns false if none has. */
@@ -344,15 +346,17 @@ public final class LogCopy {
             Segment segment = written.segment();
             End before = new End(sent.ordinal(), sent.offset());
             if (segment.ordinal() > sent.ordinal()) {
-                sent = new Place(segment.ordinal(), segment.id(), 0);
+                sent = new Place(segment.ordinal(), segment.id(), 0, false);
             } else if (!segment.id().equals(sent.id())) {
                 throw new IOException("segment " + segment.name() + " has the ordinal of another segment that is copied");
             }
             while (sent.offset() < written.end() && underWayBytes < WINDOW_BYTES) {
-                int length = (int) Math.min(CopyRecord.MAX_PART_BYTES, written.end() - sent.offset());
+                boolean isHeader = sent.offset() < written.headerEnd();
+                long end = isHeader ? Math.min(written.headerEnd(), written.end()) : written.end();
+                int length = (int) Math.min(CopyRecord.MAX_PART_BYTES, end - sent.offset());
                 byte[] bytes = source.read(segment, sent.offset(), length);
-                Part part = new Part(claim.incarnation(), segment, sent.offset(), before, bytes);
-                sent = new Place(segment.ordinal(), segment.id(), sent.offset() + length);
+                Part part = new Part(claim.incarnation(), segment, isHeader, sent.offset(), before, bytes);
+                sent = new Place(segment.ordinal(), segment.id(), sent.offset() + length, !isHeader);
                 put(part, sent, part.offset() == 0 ? segment : null);
                 before = new End(sent.ordinal(), sent.offset());
                 isAny = true;

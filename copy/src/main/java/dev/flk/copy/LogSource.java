@@ -60,13 +60,18 @@ public final class LogSource implements CopySource, Closeable {
                 SegmentHeader header = list.segments().get(i).header();
                 if (header.ordinal() >= ordinal && header.ordinal() < newest.ordinal()) {
                     String opened = SegmentNames.openedName(list.segments().get(i).name());
-                    written.add(new Written(segment(header, opened), SegmentEnds.of(list, i, newest), true));
+                    written.add(new Written(
+                            segment(header, opened),
+                            header.encode().remaining(),
+                            SegmentEnds.of(list, i, newest),
+                            true));
                 }
             }
         }
         if (newest.ordinal() >= ordinal) {
             names.putIfAbsent(newest.id(), active.name());
-            written.add(new Written(segment(newest, active.name()), active.end(), false));
+            written.add(new Written(
+                    segment(newest, active.name()), newest.encode().remaining(), active.end(), false));
         }
         return written;
     }

@@ -48,7 +48,10 @@ class LogCopyTest {
 
         Place end() {
             return new Place(
-                    segments.lastKey(), id(segments.lastKey()), segments.lastEntry().getValue().size());
+                    segments.lastKey(),
+                    id(segments.lastKey()),
+                    segments.lastEntry().getValue().size(),
+                    segments.lastEntry().getValue().size() > 1);
         }
 
         static String id(long ordinal) {
@@ -64,7 +67,7 @@ class LogCopyTest {
             List<CopySource.Written> written = new ArrayList<>();
             segments.tailMap(ordinal, true)
                     .forEach((number, bytes) -> written.add(new CopySource.Written(
-                            segment(number), bytes.size(), number < segments.lastKey())));
+                            segment(number), 1, bytes.size(), number < segments.lastKey())));
             return written;
         }
 

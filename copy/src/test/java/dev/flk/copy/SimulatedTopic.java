@@ -21,6 +21,7 @@ final class SimulatedTopic {
     private int generation = 1;
     private boolean isDown;
     private boolean breaks = true;
+    private boolean isImmediate;
 
     /** What a writer has sent and the topic has not appended, and what it has appended and not acknowledged. */
     private static final class Sending {
@@ -36,6 +37,11 @@ final class SimulatedTopic {
 
     void setDown(boolean down) {
         isDown = down;
+    }
+
+    /** Appends and acknowledges at once, for a caller that waits. */
+    void setImmediate(boolean immediate) {
+        isImmediate = immediate;
     }
 
     /** Is reachable from now on, and breaks no connection. */
@@ -141,6 +147,10 @@ final class SimulatedTopic {
             @Override
             public CompletionStage<Long> send(byte[] value) {
                 CompletableFuture<Long> offset = new CompletableFuture<>();
+                if (isImmediate && !isDown) {
+                    offset.complete(append(value));
+                    return offset;
+                }
                 if (isDown || (breaks && random.nextInt(40) == 0)) {
                     // what was sent before may still be appended, but nothing of it is acknowledged any more
                     own.isBroken = true;

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy;
+
+import dev.flk.copy.LogCopy.Place;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.segment.BrokenFiles.NewFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.zip.CRC32C;
+
+/**
+ * How far a log is copied, and where, in the file {@code inbox.copied} next to the segments, which is replaced
+ * atomically:
+ *
+ * <pre>
+ * flk-copied1 identity incarnation next ordinal segment_id offset where
+ * begin ordinal entry                                              one line for each segment in the topic
+ * checksum crc32c
+ *
+ * identity     the cluster and the topic
+ * incarnation  the incarnation of the writer that owns the log, or that is about to claim it
+ * next         everything before this entry of the topic is known here
+ * where        head if the place is in the segment's header or at its end, otherwise part
+ * ordinal, segment_id, offset  everything in the log before this place is before that entry; 0, - and 0 at its beginning
+ * </pre>
+ *
+ * @param identity what identifies the topic
+ * @param begins the first entry of each segment, by its ordinal
+ */
+record CopyNote(String identity, String incarnation, long next, Place place, Map<Long, Long> begins) {
+    private static final String NUMBER = "([0-9]{1,18})";
+    private static final Pattern FIRST = Pattern.compile("flk-copied1 (\\S+) ([0-9a-f]{16}) " + NUMBER + " " + NUMBER
+            + " ([0-9a-f]{16}|-) " + NUMBER + " (head|part)");
+    private static final Pattern BEGIN = Pattern.compile("begin " + NUMBER + " " + NUMBER);
+    private static final String CHECKSUM = "checksum ";
+    private static final int MAX_BYTES = 1 << 24;
+
+    /** Returns the name of the file for a log with this prefix. */
+    static String file(String prefix) {
+        return prefix + ".copied";
+    }
+
+    /** Reads the file; returns empty if it is missing or damaged. */
+    static Optional<CopyNote> read(FileOps files, Path directory, String prefix) throws IOException {
+        if (!files.list(directory).contains(file(prefix))) {
+            return Optional.empty();
+        }
+        String text;
+        try (OpenFile open = files.openForReading(directory.resolve(file(prefix)))) {
+            text = StandardCharsets.US_ASCII
+                    .decode(open.readUpTo(0, (int) Math.min(open.size(), MAX_BYTES)))
+                    .toString();
+        }
+        int end = text.lastIndexOf(CHECKSUM);
+        if (end < 0 || !text.substring(end).equals(CHECKSUM + checksum(text.substring(0, end)) + "\n")) {
+            return Optional.empty();
+        }
+        List<String> lines = text.substring(0, end).lines().toList();
+        Matcher first = FIRST.matcher(lines.isEmpty() ? "" : lines.get(0));
+        if (!first.matches()) {
+            return Optional.empty();
+        }
+        Map<Long, Long> begins = new TreeMap<>();
+        for (String line : lines.subList(1, lines.size())) {
+            Matcher begin = BEGIN.matcher(line);
+            if (begin.matches()) {
+                begins.put(Long.parseLong(begin.group(1)), Long.parseLong(begin.group(2)));
+            }
+        }
+        String id = first.group(5).equals("-") ? "" : first.group(5);
+        return Optional.of(new CopyNote(
+                first.group(1),
+                first.group(2),
+                Long.parseLong(first.group(3)),
+                new Place(
+                        Long.parseLong(first.group(4)),
+                        id,
+                        Long.parseLong(first.group(6)),
+                        first.group(7).equals("part")),
+                begins));
+    }
+
+    /** Writes the file, durably. The caller owns the directory. */
+    void write(FileOps files, Path directory, String prefix) throws IOException {
+        String text = "flk-copied1 " + identity + " " + incarnation + " " + next + " " + place.ordinal() + " "
+                + (place.id().isEmpty() ? "-" : place.id()) + " " + place.offset() + " "
+                + (place.isInRecords() ? "part" : "head") + "\n"
+                + begins.entrySet().stream()
+                        .map(begin -> "begin " + begin.getKey() + " " + begin.getValue() + "\n")
+                        .collect(Collectors.joining());
+        byte[] bytes = (text + CHECKSUM + checksum(text) + "\n").getBytes(StandardCharsets.US_ASCII);
+        NewFile.write(files, directory, prefix, file(prefix), file -> file.write(ByteBuffer.wrap(bytes), 0));
+    }
+
+    private static String checksum(String text) {
+        CRC32C crc = new CRC32C();
+        crc.update(text.getBytes(StandardCharsets.US_ASCII));
+        return HexFormat.of().toHexDigits((int) crc.getValue());
+    }
+}

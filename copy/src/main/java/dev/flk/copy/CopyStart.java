@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy;
+
+import dev.flk.copy.CopyChain.Copied;
+import dev.flk.copy.CopyRecord.Claim;
+import dev.flk.copy.CopyRecord.Segment;
+import dev.flk.copy.CopyTopic.CopyUnavailableException;
+import dev.flk.copy.LogCopy.Place;
+import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.segment.BrokenFiles.NewFile;
+import dev.flk.wal.segment.DeclaredLosses;
+import dev.flk.wal.segment.SegmentHeader;
+import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentNames;
+import dev.flk.wal.segment.Vanished;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The comparison of a log with its copy, before the log is opened, and the claim of the log. The caller owns the
+ * directory. One thread.
+ */
+public final class CopyStart {
+    /** The time for which an owner counts as alive after its last entry. */
+    static final Duration ALIVE = Duration.ofSeconds(30);
+
+    private static final long CLAIM_SECONDS = 60;
+
+    private final FileOps files;
+    private final Path directory;
+    private final String prefix;
+    private final CopyTopic topic;
+    private final InstantSource clock;
+
+    /**
+     * The result.
+     *
+     * @param from the place up to which the log is copied
+     * @param begins the first entry of each segment in the topic, by its ordinal
+     * @param next the entry after the claim
+     * @param taken the bytes of the log that only the copy had, and that this machine has now
+     * @param lost what the topic has lost; empty if it has everything that it has acknowledged
+     */
+    public record Started(
+            Claim claim, Place from, Map<Long, Long> begins, long next, long taken, Optional<String> lost) {}
+
+    /** The segments of the log on this machine, by their ids. */
+    private record Local(Map<String, LocalSegment> segments, long first, long last) {}
+
+    /** A segment of the log on this machine. */
+    private record LocalSegment(String name, long ordinal, long headerEnd, long end) {}
+
+    public CopyStart(FileOps files, Path directory, String prefix, CopyTopic topic, InstantSource clock) {
+        this.files = files;
+        this.directory = directory;
+        this.prefix = prefix;
+        this.topic = topic;
+        this.clock = clock;
+    }
+
+    /**
+     * Compares and claims. If the copy has more than this machine, because an older copy of the disk was put back, takes
+     * what is missing from it.
+     *
+     * @param claim the claim of this writer
+     * @param takeOver whether to claim a log whose owner may be alive
+     * @throws CopyRefusedException if another backend owns the log, or the copy belongs to another log
+     * @throws CopyUnavailableException if the topic can't be used; the call can be repeated
+     */
+    public Started run(Claim claim, boolean takeOver) throws IOException, CopyRefusedException {
+        Optional<CopyNote> note = CopyNote.read(files, directory, prefix);
+        String identity = topic.identity();
+        long end = topic.end();
+        String lost = note.flatMap(known -> loss(known, identity, end)).orElse(null);
+        CopyNote base = lost == null ? note.orElse(null) : null;
+        Local local = local();
+        CopyChain seen = read(base, end, (segment, offset, bytes) -> {});
+        if (lost == null || !identity.equals(note.orElseThrow().identity())) {
+            requireOwn(seen, claim, note.map(CopyNote::incarnation).orElse(""), base != null, takeOver);
+        }
+        requireSameLog(seen, local);
+        new CopyNote(
+                        identity,
+                        claim.incarnation(),
+                        base == null ? topic.begin() : base.next(),
+                        base == null ? Place.BEGINNING : base.place(),
+                        base == null ? Map.of() : base.begins())
+                .write(files, directory, prefix);
+        long claimed = append(claim);
+        CopyChain all;
+        long taken;
+        try (Missing missing = new Missing(local)) {
+            all = read(base, claimed, missing);
+            taken = missing.finish();
+        }
+        if (taken > 0) {
+            takeLosses(all);
+        }
+        Map<Long, Long> begins = new TreeMap<>(base == null ? Map.of() : base.begins());
+        all.segments().forEach((ordinal, copied) -> begins.putIfAbsent(ordinal, copied.begin()));
+        Place from = lost == null ? all.place() : Place.BEGINNING;
+        new CopyNote(identity, claim.incarnation(), claimed + 1, from, begins).write(files, directory, prefix);
+        return new Started(claim, from, begins, claimed + 1, taken, Optional.ofNullable(lost));
+    }
+
+    /**
+     * Claims a log of which this machine has nothing, and writes what the copy has to a directory, in the form of an
+     * archive, from which the log can be restored. A kill in between leaves a directory that must be removed.
+     *
+     * @param archive an empty directory
+     * @return the bytes of the copy; 0 if the topic has no log, which then was not claimed
+     * @throws CopyRefusedException if another backend that may be alive owns the log
+     * @throws CopyUnavailableException if the topic can't be used; the call can be repeated
+     */
+    public long takeAll(Path archive, Claim claim, boolean takeOver) throws IOException, CopyRefusedException {
+        CopyChain seen = read(null, topic.end(), (segment, offset, bytes) -> {});
+        if (seen.segments().isEmpty()) {
+            return 0;
+        }
+        requireOwn(seen, claim, "", false, takeOver);
+        long claimed = append(claim);
+        try (Archived archived = new Archived(archive)) {
+            CopyChain all = read(null, claimed, archived);
+            return archived.finish(all);
+        }
+    }
+
+    /** Writes the declared losses of the copy that this machine does not have: the segments that it took need them. */
+    private void takeLosses(CopyChain all) throws IOException {
+        String start = prefix + DeclaredLosses.NAME;
+        for (Map.Entry<String, byte[]> file : all.attachments().entrySet()) {
+            if (file.getKey().startsWith(start)) {
+                List<String> names = files.list(directory);
+                String name = file.getKey();
+                for (int n = 1; names.contains(name) && !hasContent(name, file.getValue()); n++) {
+                    name = start + n;
+                }
+                if (!names.contains(name)) {
+                    NewFile.write(
+                            files,
+                            directory,
+                            prefix,
+                            name,
+                            target -> target.write(ByteBuffer.wrap(file.getValue()), 0));
+                }
+            }
+        }
+    }
+
+    private boolean hasContent(String name, byte[] content) throws IOException {
+        try (OpenFile file = files.openForReading(directory.resolve(name))) {
+            return file.size() == content.length
+                    && file.readUpTo(0, content.length).equals(ByteBuffer.wrap(content));
+        }
+    }
+
+    private static Optional<String> loss(CopyNote known, String identity, long end) {
+        if (!known.identity().equals(identity)) {
+            return Optional.of("the topic is not the one to which the log was copied: it was created again, or is on"
+                    + " another cluster");
+        }
+        return end < known.next()
+                ? Optional.of("the topic ends before entry " + known.next() + ", up to which it had acknowledged entries")
+                : Optional.empty();
+    }
+
+    private CopyChain read(@Nullable CopyNote base, long end, CopyChain.Sink sink) throws IOException {
+        CopyChain chain = base == null ? new CopyChain(sink) : CopyChain.after(base, sink);
+        chain.read(topic, base == null ? topic.begin() : base.next(), end);
+        return chain;
+    }
+
+    /**
+     * Checks that no other backend owns the log: none that is alive, and none on another host if this machine has owned
+     * the log before. A later process of this host may have claimed it if an older copy of the disk was put back.
+     */
+    private void requireOwn(CopyChain seen, Claim claim, String own, boolean isKnown, boolean takeOver)
+            throws CopyRefusedException {
+        Optional<Claim> owner = seen.owner();
+        if (owner.isEmpty() || owner.get().incarnation().equals(own) || takeOver) {
+            return;
+        }
+        boolean isAlive = clock.millis() - seen.beatMillis() < ALIVE.toMillis();
+        if (isAlive || (isKnown && !owner.get().host().equals(claim.host()))) {
+            throw owned(owner.get(), seen.beatMillis());
+        }
+    }
+
+    private static CopyRefusedException owned(Claim owner, long beatMillis) {
+        return new CopyRefusedException("the log belongs to another backend: instance " + owner.instance() + " on "
+                + owner.host() + " has owned it since " + Instant.ofEpochMilli(owner.millis())
+                + " and was alive at " + Instant.ofEpochMilli(beatMillis)
+                + ". If that backend has ended for good, start this one with --take-over. If this machine's log is the"
+                + " old one, move it away: what only it has was never answered; a start without a log takes it from the"
+                + " copy");
+    }
+
+    /**
+     * Checks that the copy is one of this log, and that one of them is a beginning of the other. Segments that have only
+     * a header may be missing anywhere, because a start replaces them.
+     */
+    private static void requireSameLog(CopyChain seen, Local local) throws CopyRefusedException {
+        long common = 0;
+        boolean isCopyLonger = false;
+        for (Copied copied : seen.segments().values()) {
+            Segment segment = copied.segment();
+            if (local.segments().containsKey(segment.id())) {
+                common = Math.max(common, segment.ordinal());
+            } else if (segment.ordinal() > local.last()) {
+                isCopyLonger |= copied.hasRecords() || copied.bytes() > 0;
+            } else if (segment.ordinal() >= local.first() && copied.hasRecords()) {
+                throw different(segment.ordinal());
+            }
+        }
+        if (isCopyLonger) {
+            for (LocalSegment each : local.segments().values()) {
+                Copied copied = seen.segments().get(each.ordinal());
+                long copiedBytes = copied == null ? each.headerEnd() : copied.bytes();
+                if (each.ordinal() >= common && each.end() > copiedBytes) {
+                    throw different(each.ordinal());
+                }
+            }
+        }
+    }
+
+    private static CopyRefusedException different(long ordinal) {
+        return new CopyRefusedException("the log and its copy continue differently from the segment with the ordinal "
+                + ordinal + " on: move this log away. What only it has was never answered; a start without a log takes it"
+                + " from the copy. If the copy is of another log, give this one another LOG_NAME");
+    }
+
+    private Local local() throws IOException {
+        Map<String, LocalSegment> segments = new HashMap<>();
+        long first = Long.MAX_VALUE;
+        long last = 0;
+        SegmentList list = Vanished.retry(() -> SegmentList.read(files, directory, prefix));
+        for (int i = 0; i < list.segments().size(); i++) {
+            SegmentHeader header = list.segments().get(i).header();
+            segments.put(
+                    header.id(),
+                    new LocalSegment(
+                            list.segments().get(i).name(),
+                            header.ordinal(),
+                            header.encode().remaining(),
+                            SegmentEnds.of(list, i, header)));
+            first = Math.min(first, header.ordinal());
+            last = Math.max(last, header.ordinal());
+        }
+        return new Local(segments, first, last);
+    }
+
+    private long append(Claim claim) {
+        try {
+            return topic.send(claim.encode()).toCompletableFuture().get(CLAIM_SECONDS, TimeUnit.SECONDS);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof CopyUnavailableException known
+                    ? known
+                    : new CopyUnavailableException("the log could not be claimed: " + e.getCause(), e);
+        } catch (TimeoutException e) {
+            throw new CopyUnavailableException("the claim of the log was not acknowledged", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CopyUnavailableException("the wait for the claim of the log was interrupted", e);
+        }
+    }
+
+    /** Writes to this machine what only the copy has. A kill in between leaves what the next start writes again. */
+    private final class Missing implements CopyChain.Sink, Closeable {
+        private final Local local;
+        private String openId = "";
+        private @Nullable OpenFile open;
+        private @Nullable Segment created;
+        private long end;
+        private long taken;
+
+        Missing(Local local) {
+            this.local = local;
+        }
+
+        @Override
+        public void bytes(Segment segment, long offset, byte[] bytes) throws IOException {
+            LocalSegment here = local.segments().get(segment.id());
+            long absent = segment.ordinal() > local.last() ? 0 : Long.MAX_VALUE;
+            long known = here == null ? absent : here.end();
+            long to = offset + bytes.length;
+            if (to <= known) {
+                return;
+            }
+            OpenFile file = file(segment);
+            int skipped = (int) Math.max(0, known - offset);
+            file.write(ByteBuffer.wrap(bytes, skipped, bytes.length - skipped), offset + skipped);
+            end = to;
+            taken += bytes.length - skipped;
+        }
+
+        private OpenFile file(Segment segment) throws IOException {
+            OpenFile file = open;
+            if (file != null && openId.equals(segment.id())) {
+                return file;
+            }
+            complete();
+            LocalSegment here = local.segments().get(segment.id());
+            if (here != null) {
+                file = files.openForWriting(directory.resolve(here.name()));
+            } else {
+                Path opening = opening(segment);
+                if (files.status(opening).isPresent()) {
+                    files.delete(opening);
+                }
+                file = files.create(opening);
+                created = segment;
+            }
+            open = file;
+            openId = segment.id();
+            return file;
+        }
+
+        private Path opening(Segment segment) {
+            return directory.resolve(prefix + SegmentNames.OPENING + segment.ordinal());
+        }
+
+        /** Forces the file that is being written, which ends where the copy ends. */
+        private void complete() throws IOException {
+            OpenFile file = open;
+            if (file == null) {
+                return;
+            }
+            file.truncate(end);
+            file.force();
+            close();
+            Segment named = created;
+            created = null;
+            if (named != null) {
+                Path target = directory.resolve(named.name());
+                if (files.status(target).isPresent()) {
+                    files.move(
+                            target,
+                            directory.resolve(SegmentNames.freeRotatedName(files, directory, named.name())));
+                }
+                files.move(opening(named), target);
+                files.forceDirectory(directory);
+            }
+        }
+
+        long finish() throws IOException {
+            complete();
+            return taken;
+        }
+
+        @Override
+        public void close() throws IOException {
+            OpenFile file = open;
+            open = null;
+            openId = "";
+            if (file != null) {
+                file.close();
+            }
+        }
+    }
+
+    /** Writes the copy in the form of an archive. */
+    private final class Archived implements CopyChain.Sink, Closeable {
+        private final Path archive;
+        private @Nullable Segment current;
+        private @Nullable OpenFile open;
+        private long bytes;
+
+        Archived(Path archive) {
+            this.archive = archive;
+        }
+
+        @Override
+        public void bytes(Segment segment, long offset, byte[] part) throws IOException {
+            OpenFile file = open;
+            if (file == null || !segment.equals(current)) {
+                close();
+                String stem = segment.name().substring(0, segment.name().length() - SegmentNames.SUFFIX.length());
+                Path target = archive.resolve(stem + "-" + segment.id() + SegmentNames.SUFFIX);
+                file = files.status(target).isPresent() ? files.openForWriting(target) : files.create(target);
+                open = file;
+                current = segment;
+            }
+            file.write(ByteBuffer.wrap(part), offset);
+            bytes += part.length;
+        }
+
+        long finish(CopyChain all) throws IOException {
+            close();
+            String last = all.segments().lastEntry().getValue().segment().id();
+            for (Map.Entry<String, byte[]> file : all.attachments().entrySet()) {
+                try (OpenFile target = files.create(archive.resolve(file.getKey() + "-" + last))) {
+                    target.write(ByteBuffer.wrap(file.getValue()), 0);
+                }
+            }
+            return bytes;
+        }
+
+        @Override
+        public void close() throws IOException {
+            OpenFile file = open;
+            open = null;
+            if (file != null) {
+                file.close();
+            }
+        }
+    }
+}
