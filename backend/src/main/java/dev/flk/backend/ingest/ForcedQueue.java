@@ -14,6 +14,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,15 +35,18 @@ public final class ForcedQueue implements LogListener {
     private volatile Flush flush = () -> {};
 
     /** The group that is being collected; used by the thread of the log's writer only. */
-    private Group together = new Group(new ArrayList<>(), new ArrayList<>());
+    private Group together = new Group(new ArrayList<>(), new ArrayList<>(), 0);
+
+    private volatile LongSupplier forcedUpTo = () -> 0;
 
     /**
      * The work that follows one fsync, or a single task.
      *
      * @param submissions the submissions that are on disk and must be recorded, in log order
      * @param others the tasks to run after the submissions were passed to the store
+     * @param last the sequence up to which everything was on disk; 0 for a single task, which waits for nothing
      */
-    record Group(List<InFlight> submissions, List<Runnable> others) {
+    record Group(List<InFlight> submissions, List<Runnable> others, long last) {
         private boolean isEmpty() {
             return submissions.isEmpty() && others.isEmpty();
         }
@@ -63,6 +67,11 @@ public final class ForcedQueue implements LogListener {
      */
     void whenVanished(Flush toDo) {
         flush = toDo;
+    }
+
+    /** Sets the supplier of the sequence up to which everything is on disk. */
+    void setForcedUpTo(LongSupplier sequence) {
+        forcedUpTo = sequence;
     }
 
     /** Returns a stage that completes once this process no longer owns the log. */
@@ -91,14 +100,14 @@ public final class ForcedQueue implements LogListener {
     @Override
     public void groupEnded() {
         if (!together.isEmpty()) {
-            groups.add(together);
-            together = new Group(new ArrayList<>(), new ArrayList<>());
+            groups.add(new Group(together.submissions(), together.others(), forcedUpTo.getAsLong()));
+            together = new Group(new ArrayList<>(), new ArrayList<>(), 0);
         }
     }
 
     /** Queues a task to run on the recorder's thread after everything queued before. Any thread. */
     void execute(Runnable callback) {
-        groups.add(new Group(List.of(), List.of(callback)));
+        groups.add(new Group(List.of(), List.of(callback), 0));
     }
 
     /**

@@ -9,6 +9,7 @@ import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Ingest.Outcome;
@@ -177,6 +178,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         CatchUp catchUp = new CatchUp(inbox, queue, store, inFlightIds, evidence, clock, metrics, log);
         this.link = new StoreLink(store, inbox, queue, catchUp, advice, nanoTicker);
         this.writer = new OutcomeWriter(link, store, inbox, queue, completion, advice, log, metrics, clock);
+        queue.setForcedUpTo(inbox::last);
         queue.whenVanished(() -> {
             store.sync();
             inbox.keepMark();
@@ -206,6 +208,12 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     /** Hands over each group of submissions whose outcomes were recorded from now on, on the recorder's thread. */
     public void whenRecorded(Consumer<List<DecidedSubmission>> listener) {
         writer.whenRecorded(listener);
+    }
+
+    /** Sets how far the log is safe; called before {@link #open}. Everything that the log has by then must be safe. */
+    public void setSafeEnd(SafeEnd end) {
+        writer.setSafeEnd(end);
+        link.setSafeEnd(end);
     }
 
     /**

@@ -6,6 +6,7 @@ import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.RecordKind.Overruled;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
@@ -16,7 +17,9 @@ import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.time.InstantSource;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -63,6 +66,11 @@ final class OutcomeWriter {
     private final AtomicInteger adopting = new AtomicInteger();
     private volatile Consumer<List<DecidedSubmission>> whenRecorded = decided -> {};
     private volatile Predicate<String> isForgotten = log -> false;
+    private volatile SafeEnd safe = SafeEnd.ON_DISK;
+
+    /** Groups that are on disk but not safe yet, in log order; used by this object's thread only. */
+    private final Deque<ForcedQueue.Group> unsafe = new ArrayDeque<>();
+
     private boolean draining;
     private boolean ending;
 
@@ -91,6 +99,12 @@ final class OutcomeWriter {
     /** Hands over each group of submissions whose outcomes were recorded. */
     void whenRecorded(Consumer<List<DecidedSubmission>> listener) {
         whenRecorded = listener;
+    }
+
+    /** Sets how far the log is safe. */
+    void setSafeEnd(SafeEnd end) {
+        safe = end;
+        end.whenMoved(() -> queue.execute(this::recordSafe));
     }
 
     /** Sets which logs were given up. */
@@ -165,6 +179,10 @@ final class OutcomeWriter {
             store.giveUp(new StoreUnavailableException(
                     "the store did not answer in time for the shutdown; the next start decides the"
                             + " submissions in flight"));
+            queue.execute(() -> {
+                leaveUnsafeWaiting();
+                unsafe.clear();
+            });
             join(0);
         }
     }
@@ -198,7 +216,7 @@ final class OutcomeWriter {
 
     /** Runs steps until {@link #finish} is called and the store has answered all calls in flight. */
     private void run() {
-        while (!ending || !link.isIdle()) {
+        while (!ending || !link.isIdle() || !unsafe.isEmpty()) {
             record(queue.take());
         }
         link.close();
@@ -219,6 +237,7 @@ final class OutcomeWriter {
 
     private void look() {
         link.step();
+        recordSafe();
         drain();
     }
 
@@ -226,7 +245,7 @@ final class OutcomeWriter {
         if (draining || ending || !link.isUp()) {
             return;
         }
-        List<InFlight> oldest = backlog.next();
+        List<InFlight> oldest = backlog.next(safe.sequence());
         if (!oldest.isEmpty()) {
             draining = true;
             putOrLeave(oldest, () -> {
@@ -237,8 +256,38 @@ final class OutcomeWriter {
     }
 
     private void record(ForcedQueue.Group group) {
-        putOrLeave(group.submissions(), () -> {});
-        group.others().forEach(this::guarded);
+        if (group.last() == 0) {
+            group.others().forEach(this::guarded); // a task, which may be what the groups wait for
+        } else {
+            unsafe.addLast(group);
+            recordSafe();
+        }
+    }
+
+    /**
+     * Records what has become safe. While the rest does not become safe, answers its submissions with an error; they
+     * are recorded once they are safe.
+     */
+    private void recordSafe() {
+        while (!unsafe.isEmpty() && unsafe.getFirst().last() <= safe.sequence()) {
+            ForcedQueue.Group group = unsafe.removeFirst();
+            putOrLeave(group.submissions(), () -> {});
+            group.others().forEach(this::guarded);
+        }
+        if (!unsafe.isEmpty() && safe.problem().isPresent()) {
+            leaveUnsafeWaiting();
+        }
+    }
+
+    private void leaveUnsafeWaiting() {
+        Refused down = advice.storeDown();
+        for (int i = unsafe.size(); i > 0; i--) {
+            ForcedQueue.Group group = unsafe.removeFirst();
+            group.submissions().forEach(inFlight -> guarded(() -> leaveWaiting(inFlight, down)));
+            if (!group.others().isEmpty()) {
+                unsafe.addLast(new ForcedQueue.Group(List.of(), group.others(), group.last()));
+            }
+        }
     }
 
     /**
@@ -381,14 +430,14 @@ final class OutcomeWriter {
         }
 
         /**
-         * Removes and returns the oldest submissions: at most {@value #BATCH}, and only those before the first repeated
-         * id, because a batch must have distinct ids. An id occurs twice if its first outcome had expired when the
+         * Removes and returns the oldest submissions up to a sequence: at most {@value #BATCH}, and only those before the
+         * first repeated id, because a batch must have distinct ids. An id occurs twice if its first outcome had expired when the
          * second submission arrived.
          */
-        List<InFlight> next() {
+        List<InFlight> next(long last) {
             List<InFlight> batch = new ArrayList<>();
             Set<PcsId> ids = new HashSet<>();
-            for (InFlight inFlight : bySequence.values()) {
+            for (InFlight inFlight : bySequence.headMap(last, true).values()) {
                 if (batch.size() == BATCH || !ids.add(inFlight.id())) {
                     break;
                 }

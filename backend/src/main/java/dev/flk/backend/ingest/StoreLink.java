@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LowWater;
+import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
 import dev.flk.backend.outcomes.GuardedStore;
@@ -50,6 +51,7 @@ final class StoreLink {
     private final CatchUp catchUp;
     private final RetryAdvice advice;
     private final LongSupplier nanoTicker;
+    private volatile SafeEnd safe = SafeEnd.ON_DISK;
 
     private State state = State.LOST;
     private CatchUp.@Nullable Run assertion;
@@ -92,6 +94,11 @@ final class StoreLink {
         store.whenLost(connection -> queue.execute(() -> lost(connection)));
     }
 
+    /** Sets how far the log is safe. */
+    void setSafeEnd(SafeEnd end) {
+        safe = end;
+    }
+
     /**
      * Does the work that is due. Connects a lost store if a retry is allowed. Writes the low-water mark into an idle
      * store if the mark has changed or if nothing was written for a second; this write also detects that the store is
@@ -100,13 +107,17 @@ final class StoreLink {
     void step() {
         switch (state) {
             case LOST -> {
-                if (store.mayConnect()) {
+                if (safe.isOwned() && store.mayConnect()) {
                     state = State.CONNECTING;
                     queue.whenDone(store.connect(), this::connected);
                 }
             }
             case CONNECTING, ASSERTING -> {}
             case UP -> {
+                if (!safe.isOwned()) {
+                    giveUp(new IOException(safe.problem().orElse("another backend owns the log")));
+                    return;
+                }
                 boolean behind = recordedUpTo != inbox.lowWater().mark();
                 if (underWay == 0 && (behind || nanoTicker.getAsLong() - askedNanos > QUIET_NANOS)) {
                     record(List.of(), (existing, failure) -> {});
@@ -122,7 +133,7 @@ final class StoreLink {
             statusText = "unavailable";
             return;
         }
-        long last = inbox.last();
+        long last = Math.min(inbox.last(), safe.sequence()); // what is not safe is in flight
         positionIsAhead = position.isPresent() && position.getAsLong() > last;
         if (positionIsAhead) {
             LOG.error(
