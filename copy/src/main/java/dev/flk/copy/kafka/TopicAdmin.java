@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy.kafka;
+
+import dev.flk.copy.CopyTopic.CopyUnavailableException;
+import dev.flk.program.config.Secret;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.CommonClientConfigs;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.Node;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.types.Password;
+
+/**
+ * The calls about one topic that neither read nor write entries. Each waits at most {@link #CALL}. Opens its connections
+ * with the first call. Safe for any thread.
+ */
+final class TopicAdmin implements AutoCloseable {
+    /** The time after which a call to the brokers fails. */
+    static final Duration CALL = Duration.ofSeconds(6);
+
+    private static final Duration REQUEST = Duration.ofSeconds(3);
+    private static final Duration CLOSE = Duration.ofSeconds(1);
+
+    private final KafkaSettings settings;
+    private final String topic;
+    private final TopicPartition partition;
+    private final KafkaFailures failures;
+
+    // guarded by this
+    private Optional<Admin> admin = Optional.empty();
+
+    TopicAdmin(KafkaSettings settings, String topic) {
+        this.settings = settings;
+        this.topic = topic;
+        this.partition = new TopicPartition(topic, 0);
+        this.failures = new KafkaFailures(settings, topic);
+    }
+
+    KafkaFailures failures() {
+        return failures;
+    }
+
+    /** Returns the settings that all clients have in common. */
+    static Map<String, Object> clientProperties(KafkaSettings settings, String topic) {
+        Map<String, Object> properties = new HashMap<>(settings.properties());
+        for (Map.Entry<String, Secret> each : settings.secrets().entrySet()) {
+            properties.put(each.getKey(), new Password(each.getValue().text()));
+        }
+        properties.put(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG, settings.brokers());
+        properties.put(CommonClientConfigs.CLIENT_ID_CONFIG, topic);
+        properties.put(CommonClientConfigs.SOCKET_CONNECTION_SETUP_TIMEOUT_MS_CONFIG, REQUEST.toMillis());
+        properties.put(CommonClientConfigs.SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS_CONFIG, CALL.toMillis());
+        // neither the brokers nor JMX get the client's own metrics
+        properties.put(CommonClientConfigs.ENABLE_METRICS_PUSH_CONFIG, false);
+        properties.put(CommonClientConfigs.METRIC_REPORTER_CLASSES_CONFIG, List.of());
+        return properties;
+    }
+
+    private synchronized Admin client() {
+        Admin open = admin.orElseGet(() -> {
+            Map<String, Object> properties = clientProperties(settings, topic);
+            properties.put(CommonClientConfigs.REQUEST_TIMEOUT_MS_CONFIG, (int) REQUEST.toMillis());
+            properties.put(CommonClientConfigs.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) CALL.toMillis());
+            return Admin.create(properties);
+        });
+        admin = Optional.of(open);
+        return open;
+    }
+
+    /** Returns the result of a call; fails with a {@link CopyUnavailableException}. */
+    private <T> T get(Function<Admin, KafkaFuture<T>> call) {
+        try {
+            return call.apply(client()).get(2 * CALL.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (ExecutionException e) {
+            throw failures.of(e.getCause() == null ? e : e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw failures.of(e);
+        } catch (TimeoutException | RuntimeException e) {
+            throw failures.of(e);
+        }
+    }
+
+    /** Returns the id of the cluster and the id of the topic. */
+    String identity() {
+        return get(admin -> admin.describeCluster().clusterId()) + "/" + describe().topicId();
+    }
+
+    TopicDescription describe() {
+        return get(this::described);
+    }
+
+    private KafkaFuture<TopicDescription> described(Admin client) {
+        return client.describeTopics(List.of(topic)).topicNameValues().get(topic);
+    }
+
+    /** Returns the topic's settings, those included that it has from the brokers. */
+    Config configuration() {
+        ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+        return get(admin -> admin.describeConfigs(List.of(resource)).values().get(resource));
+    }
+
+    void create(short replicas, Map<String, String> configuration) {
+        NewTopic wanted = new NewTopic(topic, 1, replicas).configs(configuration);
+        get(admin -> admin.createTopics(List.of(wanted)).topicId(topic));
+    }
+
+    /** Returns the offset of the first or after the last entry that is replicated. */
+    long offset(OffsetSpec which) {
+        return get(admin -> admin.listOffsets(Map.of(partition, which)).partitionResult(partition))
+                .offset();
+    }
+
+    void removeBefore(long offset) {
+        get(admin -> admin.deleteRecords(Map.of(partition, RecordsToDelete.beforeOffset(offset)))
+                .lowWatermarks()
+                .get(partition));
+    }
+
+    /**
+     * Finds out why the brokers acknowledge nothing, without blocking. The stage never fails.
+     *
+     * @param otherwise the text if the answer is not found either
+     */
+    CompletionStage<String> whyNotAcknowledged(String otherwise) {
+        CompletableFuture<String> why = new CompletableFuture<>();
+        try {
+            described(client()).whenComplete((description, failure) ->
+                    why.complete(description == null ? otherwise : state(description, otherwise)));
+        } catch (RuntimeException e) {
+            why.complete(otherwise);
+        }
+        return why;
+    }
+
+    private static String state(TopicDescription topic, String otherwise) {
+        TopicPartitionInfo partition = topic.partitions().get(0);
+        if (partition.leader() == null) {
+            return "no broker leads the topic's partition; start its brokers: " + ids(partition.replicas());
+        }
+        return partition.isr().size() == partition.replicas().size()
+                ? otherwise
+                : "too few of the topic's brokers are in sync: " + ids(partition.isr()) + " of "
+                        + ids(partition.replicas()) + "; start the others, and look for full disks and slow networks";
+    }
+
+    private static String ids(List<Node> nodes) {
+        return nodes.stream().map(Node::idString).sorted().collect(Collectors.joining(", "));
+    }
+
+    @Override
+    public synchronized void close() {
+        admin.ifPresent(open -> open.close(CLOSE));
+        admin = Optional.empty();
+    }
+}

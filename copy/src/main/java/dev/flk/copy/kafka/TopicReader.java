@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy.kafka;
+
+import dev.flk.copy.CopyTopic.Entry;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/** Reads entries of a topic that are replicated, without a group of consumers. One thread. */
+final class TopicReader implements AutoCloseable {
+    private static final Duration POLL = Duration.ofMillis(500);
+    private static final Duration CLOSE = Duration.ofSeconds(1);
+    private static final int FETCH_BYTES = 4 << 20;
+
+    private final KafkaSettings settings;
+    private final String topic;
+    private final TopicPartition partition;
+    private final TopicAdmin admin;
+    private Optional<Consumer<byte[], byte[]>> consumer = Optional.empty();
+
+    TopicReader(KafkaSettings settings, String topic, TopicAdmin admin) {
+        this.settings = settings;
+        this.topic = topic;
+        this.partition = new TopicPartition(topic, 0);
+        this.admin = admin;
+    }
+
+    List<Entry> read(long from, long end) {
+        try {
+            return readFrom(from, end);
+        } catch (OffsetOutOfRangeException e) {
+            long begin = admin.offset(OffsetSpec.earliest());
+            return from < begin && begin < end ? read(begin, end) : List.of();
+        } catch (RuntimeException e) {
+            close();
+            throw e instanceof dev.flk.copy.CopyTopic.CopyUnavailableException
+                    ? e
+                    : admin.failures().of(e);
+        }
+    }
+
+    private List<Entry> readFrom(long from, long end) {
+        Consumer<byte[], byte[]> opened = opened();
+        if (opened.position(partition) != from) {
+            opened.seek(partition, from);
+        }
+        long deadlineNanos = System.nanoTime() + TopicAdmin.CALL.toNanos();
+        List<Entry> entries = new ArrayList<>();
+        while (entries.isEmpty() && opened.position(partition) < end) {
+            for (ConsumerRecord<byte[], byte[]> each : opened.poll(POLL).records(partition)) {
+                if (each.offset() < end) {
+                    entries.add(new Entry(each.offset(), each.value() == null ? new byte[0] : each.value()));
+                }
+            }
+            if (entries.isEmpty()) {
+                if (opened.position(partition) >= admin.offset(OffsetSpec.latest())) {
+                    break; // the topic has no such entries any more
+                }
+                if (System.nanoTime() - deadlineNanos > 0) {
+                    throw admin.failures().of("entry " + from + " could not be read in time; see the brokers' logs");
+                }
+            }
+        }
+        return entries;
+    }
+
+    private Consumer<byte[], byte[]> opened() {
+        Consumer<byte[], byte[]> opened = consumer.orElseGet(() -> new KafkaConsumer<>(
+                properties(settings, topic), new ByteArrayDeserializer(), new ByteArrayDeserializer()));
+        if (consumer.isEmpty()) {
+            consumer = Optional.of(opened);
+            opened.assign(List.of(partition));
+            opened.seek(partition, 0);
+        }
+        return opened;
+    }
+
+    private static Map<String, Object> properties(KafkaSettings settings, String topic) {
+        Map<String, Object> properties = TopicAdmin.clientProperties(settings, topic);
+        properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "none");
+        properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+        properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
+        properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_uncommitted"); // there are no transactions
+        properties.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, FETCH_BYTES);
+        properties.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, FETCH_BYTES);
+        properties.put(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) TopicAdmin.CALL.toMillis());
+        properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) TopicAdmin.CALL.toMillis());
+        return properties;
+    }
+
+    @Override
+    public void close() {
+        consumer.ifPresent(opened -> opened.close(org.apache.kafka.clients.consumer.CloseOptions.timeout(CLOSE)));
+        consumer = Optional.empty();
+    }
+}

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy.kafka;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.copy.CopyRecord;
+import dev.flk.copy.CopyRecord.Claim;
+import dev.flk.copy.CopyRecord.Part;
+import dev.flk.copy.CopyRecord.Segment;
+import dev.flk.copy.CopySource;
+import dev.flk.copy.CopyTopic.CopyUnavailableException;
+import dev.flk.copy.CopyTopic.Entry;
+import dev.flk.copy.LogCopy;
+import dev.flk.copy.LogCopy.Place;
+import dev.flk.program.config.Settings;
+import dev.flk.program.health.Finding;
+import dev.flk.program.health.Finding.Grade;
+import dev.flk.testkit.FreePort;
+import dev.flk.testkit.KafkaCluster;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInfo;
+
+/** Tests of a topic on three brokers that run in this JVM. */
+class KafkaTopicTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration DELIVERY = Duration.ofSeconds(3);
+    private static KafkaCluster cluster;
+
+    private final KafkaSettings settings = settings(cluster.configuration());
+    private String name;
+    private KafkaTopic topic;
+
+    @BeforeAll
+    static void startBrokers() {
+        cluster = KafkaCluster.start(
+                3,
+                Map.of(
+                        "broker.session.timeout.ms", "2000",
+                        "broker.heartbeat.interval.ms", "200",
+                        "auto.create.topics.enable", "true"));
+    }
+
+    @AfterAll
+    static void stopBrokers() {
+        cluster.close();
+    }
+
+    @BeforeEach
+    void open(TestInfo test) {
+        name = settings.topicOf(test.getTestMethod().orElseThrow().getName().replaceAll("[^a-zA-Z]", "-"));
+        topic = new KafkaTopic(settings, name, DELIVERY);
+    }
+
+    @AfterEach
+    void close() {
+        topic.close();
+    }
+
+    private static KafkaSettings settings(Map<String, String> values) {
+        Settings settings = new Settings(KafkaSettings.KEYS, values, null);
+        KafkaSettings read = KafkaSettings.read(settings, "LOG_COPY=kafka");
+        settings.check();
+        return read;
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private void create() {
+        assertThat(new TopicCheck(settings, name).run(true)).extracting(Finding::grade).containsOnly(Grade.GOOD);
+    }
+
+    private long send(byte[] value) throws Exception {
+        try {
+            return topic.send(value).toCompletableFuture().get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+        } catch (java.util.concurrent.ExecutionException e) {
+            throw (CopyUnavailableException) e.getCause();
+        }
+    }
+
+    private static void delete(String topic) throws Exception {
+        try (Admin admin = cluster.admin()) {
+            admin.deleteTopics(List.of(topic)).all().get();
+            await().atMost(PATIENCE).until(() -> !admin.listTopics().names().get().contains(topic));
+        }
+    }
+
+    @Test
+    void entries_areReadInTheOrderInWhichTheyWereSent() throws Exception {
+        create();
+        List<byte[]> sent = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            byte[] value = new byte[i % 20 == 7 ? CopyRecord.MAX_PART_BYTES + 1000 : i];
+            Arrays.fill(value, (byte) i);
+            sent.add(value);
+        }
+        assertThat(topic.begin()).isZero();
+        assertThat(topic.end()).isZero();
+        assertThat(topic.read(0, 10)).as("there are none").isEmpty();
+
+        List<CompletableFuture<Long>> offsets =
+                sent.stream().map(value -> topic.send(value).toCompletableFuture()).toList();
+        for (int i = 0; i < offsets.size(); i++) {
+            assertThat(offsets.get(i).get(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isEqualTo(i);
+        }
+
+        assertThat(topic.end()).isEqualTo(100);
+        List<Entry> read = new ArrayList<>();
+        while (read.size() < 100) {
+            read.addAll(topic.read(read.size(), 100));
+        }
+        for (int i = 0; i < 100; i++) {
+            assertThat(read.get(i).offset()).isEqualTo(i);
+            assertThat(read.get(i).value()).isEqualTo(sent.get(i));
+        }
+        assertThat(topic.read(5, 8)).extracting(Entry::offset).startsWith(5L).doesNotContain(8L);
+        assertThat(topic.read(100, 105)).as("after the last one").isEmpty();
+        assertThat(topic.read(200, 205)).as("which the topic never had").isEmpty();
+
+        topic.trim(40);
+
+        assertThat(topic.begin()).isEqualTo(40);
+        assertThat(topic.end()).isEqualTo(100);
+        assertThat(topic.read(0, 50)).extracting(Entry::offset).startsWith(40L);
+        assertThat(topic.read(0, 40)).isEmpty();
+        topic.trim(30);
+        assertThat(topic.begin()).isEqualTo(40);
+        assertThat(send(bytes("next"))).isEqualTo(100);
+    }
+
+    @Test
+    void topicThatIsCreatedAgain_hasAnotherIdentity() throws Exception {
+        create();
+        String before = topic.identity();
+        assertThat(send(bytes("one"))).isZero();
+        assertThat(send(bytes("two"))).isEqualTo(1);
+        assertThat(topic.identity()).isEqualTo(before);
+        delete(name);
+        assertThatThrownBy(topic::identity)
+                .isInstanceOf(CopyUnavailableException.class)
+                .hasMessageContaining("the topic does not exist; create it: kafka-topics.sh --bootstrap-server "
+                        + cluster.addresses() + " --command-config client.properties --create --topic " + name
+                        + " --partitions 1 --replication-factor 3 --config cleanup.policy=delete");
+        create();
+
+        assertThat(topic.identity())
+                .isNotEqualTo(before)
+                .startsWith(before.substring(0, before.indexOf('/') + 1));
+        await().atMost(PATIENCE).until(() -> succeeds(() -> send(bytes("again")) == 0));
+    }
+
+    @Test
+    void missingTopic_isNotCreatedByEntries() throws Exception {
+        assertThatThrownBy(() -> send(bytes("one"))).hasMessageContaining("the topic does not exist");
+        try (Admin admin = cluster.admin()) {
+            assertThat(admin.listTopics().names().get()).doesNotContain(name);
+        }
+        assertThat(new TopicCheck(settings, name).run(false))
+                .singleElement()
+                .matches(finding -> finding.grade() == Grade.BAD)
+                .extracting(Finding::text)
+                .asString()
+                .contains("kafka-topics.sh");
+    }
+
+    @Test
+    void wrongTopic_isReportedWithTheCommandForEachViolation() throws Exception {
+        try (Admin admin = cluster.admin()) {
+            NewTopic wrong = new NewTopic(name, 2, (short) 1)
+                    .configs(Map.of(
+                            "cleanup.policy", "compact",
+                            "retention.ms", "1000",
+                            "retention.bytes", "1000000",
+                            "unclean.leader.election.enable", "true",
+                            "max.message.bytes", "600000"));
+            admin.createTopics(List.of(wrong)).all().get();
+        }
+
+        List<Finding> found = new TopicCheck(settings, name).run(true);
+
+        assertThat(found).extracting(Finding::grade).containsOnly(Grade.BAD);
+        String set = "kafka-configs.sh --bootstrap-server " + cluster.addresses()
+                + " --command-config client.properties --alter --entity-type topics --entity-name " + name
+                + " --add-config ";
+        assertThat(found)
+                .extracting(Finding::text)
+                .satisfiesExactly(
+                        text -> assertThat(text).contains("has 2 partitions, but must have 1"),
+                        text -> assertThat(text).contains("replication factor of 1", "kafka-reassign-partitions.sh"),
+                        text -> assertThat(text).contains("cleanup.policy=compact", set + "cleanup.policy=delete"),
+                        text -> assertThat(text).contains("retention.ms=1000", set + "retention.ms=-1"),
+                        text -> assertThat(text).contains("retention.bytes=1000000", set + "retention.bytes=-1"),
+                        text -> assertThat(text).contains("min.insync.replicas=1", set + "min.insync.replicas=2"),
+                        text -> assertThat(text).contains(set + "unclean.leader.election.enable=false"),
+                        text -> assertThat(text)
+                                .contains("max.message.bytes=600000", set + "max.message.bytes=1048588"));
+    }
+
+    @Test
+    void tooFewBrokersInSync_isReported_andAnotherProducerSendsOnceTheyAreBack() throws Exception {
+        create();
+        assertThat(send(bytes("0"))).isZero();
+
+        cluster.stop(1);
+        assertThat(send(bytes("1"))).as("two are enough").isEqualTo(1);
+        cluster.stop(2);
+        List<CompletableFuture<Long>> failing = List.of(
+                topic.send(bytes("lost")).toCompletableFuture(),
+                topic.send(bytes("lost")).toCompletableFuture());
+        assertThatThrownBy(() -> failing.get(0).get(PATIENCE.toSeconds(), TimeUnit.SECONDS))
+                .hasCauseInstanceOf(CopyUnavailableException.class)
+                .hasMessageContaining("Kafka at " + cluster.addresses() + ", topic " + name)
+                .hasMessageContaining("no acknowledgement within 3 s: too few of the topic's brokers are in sync: 0 of"
+                        + " 0, 1, 2; start the others");
+        assertThat(failing.get(1)).isCompletedExceptionally();
+        assertThat(topic.send(bytes("lost")).toCompletableFuture()).as("soon after").isCompletedExceptionally();
+        assertThat(new TopicCheck(settings, name).run(true))
+                .extracting(Finding::text)
+                .anyMatch(text -> text.contains("only 1 of its 3 brokers are in sync"));
+
+        cluster.restart(1);
+        cluster.restart(2);
+        await().atMost(PATIENCE).until(() -> succeeds(() -> send(bytes("last")) >= 2));
+        long end = topic.end();
+        assertThat(topic.read(end - 1, end)).singleElement().extracting(Entry::value).isEqualTo(bytes("last"));
+    }
+
+    private interface Attempt {
+        boolean run() throws Exception;
+    }
+
+    private static boolean succeeds(Attempt attempt) throws Exception {
+        try {
+            return attempt.run();
+        } catch (CopyUnavailableException notYet) {
+            return false;
+        }
+    }
+
+    @Test
+    void userWithoutRights_isToldWhichOnes() {
+        create();
+        try (KafkaTopic other = new KafkaTopic(settings(cluster.configurationWithoutRights()), name)) {
+            assertThatThrownBy(other::end)
+                    .isInstanceOf(CopyUnavailableException.class)
+                    .hasMessageContaining("the user may not do this: ")
+                    .hasMessageContaining("kafka-acls.sh")
+                    .hasMessageNotContaining("secret");
+            assertThat(other.send(bytes("one")).toCompletableFuture())
+                    .isCompletedExceptionally()
+                    .failsWithin(Duration.ZERO)
+                    .withThrowableOfType(java.util.concurrent.ExecutionException.class)
+                    .withMessageContaining("the user may not do this: Topic authorization failed.");
+        }
+    }
+
+    @Test
+    void wrongPassword_isReportedWithoutIt() {
+        try (KafkaTopic other = new KafkaTopic(settings(cluster.configuration("plain-admin", "do-not-print-me")), name)) {
+            assertThatThrownBy(other::identity)
+                    .isInstanceOf(CopyUnavailableException.class)
+                    .hasMessageContaining("the login failed: Authentication failed: Invalid username or password")
+                    .hasMessageContaining("KAFKA_SASL_JAAS_CONFIG")
+                    .hasMessageNotContaining("do-not-print-me");
+        }
+    }
+
+    @Test
+    void malformedLogin_isReportedWithoutThePassword() {
+        Map<String, String> values = new HashMap<>(cluster.configuration());
+        values.put("KAFKA_SASL_JAAS_CONFIG", "PlainLoginModule required password=\"do-not-print-me\"");
+        try (KafkaTopic other = new KafkaTopic(settings(values), name)) {
+            assertThatThrownBy(other::identity)
+                    .isInstanceOf(CopyUnavailableException.class)
+                    .hasMessageContaining("a client can't be opened")
+                    .hasMessageNotContaining("do-not-print-me");
+        }
+    }
+
+    @Test
+    void missingBrokers_failEachCallWithinABoundedTime() {
+        KafkaSettings nowhere = settings(Map.of("KAFKA_BROKERS", "127.0.0.1:" + FreePort.choose()));
+        try (KafkaTopic other = new KafkaTopic(nowhere, name)) {
+            long begunNanos = System.nanoTime();
+            assertThatThrownBy(other::end)
+                    .isInstanceOf(CopyUnavailableException.class)
+                    .hasMessageContaining("no answer in time; check that the brokers run");
+            assertThat(Duration.ofNanos(System.nanoTime() - begunNanos)).isLessThan(TopicAdmin.CALL.multipliedBy(2));
+        }
+        KafkaSettings unknown = settings(Map.of("KAFKA_BROKERS", "no-such-host.invalid:9092"));
+        try (KafkaTopic other = new KafkaTopic(unknown, name)) {
+            assertThatThrownBy(other::end).hasMessageContaining("no host name in KAFKA_BROKERS can be resolved");
+        }
+    }
+
+    @Test
+    void entryThatIsTooLarge_isReported() throws Exception {
+        create();
+        assertThatThrownBy(() -> send(new byte[TopicProducer.MAX_REQUEST_BYTES]))
+                .isInstanceOf(CopyUnavailableException.class)
+                .hasMessageContaining("an entry is larger than the topic accepts")
+                .hasMessageContaining("--add-config max.message.bytes=1048588");
+        await().atMost(PATIENCE).until(() -> succeeds(() -> send(bytes("small")) == 0));
+    }
+
+    /** A log of one segment in memory. */
+    private static final class OneSegment implements CopySource {
+        private static final Segment SEGMENT = new Segment("0123456789abcdef", 1, "inbox-1.wal");
+
+        private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+
+        @Override
+        public List<Written> from(long ordinal) {
+            return ordinal > 1 ? List.of() : List.of(new Written(SEGMENT, bytes.size(), false));
+        }
+
+        @Override
+        public byte[] read(Segment segment, long offset, int length) {
+            return Arrays.copyOfRange(bytes.toByteArray(), (int) offset, (int) offset + length);
+        }
+
+        @Override
+        public Map<String, byte[]> attachments() {
+            return Map.of("inbox.mark", KafkaTopicTest.bytes("mark"));
+        }
+    }
+
+    private static final class Ignored implements LogCopy.Listener {
+        @Override
+        public void safe(Place place) {}
+
+        @Override
+        public void lost(String what) {
+            throw new AssertionError(what);
+        }
+
+        @Override
+        public void superseded(Claim by) {}
+    }
+
+    private static Claim claim(int number) {
+        return new Claim("%016x".formatted(number), "%016x".formatted(number), number, "host" + number);
+    }
+
+    private LogCopy copy(CopySource log) throws Exception {
+        Claim own = claim(1);
+        long next = send(own.encode()) + 1;
+        return new LogCopy(
+                topic,
+                log,
+                own,
+                Place.BEGINNING,
+                Map.of(),
+                next,
+                Clock.systemUTC(),
+                System::nanoTime,
+                new Ignored());
+    }
+
+    private static void step(LogCopy copy, BooleanSupplier isDone) {
+        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(1)).until(() -> {
+            copy.step();
+            return isDone.getAsBoolean();
+        });
+    }
+
+    @Test
+    void logCopy_copiesALog_untilAnotherWriterClaimsIt() throws Exception {
+        create();
+        OneSegment log = new OneSegment();
+        LogCopy copy = copy(log);
+        for (int i = 0; i < 3; i++) {
+            log.bytes.writeBytes(new byte[] {1, 2, (byte) i});
+            if (i == 1) {
+                log.bytes.writeBytes(new byte[3 << 20]);
+            }
+            int end = log.bytes.size();
+            step(copy, () -> copy.safe().offset() == end);
+        }
+        assertThat(copied()).isEqualTo(log.bytes.toByteArray());
+
+        Claim other = claim(2);
+        try (KafkaTopic its = new KafkaTopic(settings, name)) {
+            its.send(other.encode()).toCompletableFuture().get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+        }
+        int before = log.bytes.size();
+        log.bytes.writeBytes(new byte[] {4});
+        step(copy, () -> copy.successor().isPresent());
+
+        assertThat(copy.successor()).contains(other);
+        assertThat(copy.safe().offset()).as("nothing after the claim counts").isEqualTo(before);
+    }
+
+    @Test
+    void logCopy_goesOnAfterTheLeaderHasStopped() throws Exception {
+        create();
+        OneSegment log = new OneSegment();
+        LogCopy copy = copy(log);
+        int leader = leader();
+        for (int i = 0; i < 100; i++) {
+            if (i == 50) {
+                cluster.stop(leader);
+            }
+            log.bytes.writeBytes(new byte[] {(byte) i});
+            int end = log.bytes.size();
+            step(copy, () -> copy.safe().offset() == end);
+        }
+        cluster.restart(leader);
+        assertThat(copied()).isEqualTo(log.bytes.toByteArray());
+    }
+
+    private int leader() throws Exception {
+        try (Admin admin = cluster.admin()) {
+            return admin.describeTopics(List.of(name))
+                    .topicNameValues()
+                    .get(name)
+                    .get()
+                    .partitions()
+                    .get(0)
+                    .leader()
+                    .id();
+        }
+    }
+
+    private byte[] copied() {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        long end = topic.end();
+        for (long from = 0; from < end; ) {
+            for (Entry entry : topic.read(from, end)) {
+                if (CopyRecord.decode(entry.value()) instanceof Part part && part.offset() == bytes.size()) {
+                    bytes.writeBytes(part.bytes());
+                }
+                from = entry.offset() + 1;
+            }
+        }
+        return bytes.toByteArray();
+    }
+}

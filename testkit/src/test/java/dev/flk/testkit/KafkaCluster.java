@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.testkit;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import kafka.server.BrokerServer;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.security.auth.SecurityProtocol;
+import org.apache.kafka.common.test.KafkaClusterTestKit;
+import org.apache.kafka.common.test.TestKitNodes;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Brokers of Kafka in the JVM of the test, with SASL: a test can stop them, but not kill them as {@link KafkaBrokers}
+ * can. The only class that knows Kafka's own test kit, whose names are internal. Confined to one thread.
+ */
+public final class KafkaCluster implements AutoCloseable {
+    private static final String ADMIN = "plain-admin";
+    private static final String USER = "plain-user1";
+
+    private final KafkaClusterTestKit kit;
+
+    private KafkaCluster(KafkaClusterTestKit kit) {
+        this.kit = kit;
+    }
+
+    /**
+     * Starts brokers and waits until they are ready.
+     *
+     * @param settings settings of all brokers, by name
+     */
+    public static KafkaCluster start(int brokers, Map<String, String> settings) {
+        @Nullable KafkaClusterTestKit kit = null;
+        try {
+            KafkaClusterTestKit.Builder builder = new KafkaClusterTestKit.Builder(new TestKitNodes.Builder()
+                    .setCombined(true)
+                    .setNumControllerNodes(1)
+                    .setNumBrokerNodes(brokers)
+                    .setBrokerSecurityProtocol(SecurityProtocol.SASL_PLAINTEXT)
+                    .setControllerSecurityProtocol(SecurityProtocol.SASL_PLAINTEXT)
+                    .build());
+            settings.forEach(builder::setConfigProp);
+            kit = builder.build();
+            kit.format();
+            kit.startup();
+            kit.waitForReadyBrokers();
+            return new KafkaCluster(kit);
+        } catch (Exception e) {
+            try (@Nullable KafkaClusterTestKit failed = kit) {
+                throw new IllegalStateException("the brokers could not be started", e);
+            } catch (Exception closing) {
+                throw new IllegalStateException("the brokers could not be started", closing);
+            }
+        }
+    }
+
+    /** Returns the brokers as {@code host:port}, separated by commas. */
+    public String addresses() {
+        return kit.bootstrapServers();
+    }
+
+    /** Returns the settings of a backend that may do everything. */
+    public Map<String, String> configuration() {
+        return configuration(ADMIN, ADMIN + "-secret");
+    }
+
+    /** Returns the settings of a backend whose user may do nothing. */
+    public Map<String, String> configurationWithoutRights() {
+        return configuration(USER, USER + "-secret");
+    }
+
+    /** Returns the settings of a backend. */
+    public Map<String, String> configuration(String user, String password) {
+        return Map.of(
+                "KAFKA_BROKERS",
+                addresses(),
+                "KAFKA_SECURITY_PROTOCOL",
+                "SASL_PLAINTEXT",
+                "KAFKA_SASL_MECHANISM",
+                "PLAIN",
+                "KAFKA_SASL_JAAS_CONFIG",
+                "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"%s\" password=\"%s\";"
+                        .formatted(user, password));
+    }
+
+    /** Returns a client that may do everything; the caller closes it. */
+    public Admin admin() {
+        Map<String, Object> properties = new LinkedHashMap<>();
+        configuration().forEach((name, value) -> properties.put(clientName(name), value));
+        return Admin.create(properties);
+    }
+
+    private static String clientName(String setting) {
+        return setting.equals("KAFKA_BROKERS")
+                ? "bootstrap.servers"
+                : setting.substring("KAFKA_".length()).toLowerCase(java.util.Locale.ROOT).replace('_', '.');
+    }
+
+    /** Stops a broker cleanly and waits for its end. */
+    public void stop(int broker) {
+        BrokerServer stopped = broker(broker);
+        stopped.shutdown();
+        stopped.awaitShutdown();
+    }
+
+    /** Starts a stopped broker again, on the same port. */
+    public void restart(int broker) {
+        broker(broker).startup();
+    }
+
+    private BrokerServer broker(int broker) {
+        return List.copyOf(kit.brokers().values()).get(broker);
+    }
+
+    @Override
+    public void close() {
+        try {
+            kit.close();
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
