@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.testkit;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
 import kafka.server.BrokerServer;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.security.auth.SecurityProtocol;
@@ -20,6 +23,7 @@ public final class KafkaCluster implements AutoCloseable {
     private static final String USER = "plain-user1";
 
     private final KafkaClusterTestKit kit;
+    private final List<BrokerServer> stopped = new ArrayList<>();
 
     private KafkaCluster(KafkaClusterTestKit kit) {
         this.kit = kit;
@@ -94,23 +98,29 @@ public final class KafkaCluster implements AutoCloseable {
     private static String clientName(String setting) {
         return setting.equals("KAFKA_BROKERS")
                 ? "bootstrap.servers"
-                : setting.substring("KAFKA_".length()).toLowerCase(java.util.Locale.ROOT).replace('_', '.');
+                : setting.substring("KAFKA_".length()).toLowerCase(Locale.ROOT).replace('_', '.');
     }
 
-    /** Stops a broker cleanly and waits for its end. */
+    /** Stops a broker, by its id from 0 on, cleanly and waits for its end. */
     public void stop(int broker) {
-        BrokerServer stopped = broker(broker);
-        stopped.shutdown();
-        stopped.awaitShutdown();
+        BrokerServer server = kit.brokers().get(broker);
+        server.shutdown();
+        server.awaitShutdown();
+        stopped.add(server);
     }
 
-    /** Starts a stopped broker again, on the same port. */
-    public void restart(int broker) {
-        broker(broker).startup();
-    }
-
-    private BrokerServer broker(int broker) {
-        return List.copyOf(kit.brokers().values()).get(broker);
+    /** Starts all stopped brokers again, on the same ports, and waits until they are ready. */
+    public void restart() {
+        stopped.forEach(BrokerServer::startup);
+        stopped.clear();
+        try {
+            kit.waitForReadyBrokers();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
     }
 
     @Override

@@ -159,7 +159,7 @@ public record KafkaSettings(
     }
 
     /** Returns the name of the setting of Kafka's clients. */
-    private static String clientName(Key<?> key) {
+    static String clientName(Key<?> key) {
         return key.name().substring(PREFIX.length()).toLowerCase(Locale.ROOT).replace('_', '.');
     }
 

@@ -28,6 +28,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.types.Password;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /**
  * The calls about one topic that neither read nor write entries. Each waits at most {@link #CALL}. Opens its connections
@@ -38,6 +39,10 @@ final class TopicAdmin implements AutoCloseable {
     static final Duration CALL = Duration.ofSeconds(6);
 
     private static final Duration REQUEST = Duration.ofSeconds(3);
+    /** The time that the news of a topic takes to reach all brokers. */
+    private static final Duration NEWS = Duration.ofSeconds(1);
+
+    private static final Duration ASK_AGAIN = Duration.ofMillis(100);
     private static final Duration CLOSE = Duration.ofSeconds(1);
 
     private final KafkaSettings settings;
@@ -86,15 +91,33 @@ final class TopicAdmin implements AutoCloseable {
         return open;
     }
 
-    /** Returns the result of a call; fails with a {@link CopyUnavailableException}. */
+    /**
+     * Returns the result of a call; fails with a {@link CopyUnavailableException}. Asks again for a moment if the topic
+     * is not known, because a broker hears of a new one later than the broker that created it.
+     */
     private <T> T get(Function<Admin, KafkaFuture<T>> call) {
+        return get(call, NEWS);
+    }
+
+    private <T> T get(Function<Admin, KafkaFuture<T>> call, Duration patience) {
+        long begunNanos = System.nanoTime();
         try {
-            return call.apply(client()).get(2 * CALL.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (ExecutionException e) {
-            throw failures.of(e.getCause() == null ? e : e.getCause());
+            while (true) {
+                try {
+                    return call.apply(client()).get(2 * CALL.toMillis(), TimeUnit.MILLISECONDS);
+                } catch (ExecutionException e) {
+                    if (!(e.getCause() instanceof UnknownTopicOrPartitionException)
+                            || System.nanoTime() - begunNanos >= patience.toNanos()) {
+                        throw failures.of(e.getCause() == null ? e : e.getCause());
+                    }
+                }
+                Thread.sleep(ASK_AGAIN.toMillis());
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw failures.of(e);
+        } catch (CopyUnavailableException e) {
+            throw e;
         } catch (TimeoutException | RuntimeException e) {
             throw failures.of(e);
         }
@@ -107,6 +130,18 @@ final class TopicAdmin implements AutoCloseable {
 
     TopicDescription describe() {
         return get(this::described);
+    }
+
+    /** Returns the description of the topic; empty if the broker that was asked does not know it. */
+    Optional<TopicDescription> find() {
+        try {
+            return Optional.of(get(this::described, Duration.ZERO));
+        } catch (CopyUnavailableException e) {
+            if (e.getCause() instanceof UnknownTopicOrPartitionException) {
+                return Optional.empty();
+            }
+            throw e;
+        }
     }
 
     private KafkaFuture<TopicDescription> described(Admin client) {

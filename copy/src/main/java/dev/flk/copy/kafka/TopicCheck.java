@@ -6,6 +6,7 @@ import dev.flk.program.health.Finding;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.LongPredicate;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
@@ -13,7 +14,6 @@ import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.errors.TopicExistsException;
-import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /** Checks that a topic keeps what it acknowledges: its replicas, and the settings that remove or lose entries. */
 public final class TopicCheck {
@@ -88,13 +88,14 @@ public final class TopicCheck {
     }
 
     private TopicDescription existing(TopicAdmin admin, boolean mayCreate, List<Finding> found) {
-        try {
-            return admin.describe();
-        } catch (CopyUnavailableException e) {
-            if (!mayCreate || !(e.getCause() instanceof UnknownTopicOrPartitionException)) {
-                throw e;
-            }
+        Optional<TopicDescription> known = admin.find();
+        if (known.isEmpty() && mayCreate) {
+            create(admin, found);
         }
+        return known.orElseGet(admin::describe);
+    }
+
+    private void create(TopicAdmin admin, List<Finding> found) {
         try {
             admin.create(REPLICAS, configuration());
             found.add(Finding.good(SUBJECT, "created topic " + topic + " with " + REPLICAS + " replicas"));
@@ -104,7 +105,6 @@ public final class TopicCheck {
                         e.getMessage() + "; or create the topic: " + commands.create(), e.getCause());
             }
         }
-        return admin.describe();
     }
 
     private void replicas(TopicDescription description, List<Finding> found) {

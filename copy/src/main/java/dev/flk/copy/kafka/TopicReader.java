@@ -18,7 +18,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /** Reads entries of a topic that are replicated, without a group of consumers. One thread. */
 final class TopicReader implements AutoCloseable {
-    private static final Duration POLL = Duration.ofMillis(500);
+    private static final Duration POLL = Duration.ofMillis(100);
     private static final Duration CLOSE = Duration.ofSeconds(1);
     private static final int FETCH_BYTES = 4 << 20;
 
