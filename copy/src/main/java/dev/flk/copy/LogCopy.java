@@ -10,7 +10,9 @@ import dev.flk.copy.CopyRecord.Segment;
 import dev.flk.copy.CopySource.Written;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.CopyTopic.Entry;
+import dev.flk.wal.files.FileOps;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
@@ -103,6 +105,9 @@ public final class LogCopy {
 
         /** Another writer owns the log. */
         void superseded(Claim by);
+
+        /** An entry was acknowledged or has failed, so a step has something to do. Called on any thread. */
+        default void answered() {}
     }
 
     /**
@@ -370,8 +375,21 @@ public final class LogCopy {
 
     private void put(CopyRecord copied, Place to, @Nullable Segment begun) {
         byte[] value = copied.encode();
-        underWay.addLast(new Sent(topic.send(value).toCompletableFuture(), to, value, begun));
+        CompletableFuture<Long> offset = topic.send(value).toCompletableFuture();
+        underWay.addLast(new Sent(offset, to, value, begun));
+        var unused = offset.whenComplete((acknowledged, failure) -> listener.answered());
         underWayBytes += value.length;
+    }
+
+    /**
+     * Stores how far the log is copied, next to the segments, so that the next start need not read the complete topic.
+     *
+     * @param identity what identifies the topic
+     */
+    public void keepNote(FileOps files, Path directory, String prefix, String identity) throws IOException {
+        if (successor == null) {
+            new CopyNote(identity, claim.incarnation(), nextOffset, safe, begins).write(files, directory, prefix);
+        }
     }
 
     /**

@@ -207,6 +207,14 @@ final class GroupCommit {
         return lockLost == null;
     }
 
+    /** Makes every following append fail. Any thread. */
+    void giveUp(LockLostException cause) {
+        if (lockLost == null) {
+            lockLost = cause;
+            queue.nudge();
+        }
+    }
+
     /** Returns why this process no longer owns the log; empty while the process owns the log. Any thread. */
     Optional<LockLostException> lockLost() {
         return Optional.ofNullable(lockLost);

@@ -234,6 +234,14 @@ public final class Log implements Closeable {
     }
 
     /**
+     * Makes every following append fail, because this process no longer owns the log. The listener is told as if the
+     * lock file had been removed. Any thread.
+     */
+    public void giveUp(LockLostException cause) {
+        commit.giveUp(cause);
+    }
+
+    /**
      * The active segment.
      *
      * @param name the name under which it was opened

@@ -38,6 +38,9 @@ public interface SafeEnd {
     /** Returns whether this backend still owns the log; once it does not, it never does again. */
     boolean isOwned();
 
+    /** Notes that everything up to this sequence is on disk. Called on the thread of the log's writer after each group. */
+    default void forced(long sequence) {}
+
     /** Sets a callback that runs whenever the sequence has risen or a problem has come up; it must not block. */
     void whenMoved(Runnable listener);
 }

@@ -212,6 +212,11 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
 
     /** Sets how far the log is safe; called before {@link #open}. Everything that the log has by then must be safe. */
     public void setSafeEnd(SafeEnd end) {
+        queue.setForcedUpTo(() -> {
+            long last = inbox.last();
+            end.forced(last);
+            return last;
+        });
         writer.setSafeEnd(end);
         link.setSafeEnd(end);
     }

@@ -10,6 +10,11 @@ import java.nio.file.Path;
 public final class LockLostException extends IOException {
     private static final long serialVersionUID = 1;
 
+    /** Creates an exception for another reason why this process no longer owns its log. */
+    public LockLostException(String message) {
+        super(message);
+    }
+
     /** Creates an exception for a lock file. */
     public LockLostException(Path file) {
         super(file

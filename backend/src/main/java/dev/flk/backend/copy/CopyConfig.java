@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.copy;
+
+import dev.flk.copy.kafka.KafkaSettings;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Quantities;
+import dev.flk.program.config.Settings;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * Where the log is copied.
+ *
+ * @param kafka the brokers
+ * @param topic the topic of this log
+ * @param isRequired whether only what is copied is answered
+ */
+public record CopyConfig(KafkaSettings kafka, String topic, boolean isRequired) {
+    private static final Key<Boolean> LOG_COPY = Key.of(
+                    "LOG_COPY",
+                    CopyConfig::isKafka,
+                    "`kafka`: the log is copied to a topic, and a certificate is answered once at least two brokers"
+                            + " have it; or `off`.")
+            .or("off");
+    private static final Key<Boolean> LOG_COPY_REQUIRED = Key.of(
+                    "LOG_COPY_REQUIRED",
+                    Quantities::onOrOff,
+                    "`off`: certificates are answered before they are copied, and the newest can be lost with the"
+                            + " machine.")
+            .or("on");
+
+    /** The settings of the copy, in the order of the docs. */
+    public static final List<Key<?>> KEYS = Stream.<Key<?>>concat(
+                    Stream.of(LOG_COPY, LOG_COPY_REQUIRED), KafkaSettings.KEYS.stream())
+            .toList();
+
+    private static boolean isKafka(String text) {
+        return switch (text.toLowerCase(Locale.ROOT)) {
+            case "kafka" -> true;
+            case "off" -> false;
+            default -> throw new IllegalArgumentException("not kafka or off");
+        };
+    }
+
+    /** Reads the settings; returns empty if the log is not copied. */
+    public static Optional<CopyConfig> read(Settings settings, String logName) {
+        if (!settings.get(LOG_COPY)) {
+            settings.unused("LOG_COPY is off", KEYS.subList(1, KEYS.size()));
+            return Optional.empty();
+        }
+        KafkaSettings kafka = KafkaSettings.read(settings, "LOG_COPY=kafka");
+        return Optional.of(new CopyConfig(kafka, kafka.topicOf(logName), settings.get(LOG_COPY_REQUIRED)));
+    }
+}
