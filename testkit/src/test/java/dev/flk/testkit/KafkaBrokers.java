@@ -114,13 +114,9 @@ public final class KafkaBrokers implements AutoCloseable {
 
     /** Returns a client; the caller closes it. */
     public Admin admin() {
-        return Admin.create(Map.of(
-                "bootstrap.servers",
-                addresses(),
-                "request.timeout.ms",
-                "3000",
-                "default.api.timeout.ms",
-                (int) LONGEST_CALL.toMillis()));
+        return Admin.create(
+                Map.of("bootstrap.servers", addresses(), "request.timeout.ms", "3000", "default.api.timeout.ms", (int)
+                        LONGEST_CALL.toMillis()));
     }
 
     /** Kills the brokers that are still running; their files remain. */
@@ -162,16 +158,22 @@ public final class KafkaBrokers implements AutoCloseable {
         void configure(List<Broker> all) {
             Properties properties = new Properties();
             properties.putAll(Map.of(
-                    "process.roles", "broker,controller",
-                    "node.id", Integer.toString(id),
-                    "log.dirs", data().toString(),
-                    "listeners", "PLAINTEXT://" + address() + ",CONTROLLER://127.0.0.1:" + controllerPort,
-                    "listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-                    "controller.listener.names", "CONTROLLER",
+                    "process.roles",
+                    "broker,controller",
+                    "node.id",
+                    Integer.toString(id),
+                    "log.dirs",
+                    data().toString(),
+                    "listeners",
+                    "PLAINTEXT://" + address() + ",CONTROLLER://127.0.0.1:" + controllerPort,
+                    "listener.security.protocol.map",
+                    "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                    "controller.listener.names",
+                    "CONTROLLER",
                     "controller.quorum.voters",
-                            all.stream()
-                                    .map(each -> each.id + "@127.0.0.1:" + each.controllerPort)
-                                    .collect(Collectors.joining(","))));
+                    all.stream()
+                            .map(each -> each.id + "@127.0.0.1:" + each.controllerPort)
+                            .collect(Collectors.joining(","))));
             // shorter than the defaults, so that tests do not wait for ten seconds after each kill
             properties.putAll(Map.of(
                     "broker.session.timeout.ms", "2000",
@@ -207,8 +209,10 @@ public final class KafkaBrokers implements AutoCloseable {
 
         void begin() {
             // without the test's own logging, which would write each line of the broker
-            String classPath = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
-                    .filter(entry -> entry.endsWith(".jar") && !entry.contains("logback") && !entry.contains("slf4j-nop"))
+            String classPath = Arrays.stream(
+                            System.getProperty("java.class.path").split(File.pathSeparator))
+                    .filter(entry ->
+                            entry.endsWith(".jar") && !entry.contains("logback") && !entry.contains("slf4j-nop"))
                     .collect(Collectors.joining(File.pathSeparator));
             isStarted = true;
             launch(List.of(

@@ -109,8 +109,7 @@ final class KafkaFailures {
                     + " certificates are valid and for the names in KAFKA_BROKERS";
         }
         if (failure instanceof SaslAuthenticationException || failure instanceof UnsupportedSaslMechanismException) {
-            return "the login failed: " + reason(failure)
-                    + "; check KAFKA_SASL_MECHANISM and KAFKA_SASL_JAAS_CONFIG";
+            return "the login failed: " + reason(failure) + "; check KAFKA_SASL_MECHANISM and KAFKA_SASL_JAAS_CONFIG";
         }
         if (failure instanceof AuthorizationException) {
             return "the user may not do this: " + reason(failure) + "; allow it: "

@@ -23,8 +23,7 @@ import java.util.regex.Pattern;
  * @param properties the settings of Kafka's clients by the names that these have, such as {@code security.protocol}
  * @param secrets the settings of Kafka's clients that are not shown
  */
-public record KafkaSettings(
-        String brokers, String topic, Map<String, String> properties, Map<String, Secret> secrets) {
+public record KafkaSettings(String brokers, String topic, Map<String, String> properties, Map<String, Secret> secrets) {
     private static final String PREFIX = "KAFKA_";
     private static final String HOST = "([^\\s,:/\\[\\]]+|\\[[0-9A-Fa-f:.%]+\\]):[0-9]{1,5}";
     private static final Pattern BROKERS = Pattern.compile(HOST + "(," + HOST + ")*");
@@ -54,9 +53,9 @@ public record KafkaSettings(
             "KAFKA_SASL_JAAS_CONFIG",
             "The login: `org.apache.kafka.common.security.scram.ScramLoginModule required username=\"…\""
                     + " password=\"…\";`, or `…plain.PlainLoginModule …`.");
-    private static final Key<String> KAFKA_SSL_TRUSTSTORE_LOCATION =
-            file("KAFKA_SSL_TRUSTSTORE_LOCATION", "A file with the authority of the brokers' certificates.")
-                    .derived("the JDK's authorities");
+    private static final Key<String> KAFKA_SSL_TRUSTSTORE_LOCATION = file(
+                    "KAFKA_SSL_TRUSTSTORE_LOCATION", "A file with the authority of the brokers' certificates.")
+            .derived("the JDK's authorities");
     private static final Key<Secret> KAFKA_SSL_TRUSTSTORE_PASSWORD =
             secret("KAFKA_SSL_TRUSTSTORE_PASSWORD", "Its password, unless it is PEM.");
     private static final Key<String> KAFKA_SSL_TRUSTSTORE_TYPE =
@@ -123,8 +122,7 @@ public record KafkaSettings(
         if (protocol.startsWith("SASL")) {
             used.addAll(SASL);
             String needs = ": not set, and KAFKA_SECURITY_PROTOCOL=" + protocol + " needs it, like ";
-            settings.require(
-                    settings.isGiven(KAFKA_SASL_MECHANISM), KAFKA_SASL_MECHANISM + needs + "SCRAM-SHA-512");
+            settings.require(settings.isGiven(KAFKA_SASL_MECHANISM), KAFKA_SASL_MECHANISM + needs + "SCRAM-SHA-512");
             settings.require(
                     settings.isGiven(KAFKA_SASL_JAAS_CONFIG),
                     KAFKA_SASL_JAAS_CONFIG + needs
@@ -171,7 +169,8 @@ public record KafkaSettings(
 
     private static String brokers(String text) {
         String brokers = text.replace(" ", "");
-        String matched = matching(BROKERS, "not host:port, or several of them separated by commas").apply(brokers);
+        String matched = matching(BROKERS, "not host:port, or several of them separated by commas")
+                .apply(brokers);
         for (String broker : Quantities.commaSeparated(matched)) {
             int unused = Quantities.port(broker.substring(broker.lastIndexOf(':') + 1));
         }

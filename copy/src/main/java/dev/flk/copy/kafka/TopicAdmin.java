@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -125,7 +126,8 @@ final class TopicAdmin implements AutoCloseable {
 
     /** Returns the id of the cluster and the id of the topic. */
     String identity() {
-        return get(admin -> admin.describeCluster().clusterId()) + "/" + describe().topicId();
+        return get(admin -> admin.describeCluster().clusterId()) + "/"
+                + describe().topicId();
     }
 
     TopicDescription describe() {
@@ -145,7 +147,8 @@ final class TopicAdmin implements AutoCloseable {
     }
 
     private KafkaFuture<TopicDescription> described(Admin client) {
-        return client.describeTopics(List.of(topic)).topicNameValues().get(topic);
+        return Objects.requireNonNull(
+                client.describeTopics(List.of(topic)).topicNameValues().get(topic));
     }
 
     /** Returns the topic's settings, those included that it has from the brokers. */
@@ -179,8 +182,9 @@ final class TopicAdmin implements AutoCloseable {
     CompletionStage<String> whyNotAcknowledged(String otherwise) {
         CompletableFuture<String> why = new CompletableFuture<>();
         try {
-            described(client()).whenComplete((description, failure) ->
-                    why.complete(description == null ? otherwise : state(description, otherwise)));
+            described(client())
+                    .whenComplete((description, failure) ->
+                            why.complete(description == null ? otherwise : state(description, otherwise)));
         } catch (RuntimeException e) {
             why.complete(otherwise);
         }

@@ -102,7 +102,7 @@ public final class TopicCheck {
         } catch (CopyUnavailableException e) {
             if (!(e.getCause() instanceof TopicExistsException)) {
                 throw new CopyUnavailableException(
-                        e.getMessage() + "; or create the topic: " + commands.create(), e.getCause());
+                        e.getMessage() + "; or create the topic: " + commands.create(), e);
             }
         }
     }

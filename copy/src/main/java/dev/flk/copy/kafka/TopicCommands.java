@@ -23,15 +23,13 @@ final class TopicCommands {
         return "kafka-topics.sh " + server + " --create --topic " + topic + " --partitions 1 --replication-factor "
                 + TopicCheck.REPLICAS
                 + new TreeMap<>(TopicCheck.configuration())
-                        .entrySet().stream()
-                                .map(each -> " --config " + each)
-                                .collect(Collectors.joining());
+                        .entrySet().stream().map(each -> " --config " + each).collect(Collectors.joining());
     }
 
     /** Returns the command that changes a setting of the topic. */
     String set(String name, String value) {
-        return "kafka-configs.sh " + server + " --alter --entity-type topics --entity-name " + topic
-                + " --add-config " + Map.entry(name, value);
+        return "kafka-configs.sh " + server + " --alter --entity-type topics --entity-name " + topic + " --add-config "
+                + Map.entry(name, value);
     }
 
     /** Returns the command that allows everything that a backend does with the topic. */

@@ -92,8 +92,8 @@ final class TopicProducer implements AutoCloseable {
         if (known == null || known.isEnded) {
             admin.identity(); // fails if there is no topic: a producer may create one with settings of the brokers
             try {
-                known = new Open(new KafkaProducer<>(
-                        properties(), new ByteArraySerializer(), new ByteArraySerializer()));
+                known = new Open(
+                        new KafkaProducer<>(properties(), new ByteArraySerializer(), new ByteArraySerializer()));
             } catch (RuntimeException e) {
                 throw admin.failures().of(e);
             }

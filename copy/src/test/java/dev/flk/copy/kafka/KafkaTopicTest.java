@@ -102,7 +102,8 @@ class KafkaTopicTest {
     private static void delete(String topic) throws Exception {
         try (Admin admin = cluster.admin()) {
             admin.deleteTopics(List.of(topic)).all().get();
-            await().atMost(PATIENCE).until(() -> !admin.listTopics().names().get().contains(topic));
+            await().atMost(PATIENCE)
+                    .until(() -> !admin.listTopics().names().get().contains(topic));
         }
     }
 
@@ -119,10 +120,12 @@ class KafkaTopicTest {
         assertThat(topic.end()).isZero();
         assertThat(topic.read(0, 10)).as("there are none").isEmpty();
 
-        List<CompletableFuture<Long>> offsets =
-                sent.stream().map(value -> topic.send(value).toCompletableFuture()).toList();
+        List<CompletableFuture<Long>> offsets = sent.stream()
+                .map(value -> topic.send(value).toCompletableFuture())
+                .toList();
         for (int i = 0; i < offsets.size(); i++) {
-            assertThat(offsets.get(i).get(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isEqualTo(i);
+            assertThat(offsets.get(i).get(PATIENCE.toSeconds(), TimeUnit.SECONDS))
+                    .isEqualTo(i);
         }
 
         assertThat(topic.end()).isEqualTo(100);
@@ -164,9 +167,7 @@ class KafkaTopicTest {
                         + " --partitions 1 --replication-factor 3 --config cleanup.policy=delete");
         create();
 
-        assertThat(topic.identity())
-                .isNotEqualTo(before)
-                .startsWith(before.substring(0, before.indexOf('/') + 1));
+        assertThat(topic.identity()).isNotEqualTo(before).startsWith(before.substring(0, before.indexOf('/') + 1));
         await().atMost(PATIENCE).until(() -> succeeds(() -> send(bytes("again")) == 0));
     }
 
@@ -234,7 +235,9 @@ class KafkaTopicTest {
                 .hasMessageContaining("no acknowledgement within 3 s: too few of the topic's brokers are in sync: 0 of"
                         + " 0, 1, 2; start the others");
         assertThat(failing.get(1)).isCompletedExceptionally();
-        assertThat(topic.send(bytes("lost")).toCompletableFuture()).as("soon after").isCompletedExceptionally();
+        assertThat(topic.send(bytes("lost")).toCompletableFuture())
+                .as("soon after")
+                .isCompletedExceptionally();
         assertThat(new TopicCheck(settings, name).run(true))
                 .extracting(Finding::text)
                 .anyMatch(text -> text.contains("only 1 of its 3 brokers are in sync"));
@@ -242,7 +245,10 @@ class KafkaTopicTest {
         cluster.restart();
         await().atMost(PATIENCE).until(() -> succeeds(() -> send(bytes("last")) >= 2));
         long end = topic.end();
-        assertThat(topic.read(end - 1, end)).singleElement().extracting(Entry::value).isEqualTo(bytes("last"));
+        assertThat(topic.read(end - 1, end))
+                .singleElement()
+                .extracting(Entry::value)
+                .isEqualTo(bytes("last"));
     }
 
     private interface Attempt {
@@ -276,7 +282,8 @@ class KafkaTopicTest {
 
     @Test
     void wrongPassword_isReportedWithoutIt() {
-        try (KafkaTopic other = new KafkaTopic(settings(cluster.configuration("plain-admin", "do-not-print-me")), name)) {
+        try (KafkaTopic other =
+                new KafkaTopic(settings(cluster.configuration("plain-admin", "do-not-print-me")), name)) {
             assertThatThrownBy(other::identity)
                     .isInstanceOf(CopyUnavailableException.class)
                     .hasMessageContaining("the login failed: Authentication failed: Invalid username or password")
@@ -366,15 +373,7 @@ class KafkaTopicTest {
         Claim own = claim(1);
         long next = send(own.encode()) + 1;
         return new LogCopy(
-                topic,
-                log,
-                own,
-                Place.BEGINNING,
-                Map.of(),
-                next,
-                Clock.systemUTC(),
-                System::nanoTime,
-                new Ignored());
+                topic, log, own, Place.BEGINNING, Map.of(), next, Clock.systemUTC(), System::nanoTime, new Ignored());
     }
 
     private static void step(LogCopy copy, BooleanSupplier isDone) {

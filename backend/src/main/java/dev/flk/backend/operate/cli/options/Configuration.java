@@ -17,8 +17,8 @@ import picocli.CommandLine.ScopeType;
  */
 public final class Configuration {
     /**
-     * The form of log lines. Lettuce and Hikari warn about each broken connection, and Flyway warns about each failed
-     * migration. These warnings are suppressed, because the store reports each of these failures once, in one line.
+     * The form of log lines. Lettuce, Hikari and Kafka's client warn about each broken connection, and Flyway warns about
+     * each failed migration. These warnings are suppressed, because each of these failures is reported once, in one line.
      */
     public static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
@@ -33,6 +33,7 @@ public final class Configuration {
                     "io.lettuce", Level.WARN,
                     "io.lettuce.core.RedisClient", Level.ERROR,
                     "com.zaxxer.hikari", Level.ERROR,
+                    "org.apache.kafka", Level.ERROR,
                     "org.flywaydb", Level.OFF),
             "dev.flk.backend.ingest");
 
