@@ -5,8 +5,20 @@ package dev.flk.copy;
 public final class CopyRefusedException extends Exception {
     private static final long serialVersionUID = 1;
 
-    /** Creates an exception; the message says what was found and what to do. */
-    public CopyRefusedException(String message) {
+    private final boolean mayPass;
+
+    /**
+     * Creates an exception; the message says what was found and what to do.
+     *
+     * @param mayPass whether the reason may pass by itself, because the owner may not be alive any more
+     */
+    public CopyRefusedException(String message, boolean mayPass) {
         super(message);
+        this.mayPass = mayPass;
+    }
+
+    /** Returns whether the call may succeed later. */
+    public boolean mayPass() {
+        return mayPass;
     }
 }

@@ -192,22 +192,27 @@ public final class CopyStart {
     private void requireOwn(CopyChain seen, Claim claim, String own, boolean isKnown, boolean takeOver)
             throws CopyRefusedException {
         Optional<Claim> owner = seen.owner();
-        if (owner.isEmpty() || owner.get().incarnation().equals(own) || takeOver) {
+        if (owner.isEmpty()
+                || owner.get().incarnation().equals(own)
+                || owner.get().incarnation().equals(claim.incarnation())
+                || takeOver) {
             return;
         }
         boolean isAlive = clock.millis() - seen.beatMillis() < ALIVE.toMillis();
-        if (isAlive || (isKnown && !owner.get().host().equals(claim.host()))) {
-            throw owned(owner.get(), seen.beatMillis());
+        boolean isForeign = isKnown && !owner.get().host().equals(claim.host());
+        if (isAlive || isForeign) {
+            throw owned(owner.get(), seen.beatMillis(), !isForeign);
         }
     }
 
-    private static CopyRefusedException owned(Claim owner, long beatMillis) {
+    private static CopyRefusedException owned(Claim owner, long beatMillis, boolean mayPass) {
         return new CopyRefusedException("the log belongs to another backend: instance " + owner.instance() + " on "
                 + owner.host() + " has owned it since " + Instant.ofEpochMilli(owner.millis())
                 + " and was alive at " + Instant.ofEpochMilli(beatMillis)
                 + ". If that backend has ended for good, start this one with --take-over. If this machine's log is the"
                 + " old one, move it away: what only it has was never answered; a start without a log takes it from the"
-                + " copy");
+                + " copy",
+                mayPass);
     }
 
     /**
@@ -241,7 +246,8 @@ public final class CopyStart {
     private static CopyRefusedException different(long ordinal) {
         return new CopyRefusedException("the log and its copy continue differently from the segment with the ordinal "
                 + ordinal + " on: move this log away. What only it has was never answered; a start without a log takes it"
-                + " from the copy. If the copy is of another log, give this one another LOG_NAME");
+                + " from the copy. If the copy is of another log, give this one another LOG_NAME",
+                false);
     }
 
     private Local local() throws IOException {

@@ -4,6 +4,7 @@ package dev.flk.backend.config;
 import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.tls.TlsFiles;
+import dev.flk.backend.copy.CopyConfig;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.ingest.IngestMetrics;
@@ -70,6 +71,7 @@ public record BackendConfig(
         Limits.Sizes limit,
         InboxConfig inbox,
         String logName,
+        Optional<CopyConfig> copy,
         StoreConfig store,
         RecordConfig record,
         Optional<StateConfig> state,
@@ -102,6 +104,7 @@ public record BackendConfig(
                     DecisionRules.KEYS,
                     InboxConfig.KEYS,
                     List.of(LogName.LOG_NAME),
+                    CopyConfig.KEYS,
                     List.of(Audit.DIRECTORY),
                     StoreConfig.KEYS,
                     PostgresConfig.KEYS,
@@ -135,6 +138,7 @@ public record BackendConfig(
         Optional<SigningConfig> signing = SigningConfig.read(settings);
         InboxConfig inbox = InboxConfig.read(settings);
         String logName = LogName.read(settings);
+        Optional<CopyConfig> copy = CopyConfig.read(settings, logName);
         StoreConfig store = StoreConfig.read(settings);
         RecordConfig record =
                 RecordConfig.read(settings, store, StateConfig.isOn(settings), StateConfig.isInPostgres(settings));
@@ -176,6 +180,7 @@ public record BackendConfig(
                 limit,
                 inbox,
                 logName,
+                copy,
                 store,
                 record,
                 state,
@@ -319,6 +324,7 @@ public record BackendConfig(
                 limit.withRatesOf(next.limit),
                 inbox,
                 logName,
+                copy,
                 store,
                 record,
                 state,

@@ -24,6 +24,7 @@ import java.time.InstantSource;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,9 +41,9 @@ public final class CopyOpening implements AutoCloseable {
     private final CopyConfig config;
     private final Path directory;
     private final FileOps files;
-    private final String instance;
-    private final String host;
+    private final boolean takeOver;
     private final InstantSource clock;
+    private final Claim claim;
     private final SecureRandom random = new SecureRandom();
     private final CopyTopic topic;
     private boolean isHandedOver;
@@ -58,15 +59,22 @@ public final class CopyOpening implements AutoCloseable {
      * @param directory the directory of the log
      * @param instance the id of this process, 16 hex digits
      * @param host the name of this machine
+     * @param takeOver whether to claim a log whose owner may be alive
      */
     public CopyOpening(
-            CopyConfig config, Path directory, FileOps files, String instance, String host, InstantSource clock) {
+            CopyConfig config,
+            Path directory,
+            FileOps files,
+            String instance,
+            String host,
+            boolean takeOver,
+            InstantSource clock) {
         this.config = config;
         this.directory = directory;
         this.files = files;
-        this.instance = instance;
-        this.host = host;
+        this.takeOver = takeOver;
         this.clock = clock;
+        this.claim = new Claim(HexFormat.of().toHexDigits(random.nextLong()), instance, clock.millis(), host);
         this.topic = new KafkaTopic(config.kafka(), config.topic());
     }
 
@@ -87,7 +95,7 @@ public final class CopyOpening implements AutoCloseable {
         started = waiting(() -> {
             try (Closeable lock = lock()) {
                 identity = topic.identity();
-                return new CopyStart(files, directory, Inbox.SEGMENT_PREFIX, topic, clock).run(claim(), false);
+                return new CopyStart(files, directory, Inbox.SEGMENT_PREFIX, topic, clock).run(claim, takeOver);
             }
         });
         if (started.taken() > 0) {
@@ -103,14 +111,10 @@ public final class CopyOpening implements AutoCloseable {
         return files.lock(directory.resolve(Log.LOCK_FILE), "process " + ProcessHandle.current().pid());
     }
 
-    private Claim claim() {
-        return new Claim(HexFormat.of().toHexDigits(random.nextLong()), instance, clock.millis(), host);
-    }
-
     private void requireTopic() throws IOException {
-        List<Finding> findings = new TopicCheck(config.kafka(), config.topic()).run(true);
+        List<Finding> findings = new TopicCheck(config.kafka(), config.topic()).findings(true);
         for (Finding finding : findings) {
-            if (finding.isBad()) {
+            if (finding.grade() == Finding.Grade.BAD) {
                 throw new IOException(finding.text());
             }
         }
@@ -124,7 +128,7 @@ public final class CopyOpening implements AutoCloseable {
         long bytes = waiting(() -> {
             remove(archive);
             files.createDirectories(archive);
-            return new CopyStart(files, archive, Inbox.SEGMENT_PREFIX, topic, clock).takeAll(archive, claim(), false);
+            return new CopyStart(files, archive, Inbox.SEGMENT_PREFIX, topic, clock).takeAll(archive, claim, takeOver);
         });
         if (bytes > 0) {
             LOG.warn("{} has no log; it is restored from the copy, {} bytes", directory, bytes);
@@ -154,7 +158,10 @@ public final class CopyOpening implements AutoCloseable {
             } catch (CopyUnavailableException e) {
                 tell("Error reaching Kafka: " + e.getMessage());
             } catch (CopyRefusedException e) {
-                throw new IOException(e.getMessage(), e);
+                if (!e.mayPass()) {
+                    throw new IOException(e.getMessage(), e);
+                }
+                tell(String.valueOf(e.getMessage()));
             }
             try {
                 Thread.sleep(ASK_AGAIN_MILLIS);
@@ -183,7 +190,7 @@ public final class CopyOpening implements AutoCloseable {
                 inbox,
                 topic,
                 identity,
-                java.util.Objects.requireNonNull(started),
+                Objects.requireNonNull(started),
                 config.isRequired(),
                 clock,
                 System::nanoTime);

@@ -33,7 +33,7 @@ public final class LogCare implements AutoCloseable {
     private final Retention retention;
     private final SteadyClock clock;
     private volatile Reader reader = new Reader(() -> Long.MAX_VALUE, () -> {});
-    private volatile LongSupplier archivedUpTo = () -> Long.MAX_VALUE;
+    private volatile LongSupplier copiedUpTo = () -> Long.MAX_VALUE;
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
 
@@ -73,12 +73,13 @@ public final class LogCare implements AutoCloseable {
     }
 
     /**
-     * Makes the removal wait for the archive, even if the disk is nearly full.
+     * Makes the removal wait for an archive or a copy, even if the disk is nearly full.
      *
-     * @param upTo a supplier of the sequence up to which all records are archived
+     * @param upTo a supplier of the sequence up to which all records are there
      */
-    public void waitForArchive(LongSupplier upTo) {
-        archivedUpTo = upTo;
+    public void waitForCopy(LongSupplier upTo) {
+        LongSupplier others = copiedUpTo;
+        copiedUpTo = () -> Math.min(others.getAsLong(), upTo.getAsLong());
     }
 
     /** Starts the timer. */
@@ -116,7 +117,7 @@ public final class LogCare implements AutoCloseable {
         if (clock.isInDoubt()) {
             return Retention.Done.NOTHING;
         }
-        long recorded = Math.min(recordedUpTo.getAsLong(), archivedUpTo.getAsLong());
+        long recorded = Math.min(recordedUpTo.getAsLong(), copiedUpTo.getAsLong());
         boolean isShort = inbox.isDiskNearlyLow();
         long finished = isShort ? recorded : Math.min(recorded, reader.upTo().getAsLong());
         OptionalLong removed = retention.wouldRemoveUpTo(finished);

@@ -3,6 +3,8 @@ package dev.flk.backend.run;
 
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.copy.CopiedLog;
+import dev.flk.backend.copy.CopyOpening;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.ForcedQueue;
@@ -98,9 +100,14 @@ public final class Backend implements AutoCloseable {
         ForcedQueue forced = new ForcedQueue(metrics.ingest);
         this.lockLost = forced.lockLost();
         ConfiguredStore store = new ConfiguredStore(config, metrics, parts);
+        Optional<CopyOpening> copy = config.copy().map(used -> parts.opened(CopyParts.open(config, used, instance, clock)));
+        if (copy.isPresent()) {
+            copy.get().prepare();
+        }
         LogRegistry registry = parts.opened(store.registry());
         PeerParts.requireNoLostLog(config, store, registry);
         Inbox inbox = CertificateParts.openLog(config, rules, steady, store, forced, parts);
+        Optional<CopiedLog> copied = copy.isEmpty() ? Optional.empty() : Optional.of(parts.opened(copy.get().follow(inbox)));
         Audit audit = openAudit(config, version, metrics);
         Common common = new Common(instance, config, metrics, parts, reloads, clock, steady, audit);
         // closed after the pipeline and its log
@@ -111,7 +118,7 @@ public final class Backend implements AutoCloseable {
                 () -> inbox.isClosed() && !lockLost.toCompletableFuture().isDone(),
                 version);
         CertificateParts certificates =
-                CertificateParts.open(common, inbox, rules, store, forced, limits, others.peers());
+                CertificateParts.open(common, inbox, copied, rules, store, forced, limits, others.peers());
         this.state = config.state().isEmpty()
                 ? Optional.empty()
                 : Optional.of(StateParts.open(common, config.state().get(), servers.tls()));

@@ -6,6 +6,7 @@ import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.copy.CopiedLog;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.inbox.ArchiveCare;
 import dev.flk.backend.inbox.ArchiveCommand;
@@ -72,6 +73,7 @@ record CertificateParts(
     static CertificateParts open(
             Common common,
             Inbox inbox,
+            Optional<CopiedLog> copied,
             DecisionRules rules,
             ConfiguredStore configured,
             ForcedQueue forced,
@@ -81,8 +83,7 @@ record CertificateParts(
         GuardedStore store =
                 configured.open(inbox.logId(), inbox.isNew(), common.steady().expiry());
         Signatures signatures = signatures(common, peers);
-        IngestPipeline ingest = common.parts()
-                .opened(new IngestPipeline(
+        IngestPipeline pipeline = new IngestPipeline(
                                 inbox,
                                 forced,
                                 store,
@@ -95,8 +96,9 @@ record CertificateParts(
                                 common.steady(),
                                 System::nanoTime,
                                 common.metrics().ingest,
-                                common.audit())
-                        .open(configured.ready()));
+                                common.audit());
+        copied.ifPresent(pipeline::setSafeEnd);
+        IngestPipeline ingest = common.parts().opened(pipeline.open(configured.ready()));
         ingest.start();
         LogCare care = common.parts()
                 .opened(new LogCare(
@@ -107,7 +109,8 @@ record CertificateParts(
                         common.config().inbox().walRetention(),
                         common.steady()));
         Optional<ArchiveCare> archive = archive(common, inbox);
-        archive.ifPresent(each -> care.waitForArchive(each::archivedUpTo));
+        archive.ifPresent(each -> care.waitForCopy(each::archivedUpTo));
+        copied.ifPresent(each -> care.waitForCopy(each::copiedUpTo));
         common.metrics()
                 .ingest
                 .watch(common.parts()

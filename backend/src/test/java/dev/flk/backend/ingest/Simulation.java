@@ -409,7 +409,7 @@ final class Simulation {
 
     /** Makes the log care wait for an archive at this position. */
     void letArchive(LongSupplier upTo) {
-        Objects.requireNonNull(running, "started").care().waitForArchive(upTo);
+        Objects.requireNonNull(running, "started").care().waitForCopy(upTo);
     }
 
     /** Takes steps until all callers are answered, because no caller waits for days. */

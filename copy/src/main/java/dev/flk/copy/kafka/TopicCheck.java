@@ -73,12 +73,23 @@ public final class TopicCheck {
      * @param mayCreate whether to create the topic if it does not exist
      */
     public List<Finding> run(boolean mayCreate) {
+        try {
+            return findings(mayCreate);
+        } catch (CopyUnavailableException e) {
+            return List.of(bad(String.valueOf(e.getMessage())));
+        }
+    }
+
+    /**
+     * Checks the topic like {@link #run}.
+     *
+     * @throws CopyUnavailableException if the brokers can't be asked
+     */
+    public List<Finding> findings(boolean mayCreate) {
         List<Finding> found = new ArrayList<>();
         try (TopicAdmin admin = new TopicAdmin(settings, topic)) {
             replicas(existing(admin, mayCreate, found), found);
             configuration(admin.configuration(), found);
-        } catch (CopyUnavailableException e) {
-            found.add(bad(String.valueOf(e.getMessage())));
         }
         if (found.stream().noneMatch(each -> each.grade() == Finding.Grade.BAD)) {
             found.add(Finding.good(

@@ -338,7 +338,7 @@ class KafkaTopicTest {
 
         @Override
         public List<Written> from(long ordinal) {
-            return ordinal > 1 ? List.of() : List.of(new Written(SEGMENT, bytes.size(), false));
+            return ordinal > 1 ? List.of() : List.of(new Written(SEGMENT, 0, bytes.size(), false));
         }
 
         @Override
