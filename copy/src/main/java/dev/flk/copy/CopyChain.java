@@ -142,7 +142,9 @@ final class CopyChain {
             sink.bytes(segment, length, Arrays.copyOfRange(part.bytes(), skipped, part.bytes().length));
             length += part.bytes().length - skipped;
         }
-        segments.put(segment.ordinal(), new Copied(
+        segments.put(
+                segment.ordinal(),
+                new Copied(
                         segment,
                         length,
                         known == null ? at : known.begin(),

@@ -106,8 +106,8 @@ public sealed interface CopyRecord {
         if (this instanceof Part part) {
             Segment of = part.segment;
             return encoded(
-                    (part.isHeader ? "head " : "part ") + part.incarnation + " " + of.id + " " + of.ordinal + " " + part.offset + " "
-                            + part.after.ordinal + " " + part.after.offset + " " + of.name,
+                    (part.isHeader ? "head " : "part ") + part.incarnation + " " + of.id + " " + of.ordinal + " "
+                            + part.offset + " " + part.after.ordinal + " " + part.after.offset + " " + of.name,
                     part.bytes);
         }
         Attachment file = (Attachment) this;
@@ -116,7 +116,10 @@ public sealed interface CopyRecord {
 
     private static byte[] encoded(String line, byte... bytes) {
         byte[] head = (Format.MAGIC + line + "\n").getBytes(StandardCharsets.US_ASCII);
-        return ByteBuffer.allocate(head.length + bytes.length).put(head).put(bytes).array();
+        return ByteBuffer.allocate(head.length + bytes.length)
+                .put(head)
+                .put(bytes)
+                .array();
     }
 
     /**
@@ -148,8 +151,7 @@ public sealed interface CopyRecord {
         if (found.group("segment") != null) {
             return new Part(
                     found.group("p"),
-                    new Segment(
-                            found.group("segment"), Long.parseLong(found.group("ordinal")), found.group("name")),
+                    new Segment(found.group("segment"), Long.parseLong(found.group("ordinal")), found.group("name")),
                     found.group("kind").equals("head"),
                     Long.parseLong(found.group("offset")),
                     new End(Long.parseLong(found.group("before")), Long.parseLong(found.group("to"))),
@@ -167,7 +169,8 @@ public sealed interface CopyRecord {
         private static final Pattern LINE = Pattern.compile(MAGIC
                 + "(claim (?<c>" + ID + ") (?<instance>" + ID + ") (?<claimed>" + NUMBER + ") (?<host>[!-~]+)"
                 + "|beat (?<b>" + ID + ") (?<beaten>" + NUMBER + ")"
-                + "|(?<kind>head|part) (?<p>" + ID + ") (?<segment>" + ID + ") (?<ordinal>" + NUMBER + ") (?<offset>" + NUMBER
+                + "|(?<kind>head|part) (?<p>" + ID + ") (?<segment>" + ID + ") (?<ordinal>" + NUMBER + ") (?<offset>"
+                + NUMBER
                 + ") (?<before>" + NUMBER + ") (?<to>" + NUMBER + ") (?<name>[ -~]+)"
                 + "|file (?<f>" + ID + ") (?<file>[!-~]+))");
 

@@ -175,7 +175,8 @@ public final class CopyStart {
                     + " another cluster");
         }
         return end < known.next()
-                ? Optional.of("the topic ends before entry " + known.next() + ", up to which it had acknowledged entries")
+                ? Optional.of(
+                        "the topic ends before entry " + known.next() + ", up to which it had acknowledged entries")
                 : Optional.empty();
     }
 
@@ -206,12 +207,13 @@ public final class CopyStart {
     }
 
     private static CopyRefusedException owned(Claim owner, long beatMillis, boolean mayPass) {
-        return new CopyRefusedException("the log belongs to another backend: instance " + owner.instance() + " on "
-                + owner.host() + " has owned it since " + Instant.ofEpochMilli(owner.millis())
-                + " and was alive at " + Instant.ofEpochMilli(beatMillis)
-                + ". If that backend has ended for good, start this one with --take-over. If this machine's log is the"
-                + " old one, move it away: what only it has was never answered; a start without a log takes it from the"
-                + " copy",
+        return new CopyRefusedException(
+                "the log belongs to another backend: instance " + owner.instance() + " on "
+                        + owner.host() + " has owned it since " + Instant.ofEpochMilli(owner.millis())
+                        + " and was alive at " + Instant.ofEpochMilli(beatMillis)
+                        + ". If that backend has ended for good, start this one with --take-over. If this machine's log is the"
+                        + " old one, move it away: what only it has was never answered; a start without a log takes it from the"
+                        + " copy",
                 mayPass);
     }
 
@@ -244,9 +246,11 @@ public final class CopyStart {
     }
 
     private static CopyRefusedException different(long ordinal) {
-        return new CopyRefusedException("the log and its copy continue differently from the segment with the ordinal "
-                + ordinal + " on: move this log away. What only it has was never answered; a start without a log takes it"
-                + " from the copy. If the copy is of another log, give this one another LOG_NAME",
+        return new CopyRefusedException(
+                "the log and its copy continue differently from the segment with the ordinal "
+                        + ordinal
+                        + " on: move this log away. What only it has was never answered; a start without a log takes it"
+                        + " from the copy. If the copy is of another log, give this one another LOG_NAME",
                 false);
     }
 
@@ -354,9 +358,7 @@ public final class CopyStart {
             if (named != null) {
                 Path target = directory.resolve(named.name());
                 if (files.status(target).isPresent()) {
-                    files.move(
-                            target,
-                            directory.resolve(SegmentNames.freeRotatedName(files, directory, named.name())));
+                    files.move(target, directory.resolve(SegmentNames.freeRotatedName(files, directory, named.name())));
                 }
                 files.move(opening(named), target);
                 files.forceDirectory(directory);

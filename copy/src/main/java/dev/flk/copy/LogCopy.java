@@ -63,6 +63,7 @@ public final class LogCopy {
     private long nextOffset;
     /** The entry before {@link #nextOffset}, if it was acknowledged; null if it is not known. */
     private byte @Nullable [] newest;
+
     private boolean isLost;
     private long triedNanos;
     private long beatNanos;
@@ -115,7 +116,11 @@ public final class LogCopy {
      *
      * @param to the place up to which the log is copied once the entry is acknowledged
      */
-    private record Sent(CompletableFuture<Long> offset, Place to, byte[] value, @Nullable Segment begun) {}
+    private record Sent(
+            CompletableFuture<Long> offset,
+            Place to,
+            byte[] value,
+            @Nullable Segment begun) {}
 
     /**
      * Creates a writer that has claimed the log.
@@ -256,8 +261,8 @@ public final class LogCopy {
             for (Entry entry : entries) {
                 if (entry.offset() < end && decoded(entry) instanceof Claim other && !other.equals(claim)) {
                     successor = other;
-                    problem = Optional.of("another backend owns the log: instance " + other.instance() + " on "
-                            + other.host());
+                    problem = Optional.of(
+                            "another backend owns the log: instance " + other.instance() + " on " + other.host());
                     underWay.clear();
                     listener.superseded(other);
                     return;
@@ -353,7 +358,8 @@ public final class LogCopy {
             if (segment.ordinal() > sent.ordinal()) {
                 sent = new Place(segment.ordinal(), segment.id(), 0, false);
             } else if (!segment.id().equals(sent.id())) {
-                throw new IOException("segment " + segment.name() + " has the ordinal of another segment that is copied");
+                throw new IOException(
+                        "segment " + segment.name() + " has the ordinal of another segment that is copied");
             }
             while (sent.offset() < written.end() && underWayBytes < WINDOW_BYTES) {
                 boolean isHeader = sent.offset() < written.headerEnd();

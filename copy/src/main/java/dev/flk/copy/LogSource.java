@@ -59,7 +59,8 @@ public final class LogSource implements CopySource, Closeable {
             for (int i = 0; i < list.segments().size(); i++) {
                 SegmentHeader header = list.segments().get(i).header();
                 if (header.ordinal() >= ordinal && header.ordinal() < newest.ordinal()) {
-                    String opened = SegmentNames.openedName(list.segments().get(i).name());
+                    String opened =
+                            SegmentNames.openedName(list.segments().get(i).name());
                     written.add(new Written(
                             segment(header, opened),
                             header.encode().remaining(),
@@ -70,8 +71,8 @@ public final class LogSource implements CopySource, Closeable {
         }
         if (newest.ordinal() >= ordinal) {
             names.putIfAbsent(newest.id(), active.name());
-            written.add(new Written(
-                    segment(newest, active.name()), newest.encode().remaining(), active.end(), false));
+            written.add(
+                    new Written(segment(newest, active.name()), newest.encode().remaining(), active.end(), false));
         }
         return written;
     }

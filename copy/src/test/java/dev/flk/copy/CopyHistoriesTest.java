@@ -74,8 +74,7 @@ class CopyHistoriesTest {
 
         private Claim claim() {
             claims++;
-            return new Claim(
-                    "%016x".formatted(claims), "%016x".formatted(claims), clock().millis(), "host");
+            return new Claim("%016x".formatted(claims), "%016x".formatted(claims), clock().millis(), "host");
         }
 
         private LogOptions options() {
@@ -93,7 +92,9 @@ class CopyHistoriesTest {
                 return startOnce(connection);
             } catch (CopyRefusedException e) {
                 assertThat(e).hasMessageContaining("continue differently");
-                assertThat(older).as("only an older disk can continue differently").isNotNull();
+                assertThat(older)
+                        .as("only an older disk can continue differently")
+                        .isNotNull();
                 movedAway++;
                 disk.lose();
                 return startOnce(connection);
@@ -103,23 +104,23 @@ class CopyHistoriesTest {
         }
 
         private Started startOnce(CopyTopic connection) throws Exception {
-                CopyStart start = new CopyStart(disk, DIRECTORY, "inbox", connection, clock());
-                disk.createDirectories(DIRECTORY);
-                if (disk.list(DIRECTORY).stream().noneMatch(name -> name.contains(".wal"))) {
-                    SimulatedDisk archive = new SimulatedDisk(random);
-                    long bytes = new CopyStart(archive, ARCHIVE, "inbox", connection, clock())
-                            .takeAll(ARCHIVE, claim(), true);
-                    if (bytes > 0) {
-                        SegmentArchive segments = SegmentArchive.read(archive, ARCHIVE);
-                        new LogRestore(segments, disk, DIRECTORY, "inbox", "test")
-                                .run(segments.logs().get(0).logId(), 0, 0, done -> {});
-                        restored++;
-                    }
+            CopyStart start = new CopyStart(disk, DIRECTORY, "inbox", connection, clock());
+            disk.createDirectories(DIRECTORY);
+            if (disk.list(DIRECTORY).stream().noneMatch(name -> name.contains(".wal"))) {
+                SimulatedDisk archive = new SimulatedDisk(random);
+                long bytes =
+                        new CopyStart(archive, ARCHIVE, "inbox", connection, clock()).takeAll(ARCHIVE, claim(), true);
+                if (bytes > 0) {
+                    SegmentArchive segments = SegmentArchive.read(archive, ARCHIVE);
+                    new LogRestore(segments, disk, DIRECTORY, "inbox", "test")
+                            .run(segments.logs().get(0).logId(), 0, 0, done -> {});
+                    restored++;
                 }
-                Started started = claimed(start);
-                taken += started.taken() > 0 ? 1 : 0;
-                assertThat(started.lost()).isEmpty();
-                return started;
+            }
+            Started started = claimed(start);
+            taken += started.taken() > 0 ? 1 : 0;
+            assertThat(started.lost()).isEmpty();
+            return started;
         }
 
         private Started claimed(CopyStart start) throws IOException, CopyRefusedException {

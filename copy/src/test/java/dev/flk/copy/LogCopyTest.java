@@ -66,8 +66,8 @@ class LogCopyTest {
         public List<CopySource.Written> from(long ordinal) {
             List<CopySource.Written> written = new ArrayList<>();
             segments.tailMap(ordinal, true)
-                    .forEach((number, bytes) -> written.add(new CopySource.Written(
-                            segment(number), 1, bytes.size(), number < segments.lastKey())));
+                    .forEach((number, bytes) -> written.add(
+                            new CopySource.Written(segment(number), 1, bytes.size(), number < segments.lastKey())));
             return written;
         }
 
@@ -90,7 +90,9 @@ class LogCopyTest {
 
         @Override
         public void safe(Place place) {
-            assertThat(successor).as("nothing is copied for a writer that does not own the log").isNull();
+            assertThat(successor)
+                    .as("nothing is copied for a writer that does not own the log")
+                    .isNull();
             safe = place;
         }
 

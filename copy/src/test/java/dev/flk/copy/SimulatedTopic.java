@@ -154,8 +154,8 @@ final class SimulatedTopic {
                 if (isDown || (breaks && random.nextInt(40) == 0)) {
                     // what was sent before may still be appended, but nothing of it is acknowledged any more
                     own.isBroken = true;
-                    own.waiting.forEach(each ->
-                            each.completeExceptionally(new CopyUnavailableException("the connection broke")));
+                    own.waiting.forEach(
+                            each -> each.completeExceptionally(new CopyUnavailableException("the connection broke")));
                     own.waiting.clear();
                     own = open();
                     offset.completeExceptionally(new CopyUnavailableException("the connection broke"));

@@ -215,8 +215,8 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     @Override
     public void forced(long last) {
         Active active = log.active();
-        forced.add(new Forced(
-                new Place(active.header().ordinal(), active.header().id(), active.end(), true), last));
+        forced.add(
+                new Forced(new Place(active.header().ordinal(), active.header().id(), active.end(), true), last));
         LockSupport.unpark(thread);
     }
 
@@ -233,7 +233,9 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
             LOG.info("everything is copied again");
         }
         boolean isMoved = false;
-        for (Forced first = forced.peek(); first != null && first.place().compareTo(place) <= 0; first = forced.peek()) {
+        for (Forced first = forced.peek();
+                first != null && first.place().compareTo(place) <= 0;
+                first = forced.peek()) {
             copiedUpTo = first.last();
             Forced unused = forced.poll();
             isMoved = true;
@@ -275,7 +277,9 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
                 source.close();
             }
         } catch (IOException e) {
-            LOG.warn("how far the log is copied could not be stored; the next start reads more of the topic: {}", e.getMessage());
+            LOG.warn(
+                    "how far the log is copied could not be stored; the next start reads more of the topic: {}",
+                    e.getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {

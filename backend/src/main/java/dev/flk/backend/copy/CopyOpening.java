@@ -103,12 +103,13 @@ public final class CopyOpening implements AutoCloseable {
                     "this machine's log was an older one: {} bytes that only the copy had were written to it",
                     started.taken());
         }
-        started.lost()
-                .ifPresent(lost -> LOG.error("{}: everything that this machine retains is copied again", lost));
+        started.lost().ifPresent(lost -> LOG.error("{}: everything that this machine retains is copied again", lost));
     }
 
     private Closeable lock() throws IOException {
-        return files.lock(directory.resolve(Log.LOCK_FILE), "process " + ProcessHandle.current().pid());
+        return files.lock(
+                directory.resolve(Log.LOCK_FILE),
+                "process " + ProcessHandle.current().pid());
     }
 
     private void requireTopic() throws IOException {
@@ -133,7 +134,10 @@ public final class CopyOpening implements AutoCloseable {
         if (bytes > 0) {
             LOG.warn("{} has no log; it is restored from the copy, {} bytes", directory, bytes);
             RestoredInbox restored = new InboxDirectory(
-                            files, directory, random, "process " + ProcessHandle.current().pid())
+                            files,
+                            directory,
+                            random,
+                            "process " + ProcessHandle.current().pid())
                     .restore(files, archive, null, false);
             LOG.warn("restored {} records of the log", restored.log().records());
         }

@@ -100,14 +100,17 @@ public final class Backend implements AutoCloseable {
         ForcedQueue forced = new ForcedQueue(metrics.ingest);
         this.lockLost = forced.lockLost();
         ConfiguredStore store = new ConfiguredStore(config, metrics, parts);
-        Optional<CopyOpening> copy = config.copy().map(used -> parts.opened(CopyParts.open(config, used, instance, clock)));
+        Optional<CopyOpening> copy =
+                config.copy().map(used -> parts.opened(CopyParts.open(config, used, instance, clock)));
         if (copy.isPresent()) {
             copy.get().prepare();
         }
         LogRegistry registry = parts.opened(store.registry());
         PeerParts.requireNoLostLog(config, store, registry);
         Inbox inbox = CertificateParts.openLog(config, rules, steady, store, forced, parts);
-        Optional<CopiedLog> copied = copy.isEmpty() ? Optional.empty() : Optional.of(parts.opened(copy.get().follow(inbox)));
+        Optional<CopiedLog> copied = copy.isEmpty()
+                ? Optional.empty()
+                : Optional.of(parts.opened(copy.get().follow(inbox)));
         Audit audit = openAudit(config, version, metrics);
         Common common = new Common(instance, config, metrics, parts, reloads, clock, steady, audit);
         // closed after the pipeline and its log

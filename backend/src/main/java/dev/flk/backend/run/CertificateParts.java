@@ -84,19 +84,15 @@ record CertificateParts(
                 configured.open(inbox.logId(), inbox.isNew(), common.steady().expiry());
         Signatures signatures = signatures(common, peers);
         IngestPipeline pipeline = new IngestPipeline(
-                                inbox,
-                                forced,
-                                store,
-                                new IngestPipeline.Checks(
-                                        limits,
-                                        signatures,
-                                        rules,
-                                        common.config().maxClockSkew(),
-                                        peers::ask),
-                                common.steady(),
-                                System::nanoTime,
-                                common.metrics().ingest,
-                                common.audit());
+                inbox,
+                forced,
+                store,
+                new IngestPipeline.Checks(
+                        limits, signatures, rules, common.config().maxClockSkew(), peers::ask),
+                common.steady(),
+                System::nanoTime,
+                common.metrics().ingest,
+                common.audit());
         copied.ifPresent(pipeline::setSafeEnd);
         IngestPipeline ingest = common.parts().opened(pipeline.open(configured.ready()));
         ingest.start();

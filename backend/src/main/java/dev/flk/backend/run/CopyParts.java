@@ -14,8 +14,7 @@ final class CopyParts {
     private CopyParts() {}
 
     static CopyOpening open(BackendConfig config, CopyConfig copy, String instance, InstantSource clock) {
-        return new CopyOpening(
-                copy, config.inbox().walDir(), new DiskFiles(), instance, host(), false, clock);
+        return new CopyOpening(copy, config.inbox().walDir(), new DiskFiles(), instance, host(), false, clock);
     }
 
     private static String host() {

@@ -112,8 +112,7 @@ public final class TopicCheck {
             found.add(Finding.good(SUBJECT, "created topic " + topic + " with " + REPLICAS + " replicas"));
         } catch (CopyUnavailableException e) {
             if (!(e.getCause() instanceof TopicExistsException)) {
-                throw new CopyUnavailableException(
-                        e.getMessage() + "; or create the topic: " + commands.create(), e);
+                throw new CopyUnavailableException(e.getMessage() + "; or create the topic: " + commands.create(), e);
             }
         }
     }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import dev.flk.testkit.KafkaCluster;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Tests of a log that is copied to Kafka: a machine burns down, and nothing that was answered is missing. */
+final class CopyIT {
+    private static KafkaCluster kafka;
+
+    @TempDir
+    private Path directory;
+
+    @BeforeAll
+    static void startKafka() {
+        kafka = KafkaCluster.start(3, Map.of());
+    }
+
+    @AfterAll
+    static void endKafka() {
+        kafka.close();
+    }
+
+    private static Map<String, String> settings(String logName) {
+        Map<String, String> settings = new HashMap<>(kafka.configuration());
+        settings.putAll(Map.of("LOG_COPY", "kafka", "LOG_NAME", logName, "WAL_MIN_FREE_BYTES", "1MiB"));
+        return settings;
+    }
+
+    private BackendProcess start(String name, Map<String, String> settings) throws IOException {
+        BackendProcess backend = BackendProcess.start(Files.createDirectories(directory.resolve(name)), settings);
+        new Client(backend.url()).awaitReady();
+        return backend;
+    }
+
+    private static Map<Pcs, String> submit(BackendProcess backend, int first, int last) throws Exception {
+        Client client = new Client(backend.url());
+        Map<Pcs, String> answers = new HashMap<>();
+        for (int i = first; i <= last; i++) {
+            Answer answer = client.submit(Pcs.number(i));
+            assertThat(answer.status()).isEqualTo(200);
+            answers.put(Pcs.number(i), answer.body());
+        }
+        return answers;
+    }
+
+    private static void assertAnswered(BackendProcess backend, Map<Pcs, String> answers) throws Exception {
+        Client client = new Client(backend.url());
+        for (Map.Entry<Pcs, String> answer : answers.entrySet()) {
+            assertThat(client.get("/v1/pcs/" + answer.getKey().id()).body()).isEqualTo(answer.getValue());
+        }
+    }
+
+    @Test
+    void machineIsLost_anotherGoesOnWithTheLog_andTheOldOneIsRefused() throws Exception {
+        Map<String, String> settings = settings("moved");
+        Map<Pcs, String> answers = new HashMap<>();
+        try (BackendProcess backend = start("a", settings)) {
+            answers.putAll(submit(backend, 1, 50));
+            backend.program().kill();
+        }
+        try (BackendProcess backend = start("a", settings)) {
+            answers.putAll(submit(backend, 51, 100));
+            backend.program().kill();
+        }
+        try (BackendProcess elsewhere = start("b", settings)) {
+            assertThat(elsewhere.allLines()).contains("it is restored from the copy");
+            assertAnswered(elsewhere, answers);
+            answers.putAll(submit(elsewhere, 101, 120));
+            assertAnswered(elsewhere, answers);
+            assertThat(LogFiles.inbox(directory.resolve("b/data/wal")).entries().stream()
+                            .filter(entry -> entry.kind() == 's')
+                            .map(LogFiles.Entry::body))
+                    .containsExactlyInAnyOrderElementsOf(
+                            answers.keySet().stream().map(Pcs::json).toList());
+        }
+    }
+}
