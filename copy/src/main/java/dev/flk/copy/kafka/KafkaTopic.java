@@ -5,7 +5,6 @@ import dev.flk.copy.CopyTopic;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
-import org.apache.kafka.clients.admin.OffsetSpec;
 
 /**
  * A topic of Kafka. An entry that was acknowledged is on all of the topic's brokers that are in sync, at least two with
@@ -39,12 +38,12 @@ public final class KafkaTopic implements CopyTopic {
 
     @Override
     public long begin() {
-        return admin.offset(OffsetSpec.earliest());
+        return admin.begin();
     }
 
     @Override
     public long end() {
-        return admin.offset(OffsetSpec.latest());
+        return admin.end(producer.acknowledgedEnd());
     }
 
     @Override

@@ -44,6 +44,7 @@ final class TopicAdmin implements AutoCloseable {
     private static final Duration NEWS = Duration.ofSeconds(1);
 
     private static final Duration ASK_AGAIN = Duration.ofMillis(100);
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(500);
     private static final Duration CLOSE = Duration.ofSeconds(1);
 
     private final KafkaSettings settings;
@@ -162,10 +163,41 @@ final class TopicAdmin implements AutoCloseable {
         get(admin -> admin.createTopics(List.of(wanted)).topicId(topic));
     }
 
-    /** Returns the offset of the first or after the last entry that is replicated. */
-    long offset(OffsetSpec which) {
+    /** Returns the offset of the first entry. */
+    long begin() {
+        return offset(OffsetSpec.earliest());
+    }
+
+    /**
+     * Returns the offset after the last entry that is replicated. A broker that was paused or cut off, and replaced as
+     * the leader, may not know this and return an old one; so it is asked for again, after a new look for the leader,
+     * while it is below an offset that is known.
+     *
+     * @param known the offset after an entry that was acknowledged
+     */
+    long end(long known) {
+        long begunNanos = System.nanoTime();
+        long end = offset(OffsetSpec.latest());
+        while (end < known && System.nanoTime() - begunNanos < CALL.toNanos()) {
+            close();
+            sleep(LOOK_AGAIN);
+            end = offset(OffsetSpec.latest());
+        }
+        return end;
+    }
+
+    private long offset(OffsetSpec which) {
         return get(admin -> admin.listOffsets(Map.of(partition, which)).partitionResult(partition))
                 .offset();
+    }
+
+    void sleep(Duration time) {
+        try {
+            Thread.sleep(time.toMillis());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw failures.of(e);
+        }
     }
 
     void removeBefore(long offset) {

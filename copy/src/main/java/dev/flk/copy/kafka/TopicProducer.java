@@ -48,6 +48,7 @@ final class TopicProducer implements AutoCloseable {
     private final Duration delivery;
     private @Nullable Open open;
     private volatile @Nullable Failure failed;
+    private volatile long acknowledgedEnd;
 
     private record Failure(CopyUnavailableException why, long nanos) {
         boolean isRecent() {
@@ -70,6 +71,11 @@ final class TopicProducer implements AutoCloseable {
         this.topic = topic;
         this.admin = admin;
         this.delivery = delivery;
+    }
+
+    /** Returns the offset after the entry that was acknowledged last; 0 before the first one. */
+    long acknowledgedEnd() {
+        return acknowledgedEnd;
     }
 
     CompletionStage<Long> send(byte[] value) {
@@ -124,6 +130,7 @@ final class TopicProducer implements AutoCloseable {
         try {
             to.kafka.send(new ProducerRecord<>(topic, 0, null, value), (metadata, failure) -> {
                 if (failure == null && metadata.hasOffset()) {
+                    acknowledgedEnd = metadata.offset() + 1;
                     offset.complete(metadata.offset());
                 } else if (failure == null) {
                     end(to, admin.failures().of("an entry was acknowledged without its offset"), offset);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.copy.kafka;
 
+import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.CopyTopic.Entry;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -35,17 +36,18 @@ final class TopicReader implements AutoCloseable {
         this.admin = admin;
     }
 
+    /**
+     * Returns entries from an offset on, at least one unless all of them were removed. Fails if the brokers do not have
+     * them within a bounded time: a leader that was just elected, or was replaced and does not know it, may lack some.
+     */
     List<Entry> read(long from, long end) {
         try {
-            return readFrom(from, end);
-        } catch (OffsetOutOfRangeException e) {
-            long begin = admin.offset(OffsetSpec.earliest());
-            return from < begin && begin < end ? read(begin, end) : List.of();
+            return from < end ? readFrom(from, end) : List.of();
+        } catch (CopyUnavailableException e) {
+            throw e;
         } catch (RuntimeException e) {
             close();
-            throw e instanceof dev.flk.copy.CopyTopic.CopyUnavailableException
-                    ? e
-                    : admin.failures().of(e);
+            throw admin.failures().of(e);
         }
     }
 
@@ -54,24 +56,29 @@ final class TopicReader implements AutoCloseable {
         if (opened.position(partition) != from) {
             opened.seek(partition, from);
         }
-        long deadlineNanos = System.nanoTime() + TopicAdmin.CALL.toNanos();
-        List<Entry> entries = new ArrayList<>();
-        while (entries.isEmpty() && opened.position(partition) < end) {
-            for (ConsumerRecord<byte[], byte[]> each : opened.poll(POLL).records(partition)) {
-                if (each.offset() < end) {
-                    entries.add(new Entry(each.offset(), each.value() == null ? new byte[0] : each.value()));
+        long begunNanos = System.nanoTime();
+        while (System.nanoTime() - begunNanos < TopicAdmin.CALL.toNanos()) {
+            try {
+                List<Entry> entries = new ArrayList<>();
+                for (ConsumerRecord<byte[], byte[]> each : opened.poll(POLL).records(partition)) {
+                    if (each.offset() < end) {
+                        entries.add(new Entry(each.offset(), each.value() == null ? new byte[0] : each.value()));
+                    }
                 }
-            }
-            if (entries.isEmpty()) {
-                if (opened.position(partition) >= admin.offset(OffsetSpec.latest())) {
-                    break; // the topic has no such entries any more
+                if (!entries.isEmpty() || opened.position(partition) >= end) {
+                    return entries;
                 }
-                if (System.nanoTime() - deadlineNanos > 0) {
-                    throw admin.failures().of("entry " + from + " could not be read in time; see the brokers' logs");
+            } catch (OffsetOutOfRangeException e) {
+                long begin = admin.begin();
+                if (begin >= end) {
+                    return List.of();
                 }
+                admin.sleep(POLL);
+                opened.seek(partition, Math.max(from, begin));
             }
         }
-        return entries;
+        close(); // the next reader looks for the leader again
+        throw admin.failures().of("the brokers do not have entry " + from + " of " + end);
     }
 
     private Consumer<byte[], byte[]> opened() {
@@ -100,7 +107,7 @@ final class TopicReader implements AutoCloseable {
 
     @Override
     public void close() {
-        consumer.ifPresent(opened -> opened.close(org.apache.kafka.clients.consumer.CloseOptions.timeout(CLOSE)));
+        consumer.ifPresent(opened -> opened.close(CloseOptions.timeout(CLOSE)));
         consumer = Optional.empty();
     }
 }

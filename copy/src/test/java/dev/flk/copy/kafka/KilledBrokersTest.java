@@ -86,9 +86,15 @@ class KilledBrokersTest {
                         load.awaitMore(ACKNOWLEDGED_BETWEEN);
                         brokers.broker(leader).restart();
                     } else {
+                        long before = topic.end(); // which knows the leader from now on
                         brokers.broker(leader).pause();
                         load.awaitMore(ACKNOWLEDGED_BETWEEN);
                         brokers.broker(leader).resume();
+                        long acknowledged = load.acknowledged.lastKey();
+                        assertThat(topic.end())
+                                .as("a leader that was paused does not know that it was replaced")
+                                .isGreaterThan(acknowledged)
+                                .isGreaterThan(before);
                     }
                     brokers.awaitJoined();
                     await().atMost(PATIENCE)
