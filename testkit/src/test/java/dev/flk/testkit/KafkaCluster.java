@@ -15,7 +15,7 @@ import org.apache.kafka.common.test.TestKitNodes;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Brokers of Kafka in the JVM of the test, with SASL: a test can stop them, but not kill them as {@link KafkaBrokers}
+ * Brokers of Kafka in the JVM of the test: a test can stop them, but not kill them as {@link KafkaBrokers}
  * can. The only class that knows Kafka's own test kit, whose names are internal. Confined to one thread.
  */
 public final class KafkaCluster implements AutoCloseable {
@@ -30,19 +30,34 @@ public final class KafkaCluster implements AutoCloseable {
     }
 
     /**
-     * Starts brokers and waits until they are ready.
+     * Starts brokers that require a login, and waits until they are ready.
      *
      * @param settings settings of all brokers, by name
      */
     public static KafkaCluster start(int brokers, Map<String, String> settings) {
+        return start(brokers, SecurityProtocol.SASL_PLAINTEXT, settings);
+    }
+
+    /**
+     * Starts a broker that requires TLS, and waits until it is ready.
+     *
+     * @param settings its settings for TLS, by name
+     */
+    public static KafkaCluster startTls(Map<String, String> settings) {
+        Map<String, String> all = new LinkedHashMap<>(settings);
+        all.put("listener.security.protocol.map", "EXTERNAL:SSL,CONTROLLER:PLAINTEXT"); // which the kit would not set
+        return start(1, SecurityProtocol.PLAINTEXT, all);
+    }
+
+    private static KafkaCluster start(int brokers, SecurityProtocol protocol, Map<String, String> settings) {
         @Nullable KafkaClusterTestKit kit = null;
         try {
             KafkaClusterTestKit.Builder builder = new KafkaClusterTestKit.Builder(new TestKitNodes.Builder()
                     .setCombined(true)
                     .setNumControllerNodes(1)
                     .setNumBrokerNodes(brokers)
-                    .setBrokerSecurityProtocol(SecurityProtocol.SASL_PLAINTEXT)
-                    .setControllerSecurityProtocol(SecurityProtocol.SASL_PLAINTEXT)
+                    .setBrokerSecurityProtocol(protocol)
+                    .setControllerSecurityProtocol(protocol)
                     .build());
             settings.forEach(builder::setConfigProp);
             kit = builder.build();
@@ -64,7 +79,7 @@ public final class KafkaCluster implements AutoCloseable {
         return kit.bootstrapServers();
     }
 
-    /** Returns the settings of a backend that may do everything. */
+    /** Returns the settings of a backend that logs in and may do everything. */
     public Map<String, String> configuration() {
         return configuration(ADMIN, ADMIN + "-secret");
     }

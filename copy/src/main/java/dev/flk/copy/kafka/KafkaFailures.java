@@ -10,6 +10,7 @@ import java.util.regex.Pattern;
 import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.InvalidConfigurationException;
 import org.apache.kafka.common.errors.InvalidPidMappingException;
 import org.apache.kafka.common.errors.InvalidProducerEpochException;
 import org.apache.kafka.common.errors.InvalidReplicationFactorException;
@@ -143,6 +144,9 @@ final class KafkaFailures {
         }
         if (failure instanceof UnsupportedVersionException) {
             return "the brokers are too old: " + reason(failure) + "; use version 3.0 or later";
+        }
+        if (failure instanceof InvalidConfigurationException) {
+            return "a client can't be opened: " + reason(failure) + "; check the settings KAFKA_…";
         }
         if (failure instanceof ConfigException || failure instanceof IllegalArgumentException) {
             return reason(failure).contains("No resolvable bootstrap urls")

@@ -21,12 +21,15 @@ public final class KafkaTopic implements CopyTopic {
      * @param topic the name, as {@link KafkaSettings#topicOf} returns it
      */
     public KafkaTopic(KafkaSettings settings, String topic) {
-        this(settings, topic, TopicProducer.DELIVERY);
+        this(settings, topic, TopicAdmin.CALL, TopicProducer.DELIVERY);
     }
 
-    /** @param delivery the time after which an entry that was not acknowledged fails */
-    KafkaTopic(KafkaSettings settings, String topic, Duration delivery) {
-        this.admin = new TopicAdmin(settings, topic);
+    /**
+     * @param call the time after which a call to the brokers fails
+     * @param delivery the time after which an entry that was not acknowledged fails
+     */
+    KafkaTopic(KafkaSettings settings, String topic, Duration call, Duration delivery) {
+        this.admin = new TopicAdmin(settings, topic, call);
         this.producer = new TopicProducer(settings, topic, admin, delivery);
         this.reader = new TopicReader(settings, topic, admin);
     }

@@ -32,14 +32,14 @@ import org.apache.kafka.common.config.types.Password;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
 /**
- * The calls about one topic that neither read nor write entries. Each waits at most {@link #CALL}. Opens its connections
- * with the first call. Safe for any thread.
+ * The calls about one topic that neither read nor write entries. Each waits for a bounded time. Opens its connections with
+ * the first call. Safe for any thread.
  */
 final class TopicAdmin implements AutoCloseable {
-    /** The time after which a call to the brokers fails. */
+    /** The usual time after which a call to the brokers fails. */
     static final Duration CALL = Duration.ofSeconds(6);
 
-    private static final Duration REQUEST = Duration.ofSeconds(3);
+    private static final Duration CONNECT = Duration.ofSeconds(3);
     /** The time that the news of a topic takes to reach all brokers. */
     private static final Duration NEWS = Duration.ofSeconds(1);
 
@@ -50,20 +50,28 @@ final class TopicAdmin implements AutoCloseable {
     private final KafkaSettings settings;
     private final String topic;
     private final TopicPartition partition;
+    private final Duration limit;
     private final KafkaFailures failures;
 
     // guarded by this
     private Optional<Admin> admin = Optional.empty();
 
-    TopicAdmin(KafkaSettings settings, String topic) {
+    /** @param limit the time after which a call to the brokers fails */
+    TopicAdmin(KafkaSettings settings, String topic, Duration limit) {
         this.settings = settings;
         this.topic = topic;
         this.partition = new TopicPartition(topic, 0);
+        this.limit = limit;
         this.failures = new KafkaFailures(settings, topic);
     }
 
     KafkaFailures failures() {
         return failures;
+    }
+
+    /** Returns the time after which a call to the brokers fails. */
+    Duration limit() {
+        return limit;
     }
 
     /** Returns the settings that all clients have in common. */
@@ -74,7 +82,7 @@ final class TopicAdmin implements AutoCloseable {
         }
         properties.put(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG, settings.brokers());
         properties.put(CommonClientConfigs.CLIENT_ID_CONFIG, topic);
-        properties.put(CommonClientConfigs.SOCKET_CONNECTION_SETUP_TIMEOUT_MS_CONFIG, REQUEST.toMillis());
+        properties.put(CommonClientConfigs.SOCKET_CONNECTION_SETUP_TIMEOUT_MS_CONFIG, CONNECT.toMillis());
         properties.put(CommonClientConfigs.SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS_CONFIG, CALL.toMillis());
         // neither the brokers nor JMX get the client's own metrics
         properties.put(CommonClientConfigs.ENABLE_METRICS_PUSH_CONFIG, false);
@@ -85,8 +93,8 @@ final class TopicAdmin implements AutoCloseable {
     private synchronized Admin client() {
         Admin open = admin.orElseGet(() -> {
             Map<String, Object> properties = clientProperties(settings, topic);
-            properties.put(CommonClientConfigs.REQUEST_TIMEOUT_MS_CONFIG, (int) REQUEST.toMillis());
-            properties.put(CommonClientConfigs.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) CALL.toMillis());
+            properties.put(CommonClientConfigs.REQUEST_TIMEOUT_MS_CONFIG, (int) limit.dividedBy(2).toMillis());
+            properties.put(CommonClientConfigs.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) limit.toMillis());
             return Admin.create(properties);
         });
         admin = Optional.of(open);
@@ -106,14 +114,14 @@ final class TopicAdmin implements AutoCloseable {
         try {
             while (true) {
                 try {
-                    return call.apply(client()).get(2 * CALL.toMillis(), TimeUnit.MILLISECONDS);
+                    return call.apply(client()).get(2 * limit.toMillis(), TimeUnit.MILLISECONDS);
                 } catch (ExecutionException e) {
                     if (!(e.getCause() instanceof UnknownTopicOrPartitionException)
                             || System.nanoTime() - begunNanos >= patience.toNanos()) {
                         throw failures.of(e.getCause() == null ? e : e.getCause());
                     }
                 }
-                Thread.sleep(ASK_AGAIN.toMillis());
+                sleep(ASK_AGAIN);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -178,7 +186,7 @@ final class TopicAdmin implements AutoCloseable {
     long end(long known) {
         long begunNanos = System.nanoTime();
         long end = offset(OffsetSpec.latest());
-        while (end < known && System.nanoTime() - begunNanos < CALL.toNanos()) {
+        while (end < known && System.nanoTime() - begunNanos < limit.toNanos()) {
             close();
             sleep(LOOK_AGAIN);
             end = offset(OffsetSpec.latest());

@@ -87,7 +87,7 @@ public final class TopicCheck {
      */
     public List<Finding> findings(boolean mayCreate) {
         List<Finding> found = new ArrayList<>();
-        try (TopicAdmin admin = new TopicAdmin(settings, topic)) {
+        try (TopicAdmin admin = new TopicAdmin(settings, topic, TopicAdmin.CALL)) {
             replicas(existing(admin, mayCreate, found), found);
             configuration(admin.configuration(), found);
         }

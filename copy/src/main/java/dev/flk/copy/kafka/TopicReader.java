@@ -57,7 +57,7 @@ final class TopicReader implements AutoCloseable {
             opened.seek(partition, from);
         }
         long begunNanos = System.nanoTime();
-        while (System.nanoTime() - begunNanos < TopicAdmin.CALL.toNanos()) {
+        while (System.nanoTime() - begunNanos < admin.limit().toNanos()) {
             try {
                 List<Entry> entries = new ArrayList<>();
                 for (ConsumerRecord<byte[], byte[]> each : opened.poll(POLL).records(partition)) {
@@ -83,7 +83,7 @@ final class TopicReader implements AutoCloseable {
 
     private Consumer<byte[], byte[]> opened() {
         Consumer<byte[], byte[]> opened = consumer.orElseGet(() -> new KafkaConsumer<>(
-                properties(settings, topic), new ByteArrayDeserializer(), new ByteArrayDeserializer()));
+                properties(), new ByteArrayDeserializer(), new ByteArrayDeserializer()));
         if (consumer.isEmpty()) {
             consumer = Optional.of(opened);
             opened.assign(List.of(partition));
@@ -92,7 +92,7 @@ final class TopicReader implements AutoCloseable {
         return opened;
     }
 
-    private static Map<String, Object> properties(KafkaSettings settings, String topic) {
+    private Map<String, Object> properties() {
         Map<String, Object> properties = TopicAdmin.clientProperties(settings, topic);
         properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "none");
         properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
@@ -100,8 +100,8 @@ final class TopicReader implements AutoCloseable {
         properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_uncommitted"); // there are no transactions
         properties.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, FETCH_BYTES);
         properties.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, FETCH_BYTES);
-        properties.put(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) TopicAdmin.CALL.toMillis());
-        properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) TopicAdmin.CALL.toMillis());
+        properties.put(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) admin.limit().toMillis());
+        properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) admin.limit().toMillis());
         return properties;
     }
 

@@ -43,6 +43,7 @@ import org.junit.jupiter.api.TestInfo;
 /** Tests of a topic on three brokers that run in this JVM. */
 class KafkaTopicTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration CALL = Duration.ofSeconds(2);
     private static final Duration DELIVERY = Duration.ofSeconds(3);
     private static KafkaCluster cluster;
 
@@ -68,7 +69,7 @@ class KafkaTopicTest {
     @BeforeEach
     void open(TestInfo test) {
         name = settings.topicOf(test.getTestMethod().orElseThrow().getName().replaceAll("[^a-zA-Z]", "-"));
-        topic = new KafkaTopic(settings, name, DELIVERY);
+        topic = new KafkaTopic(settings, name, CALL, DELIVERY);
     }
 
     @AfterEach
@@ -308,12 +309,12 @@ class KafkaTopicTest {
     @Test
     void missingBrokers_failEachCallWithinABoundedTime() {
         KafkaSettings nowhere = settings(Map.of("KAFKA_BROKERS", "127.0.0.1:" + FreePort.choose()));
-        try (KafkaTopic other = new KafkaTopic(nowhere, name)) {
+        try (KafkaTopic other = new KafkaTopic(nowhere, name, CALL, DELIVERY)) {
             long begunNanos = System.nanoTime();
             assertThatThrownBy(other::end)
                     .isInstanceOf(CopyUnavailableException.class)
                     .hasMessageContaining("no answer in time; check that the brokers run");
-            assertThat(Duration.ofNanos(System.nanoTime() - begunNanos)).isLessThan(TopicAdmin.CALL.multipliedBy(2));
+            assertThat(Duration.ofNanos(System.nanoTime() - begunNanos)).isLessThan(CALL.multipliedBy(2));
         }
         KafkaSettings unknown = settings(Map.of("KAFKA_BROKERS", "no-such-host.invalid:9092"));
         try (KafkaTopic other = new KafkaTopic(unknown, name)) {
