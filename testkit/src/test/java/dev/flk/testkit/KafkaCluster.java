@@ -12,7 +12,6 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.security.auth.SecurityProtocol;
 import org.apache.kafka.common.test.KafkaClusterTestKit;
 import org.apache.kafka.common.test.TestKitNodes;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Brokers of Kafka in the JVM of the test: a test can stop them, but not kill them as {@link KafkaBrokers}
@@ -50,7 +49,19 @@ public final class KafkaCluster implements AutoCloseable {
     }
 
     private static KafkaCluster start(int brokers, SecurityProtocol protocol, Map<String, String> settings) {
-        @Nullable KafkaClusterTestKit kit = null;
+        KafkaCluster cluster = new KafkaCluster(built(brokers, protocol, settings));
+        try {
+            cluster.kit.format();
+            cluster.kit.startup();
+            cluster.kit.waitForReadyBrokers();
+            return cluster;
+        } catch (Exception e) {
+            cluster.close();
+            throw new IllegalStateException("the brokers could not be started", e);
+        }
+    }
+
+    private static KafkaClusterTestKit built(int brokers, SecurityProtocol protocol, Map<String, String> settings) {
         try {
             KafkaClusterTestKit.Builder builder = new KafkaClusterTestKit.Builder(new TestKitNodes.Builder()
                     .setCombined(true)
@@ -60,17 +71,9 @@ public final class KafkaCluster implements AutoCloseable {
                     .setControllerSecurityProtocol(protocol)
                     .build());
             settings.forEach(builder::setConfigProp);
-            kit = builder.build();
-            kit.format();
-            kit.startup();
-            kit.waitForReadyBrokers();
-            return new KafkaCluster(kit);
+            return builder.build();
         } catch (Exception e) {
-            try (@Nullable KafkaClusterTestKit failed = kit) {
-                throw new IllegalStateException("the brokers could not be started", e);
-            } catch (Exception closing) {
-                throw new IllegalStateException("the brokers could not be started", closing);
-            }
+            throw new IllegalStateException("the brokers could not be configured", e);
         }
     }
 

@@ -93,7 +93,8 @@ final class TopicAdmin implements AutoCloseable {
     private synchronized Admin client() {
         Admin open = admin.orElseGet(() -> {
             Map<String, Object> properties = clientProperties(settings, topic);
-            properties.put(CommonClientConfigs.REQUEST_TIMEOUT_MS_CONFIG, (int) limit.dividedBy(2).toMillis());
+            properties.put(CommonClientConfigs.REQUEST_TIMEOUT_MS_CONFIG, (int)
+                    limit.dividedBy(2).toMillis());
             properties.put(CommonClientConfigs.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) limit.toMillis());
             return Admin.create(properties);
         });

@@ -167,7 +167,9 @@ final class TopicProducer implements AutoCloseable {
     /** Ends a producer after asking the brokers why they acknowledge nothing; until then, nothing is sent. */
     private void expired(Open ended, Exception failure, CompletableFuture<Long> offset) {
         ended.isEnded = true;
-        failed = new Failure(admin.failures().of(failure), System.nanoTime() + 2 * admin.limit().toNanos());
+        failed = new Failure(
+                admin.failures().of(failure),
+                System.nanoTime() + 2 * admin.limit().toNanos());
         ended.kafka.close(Duration.ZERO);
         admin.whyNotAcknowledged(admin.failures().meaning(failure))
                 .thenAccept(why -> failed(

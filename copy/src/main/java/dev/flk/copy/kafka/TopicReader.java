@@ -82,8 +82,8 @@ final class TopicReader implements AutoCloseable {
     }
 
     private Consumer<byte[], byte[]> opened() {
-        Consumer<byte[], byte[]> opened = consumer.orElseGet(() -> new KafkaConsumer<>(
-                properties(), new ByteArrayDeserializer(), new ByteArrayDeserializer()));
+        Consumer<byte[], byte[]> opened = consumer.orElseGet(
+                () -> new KafkaConsumer<>(properties(), new ByteArrayDeserializer(), new ByteArrayDeserializer()));
         if (consumer.isEmpty()) {
             consumer = Optional.of(opened);
             opened.assign(List.of(partition));
@@ -100,8 +100,10 @@ final class TopicReader implements AutoCloseable {
         properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_uncommitted"); // there are no transactions
         properties.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, FETCH_BYTES);
         properties.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, FETCH_BYTES);
-        properties.put(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) admin.limit().toMillis());
-        properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) admin.limit().toMillis());
+        properties.put(
+                ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) admin.limit().toMillis());
+        properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int)
+                admin.limit().toMillis());
         return properties;
     }
 
