@@ -30,16 +30,18 @@ import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.types.Password;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The calls about one topic that neither read nor write entries. Each waits for a bounded time. Opens its connections with
- * the first call. Safe for any thread.
+ * The calls about one topic that neither read nor write entries. Each waits for a bounded time; the first one opens the
+ * connections. Safe for any thread.
  */
 final class TopicAdmin implements AutoCloseable {
     /** The usual time after which a call to the brokers fails. */
     static final Duration CALL = Duration.ofSeconds(6);
 
     private static final Duration CONNECT = Duration.ofSeconds(3);
+
     /** The time that the news of a topic takes to reach all brokers. */
     private static final Duration NEWS = Duration.ofSeconds(1);
 
@@ -54,7 +56,7 @@ final class TopicAdmin implements AutoCloseable {
     private final KafkaFailures failures;
 
     // guarded by this
-    private Optional<Admin> admin = Optional.empty();
+    private @Nullable Admin admin;
 
     /** @param limit the time after which a call to the brokers fails */
     TopicAdmin(KafkaSettings settings, String topic, Duration limit) {
@@ -91,14 +93,15 @@ final class TopicAdmin implements AutoCloseable {
     }
 
     private synchronized Admin client() {
-        Admin open = admin.orElseGet(() -> {
+        Admin open = admin;
+        if (open == null) {
             Map<String, Object> properties = clientProperties(settings, topic);
             properties.put(CommonClientConfigs.REQUEST_TIMEOUT_MS_CONFIG, (int)
                     limit.dividedBy(2).toMillis());
             properties.put(CommonClientConfigs.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) limit.toMillis());
-            return Admin.create(properties);
-        });
-        admin = Optional.of(open);
+            open = Admin.create(properties);
+            admin = open;
+        }
         return open;
     }
 
@@ -239,8 +242,8 @@ final class TopicAdmin implements AutoCloseable {
         }
         return partition.isr().size() == partition.replicas().size()
                 ? otherwise
-                : "too few of the topic's brokers are in sync: " + ids(partition.isr()) + " of "
-                        + ids(partition.replicas()) + "; start the others, and look for full disks and slow networks";
+                : "of the topic's brokers (ids " + ids(partition.replicas()) + "), only these are in sync: "
+                        + ids(partition.isr()) + "; start the others, and look for full disks and slow networks";
     }
 
     private static String ids(List<Node> nodes) {
@@ -249,7 +252,9 @@ final class TopicAdmin implements AutoCloseable {
 
     @Override
     public synchronized void close() {
-        admin.ifPresent(open -> open.close(CLOSE));
-        admin = Optional.empty();
+        if (admin != null) {
+            admin.close(CLOSE);
+            admin = null;
+        }
     }
 }

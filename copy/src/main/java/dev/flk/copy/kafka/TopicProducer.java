@@ -27,6 +27,7 @@ final class TopicProducer implements AutoCloseable {
     static final Duration DELIVERY = Duration.ofSeconds(15);
 
     private static final Duration REQUEST = Duration.ofSeconds(5);
+
     /** The longest wait of {@link #send}, for a connection and the topic's leader. */
     private static final Duration CONNECT = Duration.ofSeconds(2);
 
@@ -39,6 +40,7 @@ final class TopicProducer implements AutoCloseable {
     private static final long BUFFER_BYTES = 16L << 20;
 
     private static final int BATCH_BYTES = 64 << 10;
+
     /** A part of 512 KiB with its first line, and what Kafka adds. */
     static final int MAX_REQUEST_BYTES = 600 << 10;
 
@@ -96,7 +98,7 @@ final class TopicProducer implements AutoCloseable {
     private Open opened() {
         Open known = open;
         if (known == null || known.isEnded) {
-            admin.identity(); // fails if there is no topic: a producer may create one with settings of the brokers
+            admin.describe(); // fails if there is no topic: a producer may create one with settings of the brokers
             try {
                 known = new Open(
                         new KafkaProducer<>(properties(), new ByteArraySerializer(), new ByteArraySerializer()));
@@ -129,7 +131,7 @@ final class TopicProducer implements AutoCloseable {
         Thread caller = Thread.currentThread();
         try {
             to.kafka.send(new ProducerRecord<>(topic, 0, null, value), (metadata, failure) -> {
-                if (failure == null && metadata.hasOffset()) {
+                if (failure == null && metadata.hasOffset() && !to.isEnded) {
                     acknowledgedEnd = metadata.offset() + 1;
                     offset.complete(metadata.offset());
                 } else if (failure == null) {

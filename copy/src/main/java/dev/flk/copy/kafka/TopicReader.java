@@ -7,7 +7,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
@@ -16,6 +15,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.jspecify.annotations.Nullable;
 
 /** Reads entries of a topic that are replicated, without a group of consumers. One thread. */
 final class TopicReader implements AutoCloseable {
@@ -27,7 +27,7 @@ final class TopicReader implements AutoCloseable {
     private final String topic;
     private final TopicPartition partition;
     private final TopicAdmin admin;
-    private Optional<Consumer<byte[], byte[]>> consumer = Optional.empty();
+    private @Nullable Consumer<byte[], byte[]> consumer;
 
     TopicReader(KafkaSettings settings, String topic, TopicAdmin admin) {
         this.settings = settings;
@@ -82,10 +82,10 @@ final class TopicReader implements AutoCloseable {
     }
 
     private Consumer<byte[], byte[]> opened() {
-        Consumer<byte[], byte[]> opened = consumer.orElseGet(
-                () -> new KafkaConsumer<>(properties(), new ByteArrayDeserializer(), new ByteArrayDeserializer()));
-        if (consumer.isEmpty()) {
-            consumer = Optional.of(opened);
+        Consumer<byte[], byte[]> opened = consumer;
+        if (opened == null) {
+            opened = new KafkaConsumer<>(properties(), new ByteArrayDeserializer(), new ByteArrayDeserializer());
+            consumer = opened;
             opened.assign(List.of(partition));
             opened.seek(partition, 0);
         }
@@ -109,7 +109,9 @@ final class TopicReader implements AutoCloseable {
 
     @Override
     public void close() {
-        consumer.ifPresent(opened -> opened.close(CloseOptions.timeout(CLOSE)));
-        consumer = Optional.empty();
+        if (consumer != null) {
+            consumer.close(CloseOptions.timeout(CLOSE));
+            consumer = null;
+        }
     }
 }

@@ -176,6 +176,7 @@ class KafkaTopicTest {
     @Test
     void missingTopic_isNotCreatedByEntries() throws Exception {
         assertThatThrownBy(() -> send(bytes("one"))).hasMessageContaining("the topic does not exist");
+        assertThatThrownBy(topic::end).hasMessageContaining("the topic does not exist");
         try (Admin admin = cluster.admin()) {
             assertThat(admin.listTopics().names().get()).doesNotContain(name);
         }
@@ -234,8 +235,8 @@ class KafkaTopicTest {
         assertThatThrownBy(() -> failing.get(0).get(PATIENCE.toSeconds(), TimeUnit.SECONDS))
                 .hasCauseInstanceOf(CopyUnavailableException.class)
                 .hasMessageContaining("Kafka at " + cluster.addresses() + ", topic " + name)
-                .hasMessageContaining("no acknowledgement within 3 s: too few of the topic's brokers are in sync: 0 of"
-                        + " 0, 1, 2; start the others");
+                .hasMessageContaining("no acknowledgement within 3 s: of the topic's brokers (ids 0, 1, 2), only these"
+                        + " are in sync: 0; start the others");
         assertThat(failing.get(1)).isCompletedExceptionally();
         assertThat(topic.send(bytes("lost")).toCompletableFuture())
                 .as("soon after")
