@@ -85,25 +85,26 @@ public final class CopyStart {
     public Started run(Claim claim, boolean takeOver) throws IOException, CopyRefusedException {
         Optional<CopyNote> note = CopyNote.read(files, directory, prefix);
         String identity = topic.identity();
-        long end = topic.end();
-        String lost = note.flatMap(known -> loss(known, identity, end)).orElse(null);
-        CopyNote base = lost == null ? note.orElse(null) : null;
+        CopyNote known = note.filter(each -> each.identity().equals(identity)).orElse(null);
         Local local = local();
-        CopyChain seen = read(base, end, (segment, offset, bytes) -> {});
-        if (lost == null || !identity.equals(note.orElseThrow().identity())) {
-            requireOwn(seen, claim, note.map(CopyNote::incarnation).orElse(""), base != null, takeOver);
+        CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {});
+        if (note.isEmpty() || known != null) {
+            requireOwn(seen, claim, note.map(CopyNote::incarnation).orElse(""), known != null, takeOver);
         }
         requireSameLog(seen, local);
         new CopyNote(
                         identity,
                         claim.incarnation(),
-                        base == null ? topic.begin() : base.next(),
-                        base == null ? Place.BEGINNING : base.place(),
-                        base == null ? Map.of() : base.begins())
+                        known == null ? topic.begin() : known.next(),
+                        known == null ? Place.BEGINNING : known.place(),
+                        known == null ? Map.of() : known.begins())
                 .write(files, directory, prefix);
         long claimed = append(claim);
+        String lost = note.flatMap(each -> loss(each, identity, claimed)).orElse(null);
+        CopyNote base = lost == null ? known : null;
         CopyChain all;
         long taken;
+        // up to the claim, and not up to an end that a broker may remember wrongly after it was replaced as the leader
         try (Missing missing = new Missing(local)) {
             all = read(base, claimed, missing);
             taken = missing.finish();
@@ -169,12 +170,12 @@ public final class CopyStart {
         }
     }
 
-    private static Optional<String> loss(CopyNote known, String identity, long end) {
+    private static Optional<String> loss(CopyNote known, String identity, long claimed) {
         if (!known.identity().equals(identity)) {
             return Optional.of("the topic is not the one to which the log was copied: it was created again, or is on"
                     + " another cluster");
         }
-        return end < known.next()
+        return claimed < known.next()
                 ? Optional.of(
                         "the topic ends before entry " + known.next() + ", up to which it had acknowledged entries")
                 : Optional.empty();
