@@ -36,6 +36,7 @@ class ArchitectureTest {
             "outcomes", List.of("decide", "stores", "inbox"),
             "ingest", List.of("decide", "stores", "access", "inbox", "outcomes"),
             "peers", List.of("stores"),
+            "copy", List.of("inbox"),
             "sessions", List.of("stores", "access"),
             "state", List.of("stores", "access"));
 
@@ -131,6 +132,17 @@ class ArchitectureTest {
     @Test
     void picocliAndLogback_areImportedOnlyByTheCommandLine() {
         onlyIn(ROOT + ".operate.cli", "picocli..", "ch.qos.logback..", "net.logstash..");
+    }
+
+    /** Tests that only the module of the copy knows Kafka, and only the package of the copy that module. */
+    @Test
+    void kafka_isImportedNowhere_andTheCopyOnlyByItsPackage() {
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("org.apache.kafka..")
+                .check(BACKEND);
+        onlyIn(ROOT + ".copy", "dev.flk.copy..");
     }
 
     @Test

@@ -61,6 +61,23 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             WAL_SEGMENT_AGE | inbox.segmentAge | PT24H | WAL_SEGMENT_AGE=10m | PT10M | {not a duration};0;999ms;31d
             WAL_ARCHIVE_COMMAND | inbox.archiveCommand.words | - | WAL_ARCHIVE_COMMAND=/opt/ship 'to there' %p s3:%f 100%% | [/opt/ship, to there, %p, s3:%f, 100%%] | cp %p;cp %f;cp '%p %f;cp %p %f %x;cp %p %f %;cp %p %f &;cp %p "$DIR/%f";cp %p %f\\
             LOG_NAME | logName | {host} | LOG_NAME=b-1.example_ | b-1.example_ | a b;ä;,
+            LOG_COPY | copy.topic | - | {kafka};LOG_NAME=b1 | flk.inbox.b1 | on;s3
+            LOG_COPY_REQUIRED | copy.isRequired | - | {kafka} | true | 1;sometimes
+            LOG_COPY_REQUIRED | copy.isRequired | - | {kafka};LOG_COPY_REQUIRED=off | false |
+            KAFKA_BROKERS | copy.kafka.brokers | - | LOG_COPY=kafka;KAFKA_BROKERS=b1:9092, [::1]:9093 | b1:9092,[::1]:9093 | b1;b1:65536;,
+            KAFKA_TOPIC | copy.topic | - | {kafka};KAFKA_TOPIC=a_b;LOG_NAME=b1 | a_b.b1 | a b;ä;/
+            KAFKA_SECURITY_PROTOCOL | copy.kafka.properties | - | {kafka} | {client.dns.lookup=use_all_dns_ips, security.protocol=PLAINTEXT} | TLS;sasl
+            KAFKA_SASL_MECHANISM | copy.kafka.properties | - | {sasl} | {client.dns.lookup=use_all_dns_ips, sasl.mechanism=PLAIN, security.protocol=SASL_PLAINTEXT} | GSSAPI;SCRAM
+            KAFKA_SASL_JAAS_CONFIG | copy.kafka.secrets | - | {sasl} | {sasl.jaas.config=(secret)} |
+            KAFKA_SSL_TRUSTSTORE_LOCATION | copy.kafka.properties | - | {ssl};KAFKA_SSL_TRUSTSTORE_LOCATION={dir}/own.crt | {client.dns.lookup=use_all_dns_ips, security.protocol=SSL, ssl.endpoint.identification.algorithm=https, ssl.keystore.type=JKS, ssl.truststore.location={dir}/own.crt, ssl.truststore.type=JKS} | /no/such/file;a\0b
+            KAFKA_SSL_TRUSTSTORE_PASSWORD | copy.kafka.secrets | - | {ssl};KAFKA_SSL_TRUSTSTORE_PASSWORD=a password of the store | {ssl.truststore.password=(secret)} |
+            KAFKA_SSL_TRUSTSTORE_TYPE | copy.kafka.properties | - | {ssl};KAFKA_SSL_TRUSTSTORE_TYPE=pem | {client.dns.lookup=use_all_dns_ips, security.protocol=SSL, ssl.endpoint.identification.algorithm=https, ssl.keystore.type=JKS, ssl.truststore.type=PEM} | DER
+            KAFKA_SSL_KEYSTORE_LOCATION | copy.kafka.properties | - | {ssl};KAFKA_SSL_KEYSTORE_LOCATION={dir}/own.key | {client.dns.lookup=use_all_dns_ips, security.protocol=SSL, ssl.endpoint.identification.algorithm=https, ssl.keystore.location={dir}/own.key, ssl.keystore.type=JKS, ssl.truststore.type=JKS} | /no/such/file;a\0b
+            KAFKA_SSL_KEYSTORE_PASSWORD | copy.kafka.secrets | - | {ssl};KAFKA_SSL_KEYSTORE_PASSWORD=a password of the store | {ssl.keystore.password=(secret)} |
+            KAFKA_SSL_KEYSTORE_TYPE | copy.kafka.properties | - | {ssl};KAFKA_SSL_KEYSTORE_TYPE=PKCS12 | {client.dns.lookup=use_all_dns_ips, security.protocol=SSL, ssl.endpoint.identification.algorithm=https, ssl.keystore.type=PKCS12, ssl.truststore.type=JKS} | DER
+            KAFKA_SSL_KEY_PASSWORD | copy.kafka.secrets | - | {ssl};KAFKA_SSL_KEY_PASSWORD=a password of the key | {ssl.key.password=(secret)} |
+            KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM | copy.kafka.properties | - | {ssl};KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM=none | {client.dns.lookup=use_all_dns_ips, security.protocol=SSL, ssl.endpoint.identification.algorithm=, ssl.keystore.type=JKS, ssl.truststore.type=JKS} | off;ldaps
+            KAFKA_CLIENT_DNS_LOOKUP | copy.kafka.properties | - | {kafka};KAFKA_CLIENT_DNS_LOOKUP=resolve_canonical_bootstrap_servers_only | {client.dns.lookup=resolve_canonical_bootstrap_servers_only, security.protocol=PLAINTEXT} | default
             AUDIT_DIR | auditDir | data/wal/audit | AUDIT_DIR=/var/log/flk | /var/log/flk | a\0b
             DEDUP_BACKEND | store | Embedded[dir=data/dedup] | DEDUP_BACKEND=memory | Memory[maxEntries=1000000] | rocksdb;redis;postgres
             DEDUP_DIR | store | Embedded[dir=data/dedup] | DEDUP_DIR=/d | Embedded[dir=/d] | data/wal;data/wal/x
@@ -113,17 +130,24 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             LOG_FORMAT | log.format | TEXT | LOG_FORMAT=json | JSON | xml
             """;
 
-    private static final Map<String, String> PARTS = Map.of(
-            "{key}", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-            "{tls}", "TLS_CERT={dir}/own.crt;TLS_KEY={dir}/own.key",
-            "{redis}", "DEDUP_BACKEND=redis",
-            "{postgres}",
+    private static final Map<String, String> PARTS = Map.ofEntries(
+            Map.entry("{key}", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
+            Map.entry("{tls}", "TLS_CERT={dir}/own.crt;TLS_KEY={dir}/own.key"),
+            Map.entry("{kafka}", "LOG_COPY=kafka;KAFKA_BROKERS=b1:9092"),
+            Map.entry(
+                    "{sasl}",
+                    "LOG_COPY=kafka;KAFKA_BROKERS=b1:9092;KAFKA_SECURITY_PROTOCOL=sasl_plaintext"
+                            + ";KAFKA_SASL_MECHANISM=plain;KAFKA_SASL_JAAS_CONFIG=PlainLoginModule required"),
+            Map.entry("{ssl}", "LOG_COPY=kafka;KAFKA_BROKERS=b1:9092;KAFKA_SECURITY_PROTOCOL=SSL"),
+            Map.entry("{redis}", "DEDUP_BACKEND=redis"),
+            Map.entry(
+                    "{postgres}",
                     "DEDUP_BACKEND=postgres;POSTGRES_CONN=postgres://ann:s%40%2B%3A+@h:1,[::1]/d?sslmode=verify-full"
-                            + "&target_session_attrs=read-write",
-            "{not a duration}", "10;1w;-1s;9999999d;999999999999999d;1.5h",
-            "{host}", LogName.read(new Settings(List.of(LogName.LOG_NAME), Map.of(), null)),
-            "{no tolerance}", "-0.01;NaN;1e999;0,1;x",
-            "{no real}", "Infinity;1e999;0,1;0x1p3");
+                            + "&target_session_attrs=read-write"),
+            Map.entry("{not a duration}", "10;1w;-1s;9999999d;999999999999999d;1.5h"),
+            Map.entry("{host}", LogName.read(new Settings(List.of(LogName.LOG_NAME), Map.of(), null))),
+            Map.entry("{no tolerance}", "-0.01;NaN;1e999;0,1;x"),
+            Map.entry("{no real}", "Infinity;1e999;0,1;0x1p3"));
 
     @BeforeEach
     void files() throws IOException {

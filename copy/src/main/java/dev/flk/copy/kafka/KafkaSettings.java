@@ -7,11 +7,15 @@ import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Secret;
 import dev.flk.program.config.Settings;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 
@@ -95,8 +99,8 @@ public record KafkaSettings(String brokers, String topic, Map<String, String> pr
     public static final List<Key<?>> KEYS = keys();
 
     public KafkaSettings {
-        properties = Map.copyOf(properties);
-        secrets = Map.copyOf(secrets);
+        properties = Collections.unmodifiableMap(new TreeMap<>(properties));
+        secrets = Collections.unmodifiableMap(new TreeMap<>(secrets));
     }
 
     private static List<Key<?>> keys() {
@@ -133,11 +137,13 @@ public record KafkaSettings(String brokers, String topic, Map<String, String> pr
         }
         if (protocol.endsWith("SSL")) {
             used.addAll(SSL);
+            requireReadable(settings, KAFKA_SSL_TRUSTSTORE_LOCATION);
+            requireReadable(settings, KAFKA_SSL_KEYSTORE_LOCATION);
         } else {
             settings.unused(because, SSL);
         }
-        Map<String, String> properties = new LinkedHashMap<>();
-        Map<String, Secret> secrets = new LinkedHashMap<>();
+        Map<String, String> properties = new HashMap<>();
+        Map<String, Secret> secrets = new HashMap<>();
         for (Key<?> key : used) {
             settings.find(key).ifPresent(value -> {
                 if (value instanceof Secret secret) {
@@ -149,6 +155,13 @@ public record KafkaSettings(String brokers, String topic, Map<String, String> pr
         }
         return new KafkaSettings(
                 settings.find(KAFKA_BROKERS).orElse(""), settings.get(KAFKA_TOPIC), properties, secrets);
+    }
+
+    private static void requireReadable(Settings settings, Key<String> file) {
+        settings.find(file)
+                .ifPresent(name -> settings.require(
+                        Files.isReadable(Path.of(name)),
+                        file + ": " + name + " does not exist, or this process may not read it"));
     }
 
     /** Returns the name of the topic of a log. */

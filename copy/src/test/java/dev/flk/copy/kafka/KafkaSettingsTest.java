@@ -51,13 +51,15 @@ class KafkaSettingsTest {
     @Test
     void tlsAndLogin_haveTheNamesOfTheClient_andSecretsAreNotShown(@TempDir Path directory) throws Exception {
         Path login = Files.writeString(directory.resolve("login"), LOGIN + "\n");
+        String trusted = Files.createFile(directory.resolve("brokers.pem")).toString();
+        String own = Files.createFile(directory.resolve("own.p12")).toString();
         KafkaSettings read = read(with(
                 "KAFKA_SECURITY_PROTOCOL", "sasl_ssl",
                 "KAFKA_SASL_MECHANISM", "scram-sha-512",
                 "KAFKA_SASL_JAAS_CONFIG_FILE", login.toString(),
-                "KAFKA_SSL_TRUSTSTORE_LOCATION", "/etc/flk/brokers.pem",
+                "KAFKA_SSL_TRUSTSTORE_LOCATION", trusted,
                 "KAFKA_SSL_TRUSTSTORE_TYPE", "pem",
-                "KAFKA_SSL_KEYSTORE_LOCATION", "/etc/flk/own.p12",
+                "KAFKA_SSL_KEYSTORE_LOCATION", own,
                 "KAFKA_SSL_KEYSTORE_TYPE", "PKCS12",
                 "KAFKA_SSL_KEYSTORE_PASSWORD", "do-not-print-me",
                 "KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM", "none",
@@ -69,9 +71,9 @@ class KafkaSettingsTest {
                         Map.entry("security.protocol", "SASL_SSL"),
                         Map.entry("client.dns.lookup", "use_all_dns_ips"),
                         Map.entry("sasl.mechanism", "SCRAM-SHA-512"),
-                        Map.entry("ssl.truststore.location", "/etc/flk/brokers.pem"),
+                        Map.entry("ssl.truststore.location", trusted),
                         Map.entry("ssl.truststore.type", "PEM"),
-                        Map.entry("ssl.keystore.location", "/etc/flk/own.p12"),
+                        Map.entry("ssl.keystore.location", own),
                         Map.entry("ssl.keystore.type", "PKCS12"),
                         Map.entry("ssl.endpoint.identification.algorithm", ""));
         assertThat(read.secrets())
