@@ -7,6 +7,7 @@ import dev.flk.copy.CopyRecord.Claim;
 import dev.flk.copy.CopyStart.Started;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.LogCopy.Place;
+import dev.flk.copy.testing.SimulatedTopic;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Active;
 import dev.flk.wal.Log.Append;

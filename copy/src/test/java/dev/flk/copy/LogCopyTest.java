@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.copy.CopyRecord.Claim;
 import dev.flk.copy.CopyRecord.Segment;
 import dev.flk.copy.LogCopy.Place;
+import dev.flk.copy.testing.SimulatedTopic;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -111,15 +111,19 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
      * @throws IOException if another backend claims the log meanwhile
      */
     void completeStart() throws IOException {
-        while (isRequired && !forced.isEmpty()) {
-            if (!isOwned) {
-                throw new IOException(problem().orElse("another backend owns the log"));
-            }
-            if (!copy.step()) {
+        while (!isStartComplete()) {
+            if (!step()) {
                 LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(1));
             }
-            tell();
         }
+    }
+
+    /** Returns whether everything that the log had at the start is copied, if it must be. */
+    boolean isStartComplete() throws IOException {
+        if (!isOwned) {
+            throw new IOException(problem().orElse("another backend owns the log"));
+        }
+        return !isRequired || forced.isEmpty();
     }
 
     CopiedLog start() {
@@ -130,19 +134,27 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     private void run() {
         while (!closing && isOwned) {
-            boolean isDone;
-            try {
-                isDone = copy.step();
-                keep();
-            } catch (RuntimeException | VirtualMachineError e) { // may be temporary, such as a lack of memory
-                LOG.error("copying the log failed and will be retried", e);
-                isDone = false;
-            }
-            tell();
-            if (!isDone) {
+            if (!step()) {
                 LockSupport.parkNanos(this, IDLE_NANOS);
             }
         }
+    }
+
+    /**
+     * Takes the steps that are possible without waiting; returns false if there was nothing to do. Called by the thread
+     * of this object, or by a simulation.
+     */
+    boolean step() {
+        boolean isDone;
+        try {
+            isDone = copy.step();
+            keep();
+        } catch (RuntimeException | VirtualMachineError e) { // may be temporary, such as a lack of memory
+            LOG.error("copying the log failed and will be retried", e);
+            isDone = false;
+        }
+        tell();
+        return isDone;
     }
 
     /** Stores how far the log is copied, and trims the topic, if that is due. */

@@ -17,15 +17,14 @@ import dev.flk.wal.Log;
 import dev.flk.wal.files.FileOps;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.InstantSource;
-import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
-import java.util.stream.Stream;
+import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,21 +37,26 @@ public final class CopyOpening implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.copy");
     private static final long ASK_AGAIN_MILLIS = 1_000;
 
-    private final CopyConfig config;
     private final Path directory;
     private final FileOps files;
+    private final FileOps beside;
     private final boolean takeOver;
     private final InstantSource clock;
     private final Claim claim;
-    private final SecureRandom random = new SecureRandom();
+    private final RandomGenerator random;
     private final CopyTopic topic;
+    private final Check check;
+    private final boolean isRequired;
+    private final LongSupplier nanoTicker;
     private boolean isHandedOver;
     private String told = "";
     private String identity = "";
     private @Nullable Started started;
 
-    private interface Attempt<T> {
-        T make() throws IOException, CopyRefusedException;
+    /** A check of the topic's settings. */
+    interface Check {
+        /** @throws IOException if a setting must be changed; the message says how */
+        void run() throws IOException;
     }
 
     /**
@@ -69,13 +73,46 @@ public final class CopyOpening implements AutoCloseable {
             String host,
             boolean takeOver,
             InstantSource clock) {
-        this.config = config;
+        this(
+                new KafkaTopic(config.kafka(), config.topic()),
+                () -> requireTopic(config),
+                config.isRequired(),
+                directory,
+                files,
+                files,
+                instance,
+                host,
+                takeOver,
+                new SecureRandom(),
+                clock,
+                System::nanoTime);
+    }
+
+    /** @param beside the file operations of the directory in which the copy is collected */
+    CopyOpening(
+            CopyTopic topic,
+            Check check,
+            boolean isRequired,
+            Path directory,
+            FileOps files,
+            FileOps beside,
+            String instance,
+            String host,
+            boolean takeOver,
+            RandomGenerator random,
+            InstantSource clock,
+            LongSupplier nanoTicker) {
+        this.topic = topic;
+        this.check = check;
+        this.isRequired = isRequired;
         this.directory = directory;
         this.files = files;
+        this.beside = beside;
         this.takeOver = takeOver;
+        this.random = random;
         this.clock = clock;
+        this.nanoTicker = nanoTicker;
         this.claim = new Claim(HexFormat.of().toHexDigits(random.nextLong()), instance, clock.millis(), host);
-        this.topic = new KafkaTopic(config.kafka(), config.topic());
     }
 
     /**
@@ -84,81 +121,10 @@ public final class CopyOpening implements AutoCloseable {
      * @throws IOException if the topic or the log can't be used; the message says what to do
      */
     public void prepare() throws IOException {
-        waiting(() -> {
-            requireTopic();
-            return null;
-        });
-        files.createDirectories(directory);
-        if (Inbox.isAbsent(files, directory)) {
-            restore();
-        }
-        started = waiting(() -> {
-            try (Closeable lock = lock()) {
-                identity = topic.identity();
-                return new CopyStart(files, directory, Inbox.SEGMENT_PREFIX, topic, clock).run(claim, takeOver);
-            }
-        });
-        if (started.taken() > 0) {
-            LOG.warn(
-                    "this machine's log was an older one: {} bytes that only the copy had were written to it",
-                    started.taken());
-        }
-        started.lost().ifPresent(lost -> LOG.error("{}: everything that this machine retains is copied again", lost));
-    }
-
-    private Closeable lock() throws IOException {
-        return files.lock(
-                directory.resolve(Log.LOCK_FILE),
-                "process " + ProcessHandle.current().pid());
-    }
-
-    private void requireTopic() throws IOException {
-        List<Finding> findings = new TopicCheck(config.kafka(), config.topic()).findings(true);
-        for (Finding finding : findings) {
-            if (finding.grade() == Finding.Grade.BAD) {
-                throw new IOException(finding.text());
-            }
-        }
-    }
-
-    /** Restores the log from the copy; does nothing if the copy has none. */
-    private void restore() throws IOException {
-        Path archive = directory.toAbsolutePath().resolveSibling(directory.getFileName() + ".taken");
-        remove(archive);
-        files.createDirectories(archive);
-        long bytes = waiting(() -> {
-            remove(archive);
-            files.createDirectories(archive);
-            return new CopyStart(files, archive, Inbox.SEGMENT_PREFIX, topic, clock).takeAll(archive, claim, takeOver);
-        });
-        if (bytes > 0) {
-            LOG.warn("{} has no log; it is restored from the copy, {} bytes", directory, bytes);
-            RestoredInbox restored = new InboxDirectory(
-                            files,
-                            directory,
-                            random,
-                            "process " + ProcessHandle.current().pid())
-                    .restore(files, archive, null, false);
-            LOG.warn("restored {} records of the log", restored.log().records());
-        }
-        remove(archive);
-    }
-
-    private static void remove(Path archive) throws IOException {
-        if (Files.exists(archive)) {
-            try (Stream<Path> all = Files.walk(archive)) {
-                for (Path file : all.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.delete(file);
-                }
-            }
-        }
-    }
-
-    /** Repeats an attempt until the brokers answer, and until the owner of the log is no longer alive. */
-    private <T> T waiting(Attempt<T> attempt) throws IOException {
         while (true) {
             try {
-                return attempt.make();
+                tryPrepare();
+                return;
             } catch (CopyUnavailableException e) {
                 tell("Error reaching Kafka: " + e.getMessage());
             } catch (CopyRefusedException e) {
@@ -176,6 +142,75 @@ public final class CopyOpening implements AutoCloseable {
         }
     }
 
+    /**
+     * Makes the directory ready, or fails if it has to wait.
+     *
+     * @throws CopyUnavailableException if the brokers do not answer
+     */
+    void tryPrepare() throws IOException, CopyRefusedException {
+        check.run();
+        files.createDirectories(directory);
+        if (Inbox.isAbsent(files, directory)) {
+            restore();
+        }
+        Started begun;
+        try (Closeable lock = lock()) {
+            identity = topic.identity();
+            begun = new CopyStart(files, directory, Inbox.SEGMENT_PREFIX, topic, clock).run(claim, takeOver);
+        }
+        started = begun;
+        if (begun.taken() > 0) {
+            LOG.warn(
+                    "this machine's log was an older one: {} bytes that only the copy had were written to it",
+                    begun.taken());
+        }
+        begun.lost().ifPresent(lost -> LOG.error("{}: everything that this machine retains is copied again", lost));
+    }
+
+    private Closeable lock() throws IOException {
+        return files.lock(
+                directory.resolve(Log.LOCK_FILE),
+                "process " + ProcessHandle.current().pid());
+    }
+
+    private static void requireTopic(CopyConfig config) throws IOException {
+        List<Finding> findings = new TopicCheck(config.kafka(), config.topic()).findings(true);
+        for (Finding finding : findings) {
+            if (finding.grade() == Finding.Grade.BAD) {
+                throw new IOException(finding.text());
+            }
+        }
+    }
+
+    /** Restores the log from the copy; does nothing if the copy has none. */
+    private void restore() throws IOException, CopyRefusedException {
+        Path archive = directory.toAbsolutePath().resolveSibling(directory.getFileName() + ".taken");
+        beside.createDirectories(archive);
+        empty(archive);
+        long bytes =
+                new CopyStart(beside, archive, Inbox.SEGMENT_PREFIX, topic, clock).takeAll(archive, claim, takeOver);
+        if (bytes > 0) {
+            LOG.warn("{} has no log; it is restored from the copy, {} bytes", directory, bytes);
+            RestoredInbox restored = new InboxDirectory(
+                            files,
+                            directory,
+                            random,
+                            "process " + ProcessHandle.current().pid())
+                    .restore(beside, archive, null, false);
+            LOG.warn("restored {} records of the log", restored.log().records());
+        }
+        empty(archive);
+        if (beside.status(archive).isPresent()) {
+            beside.delete(archive);
+        }
+    }
+
+    private void empty(Path archive) throws IOException {
+        for (String name : beside.list(archive)) {
+            beside.delete(archive.resolve(name));
+        }
+    }
+
     private void tell(String problem) {
         if (!problem.equals(told)) {
             LOG.error("{}", problem);
@@ -189,16 +224,7 @@ public final class CopyOpening implements AutoCloseable {
      * @throws IOException if another backend has claimed the log meanwhile
      */
     public CopiedLog follow(Inbox inbox) throws IOException {
-        CopiedLog copied = new CopiedLog(
-                files,
-                inbox,
-                topic,
-                identity,
-                Objects.requireNonNull(started),
-                config.isRequired(),
-                clock,
-                System::nanoTime);
-        isHandedOver = true;
+        CopiedLog copied = copied(inbox);
         try {
             copied.completeStart();
             return copied.start();
@@ -206,6 +232,14 @@ public final class CopyOpening implements AutoCloseable {
             copied.close();
             throw e;
         }
+    }
+
+    /** Returns the copy of the open log, which has not been started. */
+    CopiedLog copied(Inbox inbox) {
+        CopiedLog copied = new CopiedLog(
+                files, inbox, topic, identity, Objects.requireNonNull(started), isRequired, clock, nanoTicker);
+        isHandedOver = true;
+        return copied;
     }
 
     /** Closes the topic, unless the copied log owns it. */

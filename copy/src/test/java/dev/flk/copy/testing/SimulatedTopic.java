@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.copy;
+package dev.flk.copy.testing;
 
+import dev.flk.copy.CopyTopic;
+import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -13,7 +15,7 @@ import java.util.concurrent.CompletionStage;
  * A topic in memory for several writers. Entries are appended in the order in which each writer sent them, late, and
  * acknowledged later still. It can be down, lose its end or everything, and be created again.
  */
-final class SimulatedTopic {
+public final class SimulatedTopic {
     private final Random random;
     private final List<Sending> sendings = new ArrayList<>();
     private List<byte[]> entries = new ArrayList<>();
@@ -29,23 +31,53 @@ final class SimulatedTopic {
         private final Deque<CompletableFuture<Long>> waiting = new ArrayDeque<>();
         private final Deque<Long> appended = new ArrayDeque<>();
         private boolean isBroken;
+
+        private void fail(String why) {
+            isBroken = true;
+            List<CompletableFuture<Long>> failed = List.copyOf(waiting);
+            waiting.clear();
+            failed.forEach(each -> each.completeExceptionally(new CopyUnavailableException(why)));
+        }
     }
 
-    SimulatedTopic(Random random) {
+    public SimulatedTopic(Random random) {
         this.random = random;
     }
 
-    void setDown(boolean down) {
+    public void setDown(boolean down) {
         isDown = down;
     }
 
-    /** Appends and acknowledges at once, for a caller that waits. */
-    void setImmediate(boolean immediate) {
+    /** Appends and acknowledges at once, for a caller that waits; the connection may break all the same. */
+    public void setImmediate(boolean immediate) {
         isImmediate = immediate;
     }
 
+    /** Returns a topic with the same entries, which is reachable and acknowledges at once. */
+    public SimulatedTopic copy() {
+        SimulatedTopic copy = new SimulatedTopic(random);
+        copy.entries = new ArrayList<>(entries);
+        copy.first = first;
+        copy.generation = generation;
+        copy.breaks = false;
+        copy.isImmediate = true;
+        return copy;
+    }
+
+    /** Ends all waits for acknowledgements; what was sent may still be appended. Returns false if there are none. */
+    public boolean timeOut() {
+        List<Sending> waiting =
+                sendings.stream().filter(each -> !each.waiting.isEmpty()).toList();
+        waiting.forEach(each -> each.fail("no acknowledgement came in time"));
+        return !waiting.isEmpty();
+    }
+
+    public boolean isDown() {
+        return isDown;
+    }
+
     /** Is reachable from now on, and breaks no connection. */
-    void settle() {
+    public void settle() {
         isDown = false;
         breaks = false;
     }
@@ -54,28 +86,28 @@ final class SimulatedTopic {
      * Loses the newest entries. What a broken connection has sent is not appended any more: otherwise, it could hide the
      * loss, as the sequence numbers of an idempotent producer prevent.
      */
-    void loseEnd(int lost) {
+    public void loseEnd(int lost) {
         sendings.stream().filter(each -> each.isBroken).forEach(each -> each.values.clear());
         entries = new ArrayList<>(entries.subList(0, Math.max(0, entries.size() - lost)));
     }
 
     /** Is removed and created again, empty. */
-    void createAgain() {
+    public void createAgain() {
         entries = new ArrayList<>();
         first = 0;
         generation++;
     }
 
-    long end() {
+    public long end() {
         return first + entries.size();
     }
 
-    List<byte[]> entries() {
+    public List<byte[]> entries() {
         return entries;
     }
 
     /** Appends or acknowledges one entry of some writer, or breaks its connection. Returns false if there is none. */
-    boolean step() {
+    public boolean step() {
         List<Sending> busy = sendings.stream()
                 .filter(each -> !each.values.isEmpty() || !each.appended.isEmpty())
                 .toList();
@@ -93,13 +125,13 @@ final class SimulatedTopic {
         return true;
     }
 
-    long append(byte[] value) {
+    public long append(byte[] value) {
         entries.add(value);
         return end() - 1;
     }
 
     /** Returns a connection of a writer. */
-    CopyTopic connect() {
+    public CopyTopic connect() {
         return new CopyTopic() {
             private Sending own = open();
 
@@ -147,16 +179,22 @@ final class SimulatedTopic {
             @Override
             public CompletionStage<Long> send(byte[] value) {
                 CompletableFuture<Long> offset = new CompletableFuture<>();
+                if (own.isBroken) { // its waits were ended
+                    own = open();
+                }
                 if (isImmediate && !isDown) {
-                    offset.complete(append(value));
+                    boolean isBroken = breaks && random.nextInt(20) == 0;
+                    long appended = isBroken && random.nextBoolean() ? -1 : append(value);
+                    if (isBroken) {
+                        offset.completeExceptionally(new CopyUnavailableException("the connection broke"));
+                    } else {
+                        offset.complete(appended);
+                    }
                     return offset;
                 }
                 if (isDown || (breaks && random.nextInt(40) == 0)) {
                     // what was sent before may still be appended, but nothing of it is acknowledged any more
-                    own.isBroken = true;
-                    own.waiting.forEach(
-                            each -> each.completeExceptionally(new CopyUnavailableException("the connection broke")));
-                    own.waiting.clear();
+                    own.fail("the connection broke");
                     own = open();
                     offset.completeExceptionally(new CopyUnavailableException("the connection broke"));
                     return offset;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.copy;
+
+import dev.flk.backend.inbox.Inbox;
+import dev.flk.copy.CopyRefusedException;
+import dev.flk.copy.CopyTopic;
+import dev.flk.wal.files.FileOps;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.Objects;
+import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/** A {@link CopyOpening} and the {@link CopiedLog} that follows, whose steps a simulation takes. */
+public final class SteppedCopy {
+    private final CopyOpening opening;
+    private @Nullable CopiedLog copied;
+
+    /** @param beside the disk on which the copy is collected for a restore */
+    public SteppedCopy(
+            CopyTopic topic,
+            boolean isRequired,
+            Path directory,
+            FileOps files,
+            FileOps beside,
+            String host,
+            boolean takeOver,
+            RandomGenerator random,
+            InstantSource clock,
+            LongSupplier nanoTicker) {
+        opening = new CopyOpening(
+                topic,
+                () -> {},
+                isRequired,
+                directory,
+                files,
+                beside,
+                "%016x".formatted(random.nextLong()),
+                host,
+                takeOver,
+                random,
+                clock,
+                nanoTicker);
+    }
+
+    /** Makes the directory ready, or fails if a backend would wait. */
+    public void tryPrepare() throws IOException, CopyRefusedException {
+        opening.tryPrepare();
+    }
+
+    /** Begins to copy an open log. */
+    public CopiedLog follow(Inbox inbox) {
+        copied = opening.copied(inbox);
+        return copied;
+    }
+
+    /** Returns whether the start may go on, because everything that the log had is copied. */
+    public boolean isStartComplete() throws IOException {
+        return Objects.requireNonNull(copied).isStartComplete();
+    }
+
+    public boolean step() {
+        return Objects.requireNonNull(copied).step();
+    }
+}
