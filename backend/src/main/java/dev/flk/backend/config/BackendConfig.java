@@ -340,6 +340,31 @@ public record BackendConfig(
                 next.warnings);
     }
 
+    /** Returns this configuration for a start that claims the copied log even if its owner may be alive. */
+    public BackendConfig takingOver() {
+        return new BackendConfig(
+                http,
+                ops,
+                tls,
+                limit,
+                inbox,
+                logName,
+                copy.map(CopyConfig::takingOver),
+                store,
+                record,
+                state,
+                sessions,
+                signing,
+                policy,
+                maxClockSkew,
+                log,
+                auditDir,
+                shardMetrics,
+                settings,
+                secrets,
+                warnings);
+    }
+
     /**
      * Returns the directory of the log, ignoring invalid values of other settings.
      *

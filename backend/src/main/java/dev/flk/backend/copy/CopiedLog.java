@@ -12,14 +12,14 @@ import dev.flk.copy.LogSource;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Active;
 import dev.flk.wal.files.FileOps;
-import dev.flk.wal.files.LockLostException;
 import dev.flk.wal.segment.DeclaredLosses;
 import java.io.IOException;
 import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Optional;
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +37,12 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     private static final long TRIM_EVERY_NANOS = TimeUnit.MINUTES.toNanos(1);
     private static final long FINISH_MILLIS = 2_000;
 
+    /** The age of records that are not copied from which on it is reported, if the copy is not required. */
+    private static final long LATE_SECONDS = 10;
+
+    /** The most groups whose places are remembered one by one; a long outage must not fill the memory. */
+    private static final int MOST_FORCED = 10_000;
+
     private final FileOps files;
     private final Log log;
     private final CopyTopic topic;
@@ -45,23 +51,40 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     private final LogCopy copy;
     private final LongSupplier nanoTicker;
     private final boolean isRequired;
+
+    /** The end of the log at its start. */
+    private final Place startedAt;
+
     private final Thread thread = new Thread(this::run, "log-copy");
 
-    /** What is on disk and not copied, in the order of the log. */
-    private final Queue<Forced> forced = new ConcurrentLinkedQueue<>();
+    /** What is on disk and not copied, in the order of the log; guarded by itself. */
+    private final Deque<Forced> forced = new ArrayDeque<>();
+
+    /** The end of what is on disk; set while {@link #forced} is held. */
+    private volatile Forced newest;
 
     private volatile long copiedUpTo;
-    private volatile @Nullable Place copiesAgainUpTo;
+
+    /** The end of what is copied again, because the topic has lost it; null while nothing is lost. */
+    private volatile @Nullable Forced copiedAgain;
+
+    private final AtomicLong losses = new AtomicLong();
     private volatile boolean isOwned = true;
     private volatile boolean closing;
     private volatile Runnable listener = () -> {};
     private @Nullable String told;
+    private String upkeepProblem = "";
     private Place noted = Place.BEGINNING;
     private long notedNanos;
     private long trimmedNanos;
 
-    /** What was forced up to a place. */
-    private record Forced(Place place, long last) {}
+    /**
+     * What was forced up to a place.
+     *
+     * @param last the last sequence before the place
+     * @param nanos when it was forced
+     */
+    private record Forced(Place place, long last, long nanos) {}
 
     /**
      * Creates the copy of an open log; {@link #completeStart} and {@link #start} must follow.
@@ -97,8 +120,21 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
                 this);
         this.notedNanos = nanoTicker.getAsLong();
         this.trimmedNanos = notedNanos;
-        this.copiedUpTo = 0;
-        forced(inbox.last());
+        this.newest = end(inbox.last());
+        this.startedAt = newest.place();
+        forced.add(newest);
+        if (started.lost().isPresent()) {
+            copiedAgain = newest;
+            losses.incrementAndGet();
+        }
+    }
+
+    private Forced end(long last) {
+        Active active = log.active();
+        return new Forced(
+                new Place(active.header().ordinal(), active.header().id(), active.end(), true),
+                last,
+                nanoTicker.getAsLong());
     }
 
     private static boolean isAttached(String name) {
@@ -106,12 +142,16 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     }
 
     /**
-     * Copies everything that the log has, unless the copy is not required. Blocks until it is copied.
+     * Copies everything that the log has, unless the copy is not required or everything is copied again. Blocks until it
+     * is copied.
      *
-     * @throws IOException if another backend claims the log meanwhile
+     * @throws SupersededException if another backend claims the log meanwhile
      */
     void completeStart() throws IOException {
         while (!isStartComplete()) {
+            if (Thread.currentThread().isInterrupted()) {
+                throw new IOException("the start was interrupted while the log was copied");
+            }
             if (!step()) {
                 LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(1));
             }
@@ -121,9 +161,9 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     /** Returns whether everything that the log had at the start is copied, if it must be. */
     boolean isStartComplete() throws IOException {
         if (!isOwned) {
-            throw new IOException(problem().orElse("another backend owns the log"));
+            throw log.lockLost().orElseThrow();
         }
-        return !isRequired || forced.isEmpty();
+        return !isRequired || copiedAgain != null || copy.safe().compareTo(startedAt) >= 0;
     }
 
     CopiedLog start() {
@@ -148,6 +188,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         boolean isDone;
         try {
             isDone = copy.step();
+            release(); // also what was forced only after it was copied
             keep();
         } catch (RuntimeException | VirtualMachineError e) { // may be temporary, such as a lack of memory
             LOG.error("copying the log failed and will be retried", e);
@@ -164,8 +205,9 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         try {
             if (now - notedNanos >= NOTE_EVERY_NANOS && !safe.equals(noted)) {
                 notedNanos = now;
-                noted = safe;
+                log.requireOwned();
                 copy.keepNote(files, log.directory(), Inbox.SEGMENT_PREFIX, identity);
+                noted = safe;
             }
             if (now - trimmedNanos >= TRIM_EVERY_NANOS) {
                 trimmedNanos = now;
@@ -173,8 +215,13 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
                         .findFirst()
                         .ifPresent(oldest -> copy.trimBefore(oldest.segment().ordinal()));
             }
+            upkeepProblem = "";
         } catch (IOException | CopyTopic.CopyUnavailableException e) {
-            LOG.warn("the upkeep of the copy failed and will be retried: {}", e.getMessage());
+            String problem = String.valueOf(e.getMessage());
+            if (!problem.equals(upkeepProblem)) {
+                LOG.warn("the upkeep of the copy failed and will be retried: {}", problem);
+            }
+            upkeepProblem = problem;
         }
     }
 
@@ -182,7 +229,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     private void tell() {
         String problem = copy.problem().orElse(null);
         if (problem != null && !problem.equals(told)) {
-            LOG.error("Error reaching Kafka: {}", problem);
+            LOG.error("{}{}", isOwned ? "Error reaching Kafka: " : "", problem);
             listener.run();
         } else if (problem == null && told != null) {
             LOG.info("the log is copied again");
@@ -192,7 +239,11 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     @Override
     public long sequence() {
-        return isOwned && (!isRequired || copiesAgainUpTo != null) ? Long.MAX_VALUE : copiedUpTo;
+        return isOwned && isAnsweredAtOnce() ? Long.MAX_VALUE : copiedUpTo;
+    }
+
+    private boolean isAnsweredAtOnce() {
+        return !isRequired || copiedAgain != null;
     }
 
     /** Returns the sequence up to which everything is copied. */
@@ -206,12 +257,43 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         return copy.problem();
     }
 
+    /** Returns why nothing is accepted; empty if certificates are accepted, perhaps with a {@link #warning}. */
+    public Optional<String> outage() {
+        return isOwned && isAnsweredAtOnce() ? Optional.empty() : problem();
+    }
+
     /** Returns what operators should know although certificates are accepted; empty if everything is copied in time. */
     public Optional<String> warning() {
-        return copiesAgainUpTo == null
-                ? Optional.empty()
-                : Optional.of("everything is copied again, because the topic had lost it; records after " + copiedUpTo
-                        + " are only on this disk");
+        String cause = problem().map(problem -> ": " + problem).orElse("");
+        if (copiedAgain != null) {
+            return Optional.of("everything is copied again, because the topic had lost it; records after " + copiedUpTo
+                    + " are only on this disk" + cause);
+        }
+        boolean isBehind = !isRequired && (!cause.isEmpty() || behindSeconds() > LATE_SECONDS);
+        return isBehind
+                ? Optional.of("records after " + copiedUpTo + " are not copied and only on this disk" + cause)
+                : Optional.empty();
+    }
+
+    /** Returns the number of records that are on disk and not copied. */
+    long behindRecords() {
+        return Math.max(0, newest.last() - copiedUpTo);
+    }
+
+    /** Returns the age of the oldest record that is on disk and not copied; 0 if there is none. */
+    double behindSeconds() {
+        Forced oldest = copiedAgain;
+        if (oldest == null) {
+            synchronized (forced) {
+                oldest = forced.peekFirst();
+            }
+        }
+        return oldest == null ? 0 : (nanoTicker.getAsLong() - oldest.nanos()) / 1e9;
+    }
+
+    /** Returns how often the topic had lost what it had acknowledged. */
+    long losses() {
+        return losses.get();
     }
 
     @Override
@@ -226,9 +308,12 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     @Override
     public void forced(long last) {
-        Active active = log.active();
-        forced.add(
-                new Forced(new Place(active.header().ordinal(), active.header().id(), active.end(), true), last));
+        Forced group = end(last);
+        synchronized (forced) {
+            newest = group;
+            Forced before = forced.size() < MOST_FORCED ? null : forced.pollLast();
+            forced.addLast(before == null ? group : new Forced(group.place(), last, before.nanos()));
+        }
         LockSupport.unpark(thread);
     }
 
@@ -239,18 +324,31 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     @Override
     public void safe(Place place) {
-        Place again = copiesAgainUpTo;
-        if (again != null && again.compareTo(place) <= 0) {
-            copiesAgainUpTo = null;
-            LOG.info("everything is copied again");
+        release();
+    }
+
+    /** Raises the sequence up to which everything is copied. */
+    private void release() {
+        Place safe = copy.safe();
+        long upTo = copiedUpTo;
+        synchronized (forced) {
+            for (Forced first = forced.peekFirst();
+                    first != null && first.place().compareTo(safe) <= 0;
+                    first = forced.peekFirst()) {
+                upTo = first.last();
+                Forced unused = forced.pollFirst();
+            }
         }
-        boolean isMoved = false;
-        for (Forced first = forced.peek();
-                first != null && first.place().compareTo(place) <= 0;
-                first = forced.peek()) {
-            copiedUpTo = first.last();
-            Forced unused = forced.poll();
-            isMoved = true;
+        Forced again = copiedAgain;
+        boolean isCopiedAgain = again != null && again.place().compareTo(safe) <= 0;
+        if (isCopiedAgain) {
+            upTo = Math.max(upTo, again.last());
+        }
+        boolean isMoved = upTo > copiedUpTo;
+        copiedUpTo = upTo;
+        if (isCopiedAgain) {
+            copiedAgain = null;
+            LOG.info("everything is copied again");
         }
         if (isMoved) {
             listener.run();
@@ -259,9 +357,10 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     @Override
     public void lost(String what) {
-        Active active = log.active();
-        copiesAgainUpTo = new Place(active.header().ordinal(), active.header().id(), active.end(), true);
+        Forced end = newest;
+        copiedAgain = new Forced(end.place(), end.last(), nanoTicker.getAsLong());
         copiedUpTo = 0;
+        losses.incrementAndGet();
         LOG.error(
                 "{}. Everything that this machine retains is copied again; until then, records are answered although"
                         + " they are only on this disk",
@@ -272,8 +371,8 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     @Override
     public void superseded(Claim by) {
         isOwned = false;
-        log.giveUp(new LockLostException("another backend owns the log: instance " + by.instance() + " on " + by.host()
-                + " has claimed it. What only this machine has was never answered: move " + log.directory()
+        log.giveUp(new SupersededException("another backend owns the log: instance " + by.instance() + " on "
+                + by.host() + " has claimed it. What only this machine has was never answered: move " + log.directory()
                 + " away before this backend starts again"));
         listener.run();
     }
@@ -284,7 +383,12 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         LockSupport.unpark(thread);
         try {
             thread.join(FINISH_MILLIS);
+            if (thread.isAlive()) {
+                thread.interrupt(); // it waits for the brokers
+                thread.join(FINISH_MILLIS);
+            }
             if (!thread.isAlive()) {
+                log.requireOwned();
                 copy.keepNote(files, log.directory(), Inbox.SEGMENT_PREFIX, identity);
                 source.close();
             }

@@ -2,9 +2,11 @@
 package dev.flk.backend.copy;
 
 import dev.flk.copy.kafka.KafkaSettings;
+import dev.flk.copy.kafka.TopicCheck;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Settings;
+import dev.flk.program.health.Finding;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -16,8 +18,9 @@ import java.util.stream.Stream;
  * @param kafka the brokers
  * @param topic the topic of this log
  * @param isRequired whether only what is copied is answered
+ * @param takeOver whether to claim a log whose owner may be alive
  */
-public record CopyConfig(KafkaSettings kafka, String topic, boolean isRequired) {
+public record CopyConfig(KafkaSettings kafka, String topic, boolean isRequired, boolean takeOver) {
     private static final Key<Boolean> LOG_COPY = Key.of(
                     "LOG_COPY",
                     CopyConfig::isKafka,
@@ -51,6 +54,16 @@ public record CopyConfig(KafkaSettings kafka, String topic, boolean isRequired) 
             return Optional.empty();
         }
         KafkaSettings kafka = KafkaSettings.read(settings, "LOG_COPY=kafka");
-        return Optional.of(new CopyConfig(kafka, kafka.topicOf(logName), settings.get(LOG_COPY_REQUIRED)));
+        return Optional.of(new CopyConfig(kafka, kafka.topicOf(logName), settings.get(LOG_COPY_REQUIRED), false));
+    }
+
+    /** Returns this configuration for a start that claims the log even if its owner may be alive. */
+    public CopyConfig takingOver() {
+        return new CopyConfig(kafka, topic, isRequired, true);
+    }
+
+    /** Checks the topic within a bounded time, without changing it; see {@link TopicCheck}. */
+    public List<Finding> findings() {
+        return new TopicCheck(kafka, topic).run(false);
     }
 }

@@ -49,7 +49,8 @@ public final class CopyOpening implements AutoCloseable {
     private final boolean isRequired;
     private final LongSupplier nanoTicker;
     private boolean isHandedOver;
-    private String told = "";
+    private volatile String told = "";
+    private volatile @Nullable CopiedLog following;
     private String identity = "";
     private @Nullable Started started;
 
@@ -63,7 +64,6 @@ public final class CopyOpening implements AutoCloseable {
      * @param directory the directory of the log
      * @param instance the id of this process, 16 hex digits
      * @param host the name of this machine
-     * @param takeOver whether to claim a log whose owner may be alive
      */
     public CopyOpening(
             CopyConfig config,
@@ -71,7 +71,6 @@ public final class CopyOpening implements AutoCloseable {
             FileOps files,
             String instance,
             String host,
-            boolean takeOver,
             InstantSource clock) {
         this(
                 new KafkaTopic(config.kafka(), config.topic()),
@@ -82,7 +81,7 @@ public final class CopyOpening implements AutoCloseable {
                 files,
                 instance,
                 host,
-                takeOver,
+                config.takeOver(),
                 new SecureRandom(),
                 clock,
                 System::nanoTime);
@@ -118,6 +117,7 @@ public final class CopyOpening implements AutoCloseable {
     /**
      * Makes the directory ready for the log to be opened. Blocks until the brokers answer.
      *
+     * @throws SupersededException if another backend owns the log, or the copy is not one of this log
      * @throws IOException if the topic or the log can't be used; the message says what to do
      */
     public void prepare() throws IOException {
@@ -129,7 +129,7 @@ public final class CopyOpening implements AutoCloseable {
                 tell("Error reaching Kafka: " + e.getMessage());
             } catch (CopyRefusedException e) {
                 if (!e.mayPass()) {
-                    throw new IOException(e.getMessage(), e);
+                    throw new SupersededException(String.valueOf(e.getMessage()));
                 }
                 tell(String.valueOf(e.getMessage()));
             }
@@ -211,6 +211,14 @@ public final class CopyOpening implements AutoCloseable {
         }
     }
 
+    /** Returns what the start waits for. Any thread. */
+    public String waitsFor() {
+        CopiedLog copied = following;
+        return copied == null
+                ? told.isEmpty() ? "the copy is compared with the log" : told
+                : copied.problem().orElse("the end of the log is copied");
+    }
+
     private void tell(String problem) {
         if (!problem.equals(told)) {
             LOG.error("{}", problem);
@@ -221,10 +229,12 @@ public final class CopyOpening implements AutoCloseable {
     /**
      * Copies what the open log has and the copy has not, and then everything that is written to it.
      *
-     * @throws IOException if another backend has claimed the log meanwhile
+     * @throws SupersededException if another backend has claimed the log meanwhile
      */
-    public CopiedLog follow(Inbox inbox) throws IOException {
+    public CopiedLog follow(Inbox inbox, CopyMetrics metrics) throws IOException {
         CopiedLog copied = copied(inbox);
+        following = copied;
+        metrics.watch(copied);
         try {
             copied.completeStart();
             return copied.start();

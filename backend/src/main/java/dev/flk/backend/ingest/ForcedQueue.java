@@ -185,7 +185,7 @@ public final class ForcedQueue implements LogListener {
     @Override
     public void lockLost(LockLostException cause) {
         LOG.error(
-                "the lock of the log was lost; new submissions are refused, and the backend exits in a few seconds: {}",
+                "this backend no longer owns its log; new submissions are refused, and it exits in a few seconds: {}",
                 cause.getMessage());
         lockLost.complete(cause);
     }

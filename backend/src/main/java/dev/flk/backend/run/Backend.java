@@ -57,6 +57,7 @@ public final class Backend implements AutoCloseable {
     private final Servers servers;
     private final IngestPipeline ingest;
     private final Optional<ServedState> state;
+    private final Optional<CopiedLog> copied;
     private final CompletionStage<LockLostException> lockLost;
 
     /**
@@ -66,6 +67,7 @@ public final class Backend implements AutoCloseable {
      *
      * @param again a function that reads the configuration again, called on each SIGHUP; throws {@link InvalidConfig}
      *     if the configuration has a mistake
+     * @throws dev.flk.backend.copy.SupersededException if another backend owns the log
      * @throws IOException if a port or the log is in use, if the log is damaged or can't be read or written, or if
      *     another configured file can't be used
      * @throws dev.flk.backend.stores.StoreUnavailableException if the store can't be opened or fails
@@ -100,17 +102,16 @@ public final class Backend implements AutoCloseable {
         ForcedQueue forced = new ForcedQueue(metrics.ingest);
         this.lockLost = forced.lockLost();
         ConfiguredStore store = new ConfiguredStore(config, metrics, parts);
-        Optional<CopyOpening> copy =
-                config.copy().map(used -> parts.opened(CopyParts.open(config, used, instance, clock)));
-        if (copy.isPresent()) {
-            copy.get().prepare();
-        }
+        Optional<CopyOpening> copy = config.copy().isEmpty()
+                ? Optional.empty()
+                : Optional.of(CopyParts.prepare(
+                        config, config.copy().get(), instance, clock, metrics, servers, parts));
         LogRegistry registry = parts.opened(store.registry());
         PeerParts.requireNoLostLog(config, store, registry);
         Inbox inbox = CertificateParts.openLog(config, rules, steady, store, forced, parts);
-        Optional<CopiedLog> copied = copy.isEmpty()
+        this.copied = copy.isEmpty()
                 ? Optional.empty()
-                : Optional.of(parts.opened(copy.get().follow(inbox)));
+                : Optional.of(parts.opened(copy.get().follow(inbox, metrics.copy)));
         Audit audit = openAudit(config, version, metrics);
         Common common = new Common(instance, config, metrics, parts, reloads, clock, steady, audit);
         // closed after the pipeline and its log
@@ -204,6 +205,7 @@ public final class Backend implements AutoCloseable {
         // isNeeded is false, because the backend still accepts certificates during an outage of the state
         state.ifPresent(
                 served -> components.add(new Component("state", served.problem().isEmpty(), served.detail(), false)));
+        copied.map(CopyParts::component).ifPresent(components::add);
         // isNeeded is false, because the backend accepts certificates with any clock
         ingest.clockProblem().ifPresent(text -> components.add(new Component("clock", false, text, false)));
         return components;

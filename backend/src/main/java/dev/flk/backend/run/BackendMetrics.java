@@ -3,6 +3,7 @@ package dev.flk.backend.run;
 
 import dev.flk.backend.access.keys.ReloadedKeys.KeysMetrics;
 import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
+import dev.flk.backend.copy.CopyMetrics;
 import dev.flk.backend.inbox.ArchiveMetrics;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.RefusedSubmissions;
@@ -30,6 +31,7 @@ final class BackendMetrics {
     final RefusedSubmissions refused;
     final IngestMetrics ingest;
     final ArchiveMetrics archive;
+    final CopyMetrics copy;
     final HttpMetrics http;
     final OperatorRefusals operatorRefusals;
     final StoreMetrics store;
@@ -54,6 +56,7 @@ final class BackendMetrics {
         refused = new RefusedSubmissions(all);
         ingest = new IngestMetrics(all, refused, mostShards);
         archive = new ArchiveMetrics(all);
+        copy = new CopyMetrics(all);
         http = new HttpMetrics(all, refused);
         operatorRefusals = new OperatorRefusals(all, System::nanoTime);
         store = new StoreMetrics(all);

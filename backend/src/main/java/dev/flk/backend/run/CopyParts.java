@@ -2,19 +2,46 @@
 package dev.flk.backend.run;
 
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.copy.CopiedLog;
 import dev.flk.backend.copy.CopyConfig;
 import dev.flk.backend.copy.CopyOpening;
+import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.wal.files.DiskFiles;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.time.InstantSource;
+import java.util.Optional;
 
 /** The copy of the log on other machines. */
 final class CopyParts {
+    private static final String COPY = "copy";
+
     private CopyParts() {}
 
-    static CopyOpening open(BackendConfig config, CopyConfig copy, String instance, InstantSource clock) {
-        return new CopyOpening(copy, config.inbox().walDir(), new DiskFiles(), instance, host(), false, clock);
+    /** Prepares the directory of the log. Blocks until the brokers answer; meanwhile, {@code servers} show the reason. */
+    static CopyOpening prepare(
+            BackendConfig config,
+            CopyConfig copy,
+            String instance,
+            InstantSource clock,
+            BackendMetrics metrics,
+            Servers servers,
+            OpenedParts parts)
+            throws IOException {
+        metrics.copy.starting();
+        CopyOpening opening = parts.opened(new CopyOpening(
+                copy, config.inbox().walDir(), new DiskFiles(), instance, host(), clock));
+        servers.starting(() -> new Component(COPY, false, opening.waitsFor()));
+        opening.prepare();
+        return opening;
+    }
+
+    /** Returns the state of the copy. It is needed only while certificates are not accepted without it. */
+    static Component component(CopiedLog copied) {
+        Optional<String> outage = copied.outage();
+        Optional<String> text = outage.or(copied::warning);
+        return new Component(COPY, text.isEmpty(), text.orElse("up"), outage.isPresent());
     }
 
     private static String host() {

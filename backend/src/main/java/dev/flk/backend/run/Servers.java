@@ -18,8 +18,10 @@ import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,6 +32,7 @@ import org.slf4j.LoggerFactory;
  */
 final class Servers {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
+    private static final String STARTING = "starting";
     private static final Duration FINISH_WITHIN = Duration.ofSeconds(5);
 
     private final BackendConfig config;
@@ -44,7 +47,7 @@ final class Servers {
     private int port;
     private int opsPort;
     private volatile Features features = Features.none();
-    private volatile Readiness readiness = () -> unready("starting");
+    private volatile Readiness readiness = () -> unready(STARTING);
 
     /**
      * Starts the servers. The server for operators is started before the public one and closed after it, so that
@@ -150,6 +153,15 @@ final class Servers {
     /** Names the state of these keys in answers to submissions from now on. */
     void name(Signatures keys) {
         headers.name(keys);
+    }
+
+    /** Shows in {@code /readyz} what the start waits for. */
+    void starting(Supplier<Component> waitsFor) {
+        readiness = () -> {
+            List<Component> components = new ArrayList<>(unready(STARTING));
+            components.add(waitsFor.get());
+            return components;
+        };
     }
 
     /** Accepts submissions from now on. */

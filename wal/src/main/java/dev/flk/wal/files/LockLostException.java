@@ -5,9 +5,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * The lock file of a log was removed or replaced while its owner was running, so that another process may own the log.
+ * The lock file of a log was removed or replaced while its owner was running, so that another process may own the log; or
+ * a process no longer owns its log for another reason.
  */
-public final class LockLostException extends IOException {
+public class LockLostException extends IOException {
     private static final long serialVersionUID = 1;
 
     /** Creates an exception for another reason why this process no longer owns its log. */

@@ -3,6 +3,7 @@ package dev.flk.backend.operate.cli;
 
 import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.copy.SupersededException;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.remote.PeersCommand;
 import dev.flk.backend.operate.cli.remote.RecordCommand;
@@ -36,16 +37,20 @@ import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
 /**
  * The program {@code flk-backend}. Exit codes, unless the help of a command says otherwise: 0 success, 1 failure, 2
- * wrong usage or configuration.
+ * wrong usage or configuration. The exit code 4 is only for a backend whose log belongs to another one.
  */
 public final class CommandLineProgram {
     static final String NAME = "flk-backend";
+
+    /** The exit code of a backend whose log belongs to another one: a restart does not help. */
+    private static final int SUPERSEDED = 4;
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
@@ -142,7 +147,7 @@ public final class CommandLineProgram {
         }
         if (failure instanceof IOException io) {
             err.println(NAME + ": " + describe(io));
-            return ExitCode.SOFTWARE;
+            return failure instanceof SupersededException ? SUPERSEDED : ExitCode.SOFTWARE;
         }
         throw failure;
     }
@@ -186,6 +191,9 @@ public final class CommandLineProgram {
         @Mixin
         private final Configuration config;
 
+        @Spec
+        private CommandSpec spec = CommandSpec.create();
+
         BackendCommand(Service service, Configuration config) {
             this.service = service;
             this.config = config;
@@ -193,12 +201,34 @@ public final class CommandLineProgram {
 
         @Override
         public Integer call() throws IOException, InterruptedException {
-            return serve();
+            return serve(false);
         }
 
-        @Command(name = "serve", description = "Serves until it is stopped (the default).")
-        int serve() throws IOException, InterruptedException {
-            BackendConfig read = config.load();
+        @Command(
+                name = "serve",
+                description = "Serves until it is stopped (the default).",
+                exitCodeListHeading = "%nExit codes:%n",
+                exitCodeList = {
+                    "1:it can't start, or no longer owns its log directory",
+                    "2:wrong usage or configuration",
+                    "4:with LOG_COPY: another backend owns the log, so a restart does not help",
+                    "143:it was stopped by SIGTERM"
+                })
+        int serve(
+                @Option(
+                                names = "--take-over",
+                                description = {
+                                    "With LOG_COPY: go on with the log, although the backend that owns it may be alive.",
+                                    "That backend answers nothing more, and ends."
+                                })
+                        boolean takeOver)
+                throws IOException, InterruptedException {
+            BackendConfig loaded = config.load();
+            if (takeOver && loaded.copy().isEmpty()) {
+                throw new ParameterException(
+                        spec.commandLine(), "--take-over: LOG_COPY is off, so there is no copy that another backend owns");
+            }
+            BackendConfig read = takeOver ? loaded.takingOver() : loaded;
             LogOutput.configure(read.log(), Configuration.LOG_STYLE);
             if (read.signing() instanceof SigningConfig.Off) {
                 LOG.warn("PCS_SIGN_ALG=none: signatures are not checked, so anyone who reaches the port can submit");

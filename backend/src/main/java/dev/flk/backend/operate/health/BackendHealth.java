@@ -62,6 +62,7 @@ public final class BackendHealth {
 
     private static final String ARCHIVE = "archive";
     private static final String CLOCK = "clock";
+    private static final String COPY = "copy";
     private static final String DISK = "disk";
     private static final String KEYS = "keys";
     private static final String POSTGRES = "postgres";
@@ -123,6 +124,9 @@ public final class BackendHealth {
         if (config.store().isShared()) {
             checks.add(new Check(RegisteredLogs.SUBJECT, found -> RegisteredLogs.check(config, clock, found)));
         }
+        config.copy()
+                .ifPresent(copy -> checks.add(
+                        new Check(COPY, found -> copy.findings().forEach(found))));
         checks.add(new Check(DISK, health::disk));
         config.inbox()
                 .archiveCommand()
