@@ -171,7 +171,10 @@ public final class LogCopy {
         return Optional.ofNullable(successor);
     }
 
-    /** Takes the steps that are possible without waiting. Returns false if there was nothing to do. */
+    /**
+     * Takes the steps that are possible without waiting. Returns false if there was nothing to do. May be called again
+     * after it threw, even for a lack of memory: what was perhaps not sent is sent again.
+     */
     public boolean step() {
         if (successor != null) {
             return false;
@@ -186,14 +189,22 @@ public final class LogCopy {
             lose(String.valueOf(e.getMessage()));
         } catch (IOException e) {
             lose("the log can't be read: " + e.getMessage());
+        } catch (RuntimeException | VirtualMachineError e) {
+            sendAgain();
+            problem = Optional.of("the log can't be copied: " + e);
+            throw e;
         }
         return true;
     }
 
     private void lose(String what) {
+        sendAgain();
+        problem = Optional.of(what);
+    }
+
+    private void sendAgain() {
         isLost = true;
         triedNanos = nanoTicker.getAsLong();
-        problem = Optional.of(what);
         underWay.clear();
         underWayBytes = 0;
         sent = safe; // what was sent and not acknowledged is sent again; readers ignore what they have
@@ -283,6 +294,7 @@ public final class LogCopy {
 
     /** Copies everything that this machine retains again, because the topic no longer has it. */
     private void startAgain(String why) {
+        long end = topic.end(); // may fail, and then nothing has changed
         listener.lost(why);
         begins.clear();
         attachedFrom = -1;
@@ -291,7 +303,7 @@ public final class LogCopy {
         underWayBytes = 0;
         safe = Place.BEGINNING;
         sent = Place.BEGINNING;
-        nextOffset = topic.end();
+        nextOffset = end;
         newest = null;
         put(claim, sent, null);
     }

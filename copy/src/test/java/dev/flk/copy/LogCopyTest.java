@@ -147,7 +147,15 @@ class LogCopyTest {
                 case 4, 5, 6 -> topic.step();
                 case 7 -> topic.setDown(random.nextInt(3) == 0);
                 case 8 -> nanos += random.nextInt(2_000_000_000);
-                default -> copy.step();
+                default -> stepOfCopy();
+            }
+        }
+
+        private void stepOfCopy() {
+            try {
+                copy.step();
+            } catch (OutOfMemoryError e) {
+                // the caller tries again
             }
         }
 
@@ -187,6 +195,26 @@ class LogCopyTest {
     void whatCountsAsCopied_isInTheTopic_andEverythingIsInTheEnd() throws IOException {
         for (long seed = 0; seed < HISTORIES; seed++) {
             History history = new History(seed);
+            for (int i = 0; i < 300; i++) {
+                history.step();
+                if (i % 50 == 0) {
+                    history.topic.setDown(false);
+                    history.requireCopied(history.copy.safe());
+                }
+            }
+            history.settle();
+            assertThat(history.copy.safe()).as("seed %d", seed).isEqualTo(history.log.end());
+            assertThat(history.copy.problem()).isEmpty();
+            assertThat(history.listening.losses).isZero();
+            history.requireCopied(history.log.end());
+        }
+    }
+
+    @Test
+    void errorsOfTheJvm_leaveNoGaps() throws IOException {
+        for (long seed = 0; seed < HISTORIES; seed++) {
+            History history = new History(seed);
+            history.topic.runOutOfMemory();
             for (int i = 0; i < 300; i++) {
                 history.step();
                 if (i % 50 == 0) {

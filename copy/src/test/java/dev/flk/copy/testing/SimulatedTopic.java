@@ -24,6 +24,7 @@ public final class SimulatedTopic {
     private boolean isDown;
     private boolean breaks = true;
     private boolean isImmediate;
+    private boolean runsOutOfMemory;
 
     /** What a writer has sent and the topic has not appended, and what it has appended and not acknowledged. */
     private static final class Sending {
@@ -76,8 +77,14 @@ public final class SimulatedTopic {
         return isDown;
     }
 
+    /** Makes some calls of {@code send} throw an error of the JVM, before or after the entry was sent. */
+    public void runOutOfMemory() {
+        runsOutOfMemory = true;
+    }
+
     /** Is reachable from now on, and breaks no connection. */
     public void settle() {
+        runsOutOfMemory = false;
         isDown = false;
         breaks = false;
     }
@@ -199,8 +206,15 @@ public final class SimulatedTopic {
                     offset.completeExceptionally(new CopyUnavailableException("the connection broke"));
                     return offset;
                 }
+                boolean isOutOfMemory = runsOutOfMemory && random.nextInt(10) == 0;
+                if (isOutOfMemory && random.nextBoolean()) {
+                    throw new OutOfMemoryError("of a test, before an entry was sent");
+                }
                 own.values.add(value);
                 own.waiting.add(offset);
+                if (isOutOfMemory) {
+                    throw new OutOfMemoryError("of a test, after an entry was sent");
+                }
                 return offset;
             }
 
