@@ -208,6 +208,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
                 log.requireOwned();
                 copy.keepNote(files, log.directory(), Inbox.SEGMENT_PREFIX, identity);
                 noted = safe;
+                upkeepProblem = "";
             }
             if (now - trimmedNanos >= TRIM_EVERY_NANOS) {
                 trimmedNanos = now;
@@ -215,7 +216,6 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
                         .findFirst()
                         .ifPresent(oldest -> copy.trimBefore(oldest.segment().ordinal()));
             }
-            upkeepProblem = "";
         } catch (IOException | CopyTopic.CopyUnavailableException e) {
             String problem = String.valueOf(e.getMessage());
             if (!problem.equals(upkeepProblem)) {
@@ -289,6 +289,13 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
             }
         }
         return oldest == null ? 0 : (nanoTicker.getAsLong() - oldest.nanos()) / 1e9;
+    }
+
+    /** Returns the number of groups that are remembered because they are not copied. */
+    int forcedGroups() {
+        synchronized (forced) {
+            return forced.size();
+        }
     }
 
     /** Returns how often the topic had lost what it had acknowledged. */
