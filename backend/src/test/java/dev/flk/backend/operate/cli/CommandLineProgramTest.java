@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -44,6 +45,24 @@ class CommandLineProgramTest {
         assertThat(served)
                 .singleElement()
                 .satisfies(config -> assertThat(config.http().port()).isEqualTo(1234));
+    }
+
+    @Test
+    void takeOver_isPassedOn_andRefusedWithoutACopy() {
+        Map<String, String> copied = new HashMap<>(ENOUGH);
+        copied.put("LOG_COPY", "kafka");
+        copied.put("KAFKA_BROKERS", "b1:9092");
+
+        assertThat(cli.run(copied, "serve", "--take-over")).isZero();
+        assertThat(cli.run(copied, "serve")).isZero();
+        assertThat(served)
+                .extracting(config -> config.copy().orElseThrow().takeOver())
+                .containsExactly(true, false);
+
+        assertThat(cli.run(ENOUGH, "serve", "--take-over")).isEqualTo(2);
+        assertThat(cli.err())
+                .startsWith("flk-backend: --take-over: LOG_COPY is off, so there is no copy that another backend owns");
+        assertThat(served).hasSize(2);
     }
 
     @Test

@@ -2,6 +2,7 @@
 package dev.flk.backend.operate.health;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
@@ -19,6 +20,7 @@ import dev.flk.program.config.Secret;
 import dev.flk.program.health.Check;
 import dev.flk.program.health.Finding;
 import dev.flk.testkit.FreePort;
+import dev.flk.testkit.KafkaCluster;
 import dev.flk.testkit.PostgresServer;
 import dev.flk.testkit.RedisServer;
 import dev.flk.testkit.TestAuthority;
@@ -164,6 +166,38 @@ final class BackendHealthTest {
                 .matches("DOUBTFUL archive: inbox-\\d{8}-0{15}1\\.wal in .* has waited for 1 h 0 min: .*");
         clock = () -> now.plus(Duration.ofHours(7));
         assertThat(only("archive")).startsWith("BAD archive: inbox-");
+    }
+
+    @Test
+    void copy_topicAndBrokersAreChecked() throws Exception {
+        assertThat(look("copy")).isEmpty();
+        settings.put("LOG_NAME", "b1");
+        settings.put("LOG_COPY", "kafka");
+        settings.put("KAFKA_BROKERS", "127.0.0.1:" + FreePort.choose());
+        assertThat(only("copy"))
+                .startsWith("BAD copy: Kafka at 127.0.0.1:")
+                .contains(", topic flk.inbox.b1: no answer in time; check that the brokers run");
+        try (KafkaCluster kafka = KafkaCluster.start(1, Map.of())) {
+            settings.putAll(kafka.configuration());
+            assertThat(only("copy"))
+                    .startsWith("BAD copy: Kafka at ")
+                    .contains(", topic flk.inbox.b1: the topic does not exist; create it: ");
+        }
+    }
+
+    @Test
+    void backend_startWaitsForTheBrokers_isReportedWithTheReason() throws Exception {
+        settings.put("LOG_COPY", "kafka");
+        settings.put("KAFKA_BROKERS", "127.0.0.1:" + FreePort.choose());
+        Thread starting = new Thread(() -> assertThatThrownBy(this::start).hasMessageContaining("interrupted"));
+        starting.start();
+
+        await().untilAsserted(() -> assertThat(look("backend"))
+                .contains("BAD backend: log: starting")
+                .anyMatch(line -> line.startsWith("BAD backend: copy: Error reaching Kafka: Kafka at ")));
+
+        starting.interrupt();
+        starting.join();
     }
 
     @Test
