@@ -87,4 +87,40 @@ final class CopyIT {
                             answers.keySet().stream().map(Pcs::json).toList());
         }
     }
+
+    private Program launch(String name, Map<String, String> settings, String... args) throws IOException {
+        Path home = Files.createDirectories(directory.resolve(name));
+        return Program.java(
+                "flk-backend", home, ServedBackend.environment(home, settings), Program.QUICK_START, args);
+    }
+
+    @Test
+    void takeOver_theOldBackendAnswersNothingMore_andEndsWithACodeOfItsOwn() throws Exception {
+        Map<String, String> settings = settings("taken-over");
+        try (BackendProcess old = start("old", settings)) {
+            Map<Pcs, String> answers = new HashMap<>(submit(old, 1, 20));
+            try (Program waiting = launch("new", settings)) {
+                waiting.awaitLine(line -> line.contains("ERROR") && line.contains("the log belongs to another backend"));
+                answers.putAll(submit(old, 21, 40));
+            }
+            try (BackendProcess taking = BackendProcess.of(launch("new", settings, "serve", "--take-over"))) {
+                new Client(taking.url()).awaitReady();
+                assertAnswered(taking, answers);
+
+                old.program().awaitLine(line -> line.contains("ERROR") && line.contains(" has claimed it"));
+                Client toOld = new Client(old.url());
+                assertThat(toOld.submit(Pcs.number(99)).status()).isEqualTo(500);
+                Answer ready = toOld.get("/readyz");
+                assertThat(ready.status()).isEqualTo(503);
+                assertThat(ready.body()).contains("\"copy\"", "another backend owns the log: instance ");
+                assertThat(old.program().awaitExit()).isEqualTo(4);
+
+                answers.putAll(submit(taking, 41, 60));
+                assertAnswered(taking, answers);
+                assertThat(new Client(taking.url()).get("/metrics").body())
+                        .containsPattern("(?m)^flk_copy_up 1\\.0$")
+                        .containsPattern("(?m)^flk_copy_behind_records 0\\.0$");
+            }
+        }
+    }
 }
