@@ -123,4 +123,34 @@ final class CopyIT {
             }
         }
     }
+
+    @Test
+    void brokersDown_certificatesAreLoggedAndAnswered503_andRecordedOnceTheBrokersAreBack() throws Exception {
+        try (BackendProcess backend = start("outage", settings("outage"))) {
+            Map<Pcs, String> answers = submit(backend, 1, 5);
+            Client client = new Client(backend.url());
+            kafka.stop(1);
+            kafka.stop(2);
+
+            Answer refused = client.submit(Pcs.number(6));
+
+            assertThat(refused.status()).isEqualTo(503);
+            assertThat(refused.body()).contains("dedup store unavailable");
+            Answer ready = client.get("/readyz");
+            assertThat(ready.status()).isEqualTo(503);
+            assertThat(ready.body()).contains("\"copy\"", "Kafka at ", "topic flk.inbox.outage");
+            assertThat(client.metric("flk_copy_up")).isZero();
+            assertThat(client.metric("flk_copy_behind_records")).isEqualTo(1);
+
+            kafka.restart();
+            client.awaitReady();
+            client.awaitNothingPending();
+            answers.putAll(submit(backend, 6, 10));
+            assertAnswered(backend, answers);
+            assertThat(client.metric("flk_copy_behind_records")).isZero();
+            assertThat(client.metric("flk_copy_lost_total")).isZero();
+        } finally {
+            kafka.restart();
+        }
+    }
 }
