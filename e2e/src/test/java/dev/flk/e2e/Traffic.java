@@ -31,6 +31,7 @@ final class Traffic implements AutoCloseable {
     private final HttpClient http =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
+    private final Duration timeout;
     private final URI target;
     private final AtomicLong nextEpoch;
     private final AtomicLong underWay = new AtomicLong();
@@ -49,6 +50,12 @@ final class Traffic implements AutoCloseable {
     }
 
     Traffic(String url, long firstEpoch, int perSecond) {
+        this(url, firstEpoch, perSecond, TIMEOUT);
+    }
+
+    /** @param timeout how long each request waits for its answer */
+    Traffic(String url, long firstEpoch, int perSecond, Duration timeout) {
+        this.timeout = timeout;
         this.target = URI.create(url + "/v1/pcs/submit");
         this.nextEpoch = new AtomicLong(firstEpoch);
         Future<?> unused =
@@ -62,7 +69,7 @@ final class Traffic implements AutoCloseable {
         underWay.incrementAndGet();
         var unused = http.sendAsync(
                         HttpRequest.newBuilder(target)
-                                .timeout(TIMEOUT)
+                                .timeout(timeout)
                                 .POST(BodyPublishers.ofByteArray(begun.pcs().bytes()))
                                 .build(),
                         BodyHandlers.ofString())
@@ -104,7 +111,7 @@ final class Traffic implements AutoCloseable {
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
-        await().atMost(TIMEOUT.plusSeconds(5)).until(() -> underWay.get() == 0);
+        await().atMost(timeout.plusSeconds(5)).until(() -> underWay.get() == 0);
     }
 
     /** Returns the number of answers with this status, or of failed requests if the status is -1. */
