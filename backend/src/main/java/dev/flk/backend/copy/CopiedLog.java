@@ -42,6 +42,11 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     /** The most groups whose places are remembered one by one; a long outage must not fill the memory. */
     private static final int MOST_FORCED = 10_000;
+    /**
+     * The time without an acknowledgement after which submissions are answered with an error: earlier than Kafka's
+     * client gives up, and than senders do, whose requests end after ten seconds by default.
+     */
+    private static final long SILENT_NANOS = TimeUnit.SECONDS.toNanos(5);
 
     private final FileOps files;
     private final Log log;
@@ -254,7 +259,12 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     /** Returns why nothing is copied; empty while it is copied. */
     @Override
     public Optional<String> problem() {
-        return copy.problem();
+        Optional<String> known = copy.problem();
+        boolean isSilent = copiedAgain == null && behindSeconds() * 1e9 > SILENT_NANOS;
+        return known.isEmpty() && isSilent
+                ? Optional.of("Kafka has acknowledged nothing for " + TimeUnit.NANOSECONDS.toSeconds(SILENT_NANOS)
+                        + " seconds; check that the brokers run")
+                : known;
     }
 
     /** Returns why nothing is accepted; empty if certificates are accepted, perhaps with a {@link #warning}. */
