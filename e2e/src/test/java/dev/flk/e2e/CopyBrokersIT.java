@@ -415,7 +415,7 @@ final class CopyBrokersIT {
                 await().atMost(Client.PATIENCE).until(() -> Traffic.count(traffic.answered(), 503) > 0);
                 client.awaitUnready();
                 long noticedNanos = System.nanoTime();
-                assertThat(client.get("/readyz").body()).contains("Kafka at ");
+                assertThat(client.get("/readyz").body()).contains("Kafka ");
                 assertThat(client.get("/health").body()).isEqualTo("OK");
                 await().atMost(Client.PATIENCE)
                         .until(() -> during(traffic, noticedNanos).size() >= 1_000);
