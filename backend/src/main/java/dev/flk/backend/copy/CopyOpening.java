@@ -150,7 +150,7 @@ public final class CopyOpening implements AutoCloseable {
     void tryPrepare() throws IOException, CopyRefusedException {
         check.run();
         files.createDirectories(directory);
-        if (Inbox.isAbsent(files, directory)) {
+        if (Inbox.isAbsent(files.list(directory))) {
             restore();
         }
         Started begun;

@@ -103,11 +103,15 @@ public final class Inbox implements AutoCloseable {
      * directory that has a log without segments.
      */
     public static boolean isAbsent(FileOps files, Path directory) throws IOException {
-        return files.status(directory).isEmpty()
-                || files.list(directory).stream()
-                        .noneMatch(name -> name.equals(MARK_FILE)
-                                || name.equals(LogId.file(SEGMENT_PREFIX))
-                                || SegmentNames.isSegmentName(name, SEGMENT_PREFIX));
+        return files.status(directory).isEmpty() || isAbsent(files.list(directory));
+    }
+
+    /** Returns the same for an existing directory; {@code names} are the files in it. */
+    public static boolean isAbsent(List<String> names) {
+        return names.stream()
+                .noneMatch(name -> name.equals(MARK_FILE)
+                        || name.equals(LogId.file(SEGMENT_PREFIX))
+                        || SegmentNames.isSegmentName(name, SEGMENT_PREFIX));
     }
 
     /**

@@ -51,17 +51,20 @@ public final class SteppedCopy {
     }
 
     /** Begins to copy an open log. */
-    public CopiedLog follow(Inbox inbox) {
+    public void follow(Inbox inbox) {
         copied = opening.copied(inbox);
-        return copied;
+    }
+
+    public CopiedLog log() {
+        return Objects.requireNonNull(copied);
     }
 
     /** Returns whether the start may go on, because everything that the log had is copied. */
     public boolean isStartComplete() throws IOException {
-        return Objects.requireNonNull(copied).isStartComplete();
+        return log().isStartComplete();
     }
 
     public boolean step() {
-        return Objects.requireNonNull(copied).step();
+        return log().step();
     }
 }

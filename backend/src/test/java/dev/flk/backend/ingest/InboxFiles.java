@@ -39,7 +39,7 @@ final class InboxFiles {
     private static final String AWAY = "away-";
 
     private final World world;
-    private final SimulatedDisk disk;
+    private SimulatedDisk disk;
     private final Path directory;
     private boolean endIsGone;
 
@@ -47,6 +47,11 @@ final class InboxFiles {
         this.world = world;
         this.disk = disk;
         this.directory = directory;
+    }
+
+    /** Continues with the files of another machine. */
+    void use(SimulatedDisk other) {
+        disk = other;
     }
 
     boolean isAnyAway() {

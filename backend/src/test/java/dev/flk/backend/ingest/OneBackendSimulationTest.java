@@ -25,13 +25,25 @@ final class OneBackendSimulationTest {
      */
     @Test
     void oneBackend_keepsEveryPromise() {
-        RandomHistory.runFew(OneBackend::new);
+        RandomHistory.runFew(seed -> new OneBackend(seed, false));
     }
 
     @Test
     @Tag("thorough")
     void manyRuns_keepEveryPromise() {
-        RandomHistory.runMany(OneBackend::new);
+        RandomHistory.runMany(seed -> new OneBackend(seed, false));
+    }
+
+    /** Simulates the same with a copied log: see {@link SimulatedCopy}. */
+    @Test
+    void oneBackendWithACopy_keepsEveryPromise() {
+        RandomHistory.runFew(seed -> new OneBackend(seed, true));
+    }
+
+    @Test
+    @Tag("thorough")
+    void manyRunsWithACopy_keepEveryPromise() {
+        RandomHistory.runMany(seed -> new OneBackend(seed, true));
     }
 
     /** A history of one backend with its own store. */
@@ -44,17 +56,20 @@ final class OneBackendSimulationTest {
         /** Whether second processes take over the log, which happens in a quarter of the histories. */
         private final boolean isTakenOver;
 
-        private final SimulatedStore store;
+        private SimulatedStore store;
         private final Simulation simulation;
 
-        OneBackend(long seed) {
-            super(seed, random -> random.nextInt(4) == 0 ? WEEKS : HOURS);
+        OneBackend(long seed, boolean isCopied) {
+            super(seed, isCopied, random -> random.nextInt(4) == 0 ? WEEKS : HOURS);
             isTakenOver = random.nextInt(4) == 0;
             store = new SimulatedStore(world);
             simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
             simulation.keepRecord(new Random(seed));
             if (burns) {
                 simulation.keepArchive();
+            }
+            if (isCopied) {
+                simulation.keepCopy(seed % 8 != 0);
             }
         }
 
@@ -69,9 +84,11 @@ final class OneBackendSimulationTest {
                 die();
             }
             simulation.startByOperator();
+            simulation.settleCopy();
             simulation.settle();
             simulation.traceLog();
             simulation.audit();
+            assertBodies(simulation.answered(), simulation.files.contents());
             simulation.files.assertFirstWon();
             if (simulation.files.isComplete()) {
                 assertThat(simulation.files.contents())
@@ -93,6 +110,7 @@ final class OneBackendSimulationTest {
             }
             if (random.nextBoolean()) {
                 store.setMood(Mood.UP);
+                simulation.settleCopy();
                 simulation.endDisplaced();
                 simulation.settle();
             }
@@ -156,12 +174,20 @@ final class OneBackendSimulationTest {
         }
 
         /** Sometimes lets a second process take over the log; the first process continues until it notices. */
-        private void stepTakeover() {
+        private void stepTakeover() throws IOException {
             if (!simulation.isDisplaced()) {
-                if (random.nextInt(STEPS_BETWEEN_TAKEOVERS) == 0) {
+                if (random.nextInt(STEPS_BETWEEN_TAKEOVERS) > 0) {
+                    return;
+                }
+                if (isCopied && random.nextInt(4) > 0) {
+                    simulation.displaceElsewhere(() -> store = new SimulatedStore(world));
+                } else {
                     simulation.displaceBefore(random.nextInt(8), random.nextInt(3) == 0);
                 }
                 return;
+            }
+            if (isCopied) {
+                simulation.stepDisplaced(simulation::stepCopy);
             }
             switch (random.nextInt(8)) {
                 case 0, 1 -> simulation.stepDisplaced(this::submit);
@@ -180,7 +206,7 @@ final class OneBackendSimulationTest {
                 world.trace("store removed");
                 store.empty();
             }
-            if (burns && random.nextInt(2) == 0) {
+            if ((burns || isCopied) && random.nextInt(2) == 0) {
                 simulation.loseDisk();
             }
             world.answers.storeLost();

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.function.IntUnaryOperator;
@@ -24,6 +25,9 @@ import java.util.function.LongFunction;
  * of all histories, segments are sometimes moved away and perhaps put back, and logrotate sometimes renames all
  * uncompressed segments and may compress them. In a fifth of all histories, the log is archived, its disk is sometimes
  * lost with everything on it, and the log is restored from the archive; segments are only rotated there.
+ *
+ * <p>In the histories of a copied log, the machine is sometimes lost, replaced while its process goes on, or put back to
+ * an older disk; the brokers are sometimes away, and the topic loses entries.
  */
 abstract class RandomHistory {
     static final Duration HOURS = Duration.ofHours(6);
@@ -53,14 +57,18 @@ abstract class RandomHistory {
      */
     final boolean burns;
 
+    /** Whether the log is copied, and its machine is sometimes lost, replaced, or put back to an older disk. */
+    final boolean isCopied;
+
     /** @param farthestJump a function that chooses how far a clock may jump */
-    RandomHistory(long seed, Function<Random, Duration> farthestJump) {
+    RandomHistory(long seed, boolean isCopied, Function<Random, Duration> farthestJump) {
         // seeds are scrambled, because the first draws of a Random hardly differ for neighbouring seeds
         random = new Random(new SplittableRandom(seed).nextLong());
         this.farthestJump = farthestJump.apply(random);
         clocksJump = random.nextBoolean();
-        burns = seed % SEEDS_PER_FIRE == FIRST_FIRE;
-        segmentsMove = random.nextBoolean() && !burns;
+        this.isCopied = isCopied;
+        burns = seed % SEEDS_PER_FIRE == FIRST_FIRE && !isCopied;
+        segmentsMove = random.nextBoolean() && !burns && !isCopied;
         // one clock may be ahead and another behind, and the clock that expires outcomes may lag by the same amount
         // again
         world = new World(clocksJump ? this.farthestJump.multipliedBy(4) : Duration.ZERO);
@@ -68,6 +76,13 @@ abstract class RandomHistory {
 
     /** Runs the history and returns the number of answers. */
     abstract long run() throws IOException;
+
+    /** Checks that the bodies of all answered certificates are in the logs. */
+    final void assertBodies(Set<String> answered, Set<String> logged) {
+        if (isCopied) {
+            assertThat(logged).as("bodies of what was answered").containsAll(answered);
+        }
+    }
 
     static void runFew(LongFunction<RandomHistory> history) {
         run(history, 0, FEW_SEEDS);
@@ -110,8 +125,17 @@ abstract class RandomHistory {
         }
     }
 
-    /** Sometimes archives a part of the log; does nothing in a history without archive. */
+    /** Sometimes archives or copies a part of the log; does nothing in a history without archive and copy. */
     final void archive(Simulation simulation) throws IOException {
+        if (isCopied) {
+            if (random.nextInt(2) == 0) {
+                simulation.stepCopy();
+            }
+            simulation.perhapsDisturbCopy();
+            if (random.nextInt(60) == 0) {
+                simulation.files.rotate(random);
+            }
+        }
         if (burns) {
             simulation.perhapsArchive();
             if (random.nextInt(60) == 0) {

@@ -61,7 +61,7 @@ final class SimulatedRecord {
 
     private final World world;
     private final Random random;
-    private final SimulatedDisk disk;
+    private SimulatedDisk disk;
     private final InboxFiles files;
     private final RecordMetrics metrics = new RecordMetrics(new Metrics("record"));
     private final SimulatedRows rows;
@@ -116,6 +116,11 @@ final class SimulatedRecord {
                         .isTrue();
             }
         });
+    }
+
+    /** Continues on another machine. */
+    void use(SimulatedDisk other) {
+        disk = other;
     }
 
     /** Follows the log of a process that has started. */

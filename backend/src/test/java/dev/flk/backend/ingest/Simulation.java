@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.copy.SteppedCopy;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.decide.RecordKind.LoggedId;
 import dev.flk.backend.decide.StoredOutcome;
@@ -69,7 +70,7 @@ final class Simulation {
     /** The number of waits, while the store is reachable, after which missing segments are put back. */
     private static final int PATIENCE = 60;
 
-    final SimulatedDisk disk;
+    SimulatedDisk disk;
     final World.Clock clock;
     final InboxFiles files;
     private final World world;
@@ -86,13 +87,21 @@ final class Simulation {
     private @Nullable Running running;
     private @Nullable SimulatedRecord record;
     private @Nullable SimulatedArchive archive;
+    private @Nullable SimulatedCopy copy;
 
     /** The process from which the running one took the log; null if there is none or it has ended. */
     private @Nullable Running displaced;
 
     private int waits;
 
-    private record Running(IngestPipeline ingest, Inbox inbox, LogCare care, SteadyClock clock) {}
+    private record Running(
+            IngestPipeline ingest,
+            Inbox inbox,
+            LogCare care,
+            SteadyClock clock,
+            SimulatedDedup store,
+            SimulatedDisk disk,
+            @Nullable SteppedCopy copying) {}
 
     /** A step of a process. */
     interface Step {
@@ -121,6 +130,11 @@ final class Simulation {
         archive = new SimulatedArchive(world, random, disk, DIRECTORY, files);
     }
 
+    /** Copies the log to a topic from the next start on, so that its disk may be lost, and put back to an older one. */
+    void keepCopy(boolean isRequired) {
+        copy = new SimulatedCopy(world, random, clock, isRequired);
+    }
+
     /** Starts a process. */
     void start() throws IOException {
         world.trace("start");
@@ -129,9 +143,13 @@ final class Simulation {
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
         ForcedQueue forced = new ForcedQueue(ingestMetrics);
+        SteppedCopy copying = copy == null ? null : copy.prepare(disk);
         Inbox inbox = Inbox.open(
                 options, MIN_FREE_BYTES, disk, clock.steady(), world::nanos, random, Optional::empty, forced);
         world.advance(Duration.ZERO); // the clock's check at the start shows by which time outcomes expire
+        if (copying != null) {
+            copy.follow(copying, inbox);
+        }
         store = stores.apply(inbox.logId());
         store.startsWith(inbox.logId());
         store.expiresBy(clock.steady().expiry());
@@ -141,7 +159,7 @@ final class Simulation {
         }
         GuardedStore guarded = new GuardedStore("the store", store, world::nanos, random, storeMetrics);
         IngestPipeline ingest = new IngestPipeline(
-                        inbox,
+                inbox,
                         forced,
                         guarded,
                         new IngestPipeline.Checks(
@@ -157,10 +175,16 @@ final class Simulation {
                         clock.steady(),
                         world::nanos,
                         ingestMetrics,
-                        Audit.none())
-                .open(ready);
+                        Audit.none());
+        if (copying != null) {
+            ingest.setSafeEnd(copying.log());
+        }
+        ingest.open(ready);
         LogCare care = new LogCare(inbox, guarded::sync, ingest::recordedUpTo, disk, TTL, clock.steady());
-        running = new Running(ingest, inbox, care, clock.steady());
+        if (copying != null) {
+            care.waitForCopy(copying.log()::copiedUpTo);
+        }
+        running = new Running(ingest, inbox, care, clock.steady(), store, disk, copying);
         if (record != null) {
             record.follow(inbox, ingest, care);
         }
@@ -209,6 +233,38 @@ final class Simulation {
         displaced = first;
     }
 
+    /**
+     * Starts a second process on another machine, while the first one is paused. Does nothing if what was answered may
+     * only be on the disk of the first.
+     *
+     * @param beforeStart run before the second process starts
+     */
+    void displaceElsewhere(Runnable beforeStart) throws IOException {
+        if (displaced != null || disk.isDead() || !copy.mayLose(files.recordsSoFar())) {
+            return;
+        }
+        world.trace("a second process elsewhere");
+        if (record != null) {
+            record.processDied();
+        }
+        Running first = running;
+        useDisk(copy.moveElsewhere(disk));
+        if (random.nextBoolean()) {
+            world.advance(Duration.ofMinutes(10));
+        }
+        beforeStart.run();
+        start();
+        displaced = first;
+    }
+
+    private void useDisk(SimulatedDisk other) {
+        disk = other;
+        files.use(other);
+        if (record != null) {
+            record.use(other);
+        }
+    }
+
     boolean isDisplaced() {
         return displaced != null;
     }
@@ -217,6 +273,7 @@ final class Simulation {
     void stepDisplaced(Step step) {
         Running owner = running;
         running = displaced;
+        store = displaced.store();
         world.trace("displaced:");
         try {
             step.take();
@@ -224,6 +281,7 @@ final class Simulation {
             world.trace(() -> "  " + e.getMessage());
         } finally {
             running = owner;
+            store = owner.store();
         }
     }
 
@@ -269,6 +327,14 @@ final class Simulation {
 
     double metric(String sample) {
         return ScrapedText.sample(metrics, sample);
+    }
+
+    /** Returns whether the log is not copied, or everything is, or nothing can be. */
+    boolean isCopied() {
+        return copy == null
+                || copy.isDown()
+                || !running.copying().log().isOwned()
+                || running.copying().log().copiedUpTo() >= running.inbox().last();
     }
 
     boolean isUp() {
@@ -338,11 +404,47 @@ final class Simulation {
     boolean stepWriter() {
         world.trace("writer");
         boolean done = running.ingest().stepWriter();
-        if (disk.isDead()) {
+        if (running.disk().isDead()) {
             throw new SimulatedDisk.Killed(); // the writer handled this exception like any other failure
         }
         perhapsStepRecord();
         return done;
+    }
+
+    /** Takes a step of the copying and lets something happen to the topic; does nothing if the log is not copied. */
+    void stepCopy() {
+        if (running.copying() != null) {
+            boolean unused = running.copying().step();
+            copy.perhapsStep();
+            requireAlive();
+        }
+    }
+
+    private void requireAlive() {
+        if (running.disk().isDead()) {
+            throw new SimulatedDisk.Killed();
+        }
+    }
+
+    private boolean finishCopy() {
+        return running.copying() != null && (running.copying().step() | copy.step());
+    }
+
+    /** Lets the brokers be reachable. */
+    void settleCopy() {
+        if (copy != null) {
+            copy.settle();
+        }
+    }
+
+    /** Sometimes keeps a copy of the disk, or lets the topic lose what it has acknowledged. */
+    void perhapsDisturbCopy() {
+        if (displaced == null) {
+            copy.perhapsKeep(disk);
+            if (random.nextInt(150) == 0) {
+                copy.loseEntries();
+            }
+        }
     }
 
     void stepWatch() {
@@ -417,6 +519,7 @@ final class Simulation {
         boolean stepped = true;
         while (stepped) {
             boolean written = stepWriter();
+            written |= finishCopy();
             stepped = stepOutcomeWriter() || written;
         }
     }
@@ -424,6 +527,7 @@ final class Simulation {
     /** Takes one step of the work in progress; returns false if there is none. */
     boolean step() {
         boolean written = stepWriter();
+        written |= finishCopy();
         boolean recorded = stepOutcomeWriter();
         return store.step() || written || recorded;
     }
@@ -439,7 +543,7 @@ final class Simulation {
             if (step()) {
                 idle = 0;
             } else {
-                if (!isUp() && store.isReachable()) {
+                if ((!isUp() && store.isReachable()) || !isCopied()) {
                     waitForTheStore();
                 } else {
                     idle++;
@@ -509,6 +613,13 @@ final class Simulation {
         assertThat(((Decided) found.get().orElseThrow()).body())
                 .as("%s changed", recorded.id())
                 .isEqualTo(recorded.body());
+    }
+
+    /** Returns the contents, with their ids, whose outcomes were answered and are valid. */
+    Set<String> answered() {
+        return world.answers.acknowledged().values().stream()
+                .map(outcome -> outcome.id() + " " + outcome.digest().hex())
+                .collect(Collectors.toSet());
     }
 
     long pending() {
@@ -619,6 +730,10 @@ final class Simulation {
      * nothing is archived. Outcomes of records that are gone stay valid only while the store has them.
      */
     void loseDisk() throws IOException {
+        if (copy != null) {
+            replaceDisk();
+            return;
+        }
         if (!archive.isRestorable() || store == null) {
             return;
         }
@@ -635,6 +750,13 @@ final class Simulation {
         world.answers.goneFromALog(Set.copyOf(changed.values()), store);
         if (record != null) {
             record.diskWasLost(changed.values());
+        }
+    }
+
+    /** Loses the disk of a copied log, or puts an older copy of it back; nothing that was answered is lost with it. */
+    private void replaceDisk() throws IOException {
+        if (copy.mayLose(files.recordsSoFar())) {
+            copy.replace(disk);
         }
     }
 

@@ -91,8 +91,8 @@ final class SwitchedOffRulesTest {
     static long firstBroken(long from, long to) throws IOException {
         for (long seed = from; seed < to; seed++) {
             try {
-                new OneBackend(seed).run();
-                new TwoBackends(seed).run();
+                new OneBackend(seed, false).run();
+                new TwoBackends(seed, false).run();
             } catch (AssertionError e) {
                 return seed;
             }

@@ -33,13 +33,25 @@ final class TwoBackendsSimulationTest {
      */
     @Test
     void twoBackendsOnOneStore_keepEveryPromise() {
-        RandomHistory.runFew(TwoBackends::new);
+        RandomHistory.runFew(seed -> new TwoBackends(seed, false));
     }
 
     @Test
     @Tag("thorough")
     void manyRuns_keepEveryPromise() {
-        RandomHistory.runMany(TwoBackends::new);
+        RandomHistory.runMany(seed -> new TwoBackends(seed, false));
+    }
+
+    /** Simulates the same with copied logs: see {@link SimulatedCopy}. */
+    @Test
+    void twoBackendsWithCopies_keepEveryPromise() {
+        RandomHistory.runFew(seed -> new TwoBackends(seed, true));
+    }
+
+    @Test
+    @Tag("thorough")
+    void manyRunsWithCopies_keepEveryPromise() {
+        RandomHistory.runMany(seed -> new TwoBackends(seed, true));
     }
 
     /**
@@ -51,7 +63,7 @@ final class TwoBackendsSimulationTest {
         long broken = -1;
         for (long seed = 0; broken < 0 && seed < MAX_FLAWED_SEEDS; seed++) {
             try {
-                new TwoBackends(seed, Set.of(flaw)).run();
+                new TwoBackends(seed, false, Set.of(flaw)).run();
             } catch (AssertionError e) {
                 broken = seed;
             }
@@ -64,6 +76,7 @@ final class TwoBackendsSimulationTest {
     static final class TwoBackends extends RandomHistory {
         private static final int BACKENDS = 2;
         private static final int STEPS = 300;
+        private static final int STEPS_BETWEEN_TAKEOVERS = 60;
 
         private final SimulatedRemote remote;
         private final List<Node> nodes = new ArrayList<>();
@@ -100,13 +113,13 @@ final class TwoBackendsSimulationTest {
             }
         }
 
-        TwoBackends(long seed) {
-            this(seed, Set.of());
+        TwoBackends(long seed, boolean isCopied) {
+            this(seed, isCopied, Set.of());
         }
 
-        TwoBackends(long seed, Set<Flaw> flaws) {
+        private TwoBackends(long seed, boolean isCopied, Set<Flaw> flaws) {
             // the clocks of backends that share a store must differ by less than the lifetime of an outcome
-            super(seed, random -> HOURS);
+            super(seed, isCopied, random -> HOURS);
             remote = new SimulatedRemote(world, random, flaws);
             losses = Losses.values()[random.nextInt(Losses.values().length)];
             for (int i = 0; i < BACKENDS; i++) {
@@ -114,6 +127,9 @@ final class TwoBackendsSimulationTest {
                 node.simulation.keepRecord(new Random(seed * BACKENDS + i));
                 if (burns) {
                     node.simulation.keepArchive();
+                }
+                if (isCopied) {
+                    node.simulation.keepCopy(seed % 8 != 0);
                 }
                 nodes.add(node);
             }
@@ -134,6 +150,7 @@ final class TwoBackendsSimulationTest {
                 node.simulation.traceLog();
                 node.simulation.audit();
             }
+            assertBodiesAreLogged();
             assertConflictsAreLogged();
             return world.answers.count();
         }
@@ -142,6 +159,8 @@ final class TwoBackendsSimulationTest {
         private void settleWithoutRestart() throws IOException {
             remote.setReachable(true);
             for (Node node : nodes) {
+                node.simulation.settleCopy();
+                node.simulation.endDisplaced();
                 node.simulation.disk.failNothing();
                 if (node.simulation.disk.isDead()) { // the process died inside a stage, which swallowed the exception
                     node.simulation.kill();
@@ -149,11 +168,20 @@ final class TwoBackendsSimulationTest {
                 if (!node.simulation.isRunning()) {
                     node.simulation.startByOperator();
                 }
+                node.simulation.settleCopy();
             }
             settle();
             for (Node node : nodes) {
                 assertThat(node.simulation.pending()).as("pending at the end").isZero();
             }
+        }
+
+        private void assertBodiesAreLogged() throws IOException {
+            Set<String> logged = new HashSet<>();
+            for (Node node : nodes) {
+                logged.addAll(node.simulation.files.contents());
+            }
+            assertBodies(nodes.get(0).simulation.answered(), logged);
         }
 
         private void assertConflictsAreLogged() throws IOException {
@@ -183,6 +211,7 @@ final class TwoBackendsSimulationTest {
                 node.simulation.kill();
             }
             node.simulation.startByOperator();
+            node.simulation.settleCopy();
         }
 
         private List<Simulation> running() {
@@ -205,14 +234,18 @@ final class TwoBackendsSimulationTest {
                 if (moved) {
                     idle = 0;
                 } else {
-                    if (running.stream().allMatch(Simulation::isUp)) {
+                    if (running.stream().allMatch(TwoBackends::isAtRest)) {
                         idle++;
                     }
-                    running.stream().filter(simulation -> !simulation.isUp()).forEach(Simulation::waitForTheStore);
+                    running.stream().filter(simulation -> !isAtRest(simulation)).forEach(Simulation::waitForTheStore);
                     running.forEach(Simulation::stepWatch);
                     running.forEach(Simulation::tick);
                 }
             }
+        }
+
+        private static boolean isAtRest(Simulation simulation) {
+            return simulation.isUp() && simulation.isCopied();
         }
 
         private void actOn(int which) throws IOException {
@@ -234,6 +267,9 @@ final class TwoBackendsSimulationTest {
         private void act(int which, Node node) throws IOException {
             disturb(node.simulation);
             archive(node.simulation);
+            if (isCopied) {
+                stepTakeover(which, node);
+            }
             if (random.nextInt(20) == 0) {
                 node.simulation.stepLogCare();
             }
@@ -254,6 +290,34 @@ final class TwoBackendsSimulationTest {
                 problem(chance, node);
             } else {
                 lookUp(which, node);
+            }
+        }
+
+        /** Sometimes lets a second process take over the log on another machine; the first one continues. */
+        private void stepTakeover(int which, Node node) throws IOException {
+            if (!node.simulation.isDisplaced()) {
+                if (random.nextInt(STEPS_BETWEEN_TAKEOVERS) == 0) {
+                    node.simulation.displaceElsewhere(() -> {});
+                }
+                return;
+            }
+            node.simulation.stepDisplaced(node.simulation::stepCopy);
+            switch (random.nextInt(8)) {
+                case 0, 1 ->
+                    node.simulation.stepDisplaced(() -> {
+                        if (afterLoss == 0) {
+                            submit(which, node);
+                        }
+                    });
+                case 2 -> node.simulation.stepDisplaced(node.simulation::stepWatch);
+                case 3 -> node.simulation.stepDisplaced(node.simulation::stepLogCare);
+                case 4 -> node.simulation.stepDisplaced(node.simulation::tick);
+                case 5 -> {
+                    if (random.nextInt(8) == 0) {
+                        node.simulation.endDisplaced();
+                    }
+                }
+                default -> node.simulation.stepDisplaced(node.simulation::step);
             }
         }
 
@@ -345,6 +409,7 @@ final class TwoBackendsSimulationTest {
 
         private void pass() {
             for (Node node : nodes) {
+                node.simulation.endDisplaced();
                 if (node.simulation.isRunning()) {
                     do {
                         node.simulation.answerAll();
@@ -360,7 +425,7 @@ final class TwoBackendsSimulationTest {
 
         private void die(Node node) throws IOException {
             die(node.simulation);
-            if (burns && random.nextInt(4) == 0) {
+            if ((burns || isCopied) && random.nextInt(4) == 0) {
                 node.simulation.loseDisk();
             }
             disturbBeforeAStart(node.simulation);
