@@ -24,12 +24,13 @@ import java.util.zip.CRC32C;
  * atomically:
  *
  * <pre>
- * flk-copied1 identity incarnation next ordinal segment_id offset where
+ * flk-copied1 identity incarnation claimant next ordinal segment_id offset where
  * begin ordinal entry                                              one line for each segment in the topic
  * checksum crc32c
  *
  * identity     the cluster and the topic
- * incarnation  the incarnation of the writer that owns the log, or that is about to claim it
+ * incarnation  the incarnation of the writer that owned the log at that entry; - if that is not known
+ * claimant     the incarnation of the writer that owns the log, or that is about to claim it
  * next         everything before this entry of the topic is known here
  * where        head if the place is in the segment's header or at its end, otherwise part
  * ordinal, segment_id, offset  everything in the log before this place is before that entry; 0, - and 0 at its beginning
@@ -38,9 +39,10 @@ import java.util.zip.CRC32C;
  * @param identity what identifies the topic
  * @param begins the first entry of each segment, by its ordinal
  */
-record CopyNote(String identity, String incarnation, long next, Place place, Map<Long, Long> begins) {
+record CopyNote(
+        String identity, String incarnation, String claimant, long next, Place place, Map<Long, Long> begins) {
     private static final String NUMBER = "([0-9]{1,18})";
-    private static final Pattern FIRST = Pattern.compile("flk-copied1 (\\S+) ([0-9a-f]{16}) " + NUMBER + " " + NUMBER
+    private static final Pattern FIRST = Pattern.compile("flk-copied1 (\\S+) ([0-9a-f]{16}|-) ([0-9a-f]{16}) " + NUMBER + " " + NUMBER
             + " ([0-9a-f]{16}|-) " + NUMBER + " (head|part)");
     private static final Pattern BEGIN = Pattern.compile("begin " + NUMBER + " " + NUMBER);
     private static final String CHECKSUM = "checksum ";
@@ -78,23 +80,31 @@ record CopyNote(String identity, String incarnation, long next, Place place, Map
                 begins.put(Long.parseLong(begin.group(1)), Long.parseLong(begin.group(2)));
             }
         }
-        String id = first.group(5).equals("-") ? "" : first.group(5);
         return Optional.of(new CopyNote(
                 first.group(1),
-                first.group(2),
-                Long.parseLong(first.group(3)),
+                known(first.group(2)),
+                first.group(3),
+                Long.parseLong(first.group(4)),
                 new Place(
-                        Long.parseLong(first.group(4)),
-                        id,
-                        Long.parseLong(first.group(6)),
-                        first.group(7).equals("part")),
+                        Long.parseLong(first.group(5)),
+                        known(first.group(6)),
+                        Long.parseLong(first.group(7)),
+                        first.group(8).equals("part")),
                 begins));
+    }
+
+    private static String known(String id) {
+        return id.equals("-") ? "" : id;
+    }
+
+    private static String orUnknown(String id) {
+        return id.isEmpty() ? "-" : id;
     }
 
     /** Writes the file, durably. The caller owns the directory. */
     void write(FileOps files, Path directory, String prefix) throws IOException {
-        String text = "flk-copied1 " + identity + " " + incarnation + " " + next + " " + place.ordinal() + " "
-                + (place.id().isEmpty() ? "-" : place.id()) + " " + place.offset() + " "
+        String text = "flk-copied1 " + identity + " " + orUnknown(incarnation) + " " + claimant + " " + next + " "
+                + place.ordinal() + " " + orUnknown(place.id()) + " " + place.offset() + " "
                 + (place.isInRecords() ? "part" : "head") + "\n"
                 + begins.entrySet().stream()
                         .map(begin -> "begin " + begin.getKey() + " " + begin.getValue() + "\n")

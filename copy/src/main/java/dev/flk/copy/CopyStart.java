@@ -89,11 +89,12 @@ public final class CopyStart {
         Local local = local();
         CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {});
         if (note.isEmpty() || known != null) {
-            requireOwn(seen, claim, note.map(CopyNote::incarnation).orElse(""), known != null, takeOver);
+            requireOwn(seen, claim, note.orElse(null), known != null, takeOver);
         }
         requireSameLog(seen, local);
         new CopyNote(
                         identity,
+                        known == null ? "" : known.incarnation(),
                         claim.incarnation(),
                         known == null ? topic.begin() : known.next(),
                         known == null ? Place.BEGINNING : known.place(),
@@ -115,7 +116,7 @@ public final class CopyStart {
         Map<Long, Long> begins = new TreeMap<>(base == null ? Map.of() : base.begins());
         all.segments().forEach((ordinal, copied) -> begins.putIfAbsent(ordinal, copied.begin()));
         Place from = lost == null ? all.place() : Place.BEGINNING;
-        new CopyNote(identity, claim.incarnation(), claimed + 1, from, begins).write(files, directory, prefix);
+        new CopyNote(identity, claim.incarnation(), claim.incarnation(), claimed + 1, from, begins).write(files, directory, prefix);
         return new Started(claim, from, begins, claimed + 1, taken, Optional.ofNullable(lost));
     }
 
@@ -133,7 +134,7 @@ public final class CopyStart {
         if (seen.segments().isEmpty()) {
             return 0;
         }
-        requireOwn(seen, claim, "", false, takeOver);
+        requireOwn(seen, claim, null, false, takeOver);
         long claimed = append(claim);
         try (Archived archived = new Archived(archive)) {
             CopyChain all = read(null, claimed, archived);
@@ -191,13 +192,15 @@ public final class CopyStart {
      * Checks that no other backend owns the log: none that is alive, and none on another host if this machine has owned
      * the log before. A later process of this host may have claimed it if an older copy of the disk was put back.
      */
-    private void requireOwn(CopyChain seen, Claim claim, String own, boolean isKnown, boolean takeOver)
+    private void requireOwn(CopyChain seen, Claim claim, @Nullable CopyNote note, boolean isKnown, boolean takeOver)
             throws CopyRefusedException {
         Optional<Claim> owner = seen.owner();
-        if (owner.isEmpty()
-                || owner.get().incarnation().equals(own)
-                || owner.get().incarnation().equals(claim.incarnation())
-                || takeOver) {
+        if (owner.isEmpty() || takeOver) {
+            return;
+        }
+        String incarnation = owner.get().incarnation();
+        if (incarnation.equals(claim.incarnation())
+                || (note != null && (incarnation.equals(note.incarnation()) || incarnation.equals(note.claimant())))) {
             return;
         }
         boolean isAlive = clock.millis() - seen.beatMillis() < ALIVE.toMillis();

@@ -406,7 +406,8 @@ public final class LogCopy {
      */
     public void keepNote(FileOps files, Path directory, String prefix, String identity) throws IOException {
         if (successor == null) {
-            new CopyNote(identity, claim.incarnation(), nextOffset, safe, begins).write(files, directory, prefix);
+            new CopyNote(identity, claim.incarnation(), claim.incarnation(), nextOffset, safe, begins)
+                    .write(files, directory, prefix);
         }
     }
 

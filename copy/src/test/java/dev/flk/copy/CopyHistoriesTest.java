@@ -90,7 +90,13 @@ class CopyHistoriesTest {
             topic.setDown(false);
             topic.setImmediate(true);
             try {
-                return startOnce(connection);
+                while (true) {
+                    try {
+                        return startOnce(connection);
+                    } catch (CopyUnavailableException e) {
+                        assertThat(e).hasMessageContaining("broke");
+                    }
+                }
             } catch (CopyRefusedException e) {
                 assertThat(e).hasMessageContaining("continue differently");
                 assertThat(older)
@@ -98,7 +104,7 @@ class CopyHistoriesTest {
                         .isNotNull();
                 movedAway++;
                 disk.lose();
-                return startOnce(connection);
+                return start(connection);
             } finally {
                 topic.setImmediate(false);
             }
