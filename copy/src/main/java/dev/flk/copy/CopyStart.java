@@ -10,6 +10,7 @@ import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
 import dev.flk.wal.segment.BrokenFiles.NewFile;
 import dev.flk.wal.segment.DeclaredLosses;
+import dev.flk.wal.segment.LogId;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
 import dev.flk.wal.segment.SegmentNames;
@@ -22,9 +23,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -60,7 +63,7 @@ public final class CopyStart {
             Claim claim, Place from, Map<Long, Long> begins, long next, long taken, Optional<String> lost) {}
 
     /** The segments of the log on this machine, by their ids. */
-    private record Local(Map<String, LocalSegment> segments, long first, long last) {}
+    private record Local(Map<String, LocalSegment> segments, Set<String> logs, long first, long last) {}
 
     /** A segment of the log on this machine. */
     private record LocalSegment(String name, long ordinal, long headerEnd, long end) {}
@@ -87,11 +90,16 @@ public final class CopyStart {
         String identity = topic.identity();
         CopyNote known = note.filter(each -> each.identity().equals(identity)).orElse(null);
         Local local = local();
-        CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {});
+        Set<String> logs = new HashSet<>();
+        CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {
+            if (offset == 0) {
+                SegmentHeader.logIdIn(bytes).ifPresent(logs::add);
+            }
+        });
         if (note.isEmpty() || known != null) {
             requireOwn(seen, claim, note.orElse(null), known != null, takeOver);
         }
-        requireSameLog(seen, local);
+        requireSameLog(seen, local, logs);
         new CopyNote(
                         identity,
                         known == null ? "" : known.incarnation(),
@@ -224,12 +232,16 @@ public final class CopyStart {
     /**
      * Checks that the copy is one of this log, and that one of them is a beginning of the other. Segments that have only
      * a header may be missing anywhere, because a start replaces them.
+     *
+     * @param logs the ids of the logs of copied segments
      */
-    private static void requireSameLog(CopyChain seen, Local local) throws CopyRefusedException {
+    private void requireSameLog(CopyChain seen, Local local, Set<String> logs) throws IOException, CopyRefusedException {
         long common = 0;
         boolean isCopyLonger = false;
+        boolean hasRecords = false;
         for (Copied copied : seen.segments().values()) {
             Segment segment = copied.segment();
+            hasRecords |= copied.hasRecords();
             if (local.segments().containsKey(segment.id())) {
                 common = Math.max(common, segment.ordinal());
             } else if (segment.ordinal() > local.last()) {
@@ -238,15 +250,25 @@ public final class CopyStart {
                 throw different(segment.ordinal());
             }
         }
+        boolean isOther = !local.logs().containsAll(logs) && !local.segments().isEmpty();
+        if (isOther || (hasRecords && common == 0 && isLog(local))) {
+            throw different(Math.min(local.first(), seen.segments().firstKey()));
+        }
         if (isCopyLonger) {
-            for (LocalSegment each : local.segments().values()) {
+            for (Map.Entry<String, LocalSegment> listed : local.segments().entrySet()) {
+                LocalSegment each = listed.getValue();
                 Copied copied = seen.segments().get(each.ordinal());
-                long copiedBytes = copied == null ? each.headerEnd() : copied.bytes();
+                boolean isCopied = copied != null && copied.segment().id().equals(listed.getKey());
+                long copiedBytes = isCopied ? copied.bytes() : each.headerEnd();
                 if (each.ordinal() >= common && each.end() > copiedBytes) {
                     throw different(each.ordinal());
                 }
             }
         }
+    }
+
+    private boolean isLog(Local local) throws IOException {
+        return !local.segments().isEmpty() || files.list(directory).contains(LogId.file(prefix));
     }
 
     private static CopyRefusedException different(long ordinal) {
@@ -260,6 +282,7 @@ public final class CopyStart {
 
     private Local local() throws IOException {
         Map<String, LocalSegment> segments = new HashMap<>();
+        Set<String> logs = new HashSet<>();
         long first = Long.MAX_VALUE;
         long last = 0;
         SegmentList list = Vanished.retry(() -> SegmentList.read(files, directory, prefix));
@@ -272,10 +295,11 @@ public final class CopyStart {
                             header.ordinal(),
                             header.encode().remaining(),
                             SegmentEnds.of(list, i, header)));
+            logs.add(header.logId());
             first = Math.min(first, header.ordinal());
             last = Math.max(last, header.ordinal());
         }
-        return new Local(segments, first, last);
+        return new Local(segments, logs, first, last);
     }
 
     private long append(Claim claim) {

@@ -12,8 +12,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -75,6 +78,7 @@ public record SegmentHeader(
     public static final String NO_ID = "-";
 
     private static final String FORMAT = "format 2";
+    private static final Pattern LOG_LINE = Pattern.compile("\nlog ([0-9a-f]{16})\n");
     private static final String OLD_FORMAT = "format 1";
     private static final byte[] LINES_BEGIN = (FORMAT + "\nsegment ").getBytes(StandardCharsets.US_ASCII);
 
@@ -83,6 +87,13 @@ public record SegmentHeader(
 
     /** The maximum length in bytes of a context's line that {@link #contextBefore} finds. */
     private static final int CONTEXT_WITHIN_BYTES = BLOCK_BYTES;
+
+    /** Returns the id of the log that the first bytes of a segment name; empty if there is none. */
+    public static Optional<String> logIdIn(byte[] firstBytes) {
+        Matcher line = LOG_LINE.matcher(new String(
+                firstBytes, 0, Math.min(firstBytes.length, BLOCK_BYTES), StandardCharsets.ISO_8859_1));
+        return line.find() ? Optional.of(line.group(1)) : Optional.empty();
+    }
 
     public byte[] seed() {
         return id.getBytes(StandardCharsets.US_ASCII);
