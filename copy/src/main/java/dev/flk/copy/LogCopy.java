@@ -72,6 +72,10 @@ public final class LogCopy {
     private long attachedFrom = -1;
 
     private @Nullable CompletableFuture<Long> attaching;
+    private @Nullable CompletableFuture<Long> attachingLast;
+
+    /** Whether the topic has the other files of the log. Segments may need them, so nothing is sent before. */
+    private boolean hasAttached;
 
     private volatile Place safe;
     private volatile Optional<String> problem = Optional.empty();
@@ -251,6 +255,7 @@ public final class LogCopy {
         if (entry.offset() == attaching) {
             attachedFrom = offset;
         }
+        hasAttached |= entry.offset() == attachingLast;
         Segment begun = entry.begun();
         if (begun != null) {
             begins.putIfAbsent(begun.ordinal(), offset);
@@ -298,6 +303,7 @@ public final class LogCopy {
         listener.lost(why);
         begins.clear();
         attachedFrom = -1;
+        hasAttached = false;
         attachedNanos = nanoTicker.getAsLong() - ATTACH_EVERY.toNanos();
         underWay.clear();
         underWayBytes = 0;
@@ -349,7 +355,7 @@ public final class LogCopy {
             put(new Beat(claim.incarnation(), clock.millis()), sent, null);
             isAny = true;
         }
-        return sendParts() || isAny;
+        return hasAttached && sendParts() || isAny;
     }
 
     /** Sends the other files of the log. */
@@ -360,6 +366,8 @@ public final class LogCopy {
             first = first == null ? underWay.getLast().offset() : first;
         }
         attaching = first;
+        attachingLast = first == null ? null : underWay.getLast().offset();
+        hasAttached |= first == null;
     }
 
     private boolean sendParts() throws IOException {
