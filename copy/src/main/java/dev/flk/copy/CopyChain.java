@@ -27,7 +27,13 @@ import org.jspecify.annotations.Nullable;
 final class CopyChain {
     private final Sink sink;
     private final NavigableMap<Long, Copied> segments = new TreeMap<>();
-    private final Map<String, byte[]> attachments = new LinkedHashMap<>();
+    /** The other files that counted before the owner sent a part, and those that the owner has sent since its claim. */
+    private Map<String, byte[]> attachments = new LinkedHashMap<>();
+
+    private Map<String, byte[]> ownAttachments = new LinkedHashMap<>();
+    /** Whether the owner's claim was read, and no part of the owner. */
+    private boolean isClaimedOnly;
+
     private @Nullable Claim owner;
     private String incarnation = "";
     private long beatMillis;
@@ -108,6 +114,8 @@ final class CopyChain {
         nextOffset = entry.offset() + 1;
         if (found instanceof Claim claim) {
             owner = claim;
+            ownAttachments = new LinkedHashMap<>();
+            isClaimedOnly = true;
             incarnation = claim.incarnation();
             beatMillis = claim.millis();
         } else if (incarnation.isEmpty()) {
@@ -120,7 +128,12 @@ final class CopyChain {
             beatMillis = beat.millis();
         } else if (found instanceof Attachment file) {
             attachments.put(file.name(), file.content());
+            ownAttachments.put(file.name(), file.content());
         } else if (found instanceof Part part) {
+            if (isClaimedOnly) { // an owner sends all its files before its first part
+                isClaimedOnly = false;
+                attachments = ownAttachments;
+            }
             accept(part, entry.offset());
         }
     }
@@ -162,7 +175,10 @@ final class CopyChain {
         return segments;
     }
 
-    /** Returns the newest content of each other file of the log. */
+    /**
+     * Returns the newest content of each other file of the log: those of the last owner that has copied a part of the log,
+     * and of owners since.
+     */
     Map<String, byte[]> attachments() {
         return attachments;
     }
