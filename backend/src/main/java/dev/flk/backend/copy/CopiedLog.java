@@ -158,7 +158,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
                 throw new IOException("the start was interrupted while the log was copied");
             }
             if (!step()) {
-                LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(1));
+                await();
             }
         }
     }
@@ -316,6 +316,11 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     @Override
     public boolean isOwned() {
         return isOwned;
+    }
+
+    @Override
+    public void await() {
+        LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(1));
     }
 
     @Override

@@ -41,6 +41,9 @@ public interface SafeEnd {
     /** Notes that everything up to this sequence is on disk. Called on the thread of the log's writer after each group. */
     default void forced(long sequence) {}
 
+    /** Waits briefly for more to become safe. Called before the threads start, while nothing else can be done. */
+    default void await() {}
+
     /** Sets a callback that runs whenever the sequence has risen or a problem has come up; it must not block. */
     void whenMoved(Runnable listener);
 }

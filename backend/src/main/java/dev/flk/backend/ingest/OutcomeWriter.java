@@ -143,9 +143,20 @@ final class OutcomeWriter {
             }
             boolean recorded = step();
             if (!inbox.log().step() && !recorded && !link.isLost() && !link.isUp()) {
-                throw new IllegalStateException("an embedded store must answer immediately");
+                awaitSafe();
             }
         }
+    }
+
+    /** Waits for what the catch-up has logged to become safe. */
+    private void awaitSafe() throws IOException {
+        if (unsafe.isEmpty()) {
+            throw new IllegalStateException("an embedded store must answer immediately");
+        }
+        if (!safe.isOwned()) {
+            throw new IOException(safe.problem().orElse("another backend owns the log"));
+        }
+        safe.await();
     }
 
     /**
