@@ -2,6 +2,7 @@
 package dev.flk.backend.copy;
 
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.copy.CopyRefusedException;
 import dev.flk.copy.CopyTopic;
 import dev.flk.wal.files.FileOps;
@@ -9,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -62,6 +64,42 @@ public final class SteppedCopy {
     /** Returns whether the start may go on, because everything that the log had is copied. */
     public boolean isStartComplete() throws IOException {
         return log().isStartComplete();
+    }
+
+    /** Returns the end of what is safe. {@code waiting} runs whenever a backend would wait at its start. */
+    public SafeEnd safeEnd(Runnable waiting) {
+        SafeEnd end = log();
+        return new SafeEnd() {
+            @Override
+            public long sequence() {
+                return end.sequence();
+            }
+
+            @Override
+            public Optional<String> problem() {
+                return end.problem();
+            }
+
+            @Override
+            public boolean isOwned() {
+                return end.isOwned();
+            }
+
+            @Override
+            public void forced(long sequence) {
+                end.forced(sequence);
+            }
+
+            @Override
+            public void await() {
+                waiting.run();
+            }
+
+            @Override
+            public void whenMoved(Runnable listener) {
+                end.whenMoved(listener);
+            }
+        };
     }
 
     public boolean step() {

@@ -102,6 +102,7 @@ final class SimulatedCopy {
      */
     SteppedCopy prepare(SimulatedDisk disk) throws IOException {
         boolean takeOver = false;
+        world.trace(() -> "  " + host + " " + disk.names() + (disk.names().contains("inbox.copied") ? new String(disk.content("inbox.copied")) : ""));
         SteppedCopy opening = opening(disk, takeOver);
         for (int i = 0; ; i++) {
             assertThat(i).as("the start comes to an end").isLessThan(2 * PATIENCE);
@@ -161,13 +162,18 @@ final class SimulatedCopy {
         copying.follow(inbox);
         for (int i = 0; !copying.isStartComplete(); i++) {
             assertThat(i).as("the start comes to an end").isLessThan(MOST_STEPS);
-            boolean isDone = copying.step();
-            perhapsStep();
-            if (!isDone && !step()) {
-                world.advance(Duration.ofMillis(100));
-            }
+            await(copying);
         }
         isOlder = false;
+    }
+
+    /** Takes steps while a start waits. */
+    void await(SteppedCopy copying) {
+        boolean isDone = copying.step();
+        perhapsStep();
+        if (!isDone && !step()) {
+            world.advance(Duration.ofMillis(100));
+        }
     }
 
     /** Keeps a copy of the disk, which may be put back later. */

@@ -150,6 +150,7 @@ final class Simulation {
         if (copying != null) {
             copy.follow(copying, inbox);
         }
+        world.trace(() -> "  log: " + sequencesSoFar());
         store = stores.apply(inbox.logId());
         store.startsWith(inbox.logId());
         store.expiresBy(clock.steady().expiry());
@@ -177,7 +178,7 @@ final class Simulation {
                         ingestMetrics,
                         Audit.none());
         if (copying != null) {
-            ingest.setSafeEnd(copying.log());
+            ingest.setSafeEnd(copying.safeEnd(() -> copy.await(copying)));
         }
         ingest.open(ready);
         LogCare care = new LogCare(inbox, guarded::sync, ingest::recordedUpTo, disk, TTL, clock.steady());
@@ -703,6 +704,13 @@ final class Simulation {
         return missing.stream().allMatch(sequence -> sequence <= recorded)
                 ? Need.NONE
                 : missing.stream().allMatch(sequence -> sequence <= decided) ? Need.PERHAPS : Need.ALL;
+    }
+
+    private List<String> sequencesSoFar() {
+        return files.recordsSoFar().stream()
+                .map(record -> record.sequence() + " "
+                        + LoggedId.of(record).orElseThrow().toString().substring(0, 6))
+                .toList();
     }
 
     private static Set<Long> sequences(List<LogRecord> records) {
