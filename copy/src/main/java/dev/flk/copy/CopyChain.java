@@ -165,9 +165,13 @@ final class CopyChain {
         end = new End(segment.ordinal(), length);
     }
 
-    /** Returns whether a part is the first of the segment after the last one, or of the first segment in the topic. */
+    /**
+     * Returns whether a part is the first of the segment after the last one, or of the first segment in the topic. A
+     * segment may continue the last one before its end, if it repeats the records after that.
+     */
     private boolean isNext(Part part) {
-        return part.offset() == 0 && (part.after().equals(end) || (isTrimmed && segments.isEmpty()));
+        boolean isAfter = part.after().ordinal() == end.ordinal() && part.after().offset() <= end.offset();
+        return part.offset() == 0 && (isAfter || (isTrimmed && segments.isEmpty()));
     }
 
     /** Returns the segments by their ordinals. */
