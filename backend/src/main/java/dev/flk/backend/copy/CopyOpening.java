@@ -196,7 +196,7 @@ public final class CopyOpening implements AutoCloseable {
                             directory,
                             random,
                             "process " + ProcessHandle.current().pid())
-                    .restore(beside, archive, null, false);
+                    .restore(beside, archive, null, false, id -> 0);
             LOG.warn("restored {} records of the log", restored.log().records());
         }
         empty(archive);
