@@ -170,7 +170,8 @@ final class CopyChain {
      * segment may continue the last one before its end, if it repeats the records after that.
      */
     private boolean isNext(Part part) {
-        boolean isAfter = part.after().ordinal() == end.ordinal() && part.after().offset() <= end.offset();
+        boolean isAfter =
+                part.after().ordinal() == end.ordinal() && part.after().offset() <= end.offset();
         return part.offset() == 0 && (isAfter || (isTrimmed && segments.isEmpty()));
     }
 

@@ -39,11 +39,10 @@ import java.util.zip.CRC32C;
  * @param identity what identifies the topic
  * @param begins the first entry of each segment, by its ordinal
  */
-record CopyNote(
-        String identity, String incarnation, String claimant, long next, Place place, Map<Long, Long> begins) {
+record CopyNote(String identity, String incarnation, String claimant, long next, Place place, Map<Long, Long> begins) {
     private static final String NUMBER = "([0-9]{1,18})";
-    private static final Pattern FIRST = Pattern.compile("flk-copied1 (\\S+) ([0-9a-f]{16}|-) ([0-9a-f]{16}) " + NUMBER + " " + NUMBER
-            + " ([0-9a-f]{16}|-) " + NUMBER + " (head|part)");
+    private static final Pattern FIRST = Pattern.compile("flk-copied1 (\\S+) ([0-9a-f]{16}|-) ([0-9a-f]{16}) " + NUMBER
+            + " " + NUMBER + " ([0-9a-f]{16}|-) " + NUMBER + " (head|part)");
     private static final Pattern BEGIN = Pattern.compile("begin " + NUMBER + " " + NUMBER);
     private static final String CHECKSUM = "checksum ";
     private static final int MAX_BYTES = 1 << 24;

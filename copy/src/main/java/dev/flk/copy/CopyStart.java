@@ -124,7 +124,8 @@ public final class CopyStart {
         Map<Long, Long> begins = new TreeMap<>(base == null ? Map.of() : base.begins());
         all.segments().forEach((ordinal, copied) -> begins.putIfAbsent(ordinal, copied.begin()));
         Place from = lost == null ? all.place() : Place.BEGINNING;
-        new CopyNote(identity, claim.incarnation(), claim.incarnation(), claimed + 1, from, begins).write(files, directory, prefix);
+        new CopyNote(identity, claim.incarnation(), claim.incarnation(), claimed + 1, from, begins)
+                .write(files, directory, prefix);
         return new Started(claim, from, begins, claimed + 1, taken, Optional.ofNullable(lost));
     }
 
@@ -235,7 +236,8 @@ public final class CopyStart {
      *
      * @param logs the ids of the logs of copied segments
      */
-    private void requireSameLog(CopyChain seen, Local local, Set<String> logs) throws IOException, CopyRefusedException {
+    private void requireSameLog(CopyChain seen, Local local, Set<String> logs)
+            throws IOException, CopyRefusedException {
         long common = 0;
         boolean isCopyLonger = false;
         boolean hasRecords = false;

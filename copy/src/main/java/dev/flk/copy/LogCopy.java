@@ -355,7 +355,7 @@ public final class LogCopy {
             put(new Beat(claim.incarnation(), clock.millis()), sent, null);
             isAny = true;
         }
-        return hasAttached && sendParts() || isAny;
+        return (hasAttached && sendParts()) || isAny;
     }
 
     /** Sends the other files of the log. */

@@ -141,7 +141,9 @@ final class CopyBrokersIT {
 
     private static void signal(String name, BackendProcess backend) throws IOException, InterruptedException {
         assertThat(new ProcessBuilder(
-                                "kill", "-" + name, Long.toString(backend.program().pid()))
+                                "kill",
+                                "-" + name,
+                                Long.toString(backend.program().pid()))
                         .start()
                         .waitFor())
                 .isZero();
@@ -226,8 +228,7 @@ final class CopyBrokersIT {
             }
             assertThat(settled)
                     .allSatisfy((pcs, settlement) -> assertThat(settlement.kind())
-                            .isEqualTo(
-                                    isRejected(pcs) ? Settlement.Kind.REJECTED : Settlement.Kind.ACCEPTED));
+                            .isEqualTo(isRejected(pcs) ? Settlement.Kind.REJECTED : Settlement.Kind.ACCEPTED));
         }
 
         @Override
@@ -253,8 +254,8 @@ final class CopyBrokersIT {
             Map<String, String> elsewhere = settings(store, moved);
             elsewhere.put("PORT", Integer.toString(FreePort.choose()));
             List<Sent> answered = new ArrayList<>();
-            try (Senders senders = new Senders(
-                            List.of(lost.url(), other.url(), "http://127.0.0.1:" + elsewhere.get("PORT")));
+            try (Senders senders =
+                            new Senders(List.of(lost.url(), other.url(), "http://127.0.0.1:" + elsewhere.get("PORT")));
                     Traffic toOther = new Traffic(other.url(), 1_000_000, DIRECT_PER_SECOND);
                     Traffic toLost = new Traffic(lost.url(), 2_000_000, DIRECT_PER_SECOND / 2, PAUSED)) {
                 senders.awaitSettled(1_000);
@@ -265,9 +266,8 @@ final class CopyBrokersIT {
                 brokers.awaitJoined();
                 senders.awaitSettled(1_000);
 
-                BackendProcess successor = loss == Loss.KILLED
-                        ? burn(lost, toLost, elsewhere)
-                        : pause(lost, toLost, elsewhere);
+                BackendProcess successor =
+                        loss == Loss.KILLED ? burn(lost, toLost, elsewhere) : pause(lost, toLost, elsewhere);
                 senders.awaitSettled(1_000);
                 senders.end();
                 toOther.end();
@@ -336,8 +336,8 @@ final class CopyBrokersIT {
         Map<String, String> bytes = lookUp(one, all.keySet());
         assertThat(bytes).isEqualTo(lookUp(other, all.keySet()));
         assertThat(answered)
-                .allSatisfy(each -> assertThat(bytes)
-                        .containsEntry(each.pcs().id().toString(), each.body()));
+                .allSatisfy(
+                        each -> assertThat(bytes).containsEntry(each.pcs().id().toString(), each.body()));
         all.forEach((id, pcs) ->
                 assertThat(bytes.get(id)).contains(isRejected(pcs) ? "\"accepted\":false" : "\"accepted\":true"));
     }
@@ -372,18 +372,24 @@ final class CopyBrokersIT {
         String cursor = "";
         for (boolean hasMore = true; hasMore; ) {
             Answer part = client.get("/v1/outcomes/changes?limit=1000" + cursor);
-            part.body().lines().map(StrictJson::read).forEach(outcome -> recorded.put(
-                    outcome.path("pcs_id").textValue(), outcome.path("verdict").textValue()));
+            part.body()
+                    .lines()
+                    .map(StrictJson::read)
+                    .forEach(outcome -> recorded.put(
+                            outcome.path("pcs_id").textValue(),
+                            outcome.path("verdict").textValue()));
             cursor = "&cursor=" + part.header("X-Flk-Cursor");
             hasMore = part.has("X-Flk-More");
         }
-        Map<String, String> expected = all.entrySet().stream()
-                .collect(Collectors.toMap(Map.Entry::getKey, each -> verdict(each.getValue())));
+        Map<String, String> expected =
+                all.entrySet().stream().collect(Collectors.toMap(Map.Entry::getKey, each -> verdict(each.getValue())));
         Map<String, String> missing = new HashMap<>(expected);
         missing.entrySet().removeAll(recorded.entrySet());
         assertThat(missing).isEmpty();
         recorded.keySet().removeAll(expected.keySet());
-        assertThat(recorded).as("decided, but answered with an error and not sent again").hasSizeLessThan(500);
+        assertThat(recorded)
+                .as("decided, but answered with an error and not sent again")
+                .hasSizeLessThan(500);
 
         Random random = new Random(74);
         List<String> ids = List.copyOf(all.keySet());
@@ -392,9 +398,11 @@ final class CopyBrokersIT {
                 .toList()) {
             List<String> found =
                     client.get("/v1/outcomes?id=" + id).body().lines().toList();
-            assertThat(found).singleElement().satisfies(line -> assertThat(
-                            StrictJson.read(line).path("verdict").textValue())
-                    .isEqualTo(expected.get(id)));
+            assertThat(found)
+                    .singleElement()
+                    .satisfies(line -> assertThat(
+                                    StrictJson.read(line).path("verdict").textValue())
+                            .isEqualTo(expected.get(id)));
         }
     }
 

@@ -90,8 +90,7 @@ final class CopyIT {
 
     private Program launch(String name, Map<String, String> settings, String... args) throws IOException {
         Path home = Files.createDirectories(directory.resolve(name));
-        return Program.java(
-                "flk-backend", home, ServedBackend.environment(home, settings), Program.QUICK_START, args);
+        return Program.java("flk-backend", home, ServedBackend.environment(home, settings), Program.QUICK_START, args);
     }
 
     @Test
@@ -100,7 +99,8 @@ final class CopyIT {
         try (BackendProcess old = start("old", settings)) {
             Map<Pcs, String> answers = new HashMap<>(submit(old, 1, 20));
             try (Program waiting = launch("new", settings)) {
-                waiting.awaitLine(line -> line.contains("ERROR") && line.contains("the log belongs to another backend"));
+                waiting.awaitLine(
+                        line -> line.contains("ERROR") && line.contains("the log belongs to another backend"));
                 answers.putAll(submit(old, 21, 40));
             }
             try (BackendProcess taking = BackendProcess.of(launch("new", settings, "serve", "--take-over"))) {

@@ -66,12 +66,7 @@ public final class CopyOpening implements AutoCloseable {
      * @param host the name of this machine
      */
     public CopyOpening(
-            CopyConfig config,
-            Path directory,
-            FileOps files,
-            String instance,
-            String host,
-            InstantSource clock) {
+            CopyConfig config, Path directory, FileOps files, String instance, String host, InstantSource clock) {
         this(
                 new KafkaTopic(config.kafka(), config.topic()),
                 () -> requireTopic(config),

@@ -104,8 +104,7 @@ public final class Backend implements AutoCloseable {
         ConfiguredStore store = new ConfiguredStore(config, metrics, parts);
         Optional<CopyOpening> copy = config.copy().isEmpty()
                 ? Optional.empty()
-                : Optional.of(CopyParts.prepare(
-                        config, config.copy().get(), instance, clock, metrics, servers, parts));
+                : Optional.of(CopyParts.prepare(config, config.copy().get(), instance, clock, metrics, servers, parts));
         LogRegistry registry = parts.opened(store.registry());
         PeerParts.requireNoLostLog(config, store, registry);
         Inbox inbox = CertificateParts.openLog(config, rules, steady, store, forced, parts);

@@ -30,8 +30,8 @@ final class CopyParts {
             OpenedParts parts)
             throws IOException {
         metrics.copy.starting();
-        CopyOpening opening = parts.opened(new CopyOpening(
-                copy, config.inbox().walDir(), new DiskFiles(), instance, host(), clock));
+        CopyOpening opening =
+                parts.opened(new CopyOpening(copy, config.inbox().walDir(), new DiskFiles(), instance, host(), clock));
         servers.starting(() -> new Component(COPY, false, opening.waitsFor()));
         opening.prepare();
         return opening;

@@ -293,8 +293,7 @@ class CopiedLogTest {
 
         assertThat(copied.isOwned()).isFalse();
         assertThat(copied.sequence()).isZero();
-        assertThat(copied.outage())
-                .hasValue("another backend owns the log: instance 00000000000000cd on elsewhere");
+        assertThat(copied.outage()).hasValue("another backend owns the log: instance 00000000000000cd on elsewhere");
         assertThat(metric("up")).isZero();
         assertThat(inbox.log().lockLost().orElseThrow())
                 .isInstanceOf(SupersededException.class)
@@ -366,7 +365,9 @@ class CopiedLogTest {
         topic.setDown(true);
         Thread.currentThread().interrupt();
 
-        assertThatThrownBy(copied::completeStart).isInstanceOf(IOException.class).hasMessageContaining("interrupted");
+        assertThatThrownBy(copied::completeStart)
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("interrupted");
 
         assertThat(Thread.interrupted()).isTrue();
     }

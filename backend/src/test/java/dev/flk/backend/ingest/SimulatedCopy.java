@@ -102,7 +102,8 @@ final class SimulatedCopy {
      */
     SteppedCopy prepare(SimulatedDisk disk) throws IOException {
         boolean takeOver = false;
-        world.trace(() -> "  " + host + " " + disk.names() + (disk.names().contains("inbox.copied") ? new String(disk.content("inbox.copied")) : ""));
+        world.trace(() -> "  " + host + " " + disk.names()
+                + (disk.names().contains("inbox.copied") ? new String(disk.content("inbox.copied")) : ""));
         SteppedCopy opening = opening(disk, takeOver);
         for (int i = 0; ; i++) {
             assertThat(i).as("the start comes to an end").isLessThan(2 * PATIENCE);
@@ -214,7 +215,8 @@ final class SimulatedCopy {
         Set<String> records = new HashSet<>();
         try {
             Claim claim = new Claim("%016x".formatted(1), "%016x".formatted(1), 0, "nobody");
-            long unused = new CopyStart(disk, SCRATCH, Inbox.SEGMENT_PREFIX, topic.copy().connect(), clock::now)
+            long unused = new CopyStart(
+                            disk, SCRATCH, Inbox.SEGMENT_PREFIX, topic.copy().connect(), clock::now)
                     .takeAll(SCRATCH, claim, true);
         } catch (CopyRefusedException e) {
             throw new AssertionError(e);

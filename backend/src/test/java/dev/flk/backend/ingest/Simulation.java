@@ -161,22 +161,21 @@ final class Simulation {
         GuardedStore guarded = new GuardedStore("the store", store, world::nanos, random, storeMetrics);
         IngestPipeline ingest = new IngestPipeline(
                 inbox,
-                        forced,
-                        guarded,
-                        new IngestPipeline.Checks(
-                                new Limits(
-                                        new Limits.Sizes(
-                                                BigDecimal.valueOf(1_000_000), 1_000_000, null, BigDecimal.ZERO, 1, 1),
-                                        world::nanos,
-                                        new Metrics("of one process")),
-                                Signatures.anyOf(0, SignatureCheck.hmac(List.of(Pcs.KEY))),
-                                rules,
-                                Duration.ZERO,
-                                IngestPipeline.OtherKeys.NONE),
-                        clock.steady(),
-                        world::nanos,
-                        ingestMetrics,
-                        Audit.none());
+                forced,
+                guarded,
+                new IngestPipeline.Checks(
+                        new Limits(
+                                new Limits.Sizes(BigDecimal.valueOf(1_000_000), 1_000_000, null, BigDecimal.ZERO, 1, 1),
+                                world::nanos,
+                                new Metrics("of one process")),
+                        Signatures.anyOf(0, SignatureCheck.hmac(List.of(Pcs.KEY))),
+                        rules,
+                        Duration.ZERO,
+                        IngestPipeline.OtherKeys.NONE),
+                clock.steady(),
+                world::nanos,
+                ingestMetrics,
+                Audit.none());
         if (copying != null) {
             ingest.setSafeEnd(copying.safeEnd(() -> copy.await(copying)));
         }

@@ -27,11 +27,10 @@ class BackendMetricsTest {
             assertThat(text.samples.keySet()).anyMatch(name -> name.startsWith("flk_postgres_pool_waiting{"));
             text.samples.forEach((name, value) -> {
                 assertThat(name).doesNotContain("_created");
-                String expected =
-                        name.matches(
-                                        "flk_state_(up|free_bytes)|flk_sessions(_silent)?|flk_review_(waiting|overdue)|flk_copy_up")
-                                ? "NaN" // there is no state, and no copy
-                                : "0.0";
+                String expected = name.matches(
+                                "flk_state_(up|free_bytes)|flk_sessions(_silent)?|flk_review_(waiting|overdue)|flk_copy_up")
+                        ? "NaN" // there is no state, and no copy
+                        : "0.0";
                 assertThat(value).as(name).isEqualTo(name.matches("flk_(build|policy)_info\\{.*") ? "1.0" : expected);
             });
         }

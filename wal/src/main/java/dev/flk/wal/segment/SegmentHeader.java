@@ -90,8 +90,8 @@ public record SegmentHeader(
 
     /** Returns the id of the log that the first bytes of a segment name; empty if there is none. */
     public static Optional<String> logIdIn(byte[] firstBytes) {
-        Matcher line = LOG_LINE.matcher(new String(
-                firstBytes, 0, Math.min(firstBytes.length, BLOCK_BYTES), StandardCharsets.ISO_8859_1));
+        Matcher line = LOG_LINE.matcher(
+                new String(firstBytes, 0, Math.min(firstBytes.length, BLOCK_BYTES), StandardCharsets.ISO_8859_1));
         return line.find() ? Optional.of(line.group(1)) : Optional.empty();
     }
 

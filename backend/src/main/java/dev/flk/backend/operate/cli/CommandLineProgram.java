@@ -226,7 +226,8 @@ public final class CommandLineProgram {
             BackendConfig loaded = config.load();
             if (takeOver && loaded.copy().isEmpty()) {
                 throw new ParameterException(
-                        spec.commandLine(), "--take-over: LOG_COPY is off, so there is no copy that another backend owns");
+                        spec.commandLine(),
+                        "--take-over: LOG_COPY is off, so there is no copy that another backend owns");
             }
             BackendConfig read = takeOver ? loaded.takingOver() : loaded;
             LogOutput.configure(read.log(), Configuration.LOG_STYLE);

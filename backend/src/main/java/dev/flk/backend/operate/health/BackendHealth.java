@@ -125,8 +125,8 @@ public final class BackendHealth {
             checks.add(new Check(RegisteredLogs.SUBJECT, found -> RegisteredLogs.check(config, clock, found)));
         }
         config.copy()
-                .ifPresent(copy -> checks.add(
-                        new Check(COPY, found -> copy.findings().forEach(found))));
+                .ifPresent(copy ->
+                        checks.add(new Check(COPY, found -> copy.findings().forEach(found))));
         checks.add(new Check(DISK, health::disk));
         config.inbox()
                 .archiveCommand()
