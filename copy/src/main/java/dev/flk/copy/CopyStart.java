@@ -260,8 +260,9 @@ public final class CopyStart {
             for (Map.Entry<String, LocalSegment> listed : local.segments().entrySet()) {
                 LocalSegment each = listed.getValue();
                 Copied copied = seen.segments().get(each.ordinal());
-                boolean isCopied = copied != null && copied.segment().id().equals(listed.getKey());
-                long copiedBytes = isCopied ? copied.bytes() : each.headerEnd();
+                long copiedBytes = copied != null && copied.segment().id().equals(listed.getKey())
+                        ? copied.bytes()
+                        : each.headerEnd();
                 if (each.ordinal() >= common && each.end() > copiedBytes) {
                     throw different(each.ordinal());
                 }
