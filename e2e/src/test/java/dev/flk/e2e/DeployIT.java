@@ -142,8 +142,31 @@ final class DeployIT {
     void composeFile_isValid() throws Exception {
         HostProgram compose = HostProgram.orSkip("docker-compose", "docker-compose", DEPLOY.resolve("compose"));
         assertThat(compose.succeed("config", "--quiet")).isEmpty();
-        assertThat(compose.succeed("--profile", "postgres", "config", "--quiet"))
-                .isEmpty();
+        for (String profile : List.of("postgres", "kafka")) {
+            assertThat(compose.succeed("--profile", profile, "config", "--quiet"))
+                    .isEmpty();
+        }
+    }
+
+    /** Checks that each broker of the profile is known to the others and reached by the backend. */
+    @Test
+    void composeProfile_hasThreeBrokersThatTheBackendReaches() throws Exception {
+        Map<String, Map<String, Map<String, Object>>> file =
+                new Yaml().load(Files.readString(DEPLOY.resolve("compose/compose.yaml")));
+        Map<String, Object> backend = file.get("services").get("backend");
+        for (int id = 1; id <= 3; id++) {
+            Map<String, Object> broker = file.get("services").get("kafka-" + id);
+            Map<?, ?> environment = (Map<?, ?>) broker.get("environment");
+            assertThat(broker.get("profiles")).isEqualTo(List.of("kafka"));
+            assertThat(((List<?>) backend.get("networks")).containsAll((List<?>) broker.get("networks")))
+                    .isTrue();
+            assertThat(environment.get("KAFKA_NODE_ID")).isEqualTo(Integer.toString(id));
+            assertThat((String) environment.get("KAFKA_CONTROLLER_QUORUM_VOTERS"))
+                    .contains(id + "@kafka-" + id + ":9093");
+            assertThat((String) environment.get("KAFKA_ADVERTISED_LISTENERS")).contains("//kafka-" + id + ":9092");
+            // a broker that creates a removed topic gives it one replica
+            assertThat(environment.get("KAFKA_AUTO_CREATE_TOPICS_ENABLE")).isEqualTo("false");
+        }
     }
 
     /** Checks that the backend's URI leads to the service of the profile, whose secrets the script creates. */
