@@ -120,6 +120,7 @@ final class CopyChain {
             beatMillis = claim.millis();
         } else if (incarnation.isEmpty()) {
             incarnation = found.incarnation(); // its claim was removed with the oldest segments
+            owner = new Claim(incarnation, "(not known)", 0, "(not known)");
         }
         if (!found.incarnation().equals(incarnation)) {
             return;
@@ -188,7 +189,10 @@ final class CopyChain {
         return attachments;
     }
 
-    /** Returns the claim of the writer that owns the log; empty if none was read. */
+    /**
+     * Returns the claim of the writer that owns the log; empty if no entry of another writer than the note's was read. If
+     * the claim was removed with the oldest segments, only its incarnation is known.
+     */
     Optional<Claim> owner() {
         return Optional.ofNullable(owner);
     }

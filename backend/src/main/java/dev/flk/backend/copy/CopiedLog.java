@@ -362,17 +362,15 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
             }
         }
         Forced again = copiedAgain;
-        boolean isCopiedAgain = again != null && again.place().compareTo(safe) <= 0;
-        if (isCopiedAgain) {
-            upTo = Math.max(upTo, again.last());
-        }
-        boolean isMoved = upTo > copiedUpTo;
-        copiedUpTo = upTo;
-        if (isCopiedAgain) {
-            copiedAgain = null;
+        long before = copiedUpTo;
+        if (again != null && again.place().compareTo(safe) <= 0) {
+            copiedUpTo = Math.max(upTo, again.last());
+            copiedAgain = null; // only now, or the end would fall below what is answered
             LOG.info("everything is copied again");
+        } else {
+            copiedUpTo = upTo;
         }
-        if (isMoved) {
+        if (copiedUpTo > before) {
             listener.run();
         }
     }

@@ -56,7 +56,11 @@ public final class CopyOpening implements AutoCloseable {
 
     /** A check of the topic's settings. */
     interface Check {
-        /** @throws IOException if a setting must be changed; the message says how */
+        /**
+         * Checks the settings.
+         *
+         * @throws IOException if a setting must be changed; the message says how
+         */
         void run() throws IOException;
     }
 
@@ -148,10 +152,13 @@ public final class CopyOpening implements AutoCloseable {
         if (Inbox.isAbsent(files.list(directory))) {
             restore();
         }
+        Closeable lock = lock();
         Started begun;
-        try (Closeable lock = lock()) {
+        try {
             identity = topic.identity();
             begun = new CopyStart(files, directory, Inbox.SEGMENT_PREFIX, topic, clock).run(claim, takeOver);
+        } finally {
+            lock.close();
         }
         started = begun;
         if (begun.taken() > 0) {

@@ -21,10 +21,11 @@ import picocli.CommandLine.Command;
         description = {
             "Asks the backend and all that it depends on, within ten seconds.",
             "",
-            "It asks all at once: the running backend, its state, Redis, Postgres, Kafka, the",
-            "disks, clocks, keys, and when TLS certificates expire. It prints a line for each",
-            "with the time it took: ok, ? for something that may soon fail, or BAD. In Redis it",
-            "writes one key, which expires after a second; otherwise it changes nothing.",
+            "It asks all at once: the running backend, its state, Redis, Postgres, Kafka,",
+            "the disks, clocks, keys, and when TLS certificates expire. It prints a line for",
+            "each with the time it took: ok, ? for something that may soon fail, or BAD. In",
+            "Redis it writes one key, which expires after a second; otherwise it changes",
+            "nothing.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
