@@ -15,6 +15,7 @@ import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -87,6 +88,10 @@ final class SimulatedCopy {
         setDown(false);
     }
 
+    void processDied() {
+        topic.writersDied();
+    }
+
     boolean isDown() {
         return topic.isDown();
     }
@@ -101,6 +106,7 @@ final class SimulatedCopy {
      * that continues differently, and takes over a log whose owner seems to be alive for long.
      */
     SteppedCopy prepare(SimulatedDisk disk) throws IOException {
+        world.trace(this::entries);
         boolean takeOver = false;
         world.trace(() -> "  " + host + " " + disk.names()
                 + (disk.names().contains("inbox.copied") ? new String(disk.content("inbox.copied")) : ""));
@@ -142,6 +148,15 @@ final class SimulatedCopy {
             }
             world.advance(Duration.ofSeconds(1 + random.nextInt(10)));
         }
+    }
+
+    private String entries() {
+        StringBuilder all = new StringBuilder("topic from " + topic.begin());
+        for (byte[] entry : topic.entries()) {
+            String text = new String(entry, StandardCharsets.ISO_8859_1);
+            all.append("\n  ").append(text, 10, text.indexOf('\n'));
+        }
+        return all.toString();
     }
 
     private SteppedCopy opening(SimulatedDisk disk, boolean takeOver) {

@@ -309,6 +309,9 @@ final class Simulation {
         if (record != null) {
             record.processDied();
         }
+        if (copy != null) {
+            copy.processDied();
+        }
     }
 
     void losePower() {

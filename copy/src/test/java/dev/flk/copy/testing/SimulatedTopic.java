@@ -3,8 +3,10 @@ package dev.flk.copy.testing;
 
 import dev.flk.copy.CopyTopic;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.Random;
@@ -73,6 +75,15 @@ public final class SimulatedTopic {
         return !waiting.isEmpty();
     }
 
+    /**
+     * Loses the claims that are under way, because their writers have died. A claim that arrives after that of the next
+     * writer takes the log from it, and the next writer has to start again.
+     */
+    public void writersDied() {
+        byte[] start = "flk-copy1 claim ".getBytes(StandardCharsets.US_ASCII);
+        sendings.forEach(each -> each.values.removeIf(value -> Arrays.mismatch(value, start) == start.length));
+    }
+
     public boolean isDown() {
         return isDown;
     }
@@ -103,6 +114,10 @@ public final class SimulatedTopic {
         entries = new ArrayList<>();
         first = 0;
         generation++;
+    }
+
+    public long begin() {
+        return first;
     }
 
     public long end() {
