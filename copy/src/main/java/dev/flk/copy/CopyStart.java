@@ -88,7 +88,9 @@ public final class CopyStart {
     public Started run(Claim claim, boolean takeOver) throws IOException, CopyRefusedException {
         Optional<CopyNote> note = CopyNote.read(files, directory, prefix);
         String identity = topic.identity();
-        CopyNote known = note.filter(each -> each.identity().equals(identity)).orElse(null);
+        boolean isKnown = note.filter(each -> each.identity().equals(identity)).isPresent();
+        // a note of an older disk may be from before what was removed from the topic
+        CopyNote known = note.filter(each -> isKnown && each.next() >= topic.begin()).orElse(null);
         Local local = local();
         Set<String> logs = new HashSet<>();
         CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {
@@ -96,8 +98,8 @@ public final class CopyStart {
                 SegmentHeader.logIdIn(bytes).ifPresent(logs::add);
             }
         });
-        if (note.isEmpty() || known != null) {
-            requireOwn(seen, claim, note.orElse(null), known != null, takeOver);
+        if (note.isEmpty() || isKnown) {
+            requireOwn(seen, claim, note.orElse(null), isKnown, takeOver);
         }
         requireSameLog(seen, local, logs);
         new CopyNote(
