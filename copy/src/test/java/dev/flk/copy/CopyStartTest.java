@@ -37,7 +37,8 @@ class CopyStartTest {
     }
 
     private void copy(long ordinal, End after, int bytes) {
-        Segment segment = new Segment("%016x".formatted(ordinal), ordinal, "inbox-20261128-%016d.wal".formatted(ordinal));
+        Segment segment =
+                new Segment("%016x".formatted(ordinal), ordinal, "inbox-20261128-%016d.wal".formatted(ordinal));
         topic.append(new Part(OWNER.incarnation(), segment, true, 0, after, new byte[bytes]).encode());
     }
 
