@@ -90,7 +90,8 @@ public final class CopyStart {
         String identity = topic.identity();
         boolean isKnown = note.filter(each -> each.identity().equals(identity)).isPresent();
         // a note of an older disk may be from before what was removed from the topic
-        CopyNote known = note.filter(each -> isKnown && each.next() >= topic.begin()).orElse(null);
+        CopyNote known =
+                note.filter(each -> isKnown && each.next() >= topic.begin()).orElse(null);
         Local local = local();
         Set<String> logs = new HashSet<>();
         CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {
