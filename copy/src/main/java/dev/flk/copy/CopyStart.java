@@ -8,9 +8,11 @@ import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.LogCopy.Place;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.segment.BrokenFiles;
 import dev.flk.wal.segment.BrokenFiles.NewFile;
 import dev.flk.wal.segment.DeclaredLosses;
 import dev.flk.wal.segment.LogId;
+import dev.flk.wal.segment.SegmentBytes.GzippedFile;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
 import dev.flk.wal.segment.SegmentNames;
@@ -360,7 +362,7 @@ public final class CopyStart {
             complete();
             LocalSegment here = local.segments().get(segment.id());
             if (here != null) {
-                file = files.openForWriting(directory.resolve(here.name()));
+                file = files.openForWriting(directory.resolve(uncompressed(here)));
             } else {
                 Path opening = opening(segment);
                 if (files.status(opening).isPresent()) {
@@ -372,6 +374,28 @@ public final class CopyStart {
             open = file;
             openId = segment.id();
             return file;
+        }
+
+        /** Returns the name of the file of a segment, which is decompressed if it was compressed. */
+        private String uncompressed(LocalSegment here) throws IOException {
+            if (!here.name().endsWith(SegmentNames.GZIP)) {
+                return here.name();
+            }
+            String wanted = here.name().substring(0, here.name().length() - SegmentNames.GZIP.length());
+            String plain = files.status(directory.resolve(wanted)).isEmpty()
+                    ? wanted
+                    : SegmentNames.freeRotatedName(files, directory, wanted);
+            try (OpenFile content = new GzippedFile(files.openForReading(directory.resolve(here.name())))) {
+                NewFile.write(
+                        files,
+                        directory,
+                        prefix,
+                        plain,
+                        target -> BrokenFiles.copy(content, 0, here.end(), target));
+            }
+            files.delete(directory.resolve(here.name()));
+            files.forceDirectory(directory);
+            return plain;
         }
 
         private Path opening(Segment segment) {
