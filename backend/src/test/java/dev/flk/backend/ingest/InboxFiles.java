@@ -43,6 +43,9 @@ final class InboxFiles {
     private final Path directory;
     private boolean endIsGone;
 
+    /** Whether retention has ever removed records; an older copy of the disk does not say so. */
+    private boolean hasRemoved;
+
     InboxFiles(World world, SimulatedDisk disk, Path directory) {
         this.world = world;
         this.disk = disk;
@@ -178,6 +181,10 @@ final class InboxFiles {
         return records;
     }
 
+    void noteRemoved() throws IOException {
+        hasRemoved |= removedUpTo() > 0;
+    }
+
     long removedUpTo() throws IOException {
         return Inbox.marked(disk.copy(), directory).map(Marked::removed).orElse(0L);
     }
@@ -200,7 +207,8 @@ final class InboxFiles {
 
     /** Returns whether nothing was removed from the log, neither by retention nor by {@link #removeEnd}. */
     boolean isComplete() throws IOException {
-        return !endIsGone && removedUpTo() == 0;
+        noteRemoved();
+        return !endIsGone && !hasRemoved;
     }
 
     /** Returns the ids of submissions that have not expired. */

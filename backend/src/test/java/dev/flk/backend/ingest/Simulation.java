@@ -332,12 +332,12 @@ final class Simulation {
         return ScrapedText.sample(metrics, sample);
     }
 
-    /** Returns whether the log is not copied, or everything is, or nothing can be. */
+    /** Returns whether the log is not copied, or nothing prevents it at the moment, or the brokers are down. */
     boolean isCopied() {
         return copy == null
                 || copy.isDown()
                 || !running.copying().log().isOwned()
-                || running.copying().log().copiedUpTo() >= running.inbox().last();
+                || running.copying().log().problem().isEmpty();
     }
 
     boolean isUp() {
@@ -481,6 +481,7 @@ final class Simulation {
         } else {
             record.watch(running.inbox().logId(), running.care()::step);
         }
+        files.noteRemoved();
     }
 
     /** Archives all closed segments. */
