@@ -57,6 +57,10 @@ final class Suites {
                     "record",
                     "150,000 singles over 16 connections to an empty backend, with and without the record",
                     RecordSuite::run),
+            new Suite(
+                    "copy",
+                    "singles and batches, with and without the copy of the log in Kafka, if KAFKA_BROKERS is set",
+                    CopySuite::run),
             new Suite("restart", MILLION.description(), MILLION::run),
             new Suite(
                     "slow-disk",
