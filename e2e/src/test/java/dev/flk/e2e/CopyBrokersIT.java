@@ -244,7 +244,7 @@ final class CopyBrokersIT {
     }
 
     @ParameterizedTest
-    @EnumSource(names = "PAUSED") // TEMP
+    @EnumSource
     void brokerAndBackendAreLost_underAgents_nothingAnsweredIsMissing(Loss loss) throws Exception {
         String moved = MOVED + "-" + loss;
         try (PostgresServer store = PostgresServer.startWithScram()) {
