@@ -387,11 +387,7 @@ public final class CopyStart {
                     : SegmentNames.freeRotatedName(files, directory, wanted);
             try (OpenFile content = new GzippedFile(files.openForReading(directory.resolve(here.name())))) {
                 NewFile.write(
-                        files,
-                        directory,
-                        prefix,
-                        plain,
-                        target -> BrokenFiles.copy(content, 0, here.end(), target));
+                        files, directory, prefix, plain, target -> BrokenFiles.copy(content, 0, here.end(), target));
             }
             files.delete(directory.resolve(here.name()));
             files.forceDirectory(directory);

@@ -35,6 +35,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     private static final long IDLE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
     private static final long NOTE_EVERY_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final long TRIM_EVERY_NANOS = TimeUnit.MINUTES.toNanos(1);
+    private static final long CHECK_EVERY_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final long FINISH_MILLIS = 2_000;
 
     /** The age of records that are not copied from which on it is reported, if the copy is not required. */
@@ -51,7 +52,8 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     private final FileOps files;
     private final Log log;
     private final CopyTopic topic;
-    private final String identity;
+    private final CopyOpening.Check check;
+    private String identity;
     private final LogSource source;
     private final LogCopy copy;
     private final LongSupplier nanoTicker;
@@ -73,6 +75,13 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     /** The end of what is copied again, because the topic has lost it; null while nothing is lost. */
     private volatile @Nullable Forced copiedAgain;
 
+    /**
+     * Why the topic does not keep what it acknowledges; null if it does. It is checked again after it has lost entries,
+     * because the brokers may have created it again with other settings. Until then, nothing counts as copied.
+     */
+    private volatile @Nullable String topicProblem;
+
+    private long checkedNanos;
     private final AtomicLong losses = new AtomicLong();
     private volatile boolean isOwned = true;
     private volatile boolean closing;
@@ -95,12 +104,14 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
      * Creates the copy of an open log; {@link #completeStart} and {@link #start} must follow.
      *
      * @param topic owned by this object
+     * @param check the check of the topic's settings, repeated after the topic has lost entries
      * @param identity what identifies the topic
      */
     CopiedLog(
             FileOps files,
             Inbox inbox,
             CopyTopic topic,
+            CopyOpening.Check check,
             String identity,
             Started started,
             boolean isRequired,
@@ -109,6 +120,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         this.files = files;
         this.log = inbox.log();
         this.topic = topic;
+        this.check = check;
         this.identity = identity;
         this.isRequired = isRequired;
         this.nanoTicker = nanoTicker;
@@ -192,6 +204,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     boolean step() {
         boolean isDone;
         try {
+            checkTopic();
             isDone = copy.step();
             release(); // also what was forced only after it was copied
             keep();
@@ -201,6 +214,29 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         }
         tell();
         return isDone;
+    }
+
+    /** Checks the topic again after it has lost entries, until it keeps what it acknowledges. */
+    private void checkTopic() {
+        String problem = topicProblem;
+        long now = nanoTicker.getAsLong();
+        if (problem == null || now - checkedNanos < CHECK_EVERY_NANOS) {
+            return;
+        }
+        checkedNanos = now;
+        try {
+            check.run();
+            identity = topic.identity();
+            topicProblem = null;
+            listener.run();
+        } catch (IOException | CopyTopic.CopyUnavailableException e) {
+            String found = String.valueOf(e.getMessage());
+            topicProblem = found;
+            if (!found.equals(problem)) {
+                LOG.error("nothing is answered until the topic is mended: {}", found);
+                listener.run();
+            }
+        }
     }
 
     /** Stores how far the log is copied, and trims the topic, if that is due. */
@@ -232,7 +268,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     /** Logs a new problem, and its end. */
     private void tell() {
-        String problem = copy.problem().orElse(null);
+        String problem = topicProblem == null ? copy.problem().orElse(null) : told;
         if (problem != null && !problem.equals(told)) {
             LOG.error("{}{}", isOwned ? "Error reaching Kafka: " : "", problem);
             listener.run();
@@ -248,7 +284,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     }
 
     private boolean isAnsweredAtOnce() {
-        return !isRequired || copiedAgain != null;
+        return !isRequired || (copiedAgain != null && topicProblem == null);
     }
 
     /** Returns the sequence up to which everything is copied. */
@@ -259,7 +295,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     /** Returns why nothing is copied; empty while it is copied. */
     @Override
     public Optional<String> problem() {
-        Optional<String> known = copy.problem();
+        Optional<String> known = Optional.ofNullable(topicProblem).or(copy::problem);
         boolean isSilent = copiedAgain == null && behindSeconds() * 1e9 > SILENT_NANOS;
         return known.isEmpty() && isSilent
                 ? Optional.of("records have waited for an acknowledgement of Kafka for more than "
@@ -351,6 +387,9 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     /** Raises the sequence up to which everything is copied. */
     private void release() {
+        if (topicProblem != null) {
+            return;
+        }
         Place safe = copy.safe();
         long upTo = copiedUpTo;
         synchronized (forced) {
@@ -380,6 +419,8 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         Forced end = newest;
         copiedAgain = new Forced(end.place(), end.last(), nanoTicker.getAsLong());
         copiedUpTo = 0;
+        topicProblem = "the topic has lost entries and is checked again";
+        checkedNanos = nanoTicker.getAsLong() - CHECK_EVERY_NANOS;
         losses.incrementAndGet();
         LOG.error(
                 "{}. Everything that this machine retains is copied again; until then, records are answered although"

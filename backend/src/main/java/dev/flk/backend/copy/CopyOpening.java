@@ -249,7 +249,7 @@ public final class CopyOpening implements AutoCloseable {
     /** Returns the copy of the open log, which has not been started. */
     CopiedLog copied(Inbox inbox) {
         CopiedLog copied = new CopiedLog(
-                files, inbox, topic, identity, Objects.requireNonNull(started), isRequired, clock, nanoTicker);
+                files, inbox, topic, check, identity, Objects.requireNonNull(started), isRequired, clock, nanoTicker);
         isHandedOver = true;
         return copied;
     }

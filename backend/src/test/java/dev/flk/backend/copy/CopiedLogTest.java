@@ -53,6 +53,7 @@ class CopiedLogTest {
     private final CopyMetrics copyMetrics = new CopyMetrics(metrics);
     private long nanos = TimeUnit.DAYS.toNanos(1);
     private boolean isRequired = true;
+    private boolean isTopicBad;
     private Inbox inbox;
     private CopiedLog copied;
 
@@ -73,7 +74,11 @@ class CopiedLogTest {
         DiskFiles files = new DiskFiles();
         return new CopyOpening(
                 connection,
-                () -> {},
+                () -> {
+                    if (isTopicBad) {
+                        throw new IOException("the topic has one replica");
+                    }
+                },
                 isRequired,
                 directory.resolve("wal"),
                 files,
@@ -239,6 +244,26 @@ class CopiedLogTest {
         assertThat(copied.sequence()).as("without another group").isEqualTo(3);
         assertThat(copied.warning()).isEmpty();
         assertThat(metric("lost_total")).isEqualTo(1);
+    }
+
+    @Test
+    void topicIsCreatedAgain_withOtherSettings_nothingIsAnsweredUntilItIsMended() throws Exception {
+        write();
+        settle();
+        isTopicBad = true;
+        topic.createAgain();
+        write();
+        settle();
+        assertThat(copied.problem()).contains("the topic has one replica");
+        assertThat(copied.sequence()).isZero();
+
+        isTopicBad = false;
+        nanos += TimeUnit.SECONDS.toNanos(2);
+        settle();
+        assertThat(copied.problem()).isEmpty();
+        assertThat(copied.sequence()).isEqualTo(2);
+        restart();
+        assertThat(metric("lost_total")).as("the start knows the new topic").isZero();
     }
 
     @Test
