@@ -87,6 +87,43 @@ final class SwitchedOffRulesTest {
         System.out.println("without \"" + rule + "\" seed " + seed + " breaks");
     }
 
+    /** Does the same with copied logs. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
+               2 | what is not copied is not answered        | returning backend.copy.CopiedLog sequence 1099511627776
+               2 | a gap is looked at before anything counts | notCalling copy.LogCopy acknowledged look
+               2 | the log continues as its copy does        | notCalling copy.CopyStart run requireSameLog
+              11 | an attempt reads on as the owner before   | callingInstead copy.CopyChain after incarnation claimant
+               1 | declared losses go along                  | notCalling copy.CopyStart run takeLosses
+              11 | what is removed was copied                | returning backend.inbox.LogCare waitForCopy 0
+              11 | a segment follows what the topic has      | returning copy.CopyChain isNext 1
+            """)
+    void switchedOff_breaksAPromiseOfTheCopy(long first, String rule, String change)
+            throws ReflectiveOperationException {
+        Object seed = without(rule, change)
+                .run(
+                        SwitchedOffRulesTest.class.getName(),
+                        "firstBrokenWithCopies",
+                        new Class<?>[] {long.class, long.class},
+                        first,
+                        first + MAX_SEEDS);
+        assertThat((long) seed).as("a seed that breaks without: %s", rule).isNotNegative();
+        System.out.println("without \"" + rule + "\" seed " + seed + " breaks");
+    }
+
+    /** Returns the first seed whose history of copied logs breaks a promise, or -1 if there is none. */
+    static long firstBrokenWithCopies(long from, long to) {
+        for (long seed = from; seed < to; seed++) {
+            try {
+                new OneBackend(seed, true).run();
+                new TwoBackends(seed, true).run();
+            } catch (AssertionError | IOException e) {
+                return seed;
+            }
+        }
+        return -1;
+    }
+
     /** Returns the first seed whose history breaks a promise, or -1 if there is none. */
     static long firstBroken(long from, long to) throws IOException {
         for (long seed = from; seed < to; seed++) {
