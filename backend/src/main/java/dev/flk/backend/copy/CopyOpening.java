@@ -14,6 +14,7 @@ import dev.flk.copy.kafka.KafkaTopic;
 import dev.flk.copy.kafka.TopicCheck;
 import dev.flk.program.health.Finding;
 import dev.flk.wal.Log;
+import dev.flk.wal.LogRestore;
 import dev.flk.wal.files.FileOps;
 import java.io.Closeable;
 import java.io.IOException;
@@ -149,9 +150,10 @@ public final class CopyOpening implements AutoCloseable {
     void tryPrepare() throws IOException, CopyRefusedException {
         check.run();
         files.createDirectories(directory);
-        if (Inbox.isAbsent(files.list(directory))) {
+        if (Inbox.isAbsent(files.list(directory)) || isHalfRestored()) {
             restore();
         }
+        LogRestore.requireFinished(files, directory, Inbox.SEGMENT_PREFIX);
         Closeable lock = lock();
         Started begun;
         try {
@@ -167,6 +169,15 @@ public final class CopyOpening implements AutoCloseable {
                     begun.taken());
         }
         begun.lost().ifPresent(lost -> LOG.error("{}: everything that this machine retains is copied again", lost));
+    }
+
+    private boolean isHalfRestored() {
+        try {
+            LogRestore.requireFinished(files, directory, Inbox.SEGMENT_PREFIX);
+            return false;
+        } catch (IOException e) {
+            return true; // a restore begins again
+        }
     }
 
     private Closeable lock() throws IOException {
