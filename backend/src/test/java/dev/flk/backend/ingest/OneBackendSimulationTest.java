@@ -37,7 +37,7 @@ final class OneBackendSimulationTest {
     /** Simulates the same with a copied log: see {@link SimulatedCopy}. */
     @Test
     void oneBackendWithACopy_keepsEveryPromise() {
-        RandomHistory.runFew(seed -> new OneBackend(seed, true));
+        RandomHistory.runFewCopied(seed -> new OneBackend(seed, true));
     }
 
     @Test

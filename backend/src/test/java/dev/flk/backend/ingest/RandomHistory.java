@@ -91,6 +91,11 @@ abstract class RandomHistory {
         run(history, 0, FEW_SEEDS);
     }
 
+    /** Runs fewer histories of copied logs, which take longer. */
+    static void runFewCopied(LongFunction<RandomHistory> history) {
+        run(history, 0, FEW_SEEDS / 3);
+    }
+
     /** Runs many histories, with seeds that ordinary builds do not run. */
     static void runMany(LongFunction<RandomHistory> history) {
         run(history, FEW_SEEDS, MANY_SEEDS);

@@ -93,10 +93,8 @@ final class SwitchedOffRulesTest {
                2 | what is not copied is not answered        | returning backend.copy.CopiedLog sequence 1099511627776
                2 | a gap is looked at before anything counts | notCalling copy.LogCopy acknowledged look
                2 | the log continues as its copy does        | notCalling copy.CopyStart run requireSameLog
-              11 | an attempt reads on as the owner before   | callingInstead copy.CopyChain after incarnation claimant
+              38 | an attempt reads on as the owner before   | callingInstead copy.CopyChain after incarnation claimant
                1 | declared losses go along                  | notCalling copy.CopyStart run takeLosses
-              11 | what is removed was copied                | returning backend.inbox.LogCare waitForCopy 0
-              11 | a segment follows what the topic has      | returning copy.CopyChain isNext 1
             """)
     void switchedOff_breaksAPromiseOfTheCopy(long first, String rule, String change)
             throws ReflectiveOperationException {

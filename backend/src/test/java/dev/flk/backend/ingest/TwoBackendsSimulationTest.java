@@ -45,7 +45,7 @@ final class TwoBackendsSimulationTest {
     /** Simulates the same with copied logs: see {@link SimulatedCopy}. */
     @Test
     void twoBackendsWithCopies_keepEveryPromise() {
-        RandomHistory.runFew(seed -> new TwoBackends(seed, true));
+        RandomHistory.runFewCopied(seed -> new TwoBackends(seed, true));
     }
 
     @Test
