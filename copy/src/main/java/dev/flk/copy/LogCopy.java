@@ -269,13 +269,25 @@ public final class LogCopy {
 
     /** Looks for the claim of another writer among entries that this writer has not sent, or not since the last failure. */
     private void look(long end) {
-        for (long from = nextOffset; from < end && successor == null; ) {
+        look(nextOffset, end, Long.MIN_VALUE);
+    }
+
+    /**
+     * Looks for the claim of another writer among entries.
+     *
+     * @param laterThanMillis the time after which the other writer must have claimed the log
+     */
+    private void look(long begin, long end, long laterThanMillis) {
+        for (long from = begin; from < end && successor == null; ) {
             List<Entry> entries = topic.read(from, end);
             if (entries.isEmpty()) {
                 return; // the offsets between are of no entries
             }
             for (Entry entry : entries) {
-                if (entry.offset() < end && decoded(entry) instanceof Claim other && !other.equals(claim)) {
+                if (entry.offset() < end
+                        && decoded(entry) instanceof Claim other
+                        && !other.equals(claim)
+                        && other.millis() > laterThanMillis) {
                     successor = other;
                     problem = Optional.of(
                             "another backend owns the log: instance " + other.instance() + " on " + other.host());
@@ -300,6 +312,12 @@ public final class LogCopy {
     /** Copies everything that this machine retains again, because the topic no longer has it. */
     private void startAgain(String why) {
         long end = topic.end(); // may fail, and then nothing has changed
+        // a successor may have claimed the log in the topic that was created again; writers before this one are no
+        // successors
+        look(topic.begin(), end, claim.millis());
+        if (successor != null) {
+            return;
+        }
         listener.lost(why);
         begins.clear();
         attachedFrom = -1;

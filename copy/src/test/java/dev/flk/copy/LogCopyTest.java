@@ -252,6 +252,23 @@ class LogCopyTest {
     }
 
     @Test
+    void claimOfAnother_inATopicThatWasCreatedAgain_endsTheCopying() throws IOException {
+        for (long seed = 0; seed < HISTORIES; seed++) {
+            History history = new History(seed);
+            for (int i = 0; i < 100; i++) {
+                history.step();
+            }
+            history.settle();
+            history.topic.createAgain();
+            history.topic.append(claim(2).encode());
+            history.log.write();
+            history.settle();
+            assertThat(history.copy.successor()).as("seed %d", seed).contains(claim(2));
+            assertThat(history.listening.losses).isZero();
+        }
+    }
+
+    @Test
     void claimOfAnother_endsTheCopying_beforeAnythingElseCountsAsCopied() throws IOException {
         for (long seed = 0; seed < HISTORIES; seed++) {
             History history = new History(seed);
