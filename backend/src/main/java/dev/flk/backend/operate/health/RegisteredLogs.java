@@ -95,9 +95,10 @@ public final class RegisteredLogs {
         List<LogEntry> lost =
                 known.stream().filter(entry -> isAbsent && isOwn(entry)).toList();
         // whether this backend runs is another check; a log of its name that it does not have any more may be missing
-        String ownId = Inbox.logId(new DiskFiles(), config.inbox().walDir()).orElse("");
+        Optional<String> ownId = Inbox.logId(new DiskFiles(), config.inbox().walDir());
         List<LogEntry> missing = known.stream()
-                .filter(entry -> !entry.logId().equals(ownId) && !lost.contains(entry))
+                .filter(entry -> !ownId.map(entry.logId()::equals).orElseGet(() -> isOwn(entry)))
+                .filter(entry -> !lost.contains(entry))
                 .filter(entry -> !entry.ended() && isOlder(entry, Peers.MISSING_AFTER))
                 .toList();
         for (LogEntry entry : lost) {
