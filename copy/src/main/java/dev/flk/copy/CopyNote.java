@@ -24,7 +24,7 @@ import java.util.zip.CRC32C;
  * atomically:
  *
  * <pre>
- * flk-copied1 identity incarnation claimant next ordinal segment_id offset where
+ * flk-copied1 identity incarnation claimant next newest ordinal segment_id offset where
  * begin ordinal entry                                              one line for each segment in the topic
  * checksum crc32c
  *
@@ -32,17 +32,26 @@ import java.util.zip.CRC32C;
  * incarnation  the incarnation of the writer that owned the log at that entry; - if that is not known
  * claimant     the incarnation of the writer that owns the log, or that is about to claim it
  * next         everything before this entry of the topic is known here
+ * newest       the CRC32C of the entry before; - if that entry was not acknowledged to this writer
  * where        head if the place is in the segment's header or at its end, otherwise part
  * ordinal, segment_id, offset  everything in the log before this place is before that entry; 0, - and 0 at its beginning
  * </pre>
  *
  * @param identity what identifies the topic
+ * @param newest see above; empty if it is not known
  * @param begins the first entry of each segment, by its ordinal
  */
-record CopyNote(String identity, String incarnation, String claimant, long next, Place place, Map<Long, Long> begins) {
+record CopyNote(
+        String identity,
+        String incarnation,
+        String claimant,
+        long next,
+        String newest,
+        Place place,
+        Map<Long, Long> begins) {
     private static final String NUMBER = "([0-9]{1,18})";
     private static final Pattern FIRST = Pattern.compile("flk-copied1 (\\S+) ([0-9a-f]{16}|-) ([0-9a-f]{16}) " + NUMBER
-            + " " + NUMBER + " ([0-9a-f]{16}|-) " + NUMBER + " (head|part)");
+            + " ([0-9a-f]{8}|-) " + NUMBER + " ([0-9a-f]{16}|-) " + NUMBER + " (head|part)");
     private static final Pattern BEGIN = Pattern.compile("begin " + NUMBER + " " + NUMBER);
     private static final String CHECKSUM = "checksum ";
     private static final int MAX_BYTES = 1 << 24;
@@ -84,11 +93,12 @@ record CopyNote(String identity, String incarnation, String claimant, long next,
                 known(first.group(2)),
                 first.group(3),
                 Long.parseLong(first.group(4)),
+                known(first.group(5)),
                 new Place(
-                        Long.parseLong(first.group(5)),
-                        known(first.group(6)),
-                        Long.parseLong(first.group(7)),
-                        first.group(8).equals("part")),
+                        Long.parseLong(first.group(6)),
+                        known(first.group(7)),
+                        Long.parseLong(first.group(8)),
+                        first.group(9).equals("part")),
                 begins));
     }
 
@@ -103,7 +113,7 @@ record CopyNote(String identity, String incarnation, String claimant, long next,
     /** Writes the file, durably. The caller owns the directory. */
     void write(FileOps files, Path directory, String prefix) throws IOException {
         String text = "flk-copied1 " + identity + " " + orUnknown(incarnation) + " " + claimant + " " + next + " "
-                + place.ordinal() + " " + orUnknown(place.id()) + " " + place.offset() + " "
+                + orUnknown(newest) + " " + place.ordinal() + " " + orUnknown(place.id()) + " " + place.offset() + " "
                 + (place.isInRecords() ? "part" : "head") + "\n"
                 + begins.entrySet().stream()
                         .map(begin -> "begin " + begin.getKey() + " " + begin.getValue() + "\n")
@@ -113,8 +123,13 @@ record CopyNote(String identity, String incarnation, String claimant, long next,
     }
 
     private static String checksum(String text) {
+        return checksum(text.getBytes(StandardCharsets.US_ASCII));
+    }
+
+    /** Returns the CRC32C of an entry as it is in the file. */
+    static String checksum(byte[] value) {
         CRC32C crc = new CRC32C();
-        crc.update(text.getBytes(StandardCharsets.US_ASCII));
+        crc.update(value);
         return HexFormat.of().toHexDigits((int) crc.getValue());
     }
 }

@@ -91,9 +91,8 @@ public final class CopyStart {
         Optional<CopyNote> note = CopyNote.read(files, directory, prefix);
         String identity = topic.identity();
         boolean isKnown = note.filter(each -> each.identity().equals(identity)).isPresent();
-        // a note of an older disk may be from before what was removed from the topic
-        CopyNote known =
-                note.filter(each -> isKnown && each.next() >= topic.begin()).orElse(null);
+        // a note of an older disk may be from before entries were removed from the topic, or lost and replaced by others
+        CopyNote known = note.filter(each -> isKnown && hasNewest(each)).orElse(null);
         Local local = local();
         Set<String> logs = new HashSet<>();
         CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {
@@ -110,6 +109,7 @@ public final class CopyStart {
                         known == null ? "" : known.incarnation(),
                         claim.incarnation(),
                         known == null ? topic.begin() : known.next(),
+                        known == null ? "" : known.newest(),
                         known == null ? Place.BEGINNING : known.place(),
                         known == null ? Map.of() : known.begins())
                 .write(files, directory, prefix);
@@ -129,7 +129,8 @@ public final class CopyStart {
         Map<Long, Long> begins = new TreeMap<>(base == null ? Map.of() : base.begins());
         all.segments().forEach((ordinal, copied) -> begins.putIfAbsent(ordinal, copied.begin()));
         Place from = lost == null ? all.place() : Place.BEGINNING;
-        new CopyNote(identity, claim.incarnation(), claim.incarnation(), claimed + 1, from, begins)
+        String newest = CopyNote.checksum(claim.encode());
+        new CopyNote(identity, claim.incarnation(), claim.incarnation(), claimed + 1, newest, from, begins)
                 .write(files, directory, prefix);
         return new Started(claim, from, begins, claimed + 1, taken, Optional.ofNullable(lost));
     }
@@ -185,14 +186,29 @@ public final class CopyStart {
         }
     }
 
-    private static Optional<String> loss(CopyNote known, String identity, long claimed) {
+    /** Returns whether the topic has the entry that the note knows as the newest one. */
+    private boolean hasNewest(CopyNote note) {
+        long newest = note.next() - 1;
+        return newest >= topic.begin()
+                && newest < topic.end()
+                && topic.read(newest, note.next()).stream()
+                        .anyMatch(entry -> entry.offset() == newest
+                                && CopyNote.checksum(entry.value()).equals(note.newest()));
+    }
+
+    private Optional<String> loss(CopyNote known, String identity, long claimed) {
         if (!known.identity().equals(identity)) {
             return Optional.of("the topic is not the one to which the log was copied: it was created again, or is on"
                     + " another cluster");
         }
-        return claimed < known.next()
-                ? Optional.of(
-                        "the topic ends before entry " + known.next() + ", up to which it had acknowledged entries")
+        if (claimed < known.next()) {
+            return Optional.of(
+                    "the topic ends before entry " + known.next() + ", up to which it had acknowledged entries");
+        }
+        boolean isReplaced = !known.newest().isEmpty() && known.next() > topic.begin() && !hasNewest(known);
+        return isReplaced
+                ? Optional.of("the topic no longer has entry " + (known.next() - 1)
+                        + " as it was acknowledged: it has lost entries")
                 : Optional.empty();
     }
 

@@ -432,7 +432,8 @@ public final class LogCopy {
      */
     public void keepNote(FileOps files, Path directory, String prefix, String identity) throws IOException {
         if (successor == null) {
-            new CopyNote(identity, claim.incarnation(), claim.incarnation(), nextOffset, safe, begins)
+            String checksum = newest == null ? "" : CopyNote.checksum(newest);
+            new CopyNote(identity, claim.incarnation(), claim.incarnation(), nextOffset, checksum, safe, begins)
                     .write(files, directory, prefix);
         }
     }

@@ -76,13 +76,16 @@ public final class RecordFollower implements AutoCloseable {
     private final Thread thread = new Thread(this::run, "record-follower");
     private final CountDownLatch over = new CountDownLatch(1);
     private volatile long position;
+
+    /** Whether the position was read from the rows since the start or the last failure. */
+    private volatile boolean knowsPosition;
+
     private volatile long upToDateNanos;
 
     // used by the follower's thread
     private final LogFollower reader;
     private final LogFollower ahead;
     private @Nullable RecordImport moving;
-    private boolean knowsPosition;
 
     /**
      * The outcomes that overrule submissions after the position. The follower finds these outcomes by reading ahead in
@@ -161,10 +164,11 @@ public final class RecordFollower implements AutoCloseable {
 
     /**
      * Returns the sequence up to which this follower no longer needs the log. Each submission up to this sequence is in
-     * the record of outcomes, or was missing when the log was read.
+     * the record of outcomes, or was missing when the log was read. 0 until the rows were read, at the start and after a
+     * failure: they may have been lost meanwhile.
      */
     public long position() {
-        return position;
+        return knowsPosition ? position : 0;
     }
 
     /**
