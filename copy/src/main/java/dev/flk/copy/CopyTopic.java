@@ -14,6 +14,9 @@ public interface CopyTopic extends AutoCloseable {
     /** Returns what identifies the topic: other clusters and topics, also one that was created again, have another. */
     String identity();
 
+    /** Returns a message about the topic, which names the brokers and the topic. */
+    String message(String what);
+
     /** Returns the offset of the first entry. */
     long begin();
 

@@ -298,8 +298,8 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         Optional<String> known = Optional.ofNullable(topicProblem).or(copy::problem);
         boolean isSilent = copiedAgain == null && behindSeconds() * 1e9 > SILENT_NANOS;
         return known.isEmpty() && isSilent
-                ? Optional.of("records have waited for an acknowledgement of Kafka for more than "
-                        + TimeUnit.NANOSECONDS.toSeconds(SILENT_NANOS) + " seconds; check that the brokers run")
+                ? Optional.of(topic.message("records have waited for an acknowledgement for more than "
+                        + TimeUnit.NANOSECONDS.toSeconds(SILENT_NANOS) + " seconds; check that the brokers run"))
                 : known;
     }
 

@@ -411,6 +411,11 @@ class CopiedLogTest {
         }
 
         @Override
+        public String message(String what) {
+            return topic.message(what);
+        }
+
+        @Override
         public long begin() {
             return topic.begin();
         }

@@ -60,15 +60,16 @@ final class KafkaFailures {
 
     /** Returns a failure for one of Kafka's client. */
     CopyUnavailableException of(Throwable failure) {
-        return new CopyUnavailableException(text(meaning(failure)), failure);
+        return new CopyUnavailableException(message(meaning(failure)), failure);
     }
 
     /** Returns a failure that was detected here. */
     CopyUnavailableException of(String what) {
-        return new CopyUnavailableException(text(what));
+        return new CopyUnavailableException(message(what));
     }
 
-    private String text(String what) {
+    /** Returns a message that names the brokers and the topic. */
+    String message(String what) {
         String text = "Kafka at " + settings.brokers() + ", topic " + topic + ": " + what;
         for (String secret : secrets) {
             text = text.replace(secret, "(secret)");

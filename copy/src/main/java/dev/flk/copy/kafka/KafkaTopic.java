@@ -40,6 +40,11 @@ public final class KafkaTopic implements CopyTopic {
     }
 
     @Override
+    public String message(String what) {
+        return admin.failures().message(what);
+    }
+
+    @Override
     public long begin() {
         return admin.begin();
     }

@@ -176,6 +176,11 @@ public final class SimulatedTopic {
             }
 
             @Override
+            public String message(String what) {
+                return "simulated: " + what;
+            }
+
+            @Override
             public long begin() {
                 requireUp();
                 return first;
