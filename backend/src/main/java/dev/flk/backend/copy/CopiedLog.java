@@ -72,6 +72,9 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     private volatile long copiedUpTo;
 
+    /** The sequence up to which records were safe when the topic lost them; guarded by {@link #forced}. */
+    private long safeBefore;
+
     /** The end of what is copied again, because the topic has lost it; null while nothing is lost. */
     private volatile @Nullable Forced copiedAgain;
 
@@ -280,7 +283,12 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     @Override
     public long sequence() {
-        return isOwned && isAnsweredAtOnce() ? Long.MAX_VALUE : copiedUpTo;
+        if (isOwned && isAnsweredAtOnce()) {
+            return Long.MAX_VALUE;
+        }
+        synchronized (forced) {
+            return Math.max(safeBefore, copiedUpTo);
+        }
     }
 
     private boolean isAnsweredAtOnce() {
@@ -416,10 +424,14 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     @Override
     public void lost(String what) {
-        Forced end = newest;
-        copiedAgain = new Forced(end.place(), end.last(), nanoTicker.getAsLong());
-        copiedUpTo = 0;
-        topicProblem = "the topic has lost entries and is checked again";
+        synchronized (forced) {
+            Forced end = newest;
+            // what was answered, although it was never copied, is no longer in flight and must not become unsafe
+            safeBefore = Math.max(safeBefore, isAnsweredAtOnce() ? end.last() : copiedUpTo);
+            copiedAgain = new Forced(end.place(), end.last(), nanoTicker.getAsLong());
+            copiedUpTo = 0;
+            topicProblem = "the topic has lost entries and is checked again";
+        }
         checkedNanos = nanoTicker.getAsLong() - CHECK_EVERY_NANOS;
         losses.incrementAndGet();
         LOG.error(

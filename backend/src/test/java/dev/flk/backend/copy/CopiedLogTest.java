@@ -255,7 +255,7 @@ class CopiedLogTest {
         write();
         settle();
         assertThat(copied.problem()).contains("the topic has one replica");
-        assertThat(copied.sequence()).isZero();
+        assertThat(copied.sequence()).as("what was safe before").isEqualTo(1);
 
         isTopicBad = false;
         nanos += TimeUnit.SECONDS.toNanos(2);
@@ -281,6 +281,23 @@ class CopiedLogTest {
         assertThat(copied.warning()).isEmpty();
         assertThat(copied.sequence()).isEqualTo(1);
         assertThat(metric("lost_total")).isEqualTo(1);
+    }
+
+    @Test
+    void topicLosesEntriesAgain_beforeEverythingIsCopiedAgain_whatWasAnsweredStaysSafe() throws Exception {
+        write();
+        settle();
+        topic.createAgain();
+        restart();
+        isTopicBad = true;
+        topic.createAgain();
+        settle();
+
+        write();
+        settle();
+
+        assertThat(copied.problem()).contains("the topic has one replica");
+        assertThat(copied.sequence()).as("the record of the start, not the one after it").isEqualTo(1);
     }
 
     @Test
