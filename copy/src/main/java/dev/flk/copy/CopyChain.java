@@ -36,6 +36,7 @@ final class CopyChain {
 
     private @Nullable Claim owner;
     private String incarnation = "";
+    private long term;
     private long beatMillis;
     /** Whether the oldest segments were removed, so that the first entry is the beginning of a later one. */
     private boolean isTrimmed;
@@ -66,6 +67,7 @@ final class CopyChain {
     static CopyChain after(CopyNote note, Sink sink) {
         CopyChain chain = new CopyChain(sink);
         chain.incarnation = note.incarnation();
+        chain.term = note.term();
         Place place = note.place();
         if (place.ordinal() > 0) {
             // its name is not known here, and not needed
@@ -117,6 +119,7 @@ final class CopyChain {
             ownAttachments = new LinkedHashMap<>();
             isClaimedOnly = true;
             incarnation = claim.incarnation();
+            term = Math.max(term, claim.term());
             beatMillis = claim.millis();
         } else if (incarnation.isEmpty()) {
             incarnation = found.incarnation(); // its claim was removed with the oldest segments
@@ -195,6 +198,11 @@ final class CopyChain {
      */
     Optional<Claim> owner() {
         return Optional.ofNullable(owner);
+    }
+
+    /** Returns the highest term of a claim; 0 if there is none. */
+    long term() {
+        return term;
     }
 
     /** Returns when the owner was alive last, in milliseconds since the epoch by its clock; 0 if it ended. */

@@ -24,13 +24,14 @@ import java.util.zip.CRC32C;
  * atomically:
  *
  * <pre>
- * flk-copied1 identity incarnation claimant next newest ordinal segment_id offset where
+ * flk-copied1 identity incarnation claimant term next newest ordinal segment_id offset where
  * begin ordinal entry                                              one line for each segment in the topic
  * checksum crc32c
  *
  * identity     the cluster and the topic
  * incarnation  the incarnation of the writer that owned the log at that entry; - if that is not known
  * claimant     the incarnation of the writer that owns the log, or that is about to claim it
+ * term         the term of its claim
  * next         everything before this entry of the topic is known here
  * newest       the CRC32C of the entry before; - if that entry was not acknowledged to this writer
  * where        head if the place is in the segment's header or at its end, otherwise part
@@ -45,13 +46,14 @@ record CopyNote(
         String identity,
         String incarnation,
         String claimant,
+        long term,
         long next,
         String newest,
         Place place,
         Map<Long, Long> begins) {
     private static final String NUMBER = "([0-9]{1,18})";
     private static final Pattern FIRST = Pattern.compile("flk-copied1 (\\S+) ([0-9a-f]{16}|-) ([0-9a-f]{16}) " + NUMBER
-            + " ([0-9a-f]{8}|-) " + NUMBER + " ([0-9a-f]{16}|-) " + NUMBER + " (head|part)");
+            + " " + NUMBER + " ([0-9a-f]{8}|-) " + NUMBER + " ([0-9a-f]{16}|-) " + NUMBER + " (head|part)");
     private static final Pattern BEGIN = Pattern.compile("begin " + NUMBER + " " + NUMBER);
     private static final String CHECKSUM = "checksum ";
     private static final int MAX_BYTES = 1 << 24;
@@ -93,12 +95,13 @@ record CopyNote(
                 known(first.group(2)),
                 first.group(3),
                 Long.parseLong(first.group(4)),
-                known(first.group(5)),
+                Long.parseLong(first.group(5)),
+                known(first.group(6)),
                 new Place(
-                        Long.parseLong(first.group(6)),
-                        known(first.group(7)),
-                        Long.parseLong(first.group(8)),
-                        first.group(9).equals("part")),
+                        Long.parseLong(first.group(7)),
+                        known(first.group(8)),
+                        Long.parseLong(first.group(9)),
+                        first.group(10).equals("part")),
                 begins));
     }
 
@@ -112,7 +115,7 @@ record CopyNote(
 
     /** Writes the file, durably. The caller owns the directory. */
     void write(FileOps files, Path directory, String prefix) throws IOException {
-        String text = "flk-copied1 " + identity + " " + orUnknown(incarnation) + " " + claimant + " " + next + " "
+        String text = "flk-copied1 " + identity + " " + orUnknown(incarnation) + " " + claimant + " " + term + " " + next + " "
                 + orUnknown(newest) + " " + place.ordinal() + " " + orUnknown(place.id()) + " " + place.offset() + " "
                 + (place.isInRecords() ? "part" : "head") + "\n"
                 + begins.entrySet().stream()

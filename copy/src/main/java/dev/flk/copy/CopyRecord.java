@@ -11,7 +11,7 @@ import java.util.regex.Pattern;
  * A record of the topic: one line of ASCII, and the bytes that follow it.
  *
  * <pre>
- * flk-copy1 claim incarnation instance millis host         the writer owns the log from here on
+ * flk-copy1 claim incarnation term instance millis host    the writer owns the log from here on
  * flk-copy1 beat incarnation millis                        the writer still owns the log
  * flk-copy1 part incarnation segment_id ordinal offset before_ordinal before_offset name
  *                                                          bytes of a segment from this offset on, after those before
@@ -21,6 +21,7 @@ import java.util.regex.Pattern;
  * flk-copy1 file incarnation name                          the content of another file of the log
  *
  * incarnation  16 hex digits, drawn by each writer; the instance is that of its backend
+ * term         a number above those of all claims that the writer knew
  * millis       wall time, milliseconds since the epoch
  * </pre>
  *
@@ -35,7 +36,17 @@ public sealed interface CopyRecord {
     String incarnation();
 
     /** The writer owns the log from here on. */
-    record Claim(String incarnation, String instance, long millis, String host) implements CopyRecord {}
+    record Claim(String incarnation, long term, String instance, long millis, String host) implements CopyRecord {
+        /** Creates a claim of a writer that does not know those before yet. */
+        public Claim(String incarnation, String instance, long millis, String host) {
+            this(incarnation, 0, instance, millis, host);
+        }
+
+        /** Returns this claim after one with this term. */
+        Claim after(long before) {
+            return new Claim(incarnation, before + 1, instance, millis, host);
+        }
+    }
 
     /** The writer still owns the log. */
     record Beat(String incarnation, long millis) implements CopyRecord {}
@@ -98,7 +109,8 @@ public sealed interface CopyRecord {
     /** Returns the bytes of the record in the format above. */
     default byte[] encode() {
         if (this instanceof Claim claim) {
-            return encoded("claim " + claim.incarnation + " " + claim.instance + " " + claim.millis + " " + claim.host);
+            return encoded("claim " + claim.incarnation + " " + claim.term + " " + claim.instance + " " + claim.millis + " "
+                    + claim.host);
         }
         if (this instanceof Beat beat) {
             return encoded("beat " + beat.incarnation + " " + beat.millis);
@@ -141,6 +153,7 @@ public sealed interface CopyRecord {
         if (found.group("instance") != null) {
             return new Claim(
                     found.group("c"),
+                    Long.parseLong(found.group("term")),
                     found.group("instance"),
                     Long.parseLong(found.group("claimed")),
                     found.group("host"));
@@ -167,7 +180,7 @@ public sealed interface CopyRecord {
         private static final String ID = "[0-9a-f]{16}";
         private static final String NUMBER = "[0-9]{1,18}";
         private static final Pattern LINE = Pattern.compile(MAGIC
-                + "(claim (?<c>" + ID + ") (?<instance>" + ID + ") (?<claimed>" + NUMBER + ") (?<host>[!-~]+)"
+                + "(claim (?<c>" + ID + ") (?<term>" + NUMBER + ") (?<instance>" + ID + ") (?<claimed>" + NUMBER + ") (?<host>[!-~]+)"
                 + "|beat (?<b>" + ID + ") (?<beaten>" + NUMBER + ")"
                 + "|(?<kind>head|part) (?<p>" + ID + ") (?<segment>" + ID + ") (?<ordinal>" + NUMBER + ") (?<offset>"
                 + NUMBER

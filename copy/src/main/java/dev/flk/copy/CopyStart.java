@@ -82,12 +82,12 @@ public final class CopyStart {
      * Compares and claims. If the copy has more than this machine, because an older copy of the disk was put back, takes
      * what is missing from it.
      *
-     * @param claim the claim of this writer
+     * @param wanted the claim of this writer; its term is not used
      * @param takeOver whether to claim a log whose owner may be alive
      * @throws CopyRefusedException if another backend owns the log, or the copy belongs to another log
      * @throws CopyUnavailableException if the topic can't be used; the call can be repeated
      */
-    public Started run(Claim claim, boolean takeOver) throws IOException, CopyRefusedException {
+    public Started run(Claim wanted, boolean takeOver) throws IOException, CopyRefusedException {
         Optional<CopyNote> note = CopyNote.read(files, directory, prefix);
         String identity = topic.identity();
         boolean isKnown = note.filter(each -> each.identity().equals(identity)).isPresent();
@@ -100,6 +100,7 @@ public final class CopyStart {
                 SegmentHeader.logIdIn(bytes).ifPresent(logs::add);
             }
         });
+        Claim claim = wanted.after(Math.max(seen.term(), note.map(CopyNote::term).orElse(0L)));
         if (note.isEmpty() || isKnown) {
             requireOwn(seen, claim, note.orElse(null), isKnown, takeOver);
         }
@@ -108,6 +109,7 @@ public final class CopyStart {
                         identity,
                         known == null ? "" : known.incarnation(),
                         claim.incarnation(),
+                        claim.term(),
                         known == null ? topic.begin() : known.next(),
                         known == null ? "" : known.newest(),
                         known == null ? Place.BEGINNING : known.place(),
@@ -130,7 +132,15 @@ public final class CopyStart {
         all.segments().forEach((ordinal, copied) -> begins.putIfAbsent(ordinal, copied.begin()));
         Place from = lost == null ? all.place() : Place.BEGINNING;
         String newest = CopyNote.checksum(claim.encode());
-        new CopyNote(identity, claim.incarnation(), claim.incarnation(), claimed + 1, newest, from, begins)
+        new CopyNote(
+                        identity,
+                        claim.incarnation(),
+                        claim.incarnation(),
+                        claim.term(),
+                        claimed + 1,
+                        newest,
+                        from,
+                        begins)
                 .write(files, directory, prefix);
         return new Started(claim, from, begins, claimed + 1, taken, Optional.ofNullable(lost));
     }
@@ -150,7 +160,7 @@ public final class CopyStart {
             return 0;
         }
         requireOwn(seen, claim, null, false, takeOver);
-        long claimed = append(claim);
+        long claimed = append(claim.after(seen.term()));
         try (Archived archived = new Archived(archive)) {
             CopyChain all = read(null, claimed, archived);
             return archived.finish(all);

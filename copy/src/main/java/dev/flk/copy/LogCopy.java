@@ -269,15 +269,15 @@ public final class LogCopy {
 
     /** Looks for the claim of another writer among entries that this writer has not sent, or not since the last failure. */
     private void look(long end) {
-        look(nextOffset, end, Long.MIN_VALUE);
+        look(nextOffset, end, 0);
     }
 
     /**
      * Looks for the claim of another writer among entries.
      *
-     * @param laterThanMillis the time after which the other writer must have claimed the log
+     * @param lowestTerm the lowest term of the claim of a successor
      */
-    private void look(long begin, long end, long laterThanMillis) {
+    private void look(long begin, long end, long lowestTerm) {
         for (long from = begin; from < end && successor == null; ) {
             List<Entry> entries = topic.read(from, end);
             if (entries.isEmpty()) {
@@ -286,8 +286,8 @@ public final class LogCopy {
             for (Entry entry : entries) {
                 if (entry.offset() < end
                         && decoded(entry) instanceof Claim other
-                        && !other.equals(claim)
-                        && other.millis() > laterThanMillis) {
+                        && !other.incarnation().equals(claim.incarnation())
+                        && other.term() >= lowestTerm) {
                     successor = other;
                     problem = Optional.of(
                             "another backend owns the log: instance " + other.instance() + " on " + other.host());
@@ -312,9 +312,9 @@ public final class LogCopy {
     /** Copies everything that this machine retains again, because the topic no longer has it. */
     private void startAgain(String why) {
         long end = topic.end(); // may fail, and then nothing has changed
-        // a successor may have claimed the log in the topic that was created again; writers before this one are no
+        // a successor may have claimed the log in the topic that was created again; writers that this one knew are no
         // successors
-        look(topic.begin(), end, claim.millis());
+        look(topic.begin(), end, claim.term());
         if (successor != null) {
             return;
         }
@@ -433,7 +433,15 @@ public final class LogCopy {
     public void keepNote(FileOps files, Path directory, String prefix, String identity) throws IOException {
         if (successor == null) {
             String checksum = newest == null ? "" : CopyNote.checksum(newest);
-            new CopyNote(identity, claim.incarnation(), claim.incarnation(), nextOffset, checksum, safe, begins)
+            new CopyNote(
+                            identity,
+                            claim.incarnation(),
+                            claim.incarnation(),
+                            claim.term(),
+                            nextOffset,
+                            checksum,
+                            safe,
+                            begins)
                     .write(files, directory, prefix);
         }
     }
