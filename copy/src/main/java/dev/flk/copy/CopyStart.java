@@ -128,6 +128,9 @@ public final class CopyStart {
         if (taken > 0) {
             takeLosses(all);
         }
+        if (lost != null && hasAll(all, local)) {
+            lost = null; // only an older disk knows what was lost, or another topic
+        }
         Map<Long, Long> begins = new TreeMap<>(base == null ? Map.of() : base.begins());
         all.segments().forEach((ordinal, copied) -> begins.putIfAbsent(ordinal, copied.begin()));
         Place from = lost == null ? all.place() : Place.BEGINNING;
@@ -194,6 +197,18 @@ public final class CopyStart {
             return file.size() == content.length
                     && file.readUpTo(0, content.length).equals(ByteBuffer.wrap(content));
         }
+    }
+
+    /** Returns whether the copy has the log from its beginning to its end on this machine. */
+    private static boolean hasAll(CopyChain copy, Local local) {
+        long end = local.segments().values().stream()
+                .filter(segment -> segment.ordinal() == local.last())
+                .mapToLong(LocalSegment::end)
+                .max()
+                .orElse(0);
+        return !copy.segments().isEmpty()
+                && copy.segments().firstKey() <= local.first()
+                && copy.place().compareTo(new Place(local.last(), "", end, false)) >= 0;
     }
 
     /** Returns whether the topic has the entry that the note knows as the newest one. */

@@ -57,6 +57,11 @@ public final class SteppedCopy {
         copied = opening.copied(inbox);
     }
 
+    /** Returns whether the topic had lost what it had acknowledged. */
+    public boolean hasLost() {
+        return log().losses() > 0;
+    }
+
     public CopiedLog log() {
         return Objects.requireNonNull(copied);
     }

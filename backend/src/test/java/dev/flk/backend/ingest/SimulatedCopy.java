@@ -180,6 +180,7 @@ final class SimulatedCopy {
             await(copying);
         }
         isOlder = false;
+        hasLost |= copying.hasLost(); // what is answered is only on this disk until everything is copied again
     }
 
     /** Takes steps while a start waits. */
