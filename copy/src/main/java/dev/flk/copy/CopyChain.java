@@ -170,13 +170,19 @@ final class CopyChain {
     }
 
     /**
-     * Returns whether a part is the first of the segment after the last one, or of the first segment in the topic. A
-     * segment may continue the last one before its end, if it repeats the records after that.
+     * Returns whether a part is the first of the segment after the last one, or of the first one that the writer's machine
+     * has. A segment may continue the last one before its end, if it repeats the records after that. Segments without
+     * records do not count as the last one, because a start replaces them.
      */
     private boolean isNext(Part part) {
-        boolean isAfter =
-                part.after().ordinal() == end.ordinal() && part.after().offset() <= end.offset();
-        return part.offset() == 0 && (isAfter || (isTrimmed && segments.isEmpty()));
+        long after = part.after().ordinal();
+        if (part.offset() > 0 || after == 0) {
+            return part.offset() == 0;
+        }
+        Copied last = segments.get(after);
+        boolean isRemoved = segments.isEmpty() ? isTrimmed : after < segments.firstKey();
+        boolean isCopied = last == null ? isRemoved : part.after().offset() <= last.bytes();
+        return isCopied && segments.tailMap(after, false).values().stream().noneMatch(Copied::hasRecords);
     }
 
     /** Returns the segments by their ordinals. */
