@@ -299,7 +299,11 @@ public final class CopyStart {
             }
         }
         boolean isOther = !local.logs().containsAll(logs) && !local.segments().isEmpty();
-        if (isOther || (hasRecords && common == 0 && isLog(local))) {
+        // a topic that has lost its end may end before the oldest segment that the retention has kept
+        boolean isBefore = !local.segments().isEmpty()
+                && !seen.segments().isEmpty()
+                && seen.segments().lastKey() < local.first();
+        if (isOther || (hasRecords && common == 0 && !isBefore && isLog(local))) {
             throw different(Math.min(local.first(), seen.segments().firstKey()));
         }
         if (isCopyLonger) {
