@@ -123,12 +123,14 @@ final class CopyChain {
             beatMillis = claim.millis();
         } else if (incarnation.isEmpty()) {
             incarnation = found.incarnation(); // its claim was removed with the oldest segments
-            owner = new Claim(incarnation, "(not known)", 0, "(not known)");
+            owner = new Claim(incarnation, "(not known)", 0, "(not known)"); // until its next beat
         }
         if (!found.incarnation().equals(incarnation)) {
             return;
         }
         if (found instanceof Beat beat) {
+            owner = owner == null ? null : beat.claim();
+            term = Math.max(term, beat.claim().term());
             beatMillis = beat.millis();
         } else if (found instanceof Attachment file) {
             attachments.put(file.name(), file.content());

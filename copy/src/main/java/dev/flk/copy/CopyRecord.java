@@ -12,7 +12,9 @@ import java.util.regex.Pattern;
  *
  * <pre>
  * flk-copy1 claim incarnation term instance millis host    the writer owns the log from here on
- * flk-copy1 beat incarnation millis                        the writer still owns the log
+ * flk-copy1 beat now incarnation term instance millis host
+ *                                                          the writer still owns the log; the time, and its claim, which
+ *                                                          may have been removed from the topic
  * flk-copy1 part incarnation segment_id ordinal offset before_ordinal before_offset name
  *                                                          bytes of a segment from this offset on, after those before
  *                                                          the other place, which is in the segment before if the
@@ -48,8 +50,13 @@ public sealed interface CopyRecord {
         }
     }
 
-    /** The writer still owns the log. */
-    record Beat(String incarnation, long millis) implements CopyRecord {}
+    /** The writer of a claim still owns the log. */
+    record Beat(Claim claim, long millis) implements CopyRecord {
+        @Override
+        public String incarnation() {
+            return claim.incarnation();
+        }
+    }
 
     /**
      * A segment.
@@ -109,11 +116,10 @@ public sealed interface CopyRecord {
     /** Returns the bytes of the record in the format above. */
     default byte[] encode() {
         if (this instanceof Claim claim) {
-            return encoded("claim " + claim.incarnation + " " + claim.term + " " + claim.instance + " " + claim.millis + " "
-                    + claim.host);
+            return encoded("claim " + text(claim));
         }
         if (this instanceof Beat beat) {
-            return encoded("beat " + beat.incarnation + " " + beat.millis);
+            return encoded("beat " + beat.millis + " " + text(beat.claim));
         }
         if (this instanceof Part part) {
             Segment of = part.segment;
@@ -124,6 +130,10 @@ public sealed interface CopyRecord {
         }
         Attachment file = (Attachment) this;
         return encoded("file " + file.incarnation + " " + file.name, file.content);
+    }
+
+    private static String text(Claim claim) {
+        return claim.incarnation + " " + claim.term + " " + claim.instance + " " + claim.millis + " " + claim.host;
     }
 
     private static byte[] encoded(String line, byte... bytes) {
@@ -151,15 +161,13 @@ public sealed interface CopyRecord {
             throw new IllegalArgumentException("not a record of a copy of a log: " + line);
         }
         if (found.group("instance") != null) {
-            return new Claim(
+            Claim claim = new Claim(
                     found.group("c"),
                     Long.parseLong(found.group("term")),
                     found.group("instance"),
                     Long.parseLong(found.group("claimed")),
                     found.group("host"));
-        }
-        if (found.group("beaten") != null) {
-            return new Beat(found.group("b"), Long.parseLong(found.group("beaten")));
+            return found.group("now") == null ? claim : new Beat(claim, Long.parseLong(found.group("now")));
         }
         if (found.group("segment") != null) {
             return new Part(
@@ -180,8 +188,8 @@ public sealed interface CopyRecord {
         private static final String ID = "[0-9a-f]{16}";
         private static final String NUMBER = "[0-9]{1,18}";
         private static final Pattern LINE = Pattern.compile(MAGIC
-                + "(claim (?<c>" + ID + ") (?<term>" + NUMBER + ") (?<instance>" + ID + ") (?<claimed>" + NUMBER + ") (?<host>[!-~]+)"
-                + "|beat (?<b>" + ID + ") (?<beaten>" + NUMBER + ")"
+                + "((claim|beat (?<now>" + NUMBER + ")) (?<c>" + ID + ") (?<term>" + NUMBER + ") (?<instance>" + ID
+                + ") (?<claimed>" + NUMBER + ") (?<host>[!-~]+)"
                 + "|(?<kind>head|part) (?<p>" + ID + ") (?<segment>" + ID + ") (?<ordinal>" + NUMBER + ") (?<offset>"
                 + NUMBER
                 + ") (?<before>" + NUMBER + ") (?<to>" + NUMBER + ") (?<name>[ -~]+)"

@@ -370,22 +370,23 @@ public final class LogCopy {
         }
         if (now - beatNanos >= BEAT_EVERY.toNanos()) {
             beatNanos = now;
-            put(new Beat(claim.incarnation(), clock.millis()), sent, null);
+            beat();
             isAny = true;
         }
         return (hasAttached && sendParts()) || isAny;
     }
 
-    /** Sends the other files of the log. */
+    private void beat() {
+        put(new Beat(claim, clock.millis()), sent, null);
+    }
+
+    /** Sends the other files of the log, and who owns it, because the claim is removed with the oldest segments. */
     public void attach() throws IOException {
-        CompletableFuture<Long> first = null;
-        for (Map.Entry<String, byte[]> file : source.attachments().entrySet()) {
-            put(new Attachment(claim.incarnation(), file.getKey(), file.getValue()), sent, null);
-            first = first == null ? underWay.getLast().offset() : first;
-        }
-        attaching = first;
-        attachingLast = first == null ? null : underWay.getLast().offset();
-        hasAttached |= first == null;
+        Map<String, byte[]> files = source.attachments();
+        beat();
+        attaching = underWay.getLast().offset();
+        files.forEach((name, content) -> put(new Attachment(claim.incarnation(), name, content), sent, null));
+        attachingLast = underWay.getLast().offset();
     }
 
     private boolean sendParts() throws IOException {

@@ -49,7 +49,7 @@ class CopyStartTest {
         copy(1, new End(0, 0), 100);
         long second = topic.end();
         copy(2, new End(1, 100), 70);
-        topic.append(new Beat(OWNER.incarnation(), 95_000).encode());
+        topic.append(new Beat(OWNER, 95_000).encode());
         topic.connect().trim(second);
 
         CopyRefusedException refused = catchThrowableOfType(CopyRefusedException.class, this::takeAll);
