@@ -125,6 +125,37 @@ record CopyNote(
         NewFile.write(files, directory, prefix, file(prefix), file -> file.write(ByteBuffer.wrap(bytes), 0));
     }
 
+    /** Returns whether a topic has the entry that this note knows as the newest one. */
+    boolean hasNewest(CopyTopic topic) {
+        long at = next - 1;
+        return at >= topic.begin()
+                && at < topic.end()
+                && topic.read(at, next).stream()
+                        .anyMatch(entry ->
+                                entry.offset() == at && checksum(entry.value()).equals(newest));
+    }
+
+    /**
+     * Returns what a topic has lost of what it had acknowledged; empty if nothing is known to be lost.
+     *
+     * @param present what identifies the topic now
+     * @param end the offset after the last entry that was there before
+     */
+    Optional<String> loss(CopyTopic topic, String present, long end) {
+        if (!identity.equals(present)) {
+            return Optional.of("the topic is not the one to which the log was copied: it was created again, or is on"
+                    + " another cluster");
+        }
+        if (end < next) {
+            return Optional.of("the topic ends before entry " + next + ", up to which it had acknowledged entries");
+        }
+        boolean isReplaced = !newest.isEmpty() && next > topic.begin() && !hasNewest(topic);
+        return isReplaced
+                ? Optional.of(
+                        "the topic no longer has entry " + (next - 1) + " as it was acknowledged: it has lost entries")
+                : Optional.empty();
+    }
+
     private static String checksum(String text) {
         return checksum(text.getBytes(StandardCharsets.US_ASCII));
     }

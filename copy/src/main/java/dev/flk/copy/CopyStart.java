@@ -91,8 +91,9 @@ public final class CopyStart {
         Optional<CopyNote> note = CopyNote.read(files, directory, prefix);
         String identity = topic.identity();
         boolean isKnown = note.filter(each -> each.identity().equals(identity)).isPresent();
-        // a note of an older disk may be from before entries were removed from the topic, or lost and replaced by others
-        CopyNote known = note.filter(each -> isKnown && hasNewest(each)).orElse(null);
+        // a note of an older disk may be from before entries were removed from the topic, or lost and replaced by
+        // others
+        CopyNote known = note.filter(each -> isKnown && each.hasNewest(topic)).orElse(null);
         Local local = local();
         Set<String> logs = new HashSet<>();
         CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {
@@ -116,7 +117,7 @@ public final class CopyStart {
                         known == null ? Map.of() : known.begins())
                 .write(files, directory, prefix);
         long claimed = append(claim);
-        String lost = note.flatMap(each -> loss(each, identity, claimed)).orElse(null);
+        String lost = note.flatMap(each -> each.loss(topic, identity, claimed)).orElse(null);
         CopyNote base = lost == null ? known : null;
         CopyChain all;
         long taken;
@@ -164,9 +165,10 @@ public final class CopyStart {
         }
         requireOwn(seen, claim, null, false, takeOver);
         long claimed = append(claim.after(seen.term()));
-        try (Archived archived = new Archived(archive)) {
+        try (CopyArchive archived = new CopyArchive(files, archive)) {
             CopyChain all = read(null, claimed, archived);
-            return archived.finish(all);
+            archived.writeAttachments(all);
+            return archived.bytes();
         }
     }
 
@@ -211,32 +213,6 @@ public final class CopyStart {
                 && copy.place().compareTo(new Place(local.last(), "", end, false)) >= 0;
     }
 
-    /** Returns whether the topic has the entry that the note knows as the newest one. */
-    private boolean hasNewest(CopyNote note) {
-        long newest = note.next() - 1;
-        return newest >= topic.begin()
-                && newest < topic.end()
-                && topic.read(newest, note.next()).stream()
-                        .anyMatch(entry -> entry.offset() == newest
-                                && CopyNote.checksum(entry.value()).equals(note.newest()));
-    }
-
-    private Optional<String> loss(CopyNote known, String identity, long claimed) {
-        if (!known.identity().equals(identity)) {
-            return Optional.of("the topic is not the one to which the log was copied: it was created again, or is on"
-                    + " another cluster");
-        }
-        if (claimed < known.next()) {
-            return Optional.of(
-                    "the topic ends before entry " + known.next() + ", up to which it had acknowledged entries");
-        }
-        boolean isReplaced = !known.newest().isEmpty() && known.next() > topic.begin() && !hasNewest(known);
-        return isReplaced
-                ? Optional.of("the topic no longer has entry " + (known.next() - 1)
-                        + " as it was acknowledged: it has lost entries")
-                : Optional.empty();
-    }
-
     private CopyChain read(@Nullable CopyNote base, long end, CopyChain.Sink sink) throws IOException {
         CopyChain chain = base == null ? new CopyChain(sink) : CopyChain.after(base, sink);
         chain.read(topic, base == null ? topic.begin() : base.next(), end);
@@ -271,8 +247,8 @@ public final class CopyStart {
                         + owner.host() + " has owned it since " + Instant.ofEpochMilli(owner.millis())
                         + " and was alive at " + Instant.ofEpochMilli(beatMillis)
                         + ". If that backend has ended for good, start this one with --take-over. If this machine's log is the"
-                        + " old one, move it away: what only it has was never answered; a start without a log takes it from the"
-                        + " copy",
+                        + " old one, set it aside with 'flk backend wal set-aside', which counts what only it has; a"
+                        + " start without a log takes it from the copy",
                 mayPass);
     }
 
@@ -328,8 +304,9 @@ public final class CopyStart {
         return new CopyRefusedException(
                 "the log and its copy continue differently from the segment with the ordinal "
                         + ordinal
-                        + " on: move this log away. What only it has was never answered; a start without a log takes it"
-                        + " from the copy. If the copy is of another log, give this one another LOG_NAME",
+                        + " on: set this log aside with 'flk backend wal set-aside', which counts what only it has; a start"
+                        + " without a log takes it from the copy. If the copy is of another log, give this one another"
+                        + " LOG_NAME",
                 false);
     }
 
@@ -474,53 +451,6 @@ public final class CopyStart {
             OpenFile file = open;
             open = null;
             openId = "";
-            if (file != null) {
-                file.close();
-            }
-        }
-    }
-
-    /** Writes the copy in the form of an archive. */
-    private final class Archived implements CopyChain.Sink, Closeable {
-        private final Path archive;
-        private @Nullable Segment current;
-        private @Nullable OpenFile open;
-        private long bytes;
-
-        Archived(Path archive) {
-            this.archive = archive;
-        }
-
-        @Override
-        public void bytes(Segment segment, long offset, byte[] part) throws IOException {
-            OpenFile file = open;
-            if (file == null || !segment.equals(current)) {
-                close();
-                String stem = segment.name().substring(0, segment.name().length() - SegmentNames.SUFFIX.length());
-                Path target = archive.resolve(stem + "-" + segment.id() + SegmentNames.SUFFIX);
-                file = files.status(target).isPresent() ? files.openForWriting(target) : files.create(target);
-                open = file;
-                current = segment;
-            }
-            file.write(ByteBuffer.wrap(part), offset);
-            bytes += part.length;
-        }
-
-        long finish(CopyChain all) throws IOException {
-            close();
-            String last = all.segments().lastEntry().getValue().segment().id();
-            for (Map.Entry<String, byte[]> file : all.attachments().entrySet()) {
-                try (OpenFile target = files.create(archive.resolve(file.getKey() + "-" + last))) {
-                    target.write(ByteBuffer.wrap(file.getValue()), 0);
-                }
-            }
-            return bytes;
-        }
-
-        @Override
-        public void close() throws IOException {
-            OpenFile file = open;
-            open = null;
             if (file != null) {
                 file.close();
             }

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -85,6 +86,34 @@ final class CopyIT {
                             .map(LogFiles.Entry::body))
                     .containsExactlyInAnyOrderElementsOf(
                             answers.keySet().stream().map(Pcs::json).toList());
+        }
+        assertRepairedFromTheCopy(directory.resolve("b/data/wal"), settings);
+        assertSetAside(directory.resolve("a/data/wal"), settings);
+    }
+
+    private static void assertRepairedFromTheCopy(Path wal, Map<String, String> settings) throws IOException {
+        LogFiles.Place place = LogFiles.inbox(wal).flip(Pcs.number(110));
+
+        Command repaired = Command.ofBackend(settings, "wal", "repair", "--dir", wal.toString())
+                .exits(0);
+
+        assertThat(repaired.out())
+                .contains(place.segment() + "\n    is taken from the copy in the topic flk.inbox.moved\n")
+                .endsWith("\nrepaired: 0 records lost in " + wal + "\n");
+        assertThat(Command.ofBackend(settings, "wal", "verify", "--dir", wal.toString())
+                        .exits(0)
+                        .out())
+                .contains("whole: 120 records");
+    }
+
+    private static void assertSetAside(Path wal, Map<String, String> settings) throws IOException {
+        Command aside = Command.ofBackend(settings, "wal", "set-aside", "--dir", wal.toString())
+                .exits(0);
+
+        assertThat(aside.out()).contains("the copy in the topic flk.inbox.moved has all records of this disk");
+        assertThat(wal).doesNotExist();
+        try (Stream<Path> beside = Files.list(wal.getParent())) {
+            assertThat(beside).anyMatch(path -> path.getFileName().toString().startsWith("wal.aside-"));
         }
     }
 

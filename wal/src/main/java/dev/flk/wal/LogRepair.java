@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.LogRepair.Repair.NotTaken;
 import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.LogRepair.Repair.Taken;
 import dev.flk.wal.SegmentArchive.Copy;
@@ -18,8 +19,10 @@ import dev.flk.wal.segment.RecordFormat;
 import dev.flk.wal.segment.RecordFormat.Framed;
 import dev.flk.wal.segment.SegmentBytes;
 import dev.flk.wal.segment.SegmentCursor;
+import dev.flk.wal.segment.SegmentCursor.Copies;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentList.Listed;
 import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.SegmentScan;
 import dev.flk.wal.segment.Vanished;
@@ -30,9 +33,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,7 +47,8 @@ import org.jspecify.annotations.Nullable;
  * is on disk before the next one begins:
  *
  * <ol>
- *   <li>If there is an archive, replace each damaged segment by the archived copy, and put back missing segments.
+ *   <li>If there is an archive, replace each damaged segment by the archived copy, or by the records of both, and put
+ *       back missing segments.
  *   <li>Copy every damaged file to a {@code ….broken} file.
  *   <li>Declare all losses in one file. From here on, the log can be opened.
  *   <li>Replace each damaged segment by a segment with only its complete records. Move a file without a readable header
@@ -76,7 +83,7 @@ public final class LogRepair {
             lost.addAll(leaving(list, lost));
             List<SetAside> damaged = new ArrayList<>();
             kept.forEach((name, records) -> damaged.add(new SetAside(name, null, records)));
-            return new Repair(List.of(), lost, null, damaged);
+            return new Repair(List.of(), List.of(), lost, null, damaged);
         });
     }
 
@@ -87,31 +94,90 @@ public final class LogRepair {
      * @throws IOException if the disk fails; nothing was lost, and the repair can be run again
      */
     public Repair run() throws IOException {
-        return run(null);
+        return run(intact -> null);
     }
 
     /**
-     * Repairs the log like {@link #run()}, but first takes segments from an archive. A damaged segment is replaced by
+     * Repairs the log like {@link #run()}, but first takes records from an archive. A damaged segment is replaced by
      * the archived copy of the same segment if that copy is intact and has all records that are left in the damaged
-     * one. A missing segment is put back if a later segment names it.
+     * one; otherwise by a segment with the complete records of both. A missing segment is put back if a later segment
+     * names it.
      *
      * @param archive null for none
      */
     public Repair run(@Nullable SegmentArchive archive) throws IOException {
+        return run(intact -> archive);
+    }
+
+    /** Opens an archive for a repair that owns the directory. */
+    @FunctionalInterface
+    public interface ArchiveSource {
+        /**
+         * Opens the archive.
+         *
+         * @param intact the ids of the segments of the log of which the repair needs no copy
+         * @return null for none
+         */
+        @Nullable
+        SegmentArchive open(Set<String> intact) throws IOException;
+    }
+
+    /** Repairs the log like {@link #run(SegmentArchive)}, but opens the archive only if something is damaged. */
+    public Repair run(ArchiveSource source) throws IOException {
         Closeable lock = files.lock(directory.resolve(Log.LOCK_FILE), holder);
         try {
-            return repair(archive == null ? List.of() : takeFrom(archive));
+            SegmentArchive archive = plan().isNeeded() ? source.open(intact()) : null;
+            return repair(archive == null ? List.of() : takeFrom(archive), archive);
         } finally {
             lock.close();
         }
     }
 
-    /** Repairs the log; the caller holds the lock. */
-    Repair repair() throws IOException {
-        return repair(List.of());
+    private Set<String> intact() throws IOException {
+        SegmentList list = SegmentList.read(files, directory, prefix);
+        Set<String> damaged = damaged(list);
+        return list.segments().stream()
+                .filter(listed -> !damaged.contains(listed.name()))
+                .map(listed -> listed.header().id())
+                .collect(Collectors.toSet());
     }
 
-    private Repair repair(List<Taken> taken) throws IOException {
+    /** Returns the names of the segments that are damaged, or lack records at their end. */
+    private Set<String> damaged(SegmentList list) throws IOException {
+        List<Damage> lost = lost(list);
+        Set<String> names = new LinkedHashSet<>(keptOfDamaged(list, lost).keySet());
+        lost.forEach(damage -> names.add(damage.segment()));
+        names.retainAll(list.segments().stream().map(Listed::name).toList());
+        return names;
+    }
+
+    /** Returns the ids of the segments of which a repair would need copies, as far as they are known, and their names. */
+    public Map<String, String> wanted() throws IOException {
+        return Vanished.retry(() -> {
+            SegmentList list = SegmentList.read(files, directory, prefix);
+            Map<String, String> wanted = new LinkedHashMap<>();
+            for (String name : damaged(list)) {
+                wanted.put(list.segments().get(list.indexOf(name)).header().id(), name);
+            }
+            List<Damage> lost = lost(list);
+            for (Listed listed : list.segments()) {
+                String previous = listed.header().previous();
+                if (lost.stream()
+                        .anyMatch(damage ->
+                                SegmentNames.openedName(damage.segment()).equals(previous))) {
+                    wanted.putIfAbsent(listed.header().previousId(), previous);
+                }
+            }
+            return wanted;
+        });
+    }
+
+    /** Repairs the log; the caller holds the lock. */
+    Repair repair() throws IOException {
+        return repair(List.of(), null);
+    }
+
+    private Repair repair(List<Taken> taken, @Nullable SegmentArchive archive) throws IOException {
         SegmentList list = SegmentList.read(files, directory, prefix);
         List<Damage> lost = lost(list);
         Map<String, Long> damaged = keptOfDamaged(list, lost);
@@ -136,17 +202,43 @@ public final class LogRepair {
             }
             setAside.add(new SetAside(name, copy.getValue(), kept));
         }
-        return new Repair(taken, lost, declaredIn, setAside);
+        return new Repair(
+                taken, archive == null ? List.of() : notTaken(archive, list, lost, taken), lost, declaredIn, setAside);
+    }
+
+    private static List<NotTaken> notTaken(
+            SegmentArchive archive, SegmentList list, List<Damage> lost, List<Taken> taken) {
+        List<NotTaken> none = new ArrayList<>();
+        for (String name : lost.stream().map(Damage::segment).distinct().toList()) {
+            if (taken.stream().noneMatch(each -> each.segment().equals(name))) {
+                none.add(new NotTaken(
+                        name,
+                        list.segments().stream()
+                                .anyMatch(listed -> (listed.name().equals(name)
+                                                && archive.contains(
+                                                        listed.header().id()))
+                                        || (SegmentNames.openedName(name)
+                                                        .equals(listed.header().previous())
+                                                && archive.contains(
+                                                        listed.header().previousId())))));
+            }
+        }
+        return none;
     }
 
     private List<Taken> takeFrom(SegmentArchive archive) throws IOException {
         List<Taken> taken = new ArrayList<>();
         SegmentList list = SegmentList.read(files, directory, prefix);
-        for (String name : keptOfDamaged(list, lost(list)).keySet()) {
-            boolean isSegment =
-                    list.segments().stream().anyMatch(listed -> listed.name().equals(name));
-            if (isSegment) {
-                takeDamaged(archive, list, name, taken);
+        for (String name : damaged(list)) {
+            takeDamaged(archive, list, name, taken);
+        }
+        for (Damage headless : SegmentList.read(files, directory, prefix).headless()) {
+            String id = archive.idOf(prefix, SegmentNames.openedName(headless.segment()))
+                    .orElse(SegmentHeader.NO_ID);
+            list = SegmentList.read(files, directory, prefix);
+            if (list.segments().stream()
+                    .noneMatch(listed -> listed.header().id().equals(id))) {
+                boolean unused = takeMissing(archive, list, id, taken);
             }
         }
         for (boolean more = true; more; ) {
@@ -164,15 +256,23 @@ public final class LogRepair {
     private void takeDamaged(SegmentArchive archive, SegmentList list, String name, List<Taken> taken)
             throws IOException {
         int index = list.indexOf(name);
-        Optional<Copy> copy = archive.intact(
-                archive.copiesOfSegment(list.segments().get(index).header().id()));
-        if (copy.isEmpty() || !containsAll(archive, copy.get(), list, index)) {
+        List<Copy> copies =
+                archive.copiesOfSegment(list.segments().get(index).header().id());
+        Optional<Copy> whole = archive.intact(copies);
+        boolean isWhole = whole.isPresent() && containsAll(archive, whole.get(), list, index);
+        Optional<Copy> copy = isWhole ? whole : archive.fullest(copies);
+        Copies more = () -> archive.open(copies);
+        if (copy.isEmpty() || (!isWhole && complete(list, index, more) <= complete(list, index, List::of))) {
             return;
         }
         BrokenFiles broken = new BrokenFiles(files, directory, prefix);
         String aside = broken.copy(name);
         String target = plainName(list, index, broken);
-        write(archive, copy.get(), target);
+        if (isWhole) {
+            write(archive, copy.get(), target);
+        } else {
+            merge(list, index, more, complete(list, index, more), target);
+        }
         if (!target.equals(name)) {
             files.move(directory.resolve(name), directory.resolve(aside));
             files.forceDirectory(directory);
@@ -180,10 +280,33 @@ public final class LogRepair {
         taken.add(new Taken(target, copy.get().file(), aside));
     }
 
-    /** Puts back the segment with this id; returns false if the archive has no intact copy of it. */
+    private static long complete(SegmentList list, int index, Copies more) throws IOException {
+        try (SegmentCursor cursor = list.open(index, more)) {
+            CompleteRecords whole = new CompleteRecords(cursor);
+            long records = 0;
+            while (whole.next() != null) {
+                records++;
+            }
+            return records;
+        }
+    }
+
+    /** Writes a segment with the complete records of a damaged one and of copies. */
+    private void merge(SegmentList list, int index, Copies more, long kept, String target) throws IOException {
+        try (SegmentCursor cursor = list.open(index, more)) {
+            NewFile.write(files, directory, prefix, target, file -> {
+                CompleteRecords.copy(cursor, file);
+                requireSame(cursor, file, kept);
+            });
+        }
+    }
+
+    /** Puts back the segment with this id; returns false if the archive has no copy of it. */
     private boolean takeMissing(SegmentArchive archive, SegmentList list, String id, List<Taken> taken)
             throws IOException {
-        Optional<Copy> copy = archive.intact(archive.copiesOfSegment(id));
+        List<Copy> copies = archive.copiesOfSegment(id);
+        Optional<Copy> intact = archive.intact(copies);
+        Optional<Copy> copy = intact.isPresent() ? intact : archive.fullest(copies);
         if (copy.isEmpty()) {
             return false;
         }
@@ -316,13 +439,7 @@ public final class LogRepair {
      */
     private void replace(SegmentList list, String name, long kept, BrokenFiles broken) throws IOException {
         int index = list.indexOf(name);
-        String target = plainName(list, index, broken);
-        try (SegmentCursor cursor = list.open(index)) {
-            NewFile.write(files, directory, prefix, target, file -> {
-                CompleteRecords.copy(cursor, file);
-                requireSame(cursor, file, kept);
-            });
-        }
+        merge(list, index, List::of, kept, plainName(list, index, broken));
     }
 
     /** Returns the name of the file that replaces a segment and is not compressed. */
@@ -449,16 +566,22 @@ public final class LogRepair {
      * The result or the plan of a repair.
      *
      * @param taken the segments that were taken from the archive
+     * @param notTaken the segments with lost records of which nothing was taken from the archive; empty without one
      * @param lost the ranges of the records that are lost; the offsets refer to the files that were set aside
      * @param declaredIn the file that declares the losses; null in a plan, or if nothing was lost
      * @param setAside the damaged files
      */
     public record Repair(
-            List<Taken> taken, List<Damage> lost, @Nullable String declaredIn, List<SetAside> setAside) {
+            List<Taken> taken,
+            List<NotTaken> notTaken,
+            List<Damage> lost,
+            @Nullable String declaredIn,
+            List<SetAside> setAside) {
 
         /** Copies the lists. */
         public Repair {
             taken = List.copyOf(taken);
+            notTaken = List.copyOf(notTaken);
             lost = List.copyOf(lost);
             setAside = List.copyOf(setAside);
         }
@@ -482,6 +605,13 @@ public final class LogRepair {
          */
         public record Taken(
                 String segment, String archived, @Nullable String as) {}
+
+        /**
+         * A segment of which nothing was taken from the archive.
+         *
+         * @param isArchived whether the archive has a copy, which lacks the same records or is damaged
+         */
+        public record NotTaken(String segment, boolean isArchived) {}
 
         /**
          * A damaged file.

@@ -8,6 +8,7 @@ import dev.flk.wal.segment.DeclaredLosses;
 import dev.flk.wal.segment.RecordFormat.Framed;
 import dev.flk.wal.segment.SegmentBytes.GzippedFile;
 import dev.flk.wal.segment.SegmentHeader;
+import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.SegmentScan;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -166,12 +167,30 @@ public final class SegmentArchive {
                 .toList();
     }
 
+    /** Returns whether the archive has a copy of the segment with this id. */
+    boolean contains(String id) {
+        return !copiesOfSegment(id).isEmpty();
+    }
+
     /** Returns the copies of the segment with this id; empty if the archive does not contain it. */
     List<Copy> copiesOfSegment(String id) {
         return segments.values().stream()
                 .filter(copies -> copies.get(0).header().id().equals(id))
                 .findFirst()
                 .orElse(List.of());
+    }
+
+    /**
+     * Returns the id of the segment that was opened under a name; empty if the archive has no such segment, or several.
+     */
+    Optional<String> idOf(String prefix, String openedName) {
+        List<String> ids = segments.values().stream()
+                .map(copies -> copies.get(0).header())
+                .filter(header -> SegmentNames.of(prefix, header.next(), header.openedMillis())
+                        .equals(openedName))
+                .map(SegmentHeader::id)
+                .toList();
+        return ids.size() == 1 ? Optional.of(ids.get(0)) : Optional.empty();
     }
 
     /**
@@ -189,6 +208,34 @@ public final class SegmentArchive {
             }
         }
         return best;
+    }
+
+    /** Returns the copy with the most complete records, intact or not; empty if there are no copies. */
+    Optional<Copy> fullest(List<Copy> copies) throws IOException {
+        Optional<Copy> best = Optional.empty();
+        long most = -1;
+        for (Copy copy : copies) {
+            long records = 0;
+            try (SegmentScan scan = open(copy)) {
+                while (scan.nextComplete() != null) {
+                    records++;
+                }
+            }
+            if (records > most) {
+                best = Optional.of(copy);
+                most = records;
+            }
+        }
+        return best;
+    }
+
+    /** Opens scans of copies. */
+    List<SegmentScan> open(List<Copy> copies) throws IOException {
+        List<SegmentScan> scans = new ArrayList<>();
+        for (Copy copy : copies) {
+            scans.add(open(copy));
+        }
+        return scans;
     }
 
     /** Returns the number of records in a copy; -1 if the copy is not intact. */

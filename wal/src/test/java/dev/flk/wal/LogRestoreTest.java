@@ -441,6 +441,10 @@ final class LogRestoreTest {
         archive.remove(fourth);
         assertThat(verify(live).isComplete()).isFalse();
 
+        assertTakenWhereverItIsInterrupted(complete);
+    }
+
+    private void assertTakenWhereverItIsInterrupted(List<LogRecord> complete) throws IOException {
         boolean reached = true;
         for (int n = 0; reached; n += SimulatedLog.EACH) {
             SimulatedDisk copy = live.copy();
@@ -481,7 +485,107 @@ final class LogRestoreTest {
         LogRepair.Repair repair = repairFrom(live);
 
         assertThat(repair.taken()).isEmpty();
+        assertThat(repair.notTaken())
+                .containsExactly(new LogRepair.Repair.NotTaken(segments(live).get(0), true));
         assertThat(repair.missing()).isEqualTo(1);
+    }
+
+    /**
+     * Damages, cuts off and removes segments of which the archive has no perfect copies either, as of a log that is
+     * archived while it grows.
+     */
+    @Test
+    void repair_archivedCopiesAreDamagedElsewhereOrEndEarlier_theRecordsOfBothAreKept() throws IOException {
+        archived(3);
+        SimulatedLog open = SimulatedLog.open(live);
+        for (int i = 0; i < 4; i++) {
+            append(open, entry(entries.size(), 400));
+        }
+        live.kill();
+        List<String> segments = segments(live);
+        List<LogRecord> complete = readAll(live);
+        String newest = segments.get(segments.size() - 1);
+        byte[] growing = live.content(newest);
+        archive.put("growing", Arrays.copyOf(growing, (int) SimulatedLog.offsetOf(live, entries.size()) + 20));
+        SimulatedLog.flip(live, newest, SimulatedLog.offsetOf(live, entries.size() - 2) + 20);
+        SimulatedLog.flip(live, segments.get(0), SimulatedLog.HEADER_BYTES + 30);
+        String first = archive.names().stream()
+                .filter(name -> name.startsWith(segments.get(0).replace(".wal", "")))
+                .findFirst()
+                .orElseThrow();
+        SimulatedLog.flip(archive, first, live.content(segments.get(0)).length - 30);
+        byte[] second = live.content(segments.get(1));
+        long lastOfSecond = header(live, segments.get(2)).next() - 1;
+        live.put(segments.get(1), Arrays.copyOf(second, (int) SimulatedLog.offsetOf(live, lastOfSecond)));
+        assertThat(verify(live).missing()).isEqualTo(3);
+
+        assertTakenWhereverItIsInterrupted(complete);
+    }
+
+    @Test
+    void repair_newestSegmentHasNoHeader_isTakenFromTheArchiveByItsName() throws IOException {
+        archived(2);
+        List<LogRecord> complete = readAll(live);
+        String newest = segments(live).get(2);
+        archive.put("growing", live.content(newest));
+        SimulatedLog.destroyHeader(live, newest);
+        assertThat(verify(live).isComplete()).isFalse();
+
+        assertTakenWhereverItIsInterrupted(complete);
+    }
+
+    @Test
+    void repair_missingSegmentEndsEarlierInTheArchive_onlyTheRestIsLost() throws IOException {
+        archived(3);
+        String second = segments(live).get(1);
+        long last = header(live, segments(live).get(2)).next() - 1;
+        String name = archive.names().get(1);
+        archive.put(name, Arrays.copyOf(archive.content(name), (int) SimulatedLog.offsetOf(live, last) + 20));
+        live.remove(second);
+
+        LogRepair.Repair repair = repairFrom(live);
+
+        assertThat(repair.taken()).extracting(LogRepair.Repair.Taken::segment).containsExactly(second);
+        assertThat(repair.missing()).isEqualTo(1);
+        assertThat(repair.lost().get(0).firstMissing()).isEqualTo(last);
+    }
+
+    @Test
+    void repair_nothingIsDamaged_doesNotOpenTheArchive() throws IOException {
+        archived(2);
+
+        LogRepair.Repair repair = new LogRepair(live, DIRECTORY, PREFIX, "a test").run(intact -> {
+            throw new AssertionError("there is nothing to take");
+        });
+
+        assertThat(repair.isNeeded()).isFalse();
+    }
+
+    @Test
+    void repair_asksForCopiesOfTheDamagedSegmentsOnly() throws IOException {
+        archived(4);
+        List<String> segments = segments(live);
+        String missing = header(live, segments.get(2)).id();
+        String damaged = header(live, segments.get(0)).id();
+        List<String> intact = List.of(
+                header(live, segments.get(1)).id(),
+                header(live, segments.get(3)).id(),
+                header(live, segments.get(4)).id());
+        SimulatedLog.flip(live, segments.get(0), SimulatedLog.HEADER_BYTES + 30);
+        live.remove(segments.get(2));
+        LogRepair repair = new LogRepair(live, DIRECTORY, PREFIX, "a test");
+
+        assertThat(repair.wanted())
+                .containsOnly(Map.entry(damaged, segments.get(0)), Map.entry(missing, segments.get(2)));
+        LogRepair.Repair done = repair.run(ids -> {
+            assertThat(ids).containsExactlyInAnyOrderElementsOf(intact);
+            return SegmentArchive.read(new SimulatedDisk(new Random(1)), Path.of("archive"));
+        });
+
+        assertThat(done.notTaken())
+                .containsExactlyInAnyOrder(
+                        new LogRepair.Repair.NotTaken(segments.get(0), false),
+                        new LogRepair.Repair.NotTaken(segments.get(2), false));
     }
 
     /** Restores random archives: any subset of the segments, as any number of copies, some damaged, under any names. */

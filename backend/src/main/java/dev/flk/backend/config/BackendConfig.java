@@ -375,6 +375,15 @@ public record BackendConfig(
     }
 
     /**
+     * Returns where the log is copied, ignoring invalid values of other settings; empty if it is not copied.
+     *
+     * @throws InvalidConfig if a setting of the copy is invalid, or the configuration file can't be used
+     */
+    public static Optional<CopyConfig> logCopy(Map<String, String> environment, @Nullable Path file) {
+        return part(environment, file, settings -> CopyConfig.read(settings, LogName.read(settings)));
+    }
+
+    /**
      * Returns the operators' login, ignoring invalid values of other settings; empty if no login is configured.
      *
      * @throws InvalidConfig if the login is invalid, or the configuration file can't be used

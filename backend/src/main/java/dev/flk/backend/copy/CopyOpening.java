@@ -197,11 +197,9 @@ public final class CopyOpening implements AutoCloseable {
 
     /** Restores the log from the copy; does nothing if the copy has none. */
     private void restore() throws IOException, CopyRefusedException {
-        Path archive = directory.toAbsolutePath().resolveSibling(directory.getFileName() + ".taken");
-        beside.createDirectories(archive);
-        empty(archive);
-        long bytes =
-                new CopyStart(beside, archive, Inbox.SEGMENT_PREFIX, topic, clock).takeAll(archive, claim, takeOver);
+        TakenDirectory taken = new TakenDirectory(beside, directory);
+        long bytes = new CopyStart(beside, taken.path(), Inbox.SEGMENT_PREFIX, topic, clock)
+                .takeAll(taken.path(), claim, takeOver);
         if (bytes > 0) {
             LOG.warn("{} has no log; it is restored from the copy, {} bytes", directory, bytes);
             RestoredInbox restored = new InboxDirectory(
@@ -209,19 +207,10 @@ public final class CopyOpening implements AutoCloseable {
                             directory,
                             random,
                             "process " + ProcessHandle.current().pid())
-                    .restore(beside, archive, null, false, id -> 0);
+                    .restore(beside, taken.path(), null, false, id -> 0);
             LOG.warn("restored {} records of the log", restored.log().records());
         }
-        empty(archive);
-        if (beside.status(archive).isPresent()) {
-            beside.delete(archive);
-        }
-    }
-
-    private void empty(Path archive) throws IOException {
-        for (String name : beside.list(archive)) {
-            beside.delete(archive.resolve(name));
-        }
+        taken.remove();
     }
 
     /** Returns what the start waits for. Any thread. */

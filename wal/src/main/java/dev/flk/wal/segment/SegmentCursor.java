@@ -41,9 +41,9 @@ public final class SegmentCursor implements Closeable {
 
     private record Place(SegmentScan scan, long offset, long group) {}
 
-    /** A method that opens the other copies of the segment. */
+    /** A method that opens the other copies of the segment, which the cursor then owns. */
     @FunctionalInterface
-    interface Copies {
+    public interface Copies {
         List<SegmentScan> open() throws IOException;
     }
 

@@ -2,6 +2,7 @@
 package dev.flk.wal.segment;
 
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.segment.SegmentCursor.Copies;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -366,6 +367,11 @@ public final class SegmentList {
     }
 
     public SegmentCursor open(int index) throws IOException {
+        return open(index, List::of);
+    }
+
+    /** Opens a segment of which there are more copies, from which records are taken that the directory lacks. */
+    public SegmentCursor open(int index, Copies more) throws IOException {
         Listed listed = segments.get(index);
         SegmentScan scan = listed.scan(files, directory);
         if (scan == null) {
@@ -374,10 +380,10 @@ public final class SegmentList {
                     null,
                     "the file was a segment when it was listed, and is not one any more");
         }
-        return new SegmentCursor(scan, () -> openCopies(listed), listed.header(), listed.countedEnd(), losses);
+        return new SegmentCursor(scan, () -> openCopies(listed, more), listed.header(), listed.countedEnd(), losses);
     }
 
-    private List<SegmentScan> openCopies(Listed listed) throws IOException {
+    private List<SegmentScan> openCopies(Listed listed, Copies more) throws IOException {
         List<SegmentScan> open = new ArrayList<>();
         try {
             for (String copy : listed.copies()) {
@@ -386,6 +392,7 @@ public final class SegmentList {
                     open.add(scan);
                 }
             }
+            open.addAll(more.open());
         } catch (IOException e) {
             for (SegmentScan scan : open) {
                 scan.close();

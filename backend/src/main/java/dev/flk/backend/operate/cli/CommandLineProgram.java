@@ -85,7 +85,7 @@ public final class CommandLineProgram {
                 .add("review", () -> new ReviewCommand(config))
                 .add("sessions", () -> SessionsCommand.with(config))
                 .add("state", () -> StateCommand.with(config))
-                .add("wal", () -> WalCommand.with(new WalSource(config)));
+                .add("wal", () -> WalCommand.with(new WalSource(config), clock));
     }
 
     private CommandLine commandLine(Consumer<CommandLine> addSubcommands) {

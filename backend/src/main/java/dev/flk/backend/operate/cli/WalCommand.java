@@ -28,6 +28,7 @@ import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -46,8 +47,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**
- * The command {@code wal}. Its subcommands {@code replay}, {@code compact}, {@code repair}, {@code restore} and {@code
- * init} have their own classes.
+ * The command {@code wal}. Its subcommands {@code replay}, {@code compact}, {@code repair}, {@code restore}, {@code
+ * init} and {@code set-aside} have their own classes.
  */
 @Command(
         name = "wal",
@@ -55,7 +56,7 @@ import picocli.CommandLine.Spec;
             "Commands about the inbox log.",
             "",
             "ls, verify, cat and replay only read, and may run while a backend does. Stop the",
-            "backend before repair and compact, and start it after restore and init.",
+            "backend before repair, compact and set-aside; start it after restore and init.",
             ""
         })
 final class WalCommand {
@@ -89,13 +90,14 @@ final class WalCommand {
     }
 
     /** Returns the command with its subcommands, all of which share the options in {@code source}. */
-    static CommandLine with(WalSource source) {
+    static CommandLine with(WalSource source, InstantSource clock) {
         return new CommandLine(new WalCommand(source))
                 .addSubcommand(new WalReplayCommand(source))
                 .addSubcommand(new WalCompactCommand(source))
                 .addSubcommand(new WalRepairCommand(source))
                 .addSubcommand(new WalRestoreCommand(source))
-                .addSubcommand(new WalInitCommand(source));
+                .addSubcommand(new WalInitCommand(source))
+                .addSubcommand(new WalSetAsideCommand(source, clock));
     }
 
     @Command(

@@ -3,6 +3,8 @@ package dev.flk.backend.operate.cli;
 
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.LogRules;
+import dev.flk.backend.copy.CopyConfig;
+import dev.flk.backend.copy.CopyReading;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.InboxDirectory;
 import dev.flk.backend.operate.cli.options.Configuration;
@@ -11,6 +13,7 @@ import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Table;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.state.embedded.EmbeddedStorage;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
@@ -27,6 +30,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
@@ -38,6 +42,7 @@ import picocli.CommandLine.ScopeType;
 /** The options that the commands about the log share: the log's directory and the form of the output. */
 final class WalSource {
     private final Configuration config;
+    private final Function<CopyConfig, CopyReading> copies;
 
     @Option(
             names = "--dir",
@@ -51,7 +56,13 @@ final class WalSource {
     boolean json;
 
     WalSource(Configuration config) {
+        this(config, CopyReading::new);
+    }
+
+    /** @param copies opens the copy with these settings */
+    WalSource(Configuration config, Function<CopyConfig, CopyReading> copies) {
         this.config = config;
+        this.copies = copies;
     }
 
     /** Returns the output of a command in the form that {@code --json} selects. */
@@ -81,6 +92,23 @@ final class WalSource {
     LogInspector inspector() throws IOException {
         LogRestore.requireFinished(new DiskFiles(), directory(), prefix());
         return new LogInspector(new DiskFiles(), directory(), prefix());
+    }
+
+    /** Returns whether the directory belongs to the inbox log, and not to the state's. */
+    boolean isInbox() {
+        return prefix().equals(Inbox.SEGMENT_PREFIX);
+    }
+
+    /** Returns the copy of this log in Kafka; empty if the configuration has none, or this is the state's log. */
+    Optional<CopyReading> copy() {
+        if (!isInbox()) {
+            return Optional.empty();
+        }
+        Optional<CopyConfig> copy = config.read(BackendConfig::logCopy);
+        if (copy.isPresent()) {
+            Configuration.logOnlyErrors(LogConfig.Format.TEXT);
+        }
+        return copy.map(copies);
     }
 
     /** Returns an object that repairs this log. */

@@ -158,7 +158,10 @@ class CommandLineProgramTest {
                 "wal cat",
                 "wal replay",
                 "wal compact",
-                "wal repair"
+                "wal repair",
+                "wal restore",
+                "wal init",
+                "wal set-aside"
             })
     void helpAndVersion_arePrinted(String command) {
         assertThat(cli.run((command + " --version").strip())).isZero();
