@@ -41,7 +41,7 @@ import org.junit.jupiter.api.Test;
 class CopyContentTest {
     private static final Path DIRECTORY = Path.of("/log");
     private static final Path ARCHIVE = Path.of("/archive");
-    private static final Claim OWNER = new Claim("000000000000000a", "000000000000001a", 1_000, "one");
+    private static final Claim OWNER = new Claim("000000000000000a", 1, "000000000000001a", 1_000, "one");
     private static final int RECORDS = 12;
 
     private final Random random = new Random(1);
@@ -95,6 +95,7 @@ class CopyContentTest {
                         connection.identity(),
                         OWNER.incarnation(),
                         OWNER.incarnation(),
+                        OWNER.term(),
                         topic.end(),
                         CopyNote.checksum(topic.entries().get((int) topic.end() - 1)),
                         place(RECORDS - 2),

@@ -54,7 +54,7 @@ class WalCopyCommandsTest {
     private static final String FIRST = "inbox-20200101-0000000000000001.wal";
     private static final String SECOND = "inbox-20200101-0000000000000004.wal";
     private static final String LAST = "inbox-20200101-0000000000000010.wal";
-    private static final Claim OWNER = new Claim("000000000000000a", "6673fc33dd7f403d", 1_577_880_000_000L, "host-2");
+    private static final Claim OWNER = new Claim("000000000000000a", 1, "6673fc33dd7f403d", 1_577_880_000_000L, "host-2");
 
     private final SimulatedTopic topic = new SimulatedTopic(new Random(1));
     private final Map<String, String> environment = new HashMap<>();
@@ -85,7 +85,7 @@ class WalCopyCommandsTest {
         topic.append(OWNER.encode());
         long lastRecord = Files.size(wal.resolve(LAST)) - lengthOfLast();
         copy(Map.of(LAST, (int) lastRecord));
-        topic.append(new Beat(OWNER.incarnation(), OWNER.millis() + 5_000).encode());
+        topic.append(new Beat(OWNER, OWNER.millis() + 5_000).encode());
     }
 
     private long lengthOfLast() throws IOException {
@@ -308,12 +308,12 @@ class WalCopyCommandsTest {
     /** The log went on elsewhere: the newest segment of the copy is not one of this disk. */
     @Test
     void setAside_logsThatContinueDifferently_json() throws IOException {
-        Claim successor = new Claim("000000000000000b", "7773fc33dd7f403d", 1_577_890_000_000L, "host-3");
+        Claim successor = new Claim("000000000000000b", 2, "7773fc33dd7f403d", 1_577_890_000_000L, "host-3");
         topic.append(successor.encode());
         long copied = Files.size(wal.resolve(LAST)) - lengthOfLast();
         Segment other = new Segment("00000000000000aa", 5, "inbox-20200101-0000000001000011.wal");
         topic.append(new Part(successor.incarnation(), other, true, 0, new End(4, copied), new byte[100]).encode());
-        topic.append(new Beat(successor.incarnation(), 0).encode());
+        topic.append(new Beat(successor, 0).encode());
 
         assertThat(run("set-aside", "--json")).isZero();
 
