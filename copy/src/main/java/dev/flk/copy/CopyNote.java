@@ -115,7 +115,8 @@ record CopyNote(
 
     /** Writes the file, durably. The caller owns the directory. */
     void write(FileOps files, Path directory, String prefix) throws IOException {
-        String text = "flk-copied1 " + identity + " " + orUnknown(incarnation) + " " + claimant + " " + term + " " + next + " "
+        String text = "flk-copied1 " + identity + " " + orUnknown(incarnation) + " " + claimant + " " + term + " "
+                + next + " "
                 + orUnknown(newest) + " " + place.ordinal() + " " + orUnknown(place.id()) + " " + place.offset() + " "
                 + (place.isInRecords() ? "part" : "head") + "\n"
                 + begins.entrySet().stream()

@@ -101,7 +101,8 @@ public final class CopyStart {
                 SegmentHeader.logIdIn(bytes).ifPresent(logs::add);
             }
         });
-        Claim claim = wanted.after(Math.max(seen.term(), note.map(CopyNote::term).orElse(0L)));
+        Claim claim =
+                wanted.after(Math.max(seen.term(), note.map(CopyNote::term).orElse(0L)));
         if (note.isEmpty() || isKnown) {
             requireOwn(seen, claim, note.orElse(null), isKnown, takeOver);
         }

@@ -297,7 +297,9 @@ class CopiedLogTest {
         settle();
 
         assertThat(copied.problem()).contains("the topic has one replica");
-        assertThat(copied.sequence()).as("the record of the start, not the one after it").isEqualTo(1);
+        assertThat(copied.sequence())
+                .as("the record of the start, not the one after it")
+                .isEqualTo(1);
     }
 
     @Test

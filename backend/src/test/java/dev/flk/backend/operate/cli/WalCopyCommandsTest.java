@@ -54,7 +54,8 @@ class WalCopyCommandsTest {
     private static final String FIRST = "inbox-20200101-0000000000000001.wal";
     private static final String SECOND = "inbox-20200101-0000000000000004.wal";
     private static final String LAST = "inbox-20200101-0000000000000010.wal";
-    private static final Claim OWNER = new Claim("000000000000000a", 1, "6673fc33dd7f403d", 1_577_880_000_000L, "host-2");
+    private static final Claim OWNER =
+            new Claim("000000000000000a", 1, "6673fc33dd7f403d", 1_577_880_000_000L, "host-2");
 
     private final SimulatedTopic topic = new SimulatedTopic(new Random(1));
     private final Map<String, String> environment = new HashMap<>();
