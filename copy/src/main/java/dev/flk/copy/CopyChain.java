@@ -48,6 +48,9 @@ final class CopyChain {
     interface Sink {
         /** Receives the bytes of a segment at an offset, which is the end of the bytes before. */
         void bytes(Segment segment, long offset, byte[] bytes) throws IOException;
+
+        /** Receives the other files of the log, by their names, that were copied before the next bytes. */
+        default void attachments(Map<String, byte[]> files) {}
     }
 
     /**
@@ -156,9 +159,14 @@ final class CopyChain {
         if (segment.ordinal() < end.ordinal() || part.offset() > length || (known == null && !isNext(part))) {
             return; // sent again, or sent after a part that the topic never got: the writer sends both again
         }
+        if (known == null && part.after().ordinal() == 0) {
+            segments.clear(); // the owner has removed what was before, and the topic has lost what was in between
+        }
         int skipped = (int) Math.min(part.bytes().length, length - part.offset());
         if (skipped < part.bytes().length) {
-            sink.bytes(segment, length, Arrays.copyOfRange(part.bytes(), skipped, part.bytes().length));
+            byte[] added = Arrays.copyOfRange(part.bytes(), skipped, part.bytes().length);
+            sink.attachments(attachments);
+            sink.bytes(segment, length, added);
             length += part.bytes().length - skipped;
         }
         segments.put(

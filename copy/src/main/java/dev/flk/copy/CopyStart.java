@@ -15,6 +15,7 @@ import dev.flk.wal.segment.LogId;
 import dev.flk.wal.segment.SegmentBytes.GzippedFile;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
+import dev.flk.wal.segment.SegmentList.Listed;
 import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.Vanished;
 import java.io.Closeable;
@@ -65,10 +66,26 @@ public final class CopyStart {
             Claim claim, Place from, Map<Long, Long> begins, long next, long taken, Optional<String> lost) {}
 
     /** The segments of the log on this machine, by their ids. */
-    private record Local(Map<String, LocalSegment> segments, Set<String> logs, long first, long last) {}
+    private record Local(Map<String, LocalSegment> segments, Set<String> logs, long first, long last) {
+        boolean hasRecords(long ordinal) {
+            return segments.values().stream().anyMatch(each -> each.ordinal() == ordinal && each.hasRecords());
+        }
+
+        Local without(Set<String> ids) {
+            Map<String, LocalSegment> left = new HashMap<>(segments);
+            left.keySet().removeAll(ids);
+            long newest =
+                    left.values().stream().mapToLong(LocalSegment::ordinal).max().orElse(0);
+            return new Local(left, logs, first, newest);
+        }
+    }
 
     /** A segment of the log on this machine. */
-    private record LocalSegment(String name, long ordinal, long headerEnd, long end) {}
+    private record LocalSegment(String name, long ordinal, long headerEnd, long end) {
+        boolean hasRecords() {
+            return end > headerEnd;
+        }
+    }
 
     public CopyStart(FileOps files, Path directory, String prefix, CopyTopic topic, InstantSource clock) {
         this.files = files;
@@ -106,7 +123,7 @@ public final class CopyStart {
         if (note.isEmpty() || isKnown) {
             requireOwn(seen, claim, note.orElse(null), isKnown, takeOver);
         }
-        requireSameLog(seen, local, logs);
+        requireSameLog(seen, local, logs, note.flatMap(each -> each.loss(topic, identity, topic.end())));
         new CopyNote(
                         identity,
                         known == null ? "" : known.incarnation(),
@@ -123,12 +140,14 @@ public final class CopyStart {
         CopyChain all;
         long taken;
         // up to the claim, and not up to an end that a broker may remember wrongly after it was replaced as the leader
-        try (Missing missing = new Missing(local)) {
+        Set<String> replaced = replaced(seen, local);
+        try (Missing missing = new Missing(local.without(replaced))) {
             all = read(base, claimed, missing);
             taken = missing.finish();
         }
+        remove(replaced);
         if (taken > 0) {
-            takeLosses(all);
+            takeLosses(all.attachments());
         }
         if (lost != null && hasAll(all, local)) {
             lost = null; // only an older disk knows what was lost, or another topic
@@ -173,10 +192,10 @@ public final class CopyStart {
         }
     }
 
-    /** Writes the declared losses of the copy that this machine does not have: the segments that it took need them. */
-    private void takeLosses(CopyChain all) throws IOException {
+    /** Writes the declared losses of the copy that this machine does not have: the segments that it takes need them. */
+    private void takeLosses(Map<String, byte[]> others) throws IOException {
         String start = prefix + DeclaredLosses.NAME;
-        for (Map.Entry<String, byte[]> file : all.attachments().entrySet()) {
+        for (Map.Entry<String, byte[]> file : others.entrySet()) {
             if (file.getKey().startsWith(start)) {
                 List<String> names = files.list(directory);
                 String name = file.getKey();
@@ -258,8 +277,9 @@ public final class CopyStart {
      * a header may be missing anywhere, because a start replaces them.
      *
      * @param logs the ids of the logs of copied segments
+     * @param lost what the topic has lost
      */
-    private void requireSameLog(CopyChain seen, Local local, Set<String> logs)
+    private void requireSameLog(CopyChain seen, Local local, Set<String> logs, Optional<String> lost)
             throws IOException, CopyRefusedException {
         long common = 0;
         boolean isCopyLonger = false;
@@ -271,8 +291,8 @@ public final class CopyStart {
                 common = Math.max(common, segment.ordinal());
             } else if (segment.ordinal() > local.last()) {
                 isCopyLonger |= copied.hasRecords() || copied.bytes() > 0;
-            } else if (segment.ordinal() >= local.first() && copied.hasRecords()) {
-                throw different(segment.ordinal());
+            } else if (segment.ordinal() >= local.first() && (copied.hasRecords() || local.hasRecords(segment.ordinal()))) {
+                throw different(segment.ordinal(), lost);
             }
         }
         boolean isOther = !local.logs().containsAll(logs) && !local.segments().isEmpty();
@@ -281,7 +301,7 @@ public final class CopyStart {
                 && !seen.segments().isEmpty()
                 && seen.segments().lastKey() < local.first();
         if (isOther || (hasRecords && common == 0 && !isBefore && isLog(local))) {
-            throw different(Math.min(local.first(), seen.segments().firstKey()));
+            throw different(Math.min(local.first(), seen.segments().firstKey()), lost);
         }
         if (isCopyLonger) {
             for (Map.Entry<String, LocalSegment> listed : local.segments().entrySet()) {
@@ -291,23 +311,55 @@ public final class CopyStart {
                         ? copied.bytes()
                         : each.headerEnd();
                 if (each.ordinal() >= common && each.end() > copiedBytes) {
-                    throw different(each.ordinal());
+                    throw different(each.ordinal(), lost);
                 }
             }
         }
+    }
+
+    /**
+     * Returns the ids of segments of an older disk that have only a header, and that the log has replaced since: what
+     * the copy has instead may continue an earlier place.
+     */
+    private static Set<String> replaced(CopyChain seen, Local local) {
+        Set<String> ids = new HashSet<>();
+        local.segments().forEach((id, each) -> {
+            Copied copied = seen.segments().get(each.ordinal());
+            if (!each.hasRecords()
+                    && (copied == null || !copied.segment().id().equals(id))
+                    && seen.segments().lowerKey(each.ordinal()) != null
+                    && seen.segments().ceilingKey(each.ordinal()) != null) {
+                ids.add(id);
+            }
+        });
+        return ids;
+    }
+
+    private void remove(Set<String> ids) throws IOException {
+        if (ids.isEmpty()) {
+            return;
+        }
+        for (Listed each : SegmentList.read(files, directory, prefix).segments()) {
+            if (ids.contains(each.header().id())) {
+                files.delete(directory.resolve(each.name()));
+            }
+        }
+        files.forceDirectory(directory);
     }
 
     private boolean isLog(Local local) throws IOException {
         return !local.segments().isEmpty() || files.list(directory).contains(LogId.file(prefix));
     }
 
-    private static CopyRefusedException different(long ordinal) {
+    private static CopyRefusedException different(long ordinal, Optional<String> lost) {
+        String what = "the log and its copy continue differently from the segment with the ordinal " + ordinal + " on";
         return new CopyRefusedException(
-                "the log and its copy continue differently from the segment with the ordinal "
-                        + ordinal
-                        + " on: set this log aside with 'flk backend wal set-aside', which counts what only it has; a start"
-                        + " without a log takes it from the copy. If the copy is of another log, give this one another"
-                        + " LOG_NAME",
+                lost.map(loss -> what + ", and " + loss + ". Keep this log: it may have what was answered and the copy"
+                                + " has lost. Give it another LOG_NAME, so that all of it is copied to another topic")
+                        .orElse(what
+                                + ": set this log aside with 'flk backend wal set-aside', which counts what only it has; a"
+                                + " start without a log takes it from the copy. If the copy is of another log, give this one"
+                                + " another LOG_NAME"),
                 false);
     }
 
@@ -354,11 +406,18 @@ public final class CopyStart {
         private String openId = "";
         private @Nullable OpenFile open;
         private @Nullable Segment created;
+        private Map<String, byte[]> others = Map.of();
+        private Map<String, byte[]> takenOthers = Map.of();
         private long end;
         private long taken;
 
         Missing(Local local) {
             this.local = local;
+        }
+
+        @Override
+        public void attachments(Map<String, byte[]> copied) {
+            others = copied;
         }
 
         @Override
@@ -369,6 +428,10 @@ public final class CopyStart {
             long to = offset + bytes.length;
             if (to <= known) {
                 return;
+            }
+            if (!others.equals(takenOthers)) { // on disk before the segments, which the next start may find complete
+                takeLosses(others);
+                takenOthers = Map.copyOf(others);
             }
             OpenFile file = file(segment);
             int skipped = (int) Math.max(0, known - offset);
