@@ -14,7 +14,6 @@ import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import dev.flk.wal.testing.SimulatedDisk.Killed;
 import java.io.IOException;
-import java.lang.reflect.InvocationTargetException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -697,19 +696,6 @@ class CopyStoriesTest {
             CompletionStage<Long> sent = super.send(value);
             call();
             return sent;
-        }
-    }
-
-    /** Returns whether a story fails because a promise is broken. */
-    static boolean isBroken(String story) throws ReflectiveOperationException {
-        try {
-            CopyStoriesTest.class.getDeclaredMethod(story).invoke(new CopyStoriesTest());
-            return false;
-        } catch (InvocationTargetException e) {
-            if (e.getCause() instanceof AssertionError || e.getCause() instanceof IOException) {
-                return true;
-            }
-            throw e;
         }
     }
 }
