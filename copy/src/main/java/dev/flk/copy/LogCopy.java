@@ -345,6 +345,9 @@ public final class LogCopy {
             look(end);
         }
         isLost = successor != null;
+        if (!isLost && newest == null) {
+            put(claim, sent, null); // the claim that precedes what is copied again was not acknowledged
+        }
         return !isLost;
     }
 

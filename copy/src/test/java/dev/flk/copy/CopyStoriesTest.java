@@ -544,6 +544,30 @@ class CopyStoriesTest {
         requireRestorable();
     }
 
+    /** What is sent after the claim of an earlier owner counts for nothing. */
+    @Test
+    void topicLosesTheClaim_andTheNextOneIsLostToo_isClaimedAgain() throws Exception {
+        Machine one = machine("one");
+        write(start(one), 2);
+        one.disk().kill();
+        long end = world.topic.end();
+        LosingTopic connection = new LosingTopic(world.topic.connect());
+        Backend backend = start(world, one, connection, false);
+        write(backend, 2);
+        world.topic.loseEnd((int) (world.topic.end() - end));
+        CompletableFuture<Long> lost = new CompletableFuture<>();
+        String unused = backend.append();
+        backend.step();
+        connection.lost = lost;
+        backend.step();
+        lost.completeExceptionally(new CopyUnavailableException("the claim was lost"));
+        backend.copyAll();
+
+        assertThat(backend.losses).isEqualTo(1);
+        assertThat(world.copied()).isEqualTo(world.answered);
+        requireRestorable();
+    }
+
     /** A start replaces a segment that has only a header, so what is copied again continues the one before. */
     @Test
     void emptySegmentWasReplaced_andTheTopicLosesWhatFollowsIt_isCopiedAgain() throws IOException {
