@@ -146,9 +146,6 @@ public final class CopyStart {
             taken = missing.finish();
         }
         remove(replaced);
-        if (taken > 0) {
-            takeLosses(all.attachments());
-        }
         if (lost != null && hasAll(all, local)) {
             lost = null; // only an older disk knows what was lost, or another topic
         }

@@ -459,10 +459,14 @@ public final class LogCopy {
         if (first != null
                 && !isLost
                 && successor == null
-                && first.getValue() <= attachedFrom
+                && isAttachedSince(first.getValue())
                 && begins.firstKey() < first.getKey()) {
             topic.trim(first.getValue());
             begins.headMap(first.getKey()).clear();
         }
+    }
+
+    private boolean isAttachedSince(long offset) {
+        return offset <= attachedFrom;
     }
 }

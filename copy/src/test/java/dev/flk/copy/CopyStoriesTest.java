@@ -91,7 +91,7 @@ class CopyStoriesTest {
         }
     }
 
-    private static void requireAnswered(CopyWorld world, Machine machine) throws IOException {
+    private static void requireAnswered(CopyWorld world, Machine machine) {
         assertThat(world.records(machine.disk())).containsAllEntriesOf(world.answered);
     }
 
@@ -229,7 +229,7 @@ class CopyStoriesTest {
 
         String refused = paused.write();
 
-        assertThat(paused.successor().orElseThrow().host()).isEqualTo("two");
+        assertThat(paused.successor().map(Claim::host)).contains("two");
         assertThat(world.answered).hasSize(6).doesNotContainValue(refused);
         write(successor, 1);
         assertThat(successor.successor()).isEmpty();
@@ -258,7 +258,7 @@ class CopyStoriesTest {
         world.topic.setImmediate(true);
         write(successor, 1);
 
-        assertThat(paused.successor().orElseThrow().host()).isEqualTo("two");
+        assertThat(paused.successor().map(Claim::host)).contains("two");
         assertThat(world.answered).hasSize(4).doesNotContainValue(sent);
         assertThat(world.copied()).containsAllEntriesOf(world.answered).doesNotContainValue(sent);
         requireRestorable();
@@ -282,7 +282,7 @@ class CopyStoriesTest {
         write(second, 1);
 
         assertThat(world.answered).hasSize(21).doesNotContainValue(refused);
-        assertThat(first.successor().orElseThrow().host()).isEqualTo("two");
+        assertThat(first.successor().map(Claim::host)).contains("two");
         requireAnswered(world, two);
     }
 
@@ -398,7 +398,10 @@ class CopyStoriesTest {
         write(backend, 5);
         backend.keepNote();
         Machine rolledBack = snapshot(world, one);
-        world.topic.loseEnd(3);
+        world.topic.loseEnd(8);
+        for (int i = 0; i < 3; i++) {
+            String unused = backend.append(); // copied in one part, which is before the entry that the note knows
+        }
         write(backend, 20);
         assertThat(backend.losses).isEqualTo(1);
 
@@ -527,20 +530,24 @@ class CopyStoriesTest {
     }
 
     @Test
-    void entryIsLost_laterOnesAreAcknowledged_nothingAfterTheGapIsAnswered() throws Exception {
+    void headerIsLost_laterEntriesAreAcknowledged_nothingAfterItIsAnswered() throws Exception {
         LosingTopic connection = new LosingTopic(world.topic.connect());
-        Backend backend = start(world, machine("one"), connection, false);
+        Machine one = machine("one");
+        Backend backend = start(world, one, connection, false);
         write(backend, 3);
+        one.disk().failOperation(FORCE, Fault.EIO);
+        String failed = backend.append();
         CompletableFuture<Long> lost = new CompletableFuture<>();
-        connection.lost = lost;
+        connection.lost = lost; // the header of the next segment
 
         write(backend, 2);
         assertThat(world.answered).hasSize(3);
 
         lost.completeExceptionally(new CopyUnavailableException("the entry was lost"));
         backend.copyAll();
-        assertThat(world.answered).hasSize(5);
+        assertThat(world.answered).hasSize(5).doesNotContainValue(failed);
         assertThat(backend.losses).isZero();
+        assertThat(world.copied()).isEqualTo(world.answered);
         requireRestorable();
     }
 
@@ -628,6 +635,44 @@ class CopyStoriesTest {
 
         requireAnswered(world, rolledBack);
         requireRestorable();
+    }
+
+    @Test
+    void topicIsCreatedAgain_declaredLossesAreCopiedBeforeTheSegments() throws IOException {
+        write(start(machine("one")), 3);
+        Backend restored = start(machine("two"));
+        write(restored, 1);
+        world.topic.createAgain();
+
+        write(restored, 1);
+
+        assertThat(restored.losses).isEqualTo(1);
+        assertThat(world.copiedFiles()).containsExactly("inbox-lost-1");
+        requireRestorable();
+    }
+
+    @Test
+    void segmentsAreRemovedFromTheTopic_declaredLossesStay() throws IOException {
+        write(start(machine("one")), 3);
+        Backend restored = start(machine("two"));
+        for (int minute = 0; minute < 2; minute++) {
+            long before = restored.end().ordinal();
+            while (restored.end().ordinal() < before + 2) {
+                String unused = restored.append();
+                while (restored.step()) {
+                    // the minute has not passed
+                }
+            }
+            long begin = world.topic.begin();
+            restored.copy.trimBefore(restored.end().ordinal());
+            assertThat(world.copiedFiles()).containsExactly("inbox-lost-1");
+            assertThat(world.topic.begin()).isEqualTo(begin);
+
+            world.advance(Duration.ofMinutes(1));
+            restored.copyAll();
+            restored.copy.trimBefore(restored.end().ordinal());
+        }
+        assertThat(world.topic.begin()).isPositive();
     }
 
     /** Each of two restores from the same copy opened a segment, and they have the same ordinal. */

@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 
@@ -121,8 +122,19 @@ class CopyWorld {
     }
 
     /** Returns the records on a disk; fails if any are missing and not declared lost. */
-    Map<Long, String> records(SimulatedDisk disk) throws IOException {
-        return records(disk, DIRECTORY, OnDamage.STOP);
+    Map<Long, String> records(SimulatedDisk disk) {
+        try {
+            return records(disk, DIRECTORY, OnDamage.STOP);
+        } catch (IOException e) {
+            throw new AssertionError("the log can't be read to its end", e);
+        }
+    }
+
+    /** Returns the names of the other files of the log in the topic. */
+    Set<String> copiedFiles() throws IOException {
+        CopyChain chain = new CopyChain((segment, offset, bytes) -> {});
+        chain.read(topic.copy().connect(), topic.begin(), topic.end());
+        return chain.attachments().keySet();
     }
 
     private static Map<Long, String> records(SimulatedDisk disk, Path directory, OnDamage onDamage)
@@ -160,7 +172,7 @@ class CopyWorld {
             this.disk = disk;
             this.connection = connection;
             identity = connection.identity();
-            log = Log.open(disk, options(), LogListener.NONE, clock(), () -> nanos, random);
+            log = open();
             source = new LogSource(disk, log, PREFIX, name -> name.startsWith("inbox-lost-"));
             copy = new LogCopy(
                     connection,
@@ -175,6 +187,14 @@ class CopyWorld {
             if (started.lost().isPresent()) {
                 copiedAgain = end();
                 losses++;
+            }
+        }
+
+        private Log open() {
+            try {
+                return Log.open(disk, options(), LogListener.NONE, clock(), () -> nanos, random);
+            } catch (IOException e) {
+                throw new AssertionError("the log can't be opened", e);
             }
         }
 

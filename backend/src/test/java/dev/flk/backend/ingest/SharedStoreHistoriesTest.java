@@ -217,7 +217,7 @@ final class SharedStoreHistoriesTest {
             history15_waitForTheTtl            | an expired outcome is not put           | notCalling backend.ingest.OutcomeWriter put isExpired
             """)
     void ruleSwitchedOff_breaks(String history, String rule, String change) throws ReflectiveOperationException {
-        assertThat(SwitchedOffRulesTest.without(rule, change).breaks(SharedStoreHistoriesTest.class, history))
+        assertThat(Mutant.without(rule, change).breaks(SharedStoreHistoriesTest.class, history))
                 .isTrue();
     }
 
@@ -227,7 +227,7 @@ final class SharedStoreHistoriesTest {
         String rule = "a store is down until it is complete";
         Mutant mutant = Stream.of("nowConnected", "assertAgain", "noteAgain")
                 .map(method -> "readingInstead backend.outcomes.GuardedStore " + method + " CONNECTED OPEN")
-                .map(change -> SwitchedOffRulesTest.without(rule, change))
+                .map(change -> Mutant.without(rule, change))
                 .reduce(Mutant::and)
                 .orElseThrow();
         assertThat(mutant.breaks(SharedStoreHistoriesTest.class, "history9_trafficDuringReassertion"))

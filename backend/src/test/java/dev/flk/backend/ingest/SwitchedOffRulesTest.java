@@ -7,7 +7,6 @@ import dev.flk.backend.ingest.OneBackendSimulationTest.OneBackend;
 import dev.flk.backend.ingest.TwoBackendsSimulationTest.TwoBackends;
 import dev.flk.wal.testing.Mutant;
 import java.io.IOException;
-import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -16,27 +15,6 @@ import org.junit.jupiter.params.provider.CsvSource;
  */
 final class SwitchedOffRulesTest {
     private static final long MAX_SEEDS = Long.getLong("flk.mutantSeeds", 2_000);
-
-    /**
-     * Returns a mutant of the product that lacks a rule.
-     *
-     * @param change the kind of change, a class of the backend or the log, a method of it, and arguments, as in {@link
-     *     Mutant}
-     */
-    static Mutant without(String rule, String change) {
-        List<String> words = List.of(change.split(" ", -1));
-        String method = words.get(2);
-        String argument = words.get(3);
-        String className = "dev.flk." + words.get(1);
-        return switch (words.get(0)) {
-            case "notCalling" -> Mutant.notCalling(rule, className, method, argument);
-            case "returning" -> Mutant.returning(rule, className, method, Long.parseLong(argument));
-            case "giving" -> Mutant.giving(rule, className, method, argument, Long.parseLong(words.get(4)));
-            case "callingInstead" -> Mutant.callingInstead(rule, className, method, argument, words.get(4));
-            case "readingInstead" -> Mutant.readingInstead(rule, className, method, argument, words.get(4));
-            default -> throw new IllegalArgumentException(change);
-        };
-    }
 
     /**
      * Each rule has a seed whose history breaks without the rule. If that history no longer breaks, because the
@@ -76,7 +54,7 @@ final class SwitchedOffRulesTest {
                3 | no start uses half a restore              | notCalling wal.Recovery removeUnopened requireFinished
             """)
     void switchedOff_breaksAPromise(long first, String rule, String change) throws ReflectiveOperationException {
-        Object seed = without(rule, change)
+        Object seed = Mutant.without(rule, change)
                 .run(
                         SwitchedOffRulesTest.class.getName(),
                         "firstBroken",
@@ -94,11 +72,11 @@ final class SwitchedOffRulesTest {
                2 | a gap is looked at before anything counts | notCalling copy.LogCopy acknowledged look
                2 | the log continues as its copy does        | notCalling copy.CopyStart run requireSameLog
               38 | an attempt reads on as the owner before   | callingInstead copy.CopyChain after incarnation claimant
-               1 | declared losses go along                  | notCalling copy.CopyStart run takeLosses
+               1 | declared losses go along                  | notCalling copy.CopyStart$Missing bytes takeLosses
             """)
     void switchedOff_breaksAPromiseOfTheCopy(long first, String rule, String change)
             throws ReflectiveOperationException {
-        Object seed = without(rule, change)
+        Object seed = Mutant.without(rule, change)
                 .run(
                         SwitchedOffRulesTest.class.getName(),
                         "firstBrokenWithCopies",

@@ -37,6 +37,57 @@ public final class Mutant {
         this(rule, List.of(new Change(className, method, code)));
     }
 
+    /**
+     * Returns a mutant that lacks a rule.
+     *
+     * @param change the kind of change, a class without {@code dev.flk.}, a method of it, and arguments, as below; several
+     *     changes are separated by semicolons
+     */
+    public static Mutant without(String rule, String change) {
+        return Arrays.stream(change.split("; "))
+                .map(each -> changed(rule, List.of(each.split(" ", -1))))
+                .reduce(Mutant::and)
+                .orElseThrow();
+    }
+
+    private static Mutant changed(String rule, List<String> words) {
+        String className = OURS + words.get(1);
+        String method = words.get(2);
+        String argument = words.get(3);
+        return switch (words.get(0)) {
+            case "notCalling" -> notCalling(rule, className, method, argument);
+            case "notWriting" -> notWriting(rule, className, method, argument);
+            case "returning" -> returning(rule, className, method, Long.parseLong(argument));
+            case "giving" -> giving(rule, className, method, argument, Long.parseLong(words.get(4)));
+            case "callingInstead" -> callingInstead(rule, className, method, argument, words.get(4));
+            case "readingInstead" -> readingInstead(rule, className, method, argument, words.get(4));
+            default -> throw new IllegalArgumentException(String.join(" ", words));
+        };
+    }
+
+    /** Makes the method, including its lambdas, skip its writes of the field {@code written}. */
+    private static Mutant notWriting(String rule, String className, String method, String written) {
+        return new Mutant(rule, className, method, code -> new Code(code) {
+            private boolean found;
+
+            @Override
+            public void visitFieldInsn(int opcode, String owner, String name, String descriptor) {
+                if (opcode == Opcodes.PUTFIELD && name.equals(written)) {
+                    found = true;
+                    super.visitInsn(Type.getType(descriptor).getSize() == 2 ? Opcodes.POP2 : Opcodes.POP);
+                    super.visitInsn(Opcodes.POP);
+                } else {
+                    super.visitFieldInsn(opcode, owner, name, descriptor);
+                }
+            }
+
+            @Override
+            boolean hasChanged() {
+                return found;
+            }
+        });
+    }
+
     /** Makes the method, including its lambdas, skip its calls of {@code called}; their result is 0, false or null. */
     public static Mutant notCalling(String rule, String className, String method, String called) {
         return giving(rule, className, method, called, 0);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.wal.testing.Mutant;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Checks that a story detects a missing rule: without it, the story breaks its promise. */
+class SwitchedOffRulesTest {
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
+            a lost header is sent again before groups count | notCalling copy.LogCopy lose sendAgain | headerIsLost_laterEntriesAreAcknowledged_nothingAfterItIsAnswered
+            a gap is looked at, a superseded owner is silent | notCalling copy.LogCopy acknowledged look | ownerIsPausedForTenMinutes_whileAnotherClaims_answersNothingMore
+            lower offsets are a loss | notCalling copy.LogCopy acknowledged startAgain | topicIsCreatedAgain_everythingIsCopiedAgain_beforeTheMachineBurns
+            a loss during an outage is noticed | giving copy.LogCopy mayTryAgain hasNewest 1 | newestEntryIsReplacedDuringAnOutage_isNoticed
+            a loss is noticed at the start | giving copy.CopyNote loss hasNewest 1 | newestEntryIsReplacedWhileTheBackendIsDown_isNoticed
+            the note of a topic that has changed is not used | giving copy.CopyStart run hasNewest 1; giving copy.CopyNote loss hasNewest 1 | topicLosesItsEnd_andAnOlderDiskIsPutBack
+            the claim is sent until it is acknowledged | notCalling copy.LogCopy mayTryAgain put | topicLosesTheClaim_andTheNextOneIsLostToo_isClaimedAgain
+            a living owner is taken over by command only | notCalling copy.CopyStart run requireOwn; notCalling copy.CopyStart takeAll requireOwn | twoOwnersWithOneName_secondWaitsWhileTheFirstLives_orTakesOver
+            declared losses precede the segments again | notWriting copy.LogCopy startAgain hasAttached; notWriting copy.LogCopy startAgain attachedNanos | topicIsCreatedAgain_declaredLossesAreCopiedBeforeTheSegments
+            the newest other files are not removed | returning copy.LogCopy isAttachedSince 1 | segmentsAreRemovedFromTheTopic_declaredLossesStay
+            declared losses are taken before their segments | notCalling copy.CopyStart$Missing bytes takeLosses | startOnAnOlderDiskIsKilledInEachStep_nextOneTakesEverything
+            a log that continues differently is refused | notCalling copy.CopyStart run requireSameLog | olderDiskHasRecordsInASegmentThatTheCopyHasNot_isRefused
+            an empty segment that was replaced is removed | notCalling copy.CopyStart run remove | olderDiskHasAnEmptySegmentThatWasReplaced_isRemoved
+            a log that begins later replaces what was before | notCalling copy.CopyChain accept clear | segmentsWereRemoved_andTheTopicLosesWhatFollowsThem_restIsCopiedAgain
+            """)
+    void switchedOff_breaksTheStory(String rule, String change, String story) throws ReflectiveOperationException {
+        assertThat(Mutant.without(rule, change).breaks(CopyStoriesTest.class, story))
+                .isTrue();
+    }
+}
