@@ -361,13 +361,54 @@ class CopyStoriesTest {
     }
 
     @Test
-    void freshMachine_brokersAway_createsNothing() {
+    void freshMachine_brokersAway_createsNothing() throws Exception {
+        requireNothingCreated(world.topic.connect());
+    }
+
+    /** Switches off the rule that a topic that does not answer is not taken for an empty one. */
+    @Test
+    void freshMachine_silentTopicIsTakenForAnEmptyOne_createsALog() {
+        assertThatThrownBy(() -> requireNothingCreated(new SilentIsEmpty(world.topic.connect())))
+                .isInstanceOf(AssertionError.class);
+    }
+
+    private void requireNothingCreated(CopyTopic connection) throws Exception {
+        write(start(machine("one")), 3);
         world.topic.setDown(true);
-        Machine fresh = machine("one");
-
-        assertThatThrownBy(() -> start(fresh)).isInstanceOf(CopyUnavailableException.class);
-
+        Machine fresh = machine("two");
+        try {
+            Backend unused = start(world, fresh, connection, false);
+        } catch (CopyUnavailableException e) {
+            assertThat(e).hasMessageContaining("down");
+        }
         assertThat(fresh.disk().names()).isEmpty();
+    }
+
+    /** A connection to a topic that is taken for an empty one. */
+    private static final class SilentIsEmpty extends ForwardingTopic {
+        SilentIsEmpty(CopyTopic topic) {
+            super(topic);
+        }
+
+        @Override
+        public String identity() {
+            return "cluster/1";
+        }
+
+        @Override
+        public long begin() {
+            return 0;
+        }
+
+        @Override
+        public long end() {
+            return 0;
+        }
+
+        @Override
+        public CompletionStage<Long> send(byte[] value) {
+            return CompletableFuture.completedFuture(0L);
+        }
     }
 
     @Test

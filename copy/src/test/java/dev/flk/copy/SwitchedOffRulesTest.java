@@ -23,8 +23,6 @@ class SwitchedOffRulesTest {
             the newest other files are not removed | returning copy.LogCopy isAttachedSince 1 | segmentsAreRemovedFromTheTopic_declaredLossesStay
             declared losses are taken before their segments | notCalling copy.CopyStart$Missing bytes takeLosses | startOnAnOlderDiskIsKilledInEachStep_nextOneTakesEverything
             a log that continues differently is refused | notCalling copy.CopyStart run requireSameLog | olderDiskHasRecordsInASegmentThatTheCopyHasNot_isRefused
-            an empty segment that was replaced is removed | notCalling copy.CopyStart run remove | olderDiskHasAnEmptySegmentThatWasReplaced_isRemoved
-            a log that begins later replaces what was before | notCalling copy.CopyChain accept clear | segmentsWereRemoved_andTheTopicLosesWhatFollowsThem_restIsCopiedAgain
             """)
     void switchedOff_breaksTheStory(String rule, String change, String story) throws ReflectiveOperationException {
         assertThat(Mutant.without(rule, change).breaks(CopyStoriesTest.class, story))

@@ -20,7 +20,9 @@ import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.segment.Entry;
+import dev.flk.wal.testing.Mutant;
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -37,6 +39,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests of a copied log whose steps the test takes, with a topic in memory and a log on disk. */
 @Timeout(60)
@@ -402,6 +406,37 @@ class CopiedLogTest {
         copied.close();
 
         assertThat(thread[0].isAlive()).isFalse();
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
+            claimOfAnother_endsTheOwnership_andNamesIt                             | a superseded owner ends | returning backend.copy.CopiedLog superseded 0
+            topicLosesEntries_recordsAreSafeAtOnce_untilEverythingIsCopiedAgain | segments that are copied again stay | notWriting backend.copy.CopiedLog lost copiedUpTo
+            topicIsCreatedAgain_withOtherSettings_nothingIsAnsweredUntilItIsMended | a topic that was created again is checked | notCalling backend.copy.CopiedLog step checkTopic
+            """)
+    void ruleSwitchedOff_breaks(String story, String rule, String change) throws ReflectiveOperationException {
+        Class<?>[] types = {String.class, Path.class};
+        Object broken = Mutant.without(rule, change)
+                .run(CopiedLogTest.class.getName(), "isBroken", types, story, directory.resolve("switched-off"));
+        assertThat(broken).isEqualTo(true);
+    }
+
+    /** Returns whether a story breaks a promise. */
+    static boolean isBroken(String story, Path directory) throws Exception {
+        CopiedLogTest test = new CopiedLogTest();
+        test.directory = directory;
+        test.startFirst();
+        try {
+            CopiedLogTest.class.getDeclaredMethod(story).invoke(test);
+            return false;
+        } catch (InvocationTargetException e) {
+            if (e.getCause() instanceof AssertionError) {
+                return true;
+            }
+            throw e;
+        } finally {
+            test.stop();
+        }
     }
 
     @Test

@@ -7,6 +7,7 @@ import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.time.Duration;
@@ -61,6 +62,13 @@ final class LogCareTest {
         simulation.disk.setUsableBytes(-1);
         careForAll();
         assertThat(simulation.log().get(0).sequence()).isGreaterThan(10);
+    }
+
+    @Test
+    void removalThatDoesNotWaitForTheCopy_removesWhatIsNotArchived() throws ReflectiveOperationException {
+        assertThat(Mutant.without("removal waits", "returning backend.inbox.LogCare waitForCopy 0")
+                        .breaks(LogCareTest.class, "segmentNotArchived_isCompressed_butNotRemovedEvenIfSpaceIsShort"))
+                .isTrue();
     }
 
     @Test

@@ -8,6 +8,7 @@ import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.testing.Mutant;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Random;
@@ -83,7 +84,7 @@ final class RecordHistoriesTest {
 
     @Test
     void positionNotComparedWithTheLog_missesOutcomes() throws ReflectiveOperationException {
-        assertThat(SwitchedOffRulesTest.without(
+        assertThat(Mutant.without(
                                 "the position names a record",
                                 "giving backend.outcomes.record.RecordFollower readPosition equals 1")
                         .breaks(RecordHistoriesTest.class, "logLostItsEnd_grownPastThePosition_isReadAgain"))

@@ -11,6 +11,7 @@ import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.segment.LogRecord;
+import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -142,7 +143,7 @@ final class SimulatedHistoriesTest {
             history14_timeOutWithEffect          | an equal existing outcome is our own     | returning backend.decide.StoredOutcome equals 0
             """)
     void ruleSwitchedOff_breaks(String history, String rule, String change) throws ReflectiveOperationException {
-        assertThat(SwitchedOffRulesTest.without(rule, change).breaks(SimulatedHistoriesTest.class, history))
+        assertThat(Mutant.without(rule, change).breaks(SimulatedHistoriesTest.class, history))
                 .isTrue();
     }
 }
