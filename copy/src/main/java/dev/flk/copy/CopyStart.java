@@ -74,8 +74,10 @@ public final class CopyStart {
         Local without(Set<String> ids) {
             Map<String, LocalSegment> left = new HashMap<>(segments);
             left.keySet().removeAll(ids);
-            long newest =
-                    left.values().stream().mapToLong(LocalSegment::ordinal).max().orElse(0);
+            long newest = left.values().stream()
+                    .mapToLong(LocalSegment::ordinal)
+                    .max()
+                    .orElse(0);
             return new Local(left, logs, first, newest);
         }
     }
@@ -288,7 +290,8 @@ public final class CopyStart {
                 common = Math.max(common, segment.ordinal());
             } else if (segment.ordinal() > local.last()) {
                 isCopyLonger |= copied.hasRecords() || copied.bytes() > 0;
-            } else if (segment.ordinal() >= local.first() && (copied.hasRecords() || local.hasRecords(segment.ordinal()))) {
+            } else if (segment.ordinal() >= local.first()
+                    && (copied.hasRecords() || local.hasRecords(segment.ordinal()))) {
                 throw different(segment.ordinal(), lost);
             }
         }

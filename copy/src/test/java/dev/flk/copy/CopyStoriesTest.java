@@ -298,7 +298,9 @@ class CopyStoriesTest {
                 isReached = answered >= 0;
                 answeredMeanwhile += Math.max(0, answered);
             }
-            assertThat(answeredMeanwhile).as("the owner answers before the claim").isPositive();
+            assertThat(answeredMeanwhile)
+                    .as("the owner answers before the claim")
+                    .isPositive();
         }
     }
 
@@ -727,7 +729,9 @@ class CopyStoriesTest {
         two.disk().kill();
         world.advance(CopyStart.ALIVE);
 
-        assertThat(refused(two)).hasMessageContaining("continue differently").hasMessageContaining("set this log aside");
+        assertThat(refused(two))
+                .hasMessageContaining("continue differently")
+                .hasMessageContaining("set this log aside");
 
         assertThat(world.answered).doesNotContainValue(refused);
         requireRestorable();

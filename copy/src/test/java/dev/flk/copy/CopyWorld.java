@@ -86,8 +86,7 @@ class CopyWorld {
             for (String name : beside.list(ARCHIVE)) {
                 beside.delete(ARCHIVE.resolve(name));
             }
-            long bytes = new CopyStart(beside, ARCHIVE, PREFIX, connection, clock())
-                    .takeAll(ARCHIVE, claim, takeOver);
+            long bytes = new CopyStart(beside, ARCHIVE, PREFIX, connection, clock()).takeAll(ARCHIVE, claim, takeOver);
             if (bytes > 0) {
                 SegmentArchive segments = SegmentArchive.read(beside, ARCHIVE);
                 new LogRestore(segments, disk, DIRECTORY, PREFIX, "test")
@@ -112,8 +111,7 @@ class CopyWorld {
         SimulatedDisk archive = new SimulatedDisk(random);
         try {
             Claim nobody = new Claim("%016x".formatted(0), "%016x".formatted(0), 0, "nobody");
-            long unused = new CopyStart(
-                            archive, ARCHIVE, PREFIX, topic.copy().connect(), clock())
+            long unused = new CopyStart(archive, ARCHIVE, PREFIX, topic.copy().connect(), clock())
                     .takeAll(ARCHIVE, nobody, true);
         } catch (CopyRefusedException e) {
             throw new AssertionError(e);
@@ -137,8 +135,7 @@ class CopyWorld {
         return chain.attachments().keySet();
     }
 
-    private static Map<Long, String> records(SimulatedDisk disk, Path directory, OnDamage onDamage)
-            throws IOException {
+    private static Map<Long, String> records(SimulatedDisk disk, Path directory, OnDamage onDamage) throws IOException {
         Map<Long, String> found = new TreeMap<>();
         try (LogReader reader = LogReader.open(disk, directory, PREFIX, 1, onDamage)) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
