@@ -48,6 +48,11 @@ public sealed interface CopyRecord {
         Claim after(long before) {
             return new Claim(incarnation, before + 1, instance, millis, host);
         }
+
+        /** Returns this claim, made again later. */
+        Claim at(long later) {
+            return new Claim(incarnation, term, instance, later, host);
+        }
     }
 
     /** The writer of a claim still owns the log. */

@@ -67,8 +67,10 @@ public final class CopyStart {
 
     /** The segments of the log on this machine, by their ids. */
     private record Local(Map<String, LocalSegment> segments, Set<String> logs, long first, long last) {
-        boolean hasRecords(long ordinal) {
-            return segments.values().stream().anyMatch(each -> each.ordinal() == ordinal && each.hasRecords());
+        /** Returns whether there is a segment with this ordinal, and records in it or after it. */
+        boolean hasRecordsFrom(long ordinal) {
+            return segments.values().stream().anyMatch(each -> each.ordinal() == ordinal)
+                    && segments.values().stream().anyMatch(each -> each.ordinal() >= ordinal && each.hasRecords());
         }
 
         Local without(Set<String> ids) {
@@ -141,6 +143,7 @@ public final class CopyStart {
         CopyNote base = lost == null ? known : null;
         CopyChain all;
         long taken;
+        forceNewest(local); // a start that was killed may have written to it what only the copy had
         // up to the claim, and not up to an end that a broker may remember wrongly after it was replaced as the leader
         Set<String> replaced = replaced(seen, local);
         try (Missing missing = new Missing(local.without(replaced))) {
@@ -188,6 +191,16 @@ public final class CopyStart {
             CopyChain all = read(null, claimed, archived);
             archived.writeAttachments(all);
             return archived.bytes();
+        }
+    }
+
+    private void forceNewest(Local local) throws IOException {
+        for (LocalSegment each : local.segments().values()) {
+            if (each.ordinal() == local.last() && !each.name().endsWith(SegmentNames.GZIP)) {
+                try (OpenFile file = files.openForWriting(directory.resolve(each.name()))) {
+                    file.force();
+                }
+            }
         }
     }
 
@@ -291,7 +304,7 @@ public final class CopyStart {
             } else if (segment.ordinal() > local.last()) {
                 isCopyLonger |= copied.hasRecords() || copied.bytes() > 0;
             } else if (segment.ordinal() >= local.first()
-                    && (copied.hasRecords() || local.hasRecords(segment.ordinal()))) {
+                    && (copied.hasRecords() || local.hasRecordsFrom(segment.ordinal()))) {
                 throw different(segment.ordinal(), lost);
             }
         }

@@ -329,7 +329,12 @@ public final class LogCopy {
         sent = Place.BEGINNING;
         nextOffset = end;
         newest = null;
-        put(claim, sent, null);
+        claimAgain();
+    }
+
+    /** Sends a claim that differs from the one before, so that a note of the one before does not fit it. */
+    private void claimAgain() {
+        put(claim.at(clock.millis()), sent, null);
     }
 
     private boolean mayTryAgain() {
@@ -346,7 +351,7 @@ public final class LogCopy {
         }
         isLost = successor != null;
         if (!isLost && newest == null) {
-            put(claim, sent, null); // the claim that precedes what is copied again was not acknowledged
+            claimAgain(); // the claim that precedes what is copied again was not acknowledged
         }
         return !isLost;
     }

@@ -7,8 +7,10 @@ import dev.flk.wal.testing.Mutant;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Checks that a story detects a missing rule: without it, the story breaks its promise. */
+/** Checks that stories and histories detect a missing rule: without it, a promise is broken. */
 class SwitchedOffRulesTest {
+    private static final long MAX_SEEDS = Long.getLong("flk.mutantSeeds", 2_000);
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
             a lost header is sent again before groups count | notCalling copy.LogCopy lose sendAgain | headerIsLost_laterEntriesAreAcknowledged_nothingAfterItIsAnswered
@@ -17,7 +19,7 @@ class SwitchedOffRulesTest {
             a loss during an outage is noticed | giving copy.LogCopy mayTryAgain hasNewest 1 | newestEntryIsReplacedDuringAnOutage_isNoticed
             a loss is noticed at the start | giving copy.CopyNote loss hasNewest 1 | newestEntryIsReplacedWhileTheBackendIsDown_isNoticed
             the note of a topic that has changed is not used | giving copy.CopyStart run hasNewest 1; giving copy.CopyNote loss hasNewest 1 | topicLosesItsEnd_andAnOlderDiskIsPutBack
-            the claim is sent until it is acknowledged | notCalling copy.LogCopy mayTryAgain put | topicLosesTheClaim_andTheNextOneIsLostToo_isClaimedAgain
+            the claim is sent until it is acknowledged | notCalling copy.LogCopy mayTryAgain claimAgain | topicLosesTheClaim_andTheNextOneIsLostToo_isClaimedAgain
             a living owner is taken over by command only | notCalling copy.CopyStart run requireOwn; notCalling copy.CopyStart takeAll requireOwn | twoOwnersWithOneName_secondWaitsWhileTheFirstLives_orTakesOver
             declared losses precede the segments again | notWriting copy.LogCopy startAgain hasAttached; notWriting copy.LogCopy startAgain attachedNanos | topicIsCreatedAgain_declaredLossesAreCopiedBeforeTheSegments
             the newest other files are not removed | returning copy.LogCopy isAttachedSince 1 | segmentsAreRemovedFromTheTopic_declaredLossesStay
@@ -27,5 +29,24 @@ class SwitchedOffRulesTest {
     void switchedOff_breaksTheStory(String rule, String change, String story) throws ReflectiveOperationException {
         assertThat(Mutant.without(rule, change).breaks(CopyStoriesTest.class, story))
                 .isTrue();
+    }
+
+    /** Does the same with a history instead of a story; the following ones are tried if it has changed. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
+            13130 | what a killed start has taken is forced      | notCalling copy.CopyStart run forceNewest
+             5675 | an empty segment that was replaced is removed | notCalling copy.CopyStart run remove
+            12857 | what continues a replaced segment is refused | giving copy.CopyStart requireSameLog hasRecordsFrom 0
+            """)
+    void switchedOff_breaksAHistory(long first, String rule, String change) throws ReflectiveOperationException {
+        Object seed = Mutant.without(rule, change)
+                .run(
+                        CopyHistoriesTest.class.getName(),
+                        "firstBroken",
+                        new Class<?>[] {long.class, long.class},
+                        first,
+                        first + MAX_SEEDS);
+        assertThat((long) seed).as("a seed that breaks without: %s", rule).isNotNegative();
+        System.out.println("without \"" + rule + "\" seed " + seed + " breaks");
     }
 }
