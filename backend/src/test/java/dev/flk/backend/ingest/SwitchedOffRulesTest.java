@@ -68,10 +68,10 @@ final class SwitchedOffRulesTest {
     /** Does the same with copied logs. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
-               2 | what is not copied is not answered        | returning backend.copy.CopiedLog sequence 1099511627776
+               4 | what is not copied is not answered        | returning backend.copy.CopiedLog sequence 1099511627776
                2 | a gap is looked at before anything counts | notCalling copy.LogCopy acknowledged look
-               2 | the log continues as its copy does        | notCalling copy.CopyStart run requireSameLog
-              38 | an attempt reads on as the owner before   | callingInstead copy.CopyChain after incarnation claimant
+               5 | the log continues as its copy does        | notCalling copy.CopyStart run requireSameLog
+              51 | an attempt reads on as the owner before   | callingInstead copy.CopyChain after incarnation claimant
                1 | declared losses go along                  | notCalling copy.CopyStart$Missing bytes takeLosses
             """)
     void switchedOff_breaksAPromiseOfTheCopy(long first, String rule, String change)
