@@ -12,6 +12,7 @@ import io.lettuce.core.RedisURI;
 import io.lettuce.core.SocketOptions;
 import io.lettuce.core.SocketOptions.KeepAliveOptions;
 import io.lettuce.core.SslOptions;
+import io.lettuce.core.StaticCredentialsProvider;
 import io.lettuce.core.TimeoutOptions;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.async.RedisAsyncCommands;
@@ -21,6 +22,9 @@ import io.lettuce.core.codec.StringCodec;
 import io.lettuce.core.metrics.CommandLatencyRecorder;
 import io.lettuce.core.pubsub.StatefulRedisPubSubConnection;
 import io.lettuce.core.resource.ClientResources;
+import io.lettuce.core.resource.DefaultEventLoopGroupProvider;
+import io.lettuce.core.resource.Transports;
+import io.netty.channel.EventLoopGroup;
 import java.io.File;
 import java.time.Duration;
 import java.util.List;
@@ -30,6 +34,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -46,13 +51,10 @@ import org.slf4j.LoggerFactory;
 public final class RedisConnector implements AutoCloseable {
     private static final Pattern HOST_AND_PORT = Pattern.compile("([^:\\[\\]]+):([0-9]{1,5})");
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
-    /** The message of Lettuce's exception if a connection ends before it is open. */
-    private static final String CLOSED_TOO_EARLY = "Connection closed prematurely";
-
     private static final RedisCodec<String, byte[]> CODEC = RedisCodec.of(StringCodec.ASCII, ByteArrayCodec.INSTANCE);
 
-    /** The number of threads of each kind; Lettuce does not accept fewer than two. */
-    private static final int THREADS_OF_A_KIND = 2;
+    /** The number of threads that watch time-outs; Lettuce does not accept fewer. */
+    private static final int COMPUTATION_THREADS = 2;
 
     private static final int MOST_OUTSTANDING_CALLS = 20_000;
     private static final Duration LOOK_UP_AND_START = Duration.ofSeconds(5);
@@ -65,6 +67,12 @@ public final class RedisConnector implements AutoCloseable {
     private final Duration timeout;
     private final RedisFailures failures;
     private final ClientResources resources;
+    /**
+     * The one thread of all connections. It also runs each connect, because a refusal closes the connection: if another
+     * thread took part, it could notice the closing before the refusal, and Lettuce would then not report the refusal.
+     */
+    private final EventLoopGroup network;
+
     private final RedisClient client;
     private final AtomicBoolean warned = new AtomicBoolean();
 
@@ -73,15 +81,19 @@ public final class RedisConnector implements AutoCloseable {
         Optional<File> keyStore = keyStore();
         this.timeout = config.timeout();
         this.uri = uri(config);
+        // Lettuce sends immediately available credentials from the thread of the connection, others from another thread
+        uri.setCredentialsProvider(new StaticCredentialsProvider(
+                uri.getCredentialsProvider().resolveCredentials().toFuture().join()));
         uri.setTimeout(timeout);
         uri.setClientName("flk-backend");
         uri.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
         this.failures = new RedisFailures(uri, config.uri().text(), timeout);
         this.resources = ClientResources.builder()
-                .ioThreadPoolSize(THREADS_OF_A_KIND)
-                .computationThreadPoolSize(THREADS_OF_A_KIND)
+                .eventLoopGroupProvider(new DefaultEventLoopGroupProvider(1))
+                .computationThreadPoolSize(COMPUTATION_THREADS)
                 .commandLatencyRecorder(CommandLatencyRecorder.disabled())
                 .build();
+        this.network = resources.eventLoopGroupProvider().allocate(Transports.eventLoopGroupClass());
         this.client = RedisClient.create(resources);
         client.setOptions(ClientOptions.builder()
                 .autoReconnect(false)
@@ -152,34 +164,18 @@ public final class RedisConnector implements AutoCloseable {
 
     /** Opens a connection like {@link #connect()}, for keys and values of other types. */
     public <K, V> CompletableFuture<StatefulRedisConnection<K, V>> connect(RedisCodec<K, V> codec) {
-        return again(() -> opened(() -> client.connectAsync(codec, uri)));
+        return opened(() -> client.connectAsync(codec, uri));
     }
 
     /** Opens a connection like {@link #connect()}, for channels. */
     public <K, V> CompletableFuture<StatefulRedisPubSubConnection<K, V>> connectPubSub(RedisCodec<K, V> codec) {
-        return again(() -> opened(() -> client.connectPubSubAsync(codec, uri)));
+        return opened(() -> client.connectPubSubAsync(codec, uri));
     }
 
-    /**
-     * Connects a second time if the connection was closed while it was being opened. Lettuce closes the connection after
-     * a refused login, on another thread than the one that learns of the refusal; if the closing is noticed first,
-     * Lettuce does not report the refusal.
-     */
-    private static <T> CompletableFuture<T> again(Supplier<CompletableFuture<T>> connect) {
-        return connect.get().exceptionallyCompose(failure -> {
-            for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-                if (CLOSED_TOO_EARLY.equals(cause.getMessage())) {
-                    return connect.get();
-                }
-            }
-            return CompletableFuture.failedFuture(failure);
-        });
-    }
-
-    private static <T> CompletableFuture<T> opened(Supplier<ConnectionFuture<T>> open) {
+    private <T> CompletableFuture<T> opened(Supplier<ConnectionFuture<T>> open) {
         try {
-            return open.get().toCompletableFuture();
-        } catch (RuntimeException e) {
+            return CompletableFuture.supplyAsync(open, network).thenCompose(opening -> opening);
+        } catch (RejectedExecutionException e) { // this connector is closed
             return CompletableFuture.failedFuture(e);
         }
     }
@@ -269,9 +265,14 @@ public final class RedisConnector implements AutoCloseable {
                 .orTimeout(2 * FINISH_SECONDS, TimeUnit.SECONDS)
                 .exceptionally(unfinished -> null)
                 .join();
-        Future<Boolean> ended = resources.shutdown(0, FINISH_SECONDS, TimeUnit.SECONDS);
+        List<Future<Boolean>> ending = List.of(
+                resources.eventLoopGroupProvider().shutdown(0, FINISH_SECONDS, TimeUnit.SECONDS),
+                resources.shutdown(0, FINISH_SECONDS, TimeUnit.SECONDS));
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(2 * FINISH_SECONDS);
         try {
-            ended.get(2 * FINISH_SECONDS, TimeUnit.SECONDS);
+            for (Future<Boolean> each : ending) {
+                each.get(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
+            }
         } catch (ExecutionException | TimeoutException e) {
             LOG.warn("the threads of the Redis client have not ended yet", e);
         } catch (InterruptedException e) {
