@@ -183,8 +183,7 @@ final class RedisStoreOutageTest extends OutageContract {
         for (int i = 0; i < LOGINS; i++) {
             assertThat(failureOf(store.connect()))
                     .contains(
-                            "the last Sentinel asks for a password",
-                            "Sentinels that ask for a password can't be used");
+                            "the last Sentinel asks for a password", "Sentinels that ask for a password can't be used");
         }
     }
 

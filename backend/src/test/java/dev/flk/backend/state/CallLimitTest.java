@@ -10,6 +10,7 @@ import dev.flk.program.metrics.Metrics;
 import io.grpc.Context;
 import io.grpc.Context.CancellableContext;
 import io.grpc.Contexts;
+import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Server;
@@ -17,6 +18,7 @@ import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
@@ -31,6 +33,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -48,10 +52,47 @@ class CallLimitTest {
 
     private final AtomicLong nanos = new AtomicLong();
     private final List<SocketAddress> closed = new CopyOnWriteArrayList<>();
+    private final Admitted admitted = new Admitted();
     private CallLimit limit;
     private Server server;
     private ManagedChannel channel;
     private HealthBlockingStub health;
+
+    /** Records the calls that the limit lets through, from their beginning until their places are free again. */
+    private static final class Admitted implements ServerInterceptor {
+        private final Set<ServerCall<?, ?>> open = ConcurrentHashMap.newKeySet();
+        private final Set<ServerCall<?, ?>> answered = ConcurrentHashMap.newKeySet();
+
+        @Override
+        public <Q, A> ServerCall.Listener<Q> interceptCall(
+                ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+            return new SimpleForwardingServerCallListener<>(next.startCall(call, headers)) {
+                @Override
+                public void onReady() { // the first event of a call; the request is delivered when it is complete
+                    super.onReady();
+                    open.add(call);
+                }
+
+                @Override
+                public void onHalfClose() {
+                    super.onHalfClose();
+                    answered.add(call);
+                }
+
+                @Override
+                public void onComplete() {
+                    super.onComplete();
+                    open.remove(call);
+                }
+
+                @Override
+                public void onCancel() {
+                    super.onCancel();
+                    open.remove(call);
+                }
+            };
+        }
+    }
 
     private void serve(int maxCalls, long maxBytes) throws IOException {
         serve(maxCalls, maxBytes, Caller.ANYONE);
@@ -66,10 +107,11 @@ class CallLimitTest {
                 return Contexts.interceptCall(Context.current().withValue(Caller.CURRENT, caller), call, headers, next);
             }
         };
+        ServerServiceDefinition service =
+                ServerInterceptors.intercept(new HealthStatusManager().getHealthService(), admitted);
         server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .addStreamTracerFactory(limit)
-                .addService(ServerInterceptors.intercept(
-                        limit.bound(new HealthStatusManager().getHealthService()), asCaller))
+                .addService(ServerInterceptors.intercept(limit.bound(() -> service), asCaller))
                 .build()
                 .start();
         channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort())
@@ -162,15 +204,16 @@ class CallLimitTest {
         HalfOpen<HealthCheckRequest, HealthCheckResponse> quick =
                 HalfOpen.call(channel, HealthGrpc.getCheckMethod(), new Metadata());
         quick.send(HealthCheckRequest.getDefaultInstance());
-        await().until(() -> noRoomForACheck());
+        awaitNoRoomForACheck();
         quick.complete();
         assertThat(quick.status()).isEqualTo(Code.OK);
+        await().until(() -> admitted.open.size() == 1); // the answer arrives before the place is free
         nanos.addAndGet(CallLimit.STRANGER_REQUEST_NANOS - 1);
         limit.endSlowStrangers();
         HalfOpen<HealthCheckRequest, HealthCheckResponse> later =
                 HalfOpen.call(channel, HealthGrpc.getCheckMethod(), new Metadata());
         later.send(HealthCheckRequest.getDefaultInstance());
-        await().until(() -> noRoomForACheck());
+        awaitNoRoomForACheck();
 
         nanos.incrementAndGet();
         limit.endSlowStrangers();
@@ -196,7 +239,8 @@ class CallLimitTest {
                 call.send(HealthCheckRequest.getDefaultInstance());
                 call.complete();
             }
-            await().until(this::noRoomForACheck);
+            await().until(() -> admitted.answered.size() == 2);
+            assertThat(noRoomForACheck()).isTrue();
             nanos.addAndGet(CallLimit.STRANGER_REQUEST_NANOS - 1);
             limit.endSlowStrangers();
             assertThat(closed).isEmpty();
@@ -210,6 +254,12 @@ class CallLimitTest {
         } finally {
             slow.shutdownNow();
         }
+    }
+
+    /** Waits until two calls have places, and only then tries a check: before that, it could take one of the places. */
+    private void awaitNoRoomForACheck() {
+        await().until(() -> admitted.open.size() == 2);
+        assertThat(noRoomForACheck()).isTrue();
     }
 
     private boolean noRoomForACheck() {
