@@ -24,7 +24,6 @@ import io.lettuce.core.pubsub.StatefulRedisPubSubConnection;
 import io.lettuce.core.resource.ClientResources;
 import io.lettuce.core.resource.DefaultEventLoopGroupProvider;
 import io.lettuce.core.resource.Transports;
-import io.netty.channel.EventLoopGroup;
 import java.io.File;
 import java.time.Duration;
 import java.util.List;
@@ -33,6 +32,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -71,7 +71,7 @@ public final class RedisConnector implements AutoCloseable {
      * The one thread of all connections. It also runs each connect, because a refusal closes the connection: if another
      * thread took part, it could notice the closing before the refusal, and Lettuce would then not report the refusal.
      */
-    private final EventLoopGroup network;
+    private final Executor network;
 
     private final RedisClient client;
     private final AtomicBoolean warned = new AtomicBoolean();
