@@ -86,7 +86,7 @@ final class RecordHistoriesTest {
     void positionNotComparedWithTheLog_missesOutcomes() throws ReflectiveOperationException {
         assertThat(Mutant.without(
                                 "the position names a record",
-                                "giving backend.outcomes.record.RecordFollower readPosition equals 1")
+                                "giving backend.outcomes.record.DecidedReader whyNotAt equals 1")
                         .breaks(RecordHistoriesTest.class, "logLostItsEnd_grownPastThePosition_isReadAgain"))
                 .isTrue();
     }

@@ -4,6 +4,8 @@ package dev.flk.backend.outcomes.record;
 import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.LoggedOutcomes;
 import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.outcomes.record.DecidedReader.Chunk;
+import dev.flk.backend.outcomes.record.DecidedReader.Missing;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
@@ -12,8 +14,6 @@ import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Gauge;
 import dev.flk.state.StateException;
-import dev.flk.view.LogFollower;
-import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.time.Duration;
@@ -49,10 +49,7 @@ public final class RecordFollower implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
     private static final int CHUNK_RECORDS = 1_000;
-    /** The number of bytes at which a chunk ends, counted over the bodies of its log records. */
     private static final long CHUNK_BYTES = 512 << 10;
-
-    private static final int EXAMINED_AT_ONCE = 20_000;
     private static final long LOOK_EVERY_MILLIS = 250;
     private static final long AFTER_FAILURE_MILLIS = 1_000;
     /** The lowest rate of submissions per second at which the follower slows down. */
@@ -83,25 +80,8 @@ public final class RecordFollower implements AutoCloseable {
     private volatile long upToDateNanos;
 
     // used by the follower's thread
-    private final LogFollower reader;
-    private final LogFollower ahead;
+    private final DecidedReader reader;
     private @Nullable RecordImport moving;
-
-    /**
-     * The outcomes that overrule submissions after the position. The follower finds these outcomes by reading ahead in
-     * the log.
-     */
-    private final LoggedOutcomes outcomes = new LoggedOutcomes();
-
-    private long lookedUpTo;
-    /**
-     * The sequence up to which the follower currently records, which is an earlier value of {@link
-     * DecidedLog#decidedUpTo}. The follower reads a new value when its position has reached this sequence. A lower
-     * value, which occurs when the store was lost, takes effect at once.
-     */
-    private long upTo;
-    /** The sequence of the last log record that was on disk when {@link #upTo} was set. */
-    private long lookUpTo;
 
     /** Whether the position has been read since the start. */
     private boolean hasPosition;
@@ -148,8 +128,7 @@ public final class RecordFollower implements AutoCloseable {
         this.submissions = submissions;
         this.metrics = metrics;
         this.nanoTicker = nanoTicker;
-        this.reader = new LogFollower(log);
-        this.ahead = new LogFollower(log);
+        this.reader = new DecidedReader(log, CHUNK_RECORDS, CHUNK_BYTES, () -> over.getCount() > 0);
         this.upToDateNanos = nanoTicker.getAsLong();
         this.countedNanos = upToDateNanos;
         thread.setDaemon(true);
@@ -242,13 +221,7 @@ public final class RecordFollower implements AutoCloseable {
     /** Closes the readers of the log, and makes the next step read the position again. */
     private void forget() {
         knowsPosition = false;
-        for (LogFollower each : List.of(reader, ahead)) {
-            try {
-                each.close();
-            } catch (IOException e) {
-                LOG.warn("a reader of the log could not be closed: {}", e.getMessage());
-            }
-        }
+        reader.close();
     }
 
     private long restMillis(long workedNanos) {
@@ -366,7 +339,7 @@ public final class RecordFollower implements AutoCloseable {
 
     private void apply(long last, String digest, List<Placed> placed, Map<String, String> notes) {
         rows.apply(new Group(new Position(log.logId(), last, digest), placed, notes));
-        outcomes.forget(last);
+        reader.forget(last);
         position = last;
     }
 
@@ -376,73 +349,27 @@ public final class RecordFollower implements AutoCloseable {
      * @return whether there is more to read
      */
     private boolean readLog(long decidedUpTo) throws IOException {
-        if (position >= upTo || decidedUpTo < upTo) {
-            upTo = decidedUpTo;
-            lookUpTo = log.last();
+        Chunk chunk = reader.next(position, decidedUpTo, decided.first()).orElse(null);
+        if (chunk == null) {
+            return reader.isUnfinished();
         }
-        if (position >= upTo) {
-            return false;
-        }
-        if (!lookAhead()) {
-            return true;
-        }
-        OptionalLong handedFrom = decided.first();
-        long end = handedFrom.isPresent() && handedFrom.getAsLong() > position
-                ? Math.min(upTo, handedFrom.getAsLong() - 1)
-                : upTo;
-        List<LogRecord> chunk = read(end);
-        if (chunk.isEmpty() && end < upTo) {
-            chunk = read(upTo); // the log lacks the records before those that were handed over
-        }
-        boolean isLost = chunk.isEmpty() && log.areLost(position + 1, upTo);
-        if (chunk.isEmpty() && !isLost) {
-            upTo = position; // if all records up to upTo are missing, only a record after them can show the gap
-            return false;
-        }
-        long last = isLost ? upTo : chunk.get(chunk.size() - 1).sequence();
-        List<Missing> missing = missing(chunk, last);
-        List<Placed> placed = placed(chunk);
+        List<Placed> placed = placed(chunk.records());
         if (over.getCount() == 0) {
             return false;
         }
         Map<String, String> notes = new LinkedHashMap<>();
-        for (Missing gap : missing) {
+        for (Missing gap : chunk.missing()) {
             notes.put(
                     GAPS + log.logId() + "/" + String.format(Locale.ROOT, "%019d", gap.first()),
                     "log records " + gap.first() + " to " + gap.last());
         }
-        apply(last, isLost ? "" : RecordDigest.of(chunk.get(chunk.size() - 1)), placed, notes);
-        missing.forEach(this::report);
-        if (isIncomplete && !isLost && position / REPORT_EVERY > chunk.get(0).sequence() / REPORT_EVERY) {
+        long before = position;
+        apply(chunk.last(), chunk.digest(), placed, notes);
+        chunk.missing().forEach(this::report);
+        if (isIncomplete && !chunk.records().isEmpty() && position / REPORT_EVERY > before / REPORT_EVERY) {
             LOG.info("the record of outcomes is derived from the log: record {} of {}", position, decidedUpTo);
         }
         return position < decidedUpTo;
-    }
-
-    private record Missing(long first, long last) {}
-
-    /**
-     * Returns the gaps in the log before and within a chunk, and after it up to {@code last}. While nothing is recorded
-     * (position 0), records missing before the chunk are not a gap, because the retention of the log may have removed
-     * them. Sequences that a restore of the log skipped are no gap either: which of them had records is unknown.
-     */
-    private List<Missing> missing(List<LogRecord> chunk, long last) {
-        List<Missing> missing = new ArrayList<>();
-        long expected = position == 0 && !chunk.isEmpty() ? chunk.get(0).sequence() : position + 1;
-        for (LogRecord record : chunk) {
-            addMissing(missing, expected, record.sequence() - 1);
-            expected = record.sequence() + 1;
-        }
-        addMissing(missing, expected, last);
-        return missing;
-    }
-
-    private void addMissing(List<Missing> missing, long first, long last) {
-        if (first <= last) {
-            for (Damage gap : log.withoutSkips(first, last)) {
-                missing.add(new Missing(gap.firstMissing(), gap.lastMissing()));
-            }
-        }
     }
 
     private void report(Missing gap) {
@@ -459,14 +386,9 @@ public final class RecordFollower implements AutoCloseable {
      */
     private void findPosition() throws IOException {
         long known = readPosition();
-        if (!hasPosition || known < position) {
-            // reads ahead again from the position, at the start and after the position has decreased; otherwise, the
-            // outcomes that were already noted remain valid
-            lookedUpTo = known;
-        }
+        reader.begin(known, !hasPosition || known < position);
         position = known;
         isIncomplete = rows.isIncomplete() || (known == 0 && log.decidedUpTo() > 0);
-        lookedUpTo = Math.max(lookedUpTo, known);
         knowsPosition = true;
         hasPosition = true;
     }
@@ -477,74 +399,17 @@ public final class RecordFollower implements AutoCloseable {
             return 0;
         }
         long known = stored.sequence();
-        // the first reading compares the position with the end that the log had at the start, because records that were
-        // appended since then may reuse the sequences of lost records
-        long end = hasPosition ? log.last() : log.lastAtStart();
-        if (known > end) {
-            LOG.error(
-                    "the record of outcomes is based on the log up to sequence {}, but the log ended at sequence {}:"
-                            + " the log was restored from an older copy, or lost its end. The log is now read again"
-                            + " from its oldest segment",
-                    known,
-                    end);
-            rows.wentBack(log.logId());
-            return 0;
-        }
-        LogRecord record = stored.digest().isEmpty() ? null : reader.at(known);
-        if (record != null && !RecordDigest.of(record).equals(stored.digest())) {
-            LOG.error(
-                    "the record of outcomes is based on the log up to sequence {}, but the log now has different"
-                            + " content at this sequence: it was restored from an older copy, or lost its end. The log"
-                            + " is now read again from its oldest segment",
-                    known);
+        String problem = reader.whyNotAt(known, stored.digest(), !hasPosition).orElse(null);
+        if (problem != null) {
+            LOG.error("the record of outcomes is based on the log up to sequence {}, but {}", known, problem);
             rows.wentBack(log.logId());
             return 0;
         }
         return known;
     }
 
-    /**
-     * Reads ahead in the log for records that overrule submissions, one part at a time. Such a record comes after the
-     * submission that it overrules, and is on disk before {@link DecidedLog#decidedUpTo} passes the submission.
-     *
-     * @return whether all records that may overrule a submission up to {@link #upTo} have been read
-     */
-    private boolean lookAhead() throws IOException {
-        lookedUpTo = Math.max(lookedUpTo, position);
-        for (int looked = 0; lookedUpTo < lookUpTo; looked++) {
-            if (looked == EXAMINED_AT_ONCE || over.getCount() == 0) {
-                return false;
-            }
-            LogRecord record = ahead.next(lookedUpTo, lookUpTo);
-            if (record == null) {
-                lookedUpTo = lookUpTo; // the log lacks the records up to lookUpTo; see missing()
-            } else {
-                outcomes.note(record);
-                lookedUpTo = record.sequence();
-            }
-        }
-        return true;
-    }
-
-    private List<LogRecord> read(long end) throws IOException {
-        List<LogRecord> chunk = new ArrayList<>();
-        long bytes = 0;
-        long last = position;
-        while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < end) {
-            LogRecord record = reader.next(last, end);
-            if (record == null) {
-                break;
-            }
-            chunk.add(record);
-            bytes += record.body().length;
-            last = record.sequence();
-        }
-        return chunk;
-    }
-
     /** Returns the versions to which a chunk leads; may return fewer if the follower is closed meanwhile. */
     private List<Placed> placed(List<LogRecord> chunk) throws IOException {
-        chunk.forEach(outcomes::note);
         List<Placed> placed = new ArrayList<>();
         Map<Long, LogRecord> submissions = new HashMap<>();
         for (LogRecord record : chunk) {
@@ -570,7 +435,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private Placed placed(long sequence, LogRecord submission) throws IOException {
-        return RecordedOutcome.of(sequence, submission, outcomes.compare(submission, null));
+        return RecordedOutcome.of(sequence, submission, reader.decide(submission));
     }
 
     /** Stops the thread after its current commit. Waits at most a second for the thread to end. */
