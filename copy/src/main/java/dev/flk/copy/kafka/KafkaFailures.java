@@ -15,6 +15,7 @@ import org.apache.kafka.common.errors.InvalidPidMappingException;
 import org.apache.kafka.common.errors.InvalidProducerEpochException;
 import org.apache.kafka.common.errors.InvalidReplicationFactorException;
 import org.apache.kafka.common.errors.InvalidTopicException;
+import org.apache.kafka.common.errors.InvalidTxnTimeoutException;
 import org.apache.kafka.common.errors.KafkaStorageException;
 import org.apache.kafka.common.errors.NetworkException;
 import org.apache.kafka.common.errors.NotEnoughReplicasAfterAppendException;
@@ -44,11 +45,13 @@ final class KafkaFailures {
 
     private final KafkaSettings settings;
     private final String topic;
+    private final TopicCommands commands;
     private final List<String> secrets = new ArrayList<>();
 
-    KafkaFailures(KafkaSettings settings, String topic) {
+    KafkaFailures(KafkaSettings settings, String topic, TopicCommands commands) {
         this.settings = settings;
         this.topic = topic;
+        this.commands = commands;
         for (Secret each : settings.secrets().values()) {
             secrets.add(each.text());
             Matcher password = PASSWORD.matcher(each.text());
@@ -114,21 +117,20 @@ final class KafkaFailures {
             return "the login failed: " + reason(failure) + "; check KAFKA_SASL_MECHANISM and KAFKA_SASL_JAAS_CONFIG";
         }
         if (failure instanceof AuthorizationException) {
-            return "the user may not do this: " + reason(failure) + "; allow it: "
-                    + new TopicCommands(settings, topic).allow();
+            return "the user may not do this: " + reason(failure) + "; allow it: " + commands.allow();
         }
         if (failure instanceof UnknownTopicOrPartitionException || failure instanceof UnknownTopicIdException) {
-            return "the topic does not exist; create it: " + new TopicCommands(settings, topic).create();
+            return "the topic does not exist; create it: " + commands.create();
         }
         if (failure instanceof InvalidTopicException || failure instanceof PolicyViolationException) {
             return "the brokers refuse the topic: " + reason(failure);
         }
         if (failure instanceof InvalidReplicationFactorException) {
-            return reason(failure) + "; at least " + TopicCheck.REPLICAS + " brokers must run";
+            return reason(failure) + "; at least " + TopicRules.REPLICAS + " brokers must run";
         }
         if (failure instanceof RecordTooLargeException || failure instanceof RecordBatchTooLargeException) {
             return "an entry is larger than the topic accepts; allow larger ones: "
-                    + new TopicCommands(settings, topic).set("max.message.bytes", TopicCheck.MAX_MESSAGE);
+                    + commands.set("max.message.bytes", TopicRules.MAX_MESSAGE);
         }
         if (failure instanceof NotEnoughReplicasException || failure instanceof NotEnoughReplicasAfterAppendException) {
             return "fewer brokers than min.insync.replicas are in sync; start the others";
@@ -139,6 +141,10 @@ final class KafkaFailures {
                 || failure instanceof InvalidPidMappingException) {
             return "the brokers have lost track of what this backend sent (" + reason(failure)
                     + "); it is sent again by a new producer";
+        }
+        if (failure instanceof InvalidTxnTimeoutException) {
+            return "the brokers accept only shorter transactions; raise their transaction.max.timeout.ms to 60000 or"
+                    + " more";
         }
         if (failure instanceof KafkaStorageException) {
             return "a broker can't use its disk; see the logs of the brokers";

@@ -29,7 +29,7 @@ public final class KafkaTopic implements CopyTopic {
      * @param delivery the time after which an entry that was not acknowledged fails
      */
     KafkaTopic(KafkaSettings settings, String topic, Duration call, Duration delivery) {
-        this.admin = new TopicAdmin(settings, topic, call);
+        this.admin = new TopicAdmin(settings, topic, TopicRules.COPY, call);
         this.producer = new TopicProducer(settings, topic, admin, delivery);
         this.reader = new TopicReader(settings, topic, admin);
     }

@@ -4,6 +4,8 @@ package dev.flk.copy.kafka;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.program.config.Secret;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,10 +21,13 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.ListTransactionsOptions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ProducerState;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.TransactionListing;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
@@ -53,22 +58,28 @@ final class TopicAdmin implements AutoCloseable {
     private final String topic;
     private final TopicPartition partition;
     private final Duration limit;
+    private final TopicCommands commands;
     private final KafkaFailures failures;
 
     // guarded by this
     private @Nullable Admin admin;
 
     /** @param limit the time after which a call to the brokers fails */
-    TopicAdmin(KafkaSettings settings, String topic, Duration limit) {
+    TopicAdmin(KafkaSettings settings, String topic, TopicRules rules, Duration limit) {
         this.settings = settings;
         this.topic = topic;
         this.partition = new TopicPartition(topic, 0);
         this.limit = limit;
-        this.failures = new KafkaFailures(settings, topic);
+        this.commands = new TopicCommands(settings, topic, rules);
+        this.failures = new KafkaFailures(settings, topic, commands);
     }
 
     KafkaFailures failures() {
         return failures;
+    }
+
+    TopicCommands commands() {
+        return commands;
     }
 
     /** Returns the time after which a call to the brokers fails. */
@@ -218,6 +229,32 @@ final class TopicAdmin implements AutoCloseable {
                 .get(partition));
     }
 
+    /** A transaction that was neither committed nor aborted; the id is empty if this user may not see it. */
+    record OpenTransaction(String id, long startOffset, Instant lastWrite) {}
+
+    /** Returns the oldest open transaction in the first partition, behind which nothing counts as committed. */
+    Optional<OpenTransaction> oldestTransaction() {
+        Optional<ProducerState> oldest = get(
+                        admin -> admin.describeProducers(List.of(partition)).partitionResult(partition))
+                .activeProducers()
+                .stream()
+                .filter(each -> each.currentTransactionStartOffset().isPresent())
+                .min(Comparator.comparingLong(
+                        each -> each.currentTransactionStartOffset().getAsLong()));
+        return oldest.map(producer -> new OpenTransaction(
+                transactionalId(producer.producerId()),
+                producer.currentTransactionStartOffset().orElse(0),
+                Instant.ofEpochMilli(producer.lastTimestamp())));
+    }
+
+    private String transactionalId(long producer) {
+        ListTransactionsOptions options = new ListTransactionsOptions().filterProducerIds(List.of(producer));
+        return get(admin -> admin.listTransactions(options).all()).stream()
+                .map(TransactionListing::transactionalId)
+                .findFirst()
+                .orElse("");
+    }
+
     /**
      * Finds out why the brokers acknowledge nothing, without blocking. The stage never fails.
      *
@@ -236,14 +273,16 @@ final class TopicAdmin implements AutoCloseable {
     }
 
     private static String state(TopicDescription topic, String otherwise) {
-        TopicPartitionInfo partition = topic.partitions().get(0);
-        if (partition.leader() == null) {
-            return "no broker leads the topic's partition; start its brokers: " + ids(partition.replicas());
-        }
-        return partition.isr().size() == partition.replicas().size()
-                ? otherwise
-                : "of the topic's brokers (ids " + ids(partition.replicas()) + "), only these are in sync: "
+        for (TopicPartitionInfo partition : topic.partitions()) {
+            if (partition.leader() == null) {
+                return "no broker leads the topic's partition; start its brokers: " + ids(partition.replicas());
+            }
+            if (partition.isr().size() != partition.replicas().size()) {
+                return "of the topic's brokers (ids " + ids(partition.replicas()) + "), only these are in sync: "
                         + ids(partition.isr()) + "; start the others, and look for full disks and slow networks";
+            }
+        }
+        return otherwise;
     }
 
     private static String ids(List<Node> nodes) {

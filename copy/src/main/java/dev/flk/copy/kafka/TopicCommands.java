@@ -5,24 +5,26 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** The commands of Kafka that create the topic, or change it. */
+/** The commands of Kafka that create a topic, or change it. */
 final class TopicCommands {
     private final String server;
     private final String topic;
+    private final TopicRules rules;
 
-    TopicCommands(KafkaSettings settings, String topic) {
+    TopicCommands(KafkaSettings settings, String topic, TopicRules rules) {
         String connection = "PLAINTEXT".equals(settings.properties().get("security.protocol"))
                 ? ""
                 : " --command-config client.properties";
         this.server = "--bootstrap-server " + settings.brokers() + connection;
         this.topic = topic;
+        this.rules = rules;
     }
 
     /** Returns the command that creates the topic as {@link TopicCheck} requires it. */
     String create() {
-        return "kafka-topics.sh " + server + " --create --topic " + topic + " --partitions 1 --replication-factor "
-                + TopicCheck.REPLICAS
-                + new TreeMap<>(TopicCheck.configuration())
+        return "kafka-topics.sh " + server + " --create --topic " + topic + " --partitions " + rules.partitions()
+                + " --replication-factor " + TopicRules.REPLICAS
+                + new TreeMap<>(rules.configuration())
                         .entrySet().stream().map(each -> " --config " + each).collect(Collectors.joining());
     }
 
@@ -32,17 +34,25 @@ final class TopicCommands {
                 + Map.entry(name, value);
     }
 
-    /** Returns the command that allows everything that a backend does with the topic. */
+    /** Returns the commands that allow everything that a backend does. */
     String allow() {
-        return "kafka-acls.sh " + server + " --add --allow-principal User:NAME --topic " + topic
-                + " --operation Describe --operation DescribeConfigs --operation Read --operation Write"
-                + " --operation Delete --operation Create";
+        String name = topic.substring(0, topic.length() - rules.suffix().length());
+        return rules.grants().stream()
+                .map(each -> "kafka-acls.sh " + server + " --add --allow-principal User:NAME " + each.replace("%s", name))
+                .collect(Collectors.joining(" && "));
+    }
+
+    /** Returns the command that ends a transaction that nobody else ends. */
+    String abort(long startOffset) {
+        return "kafka-transactions.sh " + server + " abort --topic " + topic + " --partition 0 --start-offset "
+                + startOffset;
     }
 
     /** Returns the command that places the topic's partition on three brokers. */
     String replicate() {
         return "kafka-reassign-partitions.sh " + server + " --execute --reassignment-json-file replicas.json, with"
                 + " replicas.json {\"version\":1,\"partitions\":[{\"topic\":\"" + topic
-                + "\",\"partition\":0,\"replicas\":[1,2,3]}]} and the ids of three brokers";
+                + "\",\"partition\":0,\"replicas\":[1,2,3]}]}" + (rules.partitions() == 1 ? "" : ", the same for each other partition,")
+                + " and the ids of three brokers";
     }
 }

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy.kafka;
+
+import dev.flk.copy.kafka.TopicAdmin.OpenTransaction;
+import dev.flk.feed.FeedPosition;
+import dev.flk.feed.FeedUnavailableException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.consumer.CloseOptions;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The records of one log in the topic of positions, in its first partition. All are written in transactions, and have
+ * the writer as a header.
+ *
+ * <table>
+ * <caption>Records</caption>
+ * <tr><th>key</th><th>value</th><th>meaning</th></tr>
+ * <tr><td>the log's id</td><td>{@code flk-feed1 <sequence> <digest>}</td><td>the position after the events of the same
+ * transaction; a record without a value removes it: the log is fed from its beginning</td></tr>
+ * <tr><td>{@code <log's id>.writer}</td><td>{@code flk-feed1}</td><td>a process begins to write the log's
+ * events</td></tr>
+ * <tr><td>{@code <log's id>.open}</td><td>{@code flk-feed1}</td><td>the same process begins again</td></tr>
+ * </table>
+ *
+ * <p>The writer of the newest position or beginning owns the log's events. One thread.
+ */
+final class FeedPositions {
+    private static final String VERSION = "flk-feed1";
+    private static final String WRITER = "writer";
+    private static final Pattern POSITION = Pattern.compile(VERSION + " ([0-9]{1,18}) ([!-~]{1,128})");
+    private static final Duration POLL = Duration.ofMillis(100);
+    private static final Duration CLOSE = Duration.ofSeconds(1);
+    private static final int FETCH_BYTES = 1 << 20;
+
+    /** By how much each further window is larger. */
+    private static final int GROWTH = 10;
+
+    private final KafkaSettings settings;
+    private final TopicAdmin admin;
+    private final TopicPartition partition;
+    private final String logId;
+    private final Writer own;
+    private final long firstWindow;
+
+    /** A process that writes events. */
+    record Writer(String instance, String host) {
+        @Override
+        public String toString() {
+            return instance + " " + host;
+        }
+
+        static Optional<Writer> parse(String text) {
+            int space = text.indexOf(' ');
+            return space < 0
+                    ? Optional.empty()
+                    : Optional.of(new Writer(text.substring(0, space), text.substring(space + 1)));
+        }
+    }
+
+    /** The newest position of the log, and the process that owns its events. */
+    record Newest(Optional<FeedPosition> position, Optional<Writer> owner) {}
+
+    /** The newest records of the log in a window. */
+    private static final class Found {
+        private @Nullable ConsumerRecord<byte[], byte[]> position;
+        private @Nullable ConsumerRecord<byte[], byte[]> beginning;
+    }
+
+    /**
+     * @param topic the topic of positions
+     * @param own this process
+     * @param firstWindow the number of offsets that are read first
+     */
+    FeedPositions(
+            KafkaSettings settings, String topic, TopicAdmin admin, String logId, Writer own, long firstWindow) {
+        this.settings = settings;
+        this.admin = admin;
+        this.partition = new TopicPartition(topic, 0);
+        this.logId = logId;
+        this.own = own;
+        this.firstWindow = firstWindow;
+    }
+
+    /** Returns the record of a position. */
+    ProducerRecord<byte[], byte[]> position(FeedPosition position) {
+        return record(logId, VERSION + " " + position.sequence() + " " + position.digest());
+    }
+
+    /**
+     * Returns the record of a beginning.
+     *
+     * @param isAgain whether this process has begun before
+     */
+    ProducerRecord<byte[], byte[]> beginning(boolean isAgain) {
+        return record(isAgain ? logId + ".open" : beginningKey(), VERSION);
+    }
+
+    private String beginningKey() {
+        return logId + "." + WRITER;
+    }
+
+    private ProducerRecord<byte[], byte[]> record(String key, String value) {
+        ProducerRecord<byte[], byte[]> entry =
+                new ProducerRecord<>(partition.topic(), partition.partition(), utf8(key), utf8(value));
+        entry.headers().add(WRITER, utf8(own.toString()));
+        return entry;
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String text(byte @Nullable [] utf8) {
+        return utf8 == null ? "" : new String(utf8, StandardCharsets.UTF_8);
+    }
+
+    /**
+     * Returns what is committed up to an offset. Waits until everything before it is committed or aborted, in all logs.
+     *
+     * @param mark the offset of a record that this process committed: a broker that does not know it yet is asked again
+     */
+    Newest upTo(long mark) {
+        Consumer<byte[], byte[]> consumer = consumer();
+        try {
+            return newest(consumer, mark + 1);
+        } finally {
+            consumer.close(CloseOptions.timeout(CLOSE));
+        }
+    }
+
+    /** Returns what is committed, as far as the broker that is asked knows. */
+    Newest known() {
+        Consumer<byte[], byte[]> consumer = consumer();
+        try {
+            return newest(consumer, consumer.endOffsets(List.of(partition)).getOrDefault(partition, 0L));
+        } finally {
+            consumer.close(CloseOptions.timeout(CLOSE));
+        }
+    }
+
+    /** Reads backwards in growing windows, because the newest position of a log that is alive is near the end. */
+    private Newest newest(Consumer<byte[], byte[]> consumer, long end) {
+        long begin = consumer.beginningOffsets(List.of(partition)).getOrDefault(partition, 0L);
+        @Nullable ConsumerRecord<byte[], byte[]> beginning = null;
+        long to = end;
+        for (long window = firstWindow; to > begin; window *= GROWTH) {
+            long from = Math.max(begin, to - window);
+            Found found = read(consumer, from, to);
+            beginning = beginning == null ? found.beginning : beginning;
+            if (found.position != null) {
+                return newest(found.position, beginning);
+            }
+            to = from;
+        }
+        return new Newest(Optional.empty(), beginning == null ? Optional.empty() : writer(beginning));
+    }
+
+    private Newest newest(
+            ConsumerRecord<byte[], byte[]> position, @Nullable ConsumerRecord<byte[], byte[]> beginning) {
+        boolean isBegunAfter = beginning != null && beginning.offset() > position.offset();
+        Optional<Writer> owner = isBegunAfter ? writer(beginning) : writer(position);
+        if (position.value() == null) {
+            return new Newest(Optional.empty(), owner);
+        }
+        Matcher matched = POSITION.matcher(text(position.value()));
+        if (!matched.matches()) {
+            throw new FeedUnavailableException(admin.failures()
+                    .message("the position of log " + logId + " at offset " + position.offset()
+                            + " was not written by this version of the backend: " + text(position.value())));
+        }
+        return new Newest(
+                Optional.of(new FeedPosition(logId, Long.parseLong(matched.group(1)), matched.group(2))), owner);
+    }
+
+    private static Optional<Writer> writer(ConsumerRecord<byte[], byte[]> entry) {
+        return Stream.ofNullable(entry.headers().lastHeader(WRITER))
+                .map(Header::value)
+                .flatMap(value -> Writer.parse(text(value)).stream())
+                .findFirst();
+    }
+
+    private Found read(Consumer<byte[], byte[]> consumer, long from, long to) {
+        Found found = new Found();
+        consumer.seek(partition, from);
+        long reached = from;
+        long sinceNanos = System.nanoTime();
+        while (reached < to) {
+            for (ConsumerRecord<byte[], byte[]> each : consumer.poll(POLL).records(partition)) {
+                String key = text(each.key());
+                if (each.offset() < to && key.equals(logId)) {
+                    found.position = each;
+                } else if (each.offset() < to && key.equals(beginningKey())) {
+                    found.beginning = each;
+                }
+            }
+            long now = consumer.position(partition);
+            if (now != reached) {
+                reached = now;
+                sinceNanos = System.nanoTime();
+            } else if (System.nanoTime() - sinceNanos > admin.limit().toNanos()) {
+                throw stuck(reached, to);
+            }
+        }
+        return found;
+    }
+
+    /** Finds out why what was committed can't be read, which is also true for the consumers of the feed. */
+    private FeedUnavailableException stuck(long reached, long to) {
+        Optional<OpenTransaction> open = admin.oldestTransaction();
+        return new FeedUnavailableException(admin.failures()
+                .message(open.map(each -> "a transaction" + (each.id().isEmpty() ? "" : " of " + each.id())
+                                + " is open from offset " + each.startOffset() + " on, last written at "
+                                + each.lastWrite() + "; it ends when its backend commits, or a minute after that has"
+                                + " died; end a transaction that remains: "
+                                + admin.commands().abort(each.startOffset()))
+                        .orElse("the brokers do not have entry " + reached + " of " + to)));
+    }
+
+    private Consumer<byte[], byte[]> consumer() {
+        Map<String, Object> properties = new HashMap<>(TopicAdmin.clientProperties(settings, partition.topic()));
+        properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest"); // the beginning was removed meanwhile
+        properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+        properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
+        properties.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        properties.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, FETCH_BYTES);
+        properties.put(
+                ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) admin.limit().toMillis());
+        properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int)
+                admin.limit().toMillis());
+        Consumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        consumer.assign(List.of(partition));
+        return consumer;
+    }
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.copy.kafka;
+
+import dev.flk.copy.CopyTopic.CopyUnavailableException;
+import dev.flk.copy.kafka.FeedPositions.Newest;
+import dev.flk.copy.kafka.FeedPositions.Writer;
+import dev.flk.feed.FeedEvent;
+import dev.flk.feed.FeedFencedException;
+import dev.flk.feed.FeedPosition;
+import dev.flk.feed.FeedTopic;
+import dev.flk.feed.FeedUnavailableException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.errors.InvalidProducerEpochException;
+import org.apache.kafka.common.errors.ProducerFencedException;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A feed in two topics of Kafka, both created by the operator: one of events, and one of the positions of all logs that
+ * share it, with {@code .positions} after the name. An event that was committed is on all brokers that are in sync, at
+ * least two with the settings that {@link FeedCheck} requires.
+ *
+ * <p>The transactional id is {@code flk.feed.<topic>.<log's id>}, so the brokers fence an earlier producer of the log
+ * when another one begins. They also fence a producer whose transaction was open for too long, such as the one of a
+ * process that was paused; hence a fenced process reads who has begun last ({@link FeedPositions}), and only a
+ * successor makes the failure final. Nothing about the feed is kept on the local disk.
+ *
+ * <p>{@link #open} commits a record of its own, and waits until that record is read as committed: then all earlier
+ * transactions of the log are decided and read too, whichever broker answers.
+ *
+ * <p>The user needs these rights:
+ *
+ * <ul>
+ *   <li>Describe, DescribeConfigs and Write on the topic of events;
+ *   <li>Describe, DescribeConfigs, Read and Write on the topic of positions;
+ *   <li>Describe and Write on the transactional ids that begin with {@code flk.feed.<topic>.}; without Describe, a
+ *       transaction that blocks the feed is reported without its id;
+ *   <li>IdempotentWrite on the cluster with brokers before 2.8.
+ * </ul>
+ */
+public final class KafkaFeed implements FeedTopic {
+    private static final Duration CLOSE = Duration.ofSeconds(2);
+    private static final Duration LINGER = Duration.ofMillis(5);
+    private static final int BATCH_BYTES = 64 << 10;
+    private static final int BUFFER_BYTES = 16 << 20;
+
+    /** What is used of larger limits of the topic; a quarter of the buffer, which needs room while it is sent. */
+    private static final int MAX_MESSAGE_BYTES = BUFFER_BYTES / 2;
+
+    /** The key, the headers, and less than 200 bytes that Kafka adds to a batch of one record. */
+    private static final int ALLOWANCE_BYTES = FeedEvent.MAX_HEAD_BYTES + 1024;
+
+    /** The least value that a topic must accept: an event without the certificate's body. */
+    private static final int MIN_VALUE_BYTES = 12 << 10;
+
+    private final KafkaSettings settings;
+    private final String topic;
+    private final String logId;
+    private final Writer own;
+    private final Limits limits;
+    private final TopicAdmin admin;
+    private final TopicAdmin positionsAdmin;
+    private final FeedPositions positions;
+    private @Nullable Producer<byte[], byte[]> producer;
+    private boolean hasBegun;
+    private int maxMessageBytes;
+
+    /**
+     * Bounds of time and size.
+     *
+     * @param call of a call that neither sends nor commits
+     * @param block of sending, of committing, and of becoming the only writer
+     * @param transaction the time after which the brokers abort a transaction; longer than sending and committing
+     * @param window the number of offsets in which the position is looked for first
+     */
+    record Limits(Duration call, Duration block, Duration transaction, long window) {
+        static final Limits USUAL =
+                new Limits(TopicAdmin.CALL, Duration.ofSeconds(15), Duration.ofSeconds(60), 1_000);
+    }
+
+    /**
+     * Creates a feed, without connecting to the brokers.
+     *
+     * @param topic the topic of events
+     * @param logId the id of the log, 32 hex digits
+     * @param instance an id of this process, of visible ASCII characters, which no earlier process had
+     * @param host the name of this machine, for messages
+     */
+    public KafkaFeed(KafkaSettings settings, String topic, String logId, String instance, String host) {
+        this(settings, topic, logId, instance, host, Limits.USUAL);
+    }
+
+    KafkaFeed(
+            KafkaSettings settings, String topic, String logId, String instance, String host, Limits limits) {
+        this.settings = settings;
+        this.topic = topic;
+        this.logId = logId;
+        this.own = new Writer(instance, host);
+        this.limits = limits;
+        this.admin = new TopicAdmin(settings, topic, TopicRules.FEED, limits.call());
+        this.positionsAdmin =
+                new TopicAdmin(settings, positionsOf(topic), TopicRules.POSITIONS, limits.call());
+        this.positions =
+                new FeedPositions(settings, positionsOf(topic), positionsAdmin, logId, own, limits.window());
+    }
+
+    /** Returns the name of the topic of positions. */
+    public static String positionsOf(String topic) {
+        return topic + TopicRules.POSITIONS_SUFFIX;
+    }
+
+    static String transactionalId(String topic, String logId) {
+        return "flk.feed." + topic + "." + logId;
+    }
+
+    @Override
+    public Optional<FeedPosition> open() {
+        closeProducer();
+        try {
+            positionsAdmin.describe(); // fails if there is no topic: a producer may create one with the brokers' settings
+            maxMessageBytes = topicsMaxMessageBytes();
+            if (hasBegun) {
+                requireOwner(positions.known()); // before a successor is fenced
+            }
+            Producer<byte[], byte[]> opened =
+                    new KafkaProducer<>(properties(), new ByteArraySerializer(), new ByteArraySerializer());
+            producer = opened;
+            opened.initTransactions();
+            Newest newest = positions.upTo(begin(opened));
+            if (hasBegun) {
+                requireOwner(newest);
+            }
+            hasBegun = true;
+            return newest.position();
+        } catch (RuntimeException e) {
+            throw failed(e);
+        } finally {
+            closeAdmins();
+        }
+    }
+
+    private int topicsMaxMessageBytes() {
+        ConfigEntry entry = admin.configuration().get("max.message.bytes");
+        int max = Math.min(Integer.parseInt(entry.value()), MAX_MESSAGE_BYTES);
+        if (max < MIN_VALUE_BYTES + ALLOWANCE_BYTES) {
+            throw new FeedUnavailableException(message("max.message.bytes=" + max + " is too small for events: "
+                    + admin.commands().set("max.message.bytes", TopicRules.MAX_MESSAGE)));
+        }
+        return max;
+    }
+
+    private void requireOwner(Newest newest) {
+        Optional<Writer> owner = newest.owner();
+        if (owner.isPresent() && !owner.get().instance().equals(own.instance())) {
+            throw new FeedFencedException(message("another process writes the events of log " + logId + ": instance "
+                    + owner.get().instance() + " on " + owner.get().host() + "; each log needs a backend of its own, so"
+                    + " end one of them"));
+        }
+    }
+
+    /** Commits a record of this process, and returns its offset. */
+    private long begin(Producer<byte[], byte[]> to) {
+        to.beginTransaction();
+        Future<RecordMetadata> sent = to.send(positions.beginning(hasBegun));
+        to.commitTransaction();
+        try {
+            return sent.get(0, TimeUnit.SECONDS).offset();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        } catch (ExecutionException | java.util.concurrent.TimeoutException e) {
+            throw new IllegalStateException("a transaction was committed without its record", e);
+        }
+    }
+
+    private Map<String, Object> properties() {
+        Map<String, Object> properties = TopicAdmin.clientProperties(settings, topic);
+        properties.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId(topic, logId));
+        properties.put(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, (int)
+                limits.transaction().toMillis());
+        properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
+        properties.put(ProducerConfig.ACKS_CONFIG, "all");
+        properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "none");
+        properties.put(ProducerConfig.LINGER_MS_CONFIG, LINGER.toMillis());
+        properties.put(ProducerConfig.BATCH_SIZE_CONFIG, Math.min(BATCH_BYTES, maxMessageBytes));
+        properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, (long) BUFFER_BYTES);
+        properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, maxMessageBytes);
+        properties.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, limits.block().toMillis());
+        long requestMillis = limits.block().toMillis() / 2;
+        properties.put(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) requestMillis);
+        properties.put(
+                ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, (int) limits.block().toMillis());
+        return properties;
+    }
+
+    @Override
+    public void commit(List<FeedEvent> events, FeedPosition position) {
+        Producer<byte[], byte[]> open = producer;
+        if (open == null) {
+            throw new IllegalStateException("the feed is not open");
+        }
+        requireValid(events, position);
+        try {
+            long begunNanos = System.nanoTime();
+            open.beginTransaction();
+            for (FeedEvent each : events) {
+                Future<RecordMetadata> unused = open.send(record(each)); // committing fails if this did
+                if (System.nanoTime() - begunNanos > limits.block().toNanos()) {
+                    throw new TimeoutException("the events were not sent in time");
+                }
+            }
+            Future<RecordMetadata> unused = open.send(positions.position(position));
+            open.commitTransaction();
+        } catch (RuntimeException e) {
+            throw failed(e);
+        }
+    }
+
+    private void requireValid(List<FeedEvent> events, FeedPosition position) {
+        if (!position.logId().equals(logId)) {
+            throw new IllegalArgumentException("a position of log " + position.logId() + ", not of " + logId);
+        }
+        int max = maxValueBytes();
+        for (FeedEvent each : events) {
+            if (each.value().length > max) {
+                throw new IllegalArgumentException(
+                        "event " + each.key() + " has " + each.value().length + " bytes, more than " + max);
+            }
+        }
+    }
+
+    private ProducerRecord<byte[], byte[]> record(FeedEvent event) {
+        ProducerRecord<byte[], byte[]> entry = new ProducerRecord<>(topic, utf8(event.key()), event.value());
+        event.headers().forEach((name, value) -> entry.headers().add(name, utf8(value)));
+        return entry;
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Ends the producer, which aborts its transaction if the brokers answer; otherwise the next one does. */
+    private RuntimeException failed(RuntimeException failure) {
+        closeProducer();
+        if (failure instanceof FeedFencedException || failure instanceof FeedUnavailableException) {
+            return failure;
+        }
+        if (failure instanceof CopyUnavailableException) {
+            return new FeedUnavailableException(String.valueOf(failure.getMessage()), failure);
+        }
+        try {
+            return isFenced(failure) ? fenced(failure) : unavailable(failure);
+        } finally {
+            closeAdmins();
+        }
+    }
+
+    private static boolean isFenced(Throwable failure) {
+        for (Throwable each = failure; each != null && each != each.getCause(); each = each.getCause()) {
+            if (each instanceof ProducerFencedException || each instanceof InvalidProducerEpochException) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private RuntimeException fenced(RuntimeException failure) {
+        try {
+            if (hasBegun) {
+                requireOwner(positions.known());
+            }
+        } catch (FeedFencedException e) {
+            return e;
+        } catch (RuntimeException notKnown) {
+            failure.addSuppressed(notKnown); // open() finds out
+        }
+        return new FeedUnavailableException(
+                message("the brokers have ended this process's transaction: it was open for more than "
+                        + limits.transaction().toSeconds() + " s, or another process has just opened the feed of log "
+                        + logId),
+                failure);
+    }
+
+    private FeedUnavailableException unavailable(RuntimeException failure) {
+        String meaning = admin.failures().meaning(failure);
+        return new FeedUnavailableException(message(isLate(failure) ? whyLate(meaning) : meaning), failure);
+    }
+
+    private static boolean isLate(Throwable failure) {
+        return failure instanceof TimeoutException || failure.getCause() instanceof TimeoutException;
+    }
+
+    private String whyLate(String meaning) {
+        String late = "no answer within " + limits.block().toSeconds() + " s: ";
+        for (TopicAdmin each : List.of(positionsAdmin, admin)) {
+            try {
+                String why = each.whyNotAcknowledged(meaning)
+                        .toCompletableFuture()
+                        .get(limits.call().toMillis(), TimeUnit.MILLISECONDS);
+                if (!why.equals(meaning)) {
+                    return late + why;
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return meaning;
+            } catch (ExecutionException | java.util.concurrent.TimeoutException e) {
+                return meaning;
+            }
+        }
+        return late + "check that the brokers run, and that as many do as their transaction.state.log.replication.factor"
+                + " says (3 unless it is set)";
+    }
+
+    @Override
+    public int maxValueBytes() {
+        if (maxMessageBytes == 0) {
+            throw new IllegalStateException("the feed was never opened");
+        }
+        return maxMessageBytes - ALLOWANCE_BYTES;
+    }
+
+    @Override
+    public String message(String what) {
+        return admin.failures().message(what);
+    }
+
+    private void closeProducer() {
+        if (producer != null) {
+            producer.close(CLOSE);
+            producer = null;
+        }
+    }
+
+    private void closeAdmins() {
+        admin.close();
+        positionsAdmin.close();
+    }
+
+    @Override
+    public void close() {
+        closeProducer();
+        closeAdmins();
+    }
+}

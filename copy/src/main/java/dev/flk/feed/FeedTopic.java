@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.feed;
+
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A topic of events, which several logs may share. The position of a log is committed in the same transaction as its
+ * events, so a consumer that reads only what was committed sees each event once per log. One process writes the events
+ * of a log: the one that opened the topic last. One thread; an interrupt ends a call that blocks.
+ */
+public interface FeedTopic extends AutoCloseable {
+    /**
+     * Makes this process the only writer of the log's events: ends the transactions of earlier writers, which fail from
+     * now on. Returns the position that was committed last; empty if there is none. Blocks for a bounded time, about a
+     * minute.
+     *
+     * @throws FeedUnavailableException if that is not possible now; a later call may succeed
+     * @throws FeedFencedException if another process has opened the topic for this log after this one had
+     */
+    Optional<FeedPosition> open();
+
+    /**
+     * Commits events, in order, and the position after them in one transaction. Blocks for a bounded time, about a
+     * minute. After a failure it is not known whether they were committed, and {@link #open} must be called again.
+     *
+     * @param events the events; may be empty
+     * @throws FeedUnavailableException if they may not have been committed
+     * @throws FeedFencedException if they were not committed, because another process writes the events of this log
+     * @throws IllegalArgumentException if a value has more than {@link #maxValueBytes} bytes
+     * @throws IllegalStateException if the topic is not open
+     */
+    void commit(List<FeedEvent> events, FeedPosition position);
+
+    /**
+     * Returns the largest number of bytes that the value of an event may have. Each {@link #open} may change it.
+     *
+     * @throws IllegalStateException if the topic was never opened
+     */
+    int maxValueBytes();
+
+    /** Returns a message about the topic, which names the brokers and the topic. */
+    String message(String what);
+
+    /** Releases the connections. The topic may be opened again. */
+    @Override
+    void close();
+}
