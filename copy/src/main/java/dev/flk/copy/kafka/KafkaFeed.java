@@ -54,7 +54,11 @@ import org.jspecify.annotations.Nullable;
  */
 public final class KafkaFeed implements FeedTopic {
     private static final Duration CLOSE = Duration.ofSeconds(2);
-    private static final Duration LINGER = Duration.ofMillis(5);
+    private static final Duration LINGER = Duration.ofMillis(0);
+
+    /** The first wait of a transaction that begins while the brokers still note that the last one was committed. */
+    private static final Duration RETRY = Duration.ofMillis(5);
+
     private static final int BATCH_BYTES = 64 << 10;
     private static final int BUFFER_BYTES = 16 << 20;
 
@@ -196,6 +200,7 @@ public final class KafkaFeed implements FeedTopic {
         properties.put(ProducerConfig.ACKS_CONFIG, "all");
         properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "none");
         properties.put(ProducerConfig.LINGER_MS_CONFIG, LINGER.toMillis());
+        properties.put(ProducerConfig.RETRY_BACKOFF_MS_CONFIG, RETRY.toMillis());
         properties.put(ProducerConfig.BATCH_SIZE_CONFIG, Math.min(BATCH_BYTES, maxMessageBytes));
         properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, (long) BUFFER_BYTES);
         properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, maxMessageBytes);
