@@ -5,6 +5,8 @@ import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.tls.TlsFiles;
 import dev.flk.backend.copy.CopyConfig;
+import dev.flk.backend.feed.FeedConfig;
+import dev.flk.copy.kafka.KafkaSettings;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.ingest.IngestMetrics;
@@ -72,6 +74,7 @@ public record BackendConfig(
         InboxConfig inbox,
         String logName,
         Optional<CopyConfig> copy,
+        Optional<FeedConfig> feed,
         StoreConfig store,
         RecordConfig record,
         Optional<StateConfig> state,
@@ -105,6 +108,8 @@ public record BackendConfig(
                     InboxConfig.KEYS,
                     List.of(LogName.LOG_NAME),
                     CopyConfig.KEYS,
+                    FeedConfig.KEYS,
+                    KafkaSettings.KEYS,
                     List.of(Audit.DIRECTORY),
                     StoreConfig.KEYS,
                     PostgresConfig.KEYS,
@@ -139,6 +144,10 @@ public record BackendConfig(
         InboxConfig inbox = InboxConfig.read(settings);
         String logName = LogName.read(settings);
         Optional<CopyConfig> copy = CopyConfig.read(settings, logName);
+        Optional<FeedConfig> feed = FeedConfig.read(settings);
+        if (copy.isEmpty() && feed.isEmpty()) {
+            KafkaSettings.unused(settings);
+        }
         StoreConfig store = StoreConfig.read(settings);
         RecordConfig record =
                 RecordConfig.read(settings, store, StateConfig.isOn(settings), StateConfig.isInPostgres(settings));
@@ -181,6 +190,7 @@ public record BackendConfig(
                 inbox,
                 logName,
                 copy,
+                feed,
                 store,
                 record,
                 state,
@@ -325,6 +335,7 @@ public record BackendConfig(
                 inbox,
                 logName,
                 copy,
+                feed,
                 store,
                 record,
                 state,
@@ -350,6 +361,7 @@ public record BackendConfig(
                 inbox,
                 logName,
                 copy.map(CopyConfig::takingOver),
+                feed,
                 store,
                 record,
                 state,

@@ -10,7 +10,6 @@ import dev.flk.program.health.Finding;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * Where the log is copied.
@@ -34,10 +33,8 @@ public record CopyConfig(KafkaSettings kafka, String topic, boolean isRequired, 
                             + " machine.")
             .or("on");
 
-    /** The settings of the copy, in the order of the docs. */
-    public static final List<Key<?>> KEYS = Stream.<Key<?>>concat(
-                    Stream.of(LOG_COPY, LOG_COPY_REQUIRED), KafkaSettings.KEYS.stream())
-            .toList();
+    /** The settings of the copy, in the order of the docs; those of Kafka are {@link KafkaSettings#KEYS}. */
+    public static final List<Key<?>> KEYS = List.of(LOG_COPY, LOG_COPY_REQUIRED);
 
     private static boolean isKafka(String text) {
         return switch (text.toLowerCase(Locale.ROOT)) {
@@ -50,7 +47,7 @@ public record CopyConfig(KafkaSettings kafka, String topic, boolean isRequired, 
     /** Reads the settings; returns empty if the log is not copied. */
     public static Optional<CopyConfig> read(Settings settings, String logName) {
         if (!settings.get(LOG_COPY)) {
-            settings.unused("LOG_COPY is off", KEYS.subList(1, KEYS.size()));
+            settings.unused("LOG_COPY is off", List.of(LOG_COPY_REQUIRED));
             return Optional.empty();
         }
         KafkaSettings kafka = KafkaSettings.read(settings, "LOG_COPY=kafka");

@@ -7,7 +7,9 @@ import dev.flk.wal.Retention;
 import dev.flk.wal.files.FileOps;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.OptionalLong;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -17,8 +19,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The maintenance of the inbox log: compresses closed segments after a day, removes them after the retention, and saves
- * the low-water mark and the time. Before a segment is removed, its outcomes are made durable in the store. No segment is compressed
- * or removed while the clock is in doubt. The timer calls {@link #step}.
+ * the low-water mark and the time. Before a segment is removed, its outcomes are made durable in the store. No segment
+ * is compressed or removed while the clock is in doubt. The timer calls {@link #step}.
  */
 public final class LogCare implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -32,7 +34,7 @@ public final class LogCare implements AutoCloseable {
     private final LongSupplier recordedUpTo;
     private final Retention retention;
     private final SteadyClock clock;
-    private volatile Reader reader = new Reader(() -> Long.MAX_VALUE, () -> {});
+    private final List<Reader> readers = new CopyOnWriteArrayList<>();
     private volatile LongSupplier copiedUpTo = () -> Long.MAX_VALUE;
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
@@ -62,14 +64,14 @@ public final class LogCare implements AutoCloseable {
     }
 
     /**
-     * Makes the removal wait for another reader of the log: while the disk has room, the records that the reader still
+     * Makes the removal wait for one more reader of the log: while the disk has room, the records that the reader still
      * needs are kept.
      *
      * @param upTo a supplier of the sequence up to which the reader needs no record any more
      * @param makeDurable makes durable what the reader has derived up to there
      */
     public void waitFor(LongSupplier upTo, Runnable makeDurable) {
-        reader = new Reader(upTo, makeDurable);
+        readers.add(new Reader(upTo, makeDurable));
     }
 
     /**
@@ -119,14 +121,15 @@ public final class LogCare implements AutoCloseable {
         }
         long recorded = Math.min(recordedUpTo.getAsLong(), copiedUpTo.getAsLong());
         boolean isShort = inbox.isDiskNearlyLow();
-        long finished = isShort ? recorded : Math.min(recorded, reader.upTo().getAsLong());
+        List<Reader> waitedFor = isShort ? List.of() : readers;
+        long finished = waitedFor.stream()
+                .mapToLong(reader -> reader.upTo().getAsLong())
+                .reduce(recorded, Math::min);
         OptionalLong removed = retention.wouldRemoveUpTo(finished);
         if (removed.isPresent()) {
             inbox.keepRemoved(removed.getAsLong());
             makeDurable.run();
-            if (!isShort) {
-                reader.makeDurable().run();
-            }
+            waitedFor.forEach(reader -> reader.makeDurable().run());
         }
         Retention.Done done = retention.step(finished);
         if (done == Retention.Done.REMOVED) {

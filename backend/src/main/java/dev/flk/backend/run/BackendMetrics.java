@@ -4,6 +4,7 @@ package dev.flk.backend.run;
 import dev.flk.backend.access.keys.ReloadedKeys.KeysMetrics;
 import dev.flk.backend.access.tls.ReloadedTls.TlsMetrics;
 import dev.flk.backend.copy.CopyMetrics;
+import dev.flk.backend.feed.FeedMetrics;
 import dev.flk.backend.inbox.ArchiveMetrics;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.RefusedSubmissions;
@@ -32,6 +33,7 @@ final class BackendMetrics {
     final IngestMetrics ingest;
     final ArchiveMetrics archive;
     final CopyMetrics copy;
+    final FeedMetrics feed;
     final HttpMetrics http;
     final OperatorRefusals operatorRefusals;
     final StoreMetrics store;
@@ -57,6 +59,7 @@ final class BackendMetrics {
         ingest = new IngestMetrics(all, refused, mostShards);
         archive = new ArchiveMetrics(all);
         copy = new CopyMetrics(all);
+        feed = new FeedMetrics(all);
         http = new HttpMetrics(all, refused);
         operatorRefusals = new OperatorRefusals(all, System::nanoTime);
         store = new StoreMetrics(all);

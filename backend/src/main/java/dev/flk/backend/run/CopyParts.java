@@ -44,7 +44,8 @@ final class CopyParts {
         return new Component(COPY, text.isEmpty(), text.orElse("up"), outage.isPresent());
     }
 
-    private static String host() {
+    /** Returns the name of this machine, of visible ASCII characters. */
+    static String host() {
         try {
             return InetAddress.getLocalHost().getHostName().replaceAll("[^!-~]", "?");
         } catch (UnknownHostException e) {

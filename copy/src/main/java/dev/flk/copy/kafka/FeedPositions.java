@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  * <table>
  * <caption>Records</caption>
  * <tr><th>key</th><th>value</th><th>meaning</th></tr>
- * <tr><td>the log's id</td><td>{@code flk-feed1 <sequence> <digest>}</td><td>the position after the events of the same
- * transaction; a record without a value removes it: the log is fed from its beginning</td></tr>
+ * <tr><td>the log's id</td><td>{@code flk-feed1 <sequence> <digest> <reviews>}</td><td>the position after the events of the same
+ * transaction, with {@code -} for no reviews; a record without a value removes it: the log is fed from its beginning</td></tr>
  * <tr><td>{@code <log's id>.writer}</td><td>{@code flk-feed1}</td><td>a process begins to write the log's
  * events</td></tr>
  * <tr><td>{@code <log's id>.open}</td><td>{@code flk-feed1}</td><td>the same process begins again</td></tr>
@@ -43,7 +43,8 @@ import org.jspecify.annotations.Nullable;
 final class FeedPositions {
     private static final String VERSION = "flk-feed1";
     private static final String WRITER = "writer";
-    private static final Pattern POSITION = Pattern.compile(VERSION + " ([0-9]{1,18}) ([!-~]{1,128})");
+    private static final Pattern POSITION = Pattern.compile(VERSION + " ([0-9]{1,18}) ([!-~]{1,128}) ([!-~]{1,128})");
+    private static final String NONE = "-";
     private static final Duration POLL = Duration.ofMillis(100);
     private static final Duration CLOSE = Duration.ofSeconds(1);
     private static final int FETCH_BYTES = 1 << 20;
@@ -99,7 +100,8 @@ final class FeedPositions {
 
     /** Returns the record of a position. */
     ProducerRecord<byte[], byte[]> position(FeedPosition position) {
-        return record(logId, VERSION + " " + position.sequence() + " " + position.digest());
+        String reviews = position.reviews().isEmpty() ? NONE : position.reviews();
+        return record(logId, VERSION + " " + position.sequence() + " " + position.digest() + " " + reviews);
     }
 
     /**
@@ -185,7 +187,12 @@ final class FeedPositions {
                             + " was not written by this version of the backend: " + text(position.value())));
         }
         return new Newest(
-                Optional.of(new FeedPosition(logId, Long.parseLong(matched.group(1)), matched.group(2))), owner);
+                Optional.of(new FeedPosition(
+                        logId,
+                        Long.parseLong(matched.group(1)),
+                        matched.group(2),
+                        matched.group(3).equals(NONE) ? "" : matched.group(3))),
+                owner);
     }
 
     private static Optional<Writer> writer(ConsumerRecord<byte[], byte[]> entry) {

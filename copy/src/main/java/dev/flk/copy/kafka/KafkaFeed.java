@@ -68,8 +68,8 @@ public final class KafkaFeed implements FeedTopic {
     /** The key, the headers, and less than 200 bytes that Kafka adds to a batch of one record. */
     private static final int ALLOWANCE_BYTES = FeedEvent.MAX_HEAD_BYTES + 1024;
 
-    /** The least value that a topic must accept: an event without the certificate's body. */
-    private static final int MIN_VALUE_BYTES = 12 << 10;
+    /** The least value that a topic must accept: an event without the certificate's body, but with its counts. */
+    private static final int MIN_VALUE_BYTES = 320 << 10;
 
     private final KafkaSettings settings;
     private final String topic;

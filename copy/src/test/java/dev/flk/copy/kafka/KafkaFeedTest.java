@@ -116,7 +116,7 @@ class KafkaFeedTest {
     }
 
     private static FeedPosition position(String logId, long sequence) {
-        return new FeedPosition(logId, sequence, "digest-" + sequence);
+        return new FeedPosition(logId, sequence, "digest-" + sequence, sequence % 2 == 0 ? "" : "r-" + sequence);
     }
 
     private static FeedPosition position(long sequence) {
@@ -175,7 +175,7 @@ class KafkaFeedTest {
                 KafkaFeed.positionsOf(topic),
                 0,
                 logId.getBytes(StandardCharsets.UTF_8),
-                "flk-feed1 99 lost".getBytes(StandardCharsets.UTF_8)));
+                "flk-feed1 99 lost -".getBytes(StandardCharsets.UTF_8)));
         producer.flush();
         return producer;
     }
@@ -319,7 +319,7 @@ class KafkaFeedTest {
         }
         assertThat(feed.open()).isEmpty();
         assertThat(feed(OTHER_LOG, "other").open())
-                .contains(new FeedPosition(OTHER_LOG, 99, "lost"));
+                .contains(new FeedPosition(OTHER_LOG, 99, "lost", ""));
     }
 
     @Test

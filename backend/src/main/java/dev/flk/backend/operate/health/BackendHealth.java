@@ -64,6 +64,7 @@ public final class BackendHealth {
     private static final String CLOCK = "clock";
     private static final String COPY = "copy";
     private static final String DISK = "disk";
+    private static final String FEED = "feed";
     private static final String KEYS = "keys";
     private static final String POSTGRES = "postgres";
     /** The durable copy of the sessions. */
@@ -127,6 +128,9 @@ public final class BackendHealth {
         config.copy()
                 .ifPresent(copy ->
                         checks.add(new Check(COPY, found -> copy.findings().forEach(found))));
+        config.feed()
+                .ifPresent(feed ->
+                        checks.add(new Check(FEED, found -> feed.findings().forEach(found))));
         checks.add(new Check(DISK, health::disk));
         config.inbox()
                 .archiveCommand()

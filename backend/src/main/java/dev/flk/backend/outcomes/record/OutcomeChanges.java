@@ -4,11 +4,9 @@ package dev.flk.backend.outcomes.record;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
-import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.canonical.CanonicalString;
-import dev.flk.program.cli.Json;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import java.nio.charset.StandardCharsets;
@@ -198,31 +196,10 @@ public final class OutcomeChanges {
             if (selectsAll
                     || reviewed.filter(row -> wanted.passes(row.key(), row.json()))
                             .isPresent()) {
-                events.add(event("review", line(changed, reviewed.map(Version::key))));
+                events.add(event("review", ReviewLine.of(changed, reviewed.map(Version::key)).json()));
             }
         }
         review = changes.position();
         return new Part(events, cursor(), changes.hasMore(), true);
-    }
-
-    /** The line of a review, without its kind and cursor. */
-    private record Line(String shardId, long epoch, String pcsId, Made review) {}
-
-    private record Made(long version, String verdict, String note, String author, String at) {}
-
-    private static String line(Reviews.Changed changed, Optional<RowKey> row) {
-        String[] name = changed.key().name().split("/", -1);
-        Review review = changed.made().review();
-        return Json.line(new Line(
-                        row.map(RowKey::shard).orElse(changed.key().agentId()),
-                        Long.parseLong(name[1]),
-                        name[2],
-                        new Made(
-                                changed.made().version(),
-                                review.verdict().text(),
-                                review.note(),
-                                review.author(),
-                                review.at())))
-                .strip();
     }
 }

@@ -72,7 +72,7 @@ public final class RecordedOutcome {
      *
      * @param sequence the sequence of the log record that leads to it
      */
-    static Placed of(long sequence, LogRecord submission, Compared decided) {
+    public static Placed of(long sequence, LogRecord submission, Compared decided) {
         ReplayedOutcome given = decided.given();
         return of(
                 sequence,

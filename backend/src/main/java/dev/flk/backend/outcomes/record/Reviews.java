@@ -468,6 +468,15 @@ public final class Reviews implements AutoCloseable {
         return new Changes(reviews, position.toString(), page.next() <= head.revision());
     }
 
+    /**
+     * Returns the line of a review.
+     *
+     * @throws RecordUnavailableException if the record can't be read
+     */
+    public ReviewLine line(Changed changed) {
+        return ReviewLine.of(changed, record.withKey(changed.key()).map(OutcomeRows.Version::key));
+    }
+
     private static Optional<Made> made(Event event, Event.Change change) {
         return made(
                 change.key(),

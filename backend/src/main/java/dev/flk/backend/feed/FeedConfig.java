@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.feed;
+
+import static dev.flk.program.config.Quantities.matching;
+
+import dev.flk.copy.kafka.FeedCheck;
+import dev.flk.copy.kafka.KafkaFeed;
+import dev.flk.copy.kafka.KafkaSettings;
+import dev.flk.feed.FeedTopic;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Settings;
+import dev.flk.program.health.Finding;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/**
+ * Where outcomes are fed.
+ *
+ * @param kafka the brokers
+ * @param topic the topic of events
+ */
+public record FeedConfig(KafkaSettings kafka, String topic) {
+    private static final Pattern TOPIC = Pattern.compile("[A-Za-z0-9._-]{1,200}");
+    private static final String INVALID = "not 1 to 200 letters, digits, dots, hyphens or underscores";
+
+    private static final Key<String> FEED_TOPIC = Key.of(
+                    "FEED_TOPIC",
+                    matching(TOPIC, INVALID),
+                    "Every outcome, with its certificate, becomes an event in this topic of Kafka. Needs"
+                            + " `KAFKA_BROKERS`.")
+            .derived("no feed");
+
+    /** The settings of the feed; those of Kafka are {@link KafkaSettings#KEYS}. */
+    public static final List<Key<?>> KEYS = List.of(FEED_TOPIC);
+
+    /** Reads the settings; returns empty if nothing is fed. */
+    public static Optional<FeedConfig> read(Settings settings) {
+        return settings.find(FEED_TOPIC)
+                .map(topic -> new FeedConfig(KafkaSettings.read(settings, "FEED_TOPIC"), topic));
+    }
+
+    /**
+     * Returns this configuration with another topic.
+     *
+     * @throws IllegalArgumentException if the name is not one of a topic; the message completes a sentence
+     */
+    public FeedConfig to(String other) {
+        return new FeedConfig(kafka, matching(TOPIC, INVALID).apply(other));
+    }
+
+    /**
+     * Opens the topic, without connecting to the brokers.
+     *
+     * @param logId the id of the log, 32 hex digits
+     * @param instance an id of this process, which no earlier process had
+     * @param host the name of this machine, for messages
+     */
+    public FeedTopic open(String logId, String instance, String host) {
+        return new KafkaFeed(kafka, topic, logId, instance, host);
+    }
+
+    /** Checks the topics within a bounded time, without changing them; see {@link FeedCheck}. */
+    public List<Finding> findings() {
+        return new FeedCheck(kafka, topic).run();
+    }
+}
