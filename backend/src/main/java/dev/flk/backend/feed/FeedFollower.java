@@ -41,7 +41,7 @@ public final class FeedFollower implements AutoCloseable {
     private static final long CHUNK_BYTES = 2 << 20;
     private static final int REVIEWS_AT_ONCE = 100;
     private static final long LOOK_EVERY_MILLIS = 100;
-    private static final long AFTER_FAILURE_MILLIS = 5_000;
+    private static final long AFTER_FAILURE_MILLIS = 1_000;
     private static final long CLOSE_MILLIS = 1_000;
     /** The digest in a position of which no record is known. */
     private static final String NONE = "-";

@@ -365,7 +365,7 @@ class FollowedLogTest {
     }
 
     /** Replaces the content of {@code to} with the files of {@code from}. */
-    private static void copyLog(Path from, Path to) throws IOException {
+    static void copyLog(Path from, Path to) throws IOException {
         Files.createDirectories(to);
         for (Path old : files(to)) {
             Files.delete(old);

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import ch.qos.logback.classic.Level;
+import dev.flk.backend.decide.LoggedOutcomes;
+import dev.flk.backend.feed.FeedFollower;
+import dev.flk.backend.feed.FeedMetrics;
+import dev.flk.backend.feed.MemoryFeed;
+import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.outcomes.record.MemoryRecord;
+import dev.flk.backend.outcomes.record.Review;
+import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
+import dev.flk.backend.outcomes.record.Reviews.Reviewed;
+import dev.flk.program.cli.Json;
+import dev.flk.program.logging.LogCapture;
+import dev.flk.program.metrics.Metrics;
+import dev.flk.program.metrics.ScrapedText;
+import dev.flk.sample.Pcs;
+import dev.flk.wal.segment.LogRecord;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Tests of the feed of a log, with a topic in memory. */
+final class FedLogTest {
+    private static final Instant NOW = Instant.parse("2026-11-26T12:00:00Z");
+
+    @TempDir
+    private Path directory;
+
+    private final Clock clock = new Clock();
+    private final MemoryFeed topic = new MemoryFeed();
+    private final Metrics metrics = new Metrics("test");
+    private final FeedMetrics feedMetrics = new FeedMetrics(metrics);
+
+    private IngestHarness open() throws IOException {
+        return new IngestHarness(directory.resolve("log"), clock);
+    }
+
+    private FeedFollower follow(IngestHarness harness) {
+        return new FeedFollower(harness.decidedLog(), topic, null, feedMetrics, System::nanoTime).start();
+    }
+
+    private double metric(String name) {
+        return ScrapedText.sample(metrics, name);
+    }
+
+    private static void submit(IngestHarness harness, int from, int to) {
+        IntStream.rangeClosed(from, to).forEach(i -> harness.submit(Pcs.number(i)));
+    }
+
+    private static void awaitFed(IngestHarness harness, FeedFollower follower) {
+        await().until(() -> harness.metric("flk_inbox_pending") == 0
+                && follower.position() == harness.decidedLog().last());
+    }
+
+    /** Returns the sequences of the submissions in the log whose outcomes won. */
+    private List<String> winners() throws IOException {
+        List<LogRecord> logged = IngestHarness.logged(directory.resolve("log"));
+        Set<Long> overruled = logged.stream()
+                .map(LoggedOutcomes::overruledBy)
+                .flatMapToLong(each -> each.isPresent() ? LongStream.of(each.getAsLong()) : LongStream.empty())
+                .boxed()
+                .collect(Collectors.toSet());
+        return logged.stream()
+                .filter(record -> LoggedOutcomes.isSubmission(record) && !overruled.contains(record.sequence()))
+                .map(record -> Long.toString(record.sequence()))
+                .toList();
+    }
+
+    private void submitAllKinds(IngestHarness harness) {
+        submit(harness, 1, 50);
+        clock.millis++; // the same outcome with the same arrival would not be overruled
+        submit(harness, 40, 50);
+        harness.submit(Pcs.number(3).with("D_hat", "1.9"));
+        harness.store.failReads(); // so that duplicates are logged, and then overruled
+        submit(harness, 48, 52);
+        harness.store.down();
+        submit(harness, 53, 60);
+        harness.store.up();
+        await().until(() -> harness.metric("flk_inbox_pending") == 0);
+        submit(harness, 61, 90);
+    }
+
+    @Test
+    void eachWinner_isFedOnce_asTheOutcomeWithItsCertificate() throws IOException {
+        try (IngestHarness harness = open();
+                FeedFollower follower = follow(harness)) {
+            submitAllKinds(harness);
+            awaitFed(harness, follower);
+
+            assertThat(winners()).hasSize(90);
+            assertThat(topic.headers("sequence")).isEqualTo(winners());
+            assertThat(topic.events().get(6).key())
+                    .isEqualTo(Pcs.number(7).id().toString());
+            assertThat(topic.events().get(6).headers())
+                    .isEqualTo(Map.of(
+                            "type", "outcome",
+                            "schema", "1",
+                            "verdict", "accepted",
+                            "shard", "shard-1",
+                            "log_id", harness.decidedLog().logId(),
+                            "sequence", "7"));
+            assertThat(topic.values().get(6))
+                    .startsWith("{\"shard_id\":\"shard-1\",\"epoch\":7,\"pcs_id\":\"" + Pcs.number(7).id()
+                            + "\",\"verdict\":\"accepted\",\"D_hat\":1.0,")
+                    .contains("\"received_at\":\"2026-11-20T10:00:00Z\",\"key_id\":\"");
+            assertThat(Json.parse(topic.values().get(6)).path("body").textValue())
+                    .isEqualTo(Pcs.number(7).json());
+            assertThat(metric("flk_feed_events_total")).isEqualTo(90);
+            assertThat(metric("flk_feed_up")).isOne();
+        }
+    }
+
+    @Test
+    void lostAnswersOfTheBrokers_andRestarts_feedEachOnceAndInOrder() throws IOException {
+        topic.failOneOf(2);
+        for (int start = 0; start < 4; start++) {
+            try (IngestHarness harness = open();
+                    FeedFollower follower = follow(harness)) {
+                submit(harness, start * 10 + 1, start * 10 + 5);
+                awaitFed(harness, follower);
+                submit(harness, start * 10 + 6, start * 10 + 10);
+                awaitFed(harness, follower);
+            }
+        }
+
+        assertThat(topic.headers("sequence")).isEqualTo(winners()).hasSize(40);
+    }
+
+    @Test
+    void brokersAway_certificatesAreAnswered_andFedInOrderAfterwards() throws IOException {
+        topic.setDown(true);
+        try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.INFO);
+                IngestHarness harness = open();
+                FeedFollower follower = follow(harness)) {
+            submitAllKinds(harness);
+            await().until(() -> log.lines("no broker answers").size() == 1);
+            assertThat(metric("flk_feed_up")).isZero();
+            assertThat(metric("flk_feed_lag_records")).isNaN();
+            assertThat(metric("flk_feed_lag_seconds")).isPositive();
+            assertThat(follower.position()).isZero();
+
+            topic.setDown(false);
+            awaitFed(harness, follower);
+            await().until(() -> metric("flk_feed_lag_seconds") == 0);
+
+            assertThat(topic.headers("sequence")).isEqualTo(winners());
+            assertThat(log.lines("the feed continues")).hasSize(1);
+        }
+    }
+
+    @Test
+    void certificateTooLargeForTheTopic_isFedAsADigest() throws Exception {
+        topic.setMaxValueBytes(1_500);
+        Pcs large = Pcs.number(2).with("remark", "\"" + "\\n".repeat(1_000) + "\"");
+        try (IngestHarness harness = open();
+                FeedFollower follower = follow(harness)) {
+            submit(harness, 1, 1);
+            assertThat(harness.submit(large)).isInstanceOf(Ingest.Outcome.Decided.class);
+            submit(harness, 3, 3);
+            awaitFed(harness, follower);
+
+            assertThat(topic.headers("sequence")).containsExactly("1", "2", "3");
+            assertThat(Json.parse(topic.values().get(1)).path("body_omitted").path("bytes").intValue())
+                    .isEqualTo(large.bytes().length);
+            assertThat(topic.values().get(1)).contains(",\"sequence\":2}}").doesNotContain("\"body\"");
+            assertThat(topic.values().get(2)).contains("\"body\"");
+            assertThat(metric("flk_feed_bodies_omitted_total")).isOne();
+        }
+    }
+
+    @Test
+    void otherProcessFeedsThisLog_feedEnds() throws IOException {
+        try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.INFO);
+                IngestHarness harness = open();
+                FeedFollower follower = follow(harness)) {
+            submit(harness, 1, 3);
+            awaitFed(harness, follower);
+            topic.fence();
+            submit(harness, 4, 6);
+
+            await().until(() -> log.lines("instance 2 on elsewhere").size() == 1);
+            assertThat(metric("flk_feed_up")).isZero();
+            assertThat(topic.events()).hasSize(3);
+        }
+    }
+
+    @Test
+    void segmentRemovedBeforeItWasRead_isCounted_andTheRestIsFed() throws IOException {
+        for (int first = 1; first <= 7; first += 3) {
+            try (IngestHarness harness = open()) {
+                submit(harness, first, first + 2);
+            }
+        }
+        List<Path> segments;
+        try (Stream<Path> files = Files.list(directory.resolve("log"))) {
+            segments = files.filter(file -> file.toString().endsWith(".wal")).sorted().toList();
+        }
+        try (IngestHarness harness = open()) {
+            Files.delete(segments.get(1));
+            try (FeedFollower follower = follow(harness)) {
+                awaitFed(harness, follower);
+            }
+
+            assertThat(topic.headers("sequence")).containsExactly("1", "2", "3", "7", "8", "9");
+            assertThat(metric("flk_feed_missed_total")).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void logOfAnOlderDisk_isFedOnceMore() throws IOException {
+        Path older = directory.resolve("older");
+        try (IngestHarness harness = open()) {
+            submit(harness, 1, 3);
+        }
+        FollowedLogTest.copyLog(directory.resolve("log"), older);
+        try (IngestHarness harness = open();
+                FeedFollower follower = follow(harness)) {
+            submit(harness, 4, 6);
+            awaitFed(harness, follower);
+        }
+        FollowedLogTest.copyLog(older, directory.resolve("log"));
+
+        try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.WARN);
+                IngestHarness harness = open();
+                FeedFollower follower = follow(harness)) {
+            submit(harness, 11, 12);
+            await().until(() -> topic.events().size() == 11);
+
+            assertThat(topic.headers("sequence").subList(6, 11)).containsExactly("1", "2", "3", "4", "5");
+            assertThat(log.lines("up to sequence 6")).singleElement().asString().startsWith("ERROR ");
+        }
+    }
+
+    @Test
+    void reviews_areFedOnce_andAgainIfTheStateWasLost() throws IOException {
+        Review review = new Review(Verdict.FAULT, "a note", "anna", NOW.toString());
+        int expected = 0;
+        for (int state = 0; state < 2; state++) {
+            try (MemoryRecord record = new MemoryRecord();
+                    Reviews reviews = new Reviews(
+                            record.outcomes(),
+                            record.engine(),
+                            Duration.ofHours(24),
+                            () -> NOW,
+                            new ReviewMetrics(new Metrics("test")))) {
+                String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
+                for (int start = 0; start < 2; start++) {
+                    try (IngestHarness harness = open();
+                            FeedFollower follower = new FeedFollower(
+                                            harness.decidedLog(), topic, reviews, feedMetrics, System::nanoTime)
+                                    .start()) {
+                        submit(harness, 2 * state + start + 1, 2 * state + start + 1);
+                        reviews.review(new Reviewed.Ids(List.of(id)), review);
+                        expected += 2;
+                        awaitEvents(expected);
+                        awaitFed(harness, follower);
+                    }
+                }
+                assertThat(topic.headers("type")).containsExactlyInAnyOrderElementsOf(repeated(expected / 2));
+                assertThat(topic.values())
+                        .contains("{\"shard_id\":\"a\",\"epoch\":1,\"pcs_id\":\"" + id
+                                + "\",\"review\":{\"version\":2,\"verdict\":\"fault\",\"note\":\"a note\","
+                                + "\"author\":\"anna\",\"at\":\"2026-11-26T12:00:00Z\"}}");
+            }
+        }
+    }
+
+    private void awaitEvents(int expected) {
+        await().until(() -> topic.events().size() == expected);
+    }
+
+    private static List<String> repeated(int times) {
+        return Stream.concat(
+                        Stream.generate(() -> "outcome").limit(times),
+                        Stream.generate(() -> "review").limit(times))
+                .toList();
+    }
+}
