@@ -266,6 +266,10 @@ final class ChangesHandlerTest {
     }
 
     private void apply(String logId, int epoch, String verdict) {
+        apply(record, logId, epoch, verdict);
+    }
+
+    private static void apply(MemoryRecord record, String logId, int epoch, String verdict) {
         record.rows()
                 .apply(new Group(
                         new Position(logId, epoch, "d"),
@@ -298,6 +302,8 @@ final class ChangesHandlerTest {
 
         try (MemoryRecord other = new MemoryRecord()) {
             server.record = other.outcomes();
+            assertError(get(next(atSecond)), 503, "nothing has been read from the log yet");
+            apply(other, "log-2", 1, "accepted");
             assertError(get(next(atSecond)), 400, "belongs to another backend");
         }
     }

@@ -63,12 +63,11 @@ record ChangeCursor(String recordId, long generation, long number, long token, l
         boolean isSame = number <= head.removedUpTo() || present != null;
         if (generation != head.generation() || !isSame || (present != null && present != token && number > 0)) {
             throw new ChangesLostException(
-                    "history changed: a log or the database was restored or replaced after the cursor was returned;"
-                            + " begin without a cursor");
+                    "history changed: a log or the database was restored or replaced after the cursor was returned");
         }
         if (head.removedUpTo() > Math.max(number, from)) {
             throw new ChangesLostException("compacted: outcomes after the cursor were removed, because they are older"
-                    + " than RECORD_HISTORY; begin without a cursor");
+                    + " than RECORD_HISTORY");
         }
     }
 

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.record;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
 import dev.flk.backend.outcomes.embedded.EmbeddedStore;
+import dev.flk.backend.outcomes.record.OutcomeRows.Change;
+import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Group;
+import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
+import dev.flk.backend.outcomes.record.OutcomeRows.Position;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.view.RocksView;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Tests of {@link EmbeddedRows}. */
@@ -33,6 +44,76 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
     @Override
     protected boolean isDurableAtOnce() {
         return true;
+    }
+
+    /** Returns rows of which each outcome has the next sequence in the log, beginning at 1. */
+    private OutcomeRows derived(String name, int... numbers) {
+        OutcomeRows derived = open(name);
+        add(derived, 1, numbers);
+        return derived;
+    }
+
+    private static void add(OutcomeRows rows, long sequence, int... numbers) {
+        for (int i = 0; i < numbers.length; i++) {
+            long each = sequence + i;
+            rows.apply(new Group(
+                    new Position("log", each, ""),
+                    List.of(new Placed(each, outcome("shard", numbers[i]).version())),
+                    Map.of()));
+        }
+        rows.sync();
+    }
+
+    private static List<Long> epochs(List<Change> changes) {
+        return changes.stream().map(change -> change.version().key().epoch()).toList();
+    }
+
+    /** Log and rows of a machine are put back to an earlier day, and the same sequences get other certificates. */
+    @Test
+    void changes_logAndRowsAreOlderCopies_refuseTheCursorOfALostVersion() throws Exception {
+        String third = derived("lost", 1, 2, 3).newest();
+        List<Change> all = derived("lost-too", 1, 2, 3).changes("", 10);
+        OutcomeRows older = derived("older", 1, 2);
+
+        for (String cursor : List.of(third, all.get(2).cursor())) {
+            assertThat(older.changes(cursor, 10)).isEmpty();
+        }
+        add(older, 3, 4, 5);
+        OutcomeRows hole = derived("hole", 1, 2);
+        add(hole, 4, 4); // the third record of the log led to no version
+        for (String cursor : List.of(third, all.get(2).cursor())) {
+            for (OutcomeRows rows : List.of(older, hole)) {
+                assertThatThrownBy(() -> rows.changes(cursor, 10))
+                        .isInstanceOf(ChangesLostException.class)
+                        .hasMessageContaining("history changed");
+            }
+        }
+        assertThat(epochs(older.changes(all.get(1).cursor(), 10))).containsExactly(4L, 5L);
+    }
+
+    @Test
+    void changes_cursorOfAnEarlierVersion_isContinued() throws Exception {
+        OutcomeRows rows = derived("rows-of-it", 1, 2, 3);
+        String cursor = rows.changes("", 1).get(0).cursor();
+
+        String earlier = cursor.substring(0, cursor.lastIndexOf('.'));
+
+        assertThat(epochs(rows.changes(earlier, 10))).containsExactly(2L, 3L);
+    }
+
+    /** After a loss of DEDUP_DIR, a cursor stays valid; a follower only has to wait until the log is read. */
+    @Test
+    void changes_rowsAreLost_cursorWaitsForTheLog() throws Exception {
+        String second = derived("before", 1, 2).newest();
+        OutcomeRows empty = open("after");
+
+        assertThatThrownBy(() -> empty.changes(second, 10))
+                .isInstanceOf(RecordUnavailableException.class)
+                .hasMessageContaining("nothing has been read from the log yet");
+        add(empty, 1, 1);
+        assertThat(empty.changes(second, 10)).isEmpty();
+        add(empty, 2, 2, 3);
+        assertThat(epochs(empty.changes(second, 10))).containsExactly(3L);
     }
 
     @AfterEach
