@@ -198,13 +198,19 @@ final class DeployIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"flk-agent.service", "flk-backend.service"})
-    void unit_isValidAndHasLowExposure(String unit) throws Exception {
+    @ValueSource(
+            strings = {
+                "systemd/flk-agent.service",
+                "systemd/flk-backend.service",
+                "../examples/feed/flk-outcomes-to-postgres.service"
+            })
+    void unit_isValidAndHasLowExposure(String file) throws Exception {
         HostProgram analyze = HostProgram.orSkip("systemd-analyze", "systemd", directory);
         Path java = Path.of(System.getProperty("java.home"), "bin", "java");
+        String unit = Path.of(file).getFileName().toString();
         Path here = Files.writeString(
                 directory.resolve(unit),
-                Files.readString(DEPLOY.resolve("systemd").resolve(unit)).replace("/usr/bin/java", java.toString()));
+                Files.readString(DEPLOY.resolve(file)).replaceAll("/usr/bin/(java|python3)", java.toString()));
         assertThat(analyze.run("verify", "--man=no", here.toString()).output().lines())
                 .noneMatch(line -> line.contains("flk-"));
         assertThat(analyze.succeed("security", "--offline=true", "--threshold=" + MAX_EXPOSURE, here.toString()))

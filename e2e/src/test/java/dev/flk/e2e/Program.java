@@ -80,6 +80,14 @@ final class Program implements AutoCloseable {
         return new Program(jar, start(directory, environment, command));
     }
 
+    /** Starts a script by its interpreter, with only {@code PATH} and these environment variables. */
+    static Program host(Path interpreter, Path directory, Map<String, String> environment, Path script, String... args)
+            throws IOException {
+        List<String> command = new ArrayList<>(List.of(interpreter.toString(), script.toString()));
+        command.addAll(List.of(args));
+        return new Program(script.getFileName().toString(), start(directory, environment, command));
+    }
+
     private static List<String> javaCommand(String jar, List<String> jvm) {
         Path built = Built.jar(jar);
         List<String> options = new ArrayList<>(ClassArchive.options(built));
