@@ -26,7 +26,8 @@ public record FeedPosition(String logId, long sequence, String digest, String re
             throw new IllegalArgumentException("a digest has 1 to 128 printable characters, not " + digest);
         }
         if (!reviews.isEmpty() && !DIGEST.matcher(reviews).matches()) {
-            throw new IllegalArgumentException("a position of reviews has 1 to 128 printable characters, not " + reviews);
+            throw new IllegalArgumentException(
+                    "a position of reviews has 1 to 128 printable characters, not " + reviews);
         }
     }
 }

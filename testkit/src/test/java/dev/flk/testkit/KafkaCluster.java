@@ -108,9 +108,14 @@ public final class KafkaCluster implements AutoCloseable {
 
     /** Returns a client that may do everything; the caller closes it. */
     public Admin admin() {
+        return Admin.create(client());
+    }
+
+    /** Returns the settings of a client that may do everything. */
+    public Map<String, Object> client() {
         Map<String, Object> properties = new LinkedHashMap<>();
         configuration().forEach((name, value) -> properties.put(clientName(name), value));
-        return Admin.create(properties);
+        return properties;
     }
 
     private static String clientName(String setting) {

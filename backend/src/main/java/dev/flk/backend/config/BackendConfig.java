@@ -5,9 +5,8 @@ import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.tls.TlsFiles;
 import dev.flk.backend.copy.CopyConfig;
-import dev.flk.backend.feed.FeedConfig;
-import dev.flk.copy.kafka.KafkaSettings;
 import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.feed.FeedConfig;
 import dev.flk.backend.inbox.InboxConfig;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.IngestPipeline;
@@ -22,6 +21,7 @@ import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
+import dev.flk.copy.kafka.KafkaSettings;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
@@ -393,6 +393,16 @@ public record BackendConfig(
      */
     public static Optional<CopyConfig> logCopy(Map<String, String> environment, @Nullable Path file) {
         return part(environment, file, settings -> CopyConfig.read(settings, LogName.read(settings)));
+    }
+
+    /**
+     * Returns a feed to a topic, ignoring invalid values of other settings.
+     *
+     * @throws InvalidConfig if a setting of Kafka is invalid, the topic is that of the feed, or the configuration file
+     *     can't be used
+     */
+    public static FeedConfig feedTo(Map<String, String> environment, @Nullable Path file, String topic) {
+        return part(environment, file, settings -> FeedConfig.to(settings, topic));
     }
 
     /**

@@ -40,13 +40,14 @@ public record FeedConfig(KafkaSettings kafka, String topic) {
                 .map(topic -> new FeedConfig(KafkaSettings.read(settings, "FEED_TOPIC"), topic));
     }
 
-    /**
-     * Returns this configuration with another topic.
-     *
-     * @throws IllegalArgumentException if the name is not one of a topic; the message completes a sentence
-     */
-    public FeedConfig to(String other) {
-        return new FeedConfig(kafka, matching(TOPIC, INVALID).apply(other));
+    /** Reads the settings for events that are repeated to another topic than that of the feed. */
+    public static FeedConfig to(Settings settings, String topic) {
+        settings.require(
+                settings.find(FEED_TOPIC).filter(topic::equals).isEmpty(),
+                "--to-topic: " + topic
+                        + " is the topic of the feed, whose consumers would see events twice; name another");
+        settings.require(TOPIC.matcher(topic).matches(), "--to-topic: " + INVALID);
+        return new FeedConfig(KafkaSettings.read(settings, "feed replay"), topic);
     }
 
     /**

@@ -44,15 +44,14 @@ public final class FeedEvents {
      * @param maxBytes the largest number of bytes that a value may have
      */
     public OutcomeEvent outcome(LogRecord submission, Compared decided, int maxBytes) {
-        String line = RecordedOutcomes.line(RecordedOutcome.of(submission.sequence(), submission, decided)
-                .version());
+        String line = RecordedOutcomes.line(
+                RecordedOutcome.of(submission.sequence(), submission, decided).version());
         String body = CanonicalString.quote(new String(submission.body(), StandardCharsets.UTF_8));
         byte[] whole = withMember(line, "body", body);
         boolean isWhole = whole.length <= maxBytes;
         byte[] value = isWhole ? whole : withMember(line, "body_omitted", omitted(submission));
         SignedFields signed = decided.certificate().signed();
-        Map<String, String> headers =
-                headers("outcome", decided.given().kind().label(), signed.shardId());
+        Map<String, String> headers = headers("outcome", decided.given().kind().label(), signed.shardId());
         headers.put("sequence", Long.toString(submission.sequence()));
         return new OutcomeEvent(new FeedEvent(signed.pcsId().toString(), value, headers), isWhole);
     }

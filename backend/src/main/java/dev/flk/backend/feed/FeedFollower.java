@@ -182,7 +182,8 @@ public final class FeedFollower implements AutoCloseable {
         }
         long beginNanos = nanoTicker.getAsLong();
         long decidedUpTo = log.decidedUpTo();
-        Chunk chunk = reader.next(known.sequence(), decidedUpTo, OptionalLong.empty()).orElse(null);
+        Chunk chunk =
+                reader.next(known.sequence(), decidedUpTo, OptionalLong.empty()).orElse(null);
         boolean isMore;
         if (chunk == null) {
             isMore = reader.isUnfinished() || feedReviews(known.sequence(), known.digest());
@@ -205,7 +206,9 @@ public final class FeedFollower implements AutoCloseable {
                         .orElse(null);
         if (problem != null) {
             LOG.error(
-                    "the log was fed up to sequence {}, but {}, so outcomes are fed once more", stored.sequence(), problem);
+                    "the log was fed up to sequence {}, but {}, so outcomes are fed once more",
+                    stored.sequence(),
+                    problem);
             stored = new FeedPosition(log.logId(), 0, NONE, stored.reviews());
         }
         reader.begin(stored.sequence(), true);
@@ -230,7 +233,10 @@ public final class FeedFollower implements AutoCloseable {
         reader.forget(chunk.last());
         for (Missing gap : chunk.missing()) {
             metrics.missed.add(gap.last() - gap.first() + 1);
-            LOG.error("the feed has a gap: sequences {} to {} were missing when the log was read", gap.first(), gap.last());
+            LOG.error(
+                    "the feed has a gap: sequences {} to {} were missing when the log was read",
+                    gap.first(),
+                    gap.last());
         }
     }
 

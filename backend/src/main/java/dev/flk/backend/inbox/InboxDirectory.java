@@ -50,6 +50,22 @@ public final class InboxDirectory {
     }
 
     /**
+     * The part of a log that is decided.
+     *
+     * @param logId the id under which a shared store keeps the position of the log, 32 hex digits
+     * @param upTo the sequence up to which everything is decided and recorded in the store
+     */
+    public record Decided(String logId, long upTo) {}
+
+    /**
+     * Returns the part that is decided, as a running backend saved it a few seconds ago; empty if nothing says so.
+     * Changes nothing, and does not lock the directory.
+     */
+    public Optional<Decided> decided() throws IOException {
+        return Checkpoint.find(files, directory).map(kept -> new Decided(kept.logId(), kept.mark()));
+    }
+
+    /**
      * Makes an empty directory a new log, with new ids. A backend that starts in it knows that the log is new on
      * purpose.
      *

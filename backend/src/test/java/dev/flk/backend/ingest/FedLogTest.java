@@ -107,8 +107,7 @@ final class FedLogTest {
 
             assertThat(winners()).hasSize(90);
             assertThat(topic.headers("sequence")).isEqualTo(winners());
-            assertThat(topic.events().get(6).key())
-                    .isEqualTo(Pcs.number(7).id().toString());
+            assertThat(topic.events().get(6).key()).isEqualTo(Pcs.number(7).id().toString());
             assertThat(topic.events().get(6).headers())
                     .isEqualTo(Map.of(
                             "type", "outcome",
@@ -118,8 +117,8 @@ final class FedLogTest {
                             "log_id", harness.decidedLog().logId(),
                             "sequence", "7"));
             assertThat(topic.values().get(6))
-                    .startsWith("{\"shard_id\":\"shard-1\",\"epoch\":7,\"pcs_id\":\"" + Pcs.number(7).id()
-                            + "\",\"verdict\":\"accepted\",\"D_hat\":1.0,")
+                    .startsWith("{\"shard_id\":\"shard-1\",\"epoch\":7,\"pcs_id\":\""
+                            + Pcs.number(7).id() + "\",\"verdict\":\"accepted\",\"D_hat\":1.0,")
                     .contains("\"received_at\":\"2026-11-20T10:00:00Z\",\"key_id\":\"");
             assertThat(Json.parse(topic.values().get(6)).path("body").textValue())
                     .isEqualTo(Pcs.number(7).json());
@@ -178,7 +177,10 @@ final class FedLogTest {
             awaitFed(harness, follower);
 
             assertThat(topic.headers("sequence")).containsExactly("1", "2", "3");
-            assertThat(Json.parse(topic.values().get(1)).path("body_omitted").path("bytes").intValue())
+            assertThat(Json.parse(topic.values().get(1))
+                            .path("body_omitted")
+                            .path("bytes")
+                            .intValue())
                     .isEqualTo(large.bytes().length);
             assertThat(topic.values().get(1)).contains(",\"sequence\":2}}").doesNotContain("\"body\"");
             assertThat(topic.values().get(2)).contains("\"body\"");
@@ -211,7 +213,9 @@ final class FedLogTest {
         }
         List<Path> segments;
         try (Stream<Path> files = Files.list(directory.resolve("log"))) {
-            segments = files.filter(file -> file.toString().endsWith(".wal")).sorted().toList();
+            segments = files.filter(file -> file.toString().endsWith(".wal"))
+                    .sorted()
+                    .toList();
         }
         try (IngestHarness harness = open()) {
             Files.delete(segments.get(1));

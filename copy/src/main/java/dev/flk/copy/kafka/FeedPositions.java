@@ -88,8 +88,7 @@ final class FeedPositions {
      * @param own this process
      * @param firstWindow the number of offsets that are read first
      */
-    FeedPositions(
-            KafkaSettings settings, String topic, TopicAdmin admin, String logId, Writer own, long firstWindow) {
+    FeedPositions(KafkaSettings settings, String topic, TopicAdmin admin, String logId, Writer own, long firstWindow) {
         this.settings = settings;
         this.admin = admin;
         this.partition = new TopicPartition(topic, 0);
@@ -173,8 +172,7 @@ final class FeedPositions {
         return new Newest(Optional.empty(), beginning == null ? Optional.empty() : writer(beginning));
     }
 
-    private Newest newest(
-            ConsumerRecord<byte[], byte[]> position, @Nullable ConsumerRecord<byte[], byte[]> beginning) {
+    private Newest newest(ConsumerRecord<byte[], byte[]> position, @Nullable ConsumerRecord<byte[], byte[]> beginning) {
         boolean isBegunAfter = beginning != null && beginning.offset() > position.offset();
         Optional<Writer> owner = isBegunAfter ? writer(beginning) : writer(position);
         if (position.value() == null) {

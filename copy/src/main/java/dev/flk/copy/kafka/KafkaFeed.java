@@ -53,7 +53,7 @@ import org.jspecify.annotations.Nullable;
  * </ul>
  */
 public final class KafkaFeed implements FeedTopic {
-    private static final Duration CLOSE = Duration.ofSeconds(2);
+    static final Duration CLOSE = Duration.ofSeconds(2);
     private static final Duration LINGER = Duration.ofMillis(0);
 
     /** The first wait of a transaction that begins while the brokers still note that the last one was committed. */
@@ -92,8 +92,7 @@ public final class KafkaFeed implements FeedTopic {
      * @param window the number of offsets in which the position is looked for first
      */
     record Limits(Duration call, Duration block, Duration transaction, long window) {
-        static final Limits USUAL =
-                new Limits(TopicAdmin.CALL, Duration.ofSeconds(15), Duration.ofSeconds(60), 1_000);
+        static final Limits USUAL = new Limits(TopicAdmin.CALL, Duration.ofSeconds(15), Duration.ofSeconds(60), 1_000);
     }
 
     /**
@@ -108,18 +107,15 @@ public final class KafkaFeed implements FeedTopic {
         this(settings, topic, logId, instance, host, Limits.USUAL);
     }
 
-    KafkaFeed(
-            KafkaSettings settings, String topic, String logId, String instance, String host, Limits limits) {
+    KafkaFeed(KafkaSettings settings, String topic, String logId, String instance, String host, Limits limits) {
         this.settings = settings;
         this.topic = topic;
         this.logId = logId;
         this.own = new Writer(instance, host);
         this.limits = limits;
         this.admin = new TopicAdmin(settings, topic, TopicRules.FEED, limits.call());
-        this.positionsAdmin =
-                new TopicAdmin(settings, positionsOf(topic), TopicRules.POSITIONS, limits.call());
-        this.positions =
-                new FeedPositions(settings, positionsOf(topic), positionsAdmin, logId, own, limits.window());
+        this.positionsAdmin = new TopicAdmin(settings, positionsOf(topic), TopicRules.POSITIONS, limits.call());
+        this.positions = new FeedPositions(settings, positionsOf(topic), positionsAdmin, logId, own, limits.window());
     }
 
     /** Returns the name of the topic of positions. */
@@ -135,8 +131,9 @@ public final class KafkaFeed implements FeedTopic {
     public Optional<FeedPosition> open() {
         closeProducer();
         try {
-            positionsAdmin.describe(); // fails if there is no topic: a producer may create one with the brokers' settings
-            maxMessageBytes = topicsMaxMessageBytes();
+            positionsAdmin
+                    .describe(); // fails if there is no topic: a producer may create one with the brokers' settings
+            maxMessageBytes = maxMessageBytes(admin);
             if (hasBegun) {
                 requireOwner(positions.known()); // before a successor is fenced
             }
@@ -157,12 +154,14 @@ public final class KafkaFeed implements FeedTopic {
         }
     }
 
-    private int topicsMaxMessageBytes() {
+    /** Returns the largest message that is used of those that a topic of events accepts. */
+    static int maxMessageBytes(TopicAdmin admin) {
         ConfigEntry entry = admin.configuration().get("max.message.bytes");
         int max = Math.min(Integer.parseInt(entry.value()), MAX_MESSAGE_BYTES);
         if (max < MIN_VALUE_BYTES + ALLOWANCE_BYTES) {
-            throw new FeedUnavailableException(message("max.message.bytes=" + max + " is too small for events: "
-                    + admin.commands().set("max.message.bytes", TopicRules.MAX_MESSAGE)));
+            throw new FeedUnavailableException(admin.failures()
+                    .message("max.message.bytes=" + max + " is too small for events: "
+                            + admin.commands().set("max.message.bytes", TopicRules.MAX_MESSAGE)));
         }
         return max;
     }
@@ -192,15 +191,21 @@ public final class KafkaFeed implements FeedTopic {
     }
 
     private Map<String, Object> properties() {
-        Map<String, Object> properties = TopicAdmin.clientProperties(settings, topic);
+        Map<String, Object> properties = properties(settings, topic, maxMessageBytes, limits);
         properties.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId(topic, logId));
         properties.put(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, (int)
                 limits.transaction().toMillis());
+        properties.put(ProducerConfig.LINGER_MS_CONFIG, LINGER.toMillis());
+        properties.put(ProducerConfig.RETRY_BACKOFF_MS_CONFIG, RETRY.toMillis());
+        return properties;
+    }
+
+    /** Returns the settings of a producer of events. */
+    static Map<String, Object> properties(KafkaSettings settings, String topic, int maxMessageBytes, Limits limits) {
+        Map<String, Object> properties = TopicAdmin.clientProperties(settings, topic);
         properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
         properties.put(ProducerConfig.ACKS_CONFIG, "all");
         properties.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "none");
-        properties.put(ProducerConfig.LINGER_MS_CONFIG, LINGER.toMillis());
-        properties.put(ProducerConfig.RETRY_BACKOFF_MS_CONFIG, RETRY.toMillis());
         properties.put(ProducerConfig.BATCH_SIZE_CONFIG, Math.min(BATCH_BYTES, maxMessageBytes));
         properties.put(ProducerConfig.BUFFER_MEMORY_CONFIG, (long) BUFFER_BYTES);
         properties.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, maxMessageBytes);
@@ -223,7 +228,7 @@ public final class KafkaFeed implements FeedTopic {
             long begunNanos = System.nanoTime();
             open.beginTransaction();
             for (FeedEvent each : events) {
-                Future<RecordMetadata> unused = open.send(record(each)); // committing fails if this did
+                Future<RecordMetadata> unused = open.send(record(topic, each)); // committing fails if this did
                 if (System.nanoTime() - begunNanos > limits.block().toNanos()) {
                     throw new TimeoutException("the events were not sent in time");
                 }
@@ -248,7 +253,7 @@ public final class KafkaFeed implements FeedTopic {
         }
     }
 
-    private ProducerRecord<byte[], byte[]> record(FeedEvent event) {
+    static ProducerRecord<byte[], byte[]> record(String topic, FeedEvent event) {
         ProducerRecord<byte[], byte[]> entry = new ProducerRecord<>(topic, utf8(event.key()), event.value());
         event.headers().forEach((name, value) -> entry.headers().add(name, utf8(value)));
         return entry;
@@ -326,7 +331,8 @@ public final class KafkaFeed implements FeedTopic {
                 return meaning;
             }
         }
-        return late + "check that the brokers run, and that as many do as their transaction.state.log.replication.factor"
+        return late
+                + "check that the brokers run, and that as many do as their transaction.state.log.replication.factor"
                 + " says (3 unless it is set)";
     }
 
@@ -335,6 +341,10 @@ public final class KafkaFeed implements FeedTopic {
         if (maxMessageBytes == 0) {
             throw new IllegalStateException("the feed was never opened");
         }
+        return maxValueBytes(maxMessageBytes);
+    }
+
+    static int maxValueBytes(int maxMessageBytes) {
         return maxMessageBytes - ALLOWANCE_BYTES;
     }
 

@@ -61,7 +61,8 @@ public final class TopicCheck {
         }
         if (found.stream().noneMatch(each -> each.grade() == Finding.Grade.BAD)) {
             found.add(Finding.good(
-                    rules.subject(), "topic " + topic + " of Kafka at " + settings.brokers() + " keeps what it acknowledges"));
+                    rules.subject(),
+                    "topic " + topic + " of Kafka at " + settings.brokers() + " keeps what it acknowledges"));
         }
         return found;
     }
@@ -77,7 +78,8 @@ public final class TopicCheck {
     private void create(TopicAdmin admin, List<Finding> found) {
         try {
             admin.create(TopicRules.REPLICAS, rules.configuration());
-            found.add(Finding.good(rules.subject(), "created topic " + topic + " with " + TopicRules.REPLICAS + " replicas"));
+            found.add(Finding.good(
+                    rules.subject(), "created topic " + topic + " with " + TopicRules.REPLICAS + " replicas"));
         } catch (CopyUnavailableException e) {
             if (!(e.getCause() instanceof TopicExistsException)) {
                 throw new CopyUnavailableException(e.getMessage() + "; or create the topic: " + commands.create(), e);

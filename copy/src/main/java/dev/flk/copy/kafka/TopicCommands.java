@@ -38,7 +38,8 @@ final class TopicCommands {
     String allow() {
         String name = topic.substring(0, topic.length() - rules.suffix().length());
         return rules.grants().stream()
-                .map(each -> "kafka-acls.sh " + server + " --add --allow-principal User:NAME " + each.replace("%s", name))
+                .map(each ->
+                        "kafka-acls.sh " + server + " --add --allow-principal User:NAME " + each.replace("%s", name))
                 .collect(Collectors.joining(" && "));
     }
 
@@ -52,7 +53,8 @@ final class TopicCommands {
     String replicate() {
         return "kafka-reassign-partitions.sh " + server + " --execute --reassignment-json-file replicas.json, with"
                 + " replicas.json {\"version\":1,\"partitions\":[{\"topic\":\"" + topic
-                + "\",\"partition\":0,\"replicas\":[1,2,3]}]}" + (rules.partitions() == 1 ? "" : ", the same for each other partition,")
+                + "\",\"partition\":0,\"replicas\":[1,2,3]}]}"
+                + (rules.partitions() == 1 ? "" : ", the same for each other partition,")
                 + " and the ids of three brokers";
     }
 }

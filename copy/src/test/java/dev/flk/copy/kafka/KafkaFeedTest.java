@@ -189,8 +189,7 @@ class KafkaFeedTest {
         for (int i = 0; i < 30; i++) {
             List<FeedEvent> events = new ArrayList<>();
             for (int key = 0; key < 5; key++) {
-                events.add(new FeedEvent(
-                        "key-" + key, (key + ":" + i).getBytes(StandardCharsets.UTF_8), headers));
+                events.add(new FeedEvent("key-" + key, (key + ":" + i).getBytes(StandardCharsets.UTF_8), headers));
             }
             feed.commit(events, position(i));
         }
@@ -200,9 +199,12 @@ class KafkaFeedTest {
         assertThat(read).hasSize(150);
         for (int key = 0; key < 5; key++) {
             String prefix = key + ":";
-            List<ConsumerRecord<byte[], byte[]>> own =
-                    read.stream().filter(each -> text(each.value()).startsWith(prefix)).toList();
-            assertThat(own).extracting(ConsumerRecord::partition).containsOnly(own.get(0).partition());
+            List<ConsumerRecord<byte[], byte[]>> own = read.stream()
+                    .filter(each -> text(each.value()).startsWith(prefix))
+                    .toList();
+            assertThat(own)
+                    .extracting(ConsumerRecord::partition)
+                    .containsOnly(own.get(0).partition());
             assertThat(own)
                     .extracting(each -> text(each.value()))
                     .containsExactlyElementsOf(
@@ -318,8 +320,7 @@ class KafkaFeedTest {
             other.commitTransaction();
         }
         assertThat(feed.open()).isEmpty();
-        assertThat(feed(OTHER_LOG, "other").open())
-                .contains(new FeedPosition(OTHER_LOG, 99, "lost", ""));
+        assertThat(feed(OTHER_LOG, "other").open()).contains(new FeedPosition(OTHER_LOG, 99, "lost", ""));
     }
 
     @Test
@@ -365,13 +366,14 @@ class KafkaFeedTest {
                     new ConfigEntry("max.message.bytes", Integer.toString(max)), AlterConfigOp.OpType.SET);
             ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
             admin.incrementalAlterConfigs(Map.of(resource, List.of(set))).all().get();
-            await().atMost(PATIENCE).until(() -> admin.describeConfigs(List.of(resource))
-                    .all()
-                    .get()
-                    .get(resource)
-                    .get("max.message.bytes")
-                    .value()
-                    .equals(Integer.toString(max)));
+            await().atMost(PATIENCE)
+                    .until(() -> admin.describeConfigs(List.of(resource))
+                            .all()
+                            .get()
+                            .get(resource)
+                            .get("max.message.bytes")
+                            .value()
+                            .equals(Integer.toString(max)));
         }
     }
 
@@ -414,7 +416,9 @@ class KafkaFeedTest {
                 .isInstanceOf(FeedUnavailableException.class)
                 .hasMessageContaining("topic " + topic + ": the topic does not exist; create it: " + server
                         + " --partitions 6 --replication-factor 3 --config min.insync.replicas=2");
-        assertThat(new FeedCheck(settings, topic).run()).extracting(Finding::grade).containsOnly(Grade.BAD, Grade.GOOD);
+        assertThat(new FeedCheck(settings, topic).run())
+                .extracting(Finding::grade)
+                .containsOnly(Grade.BAD, Grade.GOOD);
         try (Admin admin = cluster.admin()) {
             assertThat(admin.listTopics().names().get()).doesNotContain(topic);
         }
@@ -455,8 +459,7 @@ class KafkaFeedTest {
                                 .contains(
                                         "cleanup.policy=delete",
                                         set + ".positions --add-config cleanup.policy=compact"),
-                        text -> assertThat(text)
-                                .contains(set + ".positions --add-config min.insync.replicas=2"),
+                        text -> assertThat(text).contains(set + ".positions --add-config min.insync.replicas=2"),
                         text -> assertThat(text)
                                 .contains(set + ".positions --add-config unclean.leader.election.enable=false"));
     }
@@ -464,8 +467,8 @@ class KafkaFeedTest {
     @Test
     void userWithoutRights_isToldWhichOnes() throws Exception {
         create();
-        try (KafkaFeed other = new KafkaFeed(
-                settings(cluster.configurationWithoutRights()), topic, LOG, "two", "host-two", LIMITS)) {
+        try (KafkaFeed other =
+                new KafkaFeed(settings(cluster.configurationWithoutRights()), topic, LOG, "two", "host-two", LIMITS)) {
             assertThatThrownBy(other::open)
                     .isInstanceOf(FeedUnavailableException.class)
                     .hasMessageContaining("the user may not do this: ")

@@ -74,6 +74,7 @@ public final class CommandLineProgram {
                 .add("config", () -> new ConfigCommand(config))
                 .add("explain", () -> new ExplainCommand(config, clock))
                 .add("diagnostics", () -> new BackendDiagnostics(config, clock))
+                .add("feed", () -> FeedCommand.with(new WalSource(config)))
                 .add("health", () -> new BackendHealthCommand(config, clock))
                 .add("policy", () -> PolicyTryCommand.with(new WalSource(config), watched::get, clock))
                 .add("keys", () -> new KeysCommand(config, clock))

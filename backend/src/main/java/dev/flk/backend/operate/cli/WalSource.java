@@ -5,6 +5,7 @@ import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.copy.CopyConfig;
 import dev.flk.backend.copy.CopyReading;
+import dev.flk.backend.feed.FeedConfig;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.InboxDirectory;
 import dev.flk.backend.operate.cli.options.Configuration;
@@ -109,6 +110,13 @@ final class WalSource {
             Configuration.logOnlyErrors(LogConfig.Format.TEXT);
         }
         return copy.map(copies);
+    }
+
+    /** Returns a topic of Kafka, other than that of the feed, to which events of this log are repeated. */
+    FeedConfig feedTo(String topic) {
+        FeedConfig feed = config.read((environment, file) -> BackendConfig.feedTo(environment, file, topic));
+        Configuration.logOnlyErrors(LogConfig.Format.TEXT);
+        return feed;
     }
 
     /** Returns an object that repairs this log. */

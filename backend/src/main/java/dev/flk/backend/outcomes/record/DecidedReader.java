@@ -105,8 +105,9 @@ public final class DecidedReader implements AutoCloseable {
         LogRecord record = digest.isEmpty() ? null : at(sequence);
         return record == null || RecordDigest.of(record).equals(digest)
                 ? Optional.empty()
-                : Optional.of("the log now has different content at this sequence: it was restored from an older copy, or"
-                        + " lost its end. The log is now read again from its oldest segment");
+                : Optional.of(
+                        "the log now has different content at this sequence: it was restored from an older copy, or"
+                                + " lost its end. The log is now read again from its oldest segment");
     }
 
     /**

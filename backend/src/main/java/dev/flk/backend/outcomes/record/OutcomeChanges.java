@@ -196,7 +196,9 @@ public final class OutcomeChanges {
             if (selectsAll
                     || reviewed.filter(row -> wanted.passes(row.key(), row.json()))
                             .isPresent()) {
-                events.add(event("review", ReviewLine.of(changed, reviewed.map(Version::key)).json()));
+                events.add(event(
+                        "review",
+                        ReviewLine.of(changed, reviewed.map(Version::key)).json()));
             }
         }
         review = changes.position();

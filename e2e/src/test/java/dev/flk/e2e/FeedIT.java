@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.networknt.schema.Schema;
+import com.networknt.schema.SchemaRegistry;
+import com.networknt.schema.SpecificationVersion;
+import dev.flk.sample.Pcs;
+import dev.flk.testkit.KafkaCluster;
+import java.io.IOException;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.IntStream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Tests of the feed of a backend, with brokers in this JVM. */
+final class FeedIT {
+    private static KafkaCluster kafka;
+
+    @TempDir
+    private Path directory;
+
+    @BeforeAll
+    static void startKafka() {
+        kafka = KafkaCluster.start(3, Map.of());
+    }
+
+    @AfterAll
+    static void endKafka() {
+        kafka.close();
+    }
+
+    private static Map<String, String> settings(String topic) {
+        Map<String, String> settings = new HashMap<>(kafka.configuration());
+        settings.putAll(Map.of("FEED_TOPIC", topic, "WAL_MIN_FREE_BYTES", "1MiB"));
+        return settings;
+    }
+
+    private BackendProcess start(Map<String, String> settings) throws IOException {
+        BackendProcess backend = BackendProcess.start(Files.createDirectories(directory.resolve("b")), settings);
+        new Client(backend.url()).awaitReady();
+        return backend;
+    }
+
+    private static void submit(Client client, int from, int to) throws Exception {
+        for (int i = from; i <= to; i++) {
+            assertThat(client.submit(Pcs.number(i)).status()).isEqualTo(200);
+        }
+    }
+
+    private static List<String> ids(FedEvents fed) {
+        return fed.all().stream().map(ConsumerRecord::key).toList();
+    }
+
+    private static List<String> ids(int from, int to) {
+        return IntStream.rangeClosed(from, to)
+                .mapToObj(i -> Pcs.number(i).id().toString())
+                .toList();
+    }
+
+    @Test
+    void backendIsKilled_brokersGoAndComeBack_eachOutcomeIsFedOnce_andAgainToAnotherTopic() throws Exception {
+        try (Admin admin = kafka.admin()) {
+            FedEvents.create(admin, "outcomes");
+            FedEvents.create(admin, new NewTopic("again", FedEvents.PARTITIONS, (short) 3));
+        }
+        Map<String, String> settings = settings("outcomes");
+        try (FedEvents fed = new FedEvents(kafka.client(), "outcomes");
+                FedEvents again = new FedEvents(kafka.client(), "again")) {
+            for (int start = 0; start < 3; start++) {
+                try (BackendProcess backend = start(settings)) {
+                    submit(new Client(backend.url()), start * 20 + 1, start * 20 + 20);
+                    backend.program().kill();
+                }
+            }
+            try (BackendProcess backend = start(settings)) {
+                Client client = new Client(backend.url());
+                Client.awaitUntil(() -> client.metric("flk_feed_lag_records") == 0);
+                assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 60));
+
+                kafka.stop(1);
+                kafka.stop(2);
+                submit(client, 61, 80);
+                Client.awaitUntil(() -> client.metric("flk_feed_up") == 0);
+                assertThat(client.metric("flk_feed_lag_seconds")).isPositive();
+                kafka.restart();
+                Client.awaitUntil(() -> fed.all().size() == 80 && client.metric("flk_feed_lag_seconds") == 0);
+                assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 80));
+
+                assertThat(replay(settings, "outcomes").exits(2).err())
+                        .contains("--to-topic: outcomes is the topic of the feed");
+                Client.awaitUntil(() -> replay(settings, "again")
+                        .exits(0)
+                        .out()
+                        .equals("40 events written to again, up to sequence 80\n"));
+            }
+            assertThat(ids(again)).containsAll(ids(41, 80)).doesNotContainAnyElementsOf(ids(1, 40));
+        } finally {
+            kafka.restart();
+        }
+    }
+
+    private Command replay(Map<String, String> settings, String topic) throws IOException {
+        return Command.ofBackend(
+                settings,
+                "feed",
+                "replay",
+                "--from",
+                "41",
+                "--to-topic",
+                topic,
+                "--dir",
+                directory.resolve("b/data/wal").toString());
+    }
+
+    @Test
+    void events_matchTheSchema() throws Exception {
+        try (Admin admin = kafka.admin()) {
+            FedEvents.create(admin, "events");
+        }
+        Map<String, String> settings = settings("events");
+        settings.put("STATE_PORT", "0");
+        Pcs measured = Pcs.number(1)
+                .with("ft", "{\"window_start\":\"2026-01-19T10:00:00Z\",\"window_end\":\"2026-01-19T10:10:00Z\"}");
+        Pcs refused = Pcs.number(2).with("D_hat", "1.9");
+        Pcs large = Pcs.number(3).with("remark", "\"" + "\\\"".repeat(500_000) + "\"");
+        try (FedEvents fed = new FedEvents(kafka.client(), "events");
+                BackendProcess backend = start(settings)) {
+            Client client = new Client(backend.url());
+            assertThat(client.submit(measured).status()).isEqualTo(200);
+            assertThat(client.submit(refused).status()).isEqualTo(202);
+            assertThat(client.submit(large).status()).isEqualTo(200);
+            Client.awaitUntil(() -> client.get("/v1/outcomes").body().lines().count() == 3);
+            assertThat(client.send(client.request("/v1/reviews")
+                                    .header("Content-Type", "application/json")
+                                    .PUT(BodyPublishers.ofString(
+                                            "{\"ids\":[\"" + refused.id() + "\"],\"verdict\":\"fault\"}")))
+                            .status())
+                    .isEqualTo(200);
+            Client.awaitUntil(() -> fed.all().size() == 4);
+            assertMatch(fed.all());
+            assertThat(fed.all().stream()
+                            .filter(event -> event.key().equals(refused.id().toString()))
+                            .map(event -> FedEvents.header(event, "type") + " " + FedEvents.header(event, "verdict")))
+                    .containsExactly("outcome rejected", "review fault");
+            assertThat(body(fed, measured)).isEqualTo(measured.json());
+            assertThat(body(fed, large)).isEmpty();
+            assertThat(client.metric("flk_feed_bodies_omitted_total")).isOne();
+        }
+    }
+
+    private static String body(FedEvents fed, Pcs pcs) {
+        return fed.all().stream()
+                .filter(event -> event.key().equals(pcs.id().toString()))
+                .map(event -> StrictJson.read(event.value()).path("body").asText())
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static void assertMatch(List<ConsumerRecord<String, String>> events) throws IOException {
+        JsonNode document = StrictJson.read(Files.readString(Built.root().resolve("docs/feed.schema.json")));
+        Schema schema = SchemaRegistry.withDefaultDialect(SpecificationVersion.DRAFT_2020_12)
+                .getSchema(document);
+        for (ConsumerRecord<String, String> event : events) {
+            JsonNode value = StrictJson.read(event.value());
+            assertThat(schema.validate(value)).as(event.value()).isEmpty();
+            assertThat(names(value))
+                    .isSubsetOf(names(document.at("/$defs/" + FedEvents.header(event, "type") + "/properties")));
+        }
+    }
+
+    private static Set<String> names(JsonNode object) {
+        Set<String> names = new TreeSet<>();
+        object.fieldNames().forEachRemaining(names::add);
+        return names;
+    }
+}
