@@ -28,17 +28,18 @@ class ArchitectureTest {
     private static final String ROOT = "dev.flk.backend";
 
     /** The packages that each feature may use. */
-    private static final Map<String, List<String>> USED = Map.of(
-            "decide", List.of(),
-            "stores", List.of(),
-            "access", List.of(),
-            "inbox", List.of("decide", "stores"),
-            "outcomes", List.of("decide", "stores", "inbox"),
-            "ingest", List.of("decide", "stores", "access", "inbox", "outcomes"),
-            "peers", List.of("stores"),
-            "copy", List.of("inbox"),
-            "sessions", List.of("stores", "access"),
-            "state", List.of("stores", "access"));
+    private static final Map<String, List<String>> USED = Map.ofEntries(
+            Map.entry("decide", List.of()),
+            Map.entry("stores", List.of()),
+            Map.entry("access", List.of()),
+            Map.entry("inbox", List.of("decide", "stores")),
+            Map.entry("outcomes", List.of("decide", "stores", "inbox")),
+            Map.entry("ingest", List.of("decide", "stores", "access", "inbox", "outcomes")),
+            Map.entry("peers", List.of("stores")),
+            Map.entry("copy", List.of("inbox")),
+            Map.entry("feed", List.of("decide", "inbox", "outcomes")),
+            Map.entry("sessions", List.of("stores", "access")),
+            Map.entry("state", List.of("stores", "access")));
 
     private static final JavaClasses BACKEND =
             new ClassFileImporter(List.of(new ImportOption.DoNotIncludeTests())).importPackages(ROOT);
@@ -134,15 +135,21 @@ class ArchitectureTest {
         onlyIn(ROOT + ".operate.cli", "picocli..", "ch.qos.logback..", "net.logstash..");
     }
 
-    /** Tests that only the module of the copy knows Kafka, and only the package of the copy that module. */
+    /** Tests that only the module of the copy knows Kafka, and only the copy and the feed that module. */
     @Test
-    void kafka_isImportedNowhere_andTheCopyOnlyByItsPackage() {
+    void kafka_isImportedNowhere_andItsModuleOnlyByTheCopyAndTheFeed() {
         noClasses()
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("org.apache.kafka..")
                 .check(BACKEND);
-        onlyIn(ROOT + ".copy", "dev.flk.copy..");
+        noClasses()
+                .that()
+                .resideOutsideOfPackages(ROOT + ".copy..", ROOT + ".feed..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("dev.flk.copy..", "dev.flk.feed..")
+                .check(BACKEND);
     }
 
     @Test

@@ -21,7 +21,6 @@ import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConfig;
-import dev.flk.copy.kafka.KafkaSettings;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
@@ -109,7 +108,6 @@ public record BackendConfig(
                     List.of(LogName.LOG_NAME),
                     CopyConfig.KEYS,
                     FeedConfig.KEYS,
-                    KafkaSettings.KEYS,
                     List.of(Audit.DIRECTORY),
                     StoreConfig.KEYS,
                     PostgresConfig.KEYS,
@@ -144,10 +142,7 @@ public record BackendConfig(
         InboxConfig inbox = InboxConfig.read(settings);
         String logName = LogName.read(settings);
         Optional<CopyConfig> copy = CopyConfig.read(settings, logName);
-        Optional<FeedConfig> feed = FeedConfig.read(settings);
-        if (copy.isEmpty() && feed.isEmpty()) {
-            KafkaSettings.unused(settings);
-        }
+        Optional<FeedConfig> feed = FeedConfig.read(settings, copy.isPresent());
         StoreConfig store = StoreConfig.read(settings);
         RecordConfig record =
                 RecordConfig.read(settings, store, StateConfig.isOn(settings), StateConfig.isInPostgres(settings));

@@ -4,15 +4,18 @@ package dev.flk.backend.feed;
 import static dev.flk.program.config.Quantities.matching;
 
 import dev.flk.copy.kafka.FeedCheck;
+import dev.flk.copy.kafka.KafkaEvents;
 import dev.flk.copy.kafka.KafkaFeed;
 import dev.flk.copy.kafka.KafkaSettings;
 import dev.flk.feed.FeedTopic;
+import dev.flk.feed.FeedUnavailableException;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
 import dev.flk.program.health.Finding;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * Where outcomes are fed.
@@ -31,13 +34,22 @@ public record FeedConfig(KafkaSettings kafka, String topic) {
                             + " `KAFKA_BROKERS`.")
             .derived("no feed");
 
-    /** The settings of the feed; those of Kafka are {@link KafkaSettings#KEYS}. */
-    public static final List<Key<?>> KEYS = List.of(FEED_TOPIC);
+    /** The settings of the feed, and those of Kafka, which the copy of the log shares. */
+    public static final List<Key<?>> KEYS =
+            Stream.concat(Stream.of(FEED_TOPIC), KafkaSettings.KEYS.stream()).toList();
 
-    /** Reads the settings; returns empty if nothing is fed. */
-    public static Optional<FeedConfig> read(Settings settings) {
-        return settings.find(FEED_TOPIC)
+    /**
+     * Reads the settings; returns empty if nothing is fed.
+     *
+     * @param isCopied whether the log is copied to Kafka
+     */
+    public static Optional<FeedConfig> read(Settings settings, boolean isCopied) {
+        Optional<FeedConfig> feed = settings.find(FEED_TOPIC)
                 .map(topic -> new FeedConfig(KafkaSettings.read(settings, "FEED_TOPIC"), topic));
+        if (feed.isEmpty() && !isCopied) {
+            settings.unused("LOG_COPY is off and FEED_TOPIC is not set", KafkaSettings.KEYS);
+        }
+        return feed;
     }
 
     /** Reads the settings for events that are repeated to another topic than that of the feed. */
@@ -59,6 +71,15 @@ public record FeedConfig(KafkaSettings kafka, String topic) {
      */
     public FeedTopic open(String logId, String instance, String host) {
         return new KafkaFeed(kafka, topic, logId, instance, host);
+    }
+
+    /**
+     * Opens the topic for events that are repeated.
+     *
+     * @throws FeedUnavailableException if the brokers can't be reached, lack the topic, or deny its use
+     */
+    KafkaEvents openWithoutPosition() {
+        return new KafkaEvents(kafka, topic);
     }
 
     /** Checks the topics within a bounded time, without changing them; see {@link FeedCheck}. */

@@ -111,11 +111,6 @@ public record KafkaSettings(String brokers, String topic, Map<String, String> pr
         return List.copyOf(keys);
     }
 
-    /** Records a warning for each setting that is set although nothing uses Kafka. */
-    public static void unused(Settings settings) {
-        settings.unused("LOG_COPY is off and FEED_TOPIC is not set", KEYS);
-    }
-
     /**
      * Reads the settings.
      *
