@@ -83,7 +83,8 @@ final class FeedBrokersIT {
             List<Entry> entries = LogFiles.inbox(wal).entries();
             Set<Long> overruled = entries.stream()
                     .filter(entry -> entry.kind() == 'o')
-                    .map(entry -> Long.parseLong(entry.body().lines().findFirst().orElseThrow().split(" ")[1]))
+                    .map(entry -> Long.parseLong(
+                            entry.body().lines().findFirst().orElseThrow().split(" ")[1]))
                     .collect(Collectors.toSet());
             return Map.entry(
                     Files.readString(wal.resolve("inbox.mark")).split(" ")[1],

@@ -50,7 +50,7 @@ final class FeedCommand {
                 "1:records are missing in between, the topic can't be written, or no log is there",
                 "2:wrong usage"
             })
-    private int replay(
+    int replay(
             @Option(names = "--from", paramLabel = "SEQ", required = true, description = "The first record.") long from,
             @Option(names = "--to", paramLabel = "SEQ", description = "The last record.", defaultValue = "0") long last,
             @Option(names = "--to-topic", paramLabel = "TOPIC", required = true, description = "The topic.")
