@@ -246,7 +246,7 @@ final class FedLogTest {
                 IngestHarness harness = open();
                 FeedFollower follower = follow(harness)) {
             submit(harness, 11, 12);
-            await().until(() -> topic.events().size() == 11);
+            awaitFed(harness, follower);
 
             assertThat(topic.headers("sequence").subList(6, 11)).containsExactly("1", "2", "3", "4", "5");
             assertThat(log.lines("up to sequence 6")).singleElement().asString().startsWith("ERROR ");
