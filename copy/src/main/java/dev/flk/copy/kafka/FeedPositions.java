@@ -173,8 +173,8 @@ final class FeedPositions {
     }
 
     private Newest newest(ConsumerRecord<byte[], byte[]> position, @Nullable ConsumerRecord<byte[], byte[]> beginning) {
-        boolean isBegunAfter = beginning != null && beginning.offset() > position.offset();
-        Optional<Writer> owner = isBegunAfter ? writer(beginning) : writer(position);
+        Optional<Writer> owner =
+                beginning != null && beginning.offset() > position.offset() ? writer(beginning) : writer(position);
         if (position.value() == null) {
             return new Newest(Optional.empty(), owner);
         }
