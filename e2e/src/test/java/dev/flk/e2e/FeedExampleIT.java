@@ -160,7 +160,7 @@ final class FeedExampleIT {
         try (BackendProcess backend = start()) {
             Path program = Files.writeString(
                     directory.resolve("one-part.py"),
-                    blocks.get("python").get(0).replace("http://localhost:8080", url));
+                    blocks.get("python").get(0).replace("http://localhost:8080", backend.url()));
             submit(40);
             runsOnce(program);
             assertThat(rows("kind = 'outcome'")).isEqualTo(40);

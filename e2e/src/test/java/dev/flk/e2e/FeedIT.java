@@ -102,7 +102,7 @@ final class FeedIT {
                 assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 80));
 
                 assertThat(replay(settings, "outcomes").exits(2).err())
-                        .contains("--to-topic: outcomes is the topic of the feed");
+                        .contains("--to-topic: outcomes belongs to the feed");
                 Client.awaitUntil(() -> replay(settings, "again")
                         .exits(0)
                         .out()

@@ -55,9 +55,10 @@ public record FeedConfig(KafkaSettings kafka, String topic) {
     /** Reads the settings for events that are repeated to another topic than that of the feed. */
     public static FeedConfig to(Settings settings, String topic) {
         settings.require(
-                settings.find(FEED_TOPIC).filter(topic::equals).isEmpty(),
-                "--to-topic: " + topic
-                        + " is the topic of the feed, whose consumers would see events twice; name another");
+                settings.find(FEED_TOPIC)
+                        .filter(feed -> topic.equals(feed) || topic.equals(KafkaFeed.positionsOf(feed)))
+                        .isEmpty(),
+                "--to-topic: " + topic + " belongs to the feed, whose consumers would see events twice; name another");
         settings.require(TOPIC.matcher(topic).matches(), "--to-topic: " + INVALID);
         return new FeedConfig(KafkaSettings.read(settings, "feed replay"), topic);
     }

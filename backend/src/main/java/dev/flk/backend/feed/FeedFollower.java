@@ -64,12 +64,22 @@ public final class FeedFollower implements AutoCloseable {
     // used by the follower's thread
     private final DecidedReader reader;
     private boolean hasRead;
-
+    /** The highest sequence of a position since the start. */
+    private long reached;
     /** The position up to which reviews were looked for; at or after the committed one. */
     private String examined = "";
+    /** Reviews that are not fed yet; null if they are not known. */
+    private @Nullable Fetched fetched;
 
     private @Nullable String reportedFailure;
     private @Nullable String reportedReviews;
+
+    /**
+     * Reviews that were read.
+     *
+     * @param decidedUpTo how far the log was decided afterwards; a review follows its outcome, which is before that
+     */
+    private record Fetched(Reviews.Changes changes, List<FeedEvent> events, long decidedUpTo) {}
 
     /**
      * Creates the follower; {@link #start} starts its thread, which closes the topic in the end.
@@ -94,7 +104,7 @@ public final class FeedFollower implements AutoCloseable {
         return this;
     }
 
-    /** Returns the sequence up to which the feed needs no record of the log; 0 while its position is not known. */
+    /** Returns the sequence up to which the log is fed; 0 while that is not known. */
     public long position() {
         FeedPosition known = position;
         return known == null ? 0 : known.sequence();
@@ -119,7 +129,9 @@ public final class FeedFollower implements AutoCloseable {
             long restMillis;
             try {
                 boolean isMore = step();
-                report(null, null);
+                if (!reader.isUnfinished()) {
+                    report(null, null);
+                }
                 restMillis = isMore ? 0 : LOOK_EVERY_MILLIS;
             } catch (FeedFencedException e) {
                 isUp = false;
@@ -180,17 +192,16 @@ public final class FeedFollower implements AutoCloseable {
         if (known == null) {
             known = findPosition();
         }
+        fetchReviews();
         long beginNanos = nanoTicker.getAsLong();
         long decidedUpTo = log.decidedUpTo();
         Chunk chunk =
                 reader.next(known.sequence(), decidedUpTo, OptionalLong.empty()).orElse(null);
-        boolean isMore;
-        if (chunk == null) {
-            isMore = reader.isUnfinished() || feedReviews(known.sequence(), known.digest());
-        } else {
-            feed(chunk);
-            isMore = chunk.last() < decidedUpTo;
+        if (chunk != null) {
+            known = feed(chunk);
         }
+        boolean isMore = chunk == null ? reader.isUnfinished() : chunk.last() < decidedUpTo;
+        isMore |= feedReviews(known);
         if (position() >= decidedUpTo) {
             upToDateNanos = beginNanos;
         }
@@ -211,14 +222,16 @@ public final class FeedFollower implements AutoCloseable {
                     problem);
             stored = new FeedPosition(log.logId(), 0, NONE, stored.reviews());
         }
-        reader.begin(stored.sequence(), true);
+        reader.begin(stored.sequence(), !hasRead || stored.sequence() < reached);
         hasRead = true;
+        reached = stored.sequence();
         examined = stored.reviews();
+        fetched = null;
         position = stored;
         return stored;
     }
 
-    private void feed(Chunk chunk) throws IOException {
+    private FeedPosition feed(Chunk chunk) throws IOException {
         List<FeedEvent> winners = new ArrayList<>();
         int omitted = 0;
         for (LogRecord record : chunk.records()) {
@@ -228,7 +241,7 @@ public final class FeedFollower implements AutoCloseable {
                 omitted += event.isWhole() ? 0 : 1;
             }
         }
-        commit(winners, chunk.last(), chunk.digest().isEmpty() ? NONE : chunk.digest());
+        FeedPosition after = commit(winners, chunk.last(), chunk.digest().isEmpty() ? NONE : chunk.digest());
         metrics.omitted.add(omitted);
         reader.forget(chunk.last());
         for (Missing gap : chunk.missing()) {
@@ -238,48 +251,57 @@ public final class FeedFollower implements AutoCloseable {
                     gap.first(),
                     gap.last());
         }
+        return after;
     }
 
-    private void commit(List<FeedEvent> all, long sequence, String digest) {
+    private FeedPosition commit(List<FeedEvent> all, long sequence, String digest) {
         FeedPosition after = new FeedPosition(log.logId(), sequence, digest, examined);
         topic.commit(all, after);
         metrics.events.add(all.size());
         position = after;
+        reached = sequence;
+        return after;
     }
 
-    /** Feeds the next reviews, at the present place in the log; returns whether there may be more. */
-    private boolean feedReviews(long sequence, String digest) {
+    /** Reads the next reviews, unless those that were read last are not fed yet. */
+    private void fetchReviews() {
         Reviews known = reviews;
-        if (known == null) {
-            return false;
+        if (known == null || fetched != null) {
+            return;
         }
-        Reviews.Changes changes;
-        List<FeedEvent> reviewed;
         try {
-            changes = known.changes(examined, REVIEWS_AT_ONCE);
-            reviewed = changes.reviews().stream()
+            Reviews.Changes changes = known.changes(examined, REVIEWS_AT_ONCE);
+            List<FeedEvent> reviewed = changes.reviews().stream()
                     .map(known::line)
                     .map(events::review)
                     .toList();
+            fetched = new Fetched(changes, reviewed, log.decidedUpTo());
+            reportReviews(null);
         } catch (StateException e) {
             boolean isLost = e.reason() == Reason.HISTORY_CHANGED || e.reason() == Reason.COMPACTED;
             if (isLost && !examined.isEmpty()) {
                 LOG.error("reviews may be missing in the feed, and those that exist are fed again: {}", e.getMessage());
                 examined = "";
-                return true;
+            } else {
+                reportReviews(e.getMessage());
             }
-            reportReviews(e.getMessage());
-            return false;
         } catch (RecordUnavailableException e) {
             reportReviews(e.getMessage());
+        }
+    }
+
+    /** Feeds the reviews that were read, if their outcomes are fed; returns whether more may follow now. */
+    private boolean feedReviews(FeedPosition at) {
+        Fetched read = fetched;
+        if (read == null || at.sequence() < read.decidedUpTo()) {
             return false;
         }
-        reportReviews(null);
-        examined = changes.position();
-        if (!reviewed.isEmpty()) {
-            commit(reviewed, sequence, digest);
+        fetched = null;
+        examined = read.changes().position();
+        if (!read.events().isEmpty()) {
+            FeedPosition unused = commit(read.events(), at.sequence(), at.digest());
         }
-        return changes.hasMore();
+        return read.changes().hasMore();
     }
 
     private void reportReviews(@Nullable String failure) {

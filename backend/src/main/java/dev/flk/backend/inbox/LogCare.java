@@ -7,9 +7,7 @@ import dev.flk.wal.Retention;
 import dev.flk.wal.files.FileOps;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
 import java.util.OptionalLong;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -34,7 +32,7 @@ public final class LogCare implements AutoCloseable {
     private final LongSupplier recordedUpTo;
     private final Retention retention;
     private final SteadyClock clock;
-    private final List<Reader> readers = new CopyOnWriteArrayList<>();
+    private volatile Reader reader = new Reader(() -> Long.MAX_VALUE, () -> {});
     private volatile LongSupplier copiedUpTo = () -> Long.MAX_VALUE;
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
@@ -64,14 +62,14 @@ public final class LogCare implements AutoCloseable {
     }
 
     /**
-     * Makes the removal wait for one more reader of the log: while the disk has room, the records that the reader still
+     * Makes the removal wait for another reader of the log: while the disk has room, the records that the reader still
      * needs are kept.
      *
      * @param upTo a supplier of the sequence up to which the reader needs no record any more
      * @param makeDurable makes durable what the reader has derived up to there
      */
     public void waitFor(LongSupplier upTo, Runnable makeDurable) {
-        readers.add(new Reader(upTo, makeDurable));
+        reader = new Reader(upTo, makeDurable);
     }
 
     /**
@@ -121,15 +119,14 @@ public final class LogCare implements AutoCloseable {
         }
         long recorded = Math.min(recordedUpTo.getAsLong(), copiedUpTo.getAsLong());
         boolean isShort = inbox.isDiskNearlyLow();
-        List<Reader> waitedFor = isShort ? List.of() : readers;
-        long finished = waitedFor.stream()
-                .mapToLong(reader -> reader.upTo().getAsLong())
-                .reduce(recorded, Math::min);
+        long finished = isShort ? recorded : Math.min(recorded, reader.upTo().getAsLong());
         OptionalLong removed = retention.wouldRemoveUpTo(finished);
         if (removed.isPresent()) {
             inbox.keepRemoved(removed.getAsLong());
             makeDurable.run();
-            waitedFor.forEach(reader -> reader.makeDurable().run());
+            if (!isShort) {
+                reader.makeDurable().run();
+            }
         }
         Retention.Done done = retention.step(finished);
         if (done == Retention.Done.REMOVED) {

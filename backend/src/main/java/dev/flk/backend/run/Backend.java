@@ -128,7 +128,7 @@ public final class Backend implements AutoCloseable {
         Optional<RecordParts> record = RecordParts.open(common, store, certificates, state);
         config.feed().ifPresent(feed -> FeedParts.start(common, feed, certificates, record));
         others.start(certificates);
-        certificates.care().start(); // after the record and the feed, which it waits for
+        certificates.care().start(); // after the record, which it waits for
         Optional<Sessions> sessions = config.sessions()
                 .map(settings -> SessionParts.open(common, settings, state, certificates.signatures()));
         config.inPostgres()

@@ -14,14 +14,14 @@ final class FeedParts {
     /** Starts the feed, which waits for the brokers by itself. */
     static void start(Common common, FeedConfig feed, CertificateParts certificates, Optional<RecordParts> record) {
         DecidedLog log = new DecidedLog(certificates.inbox(), new DiskFiles());
-        FeedFollower follower = common.parts()
+        // segments do not wait for the feed: brokers that are away must not fill the disk of the log
+        common.parts()
                 .opened(new FeedFollower(
                         log,
                         feed.open(log.logId(), common.instance(), CopyParts.host()),
                         record.flatMap(RecordParts::reviews).orElse(null),
                         common.metrics().feed,
-                        System::nanoTime));
-        certificates.care().waitFor(follower::position, () -> {});
-        follower.start();
+                        System::nanoTime))
+                .start();
     }
 }

@@ -287,6 +287,34 @@ final class FedLogTest {
         }
     }
 
+    /** A review is fed although certificates arrive all the time. */
+    @Test
+    void reviewUnderLoad_isFed() throws IOException {
+        try (MemoryRecord record = new MemoryRecord();
+                Reviews reviews = new Reviews(
+                        record.outcomes(),
+                        record.engine(),
+                        Duration.ofHours(24),
+                        () -> NOW,
+                        new ReviewMetrics(new Metrics("test")));
+                IngestHarness harness = open();
+                FeedFollower follower =
+                        new FeedFollower(harness.decidedLog(), topic, reviews, feedMetrics, System::nanoTime).start()) {
+            submit(harness, 1, 1);
+            awaitFed(harness, follower);
+            String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
+            int next = 2;
+            reviews.review(new Reviewed.Ids(List.of(id)), new Review(Verdict.FAULT, "a note", "anna", NOW.toString()));
+            while (!topic.headers("type").contains("review")) {
+                assertThat(next)
+                        .as("certificates during which no review was fed")
+                        .isLessThan(20_000);
+                submit(harness, next, next);
+                next++;
+            }
+        }
+    }
+
     private void awaitEvents(int expected) {
         await().until(() -> topic.events().size() == expected);
     }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.copy.kafka;
 
-import dev.flk.copy.CopyTopic.CopyUnavailableException;
-import dev.flk.feed.FeedUnavailableException;
 import dev.flk.program.health.Finding;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,20 +24,5 @@ public final class FeedCheck {
         List<Finding> found = new ArrayList<>(events.run(false));
         found.addAll(positions.run(false));
         return found;
-    }
-
-    /**
-     * Checks the topics like {@link #run}.
-     *
-     * @throws FeedUnavailableException if the brokers can't be asked, or lack a topic
-     */
-    public List<Finding> findings() {
-        try {
-            List<Finding> found = new ArrayList<>(events.findings(false));
-            found.addAll(positions.findings(false));
-            return found;
-        } catch (CopyUnavailableException e) {
-            throw new FeedUnavailableException(String.valueOf(e.getMessage()), e);
-        }
     }
 }

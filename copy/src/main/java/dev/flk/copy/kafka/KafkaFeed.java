@@ -9,6 +9,7 @@ import dev.flk.feed.FeedFencedException;
 import dev.flk.feed.FeedPosition;
 import dev.flk.feed.FeedTopic;
 import dev.flk.feed.FeedUnavailableException;
+import dev.flk.program.health.Finding;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -23,6 +24,7 @@ import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.InvalidProducerEpochException;
 import org.apache.kafka.common.errors.ProducerFencedException;
 import org.apache.kafka.common.errors.TimeoutException;
@@ -70,6 +72,9 @@ public final class KafkaFeed implements FeedTopic {
 
     /** The least value that a topic must accept: an event without the certificate's body, but with its counts. */
     private static final int MIN_VALUE_BYTES = 320 << 10;
+
+    /** The least {@code max.message.bytes} of a topic of events. */
+    static final int MIN_MESSAGE_BYTES = MIN_VALUE_BYTES + ALLOWANCE_BYTES;
 
     private final KafkaSettings settings;
     private final String topic;
@@ -136,6 +141,8 @@ public final class KafkaFeed implements FeedTopic {
             maxMessageBytes = maxMessageBytes(admin);
             if (hasBegun) {
                 requireOwner(positions.known()); // before a successor is fenced
+            } else {
+                requireKept();
             }
             Producer<byte[], byte[]> opened =
                     new KafkaProducer<>(properties(), new ByteArraySerializer(), new ByteArraySerializer());
@@ -154,11 +161,20 @@ public final class KafkaFeed implements FeedTopic {
         }
     }
 
+    /** Requires that the topic of positions keeps them: without a position, everything would be fed once more. */
+    private void requireKept() {
+        for (Finding each : new TopicCheck(settings, positionsOf(topic), TopicRules.POSITIONS).findings(false)) {
+            if (each.grade() == Finding.Grade.BAD) {
+                throw new FeedUnavailableException(message(each.text()));
+            }
+        }
+    }
+
     /** Returns the largest message that is used of those that a topic of events accepts. */
     static int maxMessageBytes(TopicAdmin admin) {
         ConfigEntry entry = admin.configuration().get("max.message.bytes");
         int max = Math.min(Integer.parseInt(entry.value()), MAX_MESSAGE_BYTES);
-        if (max < MIN_VALUE_BYTES + ALLOWANCE_BYTES) {
+        if (max < MIN_MESSAGE_BYTES) {
             throw new FeedUnavailableException(admin.failures()
                     .message("max.message.bytes=" + max + " is too small for events: "
                             + admin.commands().set("max.message.bytes", TopicRules.MAX_MESSAGE)));
@@ -354,9 +370,14 @@ public final class KafkaFeed implements FeedTopic {
     }
 
     private void closeProducer() {
-        if (producer != null) {
-            producer.close(CLOSE);
-            producer = null;
+        Producer<byte[], byte[]> open = producer;
+        producer = null;
+        if (open != null) {
+            try {
+                open.close(CLOSE);
+            } catch (InterruptException e) {
+                Thread.currentThread().interrupt(); // its threads end by themselves
+            }
         }
     }
 

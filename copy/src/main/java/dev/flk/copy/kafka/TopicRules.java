@@ -67,7 +67,19 @@ record TopicRules(
                     + " --operation Delete --operation Create"));
 
     /** The events of a feed. */
-    static final TopicRules FEED = new TopicRules("feed", 6, "", List.of(twoInSync("an event")), "", FEED_GRANTS);
+    static final TopicRules FEED = new TopicRules(
+            "feed",
+            6,
+            "",
+            List.of(
+                    twoInSync("an event"),
+                    new Setting(
+                            "max.message.bytes",
+                            Integer.toString(4 << 20),
+                            atLeast(max -> max >= KafkaFeed.MIN_MESSAGE_BYTES),
+                            "events have up to " + KafkaFeed.MIN_MESSAGE_BYTES + " bytes without a certificate")),
+            "",
+            FEED_GRANTS);
 
     /** The positions of the logs in a feed. Small segments are compacted soon, so a new log's start reads little. */
     static final TopicRules POSITIONS = new TopicRules(

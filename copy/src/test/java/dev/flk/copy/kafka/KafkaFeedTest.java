@@ -326,6 +326,7 @@ class KafkaFeedTest {
     @Test
     void largestValue_isCommitted_andALargerOneIsRefused() throws Exception {
         create();
+        setMaxMessageBytes(1_048_588);
         assertThatThrownBy(feed::maxValueBytes).isInstanceOf(IllegalStateException.class);
         feed.open();
         assertThat(feed.maxValueBytes()).isBetween(1_000_000, 1_048_588);
@@ -336,13 +337,13 @@ class KafkaFeedTest {
                 .hasMessageContaining("more than " + feed.maxValueBytes());
         feed.commit(List.of(), position(2));
 
-        setMaxMessageBytes(100_000);
+        setMaxMessageBytes(400_000);
 
         assertThatThrownBy(() -> feed.commit(List.of(largest), position(3)))
                 .isInstanceOf(FeedUnavailableException.class)
                 .hasMessageContaining("an entry is larger than the topic accepts");
         assertThat(feed.open()).contains(position(2));
-        assertThat(feed.maxValueBytes()).isBetween(90_000, 100_000);
+        assertThat(feed.maxValueBytes()).isBetween(390_000, 400_000);
         feed.commit(List.of(largest(feed.maxValueBytes())), position(3));
         assertThat(committed()).hasSize(5);
 
@@ -415,7 +416,8 @@ class KafkaFeedTest {
         assertThatThrownBy(feed::open)
                 .isInstanceOf(FeedUnavailableException.class)
                 .hasMessageContaining("topic " + topic + ": the topic does not exist; create it: " + server
-                        + " --partitions 6 --replication-factor 3 --config min.insync.replicas=2");
+                        + " --partitions 6 --replication-factor 3 --config max.message.bytes=4194304"
+                        + " --config min.insync.replicas=2");
         assertThat(new FeedCheck(settings, topic).run())
                 .extracting(Finding::grade)
                 .containsOnly(Grade.BAD, Grade.GOOD);
@@ -427,7 +429,7 @@ class KafkaFeedTest {
     @Test
     void check_reportsEachViolationWithItsCommand() throws Exception {
         create();
-        assertThat(new FeedCheck(settings, topic).findings()).hasSize(2).allMatch(each -> each.grade() == Grade.GOOD);
+        assertThat(new FeedCheck(settings, topic).run()).hasSize(2).allMatch(each -> each.grade() == Grade.GOOD);
         String wrong = topic + "-wrong";
         try (Admin admin = cluster.admin()) {
             admin.createTopics(List.of(
@@ -462,6 +464,11 @@ class KafkaFeedTest {
                         text -> assertThat(text).contains(set + ".positions --add-config min.insync.replicas=2"),
                         text -> assertThat(text)
                                 .contains(set + ".positions --add-config unclean.leader.election.enable=false"));
+        try (KafkaFeed unkept = new KafkaFeed(settings, wrong, LOG, "one", "host", LIMITS)) {
+            assertThatThrownBy(unkept::open)
+                    .isInstanceOf(FeedUnavailableException.class)
+                    .hasMessageContaining(".positions has 2 partitions, but must have 1");
+        }
     }
 
     @Test
