@@ -30,14 +30,19 @@ class ArchitectureTest {
     }
 
     @Test
-    void kafka_dependsOnTheInterfaceOfATopicAndTheProgramOnly() {
+    void kafka_dependsOnTheInterfacesOfTopicsAndTheProgramOnly() {
         classes()
                 .that()
                 .resideInAPackage("dev.flk.copy.kafka")
                 .should()
                 .onlyDependOnClassesThat()
                 .resideInAnyPackage(
-                        "dev.flk.copy..", "dev.flk.program..", "org.apache.kafka..", "java..", "org.jspecify..")
+                        "dev.flk.copy..",
+                        "dev.flk.feed",
+                        "dev.flk.program..",
+                        "org.apache.kafka..",
+                        "java..",
+                        "org.jspecify..")
                 .check(CLASSES);
     }
 
