@@ -64,6 +64,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             LOG_COPY | copy.topic | - | {kafka};LOG_NAME=b1 | flk.inbox.b1 | on;s3
             LOG_COPY_REQUIRED | copy.isRequired | - | {kafka} | true | 1;sometimes
             LOG_COPY_REQUIRED | copy.isRequired | - | {kafka};LOG_COPY_REQUIRED=off | false |
+            FEED_TOPIC | feed.topic | - | FEED_TOPIC=a_b;KAFKA_BROKERS=h:1 | a_b | a b;ä;/
             KAFKA_BROKERS | copy.kafka.brokers | - | LOG_COPY=kafka;KAFKA_BROKERS=b1:9092, [::1]:9093 | b1:9092,[::1]:9093 | b1;b1:65536;,
             KAFKA_TOPIC | copy.topic | - | {kafka};KAFKA_TOPIC=a_b;LOG_NAME=b1 | a_b.b1 | a b;ä;/
             KAFKA_SECURITY_PROTOCOL | copy.kafka.properties | - | {kafka} | {client.dns.lookup=use_all_dns_ips, security.protocol=PLAINTEXT} | TLS;sasl
