@@ -10,7 +10,7 @@ import java.util.function.Predicate;
 
 /** The lines that a program has printed so far. Safe for any thread. */
 final class Lines {
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration PATIENCE = Duration.ofSeconds(90);
 
     private final List<String> lines = new ArrayList<>();
 
