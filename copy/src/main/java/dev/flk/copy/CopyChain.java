@@ -21,7 +21,7 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the entries of a topic say about a log, entry by entry. Entries of writers that no longer owned the log, and bytes
+ * The log that the entries of a topic describe, read entry by entry. Entries of writers that no longer owned the log, and bytes
  * that an owner sent again, count for nothing. One thread.
  */
 final class CopyChain {

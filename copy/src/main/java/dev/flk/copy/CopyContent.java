@@ -23,7 +23,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/** What a topic has of a log, for commands. Reads the topic, never claims the log, and writes nothing to the topic. */
+/** The content of a topic, for commands. Reads the topic, never claims the log, and writes nothing to the topic. */
 public final class CopyContent {
     private final CopyTopic topic;
 

@@ -51,7 +51,11 @@ final class FeedIT {
     }
 
     private BackendProcess start(Map<String, String> settings) throws IOException {
-        BackendProcess backend = BackendProcess.start(Files.createDirectories(directory.resolve("b")), settings);
+        return start("b", settings);
+    }
+
+    private BackendProcess start(String name, Map<String, String> settings) throws IOException {
+        BackendProcess backend = BackendProcess.start(Files.createDirectories(directory.resolve(name)), settings);
         new Client(backend.url()).awaitReady();
         return backend;
     }
@@ -125,6 +129,34 @@ final class FeedIT {
                 topic,
                 "--dir",
                 directory.resolve("b/data/wal").toString());
+    }
+
+    /** The machine is lost, and the log is restored elsewhere from its copy. */
+    @Test
+    void logIsRestoredElsewhere_feedContinuesAtItsPosition() throws Exception {
+        try (Admin admin = kafka.admin()) {
+            FedEvents.create(admin, "moved");
+        }
+        Map<String, String> settings = settings("moved");
+        settings.putAll(Map.of("LOG_COPY", "kafka", "LOG_NAME", "fed"));
+        try (FedEvents fed = new FedEvents(kafka.client(), "moved")) {
+            try (BackendProcess lost = start("lost", settings)) {
+                Client client = new Client(lost.url());
+                submit(client, 1, 20);
+                Client.awaitUntil(() -> fed.all().size() == 20);
+                submit(client, 21, 30);
+                lost.program().kill();
+            }
+            try (BackendProcess elsewhere = start("elsewhere", settings)) {
+                Client client = new Client(elsewhere.url());
+                submit(client, 31, 40);
+                Client.awaitUntil(
+                        () -> fed.all().size() >= 40 && client.metric("flk_feed_lag_records") == 0);
+
+                assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 40));
+                assertThat(client.metric("flk_feed_missed_total")).isZero();
+            }
+        }
     }
 
     @Test

@@ -64,7 +64,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     private final Thread thread = new Thread(this::run, "log-copy");
 
-    /** What is on disk and not copied, in the order of the log; guarded by itself. */
+    /** The ends of the groups that are on disk and not copied, in the order of the log; guarded by itself. */
     private final Deque<Forced> forced = new ArrayDeque<>();
 
     /** The end of what is on disk; set while {@link #forced} is held. */
@@ -96,7 +96,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     private long trimmedNanos;
 
     /**
-     * What was forced up to a place.
+     * The end of a group that was forced.
      *
      * @param last the last sequence before the place
      * @param nanos when it was forced

@@ -90,7 +90,7 @@ public final class CopyReading {
      * @param first the sequence of the first one; 0 if there is none
      * @param last the sequence of the last one; 0 if there is none
      * @param owner which backend owns the log, and whether to stop it; empty if that is not known
-     * @param lost what the topic has lost of what it had acknowledged; empty if nothing is known to be lost
+     * @param lost a loss of entries that the topic had acknowledged; empty if no loss is known
      */
     public record Difference(long records, long first, long last, Optional<String> owner, Optional<String> lost) {}
 

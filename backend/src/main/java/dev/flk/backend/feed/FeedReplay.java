@@ -35,11 +35,11 @@ public final class FeedReplay {
     }
 
     /**
-     * What was written.
+     * The result of a replay.
      *
      * @param events the number of events
      * @param bodiesOmitted how many of them have no certificate, because it is too large for the topic
-     * @param lastSequence the sequence of the last one; 0 if there is none
+     * @param lastSequence the sequence of the last one; 0 without events
      * @param damages the damage in the log
      */
     public record Replayed(long events, long bodiesOmitted, long lastSequence, List<Damage> damages) {
@@ -52,7 +52,7 @@ public final class FeedReplay {
      * Writes the outcomes of a range of the log, both ends inclusive. An overruled record comes after the submission
      * that it names, so the log is read twice.
      *
-     * @throws IOException if the log can't be read or decided, or the topic can't be written; some events may be there
+     * @throws IOException if the log can't be read or decided, or the topic can't be written; some events may have been written
      */
     public Replayed run(LogInspector log, long from, long to) throws IOException {
         try (KafkaEvents topic = target.openWithoutPosition()) {
