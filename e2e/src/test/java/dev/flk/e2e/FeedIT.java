@@ -150,8 +150,7 @@ final class FeedIT {
             try (BackendProcess elsewhere = start("elsewhere", settings)) {
                 Client client = new Client(elsewhere.url());
                 submit(client, 31, 40);
-                Client.awaitUntil(
-                        () -> fed.all().size() >= 40 && client.metric("flk_feed_lag_records") == 0);
+                Client.awaitUntil(() -> fed.all().size() >= 40 && client.metric("flk_feed_lag_records") == 0);
 
                 assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 40));
                 assertThat(client.metric("flk_feed_missed_total")).isZero();
