@@ -97,8 +97,12 @@ final class OpenApi {
         // the document can't describe a body that consists of several JSON values
         if (path.equals("/v1/pcs/batch") && answer.status() == 200) {
             requireLines("BatchLine", answer);
-        } else if (path.matches(OUTCOMES) && answer.status() == 200) {
-            requireLines("RecordedOutcome", answer);
+        } else if ((path.matches(OUTCOMES) || path.equals("/v1/outcomes")) && answer.status() == 200) {
+            if (answer.header("Content-Type").startsWith("text/csv")) {
+                requireColumns(response(method, path, 200), answer);
+            } else {
+                requireLines("RecordedOutcome", answer);
+            }
         } else if (path.equals(CHANGES) && answer.status() == 200) {
             requireChanges(answer);
         }
@@ -111,6 +115,12 @@ final class OpenApi {
                                 "/components/schemas/SessionChange",
                                 StrictJson.read(event.substring(event.indexOf("data: ") + "data: ".length()))))
                         .isEmpty());
+    }
+
+    private void requireColumns(String response, Answer answer) {
+        String example = at(response + "/content/text~1csv; charset=utf-8/examples/some/value")
+                .asText();
+        assertThat(answer.body().lines().findFirst()).isEqualTo(example.lines().findFirst());
     }
 
     private void requireLines(String schema, Answer answer) {

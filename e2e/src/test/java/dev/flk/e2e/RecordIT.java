@@ -238,6 +238,12 @@ class RecordIT {
             assertThat(client.get("/v1/outcomes?id=01234567&limit=1").error())
                     .isEqualTo("id can't be combined with other conditions; leave out limit");
 
+            for (String path : List.of("/v1/outcomes?limit=10000", "/v1/shards/a%2Fb%20c/outcomes?limit=2")) {
+                Answer csv = client.send(client.request(path).header("Accept", "text/csv"));
+                assertThat(csv.body().lines().findFirst().orElseThrow())
+                        .startsWith("received_at,shard_id,epoch,pcs_id,");
+            }
+
             String table = printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--limit", "7");
             assertThat(table.lines().filter(line -> !line.startsWith("    "))).hasSize(8);
             assertThat(table.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));

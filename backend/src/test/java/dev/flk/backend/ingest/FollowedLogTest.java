@@ -97,7 +97,7 @@ class FollowedLogTest {
         Span ever = new Span(null, null);
         return rows
                 .rows()
-                .find(new Wanted("shard-1", null, null, null, ever, ever, Order.EPOCH, 1_000, null))
+                .find(new Wanted("shard-1", null, null, null, null, ever, ever, Order.EPOCH, 1_000, null))
                 .rows()
                 .stream()
                 .map(OutcomeRows.Version::key)

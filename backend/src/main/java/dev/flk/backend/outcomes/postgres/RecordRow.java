@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.RecordedOutcome;
 import dev.flk.program.cli.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
@@ -55,9 +56,7 @@ record RecordRow(Placed placed, JsonNode value) {
 
     /** Returns the reason up to its numbers. */
     String reasonKind() {
-        String reason = text("reason");
-        int numbers = reason.indexOf(": ");
-        return numbers < 0 ? reason : reason.substring(0, numbers);
+        return RecordedOutcome.reasonKind(text("reason"));
     }
 
     static byte[] shard(RowKey key) {

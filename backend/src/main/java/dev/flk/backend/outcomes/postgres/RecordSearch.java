@@ -8,7 +8,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
-import dev.flk.backend.outcomes.record.RowMembers;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -34,9 +33,10 @@ final class RecordSearch {
     private static final String PLACES = """
             SELECT place.number, place.millis,
                 place.received_millis >= ? AND place.received_millis < ? AND (?::text IS NULL OR place.key_id = ?)
+                    AND (?::text IS NULL OR place.reason_kind = ?)
             FROM unnest(?::smallint[]) AS kinds (kind)
             CROSS JOIN LATERAL (
-                SELECT number, %2$s AS millis, received_millis, key_id FROM flk_record_versions
+                SELECT number, %2$s AS millis, received_millis, key_id, reason_kind FROM flk_record_versions
                 WHERE is_current AND %1$s kind = kinds.kind AND %2$s IS NOT NULL
                     AND (%2$s, number) %3$s (?, ?) AND %2$s %4$s ?
                 ORDER BY %2$s %5$s, number %5$s LIMIT ?) AS place
@@ -163,7 +163,8 @@ final class RecordSearch {
             this.isNewestFirst = wanted.order() == Order.NEWEST;
             this.scope = wanted.shard() != null ? Scope.SHARD : wanted.key() != null ? Scope.KEY : Scope.ALL;
             this.isInIndex = (scope != Scope.SHARD || wanted.key() == null)
-                    && (!isMeasured || wanted.received().isOpen());
+                    && (!isMeasured || wanted.received().isOpen())
+                    && wanted.reason() == null;
         }
 
         Rows find() throws SQLException {
@@ -240,9 +241,10 @@ final class RecordSearch {
                 String key = wanted.key() == null ? null : RecordRow.storable(wanted.key());
                 statement.setString(parameters.next++, key);
                 statement.setString(parameters.next++, key);
-                parameters.set(connection.createArrayOf(
-                        "int2",
-                        RowMembers.kinds(wanted.verdict(), wanted.regime()).toArray()));
+                String reason = wanted.reason() == null ? null : RecordRow.storable(wanted.reason());
+                statement.setString(parameters.next++, reason);
+                statement.setString(parameters.next++, reason);
+                parameters.set(connection.createArrayOf("int2", wanted.kinds().toArray()));
                 if (wanted.shard() != null) {
                     parameters.set(RecordRow.utf8(wanted.shard()));
                 } else if (key != null) {

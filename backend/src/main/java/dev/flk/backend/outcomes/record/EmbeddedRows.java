@@ -336,7 +336,7 @@ public final class EmbeddedRows implements OutcomeRows {
                 wanted.shard() != null ? Scope.SHARD : wanted.key() != null ? Scope.KEY : Scope.ALL,
                 clock,
                 scoped == null ? 0 : RowFormat.hash(scoped),
-                RowMembers.kinds(wanted.verdict(), wanted.regime()),
+                wanted.kinds(),
                 millis(span.from(), Long.MIN_VALUE, 0),
                 millis(span.to(), Long.MAX_VALUE, 1), // rounded up to a millisecond; passes() is exact
                 wanted.order() == Order.NEWEST,

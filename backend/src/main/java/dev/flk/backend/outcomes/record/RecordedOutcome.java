@@ -141,6 +141,12 @@ public final class RecordedOutcome {
         return before < 0 ? "" : answered.substring(begin, answered.indexOf('"', begin));
     }
 
+    /** Returns the kind of a reason, the words before its numbers: {@code regime mismatch}. */
+    public static String reasonKind(String reason) {
+        int numbers = reason.indexOf(": ");
+        return numbers < 0 ? reason : reason.substring(0, numbers);
+    }
+
     /** Returns the members of an answer from {@code D_hat} on, and only the beginning of a long reason. */
     private static String answered(String body) {
         String members = body.substring(Math.max(1, body.indexOf(ANSWERED)), body.length() - 1);

@@ -90,6 +90,7 @@ public final class RecordedOutcomes {
     /**
      * A query. A null member sets no condition.
      *
+     * @param reason the {@linkplain RecordedOutcome#reasonKind kind} of the reason
      * @param received the time of arrival
      * @param measured the time of the last measurement; if it has a bound, the answer is in the order of this time
      * @param limit the maximum number of outcomes, 1 to {@link #MAX_LIMIT}
@@ -100,6 +101,7 @@ public final class RecordedOutcomes {
             @Nullable String key,
             @Nullable String verdict,
             @Nullable String regime,
+            @Nullable String reason,
             Span received,
             Span measured,
             Order order,
@@ -111,6 +113,7 @@ public final class RecordedOutcomes {
                     && key == null
                     && verdict == null
                     && regime == null
+                    && reason == null
                     && received.isOpen()
                     && measured.isOpen();
         }
@@ -128,7 +131,17 @@ public final class RecordedOutcomes {
                     && (key == null || key.equals(outcome.path("key_id").asText()))
                     && (verdict == null
                             || verdict.equals(outcome.path("verdict").asText()))
-                    && (regime == null || regime.equals(outcome.path("regime").asText()));
+                    && (regime == null || regime.equals(outcome.path("regime").asText()))
+                    && (reason == null
+                            || reason.equals(RecordedOutcome.reasonKind(
+                                    outcome.path("reason").asText())));
+        }
+
+        /** Returns the {@linkplain RowMembers#kind kinds} of the outcomes that the query may select. */
+        public List<Integer> kinds() {
+            return RowMembers.kinds(verdict, regime).stream()
+                    .filter(kind -> reason == null || RowMembers.mayHaveReason(kind))
+                    .toList();
         }
     }
 
@@ -209,7 +222,7 @@ public final class RecordedOutcomes {
                 .findFirst();
     }
 
-    private static JsonNode parsed(String json) {
+    static JsonNode parsed(String json) {
         try {
             return JSON.readTree(json);
         } catch (JsonProcessingException e) {

@@ -108,15 +108,13 @@ public final class Reviews implements AutoCloseable {
             String line, String shard, long epoch, String pcsId, String verdict, String cause, Instant receivedAt) {
         private static Waiting of(String line) {
             JsonNode outcome = parsed(line);
-            String reason = outcome.path("reason").asText();
-            int numbers = reason.indexOf(": ");
             return new Waiting(
                     line,
                     outcome.path("shard_id").asText(),
                     outcome.path("epoch").asLong(),
                     outcome.path("pcs_id").asText(),
                     outcome.path("verdict").asText(),
-                    numbers < 0 ? reason : reason.substring(0, numbers),
+                    RecordedOutcome.reasonKind(outcome.path("reason").asText()),
                     Instant.parse(outcome.path("received_at").asText()));
         }
 
@@ -225,7 +223,7 @@ public final class Reviews implements AutoCloseable {
             String cursor = null;
             do {
                 RecordedOutcomes.Part part = record.outcomes(
-                        new Wanted(shard, null, verdict, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                        new Wanted(shard, null, verdict, null, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
                 List<Waiting> outcomes = part.lines().stream().map(Waiting::of).toList();
                 List<Found> reviews = found(outcomes.stream().map(Waiting::key).toList());
                 for (int i = 0; i < outcomes.size(); i++) {

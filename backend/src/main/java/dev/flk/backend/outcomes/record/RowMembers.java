@@ -81,6 +81,11 @@ public record RowMembers(long receivedMillis, long measuredMillis, int kind, Str
         return index < 0 ? OTHER : index;
     }
 
+    /** Returns whether an outcome of this kind may have a reason: every outcome that is not accepted. */
+    static boolean mayHaveReason(int kind) {
+        return kind >> 2 != 0;
+    }
+
     /** Returns all kinds that combine this verdict with this regime; null stands for any. */
     public static List<Integer> kinds(@Nullable String verdict, @Nullable String regime) {
         return IntStream.rangeClosed(0, OTHER << 2 | OTHER)

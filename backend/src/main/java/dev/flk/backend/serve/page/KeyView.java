@@ -27,7 +27,7 @@ public record KeyView(Instant at, String key, List<Outcome> rows) {
     private static List<Outcome> newest(RecordedOutcomes record, String key, int most) {
         Span always = new Span(null, null);
         return record
-                .outcomes(new Wanted(null, key, null, null, always, always, Order.NEWEST, most, null))
+                .outcomes(new Wanted(null, key, null, null, null, always, always, Order.NEWEST, most, null))
                 .lines()
                 .stream()
                 .map(Outcome::of)

@@ -130,6 +130,7 @@ public record ShardView(
                     null,
                     null,
                     null,
+                    null,
                     clock == Clock.MEASURED ? always : span,
                     clock == Clock.MEASURED ? span : always,
                     Order.NEWEST,

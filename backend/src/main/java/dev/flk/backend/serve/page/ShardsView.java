@@ -185,7 +185,7 @@ public record ShardsView(
     private static List<Outcome> newest(RecordedOutcomes record, String shard, int most) {
         List<Outcome> outcomes =
                 new ArrayList<>(record
-                        .outcomes(new Wanted(shard, null, null, null, ALWAYS, ALWAYS, Order.NEWEST, most, null))
+                        .outcomes(new Wanted(shard, null, null, null, null, ALWAYS, ALWAYS, Order.NEWEST, most, null))
                         .lines()
                         .stream()
                         .map(Outcome::of)

@@ -49,6 +49,7 @@ public final class ChangesHandler implements AutoCloseable {
             "measured_to",
             "verdict",
             "regime",
+            "reason",
             "key",
             "limit",
             "cursor",

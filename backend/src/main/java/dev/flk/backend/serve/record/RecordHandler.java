@@ -46,8 +46,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The handler of {@code /v1/shards}, {@code /v1/shards/SHARD/outcomes} and {@code /v1/outcomes}, which require the
- * operators' login. It serves the record as NDJSON in parts; a header contains the cursor of the next part. Reads take
- * time, so they run on separate threads.
+ * operators' login. It serves the record as NDJSON in parts; a header contains the cursor of the next part. Outcomes are
+ * also served as CSV, in longer parts, if the client asks for it. Reads take time, so they run on separate threads.
  */
 public final class RecordHandler implements AutoCloseable {
     /** The header with the cursor of the next part; missing from the last part. */
@@ -69,13 +69,25 @@ public final class RecordHandler implements AutoCloseable {
     private static final String SHARDS = "/v1/shards";
     private static final String OUTCOMES = "outcomes";
     private static final String ACROSS_SHARDS = "/v1/outcomes";
+    static final String NDJSON = "application/x-ndjson";
     private static final int USUAL_LIMIT = 100;
     private static final int THREADS = 2;
     private static final int MAX_WAITING = 64;
     static final long MAX_ANSWER_BYTES = 4 << 20;
     private static final Set<String> OF_SHARDS = Set.of("prefix", "limit", "cursor");
     private static final Set<String> OF_OUTCOMES = Set.of(
-            "id", "from", "to", "measured_from", "measured_to", "verdict", "regime", "key", "order", "limit", "cursor");
+            "id",
+            "from",
+            "to",
+            "measured_from",
+            "measured_to",
+            "verdict",
+            "regime",
+            "reason",
+            "key",
+            "order",
+            "limit",
+            "cursor");
     private static final Set<String> ORDERS = Set.of("newest", "oldest");
     private static final Set<String> VERDICTS = Set.of("accepted", "escalated", "rejected");
     private static final Set<String> REGIMES = Set.of("sticky", "mixed", "non_sticky");
@@ -118,31 +130,55 @@ public final class RecordHandler implements AutoCloseable {
     }
 
     private void shards(Request request, Exchange exchange) {
-        answer(exchange, found -> {
+        answer(exchange, MAX_ANSWER_BYTES, found -> {
             Map<String, String> query = BadRequest.query(request, OF_SHARDS);
-            return found.shards(query.getOrDefault("prefix", ""), cursor(query), limit(query));
+            return Body.lines(found.shards(query.getOrDefault("prefix", ""), cursor(query), limit(query)));
         });
     }
 
     private void outcomesOfShard(Request request, Exchange exchange) {
-        answer(exchange, found -> {
+        outcomes(request, exchange, () -> {
             String path = request.path();
-            String shard =
-                    BadRequest.decodedPath(path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
-            Map<String, String> query = BadRequest.query(request, OF_OUTCOMES);
-            Part part = outcomes(found, query, shard);
-            if (part.lines().isEmpty() && !found.hasShard(shard)) {
-                throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards");
-            }
-            return part;
+            return BadRequest.decodedPath(path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1));
         });
     }
 
     private void outcomes(Request request, Exchange exchange) {
-        answer(exchange, found -> outcomes(found, BadRequest.query(request, OF_OUTCOMES), null));
+        outcomes(request, exchange, () -> null);
     }
 
-    private static Part outcomes(RecordedOutcomes found, Map<String, String> query, @Nullable String shard) {
+    /** @param shard a supplier of the shard; the supplier returns null for all shards */
+    private void outcomes(Request request, Exchange exchange, Supplier<@Nullable String> shard) {
+        boolean isCsv = CsvOutcomes.areWanted(request.header("Accept"));
+        answer(exchange, isCsv ? CsvOutcomes.MAX_BYTES : MAX_ANSWER_BYTES, found -> {
+            String name = shard.get();
+            Map<String, String> query = BadRequest.query(request, OF_OUTCOMES);
+            CsvOutcomes.Query read = (cursor, limit) -> outcomes(found, query, name, limit, cursor);
+            return isCsv
+                    ? CsvOutcomes.read(read, cursor(query), limit(query, CsvOutcomes.MAX_LIMIT, CsvOutcomes.MAX_LIMIT))
+                    : Body.lines(read.part(cursor(query), limit(query)));
+        });
+    }
+
+    private static Part outcomes(
+            RecordedOutcomes found,
+            Map<String, String> query,
+            @Nullable String shard,
+            int limit,
+            @Nullable String cursor) {
+        Part part = selected(found, query, shard, limit, cursor);
+        if (part.lines().isEmpty() && shard != null && !found.hasShard(shard)) {
+            throw new NotFound("no outcome of this shard is recorded; /v1/shards lists the shards");
+        }
+        return part;
+    }
+
+    private static Part selected(
+            RecordedOutcomes found,
+            Map<String, String> query,
+            @Nullable String shard,
+            int limit,
+            @Nullable String cursor) {
         String id = query.get("id");
         if (id != null) {
             if (query.size() > 1 || shard != null) {
@@ -166,7 +202,7 @@ public final class RecordHandler implements AutoCloseable {
         Order order = "newest".equals(oneOf(query, "order", ORDERS))
                 ? Order.NEWEST
                 : shard == null || !givenConditions.isEmpty() ? Order.OLDEST : Order.EPOCH;
-        return found.outcomes(wanted(query, shard, order, limit(query), cursor(query)));
+        return found.outcomes(wanted(query, shard, order, limit, cursor));
     }
 
     /** Returns the query for outcomes that meet the conditions in the query of a URL. */
@@ -177,6 +213,7 @@ public final class RecordHandler implements AutoCloseable {
                 query.get("key"),
                 oneOf(query, "verdict", VERDICTS),
                 oneOf(query, "regime", REGIMES),
+                query.get("reason"),
                 new Span(time(query, "from"), time(query, "to")),
                 new Span(time(query, "measured_from"), time(query, "measured_to")),
                 order,
@@ -189,7 +226,7 @@ public final class RecordHandler implements AutoCloseable {
         Endpoint endpoint = Endpoint.always((request, exchange) -> {
             String id = request.lastSegment();
             if (isIdPrefix(id)) {
-                ask(exchange, found -> lookUp(found, id, lookUp, exchange));
+                ask(exchange, MAX_ANSWER_BYTES, found -> lookUp(found, id, lookUp, exchange));
             } else if (exchange.takePlace()) {
                 lookUp.answer(id, false, exchange);
             } else {
@@ -230,21 +267,32 @@ public final class RecordHandler implements AutoCloseable {
         }
     }
 
-    private void answer(Exchange exchange, Function<RecordedOutcomes, Part> asked) {
-        ask(exchange, found -> exchange.answer(answer(found, asked)));
+    /**
+     * The body of an answer.
+     *
+     * @param cursor the place after which the next part begins; null if nothing follows
+     */
+    record Body(String contentType, byte[] bytes, @Nullable String cursor) {
+        static Body lines(Part part) {
+            return new Body(NDJSON, RecordHandler.bytes(part.lines()), part.cursor());
+        }
+    }
+
+    private void answer(Exchange exchange, long answerBytes, Function<RecordedOutcomes, Body> asked) {
+        ask(exchange, answerBytes, found -> exchange.answer(answer(found, asked)));
     }
 
     /**
      * Runs {@code question}, which answers the exchange, on another thread. Answers with an error instead if the
      * backend has no record, or operators have too many requests in progress.
      */
-    private void ask(Exchange exchange, Consumer<RecordedOutcomes> question) {
+    private void ask(Exchange exchange, long answerBytes, Consumer<RecordedOutcomes> question) {
         Optional<RecordedOutcomes> found = record.get();
         if (found.isEmpty()) {
             exchange.answer(NO_RECORD);
             return;
         }
-        run(exchange, () -> question.accept(found.get()));
+        run(exchange, answerBytes, () -> question.accept(found.get()));
     }
 
     /**
@@ -273,15 +321,15 @@ public final class RecordHandler implements AutoCloseable {
         return record.get().isPresent();
     }
 
-    private static Answer answer(RecordedOutcomes found, Function<RecordedOutcomes, Part> asked) {
+    private static Answer answer(RecordedOutcomes found, Function<RecordedOutcomes, Body> asked) {
         try {
-            Part part = asked.apply(found);
+            Body body = asked.apply(found);
             List<Header> headers = extent(found);
-            String next = part.cursor();
+            String next = body.cursor();
             if (next != null) {
                 headers.add(cursorHeader(next));
             }
-            return lines(part.lines(), headers);
+            return new Answer(200, body.contentType(), body.bytes(), headers);
         } catch (BadRequest e) {
             return Answer.error(400, e.text());
         } catch (NotFound e) {
@@ -309,9 +357,13 @@ public final class RecordHandler implements AutoCloseable {
 
     /** Returns an answer with one JSON object per line. */
     static Answer lines(List<String> lines, List<Header> headers) {
+        return new Answer(200, NDJSON, bytes(lines), headers);
+    }
+
+    private static byte[] bytes(List<String> lines) {
         StringBuilder text = new StringBuilder();
         lines.forEach(line -> text.append(Json.inert(line)).append('\n')); // people print answers with curl
-        return new Answer(200, "application/x-ndjson", text.toString().getBytes(StandardCharsets.UTF_8), headers);
+        return text.toString().getBytes(StandardCharsets.UTF_8);
     }
 
     static Answer refusal(StateException e) {
@@ -348,9 +400,13 @@ public final class RecordHandler implements AutoCloseable {
     }
 
     static int limit(Map<String, String> query) {
-        String text = query.getOrDefault("limit", Integer.toString(USUAL_LIMIT));
-        if (!text.matches("[1-9][0-9]{0,3}") || Integer.parseInt(text) > RecordedOutcomes.MAX_LIMIT) {
-            throw new BadRequest("limit is not a whole number from 1 to " + RecordedOutcomes.MAX_LIMIT);
+        return limit(query, USUAL_LIMIT, RecordedOutcomes.MAX_LIMIT);
+    }
+
+    private static int limit(Map<String, String> query, int usual, int most) {
+        String text = query.getOrDefault("limit", Integer.toString(usual));
+        if (!text.matches("[1-9][0-9]{0,4}") || Integer.parseInt(text) > most) {
+            throw new BadRequest("limit is not a whole number from 1 to " + most);
         }
         return Integer.parseInt(text);
     }

@@ -324,7 +324,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     private static Wanted everything() {
         var ever = new Span(null, null);
-        return new Wanted(null, null, null, null, ever, ever, Order.NEWEST, 10, null);
+        return new Wanted(null, null, null, null, null, ever, ever, Order.NEWEST, 10, null);
     }
 
     private static void assertUnavailable(Runnable call) {
@@ -411,11 +411,11 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     @Test
     void columns_repeatTheValue() {
-        Outcome outcome = outcome("shard\u0000", 1);
+        Outcome outcome = outcome("shard\u0000", 2).with("rejected");
         one.apply(group(new Position("log", 9, "d"), Map.of(), outcome));
 
         assertThat(row())
-                .isEqualTo("1 1 t 736861726400 1 accepted sticky key-1 D_hat 1.5 1.25 0.26 0.3 log 1 1793491200001");
+                .isEqualTo("1 1 t 736861726400 2 rejected sticky key-1 D_hat 1.5 1.25 0.26 0.3 log 1 1793491200002");
     }
 
     @Test

@@ -96,7 +96,7 @@ final class RecordPlansTest {
     private static String places(
             Scope scope, boolean isMeasured, boolean isNewestFirst, int limit, Object... nameOfScope)
             throws SQLException {
-        List<Object> parameters = new ArrayList<>(Arrays.asList(0L, Long.MAX_VALUE, "key-1", "key-1"));
+        List<Object> parameters = new ArrayList<>(Arrays.asList(0L, Long.MAX_VALUE, "key-1", "key-1", "r", "r"));
         parameters.add(array("int2", RowMembers.kinds(null, null).toArray()));
         parameters.addAll(List.of(nameOfScope));
         parameters.addAll(List.of(25_000L, 0L, isNewestFirst ? Long.MIN_VALUE : Long.MAX_VALUE, limit, limit));

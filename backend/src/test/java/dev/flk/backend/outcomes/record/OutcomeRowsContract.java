@@ -101,10 +101,14 @@ public abstract class OutcomeRowsContract {
                             .formatted("0".repeat(64), measured == null ? "" : ",\"window_end\":\"" + measured + "\"");
             return new Version(
                     row,
-                    "{\"verdict\":\"%s\",\"D_hat\":1.5,\"recomputed_D_hat\":1.25,\"regime\":\"%s\",\"recomputed_budget\":0.3,\"reason\":\"D_hat: 1.5 ü\\u0000\",\"policy\":\"p\"%s,\"received_at\":\"%s\"%s}"
+                    "{\"verdict\":\"%s\",\"D_hat\":1.5,\"recomputed_D_hat\":1.25,\"regime\":\"%s\",\"recomputed_budget\":0.3%s,\"policy\":\"p\"%s,\"received_at\":\"%s\"%s}"
                             .formatted(
                                     verdict,
                                     regime,
+                                    verdict.equals("accepted")
+                                            ? ""
+                                            : ",\"reason\":\"" + (row.epoch() % 2 == 0 ? "D_hat" : "r\\u0000")
+                                                    + ": 1.5 ü\\u0000\"",
                                     claims ? claimed : ",\"other_content\":true",
                                     received,
                                     claims ? ",\"key_id\":\"" + signer + "\"" : ""));
@@ -412,12 +416,12 @@ public abstract class OutcomeRowsContract {
 
         for (String shard : SHARDS) {
             for (Order order : Order.values()) {
-                assertThat(all(new Wanted(shard, null, null, null, EVER, EVER, order, 1, null)))
+                assertThat(all(new Wanted(shard, null, null, null, null, EVER, EVER, order, 1, null)))
                         .hasSize(2)
                         .allMatch(version -> version.key().shard().equals(shard));
             }
         }
-        assertThat(all(new Wanted("a\u0000c", null, null, null, EVER, EVER, Order.EPOCH, 1, null)))
+        assertThat(all(new Wanted("a\u0000c", null, null, null, null, EVER, EVER, Order.EPOCH, 1, null)))
                 .isEmpty();
     }
 
@@ -459,6 +463,7 @@ public abstract class OutcomeRowsContract {
                 wanted.key(),
                 wanted.verdict(),
                 wanted.regime(),
+                wanted.reason(),
                 wanted.received(),
                 wanted.measured(),
                 wanted.order(),
@@ -467,7 +472,7 @@ public abstract class OutcomeRowsContract {
     }
 
     private static Wanted everyRow(Order order, int limit) {
-        return new Wanted(null, null, null, null, EVER, EVER, order, limit, null);
+        return new Wanted(null, null, null, null, null, EVER, EVER, order, limit, null);
     }
 
     private List<Version> everything() {
@@ -525,6 +530,7 @@ public abstract class OutcomeRowsContract {
                 maybe(random.nextInt(3) == 0 ? "rare" : "key-0"),
                 maybe(List.of("accepted", "escalated", "rejected").get(random.nextInt(3))),
                 maybe(List.of("sticky", "mixed", "non_sticky").get(random.nextInt(3))),
+                random.nextInt(4) == 0 ? List.of("D_hat", "r\u0000", "D").get(random.nextInt(3)) : null,
                 random.nextInt(3) == 0 ? EVER : span(START),
                 random.nextInt(3) == 0 ? span(START.minusSeconds(9)) : EVER,
                 Order.values()[random.nextInt(3)],
@@ -549,7 +555,10 @@ public abstract class OutcomeRowsContract {
                 && isOf(wanted.shard(), version.key().shard())
                 && isOf(wanted.key(), text(version, "key_id"))
                 && isOf(wanted.verdict(), text(version, "verdict"))
-                && isOf(wanted.regime(), text(version, "regime"));
+                && isOf(wanted.regime(), text(version, "regime"))
+                && isOf(
+                        wanted.reason(),
+                        text(version, "reason").replaceFirst(": .*", "").replace("\\u0000", "\u0000"));
         List<Version> oldestFirst = new ArrayList<>(current.stream()
                 .filter(passes)
                 .sorted(Comparator.comparingLong(
@@ -604,8 +613,8 @@ public abstract class OutcomeRowsContract {
         apply(measured);
         for (int nanos : List.of(499_999, 500_000, 500_001)) {
             Instant bound = START.plusNanos(nanos);
-            Wanted from = new Wanted(null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
-            Wanted to = new Wanted(null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
+            Wanted from = new Wanted(null, null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
+            Wanted to = new Wanted(null, null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
             assertThat(all(from)).hasSize(nanos <= 500_000 ? 1 : 0);
             assertThat(all(to)).hasSize(nanos <= 500_000 ? 0 : 1);
         }
@@ -625,7 +634,7 @@ public abstract class OutcomeRowsContract {
     }
 
     private static Wanted receivedIn(Span received) {
-        return new Wanted(null, null, null, null, received, EVER, Order.NEWEST, 10, null);
+        return new Wanted(null, null, null, null, null, received, EVER, Order.NEWEST, 10, null);
     }
 
     @Test
@@ -654,7 +663,8 @@ public abstract class OutcomeRowsContract {
         assertThatThrownBy(() -> rows.find(after(everyRow(Order.OLDEST, 1), cursor)))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                 .hasMessageContaining("cursor");
-        assertThatThrownBy(() -> rows.find(new Wanted("shard", null, null, null, EVER, EVER, Order.EPOCH, 1, cursor)))
+        assertThatThrownBy(() ->
+                        rows.find(new Wanted("shard", null, null, null, null, EVER, EVER, Order.EPOCH, 1, cursor)))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class)
                 .hasMessageContaining("cursor");
     }
@@ -662,8 +672,8 @@ public abstract class OutcomeRowsContract {
     @Test
     void find_cursorOfTheOtherOrder_isRefused() {
         apply(outcome("shard", 1), outcome("shard", 2));
-        Wanted byEpoch = new Wanted("shard", null, null, null, EVER, EVER, Order.EPOCH, 1, null);
-        Wanted byTime = new Wanted("shard", null, null, null, EVER, EVER, Order.OLDEST, 1, null);
+        Wanted byEpoch = new Wanted("shard", null, null, null, null, EVER, EVER, Order.EPOCH, 1, null);
+        Wanted byTime = new Wanted("shard", null, null, null, null, EVER, EVER, Order.OLDEST, 1, null);
 
         assertThatThrownBy(() -> rows.find(after(byTime, rows.find(byEpoch).cursor())))
                 .isInstanceOf(OutcomeRows.InvalidCursorException.class);
@@ -729,7 +739,7 @@ public abstract class OutcomeRowsContract {
         assertThat(rows.versions(renewed.row(), 10)).hasSize(2);
         assertThat(rows.shards("", null, 10)).containsExactly("shard-new");
         assertThat(rows.withId(old.row().pcsId(), 10)).isEmpty();
-        assertThat(all(new Wanted("shard-old", null, null, null, EVER, EVER, Order.EPOCH, 10, null)))
+        assertThat(all(new Wanted("shard-old", null, null, null, null, EVER, EVER, Order.EPOCH, 10, null)))
                 .isEmpty();
         assertThat(rows.position(LOG)).contains(new Position(LOG, 7, "a"));
         assertThat(rows.notes("")).hasSize(1);
@@ -742,7 +752,7 @@ public abstract class OutcomeRowsContract {
 
         Span kept = new Span(START.plusMillis(150), null);
         assertThat(everything())
-                .isEqualTo(expected(new Wanted(null, null, null, null, kept, EVER, Order.OLDEST, 1, null)));
+                .isEqualTo(expected(new Wanted(null, null, null, null, null, kept, EVER, Order.OLDEST, 1, null)));
         sweep(START.plusSeconds(9));
         assertThat(everything()).isEmpty();
         assertThat(rows.shards("", null, 10)).isEmpty();

@@ -8,14 +8,13 @@ import static dev.flk.backend.operate.cli.remote.BackendConnection.required;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.NullNode;
-import de.siegmar.fastcsv.writer.CsvWriter;
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.options.OptionText;
+import dev.flk.backend.outcomes.record.OutcomeCsv;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
-import dev.flk.program.cli.SpreadsheetCell;
 import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
@@ -50,7 +49,8 @@ import picocli.CommandLine.Spec;
             "Prints the outcomes of certificates, in the order of time.",
             "",
             "It asks the backend of the configuration, or those at --url. A TIME is like",
-            "2026-01-31 or 2026-01-31T12:00:00Z. Without any condition, it lists the shards.",
+            "2026-01-31 or 2026-01-31T12:00:00Z. Without any condition and without --all, it",
+            "lists the shards.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -77,25 +77,6 @@ public final class RecordCommand implements Callable<Integer> {
             .left("verdict", 9, outcome -> outcome.path("verdict").asText())
             .right("D_hat", 7, outcome -> number(outcome.path("D_hat")))
             .left("shard", outcome -> isLong(shard(outcome)) ? "(see below)" : shard(outcome));
-    private static final List<String> COLUMNS = List.of(
-            "received_at",
-            "shard_id",
-            "epoch",
-            "pcs_id",
-            "verdict",
-            "D_hat",
-            "recomputed_D_hat",
-            "budget",
-            "recomputed_budget",
-            "coh_star",
-            "r",
-            "regime",
-            "reason",
-            "policy",
-            "key_id",
-            "merkle_root",
-            "window_start",
-            "window_end");
 
     private final Configuration config;
     private final InstantSource clock;
@@ -116,6 +97,12 @@ public final class RecordCommand implements Callable<Integer> {
 
     @Option(names = "--regime", paramLabel = "REGIME", description = "Only ${COMPLETION-CANDIDATES}.")
     private @Nullable Regime regime;
+
+    @Option(
+            names = "--reason",
+            paramLabel = "REASON",
+            description = "Only this reason: its words before the colon, such as 'regime mismatch'.")
+    private @Nullable String reason;
 
     @Option(names = "--key", paramLabel = "KEY_ID", description = "Only certificates signed with this key.")
     private @Nullable String key;
@@ -143,6 +130,9 @@ public final class RecordCommand implements Callable<Integer> {
             paramLabel = "TIME",
             description = "Only certificates whose last measurement was before this time.")
     private @Nullable String measuredUntil;
+
+    @Option(names = "--all", description = "Outcomes of all shards, even without a condition.")
+    private boolean all;
 
     @Option(names = "--newest", description = "The newest first.")
     private boolean isNewestFirst;
@@ -204,6 +194,11 @@ public final class RecordCommand implements Callable<Integer> {
         if (id != null && (shard != null || !conditions.isEmpty())) {
             throw backend.usage("--id: can't be combined with other conditions");
         }
+        boolean listsShards = shard == null && id == null && conditions.isEmpty() && !all;
+        if (listsShards && format == Format.csv) {
+            throw backend.usage("--format csv: give a condition, such as --since 24h, or --all for all outcomes;"
+                    + " without either, record lists the shards");
+        }
         if (since != null && from != null) {
             throw backend.usage("--since and --from can't be combined; give at most one of them");
         }
@@ -211,7 +206,7 @@ public final class RecordCommand implements Callable<Integer> {
                 ? List.of(RunningBackend.url(config))
                 : urls.stream().map(BackendConnection::withoutSlash).distinct().toList();
         PrintWriter out = spec.commandLine().getOut();
-        if (shard == null && id == null && conditions.isEmpty()) {
+        if (listsShards) {
             Comparator<JsonNode> byName = Comparator.comparing(RecordCommand::shard);
             each(
                     bases,
@@ -248,14 +243,8 @@ public final class RecordCommand implements Callable<Integer> {
         return switch (format) {
             case json -> (line, outcome) -> out.println(Json.inert(line));
             case csv -> {
-                CsvWriter csv = CsvWriter.builder()
-                        .lineDelimiter(LineDelimiter.PLATFORM)
-                        .bufferSize(0)
-                        .build(out);
-                csv.writeRecord(COLUMNS);
-                yield (line, outcome) -> csv.writeRecord(COLUMNS.stream()
-                        .map(column -> SpreadsheetCell.of(outcome.path(column).asText()))
-                        .toList());
+                OutcomeCsv csv = new OutcomeCsv(out, LineDelimiter.PLATFORM);
+                yield (line, outcome) -> csv.write(outcome);
             }
             case table -> {
                 Table<JsonNode> table = shard == null ? TABLE_WITH_SHARDS : TABLE;
@@ -284,6 +273,7 @@ public final class RecordCommand implements Callable<Integer> {
         add(conditions, "measured_to", time("--measured-until", measuredUntil));
         add(conditions, "verdict", verdict);
         add(conditions, "regime", regime);
+        add(conditions, "reason", reason);
         add(conditions, "key", key);
         add(conditions, "order", isNewestFirst ? "newest" : null);
         return conditions;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import de.siegmar.fastcsv.writer.CsvWriter;
+import de.siegmar.fastcsv.writer.LineDelimiter;
+import dev.flk.program.cli.SpreadsheetCell;
+import java.io.Writer;
+import java.util.List;
+
+/**
+ * Writes outcomes as CSV, one line each. The columns and their order do not change; later versions may add columns at
+ * the end. A member that an outcome lacks is an empty cell. Cells are {@linkplain SpreadsheetCell inert}. For one thread.
+ */
+public final class OutcomeCsv {
+    private static final List<String> COLUMNS = List.of(
+            "received_at",
+            "shard_id",
+            "epoch",
+            "pcs_id",
+            "verdict",
+            "D_hat",
+            "recomputed_D_hat",
+            "budget",
+            "recomputed_budget",
+            "coh_star",
+            "r",
+            "regime",
+            "reason",
+            "policy",
+            "key_id",
+            "merkle_root",
+            "window_start",
+            "window_end");
+
+    private final CsvWriter csv;
+
+    /** Writes the names of the columns. Nothing is buffered here. */
+    public OutcomeCsv(Writer out, LineDelimiter lineEnd) {
+        csv = CsvWriter.builder().lineDelimiter(lineEnd).bufferSize(0).build(out);
+        csv.writeRecord(COLUMNS);
+    }
+
+    /**
+     * Writes an outcome.
+     *
+     * @param line an outcome as in {@link RecordedOutcomes}, a JSON object
+     */
+    public void write(String line) {
+        write(RecordedOutcomes.parsed(line));
+    }
+
+    /** Writes an outcome that is already parsed, see {@link #write(String)}. */
+    public void write(JsonNode outcome) {
+        csv.writeRecord(COLUMNS.stream()
+                .map(column -> SpreadsheetCell.of(outcome.path(column).asText()))
+                .toList());
+    }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.operate.cli.CommandLineProgram;
+import dev.flk.backend.outcomes.record.MemoryRecord;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Tests of {@code /v1/outcomes} on a real server, and of the command {@code record}, which asks it. */
+@Timeout(120)
+final class RecordHandlerTest {
+    private static final Instant NOW = ServerFixture.NOW;
+    private static final String COLUMNS = "received_at,shard_id,epoch,pcs_id,verdict,D_hat,recomputed_D_hat,budget,"
+            + "recomputed_budget,coh_star,r,regime,reason,policy,key_id,merkle_root,window_start,window_end";
+
+    @RegisterExtension
+    private final ServerFixture server = new ServerFixture();
+
+    private final HttpClient client = HttpClient.newHttpClient();
+    private final MemoryRecord record = new MemoryRecord();
+
+    @BeforeEach
+    void start() {
+        server.record = record.outcomes();
+    }
+
+    @AfterEach
+    void close() {
+        record.close();
+    }
+
+    private String add(String shard, int epoch, String verdict, String reason) {
+        return record.add(shard, epoch, verdict, reason, NOW.plusSeconds(epoch));
+    }
+
+    private HttpResponse<String> get(String path, @Nullable String accept) throws IOException, InterruptedException {
+        HttpRequest.Builder request =
+                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/v1" + path));
+        if (accept != null) {
+            request.header("Accept", accept);
+        }
+        return client.send(request.build(), BodyHandlers.ofString());
+    }
+
+    private HttpResponse<String> csv(String path) throws IOException, InterruptedException {
+        HttpResponse<String> answer = get(path, "text/csv");
+        assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
+        assertThat(answer.headers().firstValue("Content-Type")).contains("text/csv; charset=utf-8");
+        return answer;
+    }
+
+    private record Printed(int exitCode, String text) {}
+
+    private Printed printed(String... args) throws IOException {
+        StringWriter printed = new StringWriter();
+        PrintWriter out = new PrintWriter(printed);
+        List<String> command = new ArrayList<>(Arrays.asList(args));
+        command.addAll(List.of("--url", "http://127.0.0.1:" + server.port()));
+        int ended =
+                new CommandLineProgram(Map.of(), (config, again) -> {}, out, out).run(command.toArray(String[]::new));
+        return new Printed(ended, printed.toString());
+    }
+
+    @Test
+    void csv_hasStableColumns_inertCells_andWhatRecordPrints() throws Exception {
+        String id = record.add(
+                "=cmd|' /C'!A0",
+                1,
+                "rejected",
+                "@SUM(1): +2",
+                NOW,
+                Map.of("D_hat", -1.5, "window_end", "2026-01-02T00:00:00Z", "N_j", Map.of("2", 7)));
+        add("a,\"b\"\tc", 2, "accepted", "");
+
+        String text = csv("/outcomes").body();
+
+        assertThat(text.split("\n", -1))
+                .containsExactly(
+                        COLUMNS,
+                        NOW + ",'=cmd|' /C'!A0,1," + id
+                                + ",rejected,-1.5,1.2,0.4,,,,mixed,'@SUM(1): +2,,,,,2026-01-02T00:00:00Z",
+                        text.split("\n", -1)[2],
+                        "");
+        assertThat(text.split("\n", -1)[2]).contains("\"a,\"\"b\"\"");
+        assertThat(csv("/shards/"
+                                + URLEncoder.encode("=cmd|' /C'!A0", StandardCharsets.UTF_8)
+                                        .replace("+", "%20") + "/outcomes")
+                        .body())
+                .isEqualTo(COLUMNS + "\n" + text.split("\n", -1)[1] + "\n");
+        assertThat(printed("record", "--all", "--format", "csv"))
+                .isEqualTo(new Printed(0, text.replace("\n", System.lineSeparator())));
+        assertThat(csv("/outcomes?id=" + id.substring(0, 8)).body().lines()).hasSize(2);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "none",
+            value = {
+                "none                                   | application/x-ndjson",
+                "*/*                                    | application/x-ndjson",
+                "application/json                       | application/x-ndjson",
+                "text/html, */*;q=0.8                   | application/x-ndjson",
+                "text/csv;q=0                           | application/x-ndjson",
+                "text/csv;q=0.5, application/x-ndjson   | application/x-ndjson",
+                "Text/CSV                               | text/csv; charset=utf-8",
+                "text/csv; header=present; q=0.9, */*   | text/csv; charset=utf-8",
+                "application/x-ndjson;q=0.5, text/csv   | text/csv; charset=utf-8"
+            })
+    void accept_choosesTheFormat(@Nullable String accept, String type) throws Exception {
+        HttpResponse<String> answer = get("/outcomes", accept);
+
+        assertThat(answer.statusCode()).isEqualTo(200);
+        assertThat(answer.headers().firstValue("Content-Type")).contains(type);
+        assertThat(get("/outcomes?limit=0", accept).headers().firstValue("Content-Type"))
+                .contains("application/json");
+    }
+
+    @Test
+    void csv_cut_saysSoInTheHead_andContinues() throws Exception {
+        for (int epoch = 1; epoch <= 700; epoch++) {
+            add("shard-" + epoch % 3, epoch, epoch % 2 == 0 ? "accepted" : "rejected", "r: 1");
+        }
+        List<String> all = csv("/outcomes").body().lines().toList();
+        assertThat(all).hasSize(701).doesNotHaveDuplicates();
+
+        HttpResponse<String> first = csv("/outcomes?limit=300");
+        HttpResponse<String> second = csv("/outcomes?limit=10000&cursor="
+                + first.headers().firstValue("X-Flk-Cursor").orElseThrow());
+
+        assertThat(second.headers().firstValue("X-Flk-Cursor")).isEmpty();
+        assertThat(first.body().lines()).isEqualTo(all.subList(0, 301));
+        assertThat(second.body().lines().skip(1)).isEqualTo(all.subList(301, 701));
+        assertThat(get("/outcomes?limit=10001", "text/csv").body())
+                .isEqualTo("{\"error\":\"limit is not a whole number from 1 to 10000\"}");
+        assertThat(get("/outcomes?limit=1001", null).body())
+                .isEqualTo("{\"error\":\"limit is not a whole number from 1 to 1000\"}");
+    }
+
+    @Test
+    void csv_longReasons_endsWithinItsMemory() throws Exception {
+        for (int epoch = 1; epoch <= 2_500; epoch++) {
+            add("a", epoch, "escalated", "degraded: " + "\u202e".repeat(680));
+        }
+
+        HttpResponse<String> first = csv("/outcomes");
+
+        assertThat(first.body().length()).isBetween(5 << 20, 8 << 20);
+        HttpResponse<String> second = csv(
+                "/outcomes?cursor=" + first.headers().firstValue("X-Flk-Cursor").orElseThrow());
+        assertThat(first.body().lines().count() + second.body().lines().count()).isEqualTo(2_502);
+    }
+
+    @Test
+    void reason_selectsItsKind() throws Exception {
+        String mismatch = add("a", 1, "escalated", "regime mismatch: claimed=mixed, expected=sticky");
+        add("a", 2, "rejected", "r out of bounds: 1.2000 not in [0, 1]");
+        add("a", 3, "accepted", "");
+        String other = add("b", 4, "escalated", "regime mismatch: claimed=sticky, expected=mixed");
+
+        assertThat(get("/outcomes?reason=regime+mismatch", null).body().lines())
+                .hasSize(2)
+                .allMatch(line -> line.contains(mismatch) || line.contains(other));
+        assertThat(get("/shards/a/outcomes?reason=regime%20mismatch", null)
+                        .body()
+                        .lines())
+                .singleElement()
+                .asString()
+                .contains(mismatch);
+        assertThat(get("/outcomes/changes?reason=regime%20mismatch", null)
+                        .body()
+                        .lines())
+                .hasSize(2);
+        assertThat(get("/outcomes?reason=regime", null).body()).isEmpty();
+        assertThat(get("/outcomes?verdict=accepted&reason=regime+mismatch", null)
+                        .body())
+                .isEmpty();
+        assertThat(printed("record", "--reason", "regime mismatch", "--format", "json")
+                        .text())
+                .contains(mismatch, other)
+                .doesNotContain("bounds");
+    }
+
+    @Test
+    void record_withoutCondition_listsShards_andCsvNamesAll() throws Exception {
+        add("a", 1, "accepted", "");
+        add("b", 2, "accepted", "");
+
+        assertThat(printed("record")).isEqualTo(new Printed(0, "a\nb\n".replace("\n", System.lineSeparator())));
+        assertThat(printed("record", "--all").text().lines()).hasSize(3).allMatch(line -> line.length() <= 80);
+        Printed refused = printed("record", "--format", "csv");
+        assertThat(refused.exitCode()).isEqualTo(2);
+        assertThat(refused.text()).contains("--all").contains("lists the shards");
+    }
+}
