@@ -122,8 +122,6 @@ final class StatusCommand implements Callable<Integer> {
                         + ErrorMessages.bytes(report.waiting().pendingBytes())
                         + (oldest == null ? "" : ", the oldest for " + duration(oldest)));
         if (report.sending().settledPerSecond() != null) {
-            Long drain =
-                    report.waiting().pending() == 0 ? null : report.sending().drainSeconds();
             add(
                     text,
                     "sending",
@@ -132,7 +130,7 @@ final class StatusCommand implements Callable<Integer> {
                                     "%.1f a second, %d in flight",
                                     report.sending().settledPerSecond(),
                                     report.sending().inFlight())
-                            + (drain == null ? "" : ", empty in " + duration(drain)));
+                            + drain(report));
         }
         for (StatusReport.Backend backend :
                 Objects.requireNonNullElse(report.sending().backends(), List.<StatusReport.Backend>of())) {
@@ -168,6 +166,17 @@ final class StatusCommand implements Callable<Integer> {
             add(text, "lost", ErrorMessages.count(report.lostRecords(), "record") + ", because of disk damage");
         }
         return text.toString();
+    }
+
+    /** Describes when nothing will wait, as a continuation of a sentence. */
+    private static String drain(StatusReport report) {
+        Long seconds = report.sending().drainSeconds();
+        if (report.waiting().pending() == 0) {
+            return "";
+        }
+        return report.sending().lacksAnswers()
+                ? ", no backend answers"
+                : seconds == null ? "" : ", empty in " + duration(seconds);
     }
 
     private static String backend(StatusReport.Backend backend, Instant now) {

@@ -60,7 +60,7 @@ public record StatusReport(
      *
      * @param settledPerSecond the average number of certificates settled per second within the last minute
      * @param drainSeconds the estimated number of seconds until no certificate is waiting, at the current rate {@code
-     *     settledPerSecond}; null if certificates are waiting and the rate is 0
+     *     settledPerSecond}; null if certificates are waiting, and the rate is 0 or no backend answers
      * @param heldShards the number of shards whose certificates are held back because the backend rejected a signature
      * @param heldSignatures the certificates that wait because a signature was refused; null if there are none
      * @param held the certificates that are held because an answer that refused them was not provably the backend's;
@@ -76,6 +76,11 @@ public record StatusReport(
             @Nullable Held held) {
         /** The values if no agent runs. */
         public static final Sending UNKNOWN = new Sending(null, null, null, null, null, null, null);
+
+        /** Returns whether an agent runs and none of its backends answers. */
+        public boolean lacksAnswers() {
+            return backends != null && backends.stream().noneMatch(Backend::answering);
+        }
     }
 
     /**
@@ -102,8 +107,7 @@ public record StatusReport(
                     + ErrorMessages.duration(Duration.ofSeconds(oldestSeconds)) + ", more than "
                     + ErrorMessages.duration(longest));
         }
-        List<Backend> backends = sending.backends();
-        if (backends != null && waiting.pending() > 0 && backends.stream().noneMatch(Backend::answering)) {
+        if (waiting.pending() > 0 && sending.lacksAnswers()) {
             problems.add("no backend answers; flk-agent doctor looks for the cause");
         }
         Long heldShards = sending.heldShards();

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -57,9 +58,7 @@ final class AgentOperations implements Operations {
                 new Sending(
                         sending.inFlight(),
                         Math.round(rate * 10) / 10.0,
-                        pending == 0
-                                ? Long.valueOf(0)
-                                : rate > 0 ? Long.valueOf((long) Math.ceil(pending / rate)) : null,
+                        drainSeconds(pending, sending),
                         sending.backends().stream()
                                 .map(AgentOperations::reported)
                                 .toList(),
@@ -78,6 +77,15 @@ final class AgentOperations implements Operations {
                         outbox.maxBytes(),
                         space.freeBytes(),
                         config.outbox().minFreeBytes()));
+    }
+
+    /** Estimates the time until nothing waits; the rate is an average, so an outage does not show in it at once. */
+    private static @Nullable Long drainSeconds(long pending, SendingState sending) {
+        if (pending == 0) {
+            return 0L;
+        }
+        boolean isAnswered = sending.backends().stream().anyMatch(SendingState.Backend::answering);
+        return isAnswered && sending.settledASecond() > 0 ? (long) Math.ceil(pending / sending.settledASecond()) : null;
     }
 
     private static StatusReport.Backend reported(SendingState.Backend backend) {

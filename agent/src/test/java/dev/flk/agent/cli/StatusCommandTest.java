@@ -93,17 +93,25 @@ class StatusCommandTest extends CommandTest {
 
     @Test
     void noBackendAnswers_exits1WithWhatIsKnown() throws Exception {
-        backend.submit = line -> Said.nothing();
-        backend.health = Said.nothing();
         cli.startAgent();
         cli.submit(certificate(1));
+        awaitStatus("waiting   0 certificates"); // so the average of the last minute is not 0
+        backend.submit = line -> Said.nothing();
+        backend.health = Said.nothing();
+        cli.submit(certificate(2));
         Awaitility.await().until(() -> cli.run("status").err().contains("no backend answers"));
 
         Ended text = cli.run("status");
 
         assertThat(text.exitCode()).isEqualTo(1);
         assertThat(text.err()).contains("no backend answers; flk-agent doctor looks for the cause");
-        assertThat(text.out()).contains("          does not answer, no answer yet", "          last error 20");
+        assertThat(text.out())
+                .contains("          does not answer, last answered ", "          last error 20")
+                .containsPattern("\nsending   0\\.[1-9] a second, \\d in flight, no backend answers\n")
+                .doesNotContain("empty in");
+        assertThat(cli.run("status", "--json").out())
+                .contains("\"settled_per_second\":0.")
+                .doesNotContain("drain_seconds");
     }
 
     @Test
