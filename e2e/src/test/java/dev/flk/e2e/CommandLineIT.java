@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of {@code flk-backend} as a process: exit codes, error messages and SIGTERM. */
 final class CommandLineIT {
@@ -47,6 +48,34 @@ final class CommandLineIT {
                         "  MAX_BODY_BYTES: '1MB' is not a size; write it like 4096, 64KiB, 256MiB or 1GiB (file)",
                         "  WAL_RETENTION: shorter than DEDUP_TTL, so the log could not rebuild the store; set"
                                 + " WAL_RETENTION to at least DEDUP_TTL");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "bakend,         flk backend",
+        "Agents,         flk agent",
+        "helth,          flk health",
+        "diagnostics,    flk diagnose",
+        "benchmark,      flk bench",
+        "xyz,            ''",
+        "'a b\u001b[2J', ''"
+    })
+    void unknownCommandOfFlk_isNamedWithASimilarOne(String command, String similar) throws Exception {
+        HostProgram.Ended run = new HostProgram(Built.root().resolve("flk"), directory).run(command, "--stay");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.output())
+                .isEqualTo("flk: unknown command: " + command.replace('\u001b', '?') + "\n"
+                        + (similar.isEmpty() ? "" : "Did you mean: " + similar + "?\n") + "Try: flk --help\n");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"-h", "health -h", "diagnose -h"})
+    void helpOfFlk_fitsATerminal(String command) throws Exception {
+        String help = new HostProgram(Built.root().resolve("flk"), directory).succeed(command.split(" ", -1));
+
+        assertThat(help).startsWith("Usage: flk ");
+        assertThat(help.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
     }
 
     @Test
