@@ -39,9 +39,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "outcomes",
         description = {
-            "Backs up and restores the outcomes in DEDUP_DIR: the ids of the embedded",
-            "dedup store, and the embedded record.",
+            "Backs up and restores the outcomes in DEDUP_DIR.",
             "",
+            "These are the ids of the embedded dedup store, and the embedded record.",
             "Copy outcomes in Postgres with pg_dump, and those in Redis with its own backup.",
             ""
         })

@@ -97,6 +97,23 @@ class CommandLineProgramTest {
     }
 
     @Test
+    void help_fitsATerminal_andHasACompleteSentenceForEachCommand() {
+        PrintWriter noText = new PrintWriter(Writer.nullWriter());
+        assertHelp(new CommandLineProgram(Map.of(), (config, again) -> {}, noText, noText).commandLine());
+    }
+
+    private static void assertHelp(CommandLine command) {
+        String help = command.getUsageMessage(CommandLine.Help.Ansi.OFF);
+        assertThat(help.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
+        command.getSubcommands().values().forEach(each -> {
+            String listed = each.getCommandSpec().usageMessage().description()[0];
+            assertThat(listed).as(each.getCommandSpec().qualifiedName()).endsWith(".");
+            assertThat(help.replaceAll("\\s+", " ")).contains(" " + each.getCommandName() + " " + listed);
+            assertHelp(each);
+        });
+    }
+
+    @Test
     void authoritiesWithoutACertificate_namesTheFile() throws IOException {
         Path file = Files.writeString(dir.resolve("authorities.pem"), "not a certificate");
 

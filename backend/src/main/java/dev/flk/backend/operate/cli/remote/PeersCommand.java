@@ -25,8 +25,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "peers",
         description = {
-            "Lists the logs whose outcomes are in the store of a running backend, and",
-            "the backends that write them.",
+            "Lists the logs whose outcomes are in a store, and their backends.",
             "",
             "It asks the backend of the configuration, or the one at --url.",
             ""

@@ -30,9 +30,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "review",
         description = {
-            "Lists certificates that were escalated or rejected and that nobody has",
-            "reviewed, and records reviews.",
+            "Lists certificates that wait for a review, and records reviews.",
             "",
+            "An escalated or rejected certificate waits until somebody has reviewed it.",
             "It asks the backend of the configuration, or the one at --url.",
             ""
         })
@@ -152,8 +152,11 @@ public final class ReviewCommand {
     @Command(
             name = "set",
             description = {
-                "Records a review of certificates: of the given ids, or of all certificates",
-                "of a shard that wait for the same reason."
+                "Records a review of certificates.",
+                "",
+                "These are the given ids, or all certificates of a shard that wait for the same",
+                "reason.",
+                ""
             })
     void set(
             @Parameters(paramLabel = "ID", arity = "0..*", description = "The ids, with all 64 digits.") @Nullable

@@ -274,8 +274,11 @@ public final class SessionsCommand {
     @Command(
             name = "queue",
             description = {
-                "Shows the changes that are not in Postgres yet, of all backends, and those",
-                "that this backend has written. It reads the metrics of the backend."
+                "Shows how many changes are not in Postgres yet.",
+                "",
+                "It reads the metrics of the backend: the changes of all backends that wait, and",
+                "those that this backend has written.",
+                ""
             })
     void queue() throws IOException {
         Queue queue = Queue.of(backend.ask(url, "GET", "/metrics", null).body());

@@ -70,8 +70,11 @@ final class SessionsDeadCommand {
     @Command(
             name = "requeue",
             description = {
-                "Puts changes back, so that they are written to Postgres again. Do this once",
-                "the reason for the error is removed. Older versions do not replace newer ones."
+                "Puts changes back, so that they are written to Postgres again.",
+                "",
+                "Do this once the reason for the error is removed. Older versions do not replace",
+                "newer ones.",
+                ""
             })
     int requeue(
             @Parameters(

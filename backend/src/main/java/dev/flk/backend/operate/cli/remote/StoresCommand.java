@@ -38,9 +38,10 @@ public final class StoresCommand {
     @Command(
             name = "forget-log",
             description = {
-                "Gives up a log that is missing and can't be restored, and says what is",
-                "lost with it. Outcomes stay; certificates that are sent again are",
-                "written to the log of the backend that receives them.",
+                "Gives up a log that is missing and can't be restored.",
+                "",
+                "It says what is lost with it. Outcomes stay; certificates that are sent again",
+                "are written to the log of the backend that receives them.",
                 "",
                 "It asks the backend of the configuration, or the one at --url.",
                 ""
