@@ -42,6 +42,11 @@ public record ShardsView(
 
     private static final int MOST_NEWEST = 500;
     private static final int LINE_OUTCOMES = 20;
+
+    /** A shard is silent if no outcome has arrived for this many of its usual intervals, and this many seconds. */
+    private static final int SILENT_INTERVALS = 5;
+
+    private static final int SILENT_SECONDS = 300;
     private static final Span ALWAYS = new Span(null, null);
 
     /**
@@ -81,17 +86,18 @@ public record ShardsView(
     /**
      * A shard with its newest outcome.
      *
-     * @param rate how often outcomes arrived lately
+     * @param rate how often outcomes arrived lately, or for how long none has arrived
      * @param line the D̂ of its newest outcomes, as SVG
      */
     public record Shard(String name, Outcome newest, String age, String rate, String line) {
         private static Shard of(List<Outcome> outcomes, Instant now) {
             Outcome newest = outcomes.get(outcomes.size() - 1);
+            double age = seconds(newest.receivedAt(), now);
             return new Shard(
                     newest.key().shard(),
                     newest,
-                    NowView.duration(seconds(newest.receivedAt(), now)),
-                    rate(outcomes),
+                    NowView.duration(age),
+                    rate(outcomes, age),
                     line(outcomes.stream().map(each -> each.dHat().recomputed()).toList()));
         }
 
@@ -99,14 +105,18 @@ public record ShardsView(
             return Math.max(0, Duration.between(from, to).toMillis() / 1e3);
         }
 
-        private static String rate(List<Outcome> outcomes) {
+        private static String rate(List<Outcome> outcomes, double age) {
             double seconds = seconds(
                     outcomes.get(0).receivedAt(),
                     outcomes.get(outcomes.size() - 1).receivedAt());
             if (seconds == 0) {
                 return "–";
             }
-            double perMinute = (outcomes.size() - 1) * 60 / seconds;
+            double interval = seconds / (outcomes.size() - 1);
+            if (age > Math.max(SILENT_SECONDS, SILENT_INTERVALS * interval)) {
+                return "silent for " + NowView.duration(age);
+            }
+            double perMinute = 60 / interval;
             return perMinute >= 1
                     ? String.format(Locale.ROOT, "%,.0f per minute", perMinute)
                     : perMinute * 60 >= 1

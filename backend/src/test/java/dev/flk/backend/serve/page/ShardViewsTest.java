@@ -16,6 +16,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests of the views of all shards and of one shard, with an in-memory record. */
 final class ShardViewsTest {
@@ -148,6 +150,30 @@ final class ShardViewsTest {
                     assertThat(shard).extracting(Shard::age, Shard::rate).containsExactly("60 s", "1 per minute");
                     assertThat(shard.line()).contains("from 1.2000 to 1.2000");
                 });
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // a rate at first, and for five times as long as usual, at least for five minutes
+        "10,    10,      6 per minute",
+        "10,    299,     6 per minute",
+        "10,    301,     silent for 5 min",
+        "10,    420,     silent for 7 min",
+        "600,   2999,    6 per hour",
+        "600,   3001,    silent for 50 min",
+        "86400, 200000,  1.0 per day",
+        "86400, 864000,  silent for 240 h"
+    })
+    void shard_withoutNewOutcomes_isSilent(int everySeconds, int seconds, String rate) {
+        for (int epoch = 0; epoch < 30; epoch++) {
+            record.add("pump", epoch, "accepted", "", NOW.minusSeconds(seconds + (29L - epoch) * everySeconds));
+        }
+        record.add("one", 0, "accepted", "", NOW.minusSeconds(seconds));
+
+        assertThat(ShardsView.read(record.outcomes(), new Wish("", "", "", ""), null, NOW)
+                        .shards())
+                .extracting(Shard::rate)
+                .containsExactly("–", rate);
     }
 
     @Test
