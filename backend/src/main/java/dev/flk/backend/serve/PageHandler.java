@@ -9,6 +9,7 @@ import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.peers.Peers;
 import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.guard.BadRequest;
+import dev.flk.backend.serve.guard.IfVersion;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.page.AgentsView;
 import dev.flk.backend.serve.page.AgentsView.Order;
@@ -64,7 +65,6 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -83,9 +83,8 @@ final class PageHandler implements AutoCloseable {
     private static final int MAX_WAITING = 32;
     private static final int MAX_FORM_BYTES = 64 << 10;
     private static final Set<String> FORM =
-            Set.of("token", "id", "shard", "reason", "from", "until", "verdict", "note", "author");
+            Set.of("token", "id", "shard", "reason", "from", "until", "verdict", "note", "author", "version");
     private static final long MAX_ANSWER_BYTES = 1 << 20;
-    private static final Pattern ID = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",64}");
     private static final List<Header> HEADERS = List.of(
             new Header(
                     "Content-Security-Policy",
@@ -311,10 +310,13 @@ final class PageHandler implements AutoCloseable {
 
     private Answer certificate(Request request) {
         String id = BadRequest.query(request, Set.of("id")).getOrDefault("id", "");
-        if (PcsId.parse(id).isEmpty()) {
-            throw new BadRequest("id is not 64 lower-case hex digits");
+        if (!RecordedOutcomes.isId(id)) {
+            throw new BadRequest("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
         }
         return recorded(found -> {
+            if (PcsId.parse(id).isEmpty()) {
+                return certificate(found, id).orElseGet(() -> html(404, pages.html(new NotFound(id, true))));
+            }
             List<String> lines = found.withId(id, 1);
             return lines.isEmpty()
                     ? html(404, pages.html(new NotFound(id, true)))
@@ -415,10 +417,21 @@ final class PageHandler implements AutoCloseable {
                     form.get("note"),
                     form.get("author"));
             try {
+                long shown = id == null
+                        ? IfVersion.ANY
+                        : BadRequest.parsed(
+                                "version", form.getOrDefault("version", "0"), Quantities.count(0, Long.MAX_VALUE - 1));
                 return reviews.get()
-                        .map(found -> ReviewHandler.review(found, given, guard.user(), clock.instant()))
-                        .map(recorded -> seeOther(PATH + "/review?done=" + recorded.reviewed() + "&left_out="
-                                + recorded.leftOut().size()))
+                        .map(found -> ReviewHandler.review(found, given, shown, guard.user(), clock.instant()))
+                        .map(recorded -> id != null && !recorded.leftOut().isEmpty()
+                                ? message(
+                                        412,
+                                        "Review",
+                                        "Nothing was reviewed, because the review is not the one that was shown: "
+                                                + ReviewHandler.sentence(recorded.leftOut()) + ".",
+                                        "Open the certificate again to see its review.")
+                                : seeOther(PATH + "/review?done=" + recorded.reviewed() + "&left_out="
+                                        + recorded.leftOut().size()))
                         .orElseGet(this::withoutReviews);
             } catch (BadRequest e) {
                 return message(
@@ -439,17 +452,10 @@ final class PageHandler implements AutoCloseable {
         String text =
                 BadRequest.query(request, Set.of("q")).getOrDefault("q", "").strip();
         Optional<RecordedOutcomes> found = record.get();
-        if (found.isPresent() && ID.matcher(text).matches()) {
-            List<String> ids = found.get().idsThatBeginWith(text, 2);
-            if (ids.size() == 1) {
-                return redirect(PATH + "/certificate?id=" + ids.get(0));
-            }
-            if (ids.size() > 1) {
-                return message(
-                        400,
-                        "Search",
-                        "Several certificates have ids that begin with " + text + ".",
-                        "Enter more digits.");
+        if (found.isPresent() && RecordedOutcomes.isId(text)) {
+            Optional<Answer> certificate = certificate(found.get(), text);
+            if (certificate.isPresent()) {
+                return certificate.get();
             }
         }
         if (found.isPresent() && !text.isEmpty() && found.get().hasShard(text)) {
@@ -463,6 +469,21 @@ final class PageHandler implements AutoCloseable {
             return redirect(PATH + "/key?id=" + Pages.encoded(text));
         }
         return html(404, pages.html(new NotFound(text, found.isPresent() && opened.isPresent())));
+    }
+
+    /** Redirects to the certificate whose id begins with these digits; empty if there is none. */
+    private Optional<Answer> certificate(RecordedOutcomes found, String digits) {
+        List<String> ids = found.idsThatBeginWith(digits, 2);
+        return ids.isEmpty()
+                ? Optional.empty()
+                : Optional.of(
+                        ids.size() == 1
+                                ? redirect(PATH + "/certificate?id=" + ids.get(0))
+                                : message(
+                                        400,
+                                        "Search",
+                                        "Several certificates have ids that begin with " + digits + ".",
+                                        "Enter more digits."));
     }
 
     private static boolean isAgent(SessionStorage store, String text) {

@@ -3,6 +3,7 @@ package dev.flk.backend.serve;
 
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.serve.guard.BadRequest;
+import dev.flk.backend.serve.guard.IfVersion;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionAccess;
@@ -56,8 +57,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -83,7 +82,6 @@ final class SessionHandler implements AutoCloseable {
     private static final int MAX_WAITING = 64;
     private static final long MAX_ANSWER_BYTES = 4 << 20;
     private static final byte[] NO_BODY = {};
-    private static final Pattern ETAG = Pattern.compile("\"([1-9][0-9]{0,17})\"");
     private static final Answer UNAUTHORIZED =
             Answer.error(401, "unauthorized", new Header("WWW-Authenticate", "Bearer"));
 
@@ -237,7 +235,7 @@ final class SessionHandler implements AutoCloseable {
     private void update(
             Request request, Sessions found, String id, Decision.Admitted admitted, Exchange exchange, Update update) {
         boolean isHeartbeat = admitted.isSigned() && request.method().equals(HttpMethod.PUT);
-        long ifVersion = ifVersion(request);
+        long ifVersion = IfVersion.of(request, 1);
         Long expiresIn = request.method().equals(HttpMethod.PUT) ? found.ttl().toSeconds() : null;
         int status = expiresIn != null && ifVersion == 0 ? 201 : 200;
         update.of(found, id, ifVersion, admitted.nonce()).whenComplete((updated, failure) -> {
@@ -252,7 +250,7 @@ final class SessionHandler implements AutoCloseable {
         return Answer.json(
                 status,
                 Json.bytes(new Version(id, updated.version(), updated.at(), expiresIn)),
-                etag(updated.version()));
+                IfVersion.etag(updated.version()));
     }
 
     private void get(Request request, Exchange exchange) {
@@ -275,7 +273,7 @@ final class SessionHandler implements AutoCloseable {
             return Answer.json(
                     200,
                     session.json().getBytes(StandardCharsets.UTF_8),
-                    etag(session.version()),
+                    IfVersion.etag(session.version()),
                     new Header(UPDATED_AT, session.updatedAt().toString()),
                     new Header(EXPIRES_IN, Long.toString(session.remaining().toSeconds())));
         }
@@ -513,7 +511,7 @@ final class SessionHandler implements AutoCloseable {
                     412,
                     Json.bytes(
                             new Conflict("Concurrent modification detected", conflict.expected(), conflict.actual())),
-                    etag(conflict.actual()));
+                    IfVersion.etag(conflict.actual()));
         }
         if (failure instanceof ReplayedException) {
             return denied(Refused.REPLAYED);
@@ -534,27 +532,6 @@ final class SessionHandler implements AutoCloseable {
                 503,
                 isFull ? "the store of sessions is full: " + failure.getMessage() : "the sessions can't be reached now",
                 Header.retryAfter(1));
-    }
-
-    private static Header etag(long version) {
-        return new Header("ETag", "\"" + version + "\"");
-    }
-
-    /** Returns the version that the headers {@code If-Match} and {@code If-None-Match} require the session to have. */
-    private static long ifVersion(Request request) {
-        List<String> match = request.headers().getAll("If-Match");
-        List<String> noneMatch = request.headers().getAll("If-None-Match");
-        if (match.isEmpty() && noneMatch.isEmpty()) {
-            return SessionStorage.ANY_VERSION;
-        }
-        if (match.isEmpty() && noneMatch.equals(List.of("*"))) {
-            return 0;
-        }
-        Matcher version = ETAG.matcher(match.size() == 1 ? match.get(0) : "");
-        if (!noneMatch.isEmpty() || !version.matches()) {
-            throw new BadRequest("give If-Match with one version in quotes, such as \"7\", or If-None-Match: *");
-        }
-        return Long.parseLong(version.group(1));
     }
 
     private static Received received(Request request, byte[] body) {

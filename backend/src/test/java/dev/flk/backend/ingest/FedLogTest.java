@@ -272,7 +272,7 @@ final class FedLogTest {
                                             harness.decidedLog(), topic, reviews, feedMetrics, System::nanoTime)
                                     .start()) {
                         submit(harness, 2 * state + start + 1, 2 * state + start + 1);
-                        reviews.review(new Reviewed.Ids(List.of(id)), review);
+                        reviews.review(new Reviewed.Ids(List.of(id), -1), review);
                         expected += 2;
                         awaitEvents(expected);
                         awaitFed(harness, follower);

@@ -77,7 +77,7 @@ final class ChangesHandlerTest {
 
     private void review(Verdict verdict, String... ids) {
         var unused = server.reviews.review(
-                new Reviewed.Ids(List.of(ids)), new Review(verdict, "a note", "anna", NOW.toString()));
+                new Reviewed.Ids(List.of(ids), -1), new Review(verdict, "a note", "anna", NOW.toString()));
     }
 
     private HttpResponse<String> get(String query) throws IOException, InterruptedException {

@@ -239,7 +239,7 @@ final class PageHandlerTest {
                         "Not everything can be searched now")
                 .doesNotContain("<b>");
         assertThat(get("/ui/search?q=" + "%0A".repeat(3)).statusCode()).isEqualTo(404);
-        assertThat(get("/ui/certificate?id=x").body()).contains("id is not 64 lower-case hex digits");
+        assertThat(get("/ui/certificate?id=x").body()).contains("id is not 8 to 64 lower-case hex digits");
     }
 
     @Test

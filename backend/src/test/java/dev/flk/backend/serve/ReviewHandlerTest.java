@@ -111,6 +111,73 @@ final class ReviewHandlerTest {
         assertThat(rest.headers().firstValue("X-Flk-Cursor")).isEmpty();
     }
 
+    @Test
+    void put_ofTwoReviewers_keepsTheFirst_andTellsTheSecondWhoWasFirst() throws Exception {
+        String id = rejected(1);
+        String first = "{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\",\"author\":\"anna\"}";
+        String second = "{\"ids\":[\"" + id.substring(0, 8) + "\"],\"verdict\":\"ignore\",\"author\":\"ben\"}";
+
+        HttpResponse<String> recorded = send("PUT", "/v1/reviews", first, "If-None-Match", "*");
+        assertThat(recorded.statusCode()).isEqualTo(200);
+        assertThat(recorded.headers().firstValue("ETag")).contains("\"1\"");
+        for (String[] condition :
+                new String[][] {{"If-None-Match", "*"}, {"If-Match", "\"0\""}, {"If-Match", "\"2\""}}) {
+            HttpResponse<String> refused = send("PUT", "/v1/reviews", second, condition);
+            assertThat(refused.statusCode() + " " + refused.body())
+                    .isEqualTo(
+                            "412 {\"error\":\"nothing was reviewed: anna reviewed it as fault at " + ServerFixture.NOW
+                                    + " (version 1)\",\"review\":{\"version\":1,\"verdict\":\"fault\",\"note\":\"\","
+                                    + "\"author\":\"anna\",\"at\":\"" + ServerFixture.NOW + "\"}}");
+            assertThat(refused.headers().firstValue("ETag")).contains("\"1\"");
+        }
+        recorded = send("PUT", "/v1/reviews", second, "If-Match", "\"1\"");
+        assertThat(recorded.body()).isEqualTo("{\"reviewed\":1}");
+        assertThat(recorded.headers().firstValue("ETag")).contains("\"2\"");
+
+        String other = rejected(2);
+        assertThat(put("{\"ids\":[\"" + other + "\"],\"verdict\":\"fault\"}", "If-Match", "\"1\""))
+                .isEqualTo("412 {\"error\":\"nothing was reviewed: nobody has reviewed it\"}");
+        assertThat(put("{\"ids\":[\"" + id + "\",\"" + other + "\"],\"verdict\":\"fault\"}", "If-None-Match", "*"))
+                .isEqualTo("200 {\"reviewed\":1,\"left_out\":1,\"left_out_ids\":[\"" + id + "\"]}");
+        assertThat(put("{\"ids\":[\"" + id + "\",\"" + other + "\"],\"verdict\":\"fault\"}", "If-None-Match", "*"))
+                .isEqualTo("412 {\"error\":\"nothing was reviewed: ben reviewed it as ignore at " + ServerFixture.NOW
+                        + " (version 2), and 1 more have other versions\"}");
+    }
+
+    @Test
+    void put_invalidCondition_isRefused() throws Exception {
+        String body = "{\"ids\":[\"" + rejected(1) + "\"],\"verdict\":\"fault\"}";
+
+        assertThat(put(body, "If-Match", "1")).startsWith("400 {\"error\":\"give If-Match with one version in quotes");
+        assertThat(put(body, "If-Match", "\"1\"", "If-None-Match", "*")).startsWith("400 ");
+        assertThat(put(
+                        "{\"shard\":\"a\",\"reason\":\"b\",\"until\":\"2026-01-09T10:30:45Z\",\"verdict\":\"fault\"}",
+                        "If-None-Match",
+                        "*"))
+                .isEqualTo("400 {\"error\":\"If-Match and If-None-Match are for ids; a group has no reviews\"}");
+    }
+
+    @Test
+    void beginningOfAnId_isAcceptedWhereAnIdIs() throws Exception {
+        String id = rejected(1);
+        String printed = id.substring(0, 12);
+
+        assertThat(review(Map.of(), 0, "list")).contains(printed);
+        assertThat(send("GET", "/v1/outcomes?id=" + printed, "").body()).contains(id);
+        assertThat(send("GET", "/ui/certificate?id=" + printed, "").headers().firstValue("Location"))
+                .contains("/ui/certificate?id=" + id);
+        assertThat(send("GET", "/ui/certificate?id=" + printed + "0", "").statusCode())
+                .isEqualTo(404);
+        assertThat(send("GET", "/ui/certificate?id=1234567", "").body()).contains("id is not 8 to 64");
+        assertThat(review(Map.of(), 0, "set", printed, "--verdict", "fault", "--if-version", "0", "--author", "anna"))
+                .isEqualTo("1 certificate reviewed\n");
+        assertThat(review(Map.of(), 1, "set", printed, "--verdict", "ignore", "--if-version", "0"))
+                .contains("the backend answered 412: nothing was reviewed: anna reviewed it as fault at "
+                        + ServerFixture.NOW);
+        assertThat(review(Map.of(), 2, "set", printed, "--verdict", "ignore", "--if-version", "-1"))
+                .contains("--if-version: a number from 0, for ids");
+    }
+
     /**
      * Adds more certificates than a group review writes in one commit, and reviews the oldest in its first commit.
      *
@@ -235,12 +302,12 @@ final class ReviewHandlerTest {
 
         assertThat(put("{")).isEqualTo("400 {\"error\":\"the body is not JSON\"}");
         assertThat(put("null")).isEqualTo("400 {\"error\":\"the body is not a review: it is null\"}");
-        assertThat(put("{\"ids\":[null],\"verdict\":\"fault\"}")).contains("each of 64 lower-case hex digits");
+        assertThat(put("{\"ids\":[null],\"verdict\":\"fault\"}")).contains("each of 8 to 64 lower-case hex digits");
         assertThat(put("{\"ids\":3}"))
                 .isEqualTo("400 {\"error\":\"the body is not a review: a member has a wrong type\"}");
         assertThat(put("{\"id\":\"" + id + "\"}")).startsWith("400 ").contains("unknown member, id; the members are");
         assertThat(put("{\"ids\":[\"" + id + "\"]}")).contains("verdict is not one of expected, fault, ignore");
-        assertThat(put("{\"ids\":[\"x\"],\"verdict\":\"fault\"}")).contains("each of 64 lower-case hex digits");
+        assertThat(put("{\"ids\":[\"x\"],\"verdict\":\"fault\"}")).contains("each of 8 to 64 lower-case hex digits");
         assertThat(put("{\"shard\":\"a\",\"verdict\":\"fault\"}"))
                 .contains("give either ids, or shard, reason and until");
         assertThat(put("{\"shard\":\"a\",\"reason\":\"b\",\"until\":\"now\",\"verdict\":\"fault\"}"))
@@ -351,6 +418,22 @@ final class ReviewHandlerTest {
         assertThat(send("GET", "/ui/certificate?id=" + id, "").body())
                 .contains("<strong>expected</strong>: &lt;b", "– local, ")
                 .doesNotContain("<b>");
+    }
+
+    @Test
+    void page_formOfAnotherVersion_isRefused_andSaysWhoWasFirst() throws Exception {
+        String id = rejected(1);
+        String page = send("GET", "/ui/certificate?id=" + id, "").body();
+        put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\",\"author\":\"anna\"}");
+
+        String form = "token=" + field(page, "token") + "&id=" + id + "&verdict=ignore&version=";
+        HttpResponse<String> refused = send("POST", "/ui/review", form + field(page, "version"));
+        assertThat(refused.statusCode()).isEqualTo(412);
+        assertThat(refused.body()).contains("anna reviewed it as fault at " + ServerFixture.NOW);
+        String again = send("GET", "/ui/certificate?id=" + id, "").body();
+        assertThat(send("POST", "/ui/review", form + field(again, "version")).statusCode())
+                .isEqualTo(303);
+        assertThat(send("POST", "/ui/review", form + "x").statusCode()).isEqualTo(400);
     }
 
     @Test

@@ -7,6 +7,7 @@ import dev.flk.backend.decide.RecordKind.LoggedId;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.Inbox.Marked;
 import dev.flk.backend.operate.cli.WalSource.Lost;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Output;
@@ -340,7 +341,12 @@ final class WalCommand {
                             showDefaultValue = CommandLine.Help.Visibility.NEVER,
                             description = "The last record to print.")
                     long to,
-            @Option(names = "--id", paramLabel = "PCS_ID", description = "Only records of this certificate.") @Nullable
+            @Option(
+                            names = "--id",
+                            paramLabel = "PCS_ID",
+                            description =
+                                    "Only records of the certificate whose id begins with these digits, at least 8.")
+                    @Nullable
                     String id,
             @Option(
                             names = "--kind",
@@ -351,7 +357,7 @@ final class WalCommand {
             @Option(names = "--body", description = "Also print the bodies as they were submitted.") boolean body)
             throws IOException {
         CommandLine command = Objects.requireNonNull(spec.subcommands().get("cat"));
-        Optional<PcsId> wanted = checkUsage(command, from, to, id, kind);
+        checkUsage(command, from, to, id, kind);
         LogInspector inspector = source.inspector();
         PrintWriter out = command.getOut();
         Output output = source.output(spec);
@@ -364,7 +370,9 @@ final class WalCommand {
             for (long read = 1; record != null && record.sequence() <= to; read++) {
                 Optional<PcsId> about = LoggedId.of(record);
                 if ((kind == null || kind.equals(RecordKind.nameOf(record.kind())))
-                        && (wanted.isEmpty() || wanted.equals(about))) {
+                        && (id == null
+                                || about.filter(each -> each.toString().startsWith(id))
+                                        .isPresent())) {
                     output.print(new PrintedRecord(record, about, body), WalCommand::asText);
                 }
                 if (read % RECORDS_BETWEEN_CHECKS == 0 && out.checkError()) {
@@ -376,18 +384,16 @@ final class WalCommand {
         }
     }
 
-    private static Optional<PcsId> checkUsage(
+    private static void checkUsage(
             CommandLine command, long from, long to, @Nullable String id, @Nullable String kind) {
         WalSource.checkRange(command, from, to);
         if (kind != null && !RecordKind.names().contains(kind)) {
             throw new ParameterException(
                     command, "--kind: '" + kind + "' is unknown; use one of " + String.join(", ", RecordKind.names()));
         }
-        if (id == null) {
-            return Optional.empty();
+        if (id != null && !RecordedOutcomes.isId(id)) {
+            throw new ParameterException(command, "--id: give 8 to 64 lower-case hex digits");
         }
-        return Optional.of(PcsId.parse(id)
-                .orElseThrow(() -> new ParameterException(command, "--id: a pcs_id is 64 lower-case hex digits")));
     }
 
     private record PrintedRecord(

@@ -12,6 +12,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,7 @@ public final class RecordedOutcomes {
     /** The minimum number of hex digits in a query by id. */
     public static final int LEAST_ID_DIGITS = 8;
 
+    private static final Pattern ID = Pattern.compile("[0-9a-f]{" + LEAST_ID_DIGITS + ",64}");
     private static final int MAX_GAPS = 10;
     private static final JsonMapper JSON = new JsonMapper();
 
@@ -190,6 +192,11 @@ public final class RecordedOutcomes {
     public Part outcomes(Wanted wanted) {
         OutcomeRows.Rows found = rows.find(wanted);
         return new Part(found.rows().stream().map(RecordedOutcomes::line).toList(), found.cursor());
+    }
+
+    /** Returns whether a text is an id of a certificate, or the beginning of an id that is long enough for a query. */
+    public static boolean isId(String text) {
+        return ID.matcher(text).matches();
     }
 
     /**

@@ -38,7 +38,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -52,6 +51,9 @@ public final class Reviews implements AutoCloseable {
     /** The namespace of the reviews. */
     public static final String NAMESPACE = "flk.review";
 
+    /** The condition that a certificate has no review yet. */
+    public static final long NO_REVIEW = 0;
+
     /** The number of outcomes without a review after which no more outcomes of the same verdict are read. */
     private static final int MOST_WAITING = 2_000;
 
@@ -62,9 +64,6 @@ public final class Reviews implements AutoCloseable {
     private static final Span ALWAYS = new Span(null, null);
     private static final String CALLER = "reviews";
     private static final int AT_ONCE = 200;
-
-    /** The condition of a write that the key must not exist. */
-    private static final long NO_REVIEW = 0;
 
     private static final long FIRST_COUNT_SECONDS = 5;
     private static final long COUNT_SECONDS = 60;
@@ -132,8 +131,14 @@ public final class Reviews implements AutoCloseable {
 
     /** The certificates that a review is about. */
     public sealed interface Reviewed {
-        /** The certificates with these ids, whether or not they were reviewed. */
-        record Ids(List<String> pcsIds) implements Reviewed {}
+        /**
+         * The certificates with these ids.
+         *
+         * @param pcsIds ids, or at least their first {@link RecordedOutcomes#LEAST_ID_DIGITS} digits
+         * @param ifVersion the version that the newest review must have; {@link #NO_REVIEW} if there must be none;
+         *     {@link Operation#ANY_VERSION} to replace any review
+         */
+        record Ids(List<String> pcsIds, long ifVersion) implements Reviewed {}
 
         /**
          * The certificates of a shard that have no review yet.
@@ -248,96 +253,133 @@ public final class Reviews implements AutoCloseable {
     }
 
     /**
+     * A certificate whose review was not recorded, because the condition did not hold.
+     *
+     * @param review the newest review, which remains; null if there is none
+     */
+    public record LeftOut(Waiting outcome, @Nullable Made review) {}
+
+    /**
      * The effect of a call of {@link #review}.
      *
      * @param reviewed the number of certificates that the review was recorded for
-     * @param leftOut the certificates of a group that others reviewed while the call ran; their reviews remain
+     * @param version the version of the review if it was recorded for one certificate; otherwise 0
+     * @param leftOut the certificates that others reviewed before; their reviews remain
      */
-    public record Recorded(int reviewed, List<Waiting> leftOut) {}
+    public record Recorded(int reviewed, long version, List<LeftOut> leftOut) {
+        private static Recorded sum(List<Recorded> parts) {
+            int reviewed = parts.stream().mapToInt(Recorded::reviewed).sum();
+            return new Recorded(
+                    reviewed,
+                    reviewed == 1 ? parts.stream().mapToLong(Recorded::version).sum() : 0,
+                    parts.stream().flatMap(part -> part.leftOut().stream()).toList());
+        }
+    }
 
     /**
      * Records a review of certificates.
      *
-     * @throws IllegalArgumentException if a certificate was accepted; the message is a sentence
+     * @throws IllegalArgumentException if a certificate was accepted, or an id is the beginning of several; the message
+     *     is a sentence
      * @throws StateException if the review is not durable
      */
     public Recorded review(Reviewed reviewed, Review review) {
         if (reviewed instanceof Reviewed.Group group) {
             return review(group, review);
         }
-        List<StateKey> keys = ((Reviewed.Ids) reviewed)
-                .pcsIds().stream()
-                        .distinct()
-                        .flatMap(id -> record.withId(id, 1).stream())
-                        .map(this::reviewable)
-                        .toList();
-        for (int from = 0; from < keys.size(); from += AT_ONCE) {
-            write(keys.subList(from, Math.min(keys.size(), from + AT_ONCE)), review, Operation.ANY_VERSION);
-        }
-        return new Recorded(keys.size(), List.of());
+        Reviewed.Ids ids = (Reviewed.Ids) reviewed;
+        List<Waiting> outcomes = ids.pcsIds().stream()
+                .flatMap(id -> reviewable(id).stream())
+                .distinct()
+                .toList();
+        return write(outcomes, review, ids.ifVersion());
     }
 
     private Recorded review(Reviewed.Group group, Review review) {
         Instant last = Instant.MAX.minusMillis(1);
         Span received = new Span(
                 group.from(), group.until().isBefore(last) ? group.until().plusMillis(1) : null);
-        int all = 0;
-        List<Waiting> leftOut = new ArrayList<>();
+        List<Recorded> parts = new ArrayList<>();
         AllWaiting found;
         do {
             found = waiting(group.shard(), received, group::contains);
-            List<Waiting> outcomes = found.outcomes();
-            for (int from = 0; from < outcomes.size(); from += AT_ONCE) {
-                List<Waiting> part = outcomes.subList(from, Math.min(outcomes.size(), from + AT_ONCE));
-                List<Waiting> reviewed = writeIfWaiting(part, review);
-                all += reviewed.size();
-                part.stream().filter(each -> !reviewed.contains(each)).forEach(leftOut::add);
-            }
+            parts.add(write(found.outcomes(), review, NO_REVIEW));
         } while (found.isCut() && !found.outcomes().isEmpty());
-        return new Recorded(all, leftOut);
+        return Recorded.sum(parts);
     }
 
-    /** Reviews the outcomes that have no review yet, and returns these. */
-    private List<Waiting> writeIfWaiting(List<Waiting> outcomes, Review review) {
-        List<Waiting> waiting = outcomes;
-        while (!waiting.isEmpty()) {
-            List<StateKey> keys = waiting.stream().map(Waiting::key).toList();
+    private Recorded write(List<Waiting> outcomes, Review review, long ifVersion) {
+        List<Recorded> parts = new ArrayList<>();
+        for (int from = 0; from < outcomes.size(); from += AT_ONCE) {
+            parts.add(
+                    writeAtOnce(outcomes.subList(from, Math.min(outcomes.size(), from + AT_ONCE)), review, ifVersion));
+        }
+        return Recorded.sum(parts);
+    }
+
+    /** Reviews the outcomes whose newest review meets the condition, in one commit. */
+    private Recorded writeAtOnce(List<Waiting> outcomes, Review review, long ifVersion) {
+        while (true) {
+            List<Operation> writes = new ArrayList<>();
+            List<LeftOut> leftOut = new ArrayList<>();
+            List<Optional<Version>> newest = newest(outcomes);
+            for (int i = 0; i < outcomes.size(); i++) {
+                Waiting outcome = outcomes.get(i);
+                Optional<Version> before = newest.get(i);
+                long version = before.map(Version::version).orElse(NO_REVIEW);
+                if (ifVersion == Operation.ANY_VERSION || ifVersion == version) {
+                    writes.add(engine.write(
+                            outcome.key(),
+                            Json.line(review),
+                            ifVersion == Operation.ANY_VERSION ? ifVersion : version));
+                } else {
+                    leftOut.add(new LeftOut(
+                            outcome,
+                            before.flatMap(each -> made(outcome.key(), each)).orElse(null)));
+                }
+            }
             try {
-                write(keys, review, NO_REVIEW);
-                return waiting;
+                List<Long> versions = writes.isEmpty() ? List.of() : commit(writes);
+                return new Recorded(writes.size(), versions.size() == 1 ? versions.get(0) : 0, leftOut);
             } catch (StateException e) {
                 if (e.reason() != Reason.VERSION_CONFLICT) {
                     throw e;
                 }
-                List<Found> reviews = found(keys);
-                List<Waiting> before = waiting;
-                waiting = IntStream.range(0, before.size())
-                        .filter(i -> !(reviews.get(i) instanceof Found.Present))
-                        .mapToObj(before::get)
-                        .toList();
             }
         }
-        return waiting;
     }
 
-    private void write(List<StateKey> keys, Review review, long ifVersion) {
-        commit(keys.stream()
-                .<Operation>map(key -> engine.write(key, Json.line(review), ifVersion))
-                .toList());
+    /** Returns the newest reviews of outcomes, each empty if there is none. */
+    private List<Optional<Version>> newest(List<Waiting> outcomes) {
+        return found(outcomes.stream().map(Waiting::key).toList()).stream()
+                .map(found -> found instanceof Found.Present present
+                        ? Optional.of(present.version())
+                        : Optional.<Version>empty())
+                .toList();
     }
 
-    private StateKey reviewable(String line) {
-        Waiting outcome = Waiting.of(line);
+    /** Returns the outcome with an id, or whose id begins with these digits; empty if the record has none. */
+    private Optional<Waiting> reviewable(String id) {
+        List<String> lines = record.withId(id, 2);
+        if (lines.isEmpty()) {
+            return Optional.empty();
+        }
+        Waiting outcome = Waiting.of(lines.get(0));
+        if (lines.size() > 1 && !Waiting.of(lines.get(1)).pcsId().equals(outcome.pcsId())) {
+            throw new IllegalArgumentException(
+                    "several certificates have ids that begin with " + id + "; give more digits");
+        }
         if (!VERDICTS.contains(outcome.verdict())) {
             throw new IllegalArgumentException(
                     "the certificate " + outcome.pcsId() + " was accepted, so there is nothing to review");
         }
-        return outcome.key();
+        return Optional.of(outcome);
     }
 
-    private void commit(List<Operation> writes) {
+    /** Returns the new version of each key. */
+    private List<Long> commit(List<Operation> writes) {
         try {
-            engine.apply(CALLER, writes, "").toCompletableFuture().join();
+            return engine.apply(CALLER, writes, "").toCompletableFuture().join().versions();
         } catch (CompletionException e) {
             if (e.getCause() instanceof StateException refused) {
                 throw refused;

@@ -166,6 +166,11 @@ public record CertificateView(
                 Logged.of(outcome, json.path("policy").asText(), log, policy));
     }
 
+    /** Returns the version of the newest review; 0 if there is none. */
+    public long version() {
+        return reviews.isEmpty() ? Reviews.NO_REVIEW : reviews.get(0).version();
+    }
+
     private static List<Point> points(JsonNode json) {
         List<Point> points = new ArrayList<>();
         for (JsonNode scale : json.path("scales")) {

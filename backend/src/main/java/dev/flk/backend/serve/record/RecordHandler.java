@@ -39,7 +39,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -91,8 +90,6 @@ public final class RecordHandler implements AutoCloseable {
     private static final Set<String> ORDERS = Set.of("newest", "oldest");
     private static final Set<String> VERDICTS = Set.of("accepted", "escalated", "rejected");
     private static final Set<String> REGIMES = Set.of("sticky", "mixed", "non_sticky");
-
-    private static final Pattern ID_PREFIX = Pattern.compile("[0-9a-f]{" + RecordedOutcomes.LEAST_ID_DIGITS + ",63}");
 
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final OperatorGuard guard;
@@ -192,7 +189,7 @@ public final class RecordHandler implements AutoCloseable {
                                                 .toList())
                                 : "the shard"));
             }
-            if (!ID_PREFIX.matcher(id).matches() && PcsId.parse(id).isEmpty()) {
+            if (!RecordedOutcomes.isId(id)) {
                 throw new BadRequest("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
             }
             return new Part(found.withId(id, USUAL_LIMIT), null);
@@ -241,7 +238,7 @@ public final class RecordHandler implements AutoCloseable {
 
     /** Returns whether a text is the beginning of an id, which only operators may look up. */
     private static boolean isIdPrefix(String text) {
-        return ID_PREFIX.matcher(text).matches();
+        return RecordedOutcomes.isId(text) && PcsId.parse(text).isEmpty();
     }
 
     /** A function that looks up the outcome of a certificate by its id, and answers the exchange. */

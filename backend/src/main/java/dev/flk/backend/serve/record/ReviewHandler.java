@@ -10,16 +10,19 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.outcomes.record.ReviewLine;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
+import dev.flk.backend.outcomes.record.Reviews.LeftOut;
 import dev.flk.backend.outcomes.record.Reviews.Listed;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
 import dev.flk.backend.outcomes.record.Reviews.Reviewed;
 import dev.flk.backend.serve.guard.BadRequest;
+import dev.flk.backend.serve.guard.IfVersion;
 import dev.flk.backend.serve.guard.OperatorGuard;
-import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
@@ -44,6 +47,7 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,17 +91,19 @@ public final class ReviewHandler {
         @JsonCreator
         public Body {}
 
-        Reviewed reviewed() {
+        Reviewed reviewed(long ifVersion) {
             List<String> given = ids;
             if (given != null && shard == null && reason == null && from == null && until == null) {
                 if (given.isEmpty()
                         || given.size() > MAX_IDS
-                        || !given.stream()
-                                .allMatch(id -> id != null && PcsId.parse(id).isPresent())) {
-                    throw new BadRequest("ids is not a list of 1 to " + MAX_IDS
-                            + " ids of certificates, each of 64 lower-case hex digits");
+                        || !given.stream().allMatch(id -> id != null && RecordedOutcomes.isId(id))) {
+                    throw new BadRequest("ids is not a list of 1 to " + MAX_IDS + " ids of certificates, each of "
+                            + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
                 }
-                return new Reviewed.Ids(given);
+                return new Reviewed.Ids(given, ifVersion);
+            }
+            if (ifVersion != IfVersion.ANY) {
+                throw new BadRequest("If-Match and If-None-Match are for ids; a group has no reviews");
             }
             if (given == null && shard != null && reason != null && until != null) {
                 try {
@@ -127,7 +133,7 @@ public final class ReviewHandler {
     /**
      * The answer to a PUT. Its last two members are missing if nothing was left out.
      *
-     * @param leftOut the number of certificates that others reviewed meanwhile
+     * @param leftOut the number of certificates that others reviewed before
      * @param leftOutIds their ids, at most {@link #MAX_IDS}
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -136,7 +142,7 @@ public final class ReviewHandler {
             @Nullable Integer leftOut,
             @Nullable List<String> leftOutIds) {
         static Done of(Recorded recorded) {
-            List<Reviews.Waiting> leftOut = recorded.leftOut();
+            List<LeftOut> leftOut = recorded.leftOut();
             return leftOut.isEmpty()
                     ? new Done(recorded.reviewed(), null, null)
                     : new Done(
@@ -144,9 +150,37 @@ public final class ReviewHandler {
                             leftOut.size(),
                             leftOut.stream()
                                     .limit(MAX_IDS)
-                                    .map(Reviews.Waiting::pcsId)
+                                    .map(each -> each.outcome().pcsId())
                                     .toList());
         }
+    }
+
+    /**
+     * The answer to a PUT whose condition holds for none of the certificates.
+     *
+     * @param review the review of the certificate; missing if there is none, or if there are several certificates
+     */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    private record Refused(String error, ReviewLine.@Nullable Made review) {
+        static Answer answer(List<LeftOut> leftOut) {
+            Reviews.Made made = leftOut.size() == 1 ? leftOut.get(0).review() : null;
+            byte[] body = Json.bytes(new Refused(
+                    "nothing was reviewed: " + sentence(leftOut), made == null ? null : ReviewLine.Made.of(made)));
+            return leftOut.size() == 1
+                    ? Answer.json(412, body, IfVersion.etag(made == null ? Reviews.NO_REVIEW : made.version()))
+                    : Answer.json(412, body);
+        }
+    }
+
+    /** Returns who reviewed certificates before, and when. */
+    public static String sentence(List<LeftOut> leftOut) {
+        Reviews.Made made = leftOut.get(0).review();
+        String first = made == null
+                ? "nobody has reviewed it"
+                : made.review().author() + " reviewed it as "
+                        + made.review().verdict().text() + " at "
+                        + made.review().at() + " (version " + made.version() + ")";
+        return first + (leftOut.size() == 1 ? "" : ", and " + (leftOut.size() - 1) + " more have other versions");
     }
 
     /** A line of the list of reviews. */
@@ -226,10 +260,21 @@ public final class ReviewHandler {
         byte[] bytes = request.body().exact();
         ask(exchange, found -> {
             Body body = body(bytes);
-            Recorded recorded = review(found, body, guard.user(), clock.instant());
+            Recorded recorded = review(found, body, IfVersion.of(request, 0), guard.user(), clock.instant());
+            if (body.ids() != null
+                    && recorded.reviewed() == 0
+                    && !recorded.leftOut().isEmpty()) {
+                return Refused.answer(recorded.leftOut());
+            }
             return recorded.reviewed() == 0 && recorded.leftOut().isEmpty()
                     ? Answer.error(404, "no such certificate waits for a review")
-                    : Answer.json(200, Json.bytes(Done.of(recorded)));
+                    : Answer.json(
+                            200,
+                            Json.bytes(Done.of(recorded)),
+                            Stream.of(recorded.version())
+                                    .filter(version -> version > 0)
+                                    .map(IfVersion::etag)
+                                    .toArray(Header[]::new));
         });
     }
 
@@ -252,9 +297,13 @@ public final class ReviewHandler {
         }
     }
 
-    /** Records a review; see {@link Reviews#review}. */
-    public static Recorded review(Reviews reviews, Body body, String user, Instant now) {
-        Reviewed reviewed = body.reviewed();
+    /**
+     * Records a review; see {@link Reviews#review}.
+     *
+     * @param ifVersion the condition for a review by id
+     */
+    public static Recorded review(Reviews reviews, Body body, long ifVersion, String user, Instant now) {
+        Reviewed reviewed = body.reviewed(ifVersion);
         Review review = body.review(user, now);
         try {
             return reviews.review(reviewed, review);

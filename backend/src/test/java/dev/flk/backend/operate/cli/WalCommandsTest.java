@@ -200,6 +200,9 @@ class WalCommandsTest {
     void cat_id_findsItsSubmissionEvidenceAndOverrulingRecord() {
         assertFinds("--id " + Pcs.number(1).id(), 1, 2);
         assertFinds("--id " + Pcs.number(2).id(), 3, 4);
+        assertFinds("--id " + Pcs.number(2).id().toString().substring(0, 8), 3, 4);
+        assertThat(run("wal cat --id " + Pcs.number(2).id().toString().substring(0, 7)))
+                .isEqualTo(2);
     }
 
     @Test

@@ -62,10 +62,26 @@ public final class MemoryRecord implements AutoCloseable {
         return add(shard, epoch, verdict, reason, received, Map.of());
     }
 
+    /** Adds an outcome with this id and returns the id. */
+    public String add(String shard, long epoch, String verdict, String reason, Instant received, String id) {
+        return add(shard, epoch, verdict, reason, received, Map.of(), id);
+    }
+
     /** Adds an outcome with additional members and returns its id. */
     public String add(
             String shard, long epoch, String verdict, String reason, Instant received, Map<String, Object> members) {
         String id = HexFormat.of().formatHex(Sha256.of((shard + " " + epoch).getBytes(StandardCharsets.UTF_8)));
+        return add(shard, epoch, verdict, reason, received, members, id);
+    }
+
+    private String add(
+            String shard,
+            long epoch,
+            String verdict,
+            String reason,
+            Instant received,
+            Map<String, Object> members,
+            String id) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("verdict", verdict);
         json.put("D_hat", 1.4);

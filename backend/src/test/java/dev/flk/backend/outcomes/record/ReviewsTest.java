@@ -20,6 +20,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -43,6 +45,10 @@ final class ReviewsTest {
         return new Review(verdict, "a note", "anna", NOW.toString());
     }
 
+    private static Reviewed ids(long ifVersion, String... ids) {
+        return new Reviewed.Ids(List.of(ids), ifVersion);
+    }
+
     private List<String> waiting() {
         return reviews.waiting(null).outcomes().stream().map(Waiting::pcsId).toList();
     }
@@ -63,10 +69,10 @@ final class ReviewsTest {
     void review_singleId_isVersioned() {
         String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
 
-        assertThat(reviews.review(new Reviewed.Ids(List.of(id, id)), review(Verdict.EXPECTED))
+        assertThat(reviews.review(ids(Operation.ANY_VERSION, id, id), review(Verdict.EXPECTED))
                         .reviewed())
                 .isOne();
-        assertThat(reviews.review(new Reviewed.Ids(List.of(id)), review(Verdict.FAULT))
+        assertThat(reviews.review(ids(Operation.ANY_VERSION, id), review(Verdict.FAULT))
                         .reviewed())
                 .isOne();
 
@@ -77,6 +83,54 @@ final class ReviewsTest {
         assertThat(reviews.reviewed(null))
                 .singleElement()
                 .satisfies(each -> assertThat(each.made()).isEqualTo(new Made(2, review(Verdict.FAULT))));
+    }
+
+    @Test
+    void review_otherVersion_isLeftOut_withTheReviewThatRemains() {
+        String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
+        String other = record.add("a", 2, "rejected", TOLERANCE, NOW);
+
+        assertThat(reviews.review(ids(0, id), review(Verdict.FAULT)).version()).isOne();
+        assertThat(reviews.review(ids(0, id, other), review(Verdict.IGNORE)).leftOut())
+                .singleElement()
+                .satisfies(each -> {
+                    assertThat(each.outcome().pcsId()).isEqualTo(id);
+                    assertThat(each.review()).isEqualTo(new Made(1, review(Verdict.FAULT)));
+                });
+        assertThat(reviews.review(ids(2, id), review(Verdict.IGNORE)).reviewed())
+                .isZero();
+        assertThat(reviews.review(ids(1, id), review(Verdict.IGNORE))).isEqualTo(new Recorded(1, 2, List.of()));
+        assertThat(reviews.versions("a", 1, id)).hasSize(2);
+        assertThat(reviews.versions("a", 2, other)).hasSize(1);
+    }
+
+    @Test
+    void review_ofTwoPeopleAtOnce_keepsTheFirst() {
+        for (int i = 0; i < 50; i++) {
+            String id = record.add("a", i, "rejected", TOLERANCE, NOW);
+            List<CompletableFuture<Recorded>> both = Stream.of(Verdict.FAULT, Verdict.IGNORE)
+                    .map(verdict -> CompletableFuture.supplyAsync(() -> reviews.review(ids(0, id), review(verdict))))
+                    .toList();
+
+            assertThat(both.stream().mapToInt(each -> each.join().reviewed()).sum())
+                    .isOne();
+            assertThat(reviews.versions("a", i, id)).hasSize(1);
+        }
+    }
+
+    @Test
+    void review_beginningOfAnId_isUnderstood_unlessItIsThatOfSeveral() {
+        String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
+        String twin = record.add("a", 2, "rejected", TOLERANCE, NOW, id.substring(0, 12) + "0".repeat(52));
+
+        assertThat(reviews.review(ids(0, id.substring(0, 20), id), review(Verdict.FAULT))
+                        .reviewed())
+                .isOne();
+        assertThat(reviews.versions("a", 1, id)).hasSize(1);
+        assertThat(waiting()).containsExactly(twin);
+        assertThatThrownBy(() -> reviews.review(ids(0, id.substring(0, 12)), review(Verdict.FAULT)))
+                .hasMessage(
+                        "several certificates have ids that begin with " + id.substring(0, 12) + "; give more digits");
     }
 
     @Test
@@ -113,7 +167,9 @@ final class ReviewsTest {
                 .extracting(made -> made.review().verdict())
                 .containsExactly(Verdict.FAULT);
         assertThat(recorded.reviewed()).isEqualTo(449);
-        assertThat(recorded.leftOut()).extracting(Waiting::pcsId).containsExactly(ids.get(420));
+        assertThat(recorded.leftOut())
+                .extracting(each -> each.outcome().pcsId())
+                .containsExactly(ids.get(420));
         assertThat(waiting()).isEmpty();
     }
 
@@ -121,10 +177,10 @@ final class ReviewsTest {
     void review_ofAnAcceptedOrUnknownCertificate_changesNothing() {
         String accepted = record.add("a", 1, "accepted", "", NOW);
 
-        assertThatThrownBy(() -> reviews.review(new Reviewed.Ids(List.of(accepted)), review(Verdict.FAULT)))
+        assertThatThrownBy(() -> reviews.review(ids(Operation.ANY_VERSION, accepted), review(Verdict.FAULT)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("the certificate " + accepted + " was accepted, so there is nothing to review");
-        assertThat(reviews.review(new Reviewed.Ids(List.of("0".repeat(64))), review(Verdict.FAULT))
+        assertThat(reviews.review(ids(Operation.ANY_VERSION, "0".repeat(64)), review(Verdict.FAULT))
                         .reviewed())
                 .isZero();
         assertThat(reviews.reviewed(null)).isEmpty();

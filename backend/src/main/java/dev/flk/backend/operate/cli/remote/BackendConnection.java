@@ -108,6 +108,21 @@ public final class BackendConnection {
     }
 
     /**
+     * Sends a request as {@link #ask(String, String, String, String)}, with a condition.
+     *
+     * @param ifVersion the version for {@code If-Match}; null for no condition
+     */
+    HttpResponse<String> askIf(
+            @Nullable String url, String method, String target, @Nullable String body, @Nullable Long ifVersion)
+            throws IOException {
+        HttpRequest.Builder request = request(base(url) + target, method, body);
+        if (ifVersion != null) {
+            request.header("If-Match", "\"" + ifVersion + "\"");
+        }
+        return required(sendWithLogin(request, PATIENCE));
+    }
+
+    /**
      * Sends a request with the operators' login to the port of operators, and returns the answer.
      *
      * @param patience the longest time to the end of the answer
@@ -115,8 +130,11 @@ public final class BackendConnection {
     public HttpResponse<String> ask(
             @Nullable String url, String method, String target, @Nullable String body, Duration patience)
             throws IOException {
-        String base = url == null ? RunningBackend.url(config) : withoutSlash(url);
-        return required(sendWithLogin(request(base + target, method, body), patience));
+        return required(sendWithLogin(request(base(url) + target, method, body), patience));
+    }
+
+    private String base(@Nullable String url) throws IOException {
+        return url == null ? RunningBackend.url(config) : withoutSlash(url);
     }
 
     static String withoutSlash(String url) {

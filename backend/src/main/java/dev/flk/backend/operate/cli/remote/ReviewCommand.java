@@ -159,7 +159,8 @@ public final class ReviewCommand {
                 ""
             })
     void set(
-            @Parameters(paramLabel = "ID", arity = "0..*", description = "The ids, with all 64 digits.") @Nullable
+            @Parameters(paramLabel = "ID", arity = "0..*", description = "Ids, or at least their first 8 digits.")
+                    @Nullable
                     List<String> ids,
             @Option(names = "--shard", paramLabel = "SHARD", description = "The shard of a group.") @Nullable
                     String shard,
@@ -178,6 +179,12 @@ public final class ReviewCommand {
                             required = true,
                             description = "${COMPLETION-CANDIDATES}.")
                     Decision verdict,
+            @Option(
+                            names = "--if-version",
+                            paramLabel = "N",
+                            description = "Only if the review has this version; 0: only if there is none.")
+                    @Nullable
+                    Long ifVersion,
             @Option(names = "--note", paramLabel = "TEXT", description = "A remark.") @Nullable String note,
             @Option(
                             names = "--author",
@@ -192,11 +199,15 @@ public final class ReviewCommand {
             throw backend.usage(
                     "give either ids, or all of --shard, --reason and --until; 'list --json' prints what they need");
         }
-        HttpResponse<String> answer = backend.ask(
+        if (ifVersion != null && (isGroup || ifVersion < 0)) {
+            throw backend.usage("--if-version: a number from 0, for ids");
+        }
+        HttpResponse<String> answer = backend.askIf(
                 url,
                 "PUT",
                 PATH,
-                Json.line(new Body(hasIds ? ids : null, shard, reason, until, verdict.name(), note, author)));
+                Json.line(new Body(hasIds ? ids : null, shard, reason, until, verdict.name(), note, author)),
+                ifVersion);
         if (json) {
             out().println(Json.inert(answer.body()));
         } else {
