@@ -82,8 +82,8 @@ final class PageHandler implements AutoCloseable {
     private static final int TOKEN_BYTES = 16;
     private static final int MAX_WAITING = 32;
     private static final int MAX_FORM_BYTES = 64 << 10;
-    private static final Set<String> FORM =
-            Set.of("token", "id", "shard", "reason", "from", "until", "verdict", "note", "author", "version");
+    private static final Set<String> FORM = Set.of(
+            "token", "id", "shard", "reason", "from", "until", "verdict", "note", "author", "version", "reviewed_at");
     private static final long MAX_ANSWER_BYTES = 1 << 20;
     private static final List<Header> HEADERS = List.of(
             new Header(
@@ -413,6 +413,7 @@ final class PageHandler implements AutoCloseable {
                     form.get("reason"),
                     form.get("from"),
                     form.get("until"),
+                    form.get("reviewed_at"),
                     form.get("verdict"),
                     form.get("note"),
                     form.get("author"));

@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -41,6 +42,9 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** Tests of reviews over HTTP: the API and the forms of the page. */
 final class ReviewHandlerTest {
     private static final String REASON = "D_hat out of tolerance: claimed=1.4000";
+
+    /** The time of a review, as a member of an answer. */
+    private static final String AT = "\"at\":\"" + ServerFixture.NOW + "\"";
 
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();
@@ -94,7 +98,7 @@ final class ReviewHandlerTest {
                 .contains("\"pcs_id\":\"" + first + "\"", "\"shard_id\":\"pump <7>\"");
 
         assertThat(put("{\"ids\":[\"" + first + "\"],\"verdict\":\"fault\",\"note\":\"worn\",\"author\":\"anna\"}"))
-                .isEqualTo("200 {\"reviewed\":1}");
+                .isEqualTo("200 {\"reviewed\":1," + AT + "}");
 
         assertThat(send("GET", "/v1/reviews?state=waiting", "").body().lines())
                 .singleElement()
@@ -125,23 +129,94 @@ final class ReviewHandlerTest {
             HttpResponse<String> refused = send("PUT", "/v1/reviews", second, condition);
             assertThat(refused.statusCode() + " " + refused.body())
                     .isEqualTo(
-                            "412 {\"error\":\"nothing was reviewed: anna reviewed it as fault at " + ServerFixture.NOW
+                            "412 {\"error\":\"nothing was recorded: anna reviewed it as fault at " + ServerFixture.NOW
                                     + " (version 1)\",\"review\":{\"version\":1,\"verdict\":\"fault\",\"note\":\"\","
                                     + "\"author\":\"anna\",\"at\":\"" + ServerFixture.NOW + "\"}}");
             assertThat(refused.headers().firstValue("ETag")).contains("\"1\"");
         }
         recorded = send("PUT", "/v1/reviews", second, "If-Match", "\"1\"");
-        assertThat(recorded.body()).isEqualTo("{\"reviewed\":1}");
+        assertThat(recorded.body()).isEqualTo("{\"reviewed\":1," + AT + "}");
         assertThat(recorded.headers().firstValue("ETag")).contains("\"2\"");
 
         String other = rejected(2);
         assertThat(put("{\"ids\":[\"" + other + "\"],\"verdict\":\"fault\"}", "If-Match", "\"1\""))
-                .isEqualTo("412 {\"error\":\"nothing was reviewed: nobody has reviewed it\"}");
+                .isEqualTo("412 {\"error\":\"nothing was recorded: nobody has reviewed it\"}");
         assertThat(put("{\"ids\":[\"" + id + "\",\"" + other + "\"],\"verdict\":\"fault\"}", "If-None-Match", "*"))
-                .isEqualTo("200 {\"reviewed\":1,\"left_out\":1,\"left_out_ids\":[\"" + id + "\"]}");
+                .isEqualTo("200 {\"reviewed\":1," + AT + ",\"left_out\":1,\"left_out_ids\":[\"" + id + "\"]}");
         assertThat(put("{\"ids\":[\"" + id + "\",\"" + other + "\"],\"verdict\":\"fault\"}", "If-None-Match", "*"))
-                .isEqualTo("412 {\"error\":\"nothing was reviewed: ben reviewed it as ignore at " + ServerFixture.NOW
+                .isEqualTo("412 {\"error\":\"nothing was recorded: ben reviewed it as ignore at " + ServerFixture.NOW
                         + " (version 2), and 1 more have other versions\"}");
+    }
+
+    @Test
+    void withdrawal_makesTheCertificateWaitAgain_andIsAnEvent() throws Exception {
+        String id = rejected(1);
+        String ids = "{\"ids\":[\"" + id + "\"],\"author\":\"anna\",\"verdict\":";
+        put(ids + "\"unclear\"}");
+        assertThat(send("GET", "/v1/reviews", "").body()).isEmpty();
+
+        HttpResponse<String> withdrawn = send("PUT", "/v1/reviews", ids + "\"withdrawn\"}", "If-Match", "\"1\"");
+        assertThat(withdrawn.body()).isEqualTo("{\"withdrawn\":1," + AT + "}");
+        assertThat(withdrawn.headers().firstValue("ETag")).contains("\"2\"");
+        assertThat(send("GET", "/v1/reviews", "").body()).contains(id);
+        assertThat(send("GET", "/v1/reviews?state=reviewed", "").body()).isEmpty();
+        assertThat(send("GET", "/v1/outcomes/changes", "").body().lines().skip(1))
+                .satisfiesExactly(
+                        first -> assertThat(first).contains("\"version\":1,\"verdict\":\"unclear\""),
+                        second -> assertThat(second)
+                                .contains("\"version\":2,\"verdict\":\"withdrawn\"", "\"author\":\"anna\""));
+        assertThat(send("GET", "/ui/certificate?id=" + id, "").body()).contains("<strong>withdrawn</strong>");
+
+        assertThat(put(ids + "\"withdrawn\"}")).isEqualTo("404 {\"error\":\"no such certificate has a review\"}");
+        assertThat(put(ids + "\"withdrawn\"}", "If-Match", "\"1\""))
+                .startsWith("412 ")
+                .contains("anna withdrew its review at " + ServerFixture.NOW + " (version 2)");
+        assertThat(put(ids + "\"withdrawn\"}", "If-None-Match", "*"))
+                .isEqualTo("400 {\"error\":\"only a review can be withdrawn; leave out If-None-Match\"}");
+        assertThat(put(ids + "\"fault\"}", "If-None-Match", "*")).startsWith("200 ");
+    }
+
+    @Test
+    void withdrawal_ofAGroup_namesTheTimeOfItsReviews() throws Exception {
+        rejected(1);
+        rejected(2);
+        String group = "{\"shard\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"until\":\"" + ServerFixture.NOW
+                + "\",\"verdict\":";
+        put(group + "\"ignore\"}");
+
+        assertThat(put(group + "\"withdrawn\"}")).contains("give reviewed_at to withdraw");
+        assertThat(put(group + "\"ignore\",\"reviewed_at\":\"" + ServerFixture.NOW + "\"}"))
+                .contains("give reviewed_at to withdraw");
+        assertThat(put(group + "\"withdrawn\",\"reviewed_at\":\"2026-01-01T00:00:00Z\"}"))
+                .isEqualTo("404 {\"error\":\"no such certificate has a review\"}");
+        assertThat(put(group + "\"withdrawn\",\"reviewed_at\":\"" + ServerFixture.NOW + "\"}"))
+                .isEqualTo("200 {\"withdrawn\":2," + AT + "}");
+        assertThat(send("GET", "/v1/reviews", "").body().lines()).hasSize(2);
+    }
+
+    @Test
+    void command_withdraws() throws Exception {
+        String id = rejected(1);
+        review(Map.of(), 0, "set", id, "--verdict", "unclear");
+        String[] group = {
+            "withdraw",
+            "--shard",
+            "pump <7>",
+            "--reason",
+            "D_hat out of tolerance",
+            "--until",
+            ServerFixture.NOW.toString()
+        };
+
+        assertThat(review(Map.of(), 0, "withdraw", id.substring(0, 12), "--note", "the other pump"))
+                .isEqualTo("1 review withdrawn\n");
+        assertThat(review(Map.of(), 0, "list")).contains(id.substring(0, 12));
+        assertThat(review(Map.of(), 1, "withdraw", id)).contains("no such certificate has a review");
+        assertThat(review(Map.of(), 2, group)).contains("--at: needed for a group, and only there");
+        review(Map.of(), 0, "set", id, "--verdict", "fault");
+        String[] timed = Stream.concat(Stream.of(group), Stream.of("--at", ServerFixture.NOW.toString()))
+                .toArray(String[]::new);
+        assertThat(review(Map.of(), 0, timed)).isEqualTo("1 review withdrawn\n");
     }
 
     @Test
@@ -172,7 +247,7 @@ final class ReviewHandlerTest {
         assertThat(review(Map.of(), 0, "set", printed, "--verdict", "fault", "--if-version", "0", "--author", "anna"))
                 .isEqualTo("1 certificate reviewed\n");
         assertThat(review(Map.of(), 1, "set", printed, "--verdict", "ignore", "--if-version", "0"))
-                .contains("the backend answered 412: nothing was reviewed: anna reviewed it as fault at "
+                .contains("the backend answered 412: nothing was recorded: anna reviewed it as fault at "
                         + ServerFixture.NOW);
         assertThat(review(Map.of(), 2, "set", printed, "--verdict", "ignore", "--if-version", "-1"))
                 .contains("--if-version: a number from 0, for ids");
@@ -204,7 +279,8 @@ final class ReviewHandlerTest {
         String group = "{\"shard\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"until\":\"" + until
                 + "\",\"verdict\":\"ignore\"}";
         String first = reviewedMeanwhile(1_000);
-        assertThat(put(group)).isEqualTo("200 {\"reviewed\":200,\"left_out\":1,\"left_out_ids\":[\"" + first + "\"]}");
+        assertThat(put(group))
+                .isEqualTo("200 {\"reviewed\":200," + AT + ",\"left_out\":1,\"left_out_ids\":[\"" + first + "\"]}");
 
         String second = reviewedMeanwhile(2_000);
         assertThat(review(
@@ -306,7 +382,8 @@ final class ReviewHandlerTest {
         assertThat(put("{\"ids\":3}"))
                 .isEqualTo("400 {\"error\":\"the body is not a review: a member has a wrong type\"}");
         assertThat(put("{\"id\":\"" + id + "\"}")).startsWith("400 ").contains("unknown member, id; the members are");
-        assertThat(put("{\"ids\":[\"" + id + "\"]}")).contains("verdict is not one of expected, fault, ignore");
+        assertThat(put("{\"ids\":[\"" + id + "\"]}"))
+                .contains("verdict is not one of expected, fault, ignore, unclear");
         assertThat(put("{\"ids\":[\"x\"],\"verdict\":\"fault\"}")).contains("each of 8 to 64 lower-case hex digits");
         assertThat(put("{\"shard\":\"a\",\"verdict\":\"fault\"}"))
                 .contains("give either ids, or shard, reason and until");
@@ -376,7 +453,7 @@ final class ReviewHandlerTest {
                         "--until",
                         ServerFixture.NOW.toString(),
                         "--json"))
-                .isEqualTo("{\"reviewed\":1}\n");
+                .isEqualTo("{\"reviewed\":1," + AT + "}\n");
         assertThat(review(login, 0, "list")).isEqualTo("no certificate waits for a review\n");
         assertThat(review(login, 1, "set", "x", "--verdict", "fault"))
                 .startsWith("flk-backend: the backend answered 400: ids is not a list of 1 to ");

@@ -7,7 +7,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * A person's decision about a certificate that was escalated or rejected.
+ * A person's decision about a certificate that was escalated or rejected, or that it is taken back.
  *
  * @param note a remark; may be empty
  * @param author the name of the person, or of the login
@@ -27,7 +27,11 @@ public record Review(Verdict verdict, String note, String author, String at) {
         /** The certificate shows a fault. */
         FAULT,
         /** The certificate does not matter. */
-        IGNORE;
+        IGNORE,
+        /** The person has looked at the certificate and can't say. */
+        UNCLEAR,
+        /** The review is taken back: the certificate waits for a review again. */
+        WITHDRAWN;
 
         /**
          * Returns the decision with a name in lower case.

@@ -8,6 +8,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.program.cli.Json;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Gauge;
@@ -38,6 +39,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,7 +53,7 @@ public final class Reviews implements AutoCloseable {
     /** The namespace of the reviews. */
     public static final String NAMESPACE = "flk.review";
 
-    /** The condition that a certificate has no review yet. */
+    /** The condition that a certificate has no review, or only one that was withdrawn. */
     public static final long NO_REVIEW = 0;
 
     /** The number of outcomes without a review after which no more outcomes of the same verdict are read. */
@@ -141,14 +143,26 @@ public final class Reviews implements AutoCloseable {
         record Ids(List<String> pcsIds, long ifVersion) implements Reviewed {}
 
         /**
-         * The certificates of a shard that have no review yet.
+         * The certificates of a shard that have no review.
          *
          * @param cause see {@link Waiting#cause}
          * @param from the arrival of the first of these certificates
          * @param until the arrival of the last of these certificates; later ones are not reviewed, because the author
          *     has not seen them
+         * @param reviewedAt the time of their review, if it is to be withdrawn: the certificates that were reviewed at
+         *     this time; null for those that have no review
          */
-        record Group(String shard, String cause, Instant from, Instant until) implements Reviewed {
+        record Group(
+                String shard,
+                String cause,
+                Instant from,
+                Instant until,
+                @Nullable String reviewedAt) implements Reviewed {
+            /** The certificates that have no review. */
+            public Group(String shard, String cause, Instant from, Instant until) {
+                this(shard, cause, from, until, null);
+            }
+
             private boolean contains(Waiting each) {
                 return each.cause().equals(cause)
                         && !each.receivedAt().isBefore(from)
@@ -216,10 +230,6 @@ public final class Reviews implements AutoCloseable {
      * @throws RecordUnavailableException if the record can't be read
      */
     public AllWaiting waiting(@Nullable String shard) {
-        return waiting(shard, ALWAYS, any -> true);
-    }
-
-    private AllWaiting waiting(@Nullable String shard, Span received, Predicate<Waiting> wanted) {
         List<Waiting> found = new ArrayList<>();
         boolean isCut = false;
         for (String verdict : VERDICTS) {
@@ -228,11 +238,11 @@ public final class Reviews implements AutoCloseable {
             String cursor = null;
             do {
                 RecordedOutcomes.Part part = record.outcomes(
-                        new Wanted(shard, null, verdict, null, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                        new Wanted(shard, null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
                 List<Waiting> outcomes = part.lines().stream().map(Waiting::of).toList();
-                List<Found> reviews = found(outcomes.stream().map(Waiting::key).toList());
+                List<Newest> reviews = newest(outcomes);
                 for (int i = 0; i < outcomes.size(); i++) {
-                    if (!(reviews.get(i) instanceof Found.Present) && wanted.test(outcomes.get(i))) {
+                    if (!reviews.get(i).isReviewed()) {
                         found.add(outcomes.get(i));
                         waiting++;
                     }
@@ -244,12 +254,6 @@ public final class Reviews implements AutoCloseable {
         }
         found.sort(Comparator.comparing(Waiting::receivedAt).reversed());
         return new AllWaiting(found, isCut);
-    }
-
-    private List<Found> found(List<StateKey> keys) {
-        return keys.isEmpty()
-                ? List.of()
-                : engine.reads().get(keys, new At.Now()).found();
     }
 
     /**
@@ -264,7 +268,7 @@ public final class Reviews implements AutoCloseable {
      *
      * @param reviewed the number of certificates that the review was recorded for
      * @param version the version of the review if it was recorded for one certificate; otherwise 0
-     * @param leftOut the certificates that others reviewed before; their reviews remain
+     * @param leftOut the certificates whose newest review is another one; it remains
      */
     public record Recorded(int reviewed, long version, List<LeftOut> leftOut) {
         private static Recorded sum(List<Recorded> parts) {
@@ -277,65 +281,96 @@ public final class Reviews implements AutoCloseable {
     }
 
     /**
-     * Records a review of certificates.
+     * The newest version of a review.
+     *
+     * @param version 0 if there is none
+     * @param made the review; null if there is none, or if another client has written a value that is not a review
+     */
+    private record Newest(long version, @Nullable Made made) {
+        /** Returns whether the certificate does not wait for a review. */
+        boolean isReviewed() {
+            return version != NO_REVIEW && (made == null || made.review().verdict() != Verdict.WITHDRAWN);
+        }
+
+        boolean meets(long ifVersion) {
+            return ifVersion == Operation.ANY_VERSION
+                    || (ifVersion == NO_REVIEW ? !isReviewed() : ifVersion == version);
+        }
+
+        private boolean isMadeAt(String at) {
+            return isReviewed() && made != null && made.review().at().equals(at);
+        }
+    }
+
+    /**
+     * Records a review of certificates. A review that withdraws reviews affects only certificates that have one.
      *
      * @throws IllegalArgumentException if a certificate was accepted, or an id is the beginning of several; the message
      *     is a sentence
      * @throws StateException if the review is not durable
      */
     public Recorded review(Reviewed reviewed, Review review) {
-        if (reviewed instanceof Reviewed.Group group) {
-            return review(group, review);
+        boolean isWithdrawn = review.verdict() == Verdict.WITHDRAWN;
+        if (reviewed instanceof Reviewed.Ids ids) {
+            List<Waiting> outcomes = ids.pcsIds().stream()
+                    .flatMap(id -> reviewable(id).stream())
+                    .distinct()
+                    .toList();
+            return write(
+                    outcomes, review, newest -> newest.meets(ids.ifVersion()) && (newest.isReviewed() || !isWithdrawn));
         }
-        Reviewed.Ids ids = (Reviewed.Ids) reviewed;
-        List<Waiting> outcomes = ids.pcsIds().stream()
-                .flatMap(id -> reviewable(id).stream())
-                .distinct()
-                .toList();
-        return write(outcomes, review, ids.ifVersion());
+        Reviewed.Group group = (Reviewed.Group) reviewed;
+        String at = group.reviewedAt();
+        return reviewGroup(group, review, at == null ? newest -> !newest.isReviewed() : newest -> newest.isMadeAt(at));
     }
 
-    private Recorded review(Reviewed.Group group, Review review) {
+    private Recorded reviewGroup(Reviewed.Group group, Review review, Predicate<Newest> condition) {
         Instant last = Instant.MAX.minusMillis(1);
         Span received = new Span(
                 group.from(), group.until().isBefore(last) ? group.until().plusMillis(1) : null);
-        List<Recorded> parts = new ArrayList<>();
-        AllWaiting found;
-        do {
-            found = waiting(group.shard(), received, group::contains);
-            parts.add(write(found.outcomes(), review, NO_REVIEW));
-        } while (found.isCut() && !found.outcomes().isEmpty());
-        return Recorded.sum(parts);
+        List<Waiting> outcomes =
+                new ArrayList<>(); // all that its author has seen, to report what others review meanwhile
+        for (String verdict : VERDICTS) {
+            String cursor = null;
+            do {
+                RecordedOutcomes.Part part = record.outcomes(new Wanted(
+                        group.shard(), null, verdict, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                List<Waiting> all = part.lines().stream()
+                        .map(Waiting::of)
+                        .filter(group::contains)
+                        .toList();
+                List<Newest> newest = newest(all);
+                IntStream.range(0, all.size())
+                        .filter(i -> condition.test(newest.get(i)))
+                        .forEach(i -> outcomes.add(all.get(i)));
+                cursor = part.cursor();
+            } while (cursor != null);
+        }
+        return write(outcomes, review, condition);
     }
 
-    private Recorded write(List<Waiting> outcomes, Review review, long ifVersion) {
+    private Recorded write(List<Waiting> outcomes, Review review, Predicate<Newest> condition) {
         List<Recorded> parts = new ArrayList<>();
         for (int from = 0; from < outcomes.size(); from += AT_ONCE) {
             parts.add(
-                    writeAtOnce(outcomes.subList(from, Math.min(outcomes.size(), from + AT_ONCE)), review, ifVersion));
+                    writeAtOnce(outcomes.subList(from, Math.min(outcomes.size(), from + AT_ONCE)), review, condition));
         }
         return Recorded.sum(parts);
     }
 
     /** Reviews the outcomes whose newest review meets the condition, in one commit. */
-    private Recorded writeAtOnce(List<Waiting> outcomes, Review review, long ifVersion) {
+    private Recorded writeAtOnce(List<Waiting> outcomes, Review review, Predicate<Newest> condition) {
         while (true) {
             List<Operation> writes = new ArrayList<>();
             List<LeftOut> leftOut = new ArrayList<>();
-            List<Optional<Version>> newest = newest(outcomes);
+            List<Newest> newest = newest(outcomes);
             for (int i = 0; i < outcomes.size(); i++) {
                 Waiting outcome = outcomes.get(i);
-                Optional<Version> before = newest.get(i);
-                long version = before.map(Version::version).orElse(NO_REVIEW);
-                if (ifVersion == Operation.ANY_VERSION || ifVersion == version) {
-                    writes.add(engine.write(
-                            outcome.key(),
-                            Json.line(review),
-                            ifVersion == Operation.ANY_VERSION ? ifVersion : version));
+                Newest before = newest.get(i);
+                if (condition.test(before)) {
+                    writes.add(engine.write(outcome.key(), Json.line(review), before.version()));
                 } else {
-                    leftOut.add(new LeftOut(
-                            outcome,
-                            before.flatMap(each -> made(outcome.key(), each)).orElse(null)));
+                    leftOut.add(new LeftOut(outcome, before.made()));
                 }
             }
             try {
@@ -349,12 +384,17 @@ public final class Reviews implements AutoCloseable {
         }
     }
 
-    /** Returns the newest reviews of outcomes, each empty if there is none. */
-    private List<Optional<Version>> newest(List<Waiting> outcomes) {
-        return found(outcomes.stream().map(Waiting::key).toList()).stream()
-                .map(found -> found instanceof Found.Present present
-                        ? Optional.of(present.version())
-                        : Optional.<Version>empty())
+    private List<Newest> newest(List<Waiting> outcomes) {
+        List<StateKey> keys = outcomes.stream().map(Waiting::key).toList();
+        List<Found> found = keys.isEmpty()
+                ? List.of()
+                : engine.reads().get(keys, new At.Now()).found();
+        return IntStream.range(0, keys.size())
+                .mapToObj(i -> found.get(i) instanceof Found.Present present
+                        ? new Newest(
+                                present.version().version(),
+                                made(keys.get(i), present.version()).orElse(null))
+                        : new Newest(NO_REVIEW, null))
                 .toList();
     }
 
@@ -397,7 +437,7 @@ public final class Reviews implements AutoCloseable {
     }
 
     /**
-     * Returns a page of the newest versions of all reviews, in the order of their keys.
+     * Returns a page of the newest versions of all reviews, also of withdrawn ones, in the order of their keys.
      *
      * @param after the last key of the previous page; null for the first page
      * @return at most {@link StateEngine#MAX_PAGE}; an empty list after the last page

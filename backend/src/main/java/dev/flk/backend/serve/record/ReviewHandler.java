@@ -52,7 +52,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The handler of {@code /v1/reviews}. A GET lists the certificates that wait for a review, or the reviews, as NDJSON; a
- * PUT records a review of one certificate, of several, or of a group.
+ * PUT records a review of one certificate, of several, or of a group, or withdraws their reviews.
  */
 public final class ReviewHandler {
     /** The header that says that more certificates wait than the list contains. */
@@ -85,20 +85,33 @@ public final class ReviewHandler {
             @Nullable String reason,
             @Nullable String from,
             @Nullable String until,
+            @Nullable String reviewedAt,
             @Nullable String verdict,
             @Nullable String note,
             @Nullable String author) {
         @JsonCreator
         public Body {}
 
+        private boolean isWithdrawal() {
+            return Verdict.WITHDRAWN.text().equals(verdict);
+        }
+
         Reviewed reviewed(long ifVersion) {
             List<String> given = ids;
-            if (given != null && shard == null && reason == null && from == null && until == null) {
+            if (given != null
+                    && shard == null
+                    && reason == null
+                    && from == null
+                    && until == null
+                    && reviewedAt == null) {
                 if (given.isEmpty()
                         || given.size() > MAX_IDS
                         || !given.stream().allMatch(id -> id != null && RecordedOutcomes.isId(id))) {
                     throw new BadRequest("ids is not a list of 1 to " + MAX_IDS + " ids of certificates, each of "
                             + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
+                }
+                if (isWithdrawal() && ifVersion == Reviews.NO_REVIEW) {
+                    throw new BadRequest("only a review can be withdrawn; leave out If-None-Match");
                 }
                 return new Reviewed.Ids(given, ifVersion);
             }
@@ -106,9 +119,16 @@ public final class ReviewHandler {
                 throw new BadRequest("If-Match and If-None-Match are for ids; a group has no reviews");
             }
             if (given == null && shard != null && reason != null && until != null) {
+                if (isWithdrawal() != (reviewedAt != null)) {
+                    throw new BadRequest("give reviewed_at to withdraw the reviews of a group, and only then");
+                }
                 try {
                     return new Reviewed.Group(
-                            shard, reason, from == null ? Instant.MIN : Instant.parse(from), Instant.parse(until));
+                            shard,
+                            reason,
+                            from == null ? Instant.MIN : Instant.parse(from),
+                            Instant.parse(until),
+                            reviewedAt);
                 } catch (DateTimeException e) {
                     throw new BadRequest("from or until is not a time; write it like 2026-01-31T12:00:00Z");
                 }
@@ -133,20 +153,29 @@ public final class ReviewHandler {
     /**
      * The answer to a PUT. Its last two members are missing if nothing was left out.
      *
-     * @param leftOut the number of certificates that others reviewed before
+     * @param reviewed the number of reviewed certificates; missing from the answer to a withdrawal
+     * @param withdrawn the number of withdrawn reviews; missing from the answer to a review
+     * @param at the time of the review, which is the {@code reviewed_at} with which a group withdraws it
+     * @param leftOut the number of certificates whose newest review is another one
      * @param leftOutIds their ids, at most {@link #MAX_IDS}
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     private record Done(
-            int reviewed,
+            @Nullable Integer reviewed,
+            @Nullable Integer withdrawn,
+            String at,
             @Nullable Integer leftOut,
             @Nullable List<String> leftOutIds) {
-        static Done of(Recorded recorded) {
+        static Done of(Recorded recorded, boolean isWithdrawal, Instant at) {
             List<LeftOut> leftOut = recorded.leftOut();
+            Integer reviewed = isWithdrawal ? null : recorded.reviewed();
+            Integer withdrawn = isWithdrawal ? recorded.reviewed() : null;
             return leftOut.isEmpty()
-                    ? new Done(recorded.reviewed(), null, null)
+                    ? new Done(reviewed, withdrawn, at.toString(), null, null)
                     : new Done(
-                            recorded.reviewed(),
+                            reviewed,
+                            withdrawn,
+                            at.toString(),
                             leftOut.size(),
                             leftOut.stream()
                                     .limit(MAX_IDS)
@@ -165,7 +194,7 @@ public final class ReviewHandler {
         static Answer answer(List<LeftOut> leftOut) {
             Reviews.Made made = leftOut.size() == 1 ? leftOut.get(0).review() : null;
             byte[] body = Json.bytes(new Refused(
-                    "nothing was reviewed: " + sentence(leftOut), made == null ? null : ReviewLine.Made.of(made)));
+                    "nothing was recorded: " + sentence(leftOut), made == null ? null : ReviewLine.Made.of(made)));
             return leftOut.size() == 1
                     ? Answer.json(412, body, IfVersion.etag(made == null ? Reviews.NO_REVIEW : made.version()))
                     : Answer.json(412, body);
@@ -175,12 +204,16 @@ public final class ReviewHandler {
     /** Returns who reviewed certificates before, and when. */
     public static String sentence(List<LeftOut> leftOut) {
         Reviews.Made made = leftOut.get(0).review();
-        String first = made == null
-                ? "nobody has reviewed it"
-                : made.review().author() + " reviewed it as "
-                        + made.review().verdict().text() + " at "
-                        + made.review().at() + " (version " + made.version() + ")";
+        String first = made == null ? "nobody has reviewed it" : sentence(made);
         return first + (leftOut.size() == 1 ? "" : ", and " + (leftOut.size() - 1) + " more have other versions");
+    }
+
+    private static String sentence(Reviews.Made made) {
+        Review review = made.review();
+        String what = review.verdict() == Verdict.WITHDRAWN
+                ? " withdrew its review"
+                : " reviewed it as " + review.verdict().text();
+        return review.author() + what + " at " + review.at() + " (version " + made.version() + ")";
     }
 
     /** A line of the list of reviews. */
@@ -246,7 +279,7 @@ public final class ReviewHandler {
         List<String> lines = new ArrayList<>();
         for (Listed each : shown) {
             Reviews.Made made = each.made();
-            if (made != null) {
+            if (made != null && made.review().verdict() != Verdict.WITHDRAWN) {
                 lines.add(Line.of(each, made));
             }
         }
@@ -260,17 +293,23 @@ public final class ReviewHandler {
         byte[] bytes = request.body().exact();
         ask(exchange, found -> {
             Body body = body(bytes);
-            Recorded recorded = review(found, body, IfVersion.of(request, 0), guard.user(), clock.instant());
-            if (body.ids() != null
-                    && recorded.reviewed() == 0
-                    && !recorded.leftOut().isEmpty()) {
+            Instant now = clock.instant();
+            long ifVersion = IfVersion.of(request, 0);
+            Recorded recorded = review(found, body, ifVersion, guard.user(), now);
+            boolean isNothing = recorded.reviewed() == 0
+                    && (recorded.leftOut().isEmpty() || (body.isWithdrawal() && ifVersion == IfVersion.ANY));
+            if (body.ids() != null && recorded.reviewed() == 0 && !isNothing) {
                 return Refused.answer(recorded.leftOut());
             }
-            return recorded.reviewed() == 0 && recorded.leftOut().isEmpty()
-                    ? Answer.error(404, "no such certificate waits for a review")
+            return isNothing
+                    ? Answer.error(
+                            404,
+                            body.isWithdrawal()
+                                    ? "no such certificate has a review"
+                                    : "no such certificate waits for a review")
                     : Answer.json(
                             200,
-                            Json.bytes(Done.of(recorded)),
+                            Json.bytes(Done.of(recorded, body.isWithdrawal(), now)),
                             Stream.of(recorded.version())
                                     .filter(version -> version > 0)
                                     .map(IfVersion::etag)
@@ -287,7 +326,7 @@ public final class ReviewHandler {
             return body;
         } catch (UnrecognizedPropertyException e) {
             throw new BadRequest("the body has an unknown member, " + Printable.of(e.getPropertyName())
-                    + "; the members are ids, shard, reason, from, until, verdict, note and author");
+                    + "; the members are ids, shard, reason, from, until, reviewed_at, verdict, note and author");
         } catch (JsonMappingException e) {
             throw new BadRequest("the body is not a review: a member has a wrong type");
         } catch (JsonProcessingException e) {

@@ -119,6 +119,39 @@ final class ReviewsTest {
     }
 
     @Test
+    void review_withdrawn_waitsAgain_andIsNoReviewToOverwrite() {
+        String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
+        reviews.review(ids(0, id), review(Verdict.FAULT));
+
+        assertThat(reviews.review(ids(Operation.ANY_VERSION, id), review(Verdict.WITHDRAWN))
+                        .reviewed())
+                .isOne();
+        assertThat(waiting()).containsExactly(id);
+        assertThat(reviews.review(ids(Operation.ANY_VERSION, id), review(Verdict.WITHDRAWN))
+                        .reviewed())
+                .isZero();
+        assertThat(reviews.review(ids(1, id), review(Verdict.IGNORE)).leftOut())
+                .extracting(each -> each.review().review().verdict())
+                .containsExactly(Verdict.WITHDRAWN);
+        assertThat(reviews.review(ids(0, id), review(Verdict.UNCLEAR)).version())
+                .isEqualTo(3);
+        assertThat(waiting()).isEmpty();
+    }
+
+    @Test
+    void review_groupWithdrawn_leavesOtherReviews() {
+        String first = record.add("a", 1, "rejected", TOLERANCE, NOW);
+        String second = record.add("a", 2, "rejected", TOLERANCE, NOW);
+        Review later = new Review(Verdict.FAULT, "", "ben", NOW.plusSeconds(1).toString());
+        reviews.review(new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW), review(Verdict.IGNORE));
+        reviews.review(ids(1, second), later);
+
+        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW, NOW.toString());
+        assertThat(reviews.review(group, review(Verdict.WITHDRAWN))).isEqualTo(new Recorded(1, 2, List.of()));
+        assertThat(waiting()).containsExactly(first);
+    }
+
+    @Test
     void review_beginningOfAnId_isUnderstood_unlessItIsThatOfSeveral() {
         String id = record.add("a", 1, "rejected", TOLERANCE, NOW);
         String twin = record.add("a", 2, "rejected", TOLERANCE, NOW, id.substring(0, 12) + "0".repeat(52));

@@ -4,6 +4,7 @@ package dev.flk.backend.operate.cli.remote;
 import static dev.flk.backend.operate.cli.remote.BackendConnection.encoded;
 import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.program.cli.ErrorMessages;
@@ -30,7 +31,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "review",
         description = {
-            "Lists certificates that wait for a review, and records reviews.",
+            "Lists certificates that wait for a review, records reviews, takes them back.",
             "",
             "An escalated or rejected certificate waits until somebody has reviewed it.",
             "It asks the backend of the configuration, or the one at --url.",
@@ -72,7 +73,8 @@ public final class ReviewCommand {
     private enum Decision {
         expected,
         fault,
-        ignore
+        ignore,
+        unclear
     }
 
     public ReviewCommand(Configuration config) {
@@ -139,12 +141,48 @@ public final class ReviewCommand {
         }
     }
 
+    /** The options with which certificates are chosen, and what they have in common. */
+    private static final class Chosen {
+        @Parameters(paramLabel = "ID", arity = "0..*", description = "Ids, or at least their first 8 digits.")
+        private @Nullable List<String> ids;
+
+        @Option(names = "--shard", paramLabel = "SHARD", description = "The shard of a group.")
+        private @Nullable String shard;
+
+        @Option(names = "--reason", paramLabel = "TEXT", description = "The reason of a group, up to the colon.")
+        private @Nullable String reason;
+
+        @Option(
+                names = "--until",
+                paramLabel = "TIME",
+                description = "The arrival of the last certificate of a group, as list --json prints it.")
+        private @Nullable String until;
+
+        @Option(
+                names = "--if-version",
+                paramLabel = "N",
+                description = "Only if the review has this version; 0: only if there is none.")
+        private @Nullable Long ifVersion;
+
+        @Option(names = "--note", paramLabel = "TEXT", description = "A remark.")
+        private @Nullable String note;
+
+        @Option(names = "--author", paramLabel = "NAME", description = "Your name (default: the name of the login).")
+        private @Nullable String author;
+
+        private boolean isGroup() {
+            return shard != null && reason != null && until != null;
+        }
+    }
+
     /** The body of a review. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
     private record Body(
             @Nullable List<String> ids,
             @Nullable String shard,
             @Nullable String reason,
             @Nullable String until,
+            @Nullable String reviewedAt,
             String verdict,
             @Nullable String note,
             @Nullable String author) {}
@@ -159,66 +197,78 @@ public final class ReviewCommand {
                 ""
             })
     void set(
-            @Parameters(paramLabel = "ID", arity = "0..*", description = "Ids, or at least their first 8 digits.")
-                    @Nullable
-                    List<String> ids,
-            @Option(names = "--shard", paramLabel = "SHARD", description = "The shard of a group.") @Nullable
-                    String shard,
-            @Option(names = "--reason", paramLabel = "TEXT", description = "The reason of a group, up to the colon.")
-                    @Nullable
-                    String reason,
-            @Option(
-                            names = "--until",
-                            paramLabel = "TIME",
-                            description = "The arrival of the last certificate of a group, as list --json prints it.")
-                    @Nullable
-                    String until,
+            @Mixin Chosen chosen,
             @Option(
                             names = "--verdict",
                             paramLabel = "VERDICT",
                             required = true,
                             description = "${COMPLETION-CANDIDATES}.")
-                    Decision verdict,
-            @Option(
-                            names = "--if-version",
-                            paramLabel = "N",
-                            description = "Only if the review has this version; 0: only if there is none.")
-                    @Nullable
-                    Long ifVersion,
-            @Option(names = "--note", paramLabel = "TEXT", description = "A remark.") @Nullable String note,
-            @Option(
-                            names = "--author",
-                            paramLabel = "NAME",
-                            description = "Your name (default: the name of the login).")
-                    @Nullable
-                    String author)
+                    Decision verdict)
             throws IOException {
-        boolean isGroup = shard != null && reason != null && until != null;
-        boolean hasIds = ids != null && !ids.isEmpty();
-        if (isGroup == hasIds) {
+        JsonNode done = put(chosen, verdict.name(), null);
+        if (!json) {
+            print(ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed", done);
+        }
+    }
+
+    @Command(
+            name = "withdraw",
+            description = {
+                "Takes back reviews, so that the certificates wait again: of the given ids, or",
+                "of the certificates of a group that were reviewed at the same time."
+            })
+    void withdraw(
+            @Mixin Chosen chosen,
+            @Option(
+                            names = "--at",
+                            paramLabel = "TIME",
+                            description = "The time of the reviews of a group, as list --reviewed --json prints it.")
+                    @Nullable
+                    String at)
+            throws IOException {
+        if (chosen.isGroup() != (at != null)) {
+            throw backend.usage("--at: needed for a group, and only there");
+        }
+        JsonNode done = put(chosen, "withdrawn", at);
+        if (!json) {
+            print(ErrorMessages.count(done.path("withdrawn").asInt(), "review") + " withdrawn", done);
+        }
+    }
+
+    /** Sends a review, prints the answer if it is to be printed as JSON, and returns it. */
+    private JsonNode put(Chosen chosen, String verdict, @Nullable String reviewedAt) throws IOException {
+        List<String> ids = chosen.ids == null ? List.of() : chosen.ids;
+        if (chosen.isGroup() != ids.isEmpty()) {
             throw backend.usage(
                     "give either ids, or all of --shard, --reason and --until; 'list --json' prints what they need");
         }
-        if (ifVersion != null && (isGroup || ifVersion < 0)) {
+        Long ifVersion = chosen.ifVersion;
+        if (ifVersion != null && (chosen.isGroup() || ifVersion < 0)) {
             throw backend.usage("--if-version: a number from 0, for ids");
         }
-        HttpResponse<String> answer = backend.askIf(
-                url,
-                "PUT",
-                PATH,
-                Json.line(new Body(hasIds ? ids : null, shard, reason, until, verdict.name(), note, author)),
-                ifVersion);
+        Body body = new Body(
+                ids.isEmpty() ? null : ids,
+                chosen.shard,
+                chosen.reason,
+                chosen.until,
+                reviewedAt,
+                verdict,
+                chosen.note,
+                chosen.author);
+        String answer =
+                backend.askIf(url, "PUT", PATH, Json.line(body), ifVersion).body();
         if (json) {
-            out().println(Json.inert(answer.body()));
-        } else {
-            JsonNode done = parsed(answer.body());
-            int leftOut = done.path("left_out").asInt();
-            out().println(ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed"
-                    + (leftOut == 0 ? "" : ", " + leftOut + " left out, which others reviewed meanwhile:"));
-            done.path("left_out_ids").forEach(id -> out().println("  " + Printable.of(id.asText())));
-            if (leftOut > done.path("left_out_ids").size()) {
-                out().println("  …");
-            }
+            out().println(Json.inert(answer));
+        }
+        return parsed(answer);
+    }
+
+    private void print(String summary, JsonNode done) {
+        int leftOut = done.path("left_out").asInt();
+        out().println(summary + (leftOut == 0 ? "" : ", " + leftOut + " left out, which others reviewed meanwhile:"));
+        done.path("left_out_ids").forEach(id -> out().println("  " + Printable.of(id.asText())));
+        if (leftOut > done.path("left_out_ids").size()) {
+            out().println("  …");
         }
     }
 
