@@ -75,7 +75,12 @@ record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedB
                 rows, rows.areShared() || !certificates.hasSharedStore(), follower::incompleteBefore);
         Optional<Reviews> reviews = state.map(served -> common.parts()
                 .opened(new Reviews(
-                        outcomes, served.engine(), config.reviewAfter(), common.clock(), common.metrics().review))
+                        outcomes,
+                        served.engine(),
+                        config.reviewAfter(),
+                        config.history(),
+                        common.clock(),
+                        common.metrics().review))
                 .start());
         follower.start();
         return new RecordParts(outcomes, reviews, new LoggedBodies(log), follower::position);

@@ -263,6 +263,7 @@ final class FedLogTest {
                             record.outcomes(),
                             record.engine(),
                             Duration.ofHours(24),
+                            Duration.ofDays(90),
                             () -> NOW,
                             new ReviewMetrics(new Metrics("test")))) {
                 String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);

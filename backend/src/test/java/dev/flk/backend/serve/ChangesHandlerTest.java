@@ -63,7 +63,7 @@ final class ChangesHandlerTest {
     }
 
     private Reviews reviews(StateEngine engine) {
-        return new Reviews(record.outcomes(), engine, Duration.ofDays(1), () -> NOW, metrics);
+        return new Reviews(record.outcomes(), engine, Duration.ofDays(1), Duration.ofDays(90), () -> NOW, metrics);
     }
 
     @AfterEach

@@ -51,6 +51,7 @@ final class InertOutputTest {
                 record.outcomes(),
                 record.engine(),
                 Duration.ofDays(1),
+                Duration.ofDays(90),
                 () -> ServerFixture.NOW,
                 new ReviewMetrics(server.metrics));
         sessions = Sessions.start(

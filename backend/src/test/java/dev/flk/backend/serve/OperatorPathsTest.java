@@ -68,6 +68,7 @@ final class OperatorPathsTest {
                 record.outcomes(),
                 record.engine(),
                 Duration.ofDays(1),
+                Duration.ofDays(90),
                 () -> ServerFixture.NOW,
                 new ReviewMetrics(server.metrics));
         SessionAccess access = new SessionAccess(

@@ -60,7 +60,8 @@ final class ReviewHandlerTest {
     }
 
     private Reviews reviews(StateEngine engine) {
-        return new Reviews(record.outcomes(), engine, Duration.ofDays(1), () -> ServerFixture.NOW, metrics);
+        return new Reviews(
+                record.outcomes(), engine, Duration.ofDays(1), Duration.ofDays(90), () -> ServerFixture.NOW, metrics);
     }
 
     @AfterEach

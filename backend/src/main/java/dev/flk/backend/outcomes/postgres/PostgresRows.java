@@ -213,9 +213,19 @@ public final class PostgresRows implements OutcomeRows {
 
     @Override
     public List<Change> changes(String cursor, int limit) throws ChangesLostException {
+        return changes(RecordStatements.CHANGES, cursor, limit);
+    }
+
+    @Override
+    public List<Change> unacceptedChanges(String cursor, int limit) throws ChangesLostException {
+        return changes(RecordStatements.UNACCEPTED_CHANGES, cursor, limit);
+    }
+
+    private List<Change> changes(String query, String cursor, int limit) throws ChangesLostException {
         ChangeCursor after = cursor.isEmpty() ? null : ChangeCursor.parse(cursor);
         long number = after == null ? 0 : after.number();
-        Changes found = read(connection -> RecordStatements.changes(connection, number, Math.min(limit, MOST_CHANGES)));
+        Changes found =
+                read(connection -> RecordStatements.changes(connection, query, number, Math.min(limit, MOST_CHANGES)));
         ChangeCursor begin = found.head().oldest();
         if (after != null) {
             after.require(found.head(), found.present());

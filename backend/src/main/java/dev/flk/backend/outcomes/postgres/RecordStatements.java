@@ -80,6 +80,10 @@ final class RecordStatements {
                 WHERE number > ? ORDER BY number LIMIT ?) AS row ON true
             ORDER BY row.number""";
 
+    /** As {@link #CHANGES}, without the first versions of rows that were accepted. */
+    static final String UNACCEPTED_CHANGES = CHANGES.replace(
+            "WHERE number > ? ORDER", "WHERE number > ? AND (verdict <> 'accepted' OR version > 1) ORDER");
+
     private static final String NEWEST = """
             SELECT record_id, generation, last_number, removed_up_to,
                 coalesce((SELECT token FROM flk_record_versions WHERE number = last_number), 0)
@@ -326,8 +330,9 @@ final class RecordStatements {
      */
     record Changes(Head head, @Nullable Long present, List<Numbered> versions) {}
 
-    static Changes changes(Connection connection, long afterNumber, int limit) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(CHANGES)) {
+    /** @param query {@link #CHANGES} or {@link #UNACCEPTED_CHANGES} */
+    static Changes changes(Connection connection, String query, long afterNumber, int limit) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(query)) {
             statement.setLong(1, afterNumber);
             statement.setLong(2, afterNumber);
             statement.setInt(3, limit);

@@ -412,7 +412,15 @@ public final class EmbeddedRows implements OutcomeRows {
     @Override
     public List<Change> changes(String cursor, int limit) throws ChangesLostException {
         Cursor after = Cursor.parse(cursor);
-        return read(search -> RowChanges.after(search, after, limit)).orThrow();
+        return read(search -> RowChanges.after(search, after, limit, any -> true))
+                .orThrow();
+    }
+
+    @Override
+    public List<Change> unacceptedChanges(String cursor, int limit) throws ChangesLostException {
+        Cursor after = Cursor.parse(cursor);
+        return read(search -> RowChanges.after(search, after, limit, StoredVersion::mayBeInDoubt))
+                .orThrow();
     }
 
     @Override

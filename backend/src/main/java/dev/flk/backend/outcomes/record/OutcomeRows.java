@@ -163,6 +163,12 @@ public interface OutcomeRows extends AutoCloseable {
      */
     List<Change> changes(String cursor, int limit) throws ChangesLostException;
 
+    /**
+     * Returns the next versions after a cursor as {@link #changes} does, but leaves out the first version of a row if it
+     * was accepted. Versions that were imported or salvaged may be missing.
+     */
+    List<Change> unacceptedChanges(String cursor, int limit) throws ChangesLostException;
+
     /** Returns the cursor after the newest version. */
     String newest();
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
@@ -56,26 +57,27 @@ public final class Reviews implements AutoCloseable {
     /** The condition that a certificate has no review, or only one that was withdrawn. */
     public static final long NO_REVIEW = 0;
 
-    /** The number of outcomes without a review after which no more outcomes of the same verdict are read. */
-    private static final int MOST_WAITING = 2_000;
-
-    private static final int MOST_EXAMINED = 20_000;
-
     private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
     private static final JsonMapper JSON = new JsonMapper();
+    private static final Comparator<Waiting> NEWEST_FIRST =
+            Comparator.comparing(Waiting::receivedAt).reversed();
     private static final Span ALWAYS = new Span(null, null);
     private static final String CALLER = "reviews";
     private static final int AT_ONCE = 200;
 
     private static final long FIRST_COUNT_SECONDS = 5;
-    private static final long COUNT_SECONDS = 60;
-    private static final List<String> VERDICTS = List.of("escalated", "rejected");
+    private static final long COUNT_SECONDS = 10;
+
+    /** The verdicts of certificates that wait for a review. */
+    static final List<String> VERDICTS = List.of("escalated", "rejected");
 
     private final RecordedOutcomes record;
     private final StateEngine engine;
     private final Duration overdueAfter;
+    private final Duration kept;
     private final InstantSource clock;
     private final ReviewMetrics metrics;
+    private final ReviewIndex index; // guards itself
     private final ScheduledThreadPoolExecutor timer =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("reviews"));
 
@@ -99,35 +101,40 @@ public final class Reviews implements AutoCloseable {
         }
     }
 
-    /**
-     * An outcome that has no review.
-     *
-     * @param line the outcome as in {@link RecordedOutcomes}, a JSON object
-     * @param cause the reason without its numbers
-     */
-    public record Waiting(
-            String line, String shard, long epoch, String pcsId, String verdict, String cause, Instant receivedAt) {
-        private static Waiting of(String line) {
-            JsonNode outcome = parsed(line);
+    /** An outcome that may need a review. */
+    public record Waiting(RowKey row, String verdict, String reason, Instant receivedAt) {
+        static Waiting of(OutcomeRows.Version version) {
+            JsonNode outcome = parsed(version.json());
             return new Waiting(
-                    line,
-                    outcome.path("shard_id").asText(),
-                    outcome.path("epoch").asLong(),
-                    outcome.path("pcs_id").asText(),
-                    outcome.path("verdict").asText(),
-                    RecordedOutcome.reasonKind(outcome.path("reason").asText()),
+                    version.key(),
+                    outcome.path("verdict").asText().intern(),
+                    outcome.path("reason").asText(),
                     Instant.parse(outcome.path("received_at").asText()));
         }
 
+        public String shard() {
+            return row.shard();
+        }
+
+        public String pcsId() {
+            return row.pcsId();
+        }
+
+        /** Returns the reason without its numbers. */
+        public String cause() {
+            int numbers = reason.indexOf(": ");
+            return numbers < 0 ? reason : reason.substring(0, numbers);
+        }
+
         private StateKey key() {
-            return RecordedOutcomes.key(NAMESPACE, shard, epoch, pcsId);
+            return RecordedOutcomes.key(NAMESPACE, row.shard(), row.epoch(), row.pcsId());
         }
     }
 
     /**
      * The outcomes without a review, newest first.
      *
-     * @param isCut whether older outcomes were not examined, so that more may wait
+     * @param isCut whether more outcomes wait, which are not among these
      */
     public record AllWaiting(List<Waiting> outcomes, boolean isCut) {}
 
@@ -183,21 +190,27 @@ public final class Reviews implements AutoCloseable {
     public record Listed(
             StateKey key, String shard, @Nullable Made made) {}
 
-    /** @param overdueAfter the time after which an outcome without a review counts as overdue */
+    /**
+     * @param overdueAfter the time after which an outcome without a review counts as overdue
+     * @param kept the time for which outcomes and reviews are kept
+     */
     public Reviews(
             RecordedOutcomes record,
             StateEngine engine,
             Duration overdueAfter,
+            Duration kept,
             InstantSource clock,
             ReviewMetrics metrics) {
         this.record = record;
         this.engine = engine;
         this.overdueAfter = overdueAfter;
+        this.kept = kept;
         this.clock = clock;
         this.metrics = metrics;
+        this.index = new ReviewIndex(record, this, ReviewIndex.MOST);
     }
 
-    /** Starts to count, once a minute, the outcomes that wait for a review. */
+    /** Starts to count, every ten seconds, the outcomes that wait for a review. */
     public Reviews start() {
         var unused = timer.scheduleWithFixedDelay(this::count, FIRST_COUNT_SECONDS, COUNT_SECONDS, TimeUnit.SECONDS);
         return this;
@@ -205,12 +218,14 @@ public final class Reviews implements AutoCloseable {
 
     private void count() {
         try {
-            List<Waiting> all = waiting(null).outcomes();
-            Instant overdue = clock.instant().minus(overdueAfter);
-            metrics.overdueNow = all.stream()
-                    .filter(each -> each.receivedAt().isBefore(overdue))
-                    .count();
-            metrics.waitingNow = all.size();
+            synchronized (index) {
+                index.update(oldestKept());
+                Instant overdue = clock.instant().minus(overdueAfter);
+                metrics.overdueNow = index.waiting().stream()
+                        .filter(each -> each.receivedAt().isBefore(overdue))
+                        .count();
+                metrics.waitingNow = index.waiting().size();
+            }
         } catch (StateException | RecordUnavailableException e) {
             metrics.waitingNow = Double.NaN; // the state and the record report their outages themselves
             metrics.overdueNow = Double.NaN;
@@ -218,7 +233,8 @@ public final class Reviews implements AutoCloseable {
             metrics.waitingNow = Double.NaN;
             metrics.overdueNow = Double.NaN;
             LOG.error(
-                    "the certificates that wait for a review could not be counted; the next attempt is in a minute", e);
+                    "the certificates that wait for a review could not be counted; the next attempt is in ten seconds",
+                    e);
         }
     }
 
@@ -230,30 +246,32 @@ public final class Reviews implements AutoCloseable {
      * @throws RecordUnavailableException if the record can't be read
      */
     public AllWaiting waiting(@Nullable String shard) {
-        List<Waiting> found = new ArrayList<>();
-        boolean isCut = false;
-        for (String verdict : VERDICTS) {
-            int examined = 0;
-            int waiting = 0;
-            String cursor = null;
-            do {
-                RecordedOutcomes.Part part = record.outcomes(
-                        new Wanted(shard, null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
-                List<Waiting> outcomes = part.lines().stream().map(Waiting::of).toList();
-                List<Newest> reviews = newest(outcomes);
-                for (int i = 0; i < outcomes.size(); i++) {
-                    if (!reviews.get(i).isReviewed()) {
-                        found.add(outcomes.get(i));
-                        waiting++;
-                    }
-                }
-                examined += Math.max(1, outcomes.size());
-                cursor = part.cursor();
-            } while (cursor != null && waiting < MOST_WAITING && examined < MOST_EXAMINED);
-            isCut |= cursor != null;
+        synchronized (index) {
+            index.update(oldestKept());
+            return new AllWaiting(
+                    index.waiting().stream()
+                            .filter(each -> shard == null || shard.equals(each.shard()))
+                            .sorted(NEWEST_FIRST)
+                            .toList(),
+                    index.isCut());
         }
-        found.sort(Comparator.comparing(Waiting::receivedAt).reversed());
-        return new AllWaiting(found, isCut);
+    }
+
+    /** Returns the lines of outcomes as in {@link RecordedOutcomes}; those that the record no longer has are left out. */
+    public List<String> lines(List<Waiting> outcomes) {
+        return outcomes.stream()
+                .flatMap(each -> record.withKey(each.key()).stream())
+                .map(RecordedOutcomes::line)
+                .toList();
+    }
+
+    private Instant oldestKept() {
+        return clock.instant().minus(kept);
+    }
+
+    /** Returns of each outcome whether it has a review that was not withdrawn. */
+    List<Boolean> areReviewed(List<Waiting> outcomes) {
+        return newest(outcomes).stream().map(Newest::isReviewed).toList();
     }
 
     /**
@@ -328,14 +346,14 @@ public final class Reviews implements AutoCloseable {
         Instant last = Instant.MAX.minusMillis(1);
         Span received = new Span(
                 group.from(), group.until().isBefore(last) ? group.until().plusMillis(1) : null);
-        List<Waiting> outcomes =
-                new ArrayList<>(); // all that its author has seen, to report what others review meanwhile
+        List<Waiting> outcomes = new ArrayList<>(); // all of them, to report what others review meanwhile
         for (String verdict : VERDICTS) {
             String cursor = null;
             do {
-                RecordedOutcomes.Part part = record.outcomes(new Wanted(
-                        group.shard(), null, verdict, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
-                List<Waiting> all = part.lines().stream()
+                OutcomeRows.Rows part = record.rows()
+                        .find(new Wanted(
+                                group.shard(), null, verdict, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                List<Waiting> all = part.rows().stream()
                         .map(Waiting::of)
                         .filter(group::contains)
                         .toList();
@@ -400,12 +418,12 @@ public final class Reviews implements AutoCloseable {
 
     /** Returns the outcome with an id, or whose id begins with these digits; empty if the record has none. */
     private Optional<Waiting> reviewable(String id) {
-        List<String> lines = record.withId(id, 2);
-        if (lines.isEmpty()) {
+        List<OutcomeRows.Version> found = record.rows().withId(id, 2);
+        if (found.isEmpty()) {
             return Optional.empty();
         }
-        Waiting outcome = Waiting.of(lines.get(0));
-        if (lines.size() > 1 && !Waiting.of(lines.get(1)).pcsId().equals(outcome.pcsId())) {
+        Waiting outcome = Waiting.of(found.get(0));
+        if (found.size() > 1 && !found.get(1).key().pcsId().equals(outcome.pcsId())) {
             throw new IllegalArgumentException(
                     "several certificates have ids that begin with " + id + "; give more digits");
         }

@@ -12,6 +12,7 @@ import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
 
@@ -76,8 +77,9 @@ record RowChanges(
         }
     }
 
-    /** Reads at most {@code limit} changes after a cursor, or from the beginning. */
-    static RowChanges after(RowSearch search, @Nullable Cursor after, int limit) throws RocksDBException {
+    /** Reads at most {@code limit} changes after a cursor, or from the beginning, that a predicate selects. */
+    static RowChanges after(RowSearch search, @Nullable Cursor after, int limit, Predicate<StoredVersion> wanted)
+            throws RocksDBException {
         Meta meta = search.meta();
         boolean isBeforeAll = after != null && after.isOfNoLog() && meta.generation() <= RowFormat.FIRST_GENERATION;
         if (after != null && after.history() != meta.history() && !isBeforeAll) {
@@ -98,7 +100,7 @@ record RowChanges(
                 after == null ? 0 : after.row(),
                 after == null ? meta.removed() : after.removed(),
                 after == null ? 0 : after.token());
-        return new RowChanges(read(search, from, limit), null, null);
+        return new RowChanges(read(search, from, limit, wanted), null, null);
     }
 
     /** Returns why a cursor of a history that these rows do not have can't be used; null if they know its log. */
@@ -129,11 +131,15 @@ record RowChanges(
         return last != null && last[0] == 'r' && RowFormat.rowAtEnd(last) > after.row();
     }
 
-    private static List<Change> read(RowSearch search, Cursor after, int limit) throws RocksDBException {
+    private static List<Change> read(RowSearch search, Cursor after, int limit, Predicate<StoredVersion> wanted)
+            throws RocksDBException {
         List<Change> changes = new ArrayList<>();
         long[] chars = {0};
         search.scan(RowFormat.rowKey(after.row() + 1), new byte[] {'r' + 1}, (key, value) -> {
             StoredVersion version = StoredVersion.decode(value);
+            if (!wanted.test(version)) {
+                return true;
+            }
             changes.add(new Change(
                     after.at(RowFormat.rowAtEnd(key), version).text(), new Version(version.key(), version.json())));
             chars[0] += version.json().length();

@@ -115,6 +115,11 @@ final class RowFormat {
      * @param before the ROW of the version before; 0 for the first version
      */
     record StoredVersion(long before, RowKey key, String json) {
+        /** Returns whether this version was not accepted, or replaces one that was not. No text contains a bare quote. */
+        boolean mayBeInDoubt() {
+            return before != 0 || !json.contains("\"verdict\":\"accepted\"");
+        }
+
         static StoredVersion decode(byte[] value) {
             ByteBuffer in = ByteBuffer.wrap(value);
             long before = in.getLong();

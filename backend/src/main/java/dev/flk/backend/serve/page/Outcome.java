@@ -4,6 +4,7 @@ package dev.flk.backend.serve.page;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.Reviews.Waiting;
 import dev.flk.program.cli.Json;
 import java.time.Instant;
 import java.util.Locale;
@@ -59,6 +60,21 @@ public record Outcome(
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("the store returned text that is not JSON", e);
         }
+    }
+
+    /** Returns an outcome that waits for a review, without its claims and measurement. */
+    static Outcome of(Waiting waiting) {
+        Claim unknown = new Claim(Double.NaN, Double.NaN);
+        return new Outcome(
+                waiting.row(),
+                waiting.verdict(),
+                waiting.reason(),
+                unknown,
+                unknown,
+                Double.NaN,
+                "",
+                waiting.receivedAt(),
+                null);
     }
 
     /** Reads an outcome from a line of the record. */

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param done the number of certificates that the form sent just now reviewed; null if no form was sent
  * @param leftOut the number of certificates of that form that others reviewed meanwhile
  * @param waiting the number of certificates that wait, including those of groups that are not shown
- * @param isCut whether older certificates were not examined, so that more may wait
+ * @param isCut whether more certificates wait, which were not counted
  * @param otherGroups the number of groups that are not shown
  * @param token the secret of the forms
  */
@@ -46,10 +46,8 @@ public record ReviewView(
     public record Group(String shard, String cause, String verdict, List<Outcome> newest, int others, String from) {
         private static Group of(List<Waiting> waiting) {
             Waiting first = waiting.get(0);
-            List<Outcome> newest = waiting.stream()
-                    .limit(MOST_OUTCOMES)
-                    .map(each -> Outcome.of(each.line()))
-                    .toList();
+            List<Outcome> newest =
+                    waiting.stream().limit(MOST_OUTCOMES).map(Outcome::of).toList();
             return new Group(
                     first.shard(),
                     first.cause(),

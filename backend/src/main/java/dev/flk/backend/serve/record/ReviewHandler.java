@@ -254,13 +254,14 @@ public final class ReviewHandler {
             boolean isReviewed = "reviewed".equals(RecordHandler.oneOf(query, "state", Set.of("waiting", "reviewed")));
             return isReviewed
                     ? reviewed(found, RecordHandler.cursor(query), limit)
-                    : waiting(found.waiting(query.get("shard")), limit);
+                    : waiting(found, query.get("shard"), limit);
         });
     }
 
-    private static Answer waiting(AllWaiting all, int limit) {
-        List<String> lines =
-                all.outcomes().stream().limit(limit).map(Reviews.Waiting::line).toList();
+    private static Answer waiting(Reviews found, @Nullable String shard, int limit) {
+        AllWaiting all = found.waiting(shard);
+        List<String> lines = found.lines(
+                all.outcomes().subList(0, Math.min(limit, all.outcomes().size())));
         boolean hasMore = all.isCut() || all.outcomes().size() > limit;
         return RecordHandler.lines(lines, hasMore ? List.of(new Header(MORE, "true")) : List.of());
     }

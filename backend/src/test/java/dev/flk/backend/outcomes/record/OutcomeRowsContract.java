@@ -820,6 +820,27 @@ public abstract class OutcomeRowsContract {
     }
 
     @Test
+    void unacceptedChanges_areTheOthersWithoutFirstVersionsThatWereAccepted() throws Exception {
+        Outcome accepted = outcome("shard", 1).with("accepted");
+        Outcome escalated = outcome("shard", 2).with("escalated");
+        Outcome rejected = outcome("shard", 3).with("rejected");
+        rows.apply(group(new Position(LOG, 1, "d"), Map.of(), accepted));
+        rows.apply(group(new Position(LOG, 2, "d"), Map.of(), escalated));
+        String cursor = rows.newest();
+        rows.apply(group(new Position(LOG, 3, "d"), Map.of(), escalated.with("accepted")));
+        rows.apply(group(new Position(LOG, 4, "d"), Map.of(), rejected));
+        rows.sync();
+
+        assertThat(rows.unacceptedChanges("", 10))
+                .extracting(Change::version)
+                .containsExactly(escalated.version(), escalated.with("accepted").version(), rejected.version());
+        assertThat(rows.unacceptedChanges(cursor, 1))
+                .extracting(Change::version)
+                .containsExactly(escalated.with("accepted").version());
+        assertThat(rows.unacceptedChanges(rows.newest(), 10)).isEmpty();
+    }
+
+    @Test
     void changes_groupsOfTwoLogs_areInOneOrder() throws Exception {
         assumeTrue(rows.areShared());
         for (int number = 0; number < 10; number++) {

@@ -33,7 +33,12 @@ final class ReviewsTest {
     private final MemoryRecord record = new MemoryRecord();
     private final Metrics metrics = new Metrics("test");
     private final Reviews reviews = new Reviews(
-            record.outcomes(), record.engine(), Duration.ofHours(24), () -> NOW, new ReviewMetrics(metrics));
+            record.outcomes(),
+            record.engine(),
+            Duration.ofHours(24),
+            Duration.ofDays(90),
+            () -> NOW,
+            new ReviewMetrics(metrics));
 
     @AfterEach
     void close() {

@@ -297,6 +297,11 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
+    public List<Change> unacceptedChanges(String cursor, int limit) {
+        throw notSimulated();
+    }
+
+    @Override
     public String newest() {
         throw notSimulated();
     }

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.outcomes.record;
+
+import dev.flk.backend.outcomes.record.OutcomeRows.Change;
+import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
+import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
+import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
+import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.outcomes.record.Reviews.Listed;
+import dev.flk.backend.outcomes.record.Reviews.Made;
+import dev.flk.backend.outcomes.record.Reviews.Waiting;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.StateKey;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The certificates that wait for a review, and the reviews that found a fault, in memory. Each call first applies what
+ * has changed in the record and in the reviews since the previous call, so its answer is exact whichever backend has made
+ * the changes. The first call, and a call after which changes may have been missed, read the record and the reviews.
+ *
+ * <p>Changes are applied by looking up what is current now, so that applying a change twice, or one that was read already,
+ * does no harm.
+ *
+ * <p>Not safe for concurrent use. Calls block.
+ */
+final class ReviewIndex {
+    /** The maximum number of certificates, and of faults, that are kept: about 30 MB each. */
+    static final int MOST = 100_000;
+
+    private static final Span ALWAYS = new Span(null, null);
+    private static final int AT_ONCE = 200;
+
+    private final RecordedOutcomes record;
+    private final Reviews reviews;
+    private final int most;
+    private final Map<RowKey, Waiting> waiting = new HashMap<>();
+    private final Map<StateKey, Fault> faults = new HashMap<>();
+    private boolean isRead;
+    private boolean isCut;
+    private boolean wasIncomplete;
+    private String changed = "";
+    private String reviewed = "";
+
+    /** A review that found a fault, and its time. */
+    record Fault(String shard, Instant at) {}
+
+    ReviewIndex(RecordedOutcomes record, Reviews reviews, int most) {
+        this.record = record;
+        this.reviews = reviews;
+        this.most = most;
+    }
+
+    /**
+     * Applies what has changed.
+     *
+     * @param oldest the arrival of the oldest outcome that is still kept
+     * @throws StateException if the reviews can't be read
+     * @throws OutcomeRows.RecordUnavailableException if the record can't be read
+     */
+    void update(Instant oldest) {
+        boolean isIncomplete = record.incompleteBefore().isPresent();
+        boolean isCompleted = wasIncomplete && !isIncomplete; // rows that were copied are no changes
+        boolean hasRoom = isCut && waiting.size() < most / 2;
+        isRead &= !isCompleted && !hasRoom;
+        wasIncomplete = isIncomplete;
+        if (!isRead) {
+            readAll();
+        }
+        if (!follow()) {
+            isRead = false;
+            readAll();
+            follow(); // what is lost again is found by the next call
+        }
+        waiting.values().removeIf(each -> each.receivedAt().isBefore(oldest));
+        faults.values().removeIf(each -> each.at().isBefore(oldest));
+    }
+
+    /** Returns the certificates that wait, in no order; they change with the next {@link #update}. */
+    Collection<Waiting> waiting() {
+        return waiting.values();
+    }
+
+    /** Returns whether more certificates wait than are kept. */
+    boolean isCut() {
+        return isCut;
+    }
+
+    /** Returns the reviews that found a fault; they change with the next {@link #update}. */
+    Collection<Fault> faults() {
+        return faults.values();
+    }
+
+    private void readAll() {
+        waiting.clear();
+        faults.clear();
+        isCut = false;
+        changed = record.rows().newest();
+        reviewed = reviews.newest();
+        StateKey last = null;
+        do {
+            List<Listed> page = reviews.reviewed(last);
+            page.forEach(each -> putFault(each.key(), each.shard(), each.made()));
+            last = page.isEmpty() ? null : page.get(page.size() - 1).key();
+        } while (last != null);
+        for (String verdict : Reviews.VERDICTS) {
+            String cursor = null;
+            do {
+                OutcomeRows.Rows page = record.rows()
+                        .find(new Wanted(null, null, verdict, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                put(page.rows());
+                cursor = page.cursor();
+            } while (cursor != null && !isCut);
+        }
+        isRead = true;
+    }
+
+    /** Applies changes; returns false if some may have been missed. */
+    private boolean follow() {
+        try {
+            followRows();
+            followReviews();
+            return true;
+        } catch (ChangesLostException | InvalidCursorException e) {
+            return false;
+        } catch (StateException e) {
+            if (e.reason() == Reason.HISTORY_CHANGED || e.reason() == Reason.COMPACTED) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    private void followRows() throws ChangesLostException {
+        String newest = record.rows().newest();
+        while (true) {
+            List<Change> page = record.rows().unacceptedChanges(changed, AT_ONCE);
+            if (page.isEmpty()) {
+                changed = newest; // everything before it was accepted
+                return;
+            }
+            put(page.stream().map(Change::version).toList());
+            changed = page.get(page.size() - 1).cursor();
+        }
+    }
+
+    private void followReviews() {
+        Reviews.Changes page;
+        do {
+            page = reviews.changes(reviewed, AT_ONCE);
+            for (Reviews.Changed each : page.reviews()) {
+                Optional<Version> row = record.withKey(each.key());
+                putFault(
+                        each.key(),
+                        row.map(found -> found.key().shard()).orElse(each.key().agentId()),
+                        each.made());
+                row.ifPresent(found -> put(List.of(found)));
+            }
+            reviewed = page.position();
+        } while (page.hasMore());
+    }
+
+    private void put(List<Version> versions) {
+        List<Waiting> outcomes = versions.stream().map(Waiting::of).toList();
+        List<Boolean> areReviewed = reviews.areReviewed(outcomes);
+        for (int i = 0; i < outcomes.size(); i++) {
+            Waiting outcome = outcomes.get(i);
+            if (areReviewed.get(i) || !Reviews.VERDICTS.contains(outcome.verdict())) {
+                waiting.remove(outcome.row());
+            } else if (waiting.size() < most || waiting.containsKey(outcome.row())) {
+                waiting.put(outcome.row(), outcome);
+            } else {
+                isCut = true;
+            }
+        }
+    }
+
+    private void putFault(StateKey key, String shard, @Nullable Made made) {
+        if (made == null || made.review().verdict() != Verdict.FAULT) {
+            faults.remove(key);
+        } else if (faults.size() < most) {
+            faults.put(key, new Fault(shard, Instant.parse(made.review().at())));
+        }
+    }
+}
