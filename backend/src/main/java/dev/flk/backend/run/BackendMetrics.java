@@ -70,7 +70,7 @@ final class BackendMetrics {
         state = new StateMetrics(all);
         sessions = new SessionMetrics(all);
         record = new RecordMetrics(all);
-        review = new ReviewMetrics(all);
+        review = new ReviewMetrics(all, mostShards);
         peers = new PeerMetrics(all);
         audit = new AuditMetrics(all);
     }

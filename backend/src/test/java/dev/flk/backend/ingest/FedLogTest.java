@@ -265,7 +265,7 @@ final class FedLogTest {
                             Duration.ofHours(24),
                             Duration.ofDays(90),
                             () -> NOW,
-                            new ReviewMetrics(new Metrics("test")))) {
+                            new ReviewMetrics(new Metrics("test"), 2))) {
                 String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
                 for (int start = 0; start < 2; start++) {
                     try (IngestHarness harness = open();

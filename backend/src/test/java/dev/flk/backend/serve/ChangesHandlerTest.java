@@ -54,7 +54,7 @@ final class ChangesHandlerTest {
 
     private final HttpClient client = HttpClient.newHttpClient();
     private final MemoryRecord record = new MemoryRecord();
-    private final ReviewMetrics metrics = new ReviewMetrics(server.metrics);
+    private final ReviewMetrics metrics = new ReviewMetrics(server.metrics, 2);
 
     @BeforeEach
     void start() {

@@ -53,7 +53,7 @@ final class InertOutputTest {
                 Duration.ofDays(1),
                 Duration.ofDays(90),
                 () -> ServerFixture.NOW,
-                new ReviewMetrics(server.metrics));
+                new ReviewMetrics(server.metrics, 2));
         sessions = Sessions.start(
                 new StateSessions(record.engine(), CONFIG.ttl(), () -> ServerFixture.NOW),
                 new SessionAccess(

@@ -70,7 +70,7 @@ final class OperatorPathsTest {
                 Duration.ofDays(1),
                 Duration.ofDays(90),
                 () -> ServerFixture.NOW,
-                new ReviewMetrics(server.metrics));
+                new ReviewMetrics(server.metrics, 2));
         SessionAccess access = new SessionAccess(
                 Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))),
                 (token, namespace, prefix, writes) -> token.equals("all") ? Optional.of(true) : Optional.empty(),

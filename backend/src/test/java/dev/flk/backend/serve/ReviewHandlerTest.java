@@ -51,7 +51,7 @@ final class ReviewHandlerTest {
 
     private final HttpClient client = HttpClient.newHttpClient();
     private final MemoryRecord record = new MemoryRecord();
-    private final ReviewMetrics metrics = new ReviewMetrics(server.metrics);
+    private final ReviewMetrics metrics = new ReviewMetrics(server.metrics, 2);
 
     @BeforeEach
     void start() {

@@ -10,9 +10,12 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.outcomes.record.ReviewIndex.Fault;
+import dev.flk.canonical.CanonicalString;
 import dev.flk.program.cli.Json;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Gauge;
+import dev.flk.program.metrics.Metrics.Sample;
 import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.Event;
 import dev.flk.state.History;
@@ -32,14 +35,19 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.function.ToDoubleFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -91,13 +99,50 @@ public final class Reviews implements AutoCloseable {
                 "flk_review_overdue",
                 "Certificates that have waited for a review longer than REVIEW_AFTER; NaN while they can't be"
                         + " counted.");
+        private static final String OTHERS = "(others)";
+
+        private final int mostShards;
         private volatile double waitingNow = Double.NaN;
         private volatile double overdueNow = Double.NaN;
+        private volatile List<Sample> faultsNow = List.of();
+        /** The shards that are shown separately, with the numbers of their faults; guarded by this. */
+        private final Map<String, Long> faults = new LinkedHashMap<>();
 
-        public ReviewMetrics(Metrics metrics) {
+        /** @param mostShards the maximum number of shards that are shown separately; 0 to show no shard at all */
+        public ReviewMetrics(Metrics metrics, int mostShards) {
             super(metrics);
+            this.mostShards = mostShards;
             waiting.watch(() -> waitingNow);
             overdue.watch(() -> overdueNow);
+            gaugeFamily(
+                    "flk_review_faults",
+                    "Certificates whose newest review says that they show a fault; NaN while they can't be counted.",
+                    List.of("shard"),
+                    () -> faultsNow);
+        }
+
+        /** Shows the faults of each shard. A shard without faults is shown as 0 once it had one. */
+        private synchronized void show(Map<String, Long> ofShards) {
+            faults.replaceAll((shard, before) -> 0L);
+            ofShards.forEach((shard, count) -> {
+                boolean isShown = faults.containsKey(shard) || faults.size() < mostShards;
+                faults.merge(isShown && !shard.equals(OTHERS) ? shard : OTHERS, count, Long::sum);
+            });
+            faultsNow = mostShards == 0 ? List.of() : samples(count -> count);
+        }
+
+        private synchronized void showNothing() {
+            waitingNow = Double.NaN;
+            overdueNow = Double.NaN;
+            faultsNow = samples(count -> Double.NaN);
+        }
+
+        private List<Sample> samples(ToDoubleFunction<Long> value) {
+            return faults.entrySet().stream()
+                    .map(each -> new Sample(
+                            List.of(each.getKey().equals(OTHERS) ? OTHERS : CanonicalString.escape(each.getKey())),
+                            value.applyAsDouble(each.getValue())))
+                    .toList();
         }
     }
 
@@ -216,7 +261,8 @@ public final class Reviews implements AutoCloseable {
         return this;
     }
 
-    private void count() {
+    /** Counts what the metrics show. */
+    void count() {
         try {
             synchronized (index) {
                 index.update(oldestKept());
@@ -225,13 +271,13 @@ public final class Reviews implements AutoCloseable {
                         .filter(each -> each.receivedAt().isBefore(overdue))
                         .count();
                 metrics.waitingNow = index.waiting().size();
+                metrics.show(index.faults().stream()
+                        .collect(Collectors.groupingBy(Fault::shard, TreeMap::new, Collectors.counting())));
             }
         } catch (StateException | RecordUnavailableException e) {
-            metrics.waitingNow = Double.NaN; // the state and the record report their outages themselves
-            metrics.overdueNow = Double.NaN;
+            metrics.showNothing(); // the state and the record report their outages themselves
         } catch (RuntimeException e) {
-            metrics.waitingNow = Double.NaN;
-            metrics.overdueNow = Double.NaN;
+            metrics.showNothing();
             LOG.error(
                     "the certificates that wait for a review could not be counted; the next attempt is in ten seconds",
                     e);

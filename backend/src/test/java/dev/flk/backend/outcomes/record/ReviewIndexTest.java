@@ -54,7 +54,7 @@ final class ReviewIndexTest {
                 Duration.ofHours(24),
                 Duration.ofDays(90),
                 () -> NOW,
-                new ReviewMetrics(new Metrics("test")));
+                new ReviewMetrics(new Metrics("test"), 2));
     }
 
     private void review(Verdict verdict, String id) {

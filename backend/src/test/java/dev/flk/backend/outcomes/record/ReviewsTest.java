@@ -38,7 +38,7 @@ final class ReviewsTest {
             Duration.ofHours(24),
             Duration.ofDays(90),
             () -> NOW,
-            new ReviewMetrics(metrics));
+            new ReviewMetrics(metrics, 2));
 
     @AfterEach
     void close() {
@@ -264,6 +264,35 @@ final class ReviewsTest {
                 .isEqualTo(450);
         assertThat(waiting()).isEmpty();
         assertThat(reviews.reviewed(null)).hasSize(450);
+    }
+
+    private List<Double> faults(String... shards) {
+        reviews.count();
+        return Stream.of(shards)
+                .map(shard -> metrics.read().sum("flk_review_faults", "shard", shard))
+                .toList();
+    }
+
+    @Test
+    void metrics_countFaultsByShard_untilTheyAreWithdrawn() {
+        String[] shown = {"a\\n", "b", "c", "(others)"};
+        List<String> ids = new ArrayList<>();
+        for (String shard : List.of("a\n", "b", "c", "d")) {
+            ids.add(record.add(shard, 1, "rejected", TOLERANCE, NOW));
+        }
+        reviews.review(ids(0, ids.get(0)), review(Verdict.FAULT));
+        reviews.review(ids(0, ids.get(1)), review(Verdict.UNCLEAR));
+        assertThat(faults(shown)).containsExactly(1.0, 0.0, 0.0, 0.0);
+        reviews.review(ids(0, ids.get(2), ids.get(3)), review(Verdict.FAULT));
+        assertThat(faults(shown)).containsExactly(1.0, 0.0, 1.0, 1.0);
+        reviews.review(ids(1, ids.get(0)), review(Verdict.WITHDRAWN));
+        assertThat(faults(shown)).containsExactly(0.0, 0.0, 1.0, 1.0);
+        reviews.review(ids(1, ids.get(2), ids.get(3)), review(Verdict.IGNORE));
+        assertThat(faults(shown)).containsExactly(0.0, 0.0, 0.0, 0.0);
+
+        record.engine().close();
+        assertThat(faults(shown)).containsExactly(Double.NaN, 0.0, Double.NaN, Double.NaN);
+        assertThat(metrics.read().sum("flk_review_waiting")).isNaN();
     }
 
     @Test
