@@ -167,8 +167,7 @@ public final class Reviews implements AutoCloseable {
 
         /** Returns the reason without its numbers. */
         public String cause() {
-            int numbers = reason.indexOf(": ");
-            return numbers < 0 ? reason : reason.substring(0, numbers);
+            return RecordedOutcome.reasonKind(reason);
         }
 
         private StateKey key() {
@@ -398,7 +397,7 @@ public final class Reviews implements AutoCloseable {
             do {
                 OutcomeRows.Rows part = record.rows()
                         .find(new Wanted(
-                                group.shard(), null, verdict, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                                group.shard(), null, verdict, null, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
                 List<Waiting> all = part.rows().stream()
                         .map(Waiting::of)
                         .filter(group::contains)
