@@ -76,6 +76,15 @@ final class FeedIT {
                 .toList();
     }
 
+    private static int review(Client client, Pcs reviewed, String verdict, String... condition) throws Exception {
+        String body = "{\"ids\":[\"" + reviewed.id() + "\"],\"verdict\":\"" + verdict + "\"}";
+        return client.send(client.request("/v1/reviews")
+                        .header("Content-Type", "application/json")
+                        .headers(condition)
+                        .PUT(BodyPublishers.ofString(body)))
+                .status();
+    }
+
     @Test
     void backendIsKilled_brokersGoAndComeBack_eachOutcomeIsFedOnce_andAgainToAnotherTopic() throws Exception {
         try (Admin admin = kafka.admin()) {
@@ -176,18 +185,16 @@ final class FeedIT {
             assertThat(client.submit(refused).status()).isEqualTo(202);
             assertThat(client.submit(large).status()).isEqualTo(200);
             Client.awaitUntil(() -> client.get("/v1/outcomes").body().lines().count() == 3);
-            assertThat(client.send(client.request("/v1/reviews")
-                                    .header("Content-Type", "application/json")
-                                    .PUT(BodyPublishers.ofString(
-                                            "{\"ids\":[\"" + refused.id() + "\"],\"verdict\":\"fault\"}")))
-                            .status())
+            assertThat(review(client, refused, "fault", "If-None-Match", "*")).isEqualTo(200);
+            assertThat(review(client, refused, "ignore", "If-None-Match", "*")).isEqualTo(412);
+            assertThat(review(client, refused, "withdrawn", "If-Match", "\"1\""))
                     .isEqualTo(200);
-            Client.awaitUntil(() -> fed.all().size() == 4);
+            Client.awaitUntil(() -> fed.all().size() == 5);
             assertMatch(fed.all());
             assertThat(fed.all().stream()
                             .filter(event -> event.key().equals(refused.id().toString()))
                             .map(event -> FedEvents.header(event, "type") + " " + FedEvents.header(event, "verdict")))
-                    .containsExactly("outcome rejected", "review fault");
+                    .containsExactly("outcome rejected", "review fault", "review withdrawn");
             assertThat(body(fed, measured)).isEqualTo(measured.json());
             assertThat(body(fed, large)).isEmpty();
             assertThat(client.metric("flk_feed_bodies_omitted_total")).isOne();

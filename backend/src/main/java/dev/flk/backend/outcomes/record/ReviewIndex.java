@@ -17,6 +17,7 @@ import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.StateKey;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -52,8 +53,8 @@ final class ReviewIndex {
     private String changed = "";
     private String reviewed = "";
 
-    /** A review that found a fault, and its time. */
-    record Fault(String shard, Instant at) {}
+    /** A review that found a fault, and its time in ISO 8601, as its author's backend has written it. */
+    record Fault(String shard, String at) {}
 
     ReviewIndex(RecordedOutcomes record, Reviews reviews, int most) {
         this.record = record;
@@ -83,7 +84,7 @@ final class ReviewIndex {
             follow(); // what is lost again is found by the next call
         }
         waiting.values().removeIf(each -> each.receivedAt().isBefore(oldest));
-        faults.values().removeIf(each -> each.at().isBefore(oldest));
+        faults.values().removeIf(each -> each.at().compareTo(oldest.toString()) < 0);
     }
 
     /** Returns the certificates that wait, in no order; they change with the next {@link #update}. */
@@ -158,16 +159,27 @@ final class ReviewIndex {
         Reviews.Changes page;
         do {
             page = reviews.changes(reviewed, AT_ONCE);
+            List<Version> mayWait = new ArrayList<>();
             for (Reviews.Changed each : page.reviews()) {
-                Optional<Version> row = record.withKey(each.key());
-                putFault(
-                        each.key(),
-                        row.map(found -> found.key().shard()).orElse(each.key().agentId()),
-                        each.made());
-                row.ifPresent(found -> put(List.of(found)));
+                apply(each).ifPresent(mayWait::add);
             }
+            put(mayWait);
             reviewed = page.position();
         } while (page.hasMore());
+    }
+
+    /** Applies a review, without a look-up for the usual one; returns the outcome if it may wait now. */
+    private Optional<Version> apply(Reviews.Changed change) {
+        StateKey key = change.key();
+        if (change.made().review().verdict() == Verdict.WITHDRAWN || RecordedOutcome.isHashed(key.agentId())) {
+            Optional<Version> found = record.withKey(key);
+            putFault(key, found.map(row -> row.key().shard()).orElse(key.agentId()), change.made());
+            return found;
+        }
+        String[] name = key.name().split("/", -1);
+        waiting.remove(new RowKey(key.agentId(), Long.parseLong(name[1]), name[2]));
+        putFault(key, key.agentId(), change.made());
+        return Optional.empty();
     }
 
     private void put(List<Version> versions) {
@@ -189,7 +201,7 @@ final class ReviewIndex {
         if (made == null || made.review().verdict() != Verdict.FAULT) {
             faults.remove(key);
         } else if (faults.size() < most) {
-            faults.put(key, new Fault(shard, Instant.parse(made.review().at())));
+            faults.put(key, new Fault(shard, made.review().at()));
         }
     }
 }
