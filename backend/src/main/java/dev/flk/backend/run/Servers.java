@@ -114,6 +114,7 @@ final class Servers {
 
     private BackendServer.Parts used() {
         return new BackendServer.Parts(
+                config.logName(),
                 config.http(),
                 gate,
                 headers,

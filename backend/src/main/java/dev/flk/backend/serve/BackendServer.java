@@ -81,10 +81,12 @@ public final class BackendServer implements AutoCloseable {
     /**
      * The parts of the backend that a server uses.
      *
+     * @param name the name of the backend's log, {@code LOG_NAME}, by which pages name the backend
      * @param features a supplier of the features that are open now
      * @param policy the policy by which certificates are decided now
      */
     public record Parts(
+            String name,
             HttpConfig config,
             Ingest ingest,
             SubmissionHeaders submissionHeaders,

@@ -113,7 +113,7 @@ final class PageHandler implements AutoCloseable {
     private final Policy policy;
     private final Supplier<Optional<StateEngine>> state;
     private final Supplier<Optional<LoggedBodies>> bodies;
-    private final Pages pages = new Pages();
+    private final Pages pages;
     private final PageEvents events = new PageEvents();
     /** The threads that read and render views, which may take seconds. */
     private final ThreadPoolExecutor views = new ThreadPoolExecutor(
@@ -130,6 +130,7 @@ final class PageHandler implements AutoCloseable {
     private @Nullable Rates rates;
 
     PageHandler(BackendServer.Parts parts, OperatorGuard guard) {
+        this.pages = new Pages(parts.name());
         this.readiness = parts.readiness();
         this.record = () -> parts.features().get().record();
         this.reviews = () -> parts.features().get().reviews();

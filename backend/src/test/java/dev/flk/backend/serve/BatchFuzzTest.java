@@ -105,6 +105,7 @@ class BatchFuzzTest {
         Limits limits = new Limits(sizes, () -> 0, new Metrics("test"));
         BackendServer server = new BackendServer(
                 new BackendServer.Parts(
+                        "backend-1",
                         CONFIG,
                         ingest,
                         new SubmissionHeaders("0123456789abcdef", 1),

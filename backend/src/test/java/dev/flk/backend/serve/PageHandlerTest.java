@@ -120,6 +120,17 @@ final class PageHandlerTest {
     }
 
     @Test
+    void everyView_namesItsBackend() throws Exception {
+        server.state = engine;
+        withSessions();
+        for (String view : List.of("", "/agents", "/shards", "/review", "/state", "/search?q=x", "/agents?sort=x")) {
+            assertThat(get("/ui" + view).body())
+                    .as(view)
+                    .contains(" – backend-1</title>", "<span class=\"backend\">backend-1</span>");
+        }
+    }
+
+    @Test
     void now_componentIsNotReady_saysWhatToDo() throws Exception {
         server.components = List.of(
                 new Component("log", true, "up"),

@@ -38,6 +38,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 /** A server on a free port with a scripted ingest. The server and all its clients are closed after each test. */
 final class ServerFixture implements AfterEachCallback {
     static final Instant NOW = Instant.parse("2026-01-09T10:30:45Z");
+    static final String NAME = "backend-1";
     static final int MAX_BODY_BYTES = 1000;
     static final int MAX_BATCH_LINES = 5;
     static final int MAX_BATCH_BYTES = 3000;
@@ -132,6 +133,7 @@ final class ServerFixture implements AfterEachCallback {
                     new OperatorConfig(login, hosts, true));
             server = new BackendServer(
                     new BackendServer.Parts(
+                            NAME,
                             config,
                             ingest,
                             submissionHeaders,

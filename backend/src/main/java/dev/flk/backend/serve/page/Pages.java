@@ -14,6 +14,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 
 /** The HTML of the views. The templates escape all text except the SVG of plots. Safe for any thread. */
 public final class Pages {
@@ -25,6 +26,7 @@ public final class Pages {
             new Link("review", "Review", "/ui/review"),
             new Link("state", "State", "/ui/state"));
 
+    private final String backend;
     private final TemplateEngine engine = TemplateEngine.createPrecompiled(ContentType.Html);
 
     /** A link to a view. */
@@ -45,7 +47,9 @@ public final class Pages {
         }
     }
 
-    public Pages() {
+    /** @param backend the name of the backend, which every page shows */
+    public Pages(String backend) {
+        this.backend = backend;
         engine.setBinaryStaticContent(false);
     }
 
@@ -111,7 +115,7 @@ public final class Pages {
 
     private byte[] render(String template, Object view) {
         Utf8ByteOutput output = new Utf8ByteOutput();
-        engine.render(template, view, output);
+        engine.render(template, Map.of("view", view, "backend", backend), output);
         return output.toByteArray();
     }
 
