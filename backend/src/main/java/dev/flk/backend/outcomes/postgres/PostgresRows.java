@@ -202,6 +202,11 @@ public final class PostgresRows implements OutcomeRows {
     }
 
     @Override
+    public Map<String, long[]> countReceived(long firstMinute, int minutes) {
+        return read(connection -> RecordSearch.countReceived(connection, firstMinute, minutes));
+    }
+
+    @Override
     public List<Version> withId(String prefix, int limit) {
         return read(connection -> RecordSearch.withId(connection, prefix, limit));
     }

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -49,6 +50,12 @@ final class RecordSearch {
             SELECT shard, epoch, pcs_id, json FROM flk_record_versions
             WHERE is_current AND shard = ? AND (epoch, pcs_id) > (?, ?) ORDER BY epoch, pcs_id LIMIT ?""";
 
+    /** A query that reads only the index. */
+    static final String COUNTS = """
+            SELECT received_millis / 60000, count(*) FROM flk_record_versions
+            WHERE is_current AND kind = ANY (?::smallint[]) AND received_millis >= ? AND received_millis < ?
+            GROUP BY 1""";
+
     static final String BY_ID = """
             SELECT shard, epoch, pcs_id, json FROM flk_record_versions
             WHERE is_current AND pcs_id BETWEEN ? AND ? ORDER BY pcs_id LIMIT ?""";
@@ -79,6 +86,8 @@ final class RecordSearch {
 
     /** The number of characters of values after which a part ends. */
     private static final long MAX_CHARS = 2 << 20;
+
+    private static final long MILLIS_OF_MINUTE = 60_000;
 
     private static final Pattern TIME_CURSOR = Pattern.compile("([rm])(-?\\d{1,19})\\.(\\d{1,19})");
     private static final Pattern EPOCH_CURSOR = Pattern.compile("e(\\d{1,19})\\.([0-9a-f]{64})");
@@ -345,6 +354,30 @@ final class RecordSearch {
             }
         }
         return versions;
+    }
+
+    static Map<String, long[]> countReceived(Connection connection, long firstMinute, int minutes)
+            throws SQLException {
+        Map<String, long[]> counts = new LinkedHashMap<>();
+        for (String verdict : RowMembers.VERDICTS) {
+            long[] ofVerdict = new long[minutes];
+            try (PreparedStatement statement = connection.prepareStatement(COUNTS)) {
+                new Parameters(statement)
+                        .set(
+                                connection.createArrayOf(
+                                        "int2",
+                                        RowMembers.kinds(verdict, null).toArray()),
+                                firstMinute * MILLIS_OF_MINUTE,
+                                (firstMinute + minutes) * MILLIS_OF_MINUTE);
+                try (ResultSet rows = statement.executeQuery()) {
+                    while (rows.next()) {
+                        ofVerdict[(int) (rows.getLong(1) - firstMinute)] = rows.getLong(2);
+                    }
+                }
+            }
+            counts.put(verdict, ofVerdict);
+        }
+        return counts;
     }
 
     static List<Version> withId(Connection connection, String prefix, int limit) throws SQLException {

@@ -318,6 +318,21 @@ public final class EmbeddedRows implements OutcomeRows {
         return answer.rows(isMore[0]);
     }
 
+    @Override
+    public Map<String, long[]> countReceived(long firstMinute, int minutes) {
+        return read(search -> {
+            Map<String, long[]> counts = new LinkedHashMap<>();
+            for (String verdict : RowMembers.VERDICTS) {
+                long[] ofVerdict = new long[minutes];
+                for (int kind : RowMembers.kinds(verdict, null)) {
+                    search.countReceived(kind, firstMinute, ofVerdict);
+                }
+                counts.put(verdict, ofVerdict);
+            }
+            return counts;
+        });
+    }
+
     private static byte @Nullable [] place(@Nullable String cursor, String format) {
         if (cursor == null) {
             return null;

@@ -138,6 +138,16 @@ public interface OutcomeRows extends AutoCloseable {
      */
     Rows find(Wanted wanted);
 
+    /**
+     * Counts the current versions that were received in each minute, for each of {@link RowMembers#VERDICTS}. The work is
+     * proportional to the number of versions that are counted.
+     *
+     * @param firstMinute the first minute, in minutes since the epoch
+     * @param minutes the number of minutes
+     * @throws RecordUnavailableException if the rows can't be read
+     */
+    Map<String, long[]> countReceived(long firstMinute, int minutes);
+
     /** Returns at most {@code limit} current versions whose ids begin with these hex digits, in the order of ids. */
     List<Version> withId(String prefix, int limit);
 

@@ -10,6 +10,7 @@ import dev.flk.canonical.CanonicalString;
 import dev.flk.state.StateKey;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
@@ -197,6 +198,17 @@ public final class RecordedOutcomes {
     /** Returns whether a text is an id of a certificate, or the beginning of an id that is long enough for a query. */
     public static boolean isId(String text) {
         return ID.matcher(text).matches();
+    }
+
+    /**
+     * Counts the outcomes of certificates that arrived in each minute, for each verdict. The work is proportional to the
+     * number of outcomes.
+     *
+     * @param firstMinute the first minute, in minutes since the epoch
+     * @param minutes the number of minutes
+     */
+    public Map<String, long[]> countReceived(long firstMinute, int minutes) {
+        return rows.countReceived(firstMinute, minutes);
     }
 
     /**

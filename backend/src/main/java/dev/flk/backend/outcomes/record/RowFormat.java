@@ -283,6 +283,11 @@ final class RowFormat {
         return ByteBuffer.allocate(Long.BYTES).putLong(millis ^ Long.MIN_VALUE).array();
     }
 
+    /** Returns the time before the ROW at the end of a key, as {@link #place} encodes both. */
+    static long millisBeforeRow(byte[] key) {
+        return ByteBuffer.wrap(key, key.length - 2 * Long.BYTES, Long.BYTES).getLong() ^ Long.MIN_VALUE;
+    }
+
     /** Returns the ROW at the end of a key. */
     static long rowAtEnd(byte[] key) {
         return ByteBuffer.wrap(key, key.length - Long.BYTES, Long.BYTES).getLong();

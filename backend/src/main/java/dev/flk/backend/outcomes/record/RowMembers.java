@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 public record RowMembers(long receivedMillis, long measuredMillis, int kind, String signingKey) {
     public static final long UNKNOWN = Long.MIN_VALUE;
 
-    private static final List<String> VERDICTS = List.of("accepted", "escalated", "rejected");
+    /** The verdicts that queries distinguish. */
+    public static final List<String> VERDICTS = List.of("accepted", "escalated", "rejected");
     private static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");
     private static final int OTHER = 3;
     private static final JsonFactory JSON = new JsonFactory();

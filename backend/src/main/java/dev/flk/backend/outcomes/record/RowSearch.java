@@ -21,6 +21,8 @@ import org.rocksdb.Snapshot;
 
 /** Reads of {@link EmbeddedRows} at one moment. Must be closed. */
 final class RowSearch implements AutoCloseable {
+    private static final long MILLIS_OF_MINUTE = 60_000;
+
     private final RocksDB rocks;
     private final ColumnFamilyHandle family;
     private final Snapshot moment;
@@ -56,10 +58,9 @@ final class RowSearch implements AutoCloseable {
     /** Visits the keys from {@code from}, inclusive, to {@code to}, exclusive, in their order. */
     void scan(byte[] from, byte[] to, Visitor visitor) throws RocksDBException {
         try (RocksIterator iterator = rocks.newIterator(family, options)) {
-            for (iterator.seek(from);
-                    iterator.isValid() && Arrays.compareUnsigned(iterator.key(), to) < 0;
-                    iterator.next()) {
-                if (!visitor.visit(iterator.key(), iterator.value())) {
+            for (iterator.seek(from); iterator.isValid(); iterator.next()) {
+                byte[] key = iterator.key();
+                if (Arrays.compareUnsigned(key, to) >= 0 || !visitor.visit(key, iterator.value())) {
                     return;
                 }
             }
@@ -188,6 +189,17 @@ final class RowSearch implements AutoCloseable {
         public void close() {
             iterator.close();
         }
+    }
+
+    /** Adds the number of versions of a kind that were received in each minute to {@code minutes}. */
+    void countReceived(int kind, long firstMinute, long[] minutes) throws RocksDBException {
+        byte[] head = RowFormat.times(Scope.ALL, Clock.RECEIVED, 0, kind);
+        byte[] end = RowFormat.join(head, RowFormat.time((firstMinute + minutes.length) * MILLIS_OF_MINUTE));
+        scan(RowFormat.join(head, RowFormat.time(firstMinute * MILLIS_OF_MINUTE)), end, (key, value) -> {
+            long minute = Math.floorDiv(RowFormat.millisBeforeRow(key), MILLIS_OF_MINUTE);
+            minutes[(int) (minute - firstMinute)]++;
+            return true;
+        });
     }
 
     /** Returns the first key after all keys that begin with {@code head}, whose last byte is not 0xff. */

@@ -121,6 +121,12 @@ final class RecordPlansTest {
     }
 
     @Test
+    void counts_useTheIndexOfArrivals() throws SQLException {
+        Object kinds = array("int2", RowMembers.kinds("accepted", null).toArray());
+        assertThat(plan(RecordSearch.COUNTS, kinds, 1_000L, 2_000L)).contains("flk_record_versions_received");
+    }
+
+    @Test
     void apply_usesTheIndexesOfTheKeys() throws SQLException {
         assertThat(plan(
                         RecordStatements.CURRENT,

@@ -276,6 +276,33 @@ public abstract class OutcomeRowsContract {
         assertThat(rows.versions(first.row(), 10)).containsExactly(version);
     }
 
+    @Test
+    void countReceived_countsCurrentVersionsByMinuteAndVerdict() throws Exception {
+        Instant minute = START.plusSeconds(60);
+        Outcome overruled = outcome("shard", 9).received(minute.plusSeconds(1));
+        apply(
+                outcome("shard", 1).received(minute.minusMillis(1)),
+                outcome("shard", 2).received(minute),
+                outcome("other", 3).received(minute.plusMillis(59_999)),
+                outcome("shard", 4).with("escalated").received(minute.plusSeconds(60)),
+                outcome("shard", 5).with("rejected").received(minute.plusSeconds(2 * 60)),
+                outcome("shard", 6).with("unknown").received(minute),
+                outcome("shard", 7).received(minute.plusSeconds(3 * 60)),
+                overruled);
+        apply(overruled.with("rejected"));
+        reopen();
+
+        assertThat(rows.countReceived(minute.getEpochSecond() / 60, 3))
+                .containsOnlyKeys("accepted", "escalated", "rejected")
+                .hasEntrySatisfying(
+                        "accepted", counts -> assertThat(counts).containsExactly(2, 0, 0))
+                .hasEntrySatisfying(
+                        "escalated", counts -> assertThat(counts).containsExactly(0, 1, 0))
+                .hasEntrySatisfying(
+                        "rejected", counts -> assertThat(counts).containsExactly(1, 0, 1));
+        assertThat(rows.countReceived(0, 1).get("accepted")).containsExactly(0);
+    }
+
     // positions and notes
 
     @Test

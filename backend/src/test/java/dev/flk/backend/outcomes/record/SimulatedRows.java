@@ -282,6 +282,11 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
+    public Map<String, long[]> countReceived(long firstMinute, int minutes) {
+        throw notSimulated();
+    }
+
+    @Override
     public List<Version> withId(String prefix, int limit) {
         throw notSimulated();
     }
