@@ -6,8 +6,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.peers.Peers;
-import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.IfVersion;
 import dev.flk.backend.serve.guard.OperatorGuard;
@@ -15,12 +13,10 @@ import dev.flk.backend.serve.page.AgentsView;
 import dev.flk.backend.serve.page.AgentsView.Order;
 import dev.flk.backend.serve.page.CertificateView;
 import dev.flk.backend.serve.page.KeyView;
-import dev.flk.backend.serve.page.LogsView;
-import dev.flk.backend.serve.page.NowView;
+import dev.flk.backend.serve.page.OutcomesView;
 import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.Pages.Message;
 import dev.flk.backend.serve.page.Pages.NotFound;
-import dev.flk.backend.serve.page.Rates;
 import dev.flk.backend.serve.page.ReviewView;
 import dev.flk.backend.serve.page.ShardView;
 import dev.flk.backend.serve.page.ShardView.Clock;
@@ -102,11 +98,10 @@ final class PageHandler implements AutoCloseable {
     private static final Map<String, Clock> CLOCKS =
             Stream.of(Clock.values()).collect(Collectors.toMap(Clock::query, Function.identity()));
 
-    private final Readiness readiness;
+    private final NowWatch now;
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Supplier<Optional<Reviews>> reviews;
     private final Supplier<Optional<Sessions>> sessions;
-    private final Supplier<Optional<Peers>> peers;
     private final Metrics metrics;
     private final OperatorGuard guard;
     private final InstantSource clock;
@@ -127,15 +122,12 @@ final class PageHandler implements AutoCloseable {
      */
     private final String token = newToken();
 
-    private @Nullable Rates rates;
-
     PageHandler(BackendServer.Parts parts, OperatorGuard guard) {
         this.pages = new Pages(parts.name());
-        this.readiness = parts.readiness();
+        this.now = new NowWatch(parts);
         this.record = () -> parts.features().get().record();
         this.reviews = () -> parts.features().get().reviews();
         this.sessions = () -> parts.features().get().sessions();
-        this.peers = () -> parts.features().get().peers();
         this.metrics = parts.metrics().all();
         this.clock = parts.clock();
         this.policy = parts.policy();
@@ -152,16 +144,16 @@ final class PageHandler implements AutoCloseable {
 
     /** Adds the routes, and begins to count the certificates of each minute. */
     Routes addTo(Routes routes) {
-        var unused = thread.scheduleAtFixedRate(this::endMinute, 1, 1, TimeUnit.MINUTES);
-        unused = thread.scheduleWithFixedDelay(
+        now.start(thread);
+        var unused = thread.scheduleWithFixedDelay(
                 this::notifyPages, PageEvents.NOTIFY_EVERY_SECONDS, PageEvents.NOTIFY_EVERY_SECONDS, TimeUnit.SECONDS);
-        thread.execute(this::rates);
         return routes.get("/", Endpoint.always(redirect(PATH)))
                 .get(PATH, view(this::now))
                 .get(PATH + "/agents", view(this::agents))
                 .get(PATH + "/shards", view(this::shards))
                 .get(PATH + "/shard", view(this::shard))
                 .get(PATH + "/certificate", view(this::certificate))
+                .get(PATH + "/outcomes", view(this::outcomes))
                 .get(PATH + "/key", view(this::key))
                 .get(PATH + "/review", view(this::review))
                 .post(PATH + "/review", guard.changing(MAX_FORM_BYTES, this::takeReview, this::page))
@@ -191,25 +183,6 @@ final class PageHandler implements AutoCloseable {
                     PageEvents.NOTIFY_EVERY_SECONDS,
                     e);
         }
-    }
-
-    private void endMinute() {
-        try {
-            rates().endMinute(metrics.read());
-        } catch (RuntimeException e) {
-            // an exception thrown here would cancel the scheduled task
-            LOG.error(
-                    "the page could not count the certificates of the last minute; they are added to the next one", e);
-        }
-    }
-
-    private synchronized Rates rates() {
-        Rates known = rates;
-        if (known == null) {
-            known = new Rates(metrics.read());
-            rates = known;
-        }
-        return known;
     }
 
     private void serve(Request request, Exchange exchange, Function<Request, Answer> view) {
@@ -254,17 +227,30 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer now(Request request) {
-        List<NowView.Part> parts = readiness.components().stream()
-                .filter(each -> each.isNeeded() || !each.ready())
-                .map(each -> new NowView.Part(each.name(), each.ready(), each.detail()))
-                .toList();
-        Instant at = clock.instant();
-        Optional<LogsView> logs = peers.get().flatMap(found -> LogsView.of(found, at));
-        return html(200, pages.html(NowView.of(at, parts, logs, metrics.read(), rates())));
+        return html(200, pages.html(now.view()));
+    }
+
+    private Answer outcomes(Request request) {
+        Map<String, String> query = BadRequest.query(request, Set.of("verdict", "from", "to", "cursor"));
+        Span received = span(query);
+        return recorded(found -> html(
+                200,
+                pages.html(OutcomesView.read(
+                        found, RecordHandler.verdict(query), received, query.get("cursor"), clock.instant()))));
+    }
+
+    /** Returns the range of time in a query. */
+    private static Span span(Map<String, String> query) {
+        Span span = new Span(RecordHandler.time(query, "from"), RecordHandler.time(query, "to"));
+        if (Stream.of(span.from(), span.to())
+                .anyMatch(time -> time != null && (time.isAfter(LAST_TIME) || time.isBefore(FIRST_TIME)))) {
+            throw new BadRequest("a time is not in the years 1 to 9999");
+        }
+        return span;
     }
 
     private Answer agents(Request request) {
-        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "order"));
+        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "order", "silent"));
         Optional<Sessions> opened = sessions.get();
         if (opened.isEmpty()) {
             return message(
@@ -279,6 +265,7 @@ final class PageHandler implements AutoCloseable {
                         opened.get().store(),
                         query.getOrDefault("prefix", ""),
                         ORDERS.getOrDefault(query.getOrDefault("order", ""), Order.NAME),
+                        "on".equals(query.get("silent")),
                         opened.get().silentAfter(),
                         clock.instant())));
     }
@@ -296,11 +283,7 @@ final class PageHandler implements AutoCloseable {
 
     private Answer shard(Request request) {
         Map<String, String> query = BadRequest.query(request, Set.of("name", "clock", "from", "to"));
-        Span span = new Span(RecordHandler.time(query, "from"), RecordHandler.time(query, "to"));
-        if (Stream.of(span.from(), span.to())
-                .anyMatch(time -> time != null && (time.isAfter(LAST_TIME) || time.isBefore(FIRST_TIME)))) {
-            throw new BadRequest("a time is not in the years 1 to 9999");
-        }
+        Span span = span(query);
         boolean isRange = span.from() != null || span.to() != null;
         Clock selected = CLOCKS.get(query.getOrDefault("clock", isRange ? Clock.RECEIVED.query() : ""));
         return recorded(found -> html(

@@ -60,9 +60,8 @@ public final class Metrics {
 
     /** Reads all families, as a scrape does. */
     public Samples read() {
-        return new Samples(Collections.list(registry.metricFamilySamples()).stream()
-                .flatMap(family -> family.samples.stream())
-                .toList());
+        return new Samples(
+                Collections.list(registry.metricFamilySamples()).stream().flatMap(family -> family.samples.stream()));
     }
 
     /** The metrics of one feature: a subclass declares each metric as a field. */

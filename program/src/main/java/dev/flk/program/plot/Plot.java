@@ -34,6 +34,7 @@ public final class Plot {
     public enum Line {
         FIRST,
         SECOND,
+        THIRD,
         LIMIT;
 
         private String css() {

@@ -356,8 +356,7 @@ final class RecordSearch {
         return versions;
     }
 
-    static Map<String, long[]> countReceived(Connection connection, long firstMinute, int minutes)
-            throws SQLException {
+    static Map<String, long[]> countReceived(Connection connection, long firstMinute, int minutes) throws SQLException {
         Map<String, long[]> counts = new LinkedHashMap<>();
         for (String verdict : RowMembers.VERDICTS) {
             long[] ofVerdict = new long[minutes];
@@ -365,8 +364,7 @@ final class RecordSearch {
                 new Parameters(statement)
                         .set(
                                 connection.createArrayOf(
-                                        "int2",
-                                        RowMembers.kinds(verdict, null).toArray()),
+                                        "int2", RowMembers.kinds(verdict, null).toArray()),
                                 firstMinute * MILLIS_OF_MINUTE,
                                 (firstMinute + minutes) * MILLIS_OF_MINUTE);
                 try (ResultSet rows = statement.executeQuery()) {

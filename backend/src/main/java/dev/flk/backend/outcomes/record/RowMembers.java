@@ -24,6 +24,7 @@ public record RowMembers(long receivedMillis, long measuredMillis, int kind, Str
 
     /** The verdicts that queries distinguish. */
     public static final List<String> VERDICTS = List.of("accepted", "escalated", "rejected");
+
     private static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");
     private static final int OTHER = 3;
     private static final JsonFactory JSON = new JsonFactory();

@@ -17,11 +17,13 @@ import org.jspecify.annotations.Nullable;
  *
  * @param prefix the beginning of the ids of the agents
  * @param order the column by which the agents are sorted; silent agents always come first
+ * @param onlySilent whether only silent sessions are shown, also those that are not reports of agents about themselves
  * @param agents at most {@link #MOST_ROWS} agents
  * @param others the number of agents that are not among {@code agents}
  * @param isCut whether there are more than {@link #MOST_READ} sessions, so that some were not read
  */
-public record AgentsView(Instant at, String prefix, Order order, List<Agent> agents, int others, boolean isCut) {
+public record AgentsView(
+        Instant at, String prefix, Order order, boolean onlySilent, List<Agent> agents, int others, boolean isCut) {
     /** The maximum number of sessions that are read for a view. */
     public static final int MOST_READ = 20_000;
 
@@ -120,16 +122,20 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
         }
     }
 
-    /** Reads the agents' reports about themselves: the sessions whose ids have no slash. */
-    public static AgentsView read(SessionStorage store, String prefix, Order order, Duration silentAfter, Instant now) {
+    /**
+     * Reads the agents' reports about themselves: the sessions whose ids have no slash. If {@code onlySilent}, reads all
+     * sessions that are silent instead.
+     */
+    public static AgentsView read(
+            SessionStorage store, String prefix, Order order, boolean onlySilent, Duration silentAfter, Instant now) {
         List<Session> found = new ArrayList<>();
         int read = 0;
         @Nullable String after = null;
         do {
-            SessionStorage.Page page = store.list(prefix, Duration.ZERO, after, PAGE);
+            SessionStorage.Page page = store.list(prefix, onlySilent ? silentAfter : Duration.ZERO, after, PAGE);
             for (Session session : page.sessions()) {
                 read++;
-                if (session.id().indexOf('/') < 0) {
+                if (onlySilent || session.id().indexOf('/') < 0) {
                     found.add(session);
                 }
             }
@@ -147,6 +153,6 @@ public record AgentsView(Instant at, String prefix, Order order, List<Agent> age
                         .thenComparing(Agent::id))
                 .limit(MOST_ROWS)
                 .toList();
-        return new AgentsView(now, prefix, order, agents, found.size() - agents.size(), after != null);
+        return new AgentsView(now, prefix, order, onlySilent, agents, found.size() - agents.size(), after != null);
     }
 }

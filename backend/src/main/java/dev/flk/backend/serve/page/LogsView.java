@@ -5,7 +5,7 @@ import dev.flk.backend.peers.LogEntry;
 import dev.flk.backend.peers.Peers;
 import dev.flk.backend.peers.Peers.Peer;
 import dev.flk.backend.peers.Peers.Status;
-import dev.flk.backend.serve.page.NowView.Problem;
+import dev.flk.backend.serve.page.Problem.Link;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -22,6 +22,7 @@ import java.util.function.Function;
  */
 public record LogsView(List<Log> logs, Optional<String> problem) {
     private static final int SHORT = 12;
+    private static final List<Link> TABLE = List.of(new Link("the logs", "#logs"));
 
     /**
      * A log.
@@ -92,21 +93,27 @@ public record LogsView(List<Log> logs, Optional<String> problem) {
         for (Log log : logs) {
             if (log.isMissing()) {
                 found.add(new Problem(
+                        "log missing " + log.name(),
                         "The log " + log.name() + " is missing: no backend has reported it for "
                                 + log.seen().replace(" ago", "") + ".",
                         "Bring its disk back, restore it with flk backend wal restore, or give it up with flk backend"
-                                + " stores forget-log " + log.name() + ". Follow the runbook LogMissing."));
+                                + " stores forget-log " + log.name() + ". Follow the runbook LogMissing.",
+                        TABLE));
             }
         }
         if (differ(Log::policy)) {
             found.add(new Problem(
+                    "policies differ",
                     "Backends of this store decide by different policies.",
-                    "If no rollout is under way, follow the runbook PoliciesDiffer."));
+                    "If no rollout is under way, follow the runbook PoliciesDiffer.",
+                    TABLE));
         }
         if (differ(Log::keys)) {
             found.add(new Problem(
+                    "keys differ",
                     "Backends of this store have different keys.",
-                    "If no rollout is under way, give all the same KEYS_FILE, or the same keys in their settings."));
+                    "If no rollout is under way, give all the same KEYS_FILE, or the same keys in their settings.",
+                    TABLE));
         }
         return found;
     }

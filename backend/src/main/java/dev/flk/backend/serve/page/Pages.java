@@ -83,6 +83,11 @@ public final class Pages {
         return render("ui/review.jte", view);
     }
 
+    /** Returns the HTML of the view of the certificates of a range of time, as UTF-8. */
+    public byte[] html(OutcomesView view) {
+        return render("ui/certificates.jte", view);
+    }
+
     /** Returns the HTML of the view of a key, as UTF-8. */
     public byte[] html(KeyView view) {
         return render("ui/key.jte", view);

@@ -2,19 +2,29 @@
 package dev.flk.backend.serve.page;
 
 import dev.flk.program.metrics.Samples;
+import java.time.Instant;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 
-/** Counts of submissions and their answers in each of the last 1,440 minutes, in memory. Safe for any thread. */
+/**
+ * Counts of submissions and their answers, their latency and the wait for decisions in each of the last 1,440 minutes,
+ * in memory. Safe for any thread.
+ */
 public final class Rates {
-    private static final int MINUTES = 1_440;
+    static final int MINUTES = 1_440;
 
-    private final Deque<Map<Counted, Double>> minutes = new ArrayDeque<>();
+    private static final String SUBMIT_SECONDS = "flk_submit_seconds";
+    private static final double SLOWEST_SHARE = 0.01;
+    private static final double OVERDUE_SECONDS = 60;
+
+    private final Instant began;
+    private final Deque<Minute> minutes = new ArrayDeque<>();
     private Map<Counted, Double> totals;
+    private NavigableMap<Double, Double> answered;
 
     /** The numbers that are counted for each minute. */
     public enum Counted {
@@ -33,7 +43,11 @@ public final class Rates {
         /** Submissions that were answered later than promised. */
         SLOW("slow"),
         /** Submissions whose time to the answer was measured. */
-        TIMED("timed");
+        TIMED("timed"),
+        /** Minutes at whose end a certificate had waited for its decision for longer than promised. */
+        OVERDUE("overdue minutes"),
+        /** All minutes. */
+        MINUTES("minutes");
 
         /** The numbers that the view <i>Now</i> shows, one in each row. */
         static final List<Counted> ANSWERS = List.of(ACCEPTED, ESCALATED, REJECTED, REFUSED, THROTTLED, FAILED);
@@ -49,10 +63,10 @@ public final class Rates {
             return text;
         }
 
-        /** Returns the number since the start. */
+        /** Returns the number since the start; 0 for what is counted at the end of each minute. */
         private double total(Samples samples) {
             double rejected = samples.sum("flk_rejected_total", "reason", "verification");
-            double timed = samples.sum("flk_submit_seconds_count");
+            double timed = samples.sum(SUBMIT_SECONDS + "_count");
             return switch (this) {
                 case ACCEPTED -> samples.sum("flk_accepted");
                 case ESCALATED -> samples.sum("flk_escalated") - rejected;
@@ -67,15 +81,31 @@ public final class Rates {
                     samples.sum("flk_ingest_total")
                             + samples.sum("flk_refused_early_total")
                             + samples.sum("flk_unavailable_total", "cause", "starting");
-                case SLOW -> timed - samples.sum("flk_submit_seconds_bucket", "le", "0.25");
+                case SLOW -> timed - samples.sum(SUBMIT_SECONDS + "_bucket", "le", "0.25");
                 case TIMED -> timed;
+                case OVERDUE, MINUTES -> 0;
             };
         }
     }
 
+    /**
+     * The numbers of a minute.
+     *
+     * @param end the end of the minute, which may have been longer if the process was suspended
+     * @param p99Seconds the time within which 99 % of the submissions were answered; NaN if none was answered
+     * @param oldestSeconds the age, at the end, of the oldest certificate that waited for its decision
+     */
+    record Minute(Instant end, Map<Counted, Double> counts, double p99Seconds, double oldestSeconds) {
+        double count(Counted counted) {
+            return counts.getOrDefault(counted, 0.0);
+        }
+    }
+
     /** @param start the metrics at the start */
-    public Rates(Samples start) {
+    public Rates(Instant began, Samples start) {
+        this.began = began;
         totals = totals(start);
+        answered = start.buckets(SUBMIT_SECONDS);
     }
 
     private static Map<Counted, Double> totals(Samples samples) {
@@ -87,34 +117,64 @@ public final class Rates {
     }
 
     /** Ends a minute. {@code samples} are the metrics at its end. */
-    public synchronized void endMinute(Samples samples) {
+    public synchronized void endMinute(Instant end, Samples samples) {
         Map<Counted, Double> now = totals(samples);
-        Map<Counted, Double> minute = new EnumMap<>(Counted.class);
-        now.forEach((each, total) -> minute.put(each, total - totals.getOrDefault(each, 0.0)));
-        totals = now;
+        NavigableMap<Double, Double> answeredNow = samples.buckets(SUBMIT_SECONDS);
+        double oldest = samples.sum("flk_inbox_oldest_pending_seconds");
+        Map<Counted, Double> counts = new EnumMap<>(Counted.class);
+        now.forEach((each, total) -> counts.put(each, total - totals.getOrDefault(each, 0.0)));
+        counts.put(Counted.OVERDUE, oldest > OVERDUE_SECONDS ? 1.0 : 0.0);
+        counts.put(Counted.MINUTES, 1.0);
         if (minutes.size() == MINUTES) {
             minutes.removeFirst();
         }
-        minutes.addLast(minute);
+        minutes.addLast(new Minute(end, counts, p99(answered, answeredNow), oldest));
+        totals = now;
+        answered = answeredNow;
     }
 
-    /** Returns the count of each minute, oldest first. */
-    synchronized List<Double> perMinute(Counted counted) {
-        List<Double> values = new ArrayList<>(minutes.size());
-        minutes.forEach(minute -> values.add(minute.getOrDefault(counted, 0.0)));
-        return values;
+    /** Returns the 99th percentile of what was added to a histogram, interpolated as Prometheus does. */
+    private static double p99(NavigableMap<Double, Double> before, NavigableMap<Double, Double> after) {
+        double all = after.isEmpty() ? 0 : after.lastEntry().getValue() - before.getOrDefault(after.lastKey(), 0.0);
+        if (!(all > 0)) {
+            return Double.NaN;
+        }
+        double rank = (1 - SLOWEST_SHARE) * all;
+        double low = 0;
+        double below = 0;
+        for (Map.Entry<Double, Double> bucket : after.entrySet()) {
+            double high = bucket.getKey();
+            double count = bucket.getValue() - before.getOrDefault(high, 0.0);
+            if (count >= rank) {
+                return Double.isInfinite(high) ? low : low + (high - low) * (rank - below) / (count - below);
+            }
+            low = high;
+            below = count;
+        }
+        return low;
     }
 
-    /** Returns the sum over the last {@code newest} minutes. */
-    synchronized double sum(Counted counted, int newest) {
-        List<Double> values = perMinute(counted);
-        return values.subList(Math.max(0, values.size() - newest), values.size()).stream()
-                .mapToDouble(Double::doubleValue)
-                .sum();
+    /** Returns the time at which this process began to count. */
+    Instant began() {
+        return began;
     }
 
-    /** Returns the number of minutes that are counted, at most 1,440. */
-    synchronized int size() {
-        return minutes.size();
+    /** Returns the minutes that are counted, the oldest first, at most 1,440. */
+    synchronized List<Minute> minutes() {
+        return List.copyOf(minutes);
+    }
+
+    /** Returns the newest of some minutes. */
+    static List<Minute> newest(List<Minute> minutes, int most) {
+        return minutes.subList(Math.max(0, minutes.size() - most), minutes.size());
+    }
+
+    /** Returns the sum over some minutes. */
+    static double sum(List<Minute> minutes, Counted counted) {
+        double sum = 0;
+        for (Minute minute : minutes) {
+            sum += minute.count(counted);
+        }
+        return sum;
     }
 }

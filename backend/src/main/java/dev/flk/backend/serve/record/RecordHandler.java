@@ -218,6 +218,16 @@ public final class RecordHandler implements AutoCloseable {
                 cursor);
     }
 
+    /**
+     * Returns the verdict in the query of a URL; empty if it has none.
+     *
+     * @throws BadRequest if no outcome can have this verdict
+     */
+    public static String verdict(Map<String, String> query) {
+        String verdict = oneOf(query, "verdict", VERDICTS);
+        return verdict == null ? "" : verdict;
+    }
+
     /** Adds the route that looks up an outcome by its id or by the beginning of its id. */
     public Routes addLookUp(Routes routes, LookUp lookUp) {
         Endpoint endpoint = Endpoint.always((request, exchange) -> {

@@ -294,12 +294,9 @@ public abstract class OutcomeRowsContract {
 
         assertThat(rows.countReceived(minute.getEpochSecond() / 60, 3))
                 .containsOnlyKeys("accepted", "escalated", "rejected")
-                .hasEntrySatisfying(
-                        "accepted", counts -> assertThat(counts).containsExactly(2, 0, 0))
-                .hasEntrySatisfying(
-                        "escalated", counts -> assertThat(counts).containsExactly(0, 1, 0))
-                .hasEntrySatisfying(
-                        "rejected", counts -> assertThat(counts).containsExactly(1, 0, 1));
+                .hasEntrySatisfying("accepted", counts -> assertThat(counts).containsExactly(2, 0, 0))
+                .hasEntrySatisfying("escalated", counts -> assertThat(counts).containsExactly(0, 1, 0))
+                .hasEntrySatisfying("rejected", counts -> assertThat(counts).containsExactly(1, 0, 1));
         assertThat(rows.countReceived(0, 1).get("accepted")).containsExactly(0);
     }
 

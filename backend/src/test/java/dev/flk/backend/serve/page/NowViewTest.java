@@ -4,33 +4,54 @@ package dev.flk.backend.serve.page;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
+import dev.flk.backend.outcomes.record.MemoryRecord;
+import dev.flk.backend.serve.page.NowView.Part;
 import dev.flk.backend.serve.page.NowView.Promise;
 import dev.flk.backend.serve.page.NowView.Row;
+import dev.flk.backend.serve.page.Problem.Link;
 import dev.flk.program.metrics.Metrics;
+import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
-/** Tests how the view Now presents the metrics. */
+/** Tests how the view Now presents the metrics and the record. */
 final class NowViewTest {
-    private static final Instant NOW = Instant.parse("2026-11-26T12:00:00Z");
+    private static final Instant BEGAN = Instant.parse("2026-11-25T12:00:00Z");
 
-    /** The counters of a backend that the view reads. */
+    /** The counters and gauges of a backend that the view reads. */
     private static final class Counters extends Metrics.Feature {
         final Metrics.Count accepted = bareCounter("flk_accepted", "Accepted.");
         final Metrics.Count escalated = bareCounter("flk_escalated", "Escalated.");
         final Metrics.Count ingested = counter("flk_ingest_total", "Submitted.");
         final Metrics.Count failed = bareCounter("flk_wal_errors", "Failed.");
+        final Metrics.Timing submit = timing("flk_submit_seconds", "Time to the answer.", ANSWER_SECONDS);
+        double oldestPending;
+        double waiting;
+        double overdue;
+        double silent;
+        double copyUp = Double.NaN;
+        double copyBehind;
 
         Counters(Metrics metrics) {
             super(metrics);
+            gauge("flk_inbox_oldest_pending_seconds", "Oldest.").watch(() -> oldestPending);
+            gauge("flk_review_waiting", "Waiting.").watch(() -> waiting);
+            gauge("flk_review_overdue", "Overdue.").watch(() -> overdue);
+            gauge("flk_sessions_silent", "Silent.").watch(() -> silent);
+            gauge("flk_copy_up", "Copied.").watch(() -> copyUp);
+            gauge("flk_copy_behind_seconds", "Behind.").watch(() -> copyBehind);
         }
     }
 
     private final Metrics metrics = new Metrics("test");
     private final Counters counters = new Counters(metrics);
-    private final Rates rates = new Rates(metrics.read());
+    private final Rates rates = new Rates(BEGAN, metrics.read());
+    private final VerdictMinutes verdicts = new VerdictMinutes();
+    private final Problems problems = new Problems();
+    private Instant now = BEGAN;
 
     private void minute(int accepted, int escalated, int failed) {
         for (int i = 0; i < accepted; i++) {
@@ -45,11 +66,20 @@ final class NowViewTest {
         for (int i = 0; i < accepted + escalated + failed; i++) {
             counters.ingested.increment();
         }
-        rates.endMinute(metrics.read());
+        endMinute();
     }
 
-    private NowView view() {
-        return NowView.of(NOW, List.of(), Optional.empty(), metrics.read(), rates);
+    private void endMinute() {
+        now = now.plusSeconds(60);
+        rates.endMinute(now, metrics.read());
+    }
+
+    private NowView view(Part... parts) {
+        return NowView.of(now, List.of(parts), Optional.empty(), metrics.read(), rates, verdicts, problems);
+    }
+
+    private List<String> sentences() {
+        return view().problems().stream().map(seen -> seen.problem().sentence()).toList();
     }
 
     @Test
@@ -62,12 +92,17 @@ final class NowViewTest {
         NowView view = view();
 
         assertThat(view.rows())
-                .extracting(Row::answer, Row::lastMinute, Row::lastHour, Row::all)
+                .extracting(
+                        Row::answer,
+                        row -> row.lastMinute().text(),
+                        row -> row.lastHour().text(),
+                        row -> row.all().text())
                 .startsWith(tuple("accepted", "99", "5,940", "6,030"), tuple("escalated", "1", "60", "70"))
                 .endsWith(tuple("failed (500 or 503)", "0", "0", "2"));
         Promise escalations = view.promises().get(0);
         assertThat(escalations.lastHour()).isEqualTo("1.00 %");
         assertThat(escalations.all()).isEqualTo("1.15 %");
+        assertThat(escalations.burn()).isEqualTo("0.5");
         assertThat(escalations.leftText()).isEqualTo("43 %");
     }
 
@@ -82,16 +117,8 @@ final class NowViewTest {
 
         assertThat(view.minutes()).isEqualTo(1_440);
         assertThat(view.rows())
-                .extracting(Row::answer, Row::all)
+                .extracting(Row::answer, row -> row.all().text())
                 .startsWith(tuple("accepted", "0"), tuple("escalated", "1,440"));
-    }
-
-    @Test
-    void usedUpBudget_isZero() {
-        minute(10, 0, 1);
-
-        assertThat(view().promises().get(1))
-                .isEqualTo(new Promise("at most 0.1 % of submissions are answered 500 or 503", "9.09 %", "9.09 %", 0));
     }
 
     @Test
@@ -100,5 +127,227 @@ final class NowViewTest {
 
         assertThat(view().promises())
                 .allSatisfy(promise -> assertThat(promise.leftText()).isEqualTo("100 %"));
+        assertThat(view().problems()).isEmpty();
+        assertThat(view().count()).isEmpty();
+    }
+
+    @Test
+    void usedUpBudget_isAProblemWithItsNumbersAndLists() {
+        minute(9, 1, 0);
+        minute(10, 0, 0);
+
+        NowView view = view();
+
+        assertThat(view.promises().get(0).leftText()).isEqualTo("0 %");
+        assertThat(view.count()).isEqualTo("(1) ");
+        Problem problem = view.problems().get(0).problem();
+        assertThat(problem.sentence())
+                .isEqualTo("An error budget is used up: 1 of 20 certificates were escalated or rejected in the last 2"
+                        + " minutes, 5.00 %; 2.00 % is permitted.");
+        assertThat(problem.remedy()).contains("runbook EscalationBudgetBurn");
+        assertThat(problem.links())
+                .extracting(Link::path)
+                .containsExactly(
+                        "/ui/outcomes?verdict=escalated&from=2026-11-25T12%3A00%3A00Z&to=2026-11-25T12%3A02%3A00Z",
+                        "/ui/outcomes?verdict=rejected&from=2026-11-25T12%3A00%3A00Z&to=2026-11-25T12%3A02%3A00Z");
+    }
+
+    @Test
+    void fastBurn_isAProblemWhileBudgetIsLeft() {
+        for (int i = 0; i < 24 * 60; i++) {
+            minute(100, 0, 0);
+        }
+        for (int i = 0; i < 60; i++) {
+            minute(65, 35, 0);
+        }
+        assertThat(view().promises().get(0).leftText()).isEqualTo("27 %");
+        assertThat(sentences())
+                .containsExactly(
+                        "An error budget is used fast: 2,100 of 6,000 certificates were escalated or rejected in"
+                                + " the last 60 minutes, 35.00 %; 2.00 % is permitted. The budget of the last hour is used 18"
+                                + " times as fast as permitted.");
+
+        for (int i = 0; i < 5; i++) {
+            minute(100, 0, 0);
+        }
+
+        assertThat(sentences()).as("the burn has ended").isEmpty();
+    }
+
+    @Test
+    void fewMisses_areNoFastBurn() {
+        for (int i = 0; i < 1_380; i++) {
+            minute(i < 1_320 ? 1 : 0, 0, 0);
+        }
+        for (int i = 0; i < 9; i++) {
+            minute(0, 1, 0);
+        }
+
+        assertThat(ServiceLevel.ESCALATIONS.isBurningFast(rates.minutes())).isFalse();
+        minute(0, 1, 0);
+        assertThat(ServiceLevel.ESCALATIONS.isBurningFast(rates.minutes())).isTrue();
+    }
+
+    @Test
+    void certificateThatWaits_usesTheBudgetOfItsMinutes() {
+        counters.oldestPending = 61;
+        endMinute();
+        counters.oldestPending = 0;
+        endMinute();
+
+        assertThat(view().promises().get(3).all()).isEqualTo("50.00 %");
+        assertThat(sentences())
+                .containsExactly(
+                        "An error budget is used up: 1 of 2 minutes ended while a certificate had waited longer"
+                                + " than 60 s for its decision in the last 2 minutes, 50.00 %; 1.00 % is permitted.");
+    }
+
+    @Test
+    void problem_isSeenSinceItBegan_andBeginsAnewAfterItsEnd() {
+        counters.waiting = 34;
+        counters.overdue = 3;
+        Instant first = now;
+        assertThat(view().problems().get(0).since()).isEqualTo(first);
+        now = now.plusSeconds(30);
+        counters.waiting = 35;
+        assertThat(view().problems().get(0).since()).isEqualTo(first);
+        assertThat(sentences())
+                .containsExactly("35 certificates wait for a review, 3 of them for longer than REVIEW_AFTER.");
+        counters.waiting = 0;
+        assertThat(view().problems()).isEmpty();
+        now = now.plusSeconds(30);
+        counters.waiting = 1;
+
+        assertThat(view().problems().get(0).since()).isEqualTo(now);
+    }
+
+    @Test
+    void problems_areInTheOrderOfTheirUrgency() {
+        counters.silent = 2;
+        counters.waiting = 1;
+        counters.overdue = Double.NaN;
+        counters.copyUp = 0;
+        counters.copyBehind = 90;
+
+        assertThat(view(new Part("dedup", false, "down")).problems())
+                .extracting(seen -> seen.problem().sentence())
+                .containsExactly(
+                        "The deduplication store is not ready: down.",
+                        "0 records of the log are only on the disk of this backend, the oldest for 90 s: the log is not"
+                                + " copied.",
+                        "A certificate waits for a review.",
+                        "2 sessions are silent.");
+        assertThat(view(new Part("copy", false, "no broker answers")).problems())
+                .extracting(seen -> seen.problem().id())
+                .as("the copy is reported once")
+                .containsExactly("component copy", "reviews", "silent");
+    }
+
+    @Test
+    void p99_isThatOfTheMinute() {
+        for (int i = 0; i < 100; i++) {
+            counters.submit.observeNanos(4_000_000);
+        }
+        endMinute();
+        for (int i = 0; i < 98; i++) {
+            counters.submit.observeNanos(4_000_000);
+        }
+        counters.submit.observeNanos(80_000_000);
+        counters.submit.observeNanos(80_000_000);
+        endMinute();
+        endMinute();
+
+        assertThat(rates.minutes())
+                .extracting(minute -> Math.round(minute.p99Seconds() * 1e4) / 1e4)
+                .startsWith(0.005, 0.075);
+        assertThat(rates.minutes().get(2).p99Seconds())
+                .as("nothing was answered")
+                .isNaN();
+    }
+
+    @Test
+    void outcomesOfTheRecord_outlastTheProcess_andLinkToTheirList() {
+        try (MemoryRecord record = new MemoryRecord()) {
+            record.add("a", 1, "accepted", "", BEGAN.minus(Duration.ofHours(20)));
+            record.add("a", 2, "accepted", "", BEGAN.minusSeconds(90));
+            record.add("a", 3, "escalated", "D_hat: 1", BEGAN.minusSeconds(30));
+            record.add("a", 4, "rejected", "D_hat: 1", BEGAN.minus(Duration.ofHours(25)));
+            count(record, 40);
+            NowView view = view();
+
+            assertThat(view.rows())
+                    .extracting(
+                            row -> row.lastMinute().text(),
+                            row -> row.lastHour().text(),
+                            row -> row.all().text())
+                    .startsWith(tuple("0", "1", "2"), tuple("1", "1", "1"), tuple("0", "0", "0"));
+            String path = view.rows().get(1).lastMinute().path();
+            assertThat(path)
+                    .isEqualTo(
+                            "/ui/outcomes?verdict=escalated&from=2026-11-25T11%3A59%3A00Z&to=2026-11-25T12%3A00%3A00Z");
+
+            // a certificate that arrived in a minute that was counted, and another one
+            record.add("a", 5, "accepted", "", BEGAN.minusSeconds(3));
+            record.add("a", 6, "accepted", "", BEGAN.plusSeconds(3));
+            now = now.plusSeconds(60);
+            count(record, 1);
+
+            assertThat(view().rows())
+                    .extracting(
+                            row -> row.lastMinute().text(),
+                            row -> row.lastHour().text())
+                    .startsWith(tuple("1", "3"));
+        }
+    }
+
+    private void count(MemoryRecord record, int times) {
+        for (int i = 0; i < times; i++) {
+            verdicts.count(record.outcomes(), now, () -> Duration.ZERO);
+        }
+    }
+
+    @Test
+    void recordThatWasBehind_isCountedAgain() {
+        try (MemoryRecord record = new MemoryRecord()) {
+            count(record, 40);
+            for (int minute = 1; minute <= 3; minute++) {
+                now = BEGAN.plusSeconds(60 * minute);
+                verdicts.count(record.outcomes(), now, () -> Duration.ofHours(3));
+            }
+            record.add("a", 1, "accepted", "", BEGAN.plusSeconds(1));
+            record.add("a", 2, "accepted", "", BEGAN.minus(Duration.ofHours(2)));
+            now = BEGAN.plusSeconds(60 * 4);
+            count(record, 40);
+
+            assertThat(view().rows().get(0).all().text()).isEqualTo("2");
+        }
+    }
+
+    @Test
+    void trends_showGaps_andAreBounded() {
+        for (int i = 0; i < 1_500; i++) {
+            counters.submit.observeNanos(4_000_000);
+            minute(7, i % 100 == 0 ? 1 : 0, 0);
+        }
+        now = now.plus(Duration.ofMinutes(20));
+        counters.submit.observeNanos(4_000_000);
+        minute(7, 0, 0);
+        List<String> plots = new ArrayList<>();
+        view().lastHour().forEach(drawn -> plots.add(drawn.svg()));
+        view().lastDay().forEach(drawn -> plots.add(drawn.svg()));
+
+        assertThat(plots).hasSize(12).allSatisfy(svg -> assertThat(svg.length()).isLessThan(16_000));
+        assertThat(plots.get(3)).as("latency of the last hour").contains("p99", "; newest: 5.0");
+        assertThat(path(plots.get(3)).split("M")).as("one gap").hasSize(3);
+        assertThat(path(plots.get(3)).split("[ML]")).hasSizeBetween(35, 45);
+        assertThat(path(plots.get(9)).split("[ML]"))
+                .as("latency of the last day")
+                .hasSizeBetween(230, 250);
+    }
+
+    /** Returns the first line of a plot. */
+    private static String path(String svg) {
+        int begin = svg.indexOf("<path class=\"line-first\" d=\"");
+        return svg.substring(begin + 27, svg.indexOf('"', begin + 28));
     }
 }

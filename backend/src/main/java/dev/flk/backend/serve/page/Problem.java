@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import java.time.Instant;
+import java.util.List;
+
+/**
+ * A current problem.
+ *
+ * @param id distinguishes this problem from all others, also when its numbers change
+ * @param sentence what is wrong, with numbers
+ * @param remedy what to do
+ * @param links the lists of what the numbers count; empty if no list exists
+ */
+public record Problem(String id, String sentence, String remedy, List<Link> links) {
+    /** A link to a list. */
+    public record Link(String text, String path) {}
+
+    /** A problem and the time at which this process saw it first, without an interruption since. */
+    public record Seen(Problem problem, Instant since) {}
+}

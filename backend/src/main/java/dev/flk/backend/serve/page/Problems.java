@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import dev.flk.backend.serve.page.NowView.Part;
+import dev.flk.backend.serve.page.Problem.Link;
+import dev.flk.backend.serve.page.Problem.Seen;
+import dev.flk.backend.serve.page.Rates.Minute;
+import dev.flk.program.metrics.Samples;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/** The problems of a backend, and the time since when this process has seen each of them. Safe for any thread. */
+public final class Problems {
+    private static final double MANY_SECONDS = 60;
+    private static final double LAGGING_SECONDS = 5 * MANY_SECONDS;
+    private static final double ARCHIVE_SECONDS = 30 * MANY_SECONDS;
+
+    private final Map<String, Instant> since = new HashMap<>();
+
+    /** Notes the problems that exist now, and returns them with the time at which each was first seen. */
+    synchronized List<Seen> see(Instant now, List<Problem> problems) {
+        since.keySet().retainAll(problems.stream().map(Problem::id).collect(Collectors.toSet()));
+        return problems.stream()
+                .map(each -> new Seen(each, since.computeIfAbsent(each.id(), id -> now)))
+                .toList();
+    }
+
+    /** Returns the current problems, the most urgent first. */
+    static List<Problem> of(Collection<Part> parts, Optional<LogsView> logs, Samples samples, List<Minute> minutes) {
+        List<Problem> found = new ArrayList<>();
+        for (Part part : parts) {
+            if (!part.isReady()) {
+                found.add(new Problem(
+                        "component " + part.name(),
+                        "The " + part.title() + " is not ready: " + part.detail() + ".",
+                        "Run flk backend health on its host; it names the cause.",
+                        List.of(new Link("all components", "/readyz"))));
+            }
+        }
+        logs.map(LogsView::problems).ifPresent(found::addAll);
+        boolean isCopyReported = parts.stream().anyMatch(part -> part.name().equals("copy") && !part.isReady());
+        if (!isCopyReported) {
+            addCopy(found, samples);
+        }
+        for (ServiceLevel level : ServiceLevel.values()) {
+            addBudget(found, level, minutes);
+        }
+        addDelays(found, samples);
+        addFiles(found, samples);
+        addWaiting(found, samples);
+        return found;
+    }
+
+    private static void addCopy(List<Problem> found, Samples samples) {
+        double behind = samples.sum("flk_copy_behind_seconds");
+        boolean isDown = samples.sum("flk_copy_up") == 0 && samples.has("flk_copy_up");
+        if (isDown || behind > MANY_SECONDS) {
+            found.add(new Problem(
+                    "copy",
+                    number(samples.sum("flk_copy_behind_records"))
+                            + " records of the log are only on the disk of this backend, the oldest for "
+                            + duration(behind) + ": " + (isDown ? "the log is not copied." : "the copy is behind."),
+                    "Follow the runbook " + (isDown ? "CopyDown." : "CopyBehind."),
+                    List.of()));
+        }
+    }
+
+    private static void addBudget(List<Problem> found, ServiceLevel level, List<Minute> minutes) {
+        boolean isBroken = level.left(minutes) == 0;
+        boolean isFast = level.isBurningFast(minutes);
+        if (!isBroken && !isFast) {
+            return;
+        }
+        List<Minute> lastHour = Rates.newest(minutes, ServiceLevel.MINUTES_OF_HOUR);
+        List<Minute> meant = isBroken ? minutes : lastHour;
+        String sentence = (isBroken ? "An error budget is used up: " : "An error budget is used fast: ")
+                + number(level.missed(meant)) + " of " + number(level.counted(meant)) + " " + level.misses()
+                + " in the last " + span(meant) + ", " + percent(level.share(meant)) + "; " + percent(level.permitted())
+                + " is permitted."
+                + (isFast ? " The budget of the last hour is used " + times(level.burn(lastHour)) + "." : "");
+        Instant end = minutes.get(minutes.size() - 1).end();
+        Instant begin = end.minusSeconds(60L * meant.size());
+        found.add(new Problem(
+                "budget " + level,
+                sentence,
+                "Follow the runbook " + level.runbook() + ".",
+                level == ServiceLevel.ESCALATIONS
+                        ? List.of(
+                                new Link("the escalated", OutcomesView.path("escalated", begin, end)),
+                                new Link("the rejected", OutcomesView.path("rejected", begin, end)))
+                        : List.of(new Link("trend", "#trends"))));
+    }
+
+    private static String times(double burn) {
+        return String.format(Locale.ROOT, "%,.0f times as fast as permitted", burn);
+    }
+
+    private static String span(List<Minute> minutes) {
+        return minutes.size() == 1
+                ? "minute"
+                : minutes.size() % ServiceLevel.MINUTES_OF_HOUR == 0 && minutes.size() > ServiceLevel.MINUTES_OF_HOUR
+                        ? minutes.size() / ServiceLevel.MINUTES_OF_HOUR + " hours"
+                        : minutes.size() + " minutes";
+    }
+
+    private static void addDelays(List<Problem> found, Samples samples) {
+        double oldest = samples.sum("flk_inbox_oldest_pending_seconds");
+        if (oldest > MANY_SECONDS) {
+            found.add(new Problem(
+                    "decisions",
+                    number(samples.sum("flk_inbox_pending")) + " certificates wait for their decision, the oldest for "
+                            + duration(oldest) + ".",
+                    "The deduplication store is slow or down: follow the runbook DedupStoreDown.",
+                    List.of()));
+        }
+        double record = samples.sum("flk_record_lag_seconds");
+        if (record > LAGGING_SECONDS) {
+            found.add(new Problem(
+                    "record",
+                    "The record of outcomes is " + duration(record) + " behind: it lacks "
+                            + number(samples.sum("flk_record_lag_records")) + " decided log records.",
+                    "Follow the runbook RecordLagging.",
+                    List.of()));
+        }
+        double feed = samples.sum("flk_feed_lag_seconds");
+        boolean isFeedDown = samples.sum("flk_feed_up") == 0 && samples.has("flk_feed_up");
+        if (isFeedDown || feed > LAGGING_SECONDS) {
+            found.add(new Problem(
+                    "feed",
+                    "The feed of outcomes is " + (isFeedDown ? "down, and " : "") + duration(feed)
+                            + " behind: it lacks " + number(samples.sum("flk_feed_lag_records"))
+                            + " decided log records.",
+                    "Follow the runbook FeedLagging.",
+                    List.of()));
+        }
+        double archive = samples.sum("flk_archive_oldest_seconds");
+        if (archive > ARCHIVE_SECONDS) {
+            found.add(new Problem(
+                    "archive",
+                    "A closed segment of the log has waited " + duration(archive) + " to be archived.",
+                    "Until then, it is only on the disk of this backend. Follow the runbook ArchiveBehind.",
+                    List.of()));
+        }
+    }
+
+    private static void addFiles(List<Problem> found, Samples samples) {
+        if (samples.sum("flk_keys_file_bad") == 1) {
+            found.add(new Problem(
+                    "keys",
+                    "KEYS_FILE can't be used; the keys that were read last remain in force.",
+                    "Run flk backend keys check, correct the file, and follow the runbook KeysFileBad.",
+                    List.of()));
+        }
+        if (samples.sum("flk_tls_files_bad") == 1) {
+            found.add(new Problem(
+                    "tls",
+                    "The TLS files can't be used; the certificate that was read last remains in force.",
+                    "Follow the runbook TlsFilesBad.",
+                    List.of()));
+        }
+    }
+
+    private static void addWaiting(List<Problem> found, Samples samples) {
+        double waiting = samples.sum("flk_review_waiting");
+        double overdue = samples.sum("flk_review_overdue");
+        if (waiting > 0) {
+            found.add(new Problem(
+                    "reviews",
+                    (waiting == 1 ? "A certificate waits" : number(waiting) + " certificates wait") + " for a review"
+                            + (overdue > 0 ? ", " + number(overdue) + " of them for longer than REVIEW_AFTER." : "."),
+                    "Decide for each whether it shows a fault of its sensor.",
+                    List.of(new Link("what waits", NowView.REVIEWS))));
+        }
+        double silent = samples.sum("flk_sessions_silent");
+        if (silent > 0) {
+            found.add(new Problem(
+                    "silent",
+                    silent == 1 ? "A session is silent." : number(silent) + " sessions are silent.",
+                    "Their agents have stopped, or can't reach any backend. Follow the runbook AgentSilent.",
+                    List.of(new Link("the silent sessions", NowView.SILENT))));
+        }
+    }
+
+    private static String number(double value) {
+        return NowView.number(value);
+    }
+
+    private static String duration(double seconds) {
+        return NowView.duration(Double.isNaN(seconds) ? 0 : seconds);
+    }
+
+    private static String percent(double share) {
+        return NowView.percent(share);
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import dev.flk.backend.serve.page.Rates.Counted;
+import dev.flk.backend.serve.page.Rates.Minute;
+import java.util.List;
+
+/** A service level that the backend promises. Its error budget is the share of misses that is permitted. */
+enum ServiceLevel {
+    ESCALATIONS(
+            "at most 2 % of certificates are escalated or rejected",
+            "certificates were escalated or rejected",
+            0.02,
+            List.of(Counted.ESCALATED, Counted.REJECTED),
+            List.of(Counted.ACCEPTED, Counted.ESCALATED, Counted.REJECTED),
+            10,
+            "EscalationBudgetBurn"),
+    AVAILABILITY(
+            "at most 0.1 % of submissions are answered 500 or 503",
+            "submissions were answered 500 or 503",
+            0.001,
+            List.of(Counted.FAILED),
+            List.of(Counted.SUBMITTED),
+            10,
+            "AvailabilityBudgetBurn"),
+    LATENCY(
+            "at most 1 % of submissions are answered later than 250 ms",
+            "submissions were answered later than 250 ms",
+            0.01,
+            List.of(Counted.SLOW),
+            List.of(Counted.TIMED),
+            10,
+            "SubmitLatencyBudgetBurn"),
+    WAITING(
+            "at most 1 % of the time, a certificate has waited longer than 60 s for its decision",
+            "minutes ended while a certificate had waited longer than 60 s for its decision",
+            0.01,
+            List.of(Counted.OVERDUE),
+            List.of(Counted.MINUTES),
+            5,
+            "InboxOverdueBurn");
+
+    static final int MINUTES_OF_HOUR = 60;
+
+    /** The windows of the alerts, in minutes, and how much faster than permitted a burn is in both windows. */
+    private static final int SHORT_WINDOW = 5;
+
+    private static final double SHORT_BURN = 14.4;
+    private static final int LONG_WINDOW = 360;
+    private static final int HALF_HOUR = 30;
+    private static final double LONG_BURN = 6;
+
+    private final String text;
+    private final String misses;
+    private final double permitted;
+    private final List<Counted> missed;
+    private final List<Counted> counted;
+    private final int leastMisses;
+    private final String runbook;
+
+    /** @param leastMisses the number of misses in an hour below which no burn is called fast */
+    ServiceLevel(
+            String text,
+            String misses,
+            double permitted,
+            List<Counted> missed,
+            List<Counted> counted,
+            int leastMisses,
+            String runbook) {
+        this.text = text;
+        this.misses = misses;
+        this.permitted = permitted;
+        this.missed = missed;
+        this.counted = counted;
+        this.leastMisses = leastMisses;
+        this.runbook = runbook;
+    }
+
+    /** Returns the promise. */
+    String text() {
+        return text;
+    }
+
+    /** Returns what happened when the promise was missed, as a noun in the plural and a verb. */
+    String misses() {
+        return misses;
+    }
+
+    /** Returns the share of misses that is permitted. */
+    double permitted() {
+        return permitted;
+    }
+
+    /** Returns the name of the runbook for a fast burn. */
+    String runbook() {
+        return runbook;
+    }
+
+    double missed(List<Minute> minutes) {
+        return sum(minutes, missed);
+    }
+
+    double counted(List<Minute> minutes) {
+        return sum(minutes, counted);
+    }
+
+    private static double sum(List<Minute> minutes, List<Counted> counted) {
+        return counted.stream().mapToDouble(each -> Rates.sum(minutes, each)).sum();
+    }
+
+    /** Returns the share of misses; NaN if nothing was counted. */
+    double share(List<Minute> minutes) {
+        double all = counted(minutes);
+        return all == 0 ? Double.NaN : missed(minutes) / all;
+    }
+
+    /** Returns the share of the error budget that is left, 0 to 1. */
+    double left(List<Minute> minutes) {
+        double share = share(minutes);
+        return Double.isNaN(share) ? 1 : Math.max(0, 1 - share / permitted);
+    }
+
+    /** Returns how many times as fast as permitted the error budget was used; NaN if nothing was counted. */
+    double burn(List<Minute> minutes) {
+        return share(minutes) / permitted;
+    }
+
+    /** Returns whether the critical alert for a fast burn would fire, if all its windows were in memory. */
+    boolean isBurningFast(List<Minute> minutes) {
+        return missed(Rates.newest(minutes, MINUTES_OF_HOUR)) >= leastMisses
+                && (isFaster(minutes, SHORT_BURN, MINUTES_OF_HOUR, SHORT_WINDOW)
+                        || isFaster(minutes, LONG_BURN, LONG_WINDOW, HALF_HOUR));
+    }
+
+    private boolean isFaster(List<Minute> minutes, double burn, int longer, int shorter) {
+        return burn(Rates.newest(minutes, longer)) > burn && burn(Rates.newest(minutes, shorter)) > burn;
+    }
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import dev.flk.backend.serve.page.Rates.Counted;
+import dev.flk.backend.serve.page.Rates.Minute;
+import dev.flk.program.plot.Axis;
+import dev.flk.program.plot.Plot;
+import dev.flk.program.plot.Plot.Area;
+import dev.flk.program.plot.Plot.Line;
+import dev.flk.program.plot.Plot.Point;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.ToDoubleFunction;
+
+/** The plots of the view <i>Now</i>, over the last hour or the last day. Time before the start of the process is grey. */
+public final class Trends {
+    private static final int WIDTH = 400;
+    private static final int HEIGHT = 190;
+    private static final int RIGHT = 36;
+    private static final int MINUTES_OF_BIN = 6;
+    /** A longer time between the ends of two minutes is shown as a gap. */
+    private static final Duration LONG_MINUTE = Duration.ofSeconds(90);
+    /** The burn at the top of its plot; the critical alert fires at 14.4. */
+    private static final double MOST_BURN = 20;
+
+    private static final double MILLIS = 1e3;
+
+    private final Instant at;
+    private final Rates rates;
+    private final VerdictMinutes verdicts;
+    private final boolean isDay;
+    private final Axis time;
+    private final List<Minute> minutes;
+    private final List<Bin> bins;
+
+    /**
+     * A plot.
+     *
+     * @param svg the plot, as SVG
+     * @param caption what its lines are
+     */
+    public record Drawn(String svg, String caption) {}
+
+    /** Minutes that are shown as one point: those at the indexes from {@code from}, inclusive, to {@code to}, exclusive. */
+    private record Bin(Instant end, int from, int to, boolean followsGap) {}
+
+    private Trends(Instant at, Rates rates, VerdictMinutes verdicts, boolean isDay) {
+        this.at = at;
+        this.rates = rates;
+        this.verdicts = verdicts;
+        this.isDay = isDay;
+        Instant from = at.minus(isDay ? Duration.ofDays(1) : Duration.ofHours(1));
+        this.time = Axis.ofTime("time", from, at);
+        this.minutes = rates.minutes();
+        this.bins = bins(from);
+    }
+
+    static List<Drawn> lastHour(Instant at, Rates rates, VerdictMinutes verdicts) {
+        return new Trends(at, rates, verdicts, false).all();
+    }
+
+    static List<Drawn> lastDay(Instant at, Rates rates, VerdictMinutes verdicts) {
+        return new Trends(at, rates, verdicts, true).all();
+    }
+
+    private List<Bin> bins(Instant from) {
+        List<Bin> found = new ArrayList<>();
+        int most = isDay ? MINUTES_OF_BIN : 1;
+        for (int i = 0; i < minutes.size(); ) {
+            int begin = i;
+            Instant end = minutes.get(i++).end();
+            while (i < minutes.size()
+                    && i - begin < most
+                    && !isGap(end, minutes.get(i).end())) {
+                end = minutes.get(i++).end();
+            }
+            if (!end.isBefore(from)) {
+                found.add(new Bin(
+                        end,
+                        begin,
+                        i,
+                        begin > 0
+                                && isGap(
+                                        minutes.get(begin - 1).end(),
+                                        minutes.get(begin).end())));
+            }
+        }
+        return found;
+    }
+
+    private static boolean isGap(Instant end, Instant next) {
+        return Duration.between(end, next).compareTo(LONG_MINUTE) > 0;
+    }
+
+    private List<Drawn> all() {
+        return List.of(accepted(), doubted(), unanswered(), latency(), waiting(), burn());
+    }
+
+    private Drawn accepted() {
+        List<Point> accepted = outcomes("accepted", Counted.ACCEPTED);
+        Plot plot = plot("Accepted (per minute)", accepted).line(Line.FIRST, accepted);
+        return drawn(plot, accepted, source());
+    }
+
+    private Drawn doubted() {
+        List<Point> escalated = outcomes("escalated", Counted.ESCALATED);
+        List<Point> rejected = outcomes("rejected", Counted.REJECTED);
+        Plot plot = plot("Escalated, rejected (per minute)", escalated, rejected)
+                .line(Line.FIRST, escalated)
+                .line(Line.SECOND, rejected);
+        return drawn(plot, escalated, "Escalated solid, rejected dashed. " + source());
+    }
+
+    private String source() {
+        return verdicts.size() == 0 ? "From memory." : "From the record.";
+    }
+
+    /** Returns the numbers of the record; those in memory if nothing of the record is counted. */
+    private List<Point> outcomes(String verdict, Counted counted) {
+        if (verdicts.size() == 0) {
+            return perMinute(counted);
+        }
+        int most = isDay ? VerdictMinutes.MINUTES : ServiceLevel.MINUTES_OF_HOUR;
+        int step = isDay ? MINUTES_OF_BIN : 1;
+        double[] values = verdicts.newest(verdict, most);
+        double end = Axis.seconds(verdicts.end());
+        List<Point> points = new ArrayList<>();
+        for (int i = 0; i < most; i += step) {
+            double mean = Arrays.stream(values, i, i + step).average().orElse(Double.NaN);
+            points.add(new Point(end - 60.0 * (most - i - step), mean));
+        }
+        return points;
+    }
+
+    private Drawn unanswered() {
+        List<Point> refused = perMinute(Counted.REFUSED);
+        List<Point> throttled = perMinute(Counted.THROTTLED);
+        List<Point> failed = perMinute(Counted.FAILED);
+        Plot plot = remembered("Refused, throttled, failed (per minute)", refused, throttled, failed)
+                .line(Line.FIRST, refused)
+                .line(Line.SECOND, throttled)
+                .line(Line.THIRD, failed);
+        return drawn(plot, failed, "Refused solid, throttled dashed, failed dotted.");
+    }
+
+    private Drawn latency() {
+        List<Point> p99 = points(bin -> highest(bin, Minute::p99Seconds) * MILLIS);
+        Plot plot = remembered("Answered within, p99 (ms)", p99).line(Line.FIRST, p99);
+        return drawn(plot, p99, "99 % of submissions were answered within this time; 250 ms is promised.");
+    }
+
+    private Drawn waiting() {
+        List<Point> oldest = points(bin -> highest(bin, Minute::oldestSeconds));
+        Plot plot =
+                remembered("Oldest certificate without a decision (s)", oldest).line(Line.FIRST, oldest);
+        return drawn(plot, oldest, "Its age at the end of each minute; 60 s are promised.");
+    }
+
+    private Drawn burn() {
+        int window = isDay ? ServiceLevel.MINUTES_OF_HOUR : MINUTES_OF_BIN;
+        List<Point> escalations = burn(ServiceLevel.ESCALATIONS, window);
+        Plot plot = remembered(
+                        "Budget burn (times the permitted)",
+                        List.of(new Point(0, 1)),
+                        escalations,
+                        burn(ServiceLevel.AVAILABILITY, window),
+                        burn(ServiceLevel.LATENCY, window))
+                .line(Line.FIRST, escalations)
+                .line(Line.SECOND, burn(ServiceLevel.AVAILABILITY, window))
+                .line(Line.THIRD, burn(ServiceLevel.LATENCY, window))
+                .limit(1);
+        return drawn(
+                plot,
+                escalations,
+                "Over " + window + " minutes each: escalations solid, failures dashed, slow answers dotted; at most "
+                        + Math.round(MOST_BURN) + " is drawn. Above 1, a budget shrinks.");
+    }
+
+    private List<Point> burn(ServiceLevel level, int window) {
+        return points(bin ->
+                Math.min(MOST_BURN, level.burn(minutes.subList(Math.max(0, bin.to() - window), bin.to()))));
+    }
+
+    private List<Point> perMinute(Counted counted) {
+        return points(bin -> Rates.sum(minutes.subList(bin.from(), bin.to()), counted) / (bin.to() - bin.from()));
+    }
+
+    private double highest(Bin bin, ToDoubleFunction<Minute> value) {
+        return minutes.subList(bin.from(), bin.to()).stream()
+                .mapToDouble(value)
+                .filter(Double::isFinite)
+                .max()
+                .orElse(Double.NaN);
+    }
+
+    private List<Point> points(ToDoubleFunction<Bin> value) {
+        List<Point> points = new ArrayList<>();
+        for (Bin bin : bins) {
+            double end = Axis.seconds(bin.end());
+            if (bin.followsGap()) {
+                points.add(new Point(end, Double.NaN));
+            }
+            points.add(new Point(end, value.applyAsDouble(bin)));
+        }
+        return points;
+    }
+
+    /** Returns an empty plot with a grey area for the time of which this process remembers nothing. */
+    @SafeVarargs
+    private Plot remembered(String title, List<Point>... lines) {
+        return plot(title, Axis.seconds(rates.began()), lines);
+    }
+
+    @SafeVarargs
+    private Plot plot(String title, List<Point>... lines) {
+        double counted = verdicts.size() == 0
+                ? Axis.seconds(rates.began())
+                : Axis.seconds(verdicts.end()) - 60.0 * verdicts.size();
+        return plot(title, counted, lines);
+    }
+
+    @SafeVarargs
+    private Plot plot(String title, double known, List<Point>... lines) {
+        double most = Arrays.stream(lines)
+                .flatMap(List::stream)
+                .mapToDouble(Point::y)
+                .filter(Double::isFinite)
+                .max()
+                .orElse(0);
+        Axis vertical = Axis.around("", 0, most > 0 ? most : 1);
+        Plot plot = new Plot(title, time, vertical, WIDTH, HEIGHT, RIGHT);
+        if (known > time.least()) {
+            plot.area(Area.SECOND, time.least(), Math.min(known, time.most()), 0, vertical.most());
+        }
+        return plot.axes();
+    }
+
+    private Drawn drawn(Plot plot, List<Point> line, String caption) {
+        double newest = Double.NaN;
+        for (Point point : line) {
+            newest = Double.isFinite(point.y()) ? point.y() : newest;
+        }
+        String description = (isDay ? "The last 24 hours" : "The last hour") + " until " + Pages.time(at) + "; newest: "
+                + (Double.isNaN(newest) ? "unknown" : String.format(Locale.ROOT, "%,.1f", newest)) + ".";
+        return new Drawn(plot.embedded(description), caption);
+    }
+}

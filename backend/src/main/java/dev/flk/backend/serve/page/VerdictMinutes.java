@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.RowMembers;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/**
+ * The numbers of outcomes in the record of each verdict that arrived in each of the last 1,440 complete minutes. The
+ * record outlasts a restart, so the numbers do too: they are counted again, the newest first and a little at a time. One
+ * thread counts; any thread reads.
+ */
+public final class VerdictMinutes {
+    static final int MINUTES = 1_440;
+
+    private static final int MOST_AT_ONCE = 60;
+    /** The number of outcomes after which fewer minutes are counted at once. */
+    private static final long MANY = 100_000;
+    /** The maximum number of outcomes that are counted of the time before the start. */
+    private static final long MOST_COUNTED = 5_000_000;
+    /** The time in which an outcome reaches the record although the record is up to date. */
+    private static final Duration SLACK = Duration.ofSeconds(10);
+
+    private final Map<String, long[]> counts = new HashMap<>();
+
+    /** The oldest minute that is counted, in minutes since the epoch. */
+    private long first;
+
+    /** The minute after the newest one that is counted; 0 before anything was counted. */
+    private long end;
+
+    // used by the thread that counts
+    private long settled;
+    private long countedBefore;
+    private int atOnce = MOST_AT_ONCE;
+
+    public VerdictMinutes() {
+        RowMembers.VERDICTS.forEach(verdict -> counts.put(verdict, new long[MINUTES]));
+    }
+
+    /**
+     * Counts the minutes that have ended since the last call, or else some older ones.
+     *
+     * @param behind how far the record is behind the log; asked only if a minute has ended
+     */
+    public void count(RecordedOutcomes record, Instant now, Supplier<Duration> behind) {
+        long current = minute(now);
+        if (end == 0 || current < end || current - end >= MINUTES) {
+            begin(current);
+            settled = settled(current, now, behind);
+        }
+        if (current > end) {
+            long from = Math.max(settled, current - MOST_AT_ONCE);
+            if (from > settled) {
+                begin(from); // the record was behind for longer: count the time before again
+            }
+            add(record, from, current);
+            settled = settled(current, now, behind);
+        } else if (first > current - MINUTES && countedBefore < MOST_COUNTED) {
+            long found = add(record, Math.max(current - MINUTES, first - atOnce), first);
+            countedBefore += found;
+            atOnce = found > MANY ? Math.max(1, atOnce / 2) : Math.min(MOST_AT_ONCE, atOnce * 2);
+        }
+    }
+
+    /** Returns the first minute of which outcomes may still reach the record, so that it is counted again next time. */
+    private static long settled(long current, Instant now, Supplier<Duration> behind) {
+        return Math.min(current, minute(now.minus(behind.get()).minus(SLACK)));
+    }
+
+    private static long minute(Instant time) {
+        return Math.floorDiv(time.getEpochSecond(), 60);
+    }
+
+    /** Returns a copy, which nobody changes. */
+    public synchronized VerdictMinutes snapshot() {
+        VerdictMinutes copy = new VerdictMinutes();
+        counts.forEach((verdict, ring) -> copy.counts.put(verdict, ring.clone()));
+        copy.first = first;
+        copy.end = end;
+        return copy;
+    }
+
+    private synchronized void begin(long minute) {
+        first = minute;
+        end = minute;
+        settled = minute;
+        countedBefore = 0;
+    }
+
+    private long add(RecordedOutcomes record, long from, long to) {
+        Map<String, long[]> found = record.countReceived(from, (int) (to - from));
+        long sum = 0;
+        synchronized (this) {
+            for (Map.Entry<String, long[]> verdict : found.entrySet()) {
+                long[] ring = counts.get(verdict.getKey());
+                for (int i = 0; ring != null && i < verdict.getValue().length; i++) {
+                    ring[(int) Math.floorMod(from + i, (long) MINUTES)] = verdict.getValue()[i];
+                    sum += verdict.getValue()[i];
+                }
+            }
+            end = Math.max(end, to);
+            first = Math.max(Math.min(first, from), end - MINUTES);
+        }
+        return sum;
+    }
+
+    /** Returns the end of the newest minute that is counted. */
+    synchronized Instant end() {
+        return Instant.ofEpochSecond(end * 60);
+    }
+
+    /** Returns the number of minutes that are counted. */
+    synchronized int size() {
+        return (int) (end - first);
+    }
+
+    /** Returns the number of outcomes with a verdict in each of the newest minutes; NaN for those that aren't counted. */
+    synchronized double[] newest(String verdict, int minutes) {
+        double[] newest = new double[minutes];
+        Arrays.fill(newest, Double.NaN);
+        long[] ring = counts.getOrDefault(verdict, new long[MINUTES]);
+        for (long minute = Math.max(first, end - minutes); minute < end; minute++) {
+            newest[(int) (minute - end + minutes)] = ring[(int) Math.floorMod(minute, (long) MINUTES)];
+        }
+        return newest;
+    }
+}
