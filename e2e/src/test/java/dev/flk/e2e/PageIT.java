@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -186,6 +187,9 @@ final class PageIT {
             for (String view : List.of(
                     "",
                     "/agents",
+                    "/agents?silent=on",
+                    "/outcomes?verdict=rejected&from=2026-01-01T00:00:00Z",
+                    "/outcomes?verdict=accepted&to=2026-01-01T00:00:00Z",
                     "/shards",
                     "/shards?verdict=rejected",
                     "/shard?name=pump-1",
@@ -237,6 +241,49 @@ final class PageIT {
             assertThat(browser.errors()).isEmpty();
         }
         Client.awaitUntil(() -> browser.find("#stale").isDisplayed());
+    }
+
+    @Test
+    @Tag("thorough")
+    void now_problemThatBegins_isCountedInTheTitle_andItsNumbersLeadToTheirLists() throws Exception {
+        browser.width(Browser.WIDE);
+        browser.theme("light");
+        try (BackendProcess backend = startWithState()) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            browser.open(backend.url() + "/ui");
+            assertThat(browser.text()).contains("This backend sees no problem.");
+            assertThat(browser.driver().getTitle()).startsWith("Now – ");
+            submit(client, "pump-1", 1, 60);
+
+            // certificates that wait for a review are counted once a minute, as budgets are; the page updates itself
+            await().atMost(Duration.ofMinutes(3))
+                    .until(() -> browser.driver().getTitle().startsWith("(2) Now – "));
+
+            assertThat(browser.text())
+                    .contains("12 certificates wait for a review.")
+                    .containsPattern("An error budget is used up: 12 of 60 certificates were escalated or rejected");
+            for (int width : List.of(Browser.WIDE, Browser.NARROW)) {
+                for (String theme : List.of("light", "dark")) {
+                    browser.width(width);
+                    browser.theme(theme);
+                    browser.requireSound();
+                    if (SCREENSHOTS) {
+                        browser.size(width, 3_400);
+                        shoot("now-" + width + "-" + theme);
+                    }
+                }
+            }
+            browser.width(Browser.WIDE);
+            browser.driver().findElement(By.linkText("12 rejected")).click();
+            browser.awaitText("12 rejected certificates that arrived from ");
+            assertThat(browser.driver().findElements(By.cssSelector("tbody tr")))
+                    .hasSize(12);
+            browser.open(backend.url() + "/ui");
+            browser.driver().findElement(By.linkText("what waits")).click();
+            browser.awaitText("12 certificates wait for a review.");
+            assertThat(browser.errors()).isEmpty();
+        }
     }
 
     @Test
@@ -396,6 +443,7 @@ final class PageIT {
             browser.open(backend.url() + "/ui");
             browser.awaitText("The deduplication store is not ready: ");
             assertThat(browser.text()).contains("Run flk backend health on its host; it names the cause.");
+            assertThat(browser.driver().getTitle()).matches("\\([1-9]\\) Now – .+");
             browser.requireSound();
             for (String view : List.of("agents", "shards", "shard?name=a", "review", "state", "state?events=on")) {
                 browser.open(backend.url() + "/ui/" + view);

@@ -4,6 +4,7 @@ package dev.flk.backend.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.peers.LogEntry;
 import dev.flk.backend.peers.Peers;
 import dev.flk.backend.peers.SeenLogs;
@@ -34,6 +35,8 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -140,6 +143,7 @@ final class PageHandlerTest {
         assertThat(get("/ui").body())
                 .contains("The deduplication store is not ready: can't connect to &lt;redis", "Run flk backend health")
                 .contains("The state is not ready: starting.")
+                .contains("<title>(2) Now – backend-1</title>", "<a href=\"/readyz\">", "Since <time")
                 .doesNotContain("The log");
     }
 
@@ -193,6 +197,56 @@ final class PageHandlerTest {
                 .containsSubsequence("a-old", "silent", "c-many", "can't deliver", "b-few", "3 min");
         assertThat(page).doesNotContain("c-many/note");
         assertThat(get("/ui/agents?prefix=b").body()).contains("b-few").doesNotContain("c-many");
+    }
+
+    @Test
+    void agents_onlySilent_areAllSilentSessions() throws Exception {
+        SessionStorage storage = withSessions();
+        assertThat(get("/ui/agents?silent=on").body()).contains("No session is silent.");
+        now = ServerFixture.NOW.minus(CONFIG.silentAfter()).minusSeconds(1);
+        report(storage, "a-old", "{}");
+        report(storage, "a-old/note", "{}");
+        now = ServerFixture.NOW;
+        report(storage, "b-new", "{}");
+
+        assertThat(get("/ui/agents?silent=on").body())
+                .contains(">a-old<", ">a-old/note<", "checked")
+                .doesNotContain("b-new");
+    }
+
+    @Test
+    void outcomes_areThoseOfAVerdictAndARangeOfTime_inPages() throws Exception {
+        assertThat(get("/ui/outcomes").body()).contains("This backend has no record of outcomes.");
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+            Instant from = ServerFixture.NOW.minusSeconds(1_000);
+            for (int i = 0; i < 205; i++) {
+                memory.add("pump <" + i + ">", i, "rejected", "D_hat: <b>", from.plusSeconds(i));
+            }
+            memory.add("early", 1, "rejected", "", from.minusMillis(1));
+            memory.add("late", 1, "rejected", "", from.plusSeconds(205));
+            memory.add("other", 1, "accepted", "", from);
+
+            String range = "/ui/outcomes?verdict=rejected&from=" + from + "&to=" + from.plusSeconds(205);
+            String first = get(range).body();
+            Matcher next = Pattern.compile("<a href=\"(/ui/outcomes[^\"]*)\">Older certificates")
+                    .matcher(first);
+            assertThat(next.find()).isTrue();
+            String last = get(next.group(1).replace("&amp;", "&")).body();
+
+            assertThat(first).contains("200 rejected certificates that arrived from ", "pump &lt;204>", "pump &lt;5>");
+            assertThat(last)
+                    .contains("5 rejected certificates", "pump &lt;4>", "pump &lt;0>")
+                    .doesNotContain("Older certificates");
+            assertThat(first + last).doesNotContain(">early<", ">late<", ">other<", "<b>");
+            assertThat(get("/ui/outcomes?verdict=accepted").body())
+                    .contains(">other<")
+                    .doesNotContain(">early<");
+            assertThat(get("/ui/outcomes?verdict=x").statusCode()).isEqualTo(400);
+            assertThat(get("/ui/outcomes?cursor=x").statusCode()).isEqualTo(400);
+            assertThat(get("/ui/outcomes?from=-1000000000-01-01T00:00:00Z").statusCode())
+                    .isEqualTo(400);
+        }
     }
 
     @Test

@@ -23,6 +23,7 @@ public record Axis(String label, double least, double most, List<Tick> ticks) {
     private static final double MILLIS = 1e3;
     private static final DateTimeFormatter DAY = formatter("yyyy-MM-dd");
     private static final DateTimeFormatter MINUTE = formatter("MM-dd HH:mm");
+    private static final DateTimeFormatter CLOCK = formatter("HH:mm");
     private static final DateTimeFormatter SECOND = formatter("HH:mm:ss");
     private static final DateTimeFormatter MILLI = formatter("HH:mm:ss.SSS");
 
@@ -66,14 +67,23 @@ public record Axis(String label, double least, double most, List<Tick> ticks) {
 
     /** Returns an axis of times in seconds since the epoch, from a time to a later one, with labels in UTC. */
     public static Axis ofTime(String label, Instant from, Instant to) {
-        double least = seconds(from);
-        double most = Math.max(least + 1 / MILLIS, seconds(to));
         Duration span = Duration.between(from, to);
         DateTimeFormatter format = span.compareTo(Duration.ofDays(STEPS)) >= 0
                 ? DAY
                 : span.compareTo(Duration.ofMinutes(STEPS)) >= 0
                         ? MINUTE
                         : span.compareTo(Duration.ofSeconds(STEPS)) >= 0 ? SECOND : MILLI;
+        return ofTime(label, from, to, format);
+    }
+
+    /** Returns an axis as {@link #ofTime} for a range of at most a day, with labels that leave out the date. */
+    public static Axis ofTimeOfDay(String label, Instant from, Instant to) {
+        return ofTime(label, from, to, CLOCK);
+    }
+
+    private static Axis ofTime(String label, Instant from, Instant to, DateTimeFormatter format) {
+        double least = seconds(from);
+        double most = Math.max(least + 1 / MILLIS, seconds(to));
         List<Tick> ticks = new ArrayList<>();
         for (int i = 0; i < STEPS; i++) {
             double at = least + (most - least) * i / (STEPS - 1);

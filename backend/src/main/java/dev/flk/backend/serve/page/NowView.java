@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -110,17 +109,17 @@ public record NowView(
             VerdictMinutes verdicts,
             Problems problems) {
         List<Minute> minutes = rates.minutes();
-        boolean hasNumbers = !minutes.isEmpty() || verdicts.size() > 0;
+        boolean hasNumbers = !minutes.isEmpty() || verdicts.isCounted();
         return new NowView(
                 at,
                 rates.began(),
                 problems(at, parts, logs, samples, rates, problems),
                 logs,
-                verdicts.size() == 0 ? null : verdicts.end(),
+                verdicts.isCounted() ? verdicts.until() : null,
                 Counted.ANSWERS.stream()
                         .map(answer -> row(answer, minutes, verdicts))
                         .toList(),
-                Stream.of(ServiceLevel.values())
+                ServiceLevel.ALL.stream()
                         .map(level -> Promise.of(level, minutes))
                         .toList(),
                 minutes.size(),
@@ -155,9 +154,14 @@ public record NowView(
         return !lastDay.isEmpty();
     }
 
+    /** Returns the verdict that the record has of certificates with an answer; empty if it does not have them. */
+    static String verdict(Counted answer) {
+        return RECORDED.getOrDefault(answer, "");
+    }
+
     private static Row row(Counted answer, List<Minute> minutes, VerdictMinutes verdicts) {
-        String verdict = RECORDED.get(answer);
-        return verdict == null || verdicts.size() == 0
+        String verdict = verdict(answer);
+        return verdict.isEmpty() || !verdicts.isCounted()
                 ? new Row(
                         answer.text(),
                         sum(answer, Rates.newest(minutes, 1)),
@@ -174,11 +178,15 @@ public record NowView(
         return new Cell(minutes.isEmpty() ? "–" : number(Rates.sum(minutes, answer)), null);
     }
 
+    /** Sums up complete minutes and, except for the last minute alone, what has arrived since. */
     private static Cell sum(String verdict, VerdictMinutes verdicts, int minutes) {
         Instant end = verdicts.end();
         int counted = Math.min(minutes, verdicts.size());
-        double sum = Arrays.stream(verdicts.newest(verdict, counted)).sum();
-        return new Cell(number(sum), OutcomesView.path(verdict, end.minusSeconds(60L * counted), end));
+        boolean isComplete = minutes == 1;
+        double sum =
+                Arrays.stream(verdicts.newest(verdict, counted)).sum() + (isComplete ? 0 : verdicts.current(verdict));
+        Instant from = end.minusSeconds(60L * counted);
+        return new Cell(number(sum), OutcomesView.path(verdict, from, isComplete ? end : verdicts.until()));
     }
 
     private static List<Figure> figures(Samples samples) {

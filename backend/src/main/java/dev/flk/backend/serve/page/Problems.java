@@ -4,6 +4,7 @@ package dev.flk.backend.serve.page;
 import dev.flk.backend.serve.page.NowView.Part;
 import dev.flk.backend.serve.page.Problem.Link;
 import dev.flk.backend.serve.page.Problem.Seen;
+import dev.flk.backend.serve.page.Rates.Counted;
 import dev.flk.backend.serve.page.Rates.Minute;
 import dev.flk.program.metrics.Samples;
 import java.time.Instant;
@@ -15,6 +16,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The problems of a backend, and the time since when this process has seen each of them. Safe for any thread. */
 public final class Problems {
@@ -49,7 +51,7 @@ public final class Problems {
         if (!isCopyReported) {
             addCopy(found, samples);
         }
-        for (ServiceLevel level : ServiceLevel.values()) {
+        for (ServiceLevel level : ServiceLevel.ALL) {
             addBudget(found, level, minutes);
         }
         addDelays(found, samples);
@@ -86,16 +88,23 @@ public final class Problems {
                 + " is permitted."
                 + (isFast ? " The budget of the last hour is used " + times(level.burn(lastHour)) + "." : "");
         Instant end = minutes.get(minutes.size() - 1).end();
-        Instant begin = end.minusSeconds(60L * meant.size());
         found.add(new Problem(
-                "budget " + level,
+                "budget " + level.runbook(),
                 sentence,
                 "Follow the runbook " + level.runbook() + ".",
-                level == ServiceLevel.ESCALATIONS
-                        ? List.of(
-                                new Link("the escalated", OutcomesView.path("escalated", begin, end)),
-                                new Link("the rejected", OutcomesView.path("rejected", begin, end)))
+                level.equals(ServiceLevel.ESCALATIONS)
+                        ? Stream.of(Counted.ESCALATED, Counted.REJECTED)
+                                .filter(counted -> Rates.sum(meant, counted) > 0)
+                                .map(counted -> listed(meant, counted, end))
+                                .toList()
                         : List.of(new Link("trend", "#trends"))));
+    }
+
+    private static Link listed(List<Minute> minutes, Counted counted, Instant end) {
+        String verdict = NowView.verdict(counted);
+        return new Link(
+                number(Rates.sum(minutes, counted)) + " " + verdict,
+                OutcomesView.path(verdict, end.minusSeconds(60L * minutes.size()), end));
     }
 
     private static String times(double burn) {

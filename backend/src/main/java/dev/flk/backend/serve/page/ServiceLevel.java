@@ -5,33 +5,53 @@ import dev.flk.backend.serve.page.Rates.Counted;
 import dev.flk.backend.serve.page.Rates.Minute;
 import java.util.List;
 
-/** A service level that the backend promises. Its error budget is the share of misses that is permitted. */
-enum ServiceLevel {
-    ESCALATIONS(
+/**
+ * A service level that the backend promises. Its error budget is the share of misses that is permitted.
+ *
+ * @param text the promise
+ * @param misses what happened when the promise was missed, as a noun in the plural and a verb
+ * @param permitted the share of misses that is permitted
+ * @param missed what counts as a miss
+ * @param counted everything that is counted, including misses
+ * @param leastMisses the number of misses in an hour below which no burn is called fast
+ * @param runbook the name of the runbook for a fast burn
+ */
+record ServiceLevel(
+        String text,
+        String misses,
+        double permitted,
+        List<Counted> missed,
+        List<Counted> counted,
+        int leastMisses,
+        String runbook) {
+    static final ServiceLevel ESCALATIONS = new ServiceLevel(
             "at most 2 % of certificates are escalated or rejected",
             "certificates were escalated or rejected",
             0.02,
             List.of(Counted.ESCALATED, Counted.REJECTED),
             List.of(Counted.ACCEPTED, Counted.ESCALATED, Counted.REJECTED),
             10,
-            "EscalationBudgetBurn"),
-    AVAILABILITY(
+            "EscalationBudgetBurn");
+
+    static final ServiceLevel AVAILABILITY = new ServiceLevel(
             "at most 0.1 % of submissions are answered 500 or 503",
             "submissions were answered 500 or 503",
             0.001,
             List.of(Counted.FAILED),
             List.of(Counted.SUBMITTED),
             10,
-            "AvailabilityBudgetBurn"),
-    LATENCY(
+            "AvailabilityBudgetBurn");
+
+    static final ServiceLevel LATENCY = new ServiceLevel(
             "at most 1 % of submissions are answered later than 250 ms",
             "submissions were answered later than 250 ms",
             0.01,
             List.of(Counted.SLOW),
             List.of(Counted.TIMED),
             10,
-            "SubmitLatencyBudgetBurn"),
-    WAITING(
+            "SubmitLatencyBudgetBurn");
+
+    static final ServiceLevel WAITING = new ServiceLevel(
             "at most 1 % of the time, a certificate has waited longer than 60 s for its decision",
             "minutes ended while a certificate had waited longer than 60 s for its decision",
             0.01,
@@ -40,61 +60,16 @@ enum ServiceLevel {
             5,
             "InboxOverdueBurn");
 
+    static final List<ServiceLevel> ALL = List.of(ESCALATIONS, AVAILABILITY, LATENCY, WAITING);
     static final int MINUTES_OF_HOUR = 60;
 
-    /** The windows of the alerts, in minutes, and how much faster than permitted a burn is in both windows. */
+    // as in alerts/flk.rules.yaml: windows in minutes, and the burn that is exceeded in both windows of a pair
     private static final int SHORT_WINDOW = 5;
 
     private static final double SHORT_BURN = 14.4;
     private static final int LONG_WINDOW = 360;
     private static final int HALF_HOUR = 30;
     private static final double LONG_BURN = 6;
-
-    private final String text;
-    private final String misses;
-    private final double permitted;
-    private final List<Counted> missed;
-    private final List<Counted> counted;
-    private final int leastMisses;
-    private final String runbook;
-
-    /** @param leastMisses the number of misses in an hour below which no burn is called fast */
-    ServiceLevel(
-            String text,
-            String misses,
-            double permitted,
-            List<Counted> missed,
-            List<Counted> counted,
-            int leastMisses,
-            String runbook) {
-        this.text = text;
-        this.misses = misses;
-        this.permitted = permitted;
-        this.missed = missed;
-        this.counted = counted;
-        this.leastMisses = leastMisses;
-        this.runbook = runbook;
-    }
-
-    /** Returns the promise. */
-    String text() {
-        return text;
-    }
-
-    /** Returns what happened when the promise was missed, as a noun in the plural and a verb. */
-    String misses() {
-        return misses;
-    }
-
-    /** Returns the share of misses that is permitted. */
-    double permitted() {
-        return permitted;
-    }
-
-    /** Returns the name of the runbook for a fast burn. */
-    String runbook() {
-        return runbook;
-    }
 
     double missed(List<Minute> minutes) {
         return sum(minutes, missed);

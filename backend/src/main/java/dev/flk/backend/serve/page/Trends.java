@@ -27,6 +27,10 @@ public final class Trends {
     /** The burn at the top of its plot; the critical alert fires at 14.4. */
     private static final double MOST_BURN = 20;
 
+    /** A line of at most this number of points also shows its points, as a line of one point is invisible. */
+    private static final int FEW_POINTS = 10;
+
+    private static final List<Line> LINES = List.of(Line.FIRST, Line.SECOND, Line.THIRD);
     private static final double MILLIS = 1e3;
 
     private final Instant at;
@@ -54,7 +58,7 @@ public final class Trends {
         this.verdicts = verdicts;
         this.isDay = isDay;
         Instant from = at.minus(isDay ? Duration.ofDays(1) : Duration.ofHours(1));
-        this.time = Axis.ofTime("time", from, at);
+        this.time = Axis.ofTimeOfDay("time", from, at);
         this.minutes = rates.minutes();
         this.bins = bins(from);
     }
@@ -102,26 +106,25 @@ public final class Trends {
 
     private Drawn accepted() {
         List<Point> accepted = outcomes("accepted", Counted.ACCEPTED);
-        Plot plot = plot("Accepted (per minute)", accepted).line(Line.FIRST, accepted);
-        return drawn(plot, accepted, source());
+        return drawn(plot("Accepted (per minute)", countedSince(), 0, List.of(accepted)), accepted, source());
     }
 
     private Drawn doubted() {
         List<Point> escalated = outcomes("escalated", Counted.ESCALATED);
         List<Point> rejected = outcomes("rejected", Counted.REJECTED);
-        Plot plot = plot("Escalated, rejected (per minute)", escalated, rejected)
-                .line(Line.FIRST, escalated)
-                .line(Line.SECOND, rejected);
-        return drawn(plot, escalated, "Escalated solid, rejected dashed. " + source());
+        return drawn(
+                plot("Escalated, rejected (per minute)", countedSince(), 0, List.of(escalated, rejected)),
+                escalated,
+                "Escalated solid, rejected dashed. " + source());
     }
 
     private String source() {
-        return verdicts.size() == 0 ? "From memory." : "From the record.";
+        return verdicts.isCounted() ? "From the record." : "From memory.";
     }
 
     /** Returns the numbers of the record; those in memory if nothing of the record is counted. */
     private List<Point> outcomes(String verdict, Counted counted) {
-        if (verdicts.size() == 0) {
+        if (!verdicts.isCounted()) {
             return perMinute(counted);
         }
         int most = isDay ? VerdictMinutes.MINUTES : ServiceLevel.MINUTES_OF_HOUR;
@@ -140,38 +143,43 @@ public final class Trends {
         List<Point> refused = perMinute(Counted.REFUSED);
         List<Point> throttled = perMinute(Counted.THROTTLED);
         List<Point> failed = perMinute(Counted.FAILED);
-        Plot plot = remembered("Refused, throttled, failed (per minute)", refused, throttled, failed)
-                .line(Line.FIRST, refused)
-                .line(Line.SECOND, throttled)
-                .line(Line.THIRD, failed);
-        return drawn(plot, failed, "Refused solid, throttled dashed, failed dotted.");
+        return drawn(
+                plot(
+                        "Refused, throttled, failed (per minute)",
+                        rememberedSince(),
+                        0,
+                        List.of(refused, throttled, failed)),
+                failed,
+                "Refused solid, throttled dashed, failed dotted.");
     }
 
     private Drawn latency() {
         List<Point> p99 = points(bin -> highest(bin, Minute::p99Seconds) * MILLIS);
-        Plot plot = remembered("Answered within, p99 (ms)", p99).line(Line.FIRST, p99);
-        return drawn(plot, p99, "99 % of submissions were answered within this time; 250 ms is promised.");
+        return drawn(
+                plot("Answered within, p99 (ms)", rememberedSince(), 0, List.of(p99)),
+                p99,
+                "99 % of submissions were answered within this time; 250 ms is promised.");
     }
 
     private Drawn waiting() {
         List<Point> oldest = points(bin -> highest(bin, Minute::oldestSeconds));
-        Plot plot =
-                remembered("Oldest certificate without a decision (s)", oldest).line(Line.FIRST, oldest);
-        return drawn(plot, oldest, "Its age at the end of each minute; 60 s are promised.");
+        return drawn(
+                plot("Oldest certificate without a decision (s)", rememberedSince(), 0, List.of(oldest)),
+                oldest,
+                "Its age at the end of each minute; 60 s are promised.");
     }
 
     private Drawn burn() {
         int window = isDay ? ServiceLevel.MINUTES_OF_HOUR : MINUTES_OF_BIN;
         List<Point> escalations = burn(ServiceLevel.ESCALATIONS, window);
-        Plot plot = remembered(
+        Plot plot = plot(
                         "Budget burn (times the permitted)",
-                        List.of(new Point(0, 1)),
-                        escalations,
-                        burn(ServiceLevel.AVAILABILITY, window),
-                        burn(ServiceLevel.LATENCY, window))
-                .line(Line.FIRST, escalations)
-                .line(Line.SECOND, burn(ServiceLevel.AVAILABILITY, window))
-                .line(Line.THIRD, burn(ServiceLevel.LATENCY, window))
+                        rememberedSince(),
+                        1,
+                        List.of(
+                                escalations,
+                                burn(ServiceLevel.AVAILABILITY, window),
+                                burn(ServiceLevel.LATENCY, window)))
                 .limit(1);
         return drawn(
                 plot,
@@ -209,34 +217,43 @@ public final class Trends {
         return points;
     }
 
-    /** Returns an empty plot with a grey area for the time of which this process remembers nothing. */
-    @SafeVarargs
-    private Plot remembered(String title, List<Point>... lines) {
-        return plot(title, Axis.seconds(rates.began()), lines);
+    /** Returns the beginning of what this process remembers. */
+    private double rememberedSince() {
+        return Axis.seconds(rates.began());
     }
 
-    @SafeVarargs
-    private Plot plot(String title, List<Point>... lines) {
-        double counted = verdicts.size() == 0
-                ? Axis.seconds(rates.began())
-                : Axis.seconds(verdicts.end()) - 60.0 * verdicts.size();
-        return plot(title, counted, lines);
+    /** Returns the beginning of what is counted of the outcomes. */
+    private double countedSince() {
+        return verdicts.isCounted() ? Axis.seconds(verdicts.end()) - 60.0 * verdicts.size() : rememberedSince();
     }
 
-    @SafeVarargs
-    private Plot plot(String title, double known, List<Point>... lines) {
-        double most = Arrays.stream(lines)
+    /**
+     * Returns a plot of at most three lines, which are grey before a time.
+     *
+     * @param top the least value at the top of the plot
+     */
+    private Plot plot(String title, double known, double top, List<List<Point>> lines) {
+        double most = lines.stream()
                 .flatMap(List::stream)
                 .mapToDouble(Point::y)
                 .filter(Double::isFinite)
                 .max()
                 .orElse(0);
+        most = Math.max(top, most);
         Axis vertical = Axis.around("", 0, most > 0 ? most : 1);
         Plot plot = new Plot(title, time, vertical, WIDTH, HEIGHT, RIGHT);
         if (known > time.least()) {
             plot.area(Area.SECOND, time.least(), Math.min(known, time.most()), 0, vertical.most());
         }
-        return plot.axes();
+        plot.axes();
+        for (int i = 0; i < lines.size(); i++) {
+            Line style = LINES.get(i);
+            plot.line(style, lines.get(i));
+            if (lines.get(i).size() <= FEW_POINTS) {
+                plot.dots(style, 2, lines.get(i));
+            }
+        }
+        return plot;
     }
 
     private Drawn drawn(Plot plot, List<Point> line, String caption) {

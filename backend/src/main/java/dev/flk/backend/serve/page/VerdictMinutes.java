@@ -11,9 +11,9 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * The numbers of outcomes in the record of each verdict that arrived in each of the last 1,440 complete minutes. The
- * record outlasts a restart, so the numbers do too: they are counted again, the newest first and a little at a time. One
- * thread counts; any thread reads.
+ * The numbers of outcomes in the record of each verdict that arrived in each of the last 1,440 complete minutes, and in
+ * the minute after them so far. The record outlasts a restart, so the numbers do too: they are counted again, the newest
+ * first and a little at a time. One thread counts; any thread reads.
  */
 public final class VerdictMinutes {
     static final int MINUTES = 1_440;
@@ -26,7 +26,16 @@ public final class VerdictMinutes {
     /** The time in which an outcome reaches the record although the record is up to date. */
     private static final Duration SLACK = Duration.ofSeconds(10);
 
+    /** The interval at which the current minute is counted, and the number of outcomes after which it is not. */
+    private static final Duration CURRENT_EVERY = Duration.ofSeconds(10);
+
+    private static final long MOST_CURRENT = 10_000;
+
     private final Map<String, long[]> counts = new HashMap<>();
+    private final Map<String, Long> current = new HashMap<>();
+
+    /** The time up to which outcomes are counted. */
+    private Instant until = Instant.EPOCH;
 
     /** The oldest minute that is counted, in minutes since the epoch. */
     private long first;
@@ -49,28 +58,40 @@ public final class VerdictMinutes {
      * @param behind how far the record is behind the log; asked only if a minute has ended
      */
     public void count(RecordedOutcomes record, Instant now, Supplier<Duration> behind) {
-        long current = minute(now);
-        if (end == 0 || current < end || current - end >= MINUTES) {
-            begin(current);
-            settled = settled(current, now, behind);
+        countComplete(record, now, behind);
+        boolean isFew = current.values().stream().mapToLong(Long::longValue).sum() < MOST_CURRENT;
+        if (isFew && !until.plus(CURRENT_EVERY).isAfter(now)) {
+            Map<String, long[]> found = record.countReceived(end, 1);
+            synchronized (this) {
+                found.forEach((verdict, minutes) -> current.put(verdict, minutes[0]));
+                until = now;
+            }
         }
-        if (current > end) {
-            long from = Math.max(settled, current - MOST_AT_ONCE);
+    }
+
+    private void countComplete(RecordedOutcomes record, Instant now, Supplier<Duration> behind) {
+        long minute = minute(now);
+        if (end == 0 || minute < end || minute - end >= MINUTES) {
+            begin(minute);
+            settled = settled(minute, now, behind);
+        }
+        if (minute > end) {
+            long from = Math.max(settled, minute - MOST_AT_ONCE);
             if (from > settled) {
                 begin(from); // the record was behind for longer: count the time before again
             }
-            add(record, from, current);
-            settled = settled(current, now, behind);
-        } else if (first > current - MINUTES && countedBefore < MOST_COUNTED) {
-            long found = add(record, Math.max(current - MINUTES, first - atOnce), first);
+            add(record, from, minute);
+            settled = settled(minute, now, behind);
+        } else if (first > minute - MINUTES && countedBefore < MOST_COUNTED) {
+            long found = add(record, Math.max(minute - MINUTES, first - atOnce), first);
             countedBefore += found;
             atOnce = found > MANY ? Math.max(1, atOnce / 2) : Math.min(MOST_AT_ONCE, atOnce * 2);
         }
     }
 
     /** Returns the first minute of which outcomes may still reach the record, so that it is counted again next time. */
-    private static long settled(long current, Instant now, Supplier<Duration> behind) {
-        return Math.min(current, minute(now.minus(behind.get()).minus(SLACK)));
+    private static long settled(long minute, Instant now, Supplier<Duration> behind) {
+        return Math.min(minute, minute(now.minus(behind.get()).minus(SLACK)));
     }
 
     private static long minute(Instant time) {
@@ -83,12 +104,16 @@ public final class VerdictMinutes {
         counts.forEach((verdict, ring) -> copy.counts.put(verdict, ring.clone()));
         copy.first = first;
         copy.end = end;
+        copy.until = until;
+        copy.current.putAll(current);
         return copy;
     }
 
     private synchronized void begin(long minute) {
         first = minute;
         end = minute;
+        until = Instant.ofEpochSecond(end * 60);
+        current.clear();
         settled = minute;
         countedBefore = 0;
     }
@@ -104,7 +129,11 @@ public final class VerdictMinutes {
                     sum += verdict.getValue()[i];
                 }
             }
-            end = Math.max(end, to);
+            if (to > end) {
+                end = to;
+                until = Instant.ofEpochSecond(end * 60);
+                current.clear();
+            }
             first = Math.max(Math.min(first, from), end - MINUTES);
         }
         return sum;
@@ -113,6 +142,21 @@ public final class VerdictMinutes {
     /** Returns the end of the newest minute that is counted. */
     synchronized Instant end() {
         return Instant.ofEpochSecond(end * 60);
+    }
+
+    /** Returns the time up to which outcomes are counted, which is in the minute after {@link #end}. */
+    synchronized Instant until() {
+        return until;
+    }
+
+    /** Returns the number of outcomes with a verdict that arrived after {@link #end}. */
+    synchronized long current(String verdict) {
+        return current.getOrDefault(verdict, 0L);
+    }
+
+    /** Returns whether outcomes of this record were counted. */
+    synchronized boolean isCounted() {
+        return end > 0;
     }
 
     /** Returns the number of minutes that are counted. */

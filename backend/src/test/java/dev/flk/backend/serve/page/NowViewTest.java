@@ -146,10 +146,9 @@ final class NowViewTest {
                         + " minutes, 5.00 %; 2.00 % is permitted.");
         assertThat(problem.remedy()).contains("runbook EscalationBudgetBurn");
         assertThat(problem.links())
-                .extracting(Link::path)
-                .containsExactly(
-                        "/ui/outcomes?verdict=escalated&from=2026-11-25T12%3A00%3A00Z&to=2026-11-25T12%3A02%3A00Z",
-                        "/ui/outcomes?verdict=rejected&from=2026-11-25T12%3A00%3A00Z&to=2026-11-25T12%3A02%3A00Z");
+                .containsExactly(new Link(
+                        "1 escalated",
+                        "/ui/outcomes?verdict=escalated&from=2026-11-25T12%3A00%3A00Z&to=2026-11-25T12%3A02%3A00Z"));
     }
 
     @Test
@@ -297,6 +296,14 @@ final class NowViewTest {
                             row -> row.lastMinute().text(),
                             row -> row.lastHour().text())
                     .startsWith(tuple("1", "3"));
+            record.add("a", 7, "accepted", "", now.plusSeconds(1));
+            now = now.plusSeconds(15);
+            count(record, 1);
+            Row accepted = view().rows().get(0);
+            assertThat(accepted.lastMinute().text()).isEqualTo("1");
+            assertThat(accepted.lastHour().text()).as("with the current minute").isEqualTo("4");
+            assertThat(accepted.lastHour().path())
+                    .endsWith("from=2026-11-25T11%3A01%3A00Z&to=2026-11-25T12%3A01%3A15Z");
         }
     }
 
