@@ -297,7 +297,7 @@ final class FedLogTest {
                         record.engine(),
                         Duration.ofHours(24),
                         () -> NOW,
-                        new ReviewMetrics(new Metrics("test")));
+                        new ReviewMetrics(new Metrics("test"), 10));
                 IngestHarness harness = open();
                 FeedFollower follower =
                         new FeedFollower(harness.decidedLog(), topic, reviews, feedMetrics, System::nanoTime).start()) {
@@ -305,7 +305,7 @@ final class FedLogTest {
             awaitFed(harness, follower);
             String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
             int next = 2;
-            reviews.review(new Reviewed.Ids(List.of(id)), new Review(Verdict.FAULT, "a note", "anna", NOW.toString()));
+            reviews.review(new Reviewed.Ids(List.of(id), -1), new Review(Verdict.FAULT, "a note", "anna", NOW.toString()));
             while (!topic.headers("type").contains("review")) {
                 assertThat(next)
                         .as("certificates during which no review was fed")

@@ -55,6 +55,7 @@ public record OutcomesView(
                 null,
                 verdict.isEmpty() ? null : verdict,
                 null,
+                null,
                 received,
                 new Span(null, null),
                 Order.NEWEST,
