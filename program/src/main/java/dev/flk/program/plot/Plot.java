@@ -146,9 +146,9 @@ public final class Plot {
         return this;
     }
 
-    /** Writes text to the right of a point. */
+    /** Writes text below a point, to the right, where a rising line through the point does not cross it. */
     public Plot text(Point at, String text) {
-        text(x(at.x()) + 8, y(at.y()) + 4, "start", text);
+        text(x(at.x()) + 8, y(at.y()) + 15, "start", text);
         return this;
     }
 
