@@ -2,6 +2,7 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
@@ -509,6 +510,12 @@ final class PageHandler implements AutoCloseable {
                     400,
                     "Invalid address",
                     "The address is not valid: " + e.text() + ".",
+                    "Correct it, or choose a view above.");
+        } catch (InvalidCursorException e) {
+            return message(
+                    400,
+                    "Invalid address",
+                    "The address is not valid: " + e.getMessage() + ".",
                     "Correct it, or choose a view above.");
         } catch (RecordUnavailableException e) {
             return unreadable(String.valueOf(e.getMessage()));

@@ -234,9 +234,10 @@ final class PageHandlerTest {
             assertThat(next.find()).isTrue();
             String last = get(next.group(1).replace("&amp;", "&")).body();
 
-            assertThat(first).contains("200 rejected certificates that arrived from ", "pump &lt;204>", "pump &lt;5>");
+            assertThat(first)
+                    .contains("200 rejected certificates that arrived from ", "pump &lt;204&gt;", "pump &lt;5&gt;");
             assertThat(last)
-                    .contains("5 rejected certificates", "pump &lt;4>", "pump &lt;0>")
+                    .contains("5 rejected certificates", "pump &lt;4&gt;", "pump &lt;0&gt;")
                     .doesNotContain("Older certificates");
             assertThat(first + last).doesNotContain(">early<", ">late<", ">other<", "<b>");
             assertThat(get("/ui/outcomes?verdict=accepted").body())
