@@ -296,6 +296,7 @@ final class FedLogTest {
                         record.outcomes(),
                         record.engine(),
                         Duration.ofHours(24),
+                        Duration.ofDays(90),
                         () -> NOW,
                         new ReviewMetrics(new Metrics("test"), 10));
                 IngestHarness harness = open();
@@ -305,7 +306,8 @@ final class FedLogTest {
             awaitFed(harness, follower);
             String id = record.add("a", 1, "rejected", "D_hat out of tolerance: claimed=1.4000", NOW);
             int next = 2;
-            reviews.review(new Reviewed.Ids(List.of(id), -1), new Review(Verdict.FAULT, "a note", "anna", NOW.toString()));
+            reviews.review(
+                    new Reviewed.Ids(List.of(id), -1), new Review(Verdict.FAULT, "a note", "anna", NOW.toString()));
             while (!topic.headers("type").contains("review")) {
                 assertThat(next)
                         .as("certificates during which no review was fed")

@@ -90,8 +90,9 @@ class KafkaTopicTest {
 
     private void create() {
         // a broker that an earlier test has stopped may not be in sync yet
-        await().atMost(PATIENCE).until(() -> new TopicCheck(settings, name)
-                .run(true).stream().allMatch(finding -> finding.grade() == Grade.GOOD));
+        await().atMost(PATIENCE)
+                .until(() -> new TopicCheck(settings, name)
+                        .run(true).stream().allMatch(finding -> finding.grade() == Grade.GOOD));
     }
 
     private long send(byte[] value) throws Exception {

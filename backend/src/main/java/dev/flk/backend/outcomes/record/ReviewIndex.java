@@ -118,7 +118,8 @@ final class ReviewIndex {
             String cursor = null;
             do {
                 OutcomeRows.Rows page = record.rows()
-                        .find(new Wanted(null, null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                        .find(new Wanted(
+                                null, null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
                 put(page.rows());
                 cursor = page.cursor();
             } while (cursor != null && !isCut);

@@ -397,7 +397,16 @@ public final class Reviews implements AutoCloseable {
             do {
                 OutcomeRows.Rows part = record.rows()
                         .find(new Wanted(
-                                group.shard(), null, verdict, null, null, received, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                                group.shard(),
+                                null,
+                                verdict,
+                                null,
+                                null,
+                                received,
+                                ALWAYS,
+                                Order.NEWEST,
+                                AT_ONCE,
+                                cursor));
                 List<Waiting> all = part.rows().stream()
                         .map(Waiting::of)
                         .filter(group::contains)
