@@ -214,8 +214,11 @@ public final class ReviewCommand {
     @Command(
             name = "withdraw",
             description = {
-                "Takes back reviews, so that the certificates wait again: of the given ids, or",
-                "of the certificates of a group that were reviewed at the same time."
+                "Takes back reviews, so that the certificates wait again.",
+                "",
+                "These are those of the given ids, or of the certificates of a group that were",
+                "reviewed at the same time.",
+                ""
             })
     void withdraw(
             @Mixin Chosen chosen,
