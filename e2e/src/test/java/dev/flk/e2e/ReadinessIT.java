@@ -40,7 +40,8 @@ final class ReadinessIT {
      */
     private static void assertReadyAgain(Client client, long epoch) throws Exception {
         client.awaitReady();
-        assertThat(client.submit(Pcs.number(epoch)).status()).isEqualTo(200);
+        Answer answer = client.submit(Pcs.number(epoch));
+        assertThat(answer.status()).as(answer.body()).isEqualTo(200);
         assertThat(client.get("/readyz").status()).isEqualTo(200);
     }
 
