@@ -8,7 +8,6 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.serve.guard.BadRequest;
-import dev.flk.backend.serve.guard.IfVersion;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.page.AgentsView;
 import dev.flk.backend.serve.page.AgentsView.Order;
@@ -18,7 +17,6 @@ import dev.flk.backend.serve.page.OutcomesView;
 import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.Pages.Message;
 import dev.flk.backend.serve.page.Pages.NotFound;
-import dev.flk.backend.serve.page.ReviewView;
 import dev.flk.backend.serve.page.ShardView;
 import dev.flk.backend.serve.page.ShardView.Clock;
 import dev.flk.backend.serve.page.ShardsView;
@@ -26,7 +24,6 @@ import dev.flk.backend.serve.page.ShardsView.Wish;
 import dev.flk.backend.serve.page.StateView;
 import dev.flk.backend.serve.page.StateView.Place;
 import dev.flk.backend.serve.record.RecordHandler;
-import dev.flk.backend.serve.record.ReviewHandler;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.certificate.PcsId;
@@ -45,7 +42,6 @@ import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.verification.Policy;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -64,7 +60,6 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -79,8 +74,6 @@ final class PageHandler implements AutoCloseable {
     private static final int TOKEN_BYTES = 16;
     private static final int MAX_WAITING = 32;
     private static final int MAX_FORM_BYTES = 64 << 10;
-    private static final Set<String> FORM = Set.of(
-            "token", "id", "shard", "reason", "from", "until", "verdict", "note", "author", "version", "reviewed_at");
     private static final long MAX_ANSWER_BYTES = 1 << 20;
     private static final List<Header> HEADERS = List.of(
             new Header(
@@ -123,6 +116,8 @@ final class PageHandler implements AutoCloseable {
      */
     private final String token = newToken();
 
+    private final ReviewPages reviewPages;
+
     PageHandler(BackendServer.Parts parts, OperatorGuard guard) {
         this.pages = new Pages(parts.name());
         this.now = new NowWatch(parts);
@@ -135,6 +130,7 @@ final class PageHandler implements AutoCloseable {
         this.state = () -> parts.features().get().state();
         this.bodies = () -> parts.features().get().bodies();
         this.guard = guard;
+        this.reviewPages = new ReviewPages(parts, guard::user, pages, token);
     }
 
     private static String newToken() {
@@ -163,6 +159,7 @@ final class PageHandler implements AutoCloseable {
                 .get(PATH + "/events", guard.reading((request, exchange) -> events.open(exchange, guard.memory())))
                 .get(PATH + "/page.css", file("text/css", Pages.stylesheet()))
                 .get(PATH + "/page.js", file("text/javascript", Pages.script()))
+                .get(PATH + "/review.js", file("text/javascript", Pages.reviewScript()))
                 .get(PATH + "/htmx.js", file("text/javascript", Pages.htmx()));
     }
 
@@ -323,40 +320,7 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer review(Request request) {
-        Map<String, String> query = BadRequest.query(request, Set.of("done", "left_out"));
-        Integer done = number(query, "done");
-        Integer leftOut = number(query, "left_out");
-        Optional<Reviews> found = reviews.get();
-        if (found.isEmpty()) {
-            return withoutReviews();
-        }
-        try {
-            return html(
-                    200,
-                    pages.html(
-                            ReviewView.read(found.get(), done, leftOut == null ? 0 : leftOut, token, clock.instant())));
-        } catch (StateException e) {
-            return message(
-                    503,
-                    "Review",
-                    "Reviews unknown: the state, which has the reviews, can't be read now: " + e.getMessage() + ".",
-                    "Certificates are not affected. Run flk backend health on its host; it names the cause.");
-        }
-    }
-
-    private Answer withoutReviews() {
-        return record.get().isEmpty()
-                ? withoutRecord("Review")
-                : message(
-                        200,
-                        "Review",
-                        "Reviews unknown: this backend has no state, which has the reviews.",
-                        "It is still starting, or STATE_PORT is off. Reload the page in a minute.");
-    }
-
-    private static @Nullable Integer number(Map<String, String> query, String name) {
-        String text = query.get(name);
-        return text == null ? null : BadRequest.parsed(name, text, Quantities.count(0, Integer.MAX_VALUE));
+        return reviewPages.get(BadRequest.query(request, ReviewPages.query())).orElseGet(() -> withoutRecord("Review"));
     }
 
     private Answer state(Request request) {
@@ -379,58 +343,10 @@ final class PageHandler implements AutoCloseable {
                         "It is still starting, or STATE_PORT is off. Reload the page in a minute."));
     }
 
-    /** Records the review in a form, and redirects to the certificates that still wait for a review. */
+    /** Records the review in a form, and redirects to the next certificate that waits for a review. */
     private void takeReview(Request request, Exchange exchange) {
         String body = new String(request.body().exact(), StandardCharsets.UTF_8);
-        serve(request, exchange, ignored -> {
-            Map<String, String> form = BadRequest.fields(body, FORM);
-            if (!MessageDigest.isEqual(bytes(token), bytes(form.getOrDefault("token", "")))) {
-                return message(
-                        403,
-                        "Review",
-                        "This form is not valid any more, so nothing was reviewed.",
-                        "The backend was restarted since the page was loaded: open the view Review again.");
-            }
-            String id = form.get("id");
-            ReviewHandler.Body given = new ReviewHandler.Body(
-                    id == null ? null : List.of(id),
-                    form.get("shard"),
-                    form.get("reason"),
-                    form.get("from"),
-                    form.get("until"),
-                    form.get("reviewed_at"),
-                    form.get("verdict"),
-                    form.get("note"),
-                    form.get("author"));
-            try {
-                long shown = id == null
-                        ? IfVersion.ANY
-                        : BadRequest.parsed(
-                                "version", form.getOrDefault("version", "0"), Quantities.count(0, Long.MAX_VALUE - 1));
-                return reviews.get()
-                        .map(found -> ReviewHandler.review(found, given, shown, guard.user(), clock.instant()))
-                        .map(recorded -> id != null && !recorded.leftOut().isEmpty()
-                                ? message(
-                                        412,
-                                        "Review",
-                                        "Nothing was reviewed, because the review is not the one that was shown: "
-                                                + ReviewHandler.sentence(recorded.leftOut()) + ".",
-                                        "Open the certificate again to see its review.")
-                                : seeOther(PATH + "/review?done=" + recorded.reviewed() + "&left_out="
-                                        + recorded.leftOut().size()))
-                        .orElseGet(this::withoutReviews);
-            } catch (BadRequest e) {
-                return message(
-                        400,
-                        "Review",
-                        "Nothing was reviewed: " + e.text() + ".",
-                        "Go back, correct the form, and send it again.");
-            }
-        });
-    }
-
-    private static byte[] bytes(String text) {
-        return text.getBytes(StandardCharsets.UTF_8);
+        serve(request, exchange, ignored -> reviewPages.post(body).orElseGet(() -> withoutRecord("Review")));
     }
 
     /** Redirects to the view of the certificate, shard, agent or key that a text names. */
@@ -482,11 +398,6 @@ final class PageHandler implements AutoCloseable {
 
     private static Answer redirect(String target) {
         return new Answer(302, "text/plain", new byte[0], List.of(new Header("Location", target)));
-    }
-
-    /** Redirects with status 303 after a form was submitted. */
-    private static Answer seeOther(String target) {
-        return new Answer(303, "text/plain", new byte[0], List.of(new Header("Location", target)));
     }
 
     private Answer withoutRecord(String title) {
@@ -543,7 +454,7 @@ final class PageHandler implements AutoCloseable {
         return html(status, pages.html(new Message(title, sentence, remedy)));
     }
 
-    private static Answer html(int status, byte[] body) {
+    static Answer html(int status, byte[] body) {
         return answer(status, "text/html; charset=utf-8", body);
     }
 

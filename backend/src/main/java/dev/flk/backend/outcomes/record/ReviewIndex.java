@@ -12,6 +12,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews.Listed;
 import dev.flk.backend.outcomes.record.Reviews.Made;
+import dev.flk.backend.outcomes.record.Reviews.Recent;
 import dev.flk.backend.outcomes.record.Reviews.Waiting;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
@@ -19,14 +20,17 @@ import dev.flk.state.StateKey;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The certificates that wait for a review, and the reviews that found a fault, in memory. Each call first applies what
+ * The certificates that wait for a review, the reviews that found a fault, and the newest reviews, in memory. Each call first applies what
  * has changed in the record and in the reviews since the previous call, so its answer is exact whichever backend has made
  * the changes. The first call, and a call after which changes may have been missed, read the record and the reviews.
  *
@@ -39,6 +43,14 @@ final class ReviewIndex {
     /** The maximum number of certificates, and of faults, that are kept: about 30 MB each. */
     static final int MOST = 100_000;
 
+    /** The maximum number of the newest reviews that are kept: about 6 MB, or 25 MB if all notes have the maximum length. */
+    static final int MOST_RECENT = 10_000;
+
+    private static final Comparator<Recent> NEWEST_FIRST = Comparator.comparing(Recent::at)
+            .reversed()
+            .thenComparing(each -> each.key().agentId())
+            .thenComparing(each -> each.key().name());
+
     private static final Span ALWAYS = new Span(null, null);
     private static final int AT_ONCE = 200;
 
@@ -47,6 +59,9 @@ final class ReviewIndex {
     private final int most;
     private final Map<RowKey, Waiting> waiting = new HashMap<>();
     private final Map<StateKey, Fault> faults = new HashMap<>();
+    private final Map<StateKey, Recent> recent = new HashMap<>();
+    private final NavigableSet<Recent> newestFirst = new TreeSet<>(NEWEST_FIRST);
+    private boolean isRecentCut;
     private boolean isRead;
     private boolean isCut;
     private boolean wasIncomplete;
@@ -85,6 +100,9 @@ final class ReviewIndex {
         }
         waiting.values().removeIf(each -> each.receivedAt().isBefore(oldest));
         faults.values().removeIf(each -> each.at().compareTo(oldest.toString()) < 0);
+        while (!newestFirst.isEmpty() && newestFirst.last().at().isBefore(oldest)) {
+            forget(newestFirst.last());
+        }
     }
 
     /** Returns the certificates that wait, in no order; they change with the next {@link #update}. */
@@ -102,16 +120,29 @@ final class ReviewIndex {
         return faults.values();
     }
 
+    /** Returns the newest reviews that were not withdrawn, the newest first. */
+    List<Recent> recent() {
+        return List.copyOf(newestFirst);
+    }
+
+    /** Returns whether there are older reviews than those that are kept. */
+    boolean isRecentCut() {
+        return isRecentCut;
+    }
+
     private void readAll() {
         waiting.clear();
         faults.clear();
+        recent.clear();
+        newestFirst.clear();
         isCut = false;
+        isRecentCut = false;
         changed = record.rows().newest();
         reviewed = reviews.newest();
         StateKey last = null;
         do {
             List<Listed> page = reviews.reviewed(last);
-            page.forEach(each -> putFault(each.key(), each.shard(), each.made()));
+            page.forEach(each -> putReview(each.key(), each.shard(), null, each.made()));
             last = page.isEmpty() ? null : page.get(page.size() - 1).key();
         } while (last != null);
         for (String verdict : Reviews.VERDICTS) {
@@ -174,12 +205,16 @@ final class ReviewIndex {
         StateKey key = change.key();
         if (change.made().review().verdict() == Verdict.WITHDRAWN || RecordedOutcome.isHashed(key.agentId())) {
             Optional<Version> found = record.withKey(key);
-            putFault(key, found.map(row -> row.key().shard()).orElse(key.agentId()), change.made());
+            putReview(
+                    key,
+                    found.map(row -> row.key().shard()).orElse(key.agentId()),
+                    found.map(row -> Waiting.of(row).cause()).orElse(null),
+                    change.made());
             return found;
         }
         String[] name = key.name().split("/", -1);
-        waiting.remove(new RowKey(key.agentId(), Long.parseLong(name[1]), name[2]));
-        putFault(key, key.agentId(), change.made());
+        Waiting before = waiting.remove(new RowKey(key.agentId(), Long.parseLong(name[1]), name[2]));
+        putReview(key, key.agentId(), before == null ? null : before.cause(), change.made());
         return Optional.empty();
     }
 
@@ -188,6 +223,7 @@ final class ReviewIndex {
         List<Boolean> areReviewed = reviews.areReviewed(outcomes);
         for (int i = 0; i < outcomes.size(); i++) {
             Waiting outcome = outcomes.get(i);
+            putCause(outcome);
             if (areReviewed.get(i) || !Reviews.VERDICTS.contains(outcome.verdict())) {
                 waiting.remove(outcome.row());
             } else if (waiting.size() < most || waiting.containsKey(outcome.row())) {
@@ -196,6 +232,41 @@ final class ReviewIndex {
                 isCut = true;
             }
         }
+    }
+
+    /** Notes a review, or that it was withdrawn. */
+    private void putReview(StateKey key, String shard, @Nullable String cause, @Nullable Made made) {
+        putFault(key, shard, made);
+        Recent before = recent.get(key);
+        if (before != null) {
+            forget(before);
+        }
+        if (made == null || made.review().verdict() == Verdict.WITHDRAWN) {
+            return;
+        }
+        remember(Recent.of(key, shard, cause == null && before != null ? before.cause() : cause, made));
+        if (newestFirst.size() > MOST_RECENT) {
+            forget(newestFirst.last());
+            isRecentCut = true;
+        }
+    }
+
+    private void putCause(Waiting outcome) {
+        Recent before = recent.get(outcome.key());
+        if (before != null && before.cause() == null) {
+            forget(before);
+            remember(Recent.of(before.key(), before.shard(), outcome.cause(), before.made()));
+        }
+    }
+
+    private void remember(Recent review) {
+        recent.put(review.key(), review);
+        newestFirst.add(review);
+    }
+
+    private void forget(Recent review) {
+        recent.remove(review.key());
+        newestFirst.remove(review);
     }
 
     private void putFault(StateKey key, String shard, @Nullable Made made) {

@@ -30,6 +30,7 @@ import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Found;
 import dev.flk.state.Storage.Head;
 import dev.flk.state.Version;
+import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -68,7 +69,7 @@ public final class Reviews implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Reviews.class);
     private static final JsonMapper JSON = new JsonMapper();
     private static final Comparator<Waiting> NEWEST_FIRST =
-            Comparator.comparing(Waiting::receivedAt).reversed();
+            Comparator.comparing(Waiting::receivedAt).reversed().thenComparing(Waiting::pcsId);
     private static final Span ALWAYS = new Span(null, null);
     private static final String CALLER = "reviews";
     private static final int AT_ONCE = 200;
@@ -170,7 +171,7 @@ public final class Reviews implements AutoCloseable {
             return RecordedOutcome.reasonKind(reason);
         }
 
-        private StateKey key() {
+        StateKey key() {
             return RecordedOutcomes.key(NAMESPACE, row.shard(), row.epoch(), row.pcsId());
         }
     }
@@ -233,6 +234,35 @@ public final class Reviews implements AutoCloseable {
      */
     public record Listed(
             StateKey key, String shard, @Nullable Made made) {}
+
+    /**
+     * A certificate with its newest review, which was not withdrawn.
+     *
+     * @param cause see {@link Waiting#cause}; null if it was not needed so far
+     * @param at the time of the review; {@link Instant#MIN} if another client has written a time that can't be read
+     */
+    public record Recent(
+            StateKey key, String shard, @Nullable String cause, Made made, Instant at) {
+        static Recent of(StateKey key, String shard, @Nullable String cause, Made made) {
+            try {
+                return new Recent(
+                        key, shard, cause, made, Instant.parse(made.review().at()));
+            } catch (DateTimeException e) {
+                return new Recent(key, shard, cause, made, Instant.MIN);
+            }
+        }
+
+        public String pcsId() {
+            return key.name().substring(key.name().lastIndexOf('/') + 1);
+        }
+    }
+
+    /**
+     * The newest reviews, the newest first.
+     *
+     * @param isCut whether there are older reviews, which are not among these
+     */
+    public record AllRecent(List<Recent> reviews, boolean isCut) {}
 
     /**
      * @param overdueAfter the time after which an outcome without a review counts as overdue
@@ -300,6 +330,27 @@ public final class Reviews implements AutoCloseable {
                             .toList(),
                     index.isCut());
         }
+    }
+
+    /**
+     * Returns the newest review of each of the certificates that were reviewed last, at most {@link
+     * ReviewIndex#MOST_RECENT}.
+     *
+     * @throws StateException if the reviews can't be read
+     * @throws RecordUnavailableException if the record can't be read
+     */
+    public AllRecent recent() {
+        synchronized (index) {
+            index.update(oldestKept());
+            return new AllRecent(index.recent(), index.isRecentCut());
+        }
+    }
+
+    /** Returns the {@linkplain Waiting#cause cause} of a reviewed certificate; empty if the record no longer has it. */
+    public Optional<String> cause(Recent reviewed) {
+        return Optional.ofNullable(reviewed.cause())
+                .or(() -> record.withKey(reviewed.key())
+                        .map(version -> Waiting.of(version).cause()));
     }
 
     /** Returns the lines of outcomes as in {@link RecordedOutcomes}; those that the record no longer has are left out. */

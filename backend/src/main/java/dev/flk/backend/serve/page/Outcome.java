@@ -27,7 +27,7 @@ public record Outcome(
         String regime,
         Instant receivedAt,
         @Nullable Instant measuredAt) {
-    private static final int SHORT_ID = 12;
+    static final int SHORT_ID = 12;
 
     /**
      * A claimed value, and the same value as the verifier recomputed it.

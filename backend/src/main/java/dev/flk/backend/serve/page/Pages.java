@@ -83,6 +83,11 @@ public final class Pages {
         return render("ui/review.jte", view);
     }
 
+    /** Returns the HTML of the view of the certificates that were reviewed, as UTF-8. */
+    public byte[] html(ReviewedView view) {
+        return render("ui/reviewed.jte", view);
+    }
+
     /** Returns the HTML of the view of the certificates of a range of time, as UTF-8. */
     public byte[] html(OutcomesView view) {
         return render("ui/certificates.jte", view);
@@ -136,6 +141,11 @@ public final class Pages {
     /** Returns the page's own script, as UTF-8. */
     public static byte[] script() {
         return resource("page.js");
+    }
+
+    /** Returns the script of the view Review, as UTF-8. */
+    public static byte[] reviewScript() {
+        return resource("review.js");
     }
 
     /** Returns the library htmx, as UTF-8. */

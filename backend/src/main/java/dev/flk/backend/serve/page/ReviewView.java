@@ -1,111 +1,270 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.decide.ReasonKind;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
+import dev.flk.backend.outcomes.record.Reviews.Recent;
 import dev.flk.backend.outcomes.record.Reviews.Waiting;
+import dev.flk.backend.serve.page.ReviewDone.Sent;
+import dev.flk.backend.serve.page.ReviewQueue.Group;
+import dev.flk.verification.Policy;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The view of the certificates that wait for a review.
+ * The view of the certificates that wait for a review: the groups, and one certificate with what a person needs to
+ * review it.
  *
- * @param done the number of certificates that the form sent just now reviewed; null if no form was sent
- * @param leftOut the number of certificates of that form that others reviewed meanwhile
- * @param waiting the number of certificates that wait, including those of groups that are not shown
- * @param isCut whether more certificates wait, which were not counted
- * @param otherGroups the number of groups that are not shown
+ * @param problem why a form had no effect, or why something is not shown; empty if there is no problem
+ * @param done the effect of the form that was sent just now; null if no form was sent
+ * @param retry the form that had no effect; null if there is none
+ * @param groups what waits; null if it is unknown
+ * @param shown the certificate; null if none was chosen or waits
  * @param token the secret of the forms
  */
 public record ReviewView(
         Instant at,
-        @Nullable Integer done,
-        int leftOut,
-        int waiting,
-        boolean isCut,
-        List<Group> groups,
-        int otherGroups,
+        String problem,
+        @Nullable ReviewDone done,
+        @Nullable Form retry,
+        @Nullable ReviewGroups groups,
+        @Nullable Shown shown,
         String token) {
-    /** The maximum number of groups in a view. */
-    public static final int MOST_GROUPS = 50;
+    /** The path of the view. */
+    public static final String PATH = "/ui/review";
 
-    private static final int MOST_OUTCOMES = 10;
+    private static final int MOST_LAST_REVIEWS = 5;
+    private static final int MOST_LOOK_UPS = 200;
 
     /**
-     * Certificates of a shard with the same verdict for the same reason.
+     * What the view reads.
+     *
+     * @param reviews null if the reviews are unknown
+     * @param token the secret of the forms
+     */
+    public record Source(RecordedOutcomes record, @Nullable Reviews reviews, String token, Policy policy) {}
+
+    /**
+     * The part of the queue that a link has chosen. A null member chooses nothing.
      *
      * @param cause the reason without its numbers
-     * @param newest the newest certificates, the newest first
-     * @param others the number of certificates that are not among {@code newest}
-     * @param from the arrival of the oldest certificate
+     * @param line the line of the certificate in the record
      */
-    public record Group(String shard, String cause, String verdict, List<Outcome> newest, int others, String from) {
-        private static Group of(List<Waiting> waiting) {
-            Waiting first = waiting.get(0);
-            List<Outcome> newest =
-                    waiting.stream().limit(MOST_OUTCOMES).map(Outcome::of).toList();
-            return new Group(
-                    first.shard(),
-                    first.cause(),
-                    first.verdict(),
-                    newest,
-                    waiting.size() - newest.size(),
-                    waiting.get(waiting.size() - 1).receivedAt().toString());
-        }
-
-        /** Returns the number of certificates, followed by the noun in the singular or plural. */
-        public String count() {
-            int all = newest.size() + others;
-            return all == 1 ? "1 certificate" : all + " certificates";
-        }
-
-        /** Returns the arrival of the newest certificate. */
-        public String until() {
-            return newest.get(0).receivedAt().toString();
+    public record Choice(
+            @Nullable String shard,
+            @Nullable String cause,
+            @Nullable String line) {
+        private boolean contains(Group group) {
+            return (shard == null || shard.equals(group.shard())) && (cause == null || cause.equals(group.cause()));
         }
     }
 
-    /** The values that all certificates of a group have in common. */
-    private record Key(String shard, String verdict, String cause) {}
+    /**
+     * A form of this view.
+     *
+     * @param fields the hidden fields
+     * @param verdict the verdict that was sent; empty if none was sent
+     */
+    public record Form(Map<String, String> fields, String verdict, String note, String author) {
+        static Form of(String... fields) {
+            return new Form(fields(fields), "", "", "");
+        }
 
-    /** Reads the certificates that wait for a review; the group with the newest certificate comes first. */
-    public static ReviewView read(Reviews reviews, @Nullable Integer done, int leftOut, String token, Instant now) {
+        /** Returns fields by name. */
+        static Map<String, String> fields(String... namesAndValues) {
+            Map<String, String> fields = new LinkedHashMap<>();
+            for (int i = 0; i < namesAndValues.length; i += 2) {
+                fields.put(namesAndValues[i], namesAndValues[i + 1]);
+            }
+            return fields;
+        }
+
+        private Form withVersion(long version) {
+            Map<String, String> changed = new LinkedHashMap<>(fields);
+            changed.put("version", Long.toString(version));
+            return new Form(changed, verdict, note, author);
+        }
+
+        /** Returns the name under which the script keeps the note until it was sent. */
+        public String noteName() {
+            String id = fields.get("id");
+            return id == null ? fields.get("shard") + " " + fields.get("reason") : id;
+        }
+
+        /** Returns whether the form is for a group. */
+        public boolean isOfGroup() {
+            return !fields.containsKey("id");
+        }
+
+        /** Returns whether the form takes reviews back. */
+        public boolean isWithdrawal() {
+            return verdict.equals(Verdict.WITHDRAWN.text());
+        }
+    }
+
+    /**
+     * The chosen certificate.
+     *
+     * @param meaning what its reason means, as a sentence
+     * @param place its place in its group; empty if it does not wait
+     * @param path the address of this view of the certificate
+     * @param previous the path of the certificate before it; null if none is before it
+     * @param next the path of the certificate after it; null if none is after it
+     * @param form the form to review it; null if its reviews are unknown
+     * @param lastReviews the newest reviews of others for the same reason
+     */
+    public record Shown(
+            ReviewEvidence evidence,
+            String cause,
+            String meaning,
+            String place,
+            String path,
+            @Nullable String previous,
+            @Nullable String next,
+            @Nullable Form form,
+            List<Recent> lastReviews) {}
+
+    static String path(Group group) {
+        return path(group.shard(), group.cause());
+    }
+
+    static String path(Waiting outcome) {
+        return path(outcome.shard(), outcome.cause()) + "&id=" + outcome.pcsId();
+    }
+
+    private static String path(String shard, String cause) {
+        return PATH + "?shard=" + Pages.encoded(shard) + "&reason=" + Pages.encoded(cause);
+    }
+
+    /** Returns the path of the view of a certificate with this line in the record. */
+    public static String path(String line) {
+        return path(waiting(line));
+    }
+
+    /**
+     * Returns the path of the certificate to review after one was reviewed.
+     *
+     * @param line the line of the reviewed certificate
+     */
+    public static String pathAfter(Reviews reviews, String line) {
+        return new ReviewQueue(reviews.waiting(null).outcomes())
+                .nextAfterReview(waiting(line))
+                .map(ReviewView::path)
+                .orElse(PATH);
+    }
+
+    /**
+     * Reads what waits, and the chosen certificate; if none is chosen, the first one that waits.
+     *
+     * @param sent the effect of the form that was sent just now; null if no form was sent
+     */
+    public static ReviewView read(Source source, Reviews reviews, Choice choice, @Nullable Sent sent, Instant now) {
         AllWaiting all = reviews.waiting(null);
-        Map<Key, List<Waiting>> groups = all.outcomes().stream()
-                .collect(Collectors.groupingBy(
-                        each -> new Key(each.shard(), each.verdict(), each.cause()),
-                        LinkedHashMap::new,
-                        Collectors.toList()));
+        ReviewQueue queue = new ReviewQueue(all.outcomes());
+        List<Recent> recent = reviews.recent().reviews();
+        String line = choice.line() == null ? firstLine(reviews, queue, choice) : choice.line();
+        Waiting outcome = line == null ? null : waiting(line);
+        int group = outcome == null ? -1 : queue.indexOf(outcome.shard(), outcome.cause());
+        Shown shown = outcome == null || line == null
+                ? null
+                : shown(source, line, queue, outcome, lastReviews(reviews, recent, outcome), now);
         return new ReviewView(
                 now,
-                done,
-                leftOut,
-                all.outcomes().size(),
-                all.isCut(),
-                groups.values().stream().limit(MOST_GROUPS).map(Group::of).toList(),
-                Math.max(0, groups.size() - MOST_GROUPS),
-                token);
+                line == null ? noneOf(choice) : "",
+                sent == null ? null : ReviewDone.of(reviews, sent, recent, now),
+                null,
+                ReviewGroups.of(queue, all.isCut(), group, outcome, now),
+                shown,
+                source.token());
     }
 
-    /** Returns what the form that was sent just now has done, in sentences; empty if no form was sent. */
-    public String doneText() {
-        if (done == null) {
-            return "";
+    /**
+     * Returns the view while it is unknown what waits, with the chosen certificate.
+     *
+     * @param line the line of the chosen certificate; null if none was chosen
+     */
+    public static ReviewView unknown(Source source, @Nullable String line, String problem, Instant now) {
+        Shown shown =
+                line == null ? null : shown(source, line, new ReviewQueue(List.of()), waiting(line), List.of(), now);
+        return new ReviewView(now, problem, null, null, null, shown, source.token());
+    }
+
+    /**
+     * Returns this view after a form had no effect, with the form.
+     *
+     * @param why why it had no effect
+     * @param isOutdated whether the form gets the version of the newest review, because another version was the cause
+     */
+    public ReviewView failed(String why, Form form, boolean isOutdated) {
+        Form again = isOutdated && shown != null
+                ? form.withVersion(shown.evidence().certificate().version())
+                : form;
+        return new ReviewView(at, why, null, again, groups, shown, token);
+    }
+
+    private static String noneOf(Choice choice) {
+        return choice.shard() == null && choice.cause() == null
+                ? ""
+                : "No certificate "
+                        + (choice.shard() == null ? "" : "of shard " + choice.shard() + " ")
+                        + "waits for a review"
+                        + (choice.cause() == null ? "." : " for the reason “" + choice.cause() + "”.");
+    }
+
+    /** Returns the line of the first certificate that waits in what is chosen; null if none waits. */
+    private static @Nullable String firstLine(Reviews reviews, ReviewQueue queue, Choice choice) {
+        return queue.groups().stream()
+                .filter(choice::contains)
+                .findFirst()
+                .flatMap(each ->
+                        reviews.lines(List.of(each.outcomes().get(0))).stream().findFirst())
+                .orElse(null);
+    }
+
+    private static Waiting waiting(String line) {
+        Outcome outcome = Outcome.of(line);
+        return new Waiting(outcome.key(), outcome.verdict(), outcome.reason(), outcome.receivedAt());
+    }
+
+    private static Shown shown(
+            Source source, String line, ReviewQueue queue, Waiting outcome, List<Recent> lastReviews, Instant now) {
+        ReviewEvidence evidence =
+                ReviewEvidence.of(source.record(), line, source.reviews(), source.token(), source.policy(), now);
+        CertificateView certificate = evidence.certificate();
+        boolean isReviewable = !certificate.outcome().isAccepted()
+                && certificate.reviewsUnknown().isEmpty();
+        return new Shown(
+                evidence,
+                outcome.cause(),
+                ReasonKind.meaning(outcome.cause()),
+                queue.place(outcome),
+                path(outcome),
+                queue.previous(outcome).map(ReviewView::path).orElse(null),
+                queue.next(outcome).map(ReviewView::path).orElse(null),
+                isReviewable ? Form.of("id", outcome.pcsId(), "version", Long.toString(certificate.version())) : null,
+                lastReviews);
+    }
+
+    /** Returns the newest reviews of other certificates for the same reason; looks up few causes that are not known. */
+    private static List<Recent> lastReviews(Reviews reviews, List<Recent> recent, Waiting outcome) {
+        List<Recent> found = new ArrayList<>();
+        int lookUps = 0;
+        for (Recent each : recent) {
+            if (found.size() == MOST_LAST_REVIEWS || (each.cause() == null && ++lookUps > MOST_LOOK_UPS)) {
+                break;
+            }
+            boolean isSame = reviews.cause(each).filter(outcome.cause()::equals).isPresent();
+            if (isSame && !each.pcsId().equals(outcome.pcsId())) {
+                found.add(each);
+            }
         }
-        String reviewed = done == 0
-                ? "No certificate was reviewed: someone else may have reviewed them already."
-                : done == 1 ? "1 certificate was reviewed." : done + " certificates were reviewed.";
-        return reviewed + (leftOut == 0 ? "" : " " + leftOut + " left out, which others reviewed meanwhile.");
-    }
-
-    /** Returns a sentence with the number of certificates that wait. */
-    public String summary() {
-        return waiting == 1
-                ? "1 certificate waits for a review."
-                : (isCut ? "At least " : "") + waiting + " certificates wait for a review.";
+        return found;
     }
 }

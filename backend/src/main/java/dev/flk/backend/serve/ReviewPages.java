@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve;
+
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.Review;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.Recorded;
+import dev.flk.backend.serve.guard.BadRequest;
+import dev.flk.backend.serve.guard.IfVersion;
+import dev.flk.backend.serve.page.Pages;
+import dev.flk.backend.serve.page.Pages.NotFound;
+import dev.flk.backend.serve.page.ReviewDone.Sent;
+import dev.flk.backend.serve.page.ReviewView;
+import dev.flk.backend.serve.page.ReviewView.Choice;
+import dev.flk.backend.serve.page.ReviewView.Form;
+import dev.flk.backend.serve.page.ReviewView.Source;
+import dev.flk.backend.serve.page.ReviewedView;
+import dev.flk.backend.serve.page.ReviewedView.Wish;
+import dev.flk.backend.serve.record.RecordHandler;
+import dev.flk.backend.serve.record.ReviewHandler;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.program.config.Quantities;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.verification.Policy;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/** The answers of {@code /ui/review}. Calls block. Safe for any thread. */
+final class ReviewPages {
+    private static final Set<String> QUERY = Set.of(
+            "shard",
+            "reason",
+            "id",
+            "done",
+            "withdrawn",
+            "left_out",
+            "reviewed_at",
+            "from",
+            "until",
+            "show",
+            "verdict",
+            "author",
+            "page");
+    private static final Set<String> FORM = Set.of(
+            "token",
+            "id",
+            "shard",
+            "reason",
+            "from",
+            "until",
+            "verdict",
+            "note",
+            "author",
+            "version",
+            "reviewed_at",
+            "count");
+    private static final List<String> HIDDEN =
+            List.of("id", "version", "shard", "reason", "from", "until", "reviewed_at", "count");
+
+    private static final String STATE_DOWN = "the state, which has the reviews, can't be ";
+
+    private final Supplier<Optional<RecordedOutcomes>> record;
+    private final Supplier<Optional<Reviews>> reviews;
+    private final Supplier<String> user;
+    private final Policy policy;
+    private final InstantSource clock;
+    private final Pages pages;
+    private final String token;
+
+    /** @param token the secret that each form must have */
+    ReviewPages(BackendServer.Parts parts, Supplier<String> user, Pages pages, String token) {
+        this.record = () -> parts.features().get().record();
+        this.reviews = () -> parts.features().get().reviews();
+        this.user = user;
+        this.policy = parts.policy();
+        this.clock = parts.clock();
+        this.pages = pages;
+        this.token = token;
+    }
+
+    /** Answers with the queue or with the reviews that were made; empty if this backend has no record. */
+    Optional<Answer> get(Map<String, String> query) {
+        Optional<RecordedOutcomes> outcomes = record.get();
+        if (outcomes.isEmpty()) {
+            return Optional.empty();
+        }
+        Optional<Reviews> found = reviews.get();
+        Source source = new Source(outcomes.get(), found.orElse(null), token, policy);
+        String id = query.get("id");
+        String line = id == null ? null : line(outcomes.get(), id);
+        if (id != null && line == null) {
+            return Optional.of(PageHandler.html(404, pages.html(new NotFound(id, true))));
+        }
+        if (found.isEmpty()) {
+            return Optional.of(html(
+                    200,
+                    ReviewView.unknown(
+                            source,
+                            line,
+                            "Reviews unknown: this backend has no state, which has the reviews. It is still starting,"
+                                    + " or STATE_PORT is off. Reload the page in a minute.",
+                            clock.instant())));
+        }
+        try {
+            return Optional.of(
+                    "reviewed".equals(query.get("show"))
+                            ? reviewed(found.get(), query)
+                            : html(
+                                    200,
+                                    ReviewView.read(
+                                            source,
+                                            found.get(),
+                                            new Choice(query.get("shard"), query.get("reason"), line),
+                                            sent(query),
+                                            clock.instant())));
+        } catch (StateException e) {
+            return Optional.of(html(
+                    503,
+                    ReviewView.unknown(
+                            source,
+                            line,
+                            "Reviews unknown: " + STATE_DOWN + "read now: " + e.getMessage()
+                                    + ". Certificates are not affected. Run flk backend health on its host; it names"
+                                    + " the cause.",
+                            clock.instant())));
+        }
+    }
+
+    private Answer reviewed(Reviews found, Map<String, String> query) {
+        Integer page = number(query, "page");
+        return PageHandler.html(
+                200,
+                pages.html(ReviewedView.read(
+                        found,
+                        new Wish(
+                                query.getOrDefault("verdict", ""),
+                                query.getOrDefault("author", "").strip(),
+                                query.getOrDefault("shard", "").strip()),
+                        page == null ? 0 : page,
+                        clock.instant())));
+    }
+
+    /** Returns the effect of a form from the address to which it led; null if the address is not from a form. */
+    private static @Nullable Sent sent(Map<String, String> query) {
+        Integer done = number(query, "done");
+        Integer withdrawn = number(query, "withdrawn");
+        Integer leftOut = number(query, "left_out");
+        Instant at = RecordHandler.time(query, "reviewed_at");
+        if (withdrawn != null) {
+            return new Sent(withdrawn, leftOut == null ? 0 : leftOut, null, "", "");
+        }
+        return done == null || at == null
+                ? null
+                : new Sent(
+                        done,
+                        leftOut == null ? 0 : leftOut,
+                        at,
+                        query.getOrDefault("from", ""),
+                        query.getOrDefault("until", ""));
+    }
+
+    private static @Nullable Integer number(Map<String, String> query, String name) {
+        String text = query.get(name);
+        return text == null ? null : BadRequest.parsed(name, text, Quantities.count(0, Integer.MAX_VALUE));
+    }
+
+    /**
+     * Returns the line of the certificate whose id begins with these digits; null if the record has none.
+     *
+     * @throws BadRequest if the digits are no id, or begin several
+     */
+    private static @Nullable String line(RecordedOutcomes record, String id) {
+        if (!RecordedOutcomes.isId(id)) {
+            throw new BadRequest("id is not " + RecordedOutcomes.LEAST_ID_DIGITS + " to 64 lower-case hex digits");
+        }
+        List<String> ids = record.idsThatBeginWith(id, 2);
+        if (ids.size() > 1) {
+            throw new BadRequest("several certificates have ids that begin with " + id + "; give more digits");
+        }
+        return record.withId(id, 1).stream().findFirst().orElse(null);
+    }
+
+    static Set<String> query() {
+        return QUERY;
+    }
+
+    /**
+     * Records the review in a form, and redirects to the next certificate. If nothing was recorded, the answer says so
+     * and has the form again, with the note.
+     *
+     * @return empty if this backend has no record
+     */
+    Optional<Answer> post(String body) {
+        Optional<RecordedOutcomes> outcomes = record.get();
+        if (outcomes.isEmpty()) {
+            return Optional.empty();
+        }
+        Map<String, String> form = BadRequest.fields(body, FORM);
+        Attempt attempt = new Attempt(form, outcomes.get(), reviews.get().orElse(null));
+        if (!MessageDigest.isEqual(bytes(token), bytes(form.getOrDefault("token", "")))) {
+            return Optional.of(attempt.failed(
+                    403,
+                    "this form is not valid any more, because the backend was restarted since the page was loaded"));
+        }
+        try {
+            return Optional.of(attempt.answer());
+        } catch (BadRequest e) {
+            return Optional.of(attempt.failed(400, e.text()));
+        } catch (StateException e) {
+            return Optional.of(
+                    e.reason() == Reason.INVALID
+                            ? attempt.failed(400, e.getMessage())
+                            : attempt.failed(503, STATE_DOWN + "read or written now: " + e.getMessage()));
+        } catch (RecordUnavailableException e) {
+            return Optional.of(attempt.failed(503, "the record can't be read now: " + e.getMessage()));
+        }
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** A form that was sent. */
+    private final class Attempt {
+        private final Map<String, String> form;
+        private final RecordedOutcomes outcomes;
+        private final @Nullable Reviews found;
+        private final @Nullable String id;
+        private final boolean isWithdrawal;
+        private final Instant now = clock.instant();
+
+        Attempt(Map<String, String> form, RecordedOutcomes outcomes, @Nullable Reviews found) {
+            this.form = form;
+            this.outcomes = outcomes;
+            this.found = found;
+            this.id = form.get("id");
+            this.isWithdrawal = Review.Verdict.WITHDRAWN.text().equals(form.get("verdict"));
+        }
+
+        Answer answer() {
+            if (found == null) {
+                return failed(503, "this backend has no state now: it is still starting, or STATE_PORT is off");
+            }
+            String id = form.get("id");
+            ReviewHandler.Body given = new ReviewHandler.Body(
+                    id == null ? null : List.of(id),
+                    form.get("shard"),
+                    form.get("reason"),
+                    form.get("from"),
+                    form.get("until"),
+                    form.get("reviewed_at"),
+                    form.get("verdict"),
+                    form.get("note"),
+                    form.get("author"));
+            long shown = id == null
+                    ? IfVersion.ANY
+                    : BadRequest.parsed(
+                            "version", form.getOrDefault("version", "0"), Quantities.count(0, Long.MAX_VALUE - 1));
+            if (id != null && form.containsKey("shard")) {
+                throw new BadRequest("give either id or shard");
+            }
+            Recorded recorded = ReviewHandler.review(found, given, shown, user.get(), now);
+            if (id != null && !recorded.leftOut().isEmpty()) {
+                return failed(
+                        412, "the review is not the one that was shown: " + ReviewHandler.sentence(recorded.leftOut()));
+            }
+            return seeOther(target(found, recorded));
+        }
+
+        /** Returns the address of the next certificate, or of what waits again. */
+        private String target(Reviews found, Recorded recorded) {
+            String line = id == null ? null : line(outcomes, id);
+            if (isWithdrawal) {
+                int count = BadRequest.parsed(
+                        "count", form.getOrDefault("count", "0"), Quantities.count(0, Integer.MAX_VALUE));
+                int leftOut = Math.max(recorded.leftOut().size(), count - recorded.reviewed());
+                String path = line == null
+                        ? ReviewView.PATH + "?shard=" + Pages.encoded(form.getOrDefault("shard", "")) + "&reason="
+                                + Pages.encoded(form.getOrDefault("reason", ""))
+                        : ReviewView.path(line);
+                return path + "&withdrawn=" + recorded.reviewed() + "&left_out=" + leftOut;
+            }
+            String path = line == null ? ReviewView.PATH : next(found, line);
+            return path + (path.contains("?") ? "&" : "?") + "done=" + recorded.reviewed() + "&left_out="
+                    + recorded.leftOut().size() + "&reviewed_at=" + Pages.encoded(now.toString())
+                    + (id == null
+                            ? "&from=" + Pages.encoded(form.getOrDefault("from", "")) + "&until="
+                                    + Pages.encoded(form.getOrDefault("until", ""))
+                            : "");
+        }
+
+        private String next(Reviews found, String line) {
+            try {
+                return ReviewView.pathAfter(found, line);
+            } catch (StateException | RecordUnavailableException e) {
+                return ReviewView.PATH; // the review was recorded
+            }
+        }
+
+        /** Answers that the form had no effect, with the form and as much of the view as can be read. */
+        Answer failed(int status, String why) {
+            Map<String, String> hidden = new LinkedHashMap<>();
+            HIDDEN.stream().filter(form::containsKey).forEach(name -> hidden.put(name, form.getOrDefault(name, "")));
+            Form again = new Form(
+                    hidden,
+                    form.getOrDefault("verdict", ""),
+                    form.getOrDefault("note", ""),
+                    form.getOrDefault("author", ""));
+            String nothing =
+                    id == null && status == 503 ? "Nothing, or only a part of the group, was " : "Nothing was ";
+            return html(
+                    status,
+                    view().failed(
+                                    nothing + (isWithdrawal ? "withdrawn: " : "reviewed: ") + why + ".",
+                                    again,
+                                    status == 412));
+        }
+
+        private ReviewView view() {
+            Source source = new Source(outcomes, found, token, policy);
+            String line = null;
+            try {
+                line = id != null && RecordedOutcomes.isId(id) ? line(outcomes, id) : null;
+                if (found != null) {
+                    return ReviewView.read(
+                            source, found, new Choice(form.get("shard"), form.get("reason"), line), null, now);
+                }
+            } catch (BadRequest | StateException | RecordUnavailableException e) {
+                // the view does without it
+            }
+            try {
+                return ReviewView.unknown(source, line, "", now);
+            } catch (RecordUnavailableException e) {
+                return ReviewView.unknown(source, null, "", now);
+            }
+        }
+    }
+
+    private Answer html(int status, ReviewView view) {
+        return PageHandler.html(status, pages.html(view));
+    }
+
+    /** Redirects with status 303 after a form was submitted. */
+    private static Answer seeOther(String target) {
+        return new Answer(303, "text/plain", new byte[0], List.of(new Header("Location", target)));
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.Recent;
+import dev.flk.backend.serve.page.ReviewView.Form;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The effect of the form of the view Review that was sent just now.
+ *
+ * @param undo the form that takes the reviews back; null if it is too late for that
+ * @param undoSeconds the time for which the form is shown
+ */
+public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds) {
+    /** The time for which reviews can be taken back with one click. */
+    public static final Duration UNDO = Duration.ofMinutes(1);
+
+    /**
+     * The numbers in the address to which a form leads.
+     *
+     * @param count the number of reviews that were made or withdrawn
+     * @param leftOut the number of certificates that were left out, because others have reviewed them meanwhile
+     * @param reviewedAt the time of the reviews; null if reviews were withdrawn
+     * @param from the arrival of the first reviewed certificate
+     * @param until the arrival of the last reviewed certificate
+     */
+    public record Sent(int count, int leftOut, @Nullable Instant reviewedAt, String from, String until) {}
+
+    /** @param recent the newest reviews, the newest first */
+    static ReviewDone of(Reviews reviews, Sent sent, List<Recent> recent, Instant now) {
+        Instant reviewedAt = sent.reviewedAt();
+        if (reviewedAt == null) {
+            return new ReviewDone(withdrawn(sent), null, 0);
+        }
+        List<Recent> made =
+                recent.stream().filter(each -> each.at().equals(reviewedAt)).toList();
+        long seconds = UNDO.minus(Duration.between(reviewedAt, now)).toSeconds();
+        boolean isUndoable = !made.isEmpty() && seconds > 0 && seconds <= UNDO.toSeconds();
+        return new ReviewDone(reviewed(sent, made), isUndoable ? undo(reviews, sent, reviewedAt, made) : null, seconds);
+    }
+
+    private static String withdrawn(Sent sent) {
+        return (sent.count() == 1 ? "1 review was" : sent.count() + " reviews were") + " withdrawn."
+                + (sent.leftOut() == 0
+                        ? ""
+                        : " " + sent.leftOut() + " left out, which others changed or withdrew meanwhile.");
+    }
+
+    private static String reviewed(Sent sent, List<Recent> made) {
+        if (sent.count() == 0) {
+            return "No certificate was reviewed: someone else may have reviewed them already.";
+        }
+        return (sent.count() == 1 ? "1 certificate was reviewed" : sent.count() + " certificates were reviewed")
+                + (made.isEmpty()
+                        ? ""
+                        : " as " + made.get(0).made().review().verdict().text())
+                + "."
+                + (sent.leftOut() == 0 ? "" : " " + sent.leftOut() + " left out, which others reviewed meanwhile.");
+    }
+
+    /** Returns the form that withdraws exactly the reviews that were made at a time; null if it can't be made. */
+    private static @Nullable Form undo(Reviews reviews, Sent sent, Instant reviewedAt, List<Recent> made) {
+        Recent first = made.get(0);
+        String author = first.made().review().author();
+        if (made.size() == 1 && sent.count() == 1) {
+            return new Form(
+                    Form.fields(
+                            "id",
+                            first.pcsId(),
+                            "version",
+                            Long.toString(first.made().version())),
+                    Verdict.WITHDRAWN.text(),
+                    "",
+                    author);
+        }
+        return reviews.cause(first)
+                .map(cause -> new Form(
+                        Form.fields(
+                                "shard",
+                                first.shard(),
+                                "reason",
+                                cause,
+                                "from",
+                                sent.from(),
+                                "until",
+                                sent.until(),
+                                "reviewed_at",
+                                reviewedAt.toString(),
+                                "count",
+                                Integer.toString(sent.count())),
+                        Verdict.WITHDRAWN.text(),
+                        "",
+                        author))
+                .orElse(null);
+    }
+}

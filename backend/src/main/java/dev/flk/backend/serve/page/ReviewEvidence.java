@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.program.plot.Axis;
+import dev.flk.program.plot.Plot;
+import dev.flk.program.plot.Plot.Area;
+import dev.flk.program.plot.Plot.Line;
+import dev.flk.program.plot.Plot.Point;
+import dev.flk.verification.Policy;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.DoubleStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a person looks at to review a certificate.
+ *
+ * @param certificate the certificate without its records in the log
+ * @param measuredFrom the first measurement; null if the certificate does not have it
+ * @param measuredTo the last measurement; null if the certificate does not have it
+ * @param dHat the claimed and the recomputed D̂ and the tolerance, as a sentence
+ * @param neighbours D̂ of the shard before and after this certificate, as SVG; empty if no D̂ is known
+ */
+public record ReviewEvidence(
+        CertificateView certificate,
+        @Nullable Instant measuredFrom,
+        @Nullable Instant measuredTo,
+        String dHat,
+        String neighbours) {
+    /** The maximum number of neighbours on each side. */
+    public static final int NEIGHBOURS = 20;
+
+    private static final Span ALWAYS = new Span(null, null);
+    private static final int MOST_READS = 4;
+    private static final int WIDTH = 620;
+    private static final int HEIGHT = 250;
+    private static final int RIGHT = 110;
+
+    /** @param line the line of the certificate in the record */
+    static ReviewEvidence of(
+            RecordedOutcomes record, String line, @Nullable Reviews reviews, String token, Policy policy, Instant now) {
+        JsonNode json = Outcome.parsed(line);
+        CertificateView certificate = CertificateView.of(line, reviews, token, null, policy, now);
+        Outcome outcome = certificate.outcome();
+        return new ReviewEvidence(
+                certificate,
+                time(json.path("window_start")),
+                time(json.path("window_end")),
+                dHat(outcome.dHat(), json.path("policy").asText(), policy),
+                plot(around(record, outcome), outcome, policy));
+    }
+
+    private static @Nullable Instant time(JsonNode value) {
+        return value.isMissingNode() ? null : Instant.parse(value.asText());
+    }
+
+    private static String dHat(Outcome.Claim dHat, String decidedUnder, Policy policy) {
+        if (!Double.isFinite(dHat.recomputed())) {
+            return "D̂ is claimed as " + dHat.claimedText() + " and could not be recomputed.";
+        }
+        double diff = Math.abs(dHat.claimed() - dHat.recomputed());
+        boolean isNear = diff <= policy.tolD() + 1e-9; // the claims have 9 decimals
+        return "D̂ is claimed as " + dHat.claimedText() + " and recomputed as " + dHat.recomputedText()
+                + String.format(Locale.ROOT, ": the difference of %.4f is ", diff)
+                + (isNear ? "within" : "above") + " the tolerance of " + policy.tolD()
+                + (decidedUnder.equals(policy.hash())
+                        ? "."
+                        : ", which is in force now; the certificate was decided under the policy " + decidedUnder
+                                + ".");
+    }
+
+    /** Returns the neighbours of an outcome in its shard by arrival, and the outcome itself. */
+    private static List<Outcome> around(RecordedOutcomes record, Outcome outcome) {
+        List<Outcome> all =
+                new ArrayList<>(read(record, outcome, new Span(null, outcome.receivedAt()), Order.NEWEST, NEIGHBOURS));
+        all.addAll(read(record, outcome, new Span(outcome.receivedAt(), null), Order.OLDEST, NEIGHBOURS + 1));
+        if (all.stream().noneMatch(each -> each.key().equals(outcome.key()))) {
+            all.add(outcome); // more than twenty arrived in the same millisecond
+        }
+        return all;
+    }
+
+    private static List<Outcome> read(RecordedOutcomes record, Outcome outcome, Span received, Order order, int most) {
+        List<Outcome> found = new ArrayList<>();
+        String cursor = null;
+        int reads = 0;
+        do {
+            Part part = record.outcomes(new Wanted(
+                    outcome.key().shard(),
+                    null,
+                    null,
+                    null,
+                    null,
+                    received,
+                    ALWAYS,
+                    order,
+                    most - found.size(),
+                    cursor));
+            part.lines().forEach(line -> found.add(Outcome.of(line)));
+            cursor = part.cursor();
+        } while (cursor != null && found.size() < most && ++reads < MOST_READS);
+        return found;
+    }
+
+    private static String plot(List<Outcome> around, Outcome outcome, Policy policy) {
+        boolean isMeasured = around.stream().allMatch(each -> each.measuredAt() != null);
+        Function<Outcome, Instant> time =
+                each -> isMeasured ? Objects.requireNonNull(each.measuredAt()) : each.receivedAt();
+        List<Outcome> sorted = around.stream()
+                .sorted(Comparator.comparing(time)
+                        .thenComparing(each -> each.key().epoch()))
+                .toList();
+        List<Point> recomputed = points(sorted, time, each -> each.dHat().recomputed());
+        List<Point> claimed = points(sorted, time, each -> each.dHat().claimed());
+        List<Point> known =
+                recomputed.stream().filter(point -> Double.isFinite(point.y())).toList();
+        List<Point> low = moved(known, -policy.tolD());
+        List<Point> high = moved(known, policy.tolD());
+        double[] values = Stream.of(claimed, low, high)
+                .flatMap(List::stream)
+                .mapToDouble(Point::y)
+                .filter(Double::isFinite)
+                .toArray();
+        if (values.length == 0) {
+            return "";
+        }
+        Point marked =
+                points(List.of(outcome), time, each -> each.dHat().claimed()).get(0);
+        Plot plot = new Plot(
+                        "D̂ of this shard (no unit)",
+                        Axis.ofTime(
+                                isMeasured ? "time of the last measurement" : "time of arrival",
+                                time.apply(sorted.get(0)),
+                                time.apply(sorted.get(sorted.size() - 1)).plusMillis(1)),
+                        Axis.around(
+                                "D̂",
+                                DoubleStream.of(values).min().orElseThrow(),
+                                DoubleStream.of(values).max().orElseThrow()),
+                        WIDTH,
+                        HEIGHT,
+                        RIGHT)
+                .between(Area.FIRST, low, high)
+                .axes()
+                .line(Line.FIRST, recomputed)
+                .dots(Line.FIRST, 3, recomputed)
+                .dots(
+                        Line.SECOND,
+                        4,
+                        points(
+                                sorted,
+                                time,
+                                each -> each.isAccepted()
+                                        ? Double.NaN
+                                        : each.dHat().claimed()))
+                .dots(Line.THIRD, 7, List.of(marked));
+        if (Double.isFinite(marked.y())) {
+            plot.text(marked, "this certificate");
+        }
+        return plot.embedded("Recomputed values with their tolerance, and the claims that were not accepted; this"
+                + " certificate claims " + outcome.dHat().claimedText() + ".");
+    }
+
+    private static List<Point> points(
+            List<Outcome> outcomes, Function<Outcome, Instant> time, ToDoubleFunction<Outcome> value) {
+        return outcomes.stream()
+                .map(each -> new Point(Axis.seconds(time.apply(each)), value.applyAsDouble(each)))
+                .toList();
+    }
+
+    private static List<Point> moved(List<Point> points, double by) {
+        return points.stream()
+                .map(point -> new Point(point.x(), point.y() + by))
+                .toList();
+    }
+}

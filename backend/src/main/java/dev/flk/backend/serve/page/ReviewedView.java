@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.page;
+
+import dev.flk.backend.outcomes.record.Review.Verdict;
+import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.AllRecent;
+import dev.flk.backend.outcomes.record.Reviews.Recent;
+import java.time.Instant;
+import java.util.List;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The view of the certificates that were reviewed, the newest review first.
+ *
+ * @param count the number of reviews that meet the conditions
+ * @param examined the number of reviews that were examined
+ * @param isCut whether there are older reviews, which were not examined
+ * @param first the number of reviews before the first row
+ * @param newer the path of the page before this one; null if this is the first
+ * @param older the path of the page after this one; null if this is the last
+ */
+public record ReviewedView(
+        Instant at,
+        Wish wish,
+        List<Row> rows,
+        int count,
+        int examined,
+        boolean isCut,
+        int first,
+        @Nullable String newer,
+        @Nullable String older) {
+    /** The maximum number of rows. */
+    public static final int MOST_ROWS = 50;
+
+    /** The verdicts that a wish may name. */
+    public static final List<String> VERDICTS = Stream.of(Verdict.values())
+            .filter(each -> each != Verdict.WITHDRAWN)
+            .map(Verdict::text)
+            .toList();
+
+    /** The conditions for reviews; an empty text is no condition. */
+    public record Wish(String verdict, String author, String shard) {
+        private boolean isMetBy(Recent review) {
+            return (verdict.isEmpty()
+                            || verdict.equals(review.made().review().verdict().text()))
+                    && (author.isEmpty() || author.equals(review.made().review().author()))
+                    && (shard.isEmpty() || shard.equals(review.shard()));
+        }
+
+        private String path(int page) {
+            return ReviewView.PATH + "?show=reviewed&verdict=" + Pages.encoded(verdict) + "&author="
+                    + Pages.encoded(author) + "&shard=" + Pages.encoded(shard) + "&page=" + page;
+        }
+    }
+
+    /**
+     * A review.
+     *
+     * @param cause the reason without its numbers; empty if the record no longer has the certificate
+     */
+    public record Row(Recent review, String cause) {
+        /** Returns the beginning of the id. */
+        public String shortId() {
+            return review.pcsId()
+                    .substring(0, Math.min(Outcome.SHORT_ID, review.pcsId().length()));
+        }
+
+        /** Returns the path of the view of the shard. */
+        public String shardPath() {
+            return "/ui/shard?name=" + Pages.encoded(review.shard());
+        }
+    }
+
+    /** @param page the number of the page, from 0 */
+    public static ReviewedView read(Reviews reviews, Wish wish, int page, Instant now) {
+        AllRecent all = reviews.recent();
+        List<Recent> found = all.reviews().stream().filter(wish::isMetBy).toList();
+        int last = (Math.max(1, found.size()) - 1) / MOST_ROWS;
+        int shown = Math.min(page, last);
+        int first = shown * MOST_ROWS;
+        return new ReviewedView(
+                now,
+                wish,
+                found.subList(first, Math.min(found.size(), first + MOST_ROWS)).stream()
+                        .map(each -> new Row(each, reviews.cause(each).orElse("")))
+                        .toList(),
+                found.size(),
+                all.reviews().size(),
+                all.isCut(),
+                first,
+                shown == 0 ? null : wish.path(shown - 1),
+                shown == last ? null : wish.path(shown + 1));
+    }
+
+    /** Returns which of the reviews are shown. */
+    public String caption() {
+        return rows.isEmpty()
+                ? "No review"
+                : "Reviews " + (first + 1) + " to " + (first + rows.size()) + " of " + count + ", the newest first";
+    }
+}

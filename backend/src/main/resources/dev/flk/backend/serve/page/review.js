@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reviews by keyboard, and keeps the reviewer's name and each note until it was sent. Without this script, the links and
+// forms of the page do the same.
+"use strict";
+(() => {
+  const NAME = "flk.review.name";
+  const NOTE = "flk.review.note ";
+  const SENT = "flk.review.sent";
+  const VERDICTS = { f: "fault", i: "ignore", u: "unclear", e: "expected" };
+  const keys = document.getElementById("keys");
+  const help = document.getElementById("help");
+  let isLeaving = false;
+
+  // A browser may forbid storage; then the page remembers nothing.
+  function stored(name) {
+    try {
+      return localStorage.getItem(name) || "";
+    } catch {
+      return "";
+    }
+  }
+
+  function store(name, text) {
+    try {
+      if (text) {
+        localStorage.setItem(name, text);
+      } else {
+        localStorage.removeItem(name);
+      }
+    } catch {
+      // as without this script
+    }
+  }
+
+  function follow(css) {
+    const target = document.querySelector(css);
+    if (target && !isLeaving) {
+      isLeaving = true;
+      target.click();
+    }
+  }
+
+  function focus(css) {
+    const target = document.querySelector(css);
+    if (target) {
+      target.focus();
+      target.select();
+    }
+  }
+
+  // The answer to a form that had an effect has the element .done; otherwise, the note is kept.
+  if (document.querySelector(".done")) {
+    store(NOTE + stored(SENT), "");
+  }
+  store(SENT, "");
+  for (const form of document.querySelectorAll("form[data-note]")) {
+    const note = form.querySelector("[name=note]");
+    const name = form.querySelector("[name=author]");
+    note.value = note.value || stored(NOTE + form.dataset.note);
+    name.value = name.value || stored(NAME);
+    note.addEventListener("input", () => store(NOTE + form.dataset.note, note.value));
+    form.addEventListener("submit", () => {
+      store(NOTE + form.dataset.note, note.value);
+      store(NAME, name.value);
+      store(SENT, form.dataset.note);
+    });
+  }
+
+  const undo = document.querySelector(".undo");
+  if (undo) {
+    setTimeout(() => undo.remove(), undo.closest(".done").dataset.seconds * 1000);
+  }
+
+  help.hidden = false;
+  help.addEventListener("click", () => keys.showModal());
+
+  // After a return with the browser's button, the page is shown as it was left.
+  addEventListener("pageshow", () => {
+    isLeaving = false;
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const field = event.target.closest("input, select, textarea");
+    if (field && event.key === "Escape") {
+      field.blur();
+    }
+    if (field || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) {
+      return;
+    }
+    if (keys.open) {
+      if (event.key === "?") {
+        keys.close();
+      }
+      return;
+    }
+    if (event.key in VERDICTS) {
+      follow(`.decide button[value=${VERDICTS[event.key]}]`);
+    } else if (event.key === "j") {
+      follow(".steps a[rel=next]");
+    } else if (event.key === "k") {
+      follow(".steps a[rel=prev]");
+    } else if (event.key === "z") {
+      follow(".undo button, .decide button[value=withdrawn]");
+    } else if (event.key === "n") {
+      event.preventDefault();
+      focus(".decide [name=note]");
+    } else if (event.key === "/") {
+      event.preventDefault();
+      focus(".search [name=q]");
+    } else if (event.key === "?") {
+      keys.showModal();
+    }
+  });
+})();
