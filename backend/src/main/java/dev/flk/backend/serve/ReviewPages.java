@@ -159,7 +159,7 @@ final class ReviewPages {
         Integer leftOut = number(query, "left_out");
         Instant at = RecordHandler.time(query, "reviewed_at");
         if (withdrawn != null) {
-            return new Sent(withdrawn, leftOut == null ? 0 : leftOut, null, "", "");
+            return new Sent(withdrawn, leftOut == null ? 0 : leftOut, null, null, null);
         }
         return done == null || at == null
                 ? null
@@ -167,8 +167,8 @@ final class ReviewPages {
                         done,
                         leftOut == null ? 0 : leftOut,
                         at,
-                        query.getOrDefault("from", ""),
-                        query.getOrDefault("until", ""));
+                        query.get("from"),
+                        query.get("until"));
     }
 
     private static @Nullable Integer number(Map<String, String> query, String name) {
@@ -295,10 +295,12 @@ final class ReviewPages {
             String path = line == null ? ReviewView.PATH : next(found, line);
             return path + (path.contains("?") ? "&" : "?") + "done=" + recorded.reviewed() + "&left_out="
                     + recorded.leftOut().size() + "&reviewed_at=" + Pages.encoded(now.toString())
-                    + (id == null
-                            ? "&from=" + Pages.encoded(form.getOrDefault("from", "")) + "&until="
-                                    + Pages.encoded(form.getOrDefault("until", ""))
-                            : "");
+                    + range("from") + range("until");
+        }
+
+        private String range(String name) {
+            String time = form.get(name);
+            return time == null ? "" : "&" + name + "=" + Pages.encoded(time);
         }
 
         private String next(Reviews found, String line) {

@@ -308,7 +308,7 @@ final class ReviewHandlerTest {
                         + until + "&verdict=ignore");
         String target = answer.headers().firstValue("Location").orElseThrow();
         assertThat(send("GET", target, "").body())
-                .contains("200 certificates were reviewed. 1 left out, which others reviewed meanwhile.");
+                .contains("200 certificates were reviewed as ignore. 1 left out, which others reviewed meanwhile.");
     }
 
     @Test
@@ -492,7 +492,7 @@ final class ReviewHandlerTest {
         assertThat(answer.statusCode()).isEqualTo(303);
         String target = answer.headers().firstValue("Location").orElseThrow();
         assertThat(send("GET", target, "").body())
-                .contains("2 certificates were reviewed.", "No certificate waits for a review.");
+                .contains("2 certificates were reviewed as expected.", "No certificate waits for a review.");
         assertThat(send("GET", "/ui/certificate?id=" + id, "").body())
                 .contains("<strong>expected</strong>: &lt;b", "– local, ")
                 .doesNotContain("<b>");
@@ -530,6 +530,186 @@ final class ReviewHandlerTest {
                 .contains("verdict is not one of");
         assertThat(send("POST", "/ui/review", "token=" + token + form).statusCode())
                 .isEqualTo(303);
+    }
+
+    /** Sends a form of a page, with the page's secret. */
+    private HttpResponse<String> post(String page, String fields) throws IOException, InterruptedException {
+        return send("POST", "/ui/review", "token=" + field(page, "token") + "&" + fields);
+    }
+
+    /** Sends a form and follows its redirect to the next page. */
+    private String sent(String page, String fields) throws IOException, InterruptedException {
+        HttpResponse<String> answer = post(page, fields);
+        assertThat(answer.statusCode()).as(answer.body()).isEqualTo(303);
+        return send("GET", answer.headers().firstValue("Location").orElseThrow(), "")
+                .body();
+    }
+
+    /** Returns the hidden fields of the form that takes the last reviews back. */
+    private static String undo(String page) {
+        int begin = page.indexOf("class=\"undo\"");
+        assertThat(begin).as(page).isPositive();
+        StringBuilder fields = new StringBuilder("verdict=withdrawn");
+        Matcher field = Pattern.compile("type=\"hidden\" name=\"([a-z_]+)\" value=\"([^\"]*)\"")
+                .matcher(page.substring(begin, page.indexOf("</form>", begin)));
+        while (field.find()) {
+            if (!field.group(1).equals("token")) {
+                fields.append('&')
+                        .append(field.group(1))
+                        .append('=')
+                        .append(URLEncoder.encode(field.group(2).replace("&lt;", "<"), StandardCharsets.UTF_8));
+            }
+        }
+        return fields.toString();
+    }
+
+    @Test
+    void page_review_leadsToTheNextCertificate_andCanBeUndone() throws Exception {
+        String first = rejected(1);
+        String second = rejected(2);
+        String page = send("GET", "/ui/review", "").body();
+        assertThat(page).contains("1 of 2", "rel=\"next\"").doesNotContain("rel=\"prev\"");
+
+        page = sent(page, "id=" + first + "&version=0&verdict=fault&note=worn&author=anna");
+
+        assertThat(page)
+                .contains(
+                        "1 certificate was reviewed as fault.",
+                        "1 certificate waits for a review.",
+                        "name=\"id\" value=\"" + second,
+                        "Last reviews for this reason",
+                        "worn – anna");
+        String undo = undo(page);
+        page = sent(page, undo);
+        assertThat(page).contains("1 review was withdrawn.", "2 certificates wait for a review.");
+        assertThat(field(page, "id")).isEqualTo(first);
+        assertThat(field(page, "version")).isEqualTo("2");
+
+        HttpResponse<String> again = post(page, undo);
+        assertThat(again.statusCode()).isEqualTo(412);
+        assertThat(again.body())
+                .contains("Nothing was withdrawn: the review is not the one that was shown: anna withdrew its review");
+    }
+
+    @Test
+    void page_undoOfAGroup_saysWhatWasLeftOut() throws Exception {
+        String first = rejected(1);
+        rejected(2);
+        rejected(3);
+        String page = send("GET", "/ui/review", "").body();
+        page = sent(
+                page,
+                "shard=pump%20%3C7%3E&reason=" + URLEncoder.encode("D_hat out of tolerance", StandardCharsets.UTF_8)
+                        + "&until=" + ServerFixture.NOW + "&verdict=ignore&author=anna");
+        assertThat(page).contains("3 certificates were reviewed as ignore.");
+        put("{\"ids\":[\"" + first + "\"],\"verdict\":\"withdrawn\"}");
+
+        page = sent(page, undo(page));
+
+        assertThat(page)
+                .contains(
+                        "2 reviews were withdrawn. 1 left out, which others changed or withdrew meanwhile.",
+                        "3 certificates wait for a review.");
+    }
+
+    @Test
+    void page_undo_isOfferedForAMinute() throws Exception {
+        rejected(1);
+        String page = send("GET", "/ui/review", "").body();
+        HttpResponse<String> answer =
+                post(page, "id=" + field(page, "id") + "&version=0&verdict=ignore&author=anna");
+        String target = answer.headers().firstValue("Location").orElseThrow();
+        assertThat(send("GET", target, "").body()).contains("class=\"undo\"");
+
+        server.now = ServerFixture.NOW.plusSeconds(61);
+
+        assertThat(send("GET", target, "").body())
+                .contains("1 certificate was reviewed as ignore.")
+                .doesNotContain("class=\"undo\"");
+    }
+
+    @Test
+    void page_formThatHasNoEffect_keepsTheNote_andShowsWhoWasFirst() throws Exception {
+        String id = rejected(1);
+        String page = send("GET", "/ui/review?id=" + id.substring(0, 8), "").body();
+        put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\",\"author\":\"anna\"}");
+
+        HttpResponse<String> refused =
+                post(page, "id=" + id + "&version=0&verdict=ignore&note=%3Cnoise%3E&author=ben");
+
+        assertThat(refused.statusCode()).isEqualTo(412);
+        assertThat(refused.body())
+                .contains(
+                        "Nothing was reviewed: the review is not the one that was shown: anna reviewed it as fault at "
+                                + ServerFixture.NOW + " (version 1).",
+                        "name=\"note\" value=\"&lt;noise",
+                        "name=\"author\" value=\"ben\"");
+        assertThat(field(refused.body(), "version")).isEqualTo("1");
+        assertThat(post(page, "id=" + id + "&version=0&verdict=&note=kept").body())
+                .contains("Nothing was reviewed: verdict is not one of", "value=\"kept\"");
+    }
+
+    @Test
+    void page_stateFails_nothingIsReviewed_andTheNoteIsKept() throws Exception {
+        String id = rejected(1);
+        String page = send("GET", "/ui/review", "").body();
+        StateEngine failed = MemoryEngine.started();
+        failed.close();
+        server.reviews = reviews(failed);
+
+        HttpResponse<String> answer = post(page, "id=" + id + "&version=0&verdict=fault&note=worn&author=anna");
+
+        assertThat(answer.statusCode()).isEqualTo(503);
+        assertThat(answer.body())
+                .contains(
+                        "Nothing was reviewed: the state, which has the reviews, can",
+                        "name=\"note\" value=\"worn\"",
+                        "name=\"author\" value=\"anna\"",
+                        "D̂ is claimed as 1.4000");
+        assertThat(send("GET", "/ui/review?id=" + id, "").body())
+                .contains("Reviews unknown: the state, which has the reviews, can", "D̂ is claimed as 1.4000");
+        server.reviews = reviews(record.engine());
+        assertThat(sent(answer.body(), "id=" + id + "&version=0&verdict=fault&note=worn&author=anna"))
+                .contains("1 certificate was reviewed as fault.");
+    }
+
+    @Test
+    void page_reviewed_canBeFiltered() throws Exception {
+        String first = rejected(1);
+        String second = rejected(2);
+        put("{\"ids\":[\"" + first + "\"],\"verdict\":\"fault\",\"note\":\"worn\",\"author\":\"anna\"}");
+        put("{\"ids\":[\"" + second + "\"],\"verdict\":\"ignore\",\"author\":\"ben\"}");
+
+        assertThat(send("GET", "/ui/review?show=reviewed", "").body())
+                .contains("Reviews 1 to 2 of 2", first, second, "worn", "anna", "D_hat out of tolerance");
+        assertThat(send("GET", "/ui/review?show=reviewed&verdict=fault&author=anna&shard=pump%20%3C7%3E", "")
+                        .body())
+                .contains("Reviews 1 to 1 of 1", first)
+                .doesNotContain(second);
+        assertThat(send("GET", "/ui/review?show=reviewed&verdict=unclear", "").body())
+                .contains("None of the 2 reviews matches.");
+        assertThat(send("GET", "/ui/review?show=reviewed&page=-1", "").statusCode())
+                .isEqualTo(400);
+    }
+
+    @Test
+    void page_linkToACertificate_showsIt_whetherItWaitsOrNot() throws Exception {
+        String id = rejected(1);
+        rejected(2);
+        String accepted = record.add("pump <7>", 9, "accepted", "", ServerFixture.NOW);
+
+        assertThat(send("GET", "/ui/review?id=" + id, "").body()).contains("1 of 2", "value=\"" + id);
+        put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\",\"author\":\"anna\"}");
+        assertThat(send("GET", "/ui/review?id=" + id, "").body())
+                .contains("<strong>fault</strong> – anna", "value=\"" + id)
+                .doesNotContain("1 of 2");
+        assertThat(send("GET", "/ui/review?id=" + accepted, "").body())
+                .contains("This certificate was accepted.")
+                .doesNotContain("class=\"decide\"");
+        assertThat(send("GET", "/ui/review?shard=b&reason=x", "").body())
+                .contains("No certificate of shard b waits for a review for the reason “x”.");
+        assertThat(send("GET", "/ui/review?id=01234567", "").statusCode()).isEqualTo(404);
+        assertThat(send("GET", "/ui/review?id=0123", "").statusCode()).isEqualTo(400);
     }
 
     private static String field(String page, String name) {

@@ -60,6 +60,9 @@ final class ServerFixture implements AfterEachCallback {
     /** The sessions to serve; null for none. */
     volatile Sessions sessions;
 
+    /** The time of the server's clock. */
+    volatile Instant now = NOW;
+
     /** The record to serve, and the reviews of its outcomes; null for none. */
     volatile RecordedOutcomes record;
 
@@ -148,7 +151,7 @@ final class ServerFixture implements AfterEachCallback {
                                     Optional.ofNullable(peers)),
                             new BackendServer.ServerMetrics(metrics, httpMetrics, sessionMetrics, operatorRefusals),
                             Policy.defaults(),
-                            () -> NOW,
+                            () -> now,
                             System::nanoTime,
                             Duration.ofSeconds(20)),
                     false,

@@ -245,7 +245,7 @@ final class ReviewIndex {
             return;
         }
         remember(Recent.of(key, shard, cause == null && before != null ? before.cause() : cause, made));
-        if (newestFirst.size() > MOST_RECENT) {
+        if (newestFirst.size() > Math.min(most, MOST_RECENT)) {
             forget(newestFirst.last());
             isRecentCut = true;
         }

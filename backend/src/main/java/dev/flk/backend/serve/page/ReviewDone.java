@@ -8,6 +8,7 @@ import dev.flk.backend.serve.page.ReviewView.Form;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,10 +27,15 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
      * @param count the number of reviews that were made or withdrawn
      * @param leftOut the number of certificates that were left out, because others have reviewed them meanwhile
      * @param reviewedAt the time of the reviews; null if reviews were withdrawn
-     * @param from the arrival of the first reviewed certificate
-     * @param until the arrival of the last reviewed certificate
+     * @param from the arrival of the first reviewed certificate of a group; null if it is not known
+     * @param until the arrival of the last reviewed certificate of a group; null for a single certificate
      */
-    public record Sent(int count, int leftOut, @Nullable Instant reviewedAt, String from, String until) {}
+    public record Sent(
+            int count,
+            int leftOut,
+            @Nullable Instant reviewedAt,
+            @Nullable String from,
+            @Nullable String until) {}
 
     /** @param recent the newest reviews, the newest first */
     static ReviewDone of(Reviews reviews, Sent sent, List<Recent> recent, Instant now) {
@@ -67,35 +73,37 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
     private static @Nullable Form undo(Reviews reviews, Sent sent, Instant reviewedAt, List<Recent> made) {
         Recent first = made.get(0);
         String author = first.made().review().author();
-        if (made.size() == 1 && sent.count() == 1) {
-            return new Form(
+        String until = sent.until();
+        if (until == null) {
+            return withdrawal(
                     Form.fields(
                             "id",
                             first.pcsId(),
                             "version",
                             Long.toString(first.made().version())),
-                    Verdict.WITHDRAWN.text(),
-                    "",
                     author);
         }
+        Map<String, String> fields = Form.fields(
+                "shard",
+                first.shard(),
+                "until",
+                until,
+                "reviewed_at",
+                reviewedAt.toString(),
+                "count",
+                Integer.toString(sent.count()));
+        if (sent.from() != null) {
+            fields.put("from", sent.from());
+        }
         return reviews.cause(first)
-                .map(cause -> new Form(
-                        Form.fields(
-                                "shard",
-                                first.shard(),
-                                "reason",
-                                cause,
-                                "from",
-                                sent.from(),
-                                "until",
-                                sent.until(),
-                                "reviewed_at",
-                                reviewedAt.toString(),
-                                "count",
-                                Integer.toString(sent.count())),
-                        Verdict.WITHDRAWN.text(),
-                        "",
-                        author))
+                .map(cause -> {
+                    fields.put("reason", cause);
+                    return withdrawal(fields, author);
+                })
                 .orElse(null);
+    }
+
+    private static Form withdrawal(Map<String, String> fields, String author) {
+        return new Form(fields, Verdict.WITHDRAWN.text(), "", author);
     }
 }

@@ -3,6 +3,7 @@ package dev.flk.backend.outcomes.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
@@ -11,6 +12,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.ReviewIndex.Fault;
+import dev.flk.backend.outcomes.record.Reviews.Recent;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.outcomes.record.Reviews.Reviewed;
 import dev.flk.backend.outcomes.record.Reviews.Waiting;
@@ -75,7 +77,36 @@ final class ReviewIndexTest {
         ReviewIndex again = new ReviewIndex(outcomes, reviews, ReviewIndex.MOST);
         assertThat(waiting(index)).containsExactlyInAnyOrderElementsOf(waiting(again));
         assertThat(index.faults()).containsExactlyInAnyOrderElementsOf(again.faults());
+        assertThat(index.recent())
+                .extracting(Recent::key, Recent::shard, Recent::made)
+                .containsExactlyElementsOf(again.recent().stream()
+                        .map(each -> tuple(each.key(), each.shard(), each.made()))
+                        .toList());
         assertThat(index.isCut()).isFalse();
+    }
+
+    @Test
+    void recent_hasTheNewestReviewsWithTheirCauses_withoutWithdrawnOnes() {
+        ReviewIndex small = new ReviewIndex(outcomes, reviews, 2);
+        List<String> ids = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            String id = record.add("a", i, "rejected", TOLERANCE, NOW);
+            ids.add(id);
+            reviews.review(
+                    new Reviewed.Ids(List.of(id), Operation.ANY_VERSION),
+                    new Review(
+                            Verdict.FAULT, "", "anna", NOW.plusMillis(500 * i).toString()));
+        }
+        small.update(Instant.MIN);
+        assertThat(small.recent()).extracting(Recent::pcsId).containsExactly(ids.get(2), ids.get(1));
+        assertThat(small.recent()).extracting(Recent::cause).containsOnly("D_hat out of tolerance");
+        assertThat(small.isRecentCut()).isTrue();
+
+        review(Verdict.WITHDRAWN, ids.get(2));
+        small.update(Instant.MIN);
+        assertThat(small.recent()).extracting(Recent::pcsId).containsExactly(ids.get(1));
+        small.update(NOW.plusSeconds(1));
+        assertThat(small.recent()).isEmpty();
     }
 
     @Test
