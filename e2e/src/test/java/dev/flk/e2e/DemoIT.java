@@ -176,7 +176,7 @@ final class DemoIT {
             assertThat(page).as(output.toString()).isNotNull();
             Client client = new Client(page.group(1));
             Client.awaitUntil(() -> client.metric("flk_escalated") > 0);
-            Client.awaitUntil(() -> client.get("/ui/review").body().contains("<h2>degraded</h2>"));
+            Client.awaitUntil(() -> client.get("/ui/review").body().contains("<strong>degraded</strong>"));
             assertThat(client.get("/ui/shards").body()).contains("quakes-1", "quakes-4", "pump");
             Client.awaitUntil(() -> client.metric("flk_sessions") == 1);
             process.destroy(); // SIGTERM stops both programs, as Ctrl-C does

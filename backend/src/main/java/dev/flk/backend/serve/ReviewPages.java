@@ -163,12 +163,7 @@ final class ReviewPages {
         }
         return done == null || at == null
                 ? null
-                : new Sent(
-                        done,
-                        leftOut == null ? 0 : leftOut,
-                        at,
-                        query.get("from"),
-                        query.get("until"));
+                : new Sent(done, leftOut == null ? 0 : leftOut, at, query.get("from"), query.get("until"));
     }
 
     private static @Nullable Integer number(Map<String, String> query, String name) {
@@ -281,34 +276,38 @@ final class ReviewPages {
 
         /** Returns the address of the next certificate, or of what waits again. */
         private String target(Reviews found, Recorded recorded) {
-            String line = id == null ? null : line(outcomes, id);
+            String path = path(found);
+            String start = path + (path.contains("?") ? "&" : "?");
             if (isWithdrawal) {
                 int count = BadRequest.parsed(
                         "count", form.getOrDefault("count", "0"), Quantities.count(0, Integer.MAX_VALUE));
                 int leftOut = Math.max(recorded.leftOut().size(), count - recorded.reviewed());
-                String path = line == null
-                        ? ReviewView.PATH + "?shard=" + Pages.encoded(form.getOrDefault("shard", "")) + "&reason="
-                                + Pages.encoded(form.getOrDefault("reason", ""))
-                        : ReviewView.path(line);
-                return path + "&withdrawn=" + recorded.reviewed() + "&left_out=" + leftOut;
+                return start + "withdrawn=" + recorded.reviewed() + "&left_out=" + leftOut;
             }
-            String path = line == null ? ReviewView.PATH : next(found, line);
-            return path + (path.contains("?") ? "&" : "?") + "done=" + recorded.reviewed() + "&left_out="
-                    + recorded.leftOut().size() + "&reviewed_at=" + Pages.encoded(now.toString())
-                    + range("from") + range("until");
+            return start + "done=" + recorded.reviewed() + "&left_out="
+                    + recorded.leftOut().size() + "&reviewed_at=" + Pages.encoded(now.toString()) + range("from")
+                    + range("until");
+        }
+
+        private String path(Reviews found) {
+            if (id == null) {
+                return isWithdrawal
+                        ? ReviewView.path(form.getOrDefault("shard", ""), form.getOrDefault("reason", ""))
+                        : ReviewView.PATH;
+            }
+            try {
+                String line = line(outcomes, id);
+                return line == null
+                        ? ReviewView.PATH
+                        : isWithdrawal ? ReviewView.path(line) : ReviewView.pathAfter(found, line);
+            } catch (StateException | RecordUnavailableException e) {
+                return ReviewView.PATH; // the review was recorded
+            }
         }
 
         private String range(String name) {
             String time = form.get(name);
             return time == null ? "" : "&" + name + "=" + Pages.encoded(time);
-        }
-
-        private String next(Reviews found, String line) {
-            try {
-                return ReviewView.pathAfter(found, line);
-            } catch (StateException | RecordUnavailableException e) {
-                return ReviewView.PATH; // the review was recorded
-            }
         }
 
         /** Answers that the form had no effect, with the form and as much of the view as can be read. */

@@ -616,8 +616,7 @@ final class ReviewHandlerTest {
     void page_undo_isOfferedForAMinute() throws Exception {
         rejected(1);
         String page = send("GET", "/ui/review", "").body();
-        HttpResponse<String> answer =
-                post(page, "id=" + field(page, "id") + "&version=0&verdict=ignore&author=anna");
+        HttpResponse<String> answer = post(page, "id=" + field(page, "id") + "&version=0&verdict=ignore&author=anna");
         String target = answer.headers().firstValue("Location").orElseThrow();
         assertThat(send("GET", target, "").body()).contains("class=\"undo\"");
 
@@ -634,8 +633,7 @@ final class ReviewHandlerTest {
         String page = send("GET", "/ui/review?id=" + id.substring(0, 8), "").body();
         put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\",\"author\":\"anna\"}");
 
-        HttpResponse<String> refused =
-                post(page, "id=" + id + "&version=0&verdict=ignore&note=%3Cnoise%3E&author=ben");
+        HttpResponse<String> refused = post(page, "id=" + id + "&version=0&verdict=ignore&note=%3Cnoise%3E&author=ben");
 
         assertThat(refused.statusCode()).isEqualTo(412);
         assertThat(refused.body())

@@ -3,6 +3,7 @@ package dev.flk.backend.serve.page;
 
 import dev.flk.backend.decide.ReasonKind;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
+import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
@@ -11,6 +12,7 @@ import dev.flk.backend.outcomes.record.Reviews.Waiting;
 import dev.flk.backend.serve.page.ReviewDone.Sent;
 import dev.flk.backend.serve.page.ReviewQueue.Group;
 import dev.flk.verification.Policy;
+import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -139,7 +141,8 @@ public record ReviewView(
         return path(outcome.shard(), outcome.cause()) + "&id=" + outcome.pcsId();
     }
 
-    private static String path(String shard, String cause) {
+    /** Returns the path of the view of a group. */
+    public static String path(String shard, String cause) {
         return PATH + "?shard=" + Pages.encoded(shard) + "&reason=" + Pages.encoded(cause);
     }
 
@@ -207,6 +210,15 @@ public record ReviewView(
                 ? form.withVersion(shown.evidence().certificate().version())
                 : form;
         return new ReviewView(at, why, null, again, groups, shown, token);
+    }
+
+    /** Returns the time of a review to the second; as it is if another client has written a text that is not a time. */
+    public static String time(Review review) {
+        try {
+            return Pages.time(Instant.parse(review.at()));
+        } catch (DateTimeException e) {
+            return review.at();
+        }
     }
 
     private static String noneOf(Choice choice) {

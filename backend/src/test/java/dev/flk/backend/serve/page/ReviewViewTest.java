@@ -93,7 +93,8 @@ final class ReviewViewTest {
     void nextAndPrevious_passThroughAllGroups() {
         List<String> expected = new ArrayList<>();
         for (int i = 0; i < 40; i++) {
-            expected.add(record.add("shard " + i / 3, i, "rejected", TOLERANCE, NOW.minusSeconds(400 - 10L * (i / 3) + i % 3)));
+            expected.add(record.add(
+                    "shard " + i / 3, i, "rejected", TOLERANCE, NOW.minusSeconds(400 - 10L * (i / 3) + i % 3)));
         }
 
         List<String> forward = new ArrayList<>();
@@ -103,7 +104,9 @@ final class ReviewViewTest {
             view = read(view.shown().next());
             forward.add(shown(view));
             assertThat(view.groups().tiles()).hasSizeBetween(1, ReviewGroups.MOST_GROUPS);
-            assertThat(view.groups().tiles()).filteredOn(tile -> tile.chosen() != null).hasSize(1);
+            assertThat(view.groups().tiles())
+                    .filteredOn(tile -> tile.chosen() != null)
+                    .hasSize(1);
         }
         List<String> back = new ArrayList<>();
         back.add(0, shown(view));
@@ -170,8 +173,10 @@ final class ReviewViewTest {
                 .isEqualTo("D̂ is claimed as 1.4000 and recomputed as 1.2000: the difference of 0.2000 is above the"
                         + " tolerance of 0.15.");
         assertThat(evidence.certificate().plot()).contains("<svg ");
-        assertThat(evidence.neighbours().split("<circle class=\"line-first\"", -1)).hasSize(1 + 20 + 1 + 20);
-        assertThat(evidence.neighbours().split("<circle class=\"line-third\"", -1)).hasSize(1 + 1);
+        assertThat(evidence.neighbours().split("<circle class=\"line-first\"", -1))
+                .hasSize(1 + 20 + 1 + 20);
+        assertThat(evidence.neighbours().split("<circle class=\"line-third\"", -1))
+                .hasSize(1 + 1);
     }
 
     @Test
