@@ -47,6 +47,7 @@ final class ReviewPages {
             "withdrawn",
             "left_out",
             "reviewed_at",
+            "reviewed",
             "from",
             "until",
             "show",
@@ -159,11 +160,17 @@ final class ReviewPages {
         Integer leftOut = number(query, "left_out");
         Instant at = RecordHandler.time(query, "reviewed_at");
         if (withdrawn != null) {
-            return new Sent(withdrawn, leftOut == null ? 0 : leftOut, null, null, null);
+            return new Sent(withdrawn, leftOut == null ? 0 : leftOut, null, null, null, null);
         }
         return done == null || at == null
                 ? null
-                : new Sent(done, leftOut == null ? 0 : leftOut, at, query.get("from"), query.get("until"));
+                : new Sent(
+                        done,
+                        leftOut == null ? 0 : leftOut,
+                        at,
+                        query.get("reviewed"),
+                        query.get("from"),
+                        query.get("until"));
     }
 
     private static @Nullable Integer number(Map<String, String> query, String name) {
@@ -284,9 +291,9 @@ final class ReviewPages {
                 int leftOut = Math.max(recorded.leftOut().size(), count - recorded.reviewed());
                 return start + "withdrawn=" + recorded.reviewed() + "&left_out=" + leftOut;
             }
+            String reviewed = id == null ? range("from") + range("until") : "&reviewed=" + Pages.encoded(id);
             return start + "done=" + recorded.reviewed() + "&left_out="
-                    + recorded.leftOut().size() + "&reviewed_at=" + Pages.encoded(now.toString()) + range("from")
-                    + range("until");
+                    + recorded.leftOut().size() + "&reviewed_at=" + Pages.encoded(now.toString()) + reviewed;
         }
 
         private String path(Reviews found) {

@@ -592,6 +592,17 @@ final class ReviewHandlerTest {
     }
 
     @Test
+    void page_undo_isOfTheReviewJustMade_notOfAnotherAtTheSameTime() throws Exception {
+        String page = "";
+        for (int i = 1; i <= 4; i++) {
+            String id = rejected(i);
+            page = sent(
+                    send("GET", "/ui/review?id=" + id, "").body(), "id=" + id + "&version=0&verdict=fault&author=anna");
+            assertThat(undo(page)).contains("&id=" + id);
+        }
+    }
+
+    @Test
     void page_undoOfAGroup_saysWhatWasLeftOut() throws Exception {
         String first = rejected(1);
         rejected(2);

@@ -27,6 +27,7 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
      * @param count the number of reviews that were made or withdrawn
      * @param leftOut the number of certificates that were left out, because others have reviewed them meanwhile
      * @param reviewedAt the time of the reviews; null if reviews were withdrawn
+     * @param id the id of the certificate; null for a group
      * @param from the arrival of the first reviewed certificate of a group; null if it is not known
      * @param until the arrival of the last reviewed certificate of a group; null for a single certificate
      */
@@ -34,6 +35,7 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
             int count,
             int leftOut,
             @Nullable Instant reviewedAt,
+            @Nullable String id,
             @Nullable String from,
             @Nullable String until) {}
 
@@ -43,8 +45,10 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
         if (reviewedAt == null) {
             return new ReviewDone(withdrawn(sent), null, 0);
         }
-        List<Recent> made =
-                recent.stream().filter(each -> each.at().equals(reviewedAt)).toList();
+        List<Recent> made = recent.stream()
+                .filter(each -> each.at().equals(reviewedAt))
+                .filter(each -> sent.id() == null || each.pcsId().equals(sent.id()))
+                .toList();
         long seconds = UNDO.minus(Duration.between(reviewedAt, now)).toSeconds();
         boolean isUndoable = !made.isEmpty() && seconds > 0 && seconds <= UNDO.toSeconds();
         return new ReviewDone(reviewed(sent, made), isUndoable ? undo(reviews, sent, reviewedAt, made) : null, seconds);
@@ -74,7 +78,7 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
         Recent first = made.get(0);
         String author = first.made().review().author();
         String until = sent.until();
-        if (until == null) {
+        if (sent.id() != null) {
             return withdrawal(
                     Form.fields(
                             "id",
@@ -82,6 +86,12 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
                             "version",
                             Long.toString(first.made().version())),
                     author);
+        }
+        boolean isOneGroup = made.stream()
+                .allMatch(each -> each.shard().equals(first.shard())
+                        && each.made().review().equals(first.made().review()));
+        if (until == null || !isOneGroup) {
+            return null;
         }
         Map<String, String> fields = Form.fields(
                 "shard",

@@ -72,7 +72,11 @@ public record ReviewedView(
         }
     }
 
-    /** @param page the number of the page, from 0 */
+    /**
+     * Reads a page of the reviews.
+     *
+     * @param page the number of the page, from 0
+     */
     public static ReviewedView read(Reviews reviews, Wish wish, int page, Instant now) {
         AllRecent all = reviews.recent();
         List<Recent> found = all.reviews().stream().filter(wish::isMetBy).toList();
