@@ -131,7 +131,7 @@ public record NowView(
     /** Notes the current problems, and returns them. */
     public static List<Seen> problems(
             Instant at, List<Part> parts, Optional<LogsView> logs, Samples samples, Rates rates, Problems problems) {
-        return problems.see(at, Problems.of(parts, logs, samples, rates.minutes()));
+        return problems.see(at, Problems.of(parts, logs, samples, rates.minutes()), samples);
     }
 
     /** Returns the beginning of the title: the number of problems, if there are any. */

@@ -7,9 +7,11 @@ import dev.flk.backend.serve.page.Problem.Seen;
 import dev.flk.backend.serve.page.Rates.Counted;
 import dev.flk.backend.serve.page.Rates.Minute;
 import dev.flk.program.metrics.Samples;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -24,14 +26,74 @@ public final class Problems {
     private static final double LAGGING_SECONDS = 5 * MANY_SECONDS;
     private static final double ARCHIVE_SECONDS = 30 * MANY_SECONDS;
 
+    private static final Duration COUNTED_FOR = Duration.ofHours(1);
+
     private final Map<String, Instant> since = new HashMap<>();
+    private final Map<Counter, Rise> rises = new EnumMap<>(Counter.class);
+
+    /** What must never happen. A counter is a problem for an hour after it rose, as it is for its alert. */
+    private enum Counter {
+        LOST_OUTCOMES(
+                "flk_lost_outcomes_total",
+                "Outcomes that may have been answered and that the deduplication store lost",
+                "LostOutcomes"),
+        COPY_LOST(
+                "flk_copy_lost_total",
+                "Times that the topic of the copy had lost what it had acknowledged",
+                "CopyLost"),
+        RECORD_MISSED(
+                "flk_record_missed_total",
+                "Log records that were removed before they were in the record of outcomes",
+                "RecordLagging"),
+        FEED_MISSED("flk_feed_missed_total", "Log records that were removed before they were fed", "FeedLagging"),
+        INTERNAL_ERRORS("flk_internal_errors_total", "Submissions answered 500 because of a bug", "InternalErrors"),
+        SET_ASIDE(
+                "flk_dedup_set_aside_total",
+                "Times that the embedded deduplication store became unusable and was set aside",
+                "DedupStoreSetAside");
+
+        private final String metric;
+        private final String counted;
+        private final String runbook;
+
+        Counter(String metric, String counted, String runbook) {
+            this.metric = metric;
+            this.counted = counted;
+            this.runbook = runbook;
+        }
+    }
+
+    /** The value of a counter, and the time at which it was first seen. */
+    private record Rise(double value, Instant at) {}
 
     /** Notes the problems that exist now, and returns them with the time at which each was first seen. */
-    synchronized List<Seen> see(Instant now, List<Problem> problems) {
+    synchronized List<Seen> see(Instant now, List<Problem> current, Samples samples) {
+        List<Problem> problems =
+                Stream.concat(counted(now, samples).stream(), current.stream()).toList();
         since.keySet().retainAll(problems.stream().map(Problem::id).collect(Collectors.toSet()));
         return problems.stream()
                 .map(each -> new Seen(each, since.computeIfAbsent(each.id(), id -> now)))
                 .toList();
+    }
+
+    private List<Problem> counted(Instant now, Samples samples) {
+        List<Problem> found = new ArrayList<>();
+        for (Counter counter : Counter.values()) {
+            double value = samples.sum(counter.metric);
+            Rise rise = rises.get(counter);
+            if (value > (rise == null ? 0 : rise.value())) {
+                rise = new Rise(value, now);
+                rises.put(counter, rise);
+            }
+            if (rise != null && rise.at().plus(COUNTED_FOR).isAfter(now)) {
+                found.add(new Problem(
+                        counter.metric,
+                        counter.counted + " since this backend started: " + number(value) + ".",
+                        "Follow the runbook " + counter.runbook + ".",
+                        List.of()));
+            }
+        }
+        return found;
     }
 
     /** Returns the current problems, the most urgent first. */

@@ -27,6 +27,7 @@ final class NowViewTest {
         final Metrics.Count escalated = bareCounter("flk_escalated", "Escalated.");
         final Metrics.Count ingested = counter("flk_ingest_total", "Submitted.");
         final Metrics.Count failed = bareCounter("flk_wal_errors", "Failed.");
+        final Metrics.Count missed = counter("flk_record_missed_total", "Missed.");
         final Metrics.Timing submit = timing("flk_submit_seconds", "Time to the answer.", ANSWER_SECONDS);
         double oldestPending;
         double waiting;
@@ -218,6 +219,23 @@ final class NowViewTest {
         counters.waiting = 1;
 
         assertThat(view().problems().get(0).since()).isEqualTo(now);
+    }
+
+    @Test
+    void counterOfLosses_isAProblemForAnHourAfterItRose() {
+        counters.missed.increment();
+        assertThat(sentences())
+                .containsExactly("Log records that were removed before they were in the record of outcomes since"
+                        + " this backend started: 1.");
+        now = now.plusSeconds(3_000);
+        counters.missed.increment();
+        assertThat(sentences()).hasSize(1);
+        now = now.plusSeconds(3_000);
+        assertThat(sentences())
+                .containsExactly("Log records that were removed before they were in the record of outcomes since"
+                        + " this backend started: 2.");
+        now = now.plusSeconds(600);
+        assertThat(view().problems()).isEmpty();
     }
 
     @Test
