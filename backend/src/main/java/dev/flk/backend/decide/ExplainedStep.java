@@ -51,10 +51,10 @@ public final class ExplainedStep implements Step.Cases<ExplainedStep> {
             case D_HAT_RECOMPUTATION -> "1. D_hat can be recomputed";
             case D_HAT_TOLERANCE -> "2. D_hat is close to the recomputed one";
             case COH_STAR_BOUNDS -> "3. coh_star is within its bounds";
-            case R_BOUNDS -> "3. r is within its bounds";
-            case REGIME -> "4. the regime is the expected one";
-            case BUDGET -> "5. the budget is close to the recomputed one";
-            case DEGRADED -> "6. the measurement was not degraded";
+            case R_BOUNDS -> "4. r is within its bounds";
+            case REGIME -> "5. the regime is the expected one";
+            case BUDGET -> "6. the budget is close to the recomputed one";
+            case DEGRADED -> "7. the measurement was not degraded";
         };
     }
 

@@ -50,11 +50,24 @@ public record CertificateView(
         @Nullable Logged logged) {
     private static final Logger LOG = LoggerFactory.getLogger(CertificateView.class);
     private static final int WIDTH = 620;
-    private static final int HEIGHT = 320;
+    private static final int HEIGHT = 300;
     private static final int RIGHT = 110;
 
-    /** A named value. */
-    public record Fact(String name, String value) {}
+    /**
+     * A named value.
+     *
+     * @param at the value if it is a time
+     * @param path the page about the value; null if there is none
+     */
+    public record Fact(
+            String name,
+            String value,
+            @Nullable Instant at,
+            @Nullable String path) {
+        private static Fact of(String name, Instant at) {
+            return new Fact(name, "", at, null);
+        }
+    }
 
     /** A claim and the recomputed value; {@code –} for a claim that is not recomputed. */
     public record Compared(String name, String claimed, String recomputed) {}
@@ -126,14 +139,20 @@ public record CertificateView(
         JsonNode json = Outcome.parsed(recorded);
         Outcome outcome = Outcome.of(recorded);
         List<Fact> facts = new ArrayList<>();
-        facts.add(new Fact("received", Pages.time(outcome.receivedAt())));
-        facts.add(new Fact("epoch", Long.toString(outcome.key().epoch())));
-        facts.add(new Fact("regime", outcome.regime()));
-        addFact(facts, "first measurement", json.path("window_start"));
-        addFact(facts, "last measurement", json.path("window_end"));
-        addFact(facts, "key", json.path("key_id"));
-        addFact(facts, "policy", json.path("policy"));
-        addFact(facts, "Merkle root", json.path("merkle_root"));
+        facts.add(Fact.of("received", outcome.receivedAt()));
+        if (json.has("window_start")) {
+            facts.add(Fact.of(
+                    "first measurement", Instant.parse(json.path("window_start").asText())));
+        }
+        if (outcome.measuredAt() != null) {
+            facts.add(Fact.of("last measurement", outcome.measuredAt()));
+        }
+        facts.add(new Fact("epoch", Long.toString(outcome.key().epoch()), null, null));
+        facts.add(new Fact("regime", outcome.regime(), null, null));
+        String key = json.path("key_id").asText();
+        addFact(facts, "key", json.path("key_id"), "/ui/key?id=" + Pages.encoded(key));
+        addFact(facts, "policy", json.path("policy"), null);
+        addFact(facts, "Merkle root", json.path("merkle_root"), null);
         List<Compared> compared = List.of(
                 new Compared("D̂", text(json.path("D_hat")), text(json.path("recomputed_D_hat"))),
                 new Compared("budget", text(json.path("budget")), text(json.path("recomputed_budget"))),
@@ -197,14 +216,20 @@ public record CertificateView(
                 .embedded("The slope of the line is the recomputed D̂; the table below has the values.");
     }
 
-    private static void addFact(List<Fact> facts, String name, JsonNode value) {
+    private static void addFact(List<Fact> facts, String name, JsonNode value, @Nullable String path) {
         if (!value.isMissingNode()) {
-            facts.add(new Fact(name, value.asText()));
+            facts.add(new Fact(name, value.asText(), null, path));
         }
     }
 
     private static String text(JsonNode value) {
         return value.isMissingNode() ? "–" : value.asText();
+    }
+
+    /** Returns the command that explains the decision, to be run on the host of the backend. */
+    public String command() {
+        return "flk backend wal cat --id " + outcome.key().pcsId()
+                + " --kind submission --json --body | jq -r .body | flk backend explain -";
     }
 
     /** Returns the verdict with its reason, as a sentence. */

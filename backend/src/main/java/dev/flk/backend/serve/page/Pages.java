@@ -10,6 +10,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
@@ -121,6 +122,15 @@ public final class Pages {
     /** Returns a time to the second. */
     public static String time(Instant at) {
         return at.truncatedTo(ChronoUnit.SECONDS).toString().replace("T", " ").replace("Z", " UTC");
+    }
+
+    /** Returns a time from the state to the second; the text itself if it is not a time. */
+    public static String time(String at) {
+        try {
+            return time(Instant.parse(at));
+        } catch (DateTimeException e) {
+            return at;
+        }
     }
 
     private byte[] render(String template, Object view) {

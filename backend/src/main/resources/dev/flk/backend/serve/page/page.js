@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows times in the reader's zone, keeps the page up to date, and lets the reader zoom into a plot. Without this script
-// the page shows everything as of its loading, in UTC.
+// Shows times in the reader's zone, keeps the page up to date, lets the reader zoom into a plot, and copies texts. Without
+// this script the page shows everything as of its loading, in UTC.
 "use strict";
 (() => {
   const RETRY_MILLIS = 5000;
@@ -91,6 +91,45 @@
       location.assign(`${begin.figure.dataset.zoom}&from=${iso(from)}&to=${iso(Math.max(to, from + 100))}`);
     }
     begin = null;
+  });
+
+  // A browser has no navigator.clipboard on a page that came over plain HTTP from another host. There, the shown text is
+  // selected, so that the reader can copy it in any case.
+  const COPIED_MILLIS = 2000;
+
+  function selectShown(button) {
+    const shown = button.parentElement.querySelector("code");
+    if (!shown || shown.textContent !== button.dataset.copy) {
+      return false;
+    }
+    document.getSelection().selectAllChildren(shown);
+    return true;
+  }
+
+  async function copy(button) {
+    const name = button.dataset.name ?? (button.dataset.name = button.textContent);
+    let result = "Copied";
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch {
+      const isShown = selectShown(button);
+      if (!isShown || !document.execCommand("copy")) {
+        result = isShown ? "Selected" : "Can’t copy";
+      }
+    }
+    button.textContent = result;
+    document.getElementById("said").textContent = result;
+    setTimeout(() => {
+      button.textContent = name;
+      document.getElementById("said").textContent = "";
+    }, COPIED_MILLIS);
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button.copy");
+    if (button) {
+      copy(button);
+    }
   });
 
   // A backend that is starting answers with a sentence instead of the view; the old view stays, as out of date.

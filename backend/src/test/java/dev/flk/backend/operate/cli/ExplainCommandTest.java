@@ -79,19 +79,19 @@ class ExplainCommandTest {
                             claimed 1.0, difference 0.0, at most TOL_D 0.15
                         3. coh_star is within its bounds: holds
                             claimed 0.5, must be from 0 to 1 + TOL_COH 0.05
-                        3. r is within its bounds: holds
+                        4. r is within its bounds: holds
                             claimed 0.8, must be from 0 to 1
-                        4. the regime is the expected one: holds
+                        5. the regime is the expected one: holds
                             claimed mixed, expected mixed for D_hat 1.0 and coh_star 0.5
                             sticky: coh_star >= 0.7, D_hat <= 1.5; non_sticky: D_hat >= 2.6; else mixed
-                        5. the budget is close to the recomputed one: holds
+                        6. the budget is close to the recomputed one: holds
                               0.1                    BUDGET_BASE
                             + 0.059999999999999984   BUDGET_ALPHA 0.3 * (1 - r 0.8)
                             + 0.0                    BUDGET_BETA 0.5 * max(0, D_hat 1.0 - BUDGET_D0 2.2)
                             + 0.1                    BUDGET_GAMMA 0.2 * coh_star 0.5
                             = 0.26                   clamped to [0, 1], rounded to 9 decimals
                             claimed 0.26, difference 0.0, at most TOL_BUDGET 0.01
-                        6. the measurement was not degraded: holds
+                        7. the measurement was not degraded: holds
                             ft.degraded is not set
 
                         accepted under the policy d42d87fe4a98
@@ -116,8 +116,8 @@ class ExplainCommandTest {
                         "    claimed 1.5, difference 0.5, more than TOL_D 0.15\n",
                         "    D_hat out of tolerance: claimed=1.5000, recomputed=1.0000, diff=0.5000 >\n",
                         "    tol=0.1500\n",
-                        "4. the regime is the expected one: would have the same result\n",
-                        "6. the measurement was not degraded: would have the same result\n",
+                        "5. the regime is the expected one: would have the same result\n",
+                        "7. the measurement was not degraded: would have the same result\n",
                         "    ft.degraded is true, fallbacks: [cached_merkle]\n",
                         "\nrejected under the policy d42d87fe4a98\n202 {");
     }
