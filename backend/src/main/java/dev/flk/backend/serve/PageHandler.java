@@ -58,6 +58,8 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -89,6 +91,7 @@ final class PageHandler implements AutoCloseable {
 
     private static final Instant FIRST_TIME = Instant.parse("0001-01-01T00:00:00Z");
     private static final Instant LAST_TIME = Instant.parse("9999-12-31T23:59:59Z");
+    private static final Pattern LOCAL_TIME = Pattern.compile("[-0-9]+T\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?");
     private static final Map<String, Clock> CLOCKS =
             Stream.of(Clock.values()).collect(Collectors.toMap(Clock::query, Function.identity()));
 
@@ -248,7 +251,7 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer agents(Request request) {
-        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "order", "silent"));
+        Map<String, String> query = BadRequest.query(request, Set.of("prefix", "shard", "order", "silent"));
         Optional<Sessions> opened = sessions.get();
         if (opened.isEmpty()) {
             return message(
@@ -262,6 +265,7 @@ final class PageHandler implements AutoCloseable {
                 pages.html(AgentsView.read(
                         opened.get().store(),
                         query.getOrDefault("prefix", ""),
+                        query.getOrDefault("shard", ""),
                         ORDERS.getOrDefault(query.getOrDefault("order", ""), Order.NAME),
                         "on".equals(query.get("silent")),
                         opened.get().silentAfter(),
@@ -280,14 +284,28 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer shard(Request request) {
-        Map<String, String> query = BadRequest.query(request, Set.of("name", "clock", "from", "to"));
+        Map<String, String> query =
+                BadRequest.query(request, Set.of("name", "clock", "from", "to", "verdict", "page"));
+        for (String bound : List.of("from", "to")) {
+            query.computeIfPresent(bound, (name, time) -> ofInput(time));
+        }
+        query.remove("verdict", "");
         Span span = span(query);
-        boolean isRange = span.from() != null || span.to() != null;
-        Clock selected = CLOCKS.get(query.getOrDefault("clock", isRange ? Clock.RECEIVED.query() : ""));
-        return recorded(found -> html(
-                200,
-                pages.html(ShardView.read(
-                        found, query.getOrDefault("name", ""), span, selected, policy, clock.instant()))));
+        Clock selected = CLOCKS.get(query.getOrDefault("clock", span.isOpen() ? "" : Clock.RECEIVED.query()));
+        Integer page = number(query, "page");
+        ShardView.Wish wanted = new ShardView.Wish(
+                query.getOrDefault("name", ""),
+                span,
+                selected,
+                RecordHandler.verdict(query),
+                page == null ? 0 : Math.min(page, ShardView.MOST_PAGES - 1));
+        return recorded(found -> html(200, pages.html(ShardView.read(found, wanted, policy, clock.instant()))));
+    }
+
+    /** Returns the value of an input for a date and a time, which has no zone, as a time in UTC; null if it is empty. */
+    private static @Nullable String ofInput(String time) {
+        Matcher local = LOCAL_TIME.matcher(time);
+        return time.isEmpty() ? null : !local.matches() ? time : time + (local.group(1) == null ? ":00Z" : "Z");
     }
 
     private Answer certificate(Request request) {

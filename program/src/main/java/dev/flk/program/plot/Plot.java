@@ -18,6 +18,9 @@ public final class Plot {
     private static final int LEFT = 64;
     private static final int TOP = 34;
     private static final int BOTTOM = 44;
+    private static final int MARK_RADIUS = 6;
+    private static final int FADING_PARTS = 12;
+    private static final double FAINTEST = 0.12;
 
     private final String title;
     private final Axis horizontal;
@@ -29,6 +32,15 @@ public final class Plot {
 
     /** A point in the units of the axes. */
     public record Point(double x, double y) {}
+
+    /**
+     * A thing in a plot that has a page of its own.
+     *
+     * @param at its points, one above the other; those that are not finite, or close to the one before, are left out
+     * @param address the URL of its page
+     * @param text its description, which a browser shows next to the pointer
+     */
+    public record Mark(List<Point> at, String address, String text) {}
 
     /** The style of a line: its colour and dashes. */
     public enum Line {
@@ -79,10 +91,13 @@ public final class Plot {
         add(
                 "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>%n",
                 LEFT, TOP, width - right - LEFT, bottom - TOP);
-        for (Axis.Tick tick : horizontal.ticks()) {
+        for (int i = 0; i < horizontal.ticks().size(); i++) {
+            Axis.Tick tick = horizontal.ticks().get(i);
             double x = x(tick.value());
             add("<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>%n", x, x, bottom, bottom + 4);
-            text(x, bottom + 18, "middle", tick.text());
+            // where the plot is narrow, a page may leave out every second text, and shift the last one
+            boolean isLast = i == horizontal.ticks().size() - 1;
+            text(x, bottom + 18, "middle", tick.text(), i % 2 == 1 ? "odd" : isLast ? "last" : "");
         }
         text(LEFT, bottom + 36, "start", horizontal.label());
         add(
@@ -116,17 +131,35 @@ public final class Plot {
 
     /** Draws a line through points. */
     public Plot line(Line line, List<Point> points) {
+        add("<path class=\"%s\" d=\"%s\"/>%n", line.css(), path(points));
+        return this;
+    }
+
+    /** Draws a line through points whose beginning is faint, so that its direction can be seen where it crosses itself. */
+    public Plot fadingLine(Line line, List<Point> points) {
+        int parts = Math.max(1, Math.min(FADING_PARTS, points.size() - 1));
+        for (int i = 0; i < parts; i++) {
+            int from = (points.size() - 1) * i / parts;
+            int to = (points.size() - 1) * (i + 1) / parts;
+            double opacity = FAINTEST + (1 - FAINTEST) * (i + 1) * (i + 1) / (parts * parts);
+            add(
+                    "<path class=\"%s\" stroke-opacity=\"%.2f\" d=\"%s\"/>%n",
+                    line.css(), opacity, path(points.subList(from, to + 1)));
+        }
+        return this;
+    }
+
+    private String path(List<Point> points) {
         StringBuilder path = new StringBuilder();
         boolean isDown = false;
         for (Point point : points) {
-            boolean isPlace = Double.isFinite(point.x()) && Double.isFinite(point.y());
+            boolean isPlace = isFinite(point);
             if (isPlace) {
                 path.append(isDown ? " L" : path.isEmpty() ? "M" : " M").append(place(point));
             }
             isDown = isPlace;
         }
-        add("<path class=\"%s\" d=\"%s\"/>%n", line.css(), path);
-        return this;
+        return path.toString();
     }
 
     /** Draws a horizontal line over the whole width. */
@@ -137,7 +170,7 @@ public final class Plot {
     /** Draws a dot for each point. */
     public Plot dots(Line line, int radius, List<Point> points) {
         for (Point point : points) {
-            if (Double.isFinite(point.x()) && Double.isFinite(point.y())) {
+            if (isFinite(point)) {
                 add(
                         "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"/>%n",
                         line.css(), x(point.x()), y(point.y()), radius);
@@ -146,18 +179,54 @@ public final class Plot {
         return this;
     }
 
+    /**
+     * Makes places of the plot links, which are visible only under the pointer. They can't be reached with the
+     * keyboard, because hundreds of stops would be in the way; the page must have the same links elsewhere.
+     */
+    public Plot marks(List<Mark> marks) {
+        add("<g class=\"marks\">%n");
+        for (Mark mark : marks) {
+            svg.append("<a href=\"")
+                    .append(escaped(mark.address()))
+                    .append("\" tabindex=\"-1\"><title>")
+                    .append(escaped(mark.text()))
+                    .append("</title>");
+            // claims are usually so close to what was recomputed that one circle covers both
+            double lastY = Double.NaN;
+            for (Point point : mark.at()) {
+                if (isFinite(point) && !(Math.abs(y(point.y()) - lastY) < 2)) {
+                    lastY = y(point.y());
+                    svg.append("<circle cx=\"").append(tenths(x(point.x()))).append("\" cy=\"").append(tenths(lastY));
+                    svg.append("\" r=\"").append(MARK_RADIUS).append("\"/>");
+                }
+            }
+            svg.append("</a>\n");
+        }
+        add("</g>%n");
+        return this;
+    }
+
+    /** Rounds a position to a tenth of a pixel, much faster than a format does. */
+    private static double tenths(double pixels) {
+        return Math.round(pixels * 10) / 10.0;
+    }
+
+    private static boolean isFinite(Point point) {
+        return Double.isFinite(point.x()) && Double.isFinite(point.y());
+    }
+
     /** Writes text below a point, to the right, where a rising line through the point does not cross it. */
     public Plot text(Point at, String text) {
-        text(x(at.x()) + 8, y(at.y()) + 15, "start", text);
+        text(x(at.x()) + 8, y(at.y()) + 15, "start", text, "note");
         return this;
     }
 
     /** Adds an entry to the legend below the plot: a field with the colour of an area, and the meaning of the area. */
     public Plot legend(int place, Area area, String text) {
-        double x = width - right - 290 + 96 * place;
+        double x = width - right - 375 + 125 * place;
         int y = height - BOTTOM + 25;
         add("<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"14\" height=\"14\"/>%n", area.css(), x, y);
-        text(x + 20, y + 12, "start", text);
+        text(x + 20, y + 12, "start", text, "legend");
         return this;
     }
 
@@ -273,7 +342,13 @@ public final class Plot {
     }
 
     private void text(double x, double y, String anchor, String text) {
-        add("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>%n", x, y, anchor, escaped(text));
+        text(x, y, anchor, text, "");
+    }
+
+    private void text(double x, double y, String anchor, String text, String css) {
+        add(
+                "<text%s x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>%n",
+                css.isEmpty() ? "" : " class=\"" + css + "\"", x, y, anchor, escaped(text));
     }
 
     private static String escaped(String text) {

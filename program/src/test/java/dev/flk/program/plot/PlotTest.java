@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.program.plot.Plot.Area;
 import dev.flk.program.plot.Plot.Line;
+import dev.flk.program.plot.Plot.Mark;
 import dev.flk.program.plot.Plot.Point;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
@@ -17,6 +18,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.w3c.dom.Document;
+import org.w3c.dom.Element;
+import org.w3c.dom.NodeList;
 
 class PlotTest {
     private static final Axis TEN = Axis.around("value, no unit", 0, 10);
@@ -59,6 +62,58 @@ class PlotTest {
                 .contains("a < b & \"c\"", "<script>", "value, no unit", "sticky");
         assertThat(parsed(plot.embedded("a \"<b>\"")).getDocumentElement().getAttribute("aria-label"))
                 .isEqualTo("a < b & \"c\". a \"<b>\"");
+    }
+
+    @Test
+    void marks_areLinksWithoutATabStop_andEscapeTheirTexts() throws Exception {
+        String hostile = "\"><script>&'";
+        String svg = new Plot("", TEN, TEN, 400, 200, 20)
+                .marks(List.of(
+                        new Mark(List.of(new Point(1, 1), new Point(1, 9)), "/x?a=" + hostile + "&b=1", hostile),
+                        new Mark(List.of(new Point(2, 1), new Point(2, 1.01), new Point(2, Double.NaN)), "/y", "y")))
+                .embedded("");
+
+        Document document = parsed(svg);
+        NodeList links = document.getElementsByTagName("a");
+        assertThat(links.getLength()).isEqualTo(2);
+        Element first = (Element) links.item(0);
+        assertThat(first.getAttribute("href")).isEqualTo("/x?a=" + hostile + "&b=1");
+        assertThat(first.getAttribute("tabindex")).isEqualTo("-1");
+        assertThat(first.getTextContent()).isEqualTo(hostile);
+        assertThat(first.getElementsByTagName("circle").getLength()).isEqualTo(2);
+        assertThat(((Element) links.item(1)).getElementsByTagName("circle").getLength())
+                .isOne();
+        assertThat(document.getElementsByTagName("script").getLength()).isZero();
+    }
+
+    @Test
+    void fadingLine_isConnected_andItsEndIsOpaque() throws Exception {
+        List<Point> points = Stream.iterate(0, i -> i + 1)
+                .limit(101)
+                .map(i -> new Point(i / 10.0, i / 10.0))
+                .toList();
+        NodeList paths = parsed(new Plot("", TEN, TEN, 400, 200, 20)
+                        .fadingLine(Line.FIRST, points)
+                        .embedded(""))
+                .getElementsByTagName("path");
+
+        String before = "";
+        double opacity = 0;
+        for (int i = 0; i < paths.getLength(); i++) {
+            Element path = (Element) paths.item(i);
+            String line = path.getAttribute("d");
+            assertThat(line).startsWith(before);
+            before = "M" + line.substring(line.lastIndexOf('L') + 1);
+            assertThat(Double.parseDouble(path.getAttribute("stroke-opacity"))).isGreaterThan(opacity);
+            opacity = Double.parseDouble(path.getAttribute("stroke-opacity"));
+        }
+        assertThat(opacity).isEqualTo(1);
+        assertThat(parsed(new Plot("", TEN, TEN, 400, 200, 20)
+                                .fadingLine(Line.FIRST, points.subList(0, 1))
+                                .embedded(""))
+                        .getElementsByTagName("path")
+                        .getLength())
+                .isOne();
     }
 
     @Test

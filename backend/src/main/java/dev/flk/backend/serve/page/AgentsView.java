@@ -2,6 +2,7 @@
 package dev.flk.backend.serve.page;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.serve.page.Pages.Link;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionStorage;
 import java.time.Duration;
@@ -10,12 +11,15 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The view of the agents that report their state.
  *
  * @param prefix the beginning of the ids of the agents
+ * @param shard a shard that the reports of the agents name; empty for agents of any shards
  * @param order the column by which the agents are sorted; silent agents always come first
  * @param onlySilent whether only silent sessions are shown, also those that are not reports of agents about themselves
  * @param agents at most {@link #MOST_ROWS} agents
@@ -23,12 +27,22 @@ import org.jspecify.annotations.Nullable;
  * @param isCut whether there are more than {@link #MOST_READ} sessions, so that some were not read
  */
 public record AgentsView(
-        Instant at, String prefix, Order order, boolean onlySilent, List<Agent> agents, int others, boolean isCut) {
+        Instant at,
+        String prefix,
+        String shard,
+        Order order,
+        boolean onlySilent,
+        List<Agent> agents,
+        int others,
+        boolean isCut) {
     /** The maximum number of sessions that are read for a view. */
     public static final int MOST_READ = 20_000;
 
     /** The maximum number of agents in a view. */
     public static final int MOST_ROWS = 200;
+
+    /** The maximum number of shards in a report. */
+    static final int MOST_SHARDS = 64;
 
     private static final int PAGE = 1_000;
     private static final int MOST_CHARS = 64;
@@ -72,6 +86,7 @@ public record AgentsView(
      *
      * @param ageSeconds the time since the report
      * @param isSilent whether the report is at least as old as the configured time
+     * @param shards the shards of its certificates, at most {@link #MOST_SHARDS}
      * @param clockAheadMs how far the backend's clock is ahead of the agent's; negative if it is behind
      */
     public record Agent(
@@ -83,6 +98,7 @@ public record AgentsView(
             long pending,
             long oldestSeconds,
             long deadLetters,
+            List<Link> shards,
             long clockAheadMs,
             boolean isBreakerOpen) {
         private static Agent of(Session session, Instant now, Duration silentAfter) {
@@ -97,8 +113,19 @@ public record AgentsView(
                     state.path("pending").asLong(),
                     state.path("oldest_pending_seconds").asLong(),
                     state.path("dead_letters").asLong(),
+                    shards(state)
+                            .map(name -> new Link(name, beginning(name), "/ui/shard?name=" + Pages.encoded(name)))
+                            .toList(),
                     state.path("clock_ahead_ms").asLong(),
                     state.path("breaker_open").asBoolean());
+        }
+
+        /** Returns the names of the shards in a report, which may have members of any kind. */
+        private static Stream<String> shards(JsonNode state) {
+            return StreamSupport.stream(state.path("shards").spliterator(), false)
+                    .filter(JsonNode::isTextual)
+                    .map(JsonNode::asText)
+                    .limit(MOST_SHARDS);
         }
 
         /** Truncates a text, which may be as long as a session. */
@@ -127,7 +154,13 @@ public record AgentsView(
      * sessions that are silent instead.
      */
     public static AgentsView read(
-            SessionStorage store, String prefix, Order order, boolean onlySilent, Duration silentAfter, Instant now) {
+            SessionStorage store,
+            String prefix,
+            String shard,
+            Order order,
+            boolean onlySilent,
+            Duration silentAfter,
+            Instant now) {
         List<Session> found = new ArrayList<>();
         int read = 0;
         @Nullable String after = null;
@@ -135,7 +168,9 @@ public record AgentsView(
             SessionStorage.Page page = store.list(prefix, onlySilent ? silentAfter : Duration.ZERO, after, PAGE);
             for (Session session : page.sessions()) {
                 read++;
-                if (onlySilent || session.id().indexOf('/') < 0) {
+                if ((onlySilent || session.id().indexOf('/') < 0)
+                        && (shard.isEmpty()
+                                || Agent.shards(Outcome.parsed(session.json())).anyMatch(shard::equals))) {
                     found.add(session);
                 }
             }
@@ -153,6 +188,7 @@ public record AgentsView(
                         .thenComparing(Agent::id))
                 .limit(MOST_ROWS)
                 .toList();
-        return new AgentsView(now, prefix, order, onlySilent, agents, found.size() - agents.size(), after != null);
+        return new AgentsView(
+                now, prefix, shard, order, onlySilent, agents, found.size() - agents.size(), after != null);
     }
 }

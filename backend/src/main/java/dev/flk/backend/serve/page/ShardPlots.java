@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.serve.page.Outcome.Claim;
 import dev.flk.backend.serve.page.ShardView.Drawn;
 import dev.flk.backend.serve.page.ShardView.Range;
 import dev.flk.certificate.Certificate.Regime;
@@ -8,19 +9,20 @@ import dev.flk.program.plot.Axis;
 import dev.flk.program.plot.Plot;
 import dev.flk.program.plot.Plot.Area;
 import dev.flk.program.plot.Plot.Line;
+import dev.flk.program.plot.Plot.Mark;
 import dev.flk.program.plot.Plot.Point;
 import dev.flk.verification.Policy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
 
 /** The plots of the outcomes of a shard: D̂ and budget over time, and the path through the plane of regimes. */
 final class ShardPlots {
-    private static final int WIDTH = 900;
-    private static final int HEIGHT = 260;
-    private static final int PLANE_WIDTH = 520;
-    private static final int PLANE_HEIGHT = 360;
+    private static final int WIDTH = 620;
+    private static final int HEIGHT = 230;
+    private static final int PLANE_HEIGHT = 520;
     private static final int RIGHT = 46;
     private static final double LEAST_PLANE_D_HAT = 3;
 
@@ -42,6 +44,27 @@ final class ShardPlots {
 
     List<Drawn> all() {
         return List.of(dHat(), regimes(), budget());
+    }
+
+    private List<Mark> marks(Function<Outcome, List<Point>> places) {
+        return outcomes.stream()
+                .map(each -> new Mark(
+                        places.apply(each),
+                        "/ui/certificate?id=" + each.key().pcsId(),
+                        each.shortId() + " " + each.verdict() + ", D̂ claimed "
+                                + each.dHat().claimedText() + ", recomputed "
+                                + each.dHat().recomputedText() + ", coh★ " + each.cohStarText() + ", "
+                                + Pages.time(range.clock().of(each))))
+                .toList();
+    }
+
+    private List<Mark> marksOf(Function<Outcome, Claim> claim) {
+        return marks(each -> {
+            double x = Axis.seconds(range.clock().of(each));
+            return List.of(
+                    new Point(x, claim.apply(each).recomputed()),
+                    new Point(x, claim.apply(each).claimed()));
+        });
     }
 
     private List<Point> overTime(ToDoubleFunction<Outcome> value) {
@@ -90,7 +113,8 @@ final class ShardPlots {
             plot.dots(Line.FIRST, 3, recomputed);
         }
         return new Drawn(
-                plot.embedded("Claimed and recomputed values over time; the table below has the newest."),
+                plot.marks(marksOf(Outcome::dHat))
+                        .embedded("Claimed and recomputed values over time; the table below has the newest."),
                 "Recomputed as a solid line, with the tolerance of " + policy.tolD()
                         + " as a band; claimed as a dashed line, with a dot where the certificate was not accepted.",
                 true);
@@ -102,7 +126,8 @@ final class ShardPlots {
         Plot plot = new Plot("Budget (no unit)", time, Axis.around("budget", 0, 1), WIDTH, HEIGHT, RIGHT)
                 .axes()
                 .line(Line.FIRST, recomputed)
-                .line(Line.SECOND, claimed);
+                .line(Line.SECOND, claimed)
+                .marks(marksOf(Outcome::budget));
         return new Drawn(
                 plot.embedded("Claimed and recomputed values over time; the table below has the newest."),
                 "Recomputed as a solid line, claimed as a dashed line.",
@@ -121,22 +146,24 @@ final class ShardPlots {
                         "Regimes: D̂ over coh★ (no units)",
                         Axis.around("coh★; regime:", 0, 1),
                         dHat,
-                        PLANE_WIDTH,
+                        WIDTH,
                         PLANE_HEIGHT,
                         RIGHT)
                 .area(Area.SECOND, 0, 1, 0, dHat.most())
                 .area(Area.THIRD, 0, 1, Regime.NON_STICKY_MIN_D_HAT, dHat.most())
                 .area(Area.FIRST, Regime.STICKY_MIN_COH_STAR, 1, 0, Regime.STICKY_MAX_D_HAT)
                 .axes()
-                .line(Line.FIRST, path)
-                .dots(Line.SECOND, 6, List.of(newest));
+                .fadingLine(Line.FIRST, path)
+                .dots(Line.SECOND, 6, List.of(newest))
+                .text(newest, "newest");
         plot.legend(0, Area.FIRST, Regime.STICKY.wireName())
                 .legend(1, Area.SECOND, Regime.MIXED.wireName())
                 .legend(2, Area.THIRD, Regime.NON_STICKY.wireName());
+        plot.marks(marks(each -> List.of(new Point(each.cohStar(), each.dHat().recomputed()))));
         return new Drawn(
                 plot.embedded("The path of the outcomes through the regimes; the newest has coh★ "
                         + Outcome.decimals(newest.x()) + " and D̂ " + Outcome.decimals(newest.y()) + "."),
-                "The path of the outcomes in the order of time; the dot is the newest.",
+                "The path of the outcomes in the order of time, older ones fainter; the dot is the newest.",
                 false);
     }
 }

@@ -9,8 +9,8 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.verification.Policy;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -20,24 +20,30 @@ import org.jspecify.annotations.Nullable;
 /**
  * The view of the outcomes of a shard in a range of time, or of the newest ones.
  *
- * @param rows the newest outcomes, the newest first, at most {@link #MOST_ROWS}
+ * @param rows the outcomes in the table, the newest first, at most {@link #PAGE_ROWS}
+ * @param hasOlder whether the next page of the table has outcomes
  * @param drawn the number of outcomes in the plots
  * @param isCut whether the range has older outcomes, which are not drawn
  * @param plots the plots as SVG; empty without outcomes
  * @param range the range of time of the plots; null if there are no outcomes and not both bounds of the range are given
- * @param isOfAllTime whether no bound of the range is given
  */
 public record ShardView(
         Instant at,
-        String name,
+        Wish wanted,
         List<Outcome> rows,
+        boolean hasOlder,
         int drawn,
         boolean isCut,
         List<Drawn> plots,
-        @Nullable Range range,
-        boolean isOfAllTime) {
-    /** The maximum number of outcomes in the table. */
+        @Nullable Range range) {
+    /** The maximum number of outcomes in the table of a view. */
     public static final int MOST_ROWS = 200;
+
+    /** The maximum number of outcomes on a page of the table of a shard. */
+    public static final int PAGE_ROWS = 100;
+
+    /** The number of pages of the table; the view Explore shows all outcomes. */
+    public static final int MOST_PAGES = 50;
 
     private static final int MOST_DRAWN = 400;
     private static final int MOST_READS = 4;
@@ -53,6 +59,11 @@ public record ShardView(
             return this == RECEIVED ? outcome.receivedAt() : Objects.requireNonNull(outcome.measuredAt());
         }
 
+        /** Returns the words before a range. */
+        public String text() {
+            return this == RECEIVED ? "Received" : "Measured";
+        }
+
         /** Returns the value in a query. */
         public String query() {
             return name().toLowerCase(Locale.ROOT);
@@ -60,16 +71,76 @@ public record ShardView(
     }
 
     /**
+     * The outcomes to show.
+     *
+     * @param clock the clock of the range. If null, the range selects by arrival. The plots then show the time of
+     *     measurement, or the arrival if a selected outcome has no time of measurement
+     * @param verdict the verdict of the outcomes in the table; empty for any
+     * @param page the page of the table, 0 to {@link #MOST_PAGES} - 1
+     */
+    public record Wish(
+            String name,
+            Span span,
+            @Nullable Clock clock,
+            String verdict,
+            int page) {
+        /** Returns whether no bound of the range is given. */
+        public boolean isOfAllTime() {
+            return span.isOpen();
+        }
+
+        /** Returns the URL of the shard's page without a range. */
+        public String newest() {
+            return "/ui/shard?name=" + encodedName() + (verdict.isEmpty() ? "" : "&verdict=" + verdict);
+        }
+
+        /** Returns the name, encoded for use in the query of a URL. */
+        public String encodedName() {
+            return Pages.encoded(name);
+        }
+
+        /** Returns the URL of a page of the table. */
+        public String address(int number) {
+            return newest()
+                    + (clock == null ? "" : "&clock=" + clock.query())
+                    + (span.from() == null ? "" : "&from=" + span.from())
+                    + (span.to() == null ? "" : "&to=" + span.to())
+                    + (number == 0 ? "" : "&page=" + number);
+        }
+
+        private Part read(RecordedOutcomes record, String selected, int limit, @Nullable String cursor) {
+            Span always = new Span(null, null);
+            return record.outcomes(new Wanted(
+                    name,
+                    null,
+                    selected.isEmpty() ? null : selected,
+                    null,
+                    null,
+                    clock == Clock.MEASURED ? always : span,
+                    clock == Clock.MEASURED ? span : always,
+                    Order.NEWEST,
+                    limit,
+                    cursor));
+        }
+    }
+
+    /**
      * A range of time, with the addresses of other ranges.
      *
-     * @param shard the name of the shard, encoded for use in the query of a URL
+     * @param newest the URL of the shard's page without a range
      */
-    public record Range(String shard, Clock clock, Instant from, Instant to) {
+    public record Range(String newest, Clock clock, Instant from, Instant to) {
         private static final Duration LEAST = Duration.ofMillis(100);
 
         /** Returns the URL of the shard's page without the parameters {@code from} and {@code to}. */
         public String base() {
-            return "/ui/shard?name=" + shard + "&clock=" + clock.query();
+            return newest + "&clock=" + clock.query();
+        }
+
+        /** Returns a bound of the range as the value of an input for a date and a time, in UTC. */
+        public String input(Instant bound) {
+            String text = bound.truncatedTo(ChronoUnit.MILLIS).toString();
+            return text.substring(0, text.length() - 1);
         }
 
         private String address(Duration before, Duration after) {
@@ -97,10 +168,6 @@ public record ShardView(
         public String later() {
             return address(quarter().multipliedBy(-2), quarter().multipliedBy(2));
         }
-
-        public String newest() {
-            return "/ui/shard?name=" + shard;
-        }
     }
 
     /**
@@ -112,43 +179,27 @@ public record ShardView(
      */
     public record Drawn(String svg, String caption, boolean isOverTime) {}
 
-    /**
-     * Reads the newest outcomes in a range; a shard that the record does not have gets a view without outcomes.
-     *
-     * @param clock the clock of the range. If null, the range selects by arrival. The plots then show the time of
-     *     measurement, or the arrival if a selected outcome has no time of measurement
-     */
-    public static ShardView read(
-            RecordedOutcomes record, String name, Span span, @Nullable Clock clock, Policy policy, Instant now) {
-        Span always = new Span(null, null);
+    /** Reads the newest outcomes in a range; a shard that the record does not have gets a view without outcomes. */
+    public static ShardView read(RecordedOutcomes record, Wish wanted, Policy policy, Instant now) {
+        Span span = wanted.span();
         List<Outcome> found = new ArrayList<>();
         String cursor = null;
         int reads = 0;
         do {
-            Part part = record.outcomes(new Wanted(
-                    name,
-                    null,
-                    null,
-                    null,
-                    null,
-                    clock == Clock.MEASURED ? always : span,
-                    clock == Clock.MEASURED ? span : always,
-                    Order.NEWEST,
-                    MOST_DRAWN - found.size(),
-                    cursor));
+            Part part = wanted.read(record, "", MOST_DRAWN - found.size(), cursor);
             part.lines().forEach(line -> found.add(Outcome.of(line)));
             cursor = part.cursor();
         } while (cursor != null && found.size() < MOST_DRAWN && ++reads < MOST_READS);
-        Clock used = clock != null
-                ? clock
+        Clock used = wanted.clock() != null
+                ? wanted.clock()
                 : found.stream().allMatch(each -> each.measuredAt() != null) ? Clock.MEASURED : Clock.RECEIVED;
         found.removeIf(each -> used == Clock.MEASURED && each.measuredAt() == null);
-        found.sort(
-                Comparator.comparing(used::of).thenComparing(each -> each.key().epoch()));
+        List<Outcome> newest = List.copyOf(found.subList(0, Math.min(found.size(), PAGE_ROWS + 1)));
+        found.sort(byTime(used));
         Range range = found.isEmpty() && (span.from() == null || span.to() == null)
                 ? null
                 : new Range(
-                        Pages.encoded(name),
+                        wanted.newest(),
                         used,
                         span.from() != null && cursor == null
                                 ? span.from()
@@ -157,21 +208,48 @@ public record ShardView(
                                 ? span.to()
                                 : used.of(found.get(found.size() - 1)).plusMillis(1));
         List<Drawn> plots = found.isEmpty() || range == null ? List.of() : new ShardPlots(found, range, policy).all();
-        int drawn = found.size();
-        Collections.reverse(found);
+        List<Outcome> rows = wanted.page() == 0 && wanted.verdict().isEmpty() ? newest : table(record, wanted);
         return new ShardView(
                 now,
-                name,
-                List.copyOf(found.subList(0, Math.min(MOST_ROWS, drawn))),
-                drawn,
+                wanted,
+                rows.stream()
+                        .limit(PAGE_ROWS)
+                        .filter(each -> used == Clock.RECEIVED || each.measuredAt() != null)
+                        .sorted(byTime(used).reversed())
+                        .toList(),
+                rows.size() > PAGE_ROWS && wanted.page() < MOST_PAGES - 1,
+                found.size(),
                 cursor != null,
                 plots,
-                range,
-                span.from() == null && span.to() == null);
+                range);
     }
 
-    /** Returns the number of outcomes in the table that are not accepted. */
-    public long others() {
-        return rows.stream().filter(each -> !each.isAccepted()).count();
+    private static Comparator<Outcome> byTime(Clock clock) {
+        return Comparator.comparing(clock::of).thenComparing(each -> each.key().epoch());
+    }
+
+    /** Reads a page of the table and one outcome more, if there is one. */
+    private static List<Outcome> table(RecordedOutcomes record, Wish wanted) {
+        int skipped = wanted.page() * PAGE_ROWS;
+        List<String> lines = new ArrayList<>();
+        String cursor = null;
+        int reads = 0;
+        do {
+            int missing = skipped + PAGE_ROWS + 1 - lines.size();
+            Part part = wanted.read(
+                    record, wanted.verdict(), Math.min(RecordedOutcomes.MAX_LIMIT, missing), cursor);
+            lines.addAll(part.lines());
+            cursor = part.cursor();
+        } while (cursor != null && lines.size() <= skipped + PAGE_ROWS && ++reads < MOST_READS + wanted.page());
+        return lines.stream().skip(skipped).map(Outcome::of).toList();
+    }
+
+    /** Returns the caption of the table. */
+    public String caption() {
+        String outcomes = wanted.verdict().isEmpty() ? " outcomes" : " " + wanted.verdict() + " outcomes";
+        long others = rows.stream().filter(each -> !each.isAccepted()).count();
+        return (wanted.page() == 0 ? "The newest " + rows.size() : rows.size() + " older") + outcomes + " of this range"
+                + (wanted.verdict().isEmpty() ? ", " + others + " of them not accepted" : "")
+                + "; numbers have no unit";
     }
 }

@@ -90,6 +90,13 @@ public record ShardsView(
      * @param line the D̂ of its newest outcomes, as SVG
      */
     public record Shard(String name, Outcome newest, String age, String rate, String line) {
+        private static final String SILENT = "silent for ";
+
+        /** Returns whether no outcome has arrived for much longer than usual. */
+        public boolean isSilent() {
+            return rate.startsWith(SILENT);
+        }
+
         private static Shard of(List<Outcome> outcomes, Instant now) {
             Outcome newest = outcomes.get(outcomes.size() - 1);
             double age = seconds(newest.receivedAt(), now);
@@ -114,7 +121,7 @@ public record ShardsView(
             }
             double interval = seconds / (outcomes.size() - 1);
             if (age > Math.max(SILENT_SECONDS, SILENT_INTERVALS * interval)) {
-                return "silent for " + NowView.duration(age);
+                return SILENT + NowView.duration(age);
             }
             double perMinute = 60 / interval;
             return perMinute >= 1

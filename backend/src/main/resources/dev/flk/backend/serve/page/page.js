@@ -25,10 +25,10 @@
     }
   }
 
-  // A reader who has selected text, or has moved the focus inside with the keyboard, would lose it.
+  // A reader who has selected text, opened details, or moved the focus inside with the keyboard, would lose it.
   function isInUse(live) {
     const selection = document.getSelection();
-    return live.querySelector(":focus-visible") || (selection.type === "Range" && selection.containsNode(live, true));
+    return live.querySelector(":focus-visible, details[open]") || (selection.type === "Range" && selection.containsNode(live, true));
   }
 
   function refresh() {
@@ -91,6 +91,12 @@
       location.assign(`${begin.figure.dataset.zoom}&from=${iso(from)}&to=${iso(Math.max(to, from + 100))}`);
     }
     begin = null;
+  });
+  // The points of a plot are links. Dragging across one zooms; it neither drags nor opens the link.
+  document.addEventListener("dragstart", (event) => {
+    if (event.target.closest("figure[data-zoom]")) {
+      event.preventDefault();
+    }
   });
 
   // A browser has no navigator.clipboard on a page that came over plain HTTP from another host. There, the shown text is

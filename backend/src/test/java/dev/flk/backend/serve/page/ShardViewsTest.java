@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import static java.util.Comparator.reverseOrder;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
@@ -32,7 +33,11 @@ final class ShardViewsTest {
     }
 
     private ShardView shard(Span span, @Nullable Clock clock) {
-        return ShardView.read(record.outcomes(), "a", span, clock, Policy.defaults(), NOW);
+        return shard(new ShardView.Wish("a", span, clock, "", 0));
+    }
+
+    private ShardView shard(ShardView.Wish wanted) {
+        return ShardView.read(record.outcomes(), wanted, Policy.defaults(), NOW);
     }
 
     private List<String> shards(Wish wanted) {
@@ -68,10 +73,10 @@ final class ShardViewsTest {
                 .extracting(each -> each.key().epoch())
                 .startsWith(9L, 8L)
                 .hasSize(10);
-        assertThat(all.others()).isOne();
+        assertThat(all.caption()).startsWith("The newest 10 outcomes of this range, 1 of them not accepted");
         assertThat(all.range())
                 .isEqualTo(new ShardView.Range(
-                        "a", Clock.RECEIVED, NOW, NOW.plusSeconds(9).plusMillis(1)));
+                        "/ui/shard?name=a", Clock.RECEIVED, NOW, NOW.plusSeconds(9).plusMillis(1)));
         assertThat(all.plots())
                 .hasSize(3)
                 .allSatisfy(plot -> assertThat(plot.svg()).contains("<svg ", "line-first"));
@@ -119,11 +124,54 @@ final class ShardViewsTest {
         assertThat(view.isCut()).isTrue();
         assertThat(view.drawn()).isEqualTo(400);
         assertThat(view.rows())
-                .hasSize(ShardView.MOST_ROWS)
+                .hasSize(ShardView.PAGE_ROWS)
                 .first()
                 .extracting(each -> each.key().epoch())
                 .isEqualTo(499L);
         assertThat(view.range().from()).isEqualTo(NOW.plusSeconds(100));
+    }
+
+    @Test
+    void shard_tableIsPagedAndFiltered() {
+        for (int i = 0; i < 620; i++) {
+            record.add("a", i, i % 2 == 0 ? "accepted" : "rejected", i % 2 == 0 ? "" : "r out of bounds: 2", NOW.plusSeconds(i));
+        }
+        List<Long> epochs = new ArrayList<>();
+        int page = 0;
+        ShardView view;
+        do {
+            view = shard(new ShardView.Wish("a", ALWAYS, null, "rejected", page++));
+            view.rows().forEach(each -> epochs.add(each.key().epoch()));
+            assertThat(view.drawn()).isEqualTo(400);
+        } while (view.hasOlder());
+
+        assertThat(epochs).hasSize(310).startsWith(619L, 617L).endsWith(3L, 1L).isSortedAccordingTo(reverseOrder());
+        assertThat(page).isEqualTo(4);
+        assertThat(view.rows()).hasSize(10);
+        assertThat(view.caption()).startsWith("10 older rejected outcomes of this range;");
+        assertThat(view.wanted().address(2)).isEqualTo("/ui/shard?name=a&verdict=rejected&page=2");
+        assertThat(view.wanted().address(0)).isEqualTo("/ui/shard?name=a&verdict=rejected");
+        assertThat(shard(new ShardView.Wish("a", ALWAYS, null, "", 6)).rows())
+                .hasSize(20)
+                .last()
+                .extracting(each -> each.key().epoch())
+                .isEqualTo(0L);
+        assertThat(shard(new ShardView.Wish("a", ALWAYS, null, "", 7)).rows()).isEmpty();
+    }
+
+    @Test
+    void shard_eachPointOfEachPlot_leadsToItsCertificate() {
+        for (int i = 0; i < 3; i++) {
+            record.add("a", i, "accepted", "", NOW.plusSeconds(i));
+        }
+
+        ShardView view = shard(ALWAYS, null);
+
+        for (Outcome outcome : view.rows()) {
+            String link = "<a href=\"/ui/certificate?id=" + outcome.key().pcsId() + "\" tabindex=\"-1\"><title>"
+                    + outcome.shortId() + " accepted, ";
+            assertThat(view.plots()).allSatisfy(plot -> assertThat(plot.svg()).contains(link));
+        }
     }
 
     @Test
