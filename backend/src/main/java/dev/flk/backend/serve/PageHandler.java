@@ -284,8 +284,7 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer shard(Request request) {
-        Map<String, String> query =
-                BadRequest.query(request, Set.of("name", "clock", "from", "to", "verdict", "page"));
+        Map<String, String> query = BadRequest.query(request, Set.of("name", "clock", "from", "to", "verdict", "page"));
         for (String bound : List.of("from", "to")) {
             query.computeIfPresent(bound, (name, time) -> ofInput(time));
         }

@@ -251,6 +251,48 @@ final class PageHandlerTest {
     }
 
     @Test
+    void agentsAndShards_leadToEachOther() throws Exception {
+        SessionStorage storage = withSessions();
+        report(storage, "a-one", "{\"shards\":[\"pump-1\",\"<b>\",3]}");
+        report(storage, "a-two", "{\"shards\":[\"pump-2\"]}");
+        report(storage, "a-wrong", "{\"shards\":\"pump-1\"}");
+
+        assertThat(get("/ui/agents?shard=pump-1").body())
+                .contains(">a-one<", "<a href=\"/ui/shard?name=pump-1\">pump-1</a>", "?name=%3Cb%3E\">&lt;b&gt;<")
+                .doesNotContain(">a-two<", ">a-wrong<");
+        assertThat(get("/ui/agents?shard=pump").body()).contains("No agent names the shard “pump” in its report.");
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+            memory.add("<b>", 1, "accepted", "", ServerFixture.NOW);
+
+            assertThat(get("/ui/shard?name=%3Cb%3E").body())
+                    .contains("/ui/agents?shard=%3Cb%3E\"", "/ui/outcomes?shard=%3Cb%3E\"");
+        }
+    }
+
+    @Test
+    void shard_rangeOfItsForm_isInUtc() throws Exception {
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+            for (int i = 0; i < 3; i++) {
+                memory.add(
+                        "a",
+                        i,
+                        "accepted",
+                        "",
+                        Instant.parse("2026-01-09T10:00:00Z").plusSeconds(30 * i));
+            }
+            String form = "/ui/shard?name=a&clock=received&verdict=&from=2026-01-09T10:00:30&to=";
+
+            assertThat(get(form + "2026-01-09T10:01").body())
+                    .contains("The newest 1 outcomes", "value=\"2026-01-09T10:01:00\"");
+            assertThat(get(form + "2026-01-09T10:01:00.001").body()).contains("The newest 2 outcomes");
+            assertThat(get(form).body()).contains("The newest 2 outcomes");
+            assertThat(get(form + "soon").statusCode()).isEqualTo(400);
+        }
+    }
+
+    @Test
     void agents_hostileText_isEscaped() throws Exception {
         SessionStorage storage = withSessions();
         String hostile = "<script>alert(1)</script>\\\"'`&";

@@ -29,6 +29,7 @@ public final class Plot {
     private final int height;
     private final int right;
     private final StringBuilder svg = new StringBuilder();
+    private final StringBuilder links = new StringBuilder();
 
     /** A point in the units of the axes. */
     public record Point(double x, double y) {}
@@ -180,13 +181,13 @@ public final class Plot {
     }
 
     /**
-     * Makes places of the plot links, which are visible only under the pointer. They can't be reached with the
-     * keyboard, because hundreds of stops would be in the way; the page must have the same links elsewhere.
+     * Makes points links in an {@link #embedded} plot, which are visible only under the pointer. They can't be reached
+     * with the keyboard or a screen reader, because hundreds of stops would be in the way; the page must have the same
+     * links elsewhere.
      */
     public Plot marks(List<Mark> marks) {
-        add("<g class=\"marks\">%n");
         for (Mark mark : marks) {
-            svg.append("<a href=\"")
+            links.append("<a href=\"")
                     .append(escaped(mark.address()))
                     .append("\" tabindex=\"-1\"><title>")
                     .append(escaped(mark.text()))
@@ -196,13 +197,15 @@ public final class Plot {
             for (Point point : mark.at()) {
                 if (isFinite(point) && !(Math.abs(y(point.y()) - lastY) < 2)) {
                     lastY = y(point.y());
-                    svg.append("<circle cx=\"").append(tenths(x(point.x()))).append("\" cy=\"").append(tenths(lastY));
-                    svg.append("\" r=\"").append(MARK_RADIUS).append("\"/>");
+                    links.append("<circle cx=\"")
+                            .append(tenths(x(point.x())))
+                            .append("\" cy=\"")
+                            .append(tenths(lastY));
+                    links.append("\" r=\"").append(MARK_RADIUS).append("\"/>");
                 }
             }
-            svg.append("</a>\n");
+            links.append("</a>\n");
         }
-        add("</g>%n");
         return this;
     }
 
@@ -236,18 +239,21 @@ public final class Plot {
      * @param description the text for readers who can't see it
      */
     public String embedded(String description) {
-        return String.format(
+        String described = "role=\"img\" aria-label=\"" + escaped(title + ". " + description) + "\"";
+        String begin = String.format(
                 Locale.ROOT,
-                "<svg class=\"plot\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-label=\"%s\""
-                        + " data-left=\"%d\" data-right=\"%d\">%n%s</svg>%n",
+                "<svg class=\"plot\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" data-left=\"%d\" data-right=\"%d\"",
                 width,
                 height,
                 width,
                 height,
-                escaped(title + ". " + description),
                 LEFT,
-                width - right,
-                svg);
+                width - right);
+        // an image can't contain links
+        return links.isEmpty()
+                ? begin + " " + described + ">\n" + svg + "</svg>\n"
+                : begin + ">\n<g " + described + ">\n" + svg + "</g>\n<g class=\"marks\" aria-hidden=\"true\">\n"
+                        + links + "</g>\n</svg>\n";
     }
 
     /**

@@ -78,12 +78,7 @@ public record ShardView(
      * @param verdict the verdict of the outcomes in the table; empty for any
      * @param page the page of the table, 0 to {@link #MOST_PAGES} - 1
      */
-    public record Wish(
-            String name,
-            Span span,
-            @Nullable Clock clock,
-            String verdict,
-            int page) {
+    public record Wish(String name, Span span, @Nullable Clock clock, String verdict, int page) {
         /** Returns whether no bound of the range is given. */
         public boolean isOfAllTime() {
             return span.isOpen();
@@ -236,8 +231,7 @@ public record ShardView(
         int reads = 0;
         do {
             int missing = skipped + PAGE_ROWS + 1 - lines.size();
-            Part part = wanted.read(
-                    record, wanted.verdict(), Math.min(RecordedOutcomes.MAX_LIMIT, missing), cursor);
+            Part part = wanted.read(record, wanted.verdict(), Math.min(RecordedOutcomes.MAX_LIMIT, missing), cursor);
             lines.addAll(part.lines());
             cursor = part.cursor();
         } while (cursor != null && lines.size() <= skipped + PAGE_ROWS && ++reads < MOST_READS + wanted.page());

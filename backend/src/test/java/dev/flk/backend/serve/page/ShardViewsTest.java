@@ -76,7 +76,10 @@ final class ShardViewsTest {
         assertThat(all.caption()).startsWith("The newest 10 outcomes of this range, 1 of them not accepted");
         assertThat(all.range())
                 .isEqualTo(new ShardView.Range(
-                        "/ui/shard?name=a", Clock.RECEIVED, NOW, NOW.plusSeconds(9).plusMillis(1)));
+                        "/ui/shard?name=a",
+                        Clock.RECEIVED,
+                        NOW,
+                        NOW.plusSeconds(9).plusMillis(1)));
         assertThat(all.plots())
                 .hasSize(3)
                 .allSatisfy(plot -> assertThat(plot.svg()).contains("<svg ", "line-first"));
@@ -134,7 +137,12 @@ final class ShardViewsTest {
     @Test
     void shard_tableIsPagedAndFiltered() {
         for (int i = 0; i < 620; i++) {
-            record.add("a", i, i % 2 == 0 ? "accepted" : "rejected", i % 2 == 0 ? "" : "r out of bounds: 2", NOW.plusSeconds(i));
+            record.add(
+                    "a",
+                    i,
+                    i % 2 == 0 ? "accepted" : "rejected",
+                    i % 2 == 0 ? "" : "r out of bounds: 2",
+                    NOW.plusSeconds(i));
         }
         List<Long> epochs = new ArrayList<>();
         int page = 0;
