@@ -442,7 +442,7 @@ final class PageIT {
 
                 browser.awaitText("Backends of this store decide by different policies.");
                 assertThat(browser.find("section[aria-labelledby=logs]").getText())
-                        .contains("Logs of this store", "a-backend up", "a-second-backend up");
+                        .contains("Logs of this store", "a-backend\nup", "a-second-backend\nup");
                 browser.requireSound();
                 if (SCREENSHOTS) {
                     shoot("logs");
