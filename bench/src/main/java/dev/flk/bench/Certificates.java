@@ -8,24 +8,47 @@ import java.nio.charset.StandardCharsets;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * A source of certificates that a backend accepts. Each certificate has a new id: all certificates have the same shard
- * and Merkle root, but consecutive epochs. Safe for any thread.
+ * A source of certificates that a backend accepts, unless a {@link Variety} says otherwise. Each certificate has a new
+ * id: all certificates have the same Merkle root, but consecutive epochs. Safe for any thread.
  */
 final class Certificates {
     static final String SHARD = "bench-1";
-    private static final String BEFORE_EPOCH =
-            "\",\"schema\":\"fractal-lba-kakeya\",\"version\":\"0.1\",\"shard_id\":\"" + SHARD + "\",\"epoch\":";
+    private static final String BEFORE_SHARD =
+            "\",\"schema\":\"fractal-lba-kakeya\",\"version\":\"0.1\",\"shard_id\":\"";
+    private static final String BEFORE_EPOCH = "\",\"epoch\":";
     /** The number of elements in v_star for a certificate of about 500 bytes. */
     private static final int DEFAULT_ELEMENTS = 3;
 
     private static final String AFTER_EPOCH = ",\"attempt\":1,\"sent_at\":\"2026-01-19T10:30:45Z\",\"seed\":7,"
             + "\"scales\":[2,4,8,16],\"N_j\":{\"2\":5,\"4\":10,\"8\":20,\"16\":40},\"coh_star\":0.5,"
-            + "\"v_star\":[%s],\"D_hat\":1.0,\"r\":0.8,\"regime\":\"mixed\",\"budget\":0.26,\"merkle_root\":\"";
+            + "\"v_star\":[%s],\"D_hat\":1.0,\"r\":0.8,\"budget\":0.26,\"regime\":\"";
+    private static final String BEFORE_MERKLE_ROOT = "\",\"merkle_root\":\"";
+    private static final Variety NONE = new Variety(1, 0);
 
     private final Signer signer;
     private final String merkleRoot;
+    private final Variety variety;
     private final String afterEpoch;
     private final AtomicLong epochs = new AtomicLong();
+
+    /**
+     * The shards of certificates, and the certificates that are escalated. The shard {@link #SHARD} has an additional
+     * tenth of the certificates after the first one of each shard.
+     *
+     * @param shards the number of shards
+     * @param escalatedEvery the interval at which a certificate claims a wrong regime, which escalates it; 0 if none does
+     */
+    record Variety(int shards, int escalatedEvery) {
+        String shard(long epoch) {
+            boolean isBusy = epoch > shards && epoch % 10 == 9;
+            long number = isBusy ? 1 : 1 + epoch % shards;
+            return number == 1 ? SHARD : "bench-" + number;
+        }
+
+        private String regime(long epoch) {
+            return escalatedEvery > 0 && epoch % escalatedEvery == 0 ? "sticky" : "mixed";
+        }
+    }
 
     /**
      * Creates a source of certificates of about 500 bytes.
@@ -33,7 +56,7 @@ final class Certificates {
      * @param merkleRoot 64 hexadecimal digits that no other source of certificates for the same backend uses
      */
     public Certificates(Signer signer, String merkleRoot) {
-        this(signer, merkleRoot, DEFAULT_ELEMENTS);
+        this(signer, merkleRoot, DEFAULT_ELEMENTS, NONE);
     }
 
     /**
@@ -41,9 +64,19 @@ final class Certificates {
      *
      * @param elements the number of elements in {@code v_star}, each of 10 bytes with its comma
      */
-    public Certificates(Signer signer, String merkleRoot, int elements) {
+    Certificates(Signer signer, String merkleRoot, int elements) {
+        this(signer, merkleRoot, elements, NONE);
+    }
+
+    /** Creates a source of certificates of about 500 bytes, of several shards. */
+    Certificates(Signer signer, String merkleRoot, Variety variety) {
+        this(signer, merkleRoot, DEFAULT_ELEMENTS, variety);
+    }
+
+    private Certificates(Signer signer, String merkleRoot, int elements, Variety variety) {
         this.signer = signer;
         this.merkleRoot = merkleRoot;
+        this.variety = variety;
         this.afterEpoch = AFTER_EPOCH.formatted(vStar(elements));
     }
 
@@ -55,12 +88,19 @@ final class Certificates {
         return text.toString();
     }
 
+    /** Returns the id of the certificate with this epoch. */
+    String id(long epoch) {
+        return PcsId.of(merkleRoot, epoch, variety.shard(epoch)).toString();
+    }
+
     /** Returns the next certificate as JSON. */
     public byte[] next() {
         long epoch = epochs.incrementAndGet();
-        String id = PcsId.of(merkleRoot, epoch, SHARD).toString();
-        String sig = signer.sign(new SignedFields(id, SHARD, epoch, merkleRoot, 1.0, 0.5, 0.8, 0.26).canonicalForm());
-        return ("{\"pcs_id\":\"" + id + BEFORE_EPOCH + epoch + afterEpoch + merkleRoot + "\",\"sig\":\"" + sig + "\"}")
+        String shard = variety.shard(epoch);
+        String id = id(epoch);
+        String sig = signer.sign(new SignedFields(id, shard, epoch, merkleRoot, 1.0, 0.5, 0.8, 0.26).canonicalForm());
+        return ("{\"pcs_id\":\"" + id + BEFORE_SHARD + shard + BEFORE_EPOCH + epoch + afterEpoch + variety.regime(epoch)
+                        + BEFORE_MERKLE_ROOT + merkleRoot + "\",\"sig\":\"" + sig + "\"}")
                 .getBytes(StandardCharsets.UTF_8);
     }
 }

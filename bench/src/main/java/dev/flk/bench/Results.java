@@ -94,6 +94,9 @@ record Results(
         P99_MILLIS("p99 ms", "%.2f"),
         @JsonProperty("p999_ms")
         P999_MILLIS("p99.9 ms", "%.2f"),
+        /** The time from a navigation to the first contentful paint in a browser. */
+        @JsonProperty("paint_ms")
+        PAINT_MILLIS("paint ms", "%.0f"),
         /** The server's processor time per certificate or operation; for a single step, its duration. */
         @JsonProperty("cpu_us")
         CPU_MICROS("CPU us", "%.1f"),

@@ -12,6 +12,9 @@ final class Suites {
     /** A restart with 10 GB of log. */
     private static final Restart TEN_MILLION = new Restart(10_000_000, 50);
 
+    private static final Views TENTH = new Views(10_000, 100_000, 1_000, 400);
+    private static final Views WHOLE = new Views(100_000, 1_000_000, 10_000, 4_000);
+
     private static final List<Suite> DEFAULT = List.of(
             new Suite(
                     "singles",
@@ -41,6 +44,7 @@ final class Suites {
                     "page",
                     "4,000 singles a second, without and with five pages for operators that follow the backend",
                     HttpSuites::page),
+            new Suite("views", TENTH.description(), TENTH::run),
             new Suite(
                     "agent",
                     "an agent with -Xmx64m that accepts from 16 connections, and sends a backlog of 200,000",
@@ -73,6 +77,7 @@ final class Suites {
                     "sustained",
                     "ten minutes of singles over 64 connections to a backend with -Xmx256m",
                     HttpSuites::sustained),
+            new Suite("views-1m", WHOLE.description(), WHOLE::run),
             new Suite("restart-10m", TEN_MILLION.description(), TEN_MILLION::run));
 
     private Suites() {}

@@ -246,13 +246,12 @@ final class Workbench implements Closeable {
     }
 
     /** A function that starts a server, and throws an IOException if the server is not installed. */
-    interface Start {
-        Server server() throws IOException, InterruptedException;
+    interface Start<T> {
+        T server() throws IOException, InterruptedException;
     }
 
     /** Starts and keeps a server; returns null, after a message, if it can't be started. */
-    @Nullable
-    Server keepIfInstalled(String name, Start start) throws InterruptedException {
+    <T extends Closeable> @Nullable T keepIfInstalled(String name, Start<T> start) throws InterruptedException {
         try {
             return keep(start.server());
         } catch (IOException e) {
@@ -296,6 +295,11 @@ final class Workbench implements Closeable {
     /** Returns a source of certificates with 10 bytes for each of {@code elements} elements of {@code v_star}. */
     Certificates certificates(int elements) {
         return new Certificates(new HmacSigner(Server.SECRET), freshRoot(), elements);
+    }
+
+    /** Returns a source of certificates of several shards. */
+    Certificates certificates(Certificates.Variety variety) {
+        return new Certificates(new HmacSigner(Server.SECRET), freshRoot(), variety);
     }
 
     /** Returns a random Merkle root. Certificates with this root have new ids. */
