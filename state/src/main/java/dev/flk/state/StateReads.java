@@ -145,14 +145,20 @@ public final class StateReads {
      *
      * @param agentPrefix the beginning of the agents' ids
      * @param after the last key of the previous page; null for the first page
+     * @param limit the maximum number of values, at most {@link StateEngine#MAX_PAGE}
      * @return an empty list after the last page
      */
-    public List<Document> values(String namespace, String agentPrefix, @Nullable StateKey after) {
+    public List<Document> values(String namespace, String agentPrefix, @Nullable StateKey after, int limit) {
         StateKey.requireNamespace(namespace);
         requireText(agentPrefix, null);
         engine.requireUp();
         return engine.reading(
-                reads -> reads.values(namespace, agentPrefix, after, StateEngine.MAX_PAGE, StateEngine.MAX_PAGE_BYTES));
+                reads -> reads.values(namespace, agentPrefix, after, limit, StateEngine.MAX_PAGE_BYTES));
+    }
+
+    /** Returns a page as large as possible; see {@link #values(String, String, StateKey, int)}. */
+    public List<Document> values(String namespace, String agentPrefix, @Nullable StateKey after) {
+        return values(namespace, agentPrefix, after, StateEngine.MAX_PAGE);
     }
 
     /**

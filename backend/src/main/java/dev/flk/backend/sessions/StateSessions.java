@@ -150,7 +150,9 @@ public final class StateSessions implements SessionStorage {
         long chars = 0;
         StateKey last = after == null ? null : key(after);
         while (true) {
-            List<Document> page = engine.reads().values(NAMESPACE, agentPrefix(prefix), last);
+            // of a full page, only one more session is read, which says whether another page follows
+            int most = Math.min(StateEngine.MAX_PAGE, limit + 1 - found.size());
+            List<Document> page = engine.reads().values(NAMESPACE, agentPrefix(prefix), last, most);
             Map<StateKey, Long> expiries =
                     engine.reads().expiries(page.stream().map(Document::key).toList());
             for (Document each : page) {
