@@ -77,6 +77,13 @@ public final class LogInspector {
         });
     }
 
+    /** Returns the first sequences of the segments in order. A walk from one of them need not skip records. */
+    public List<Long> beginnings() throws IOException {
+        return Vanished.retry(() -> SegmentList.read(files, directory, prefix)).segments().stream()
+                .map(segment -> segment.header().first())
+                .toList();
+    }
+
     /**
      * Returns a walk from sequence {@code from}, or from the oldest record if that is later. The walk skips damage. The
      * caller closes the walk.

@@ -66,6 +66,11 @@ public final class DecidedLog implements LogFollower.Source {
         return inbox.log().newestSegment();
     }
 
+    /** Returns the first sequences of the segments in order; see {@link LogInspector#beginnings}. */
+    public List<Long> beginnings() throws IOException {
+        return inspector.beginnings();
+    }
+
     @Override
     public LogWalk walk(long from) {
         return inspector.walk(from);

@@ -20,12 +20,12 @@ import org.jspecify.annotations.Nullable;
  * under the same id that arrived soon afterwards. Safe for any thread.
  */
 public final class LoggedBodies {
-    /**
-     * The number of records at which the binary search stops halving a range; the range is then read record by record.
-     */
-    private static final long FEW = 20_000;
+    /** The maximum number of records that are looked at from the time before the arrival on. */
+    private static final int MOST_READ = 100_000;
 
-    private static final long MOST_READ = 100_000;
+    /** The maximum number of records that are looked at after the first body was found. */
+    private static final int MOST_AFTER = 10_000;
+
     private static final int MOST_BODIES = 10;
     private static final long MOST_BYTES = 1 << 20;
     /** The maximum time by which the arrivals of records in the log may be out of order. */
@@ -80,9 +80,10 @@ public final class LoggedBodies {
         long wanted = arrived.toEpochMilli();
         byte[] text = id.toString().getBytes(StandardCharsets.US_ASCII);
         List<Body> found = new ArrayList<>();
-        try (LogWalk walk = log.walk(firstAfter(wanted - SLACK_MILLIS))) {
+        try (LogWalk walk = log.walk(segmentOf(wanted - SLACK_MILLIS))) {
             long bytes = 0;
-            for (long read = 0; read < MOST_READ && found.size() < MOST_BODIES && bytes < MOST_BYTES; read++) {
+            int left = MOST_READ;
+            while (left > 0 && found.size() < MOST_BODIES && bytes < MOST_BYTES) {
                 LogRecord record = walk.next();
                 long after = record == null ? Long.MAX_VALUE : record.arrivalMillis() - wanted;
                 if (record == null
@@ -90,11 +91,13 @@ public final class LoggedBodies {
                         || (after > LOOKED_AFTER_MILLIS && !found.isEmpty())) {
                     break;
                 }
+                left -= after < -SLACK_MILLIS ? 0 : 1;
                 if (after >= -SLACK_MILLIS
                         && after <= LOOKED_AFTER_MILLIS
                         && record.kind() != RecordKind.OVERRULED
                         && contains(record.body(), text)
                         && LoggedId.of(record).equals(Optional.of(id))) {
+                    left = found.isEmpty() ? MOST_AFTER : left;
                     bytes += record.body().length;
                     found.add(new Body(
                             record.sequence(),
@@ -108,20 +111,21 @@ public final class LoggedBodies {
         return found;
     }
 
-    /** Returns a sequence at most {@link #FEW} before the first record that arrived after a time. */
-    private long firstAfter(long millis) throws IOException {
-        long from = 1;
-        long to = log.last();
-        while (to - from > FEW) {
-            long middle = from + (to - from) / 2;
-            LogRecord record = firstFrom(middle);
+    /** Returns the first sequence of the last segment that begins with a record that arrived until a time. */
+    private long segmentOf(long millis) throws IOException {
+        List<Long> beginnings = log.beginnings();
+        int from = 0;
+        int to = beginnings.size();
+        while (to - from > 1) {
+            int middle = (from + to) / 2;
+            LogRecord record = firstFrom(beginnings.get(middle));
             if (record != null && record.arrivalMillis() <= millis) {
                 from = middle;
             } else {
                 to = middle;
             }
         }
-        return from;
+        return beginnings.isEmpty() ? 1 : beginnings.get(from);
     }
 
     private @Nullable LogRecord firstFrom(long sequence) throws IOException {
