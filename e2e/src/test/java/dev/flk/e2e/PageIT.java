@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.TextNode;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.PostgresServer;
 import dev.flk.testkit.RedisServer;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -69,6 +70,24 @@ final class PageIT {
                     + "'"
                     + "<"
                     + ">");
+
+    /** All views, some of them with parameters. */
+    private static final List<String> VIEWS = List.of(
+            "",
+            "/agents",
+            "/agents?silent=on",
+            "/outcomes",
+            "/outcomes?verdict=rejected&from=2026-01-01T00:00:00Z",
+            "/outcomes?verdict=accepted&to=2026-01-01T00:00:00Z",
+            "/shards",
+            "/shards?verdict=rejected",
+            "/shard?name=pump-1",
+            "/key?id=none",
+            "/review",
+            "/state",
+            "/state?namespace=flk.review",
+            "/state?events=on",
+            "/state?namespace=flk.sessions&agent=agent-1&key=agent-1");
 
     /** Whether to write screenshots of all views to target/page for visual inspection. */
     private static final boolean SCREENSHOTS = Boolean.getBoolean("flk.screenshots");
@@ -152,64 +171,45 @@ final class PageIT {
     }
 
     @Test
-    void everyView_narrowAndDark_isAccessibleAndFits() throws Exception {
-        lookAtEachView(Browser.NARROW, "dark");
-    }
-
-    @Test
-    @Tag("thorough")
-    void everyView_wideAndLight_isAccessibleAndFits() throws Exception {
-        lookAtEachView(Browser.WIDE, "light");
-    }
-
-    private void lookAtEachView(int width, String theme) throws Exception {
-        browser.width(width);
-        browser.theme(theme);
-        String picture = "-" + width + "-" + theme;
+    void everyView_isAccessibleAndFits() throws Exception {
         try (BackendProcess backend = startWithState()) {
             Client client = new Client(backend.url());
             client.awaitReady();
-            for (String view : List.of("", "/agents", "/shards", "/shard?name=a", "/review", "/state")) {
-                look(backend, "empty", view, picture);
+            look(backend, "empty", VIEWS);
+            // these views are answered 404 and 400, which the console reports
+            for (String view : List.of("/search?q=x", "/agents?sort=x", "/shard?name=a&from=x")) {
+                browser.open(backend.url() + "/ui" + view);
+                List<String> expected = browser.errors();
+                assertThat(expected).hasSize(1).allMatch(error -> error.contains("404") || error.contains("400"));
+                lookAround("wrong" + view);
             }
-            // these two views are answered 404 and 400, which the console reports
-            look(backend, "wrong", "/search?q=x", picture);
-            look(backend, "wrong", "/agents?sort=x", picture);
-            List<String> expected = browser.errors();
-            assertThat(expected).allMatch(error -> error.contains("404") || error.contains("400"));
             submit(client, "pump-1", 1, 60);
             report(
                     client,
                     "agent-1",
                     "{\"version\":\"1.0\",\"host\":\"h\",\"pending\":7,\"oldest_pending_seconds\":90}");
-            String id = pcs(5, "pump-1").id().toString();
-            for (String view : List.of(
-                    "",
-                    "/agents",
-                    "/agents?silent=on",
-                    "/outcomes?verdict=rejected&from=2026-01-01T00:00:00Z",
-                    "/outcomes?verdict=accepted&to=2026-01-01T00:00:00Z",
-                    "/shards",
-                    "/shards?verdict=rejected",
-                    "/shard?name=pump-1",
-                    "/certificate?id=" + id,
-                    "/review",
-                    "/state",
-                    "/state?namespace=flk.review",
-                    "/state?events=on",
-                    "/state?namespace=flk.sessions&agent=agent-1&key=agent-1")) {
-                look(backend, "data", view, picture);
-            }
+            look(backend, "data", VIEWS);
+            look(backend, "data", List.of("/certificate?id=" + pcs(5, "pump-1").id()));
         }
     }
 
-    private static void look(BackendProcess backend, String kind, String view, String picture) throws Exception {
-        browser.open(backend.url() + "/ui" + view);
-        if (!kind.equals("wrong")) {
-            browser.requireSound();
+    private static void look(BackendProcess backend, String kind, List<String> views) throws Exception {
+        for (String view : views) {
+            browser.open(backend.url() + "/ui" + view);
+            lookAround(kind + view);
         }
-        if (SCREENSHOTS) {
-            shoot(kind + view.replaceAll("[^a-z]+", "-") + picture);
+    }
+
+    /** Requires that the open page is sound in both widths and in both themes. */
+    private static void lookAround(String name) throws Exception {
+        for (Map.Entry<Integer, String> each :
+                Map.of(Browser.NARROW, "dark", Browser.WIDE, "light").entrySet()) {
+            browser.width(each.getKey());
+            browser.theme(each.getValue());
+            browser.requireSound();
+            if (SCREENSHOTS) {
+                shoot(name.replaceAll("[^a-z]+", "-") + "-" + each.getKey() + "-" + each.getValue());
+            }
         }
     }
 
@@ -423,6 +423,29 @@ final class PageIT {
             for (String view : List.of("agents", "shards", "shard?name=a", "review", "state", "state?events=on")) {
                 browser.open(backend.url() + "/ui/" + view);
                 browser.requireSound();
+            }
+        }
+    }
+
+    @Test
+    void storeGoesDown_everyViewSaysSo() throws Exception {
+        try (PostgresServer server = PostgresServer.startWithScram()) {
+            Map<String, String> settings = new HashMap<>(server.configuration());
+            settings.putAll(Map.of("STATE_ENGINE", "postgres", "STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json"));
+            try (BackendProcess backend = start(settings)) {
+                Client client = new Client(backend.url());
+                client.awaitReady();
+                submit(client, "pump-1", 1, 5);
+                server.kill();
+                for (String view : VIEWS.subList(1, VIEWS.size())) {
+                    browser.open(backend.url() + "/ui" + view);
+                    assertThat(browser.text()).as(view).contains("The data for this view can't be read now");
+                    assertThat(browser.errors()).hasSize(1).allMatch(error -> error.contains("503"));
+                }
+                lookAround("down");
+                browser.open(backend.url() + "/ui");
+                browser.awaitText("The deduplication store is not ready: ");
+                lookAround("down-now");
             }
         }
     }
