@@ -47,8 +47,8 @@ public record StateView(
     private static final String PATH = "/ui/state";
     private static final int PAGE = 200;
     private static final int MOST_VERSIONS = 50;
-    private static final int MOST_EVENTS = 200;
-    private static final int MOST_CHANGES = 200;
+    private static final int MOST_EVENTS = 100;
+    private static final int MOST_CHANGES = 100;
     private static final int EVENTS_AT_ONCE = 20;
     private static final int MOST_BYTES = 64 << 10;
     private static final int MOST_LINES = 2_000;
