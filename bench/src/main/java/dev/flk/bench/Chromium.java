@@ -46,8 +46,7 @@ final class Chromium implements Closeable {
             Object wanted = Map.of("browserName", "chrome", "goog:chromeOptions", options);
             JsonNode created = post(address + "/session", Map.of("capabilities", Map.of("alwaysMatch", wanted)));
             return new Chromium(
-                    driver,
-                    address + "/session/" + created.path("sessionId").asText());
+                    driver, address + "/session/" + created.path("sessionId").asText());
         } catch (IOException | InterruptedException e) {
             driver.close();
             throw e;
@@ -68,7 +67,8 @@ final class Chromium implements Closeable {
         String answer = HTTP.send(request, BodyHandlers.ofString()).body();
         JsonNode value = JSON.readTree(answer).path("value");
         if (value.has("error")) {
-            throw new IOException("chromedriver failed: " + value.path("message").asText());
+            throw new IOException(
+                    "chromedriver failed: " + value.path("message").asText());
         }
         return value;
     }

@@ -44,8 +44,7 @@ record Views(int shards, int outcomes, int agents, int waiting) {
 
     Results run(Workbench bench) throws IOException, InterruptedException {
         Server backend = bench.backend("views", Map.of("STATE_PORT", "0", "SESSION_SILENT_AFTER", "10s"));
-        Chromium browser =
-                bench.keepIfInstalled("the first paint", () -> Chromium.start(bench.directory("browser")));
+        Chromium browser = bench.keepIfInstalled("the first paint", () -> Chromium.start(bench.directory("browser")));
         Certificates certificates = bench.certificates(new Certificates.Variety(shards, outcomes / waiting));
         fill(backend, certificates);
         List<Subject> subjects = new ArrayList<>();

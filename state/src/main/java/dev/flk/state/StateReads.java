@@ -152,8 +152,7 @@ public final class StateReads {
         StateKey.requireNamespace(namespace);
         requireText(agentPrefix, null);
         engine.requireUp();
-        return engine.reading(
-                reads -> reads.values(namespace, agentPrefix, after, limit, StateEngine.MAX_PAGE_BYTES));
+        return engine.reading(reads -> reads.values(namespace, agentPrefix, after, limit, StateEngine.MAX_PAGE_BYTES));
     }
 
     /** Returns a page as large as possible; see {@link #values(String, String, StateKey, int)}. */
