@@ -62,6 +62,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -291,7 +292,7 @@ final class PageHandler implements AutoCloseable {
         query.remove("verdict", "");
         Span span = span(query);
         Clock selected = CLOCKS.get(query.getOrDefault("clock", span.isOpen() ? "" : Clock.RECEIVED.query()));
-        Integer page = number(query, "page");
+        Integer page = ReviewPages.number(query, "page");
         ShardView.Wish wanted = new ShardView.Wish(
                 query.getOrDefault("name", ""),
                 span,

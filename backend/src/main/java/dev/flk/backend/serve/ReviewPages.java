@@ -173,7 +173,7 @@ final class ReviewPages {
                         query.get("until"));
     }
 
-    private static @Nullable Integer number(Map<String, String> query, String name) {
+    static @Nullable Integer number(Map<String, String> query, String name) {
         String text = query.get(name);
         return text == null ? null : BadRequest.parsed(name, text, Quantities.count(0, Integer.MAX_VALUE));
     }
