@@ -207,6 +207,11 @@ public final class PostgresRows implements OutcomeRows {
     }
 
     @Override
+    public Counts count(Wanted wanted, long[] bounds, int most) {
+        return read(connection -> RecordSearch.count(connection, wanted, bounds, most));
+    }
+
+    @Override
     public List<Version> withId(String prefix, int limit) {
         return read(connection -> RecordSearch.withId(connection, prefix, limit));
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.outcomes.postgres;
 
+import dev.flk.backend.outcomes.record.OutcomeRows;
+import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.InvalidCursorException;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Rows;
@@ -21,6 +23,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -30,19 +33,27 @@ final class RecordSearch {
     /**
      * The SQL of a query for the places of rows in the order of time: for each kind, it reads one range of an index. The
      * arguments of the format are: the condition of the scope, the column of the time, the comparison with the place
-     * after which to begin, the comparison with the last time, the direction.
+     * after which to begin, the comparison with the last time, the direction, what is joined for the scope, whether a
+     * row is a candidate.
      */
     private static final String PLACES = """
-            SELECT place.number, place.millis,
-                place.received_millis >= ? AND place.received_millis < ? AND (?::text IS NULL OR place.key_id = ?)
-                    AND (?::text IS NULL OR place.reason_kind = ?)
-            FROM unnest(?::smallint[]) AS kinds (kind)
+            SELECT place.number, place.millis, %7$s AS is_candidate, kinds.kind
+            FROM unnest(?::smallint[]) AS kinds (kind) %6$s
             CROSS JOIN LATERAL (
                 SELECT number, %2$s AS millis, received_millis, key_id, reason_kind FROM flk_record_versions
-                WHERE is_current AND %1$s kind = kinds.kind AND %2$s IS NOT NULL
+                WHERE is_current AND %1$s flk_record_versions.kind = kinds.kind AND %2$s IS NOT NULL
                     AND (%2$s, number) %3$s (?, ?) AND %2$s %4$s ?
                 ORDER BY %2$s %5$s, number %5$s LIMIT ?) AS place
             ORDER BY place.millis %5$s, place.number %5$s LIMIT ?""";
+
+    private static final String CANDIDATE = """
+            place.received_millis >= ? AND place.received_millis < ? AND (?::text IS NULL OR place.key_id = ?)
+                    AND (?::text IS NULL OR place.reason_kind = ?)""";
+
+    /** The counts of the places that a query finds, in ranges of time. The argument of the format is the query. */
+    private static final String COUNTS_OF_PLACES = """
+            SELECT kind, width_bucket(millis, ?::bigint[]) - 1, count(*) FILTER (WHERE is_candidate), count(*)
+            FROM (%s) AS examined GROUP BY 1, 2""";
 
     static final String BY_NUMBER =
             "SELECT number, shard, epoch, pcs_id, json FROM flk_record_versions WHERE number = ANY (?)";
@@ -97,14 +108,20 @@ final class RecordSearch {
 
     /** The index of times that a query uses. */
     enum Scope {
-        ALL(""),
-        SHARD("shard = ? AND"),
-        KEY("key_id = ? AND");
+        ALL("", ""),
+        SHARD("flk_record_versions.shard = shards.shard AND", "CROSS JOIN unnest(?::bytea[]) AS shards (shard)"),
+        KEY("key_id = ? AND", "");
 
         private final String condition;
+        private final String join;
 
-        Scope(String condition) {
+        Scope(String condition, String join) {
             this.condition = condition;
+            this.join = join;
+        }
+
+        static Scope of(Wanted wanted) {
+            return !wanted.shards().isEmpty() ? SHARD : wanted.key() != null ? KEY : ALL;
         }
     }
 
@@ -115,9 +132,8 @@ final class RecordSearch {
     private record Examined(Place place, boolean isCandidate) {}
 
     static Rows find(Connection connection, Wanted wanted) throws SQLException {
-        return wanted.shard() != null && wanted.order() == Order.EPOCH
-                ? byEpoch(connection, wanted.shard(), wanted)
-                : new ByTime(connection, wanted).find();
+        String shard = wanted.shardByEpoch();
+        return shard != null ? byEpoch(connection, shard, wanted) : new ByTime(connection, wanted).find();
     }
 
     private static Rows byEpoch(Connection connection, String shard, Wanted wanted) throws SQLException {
@@ -145,13 +161,13 @@ final class RecordSearch {
                 pcsId = version.key().pcsId();
             }
             if (part.size() < limit) {
-                return new Rows(found, null);
+                return new Rows(found, null, null);
             }
             if (found.size() == wanted.limit()) {
                 break;
             }
         }
-        return new Rows(found, "e" + epoch + "." + pcsId);
+        return new Rows(found, "e" + epoch + "." + pcsId, null);
     }
 
     /** A query in the order of time. */
@@ -164,6 +180,7 @@ final class RecordSearch {
         private final boolean isInIndex;
 
         private final List<Version> found = new ArrayList<>();
+        private @Nullable Place first;
         private long chars;
 
         ByTime(Connection connection, Wanted wanted) {
@@ -171,10 +188,8 @@ final class RecordSearch {
             this.wanted = wanted;
             this.isMeasured = !wanted.measured().isOpen();
             this.isNewestFirst = wanted.order() == Order.NEWEST;
-            this.scope = wanted.shard() != null ? Scope.SHARD : wanted.key() != null ? Scope.KEY : Scope.ALL;
-            this.isInIndex = (scope != Scope.SHARD || wanted.key() == null)
-                    && (!isMeasured || wanted.received().isOpen())
-                    && wanted.reason() == null;
+            this.scope = Scope.of(wanted);
+            this.isInIndex = wanted.isIndexed();
         }
 
         Rows find() throws SQLException {
@@ -187,14 +202,18 @@ final class RecordSearch {
                     List<Examined> some = part.subList(from, Math.min(part.size(), from + READ_AT_ONCE));
                     after = select(some, after);
                     if (isFull()) {
-                        return new Rows(found, cursor(after));
+                        return rows(cursor(after));
                     }
                 }
                 if (part.size() < limit) {
-                    return new Rows(found, null);
+                    return rows(null);
                 }
             }
-            return new Rows(found, cursor(after));
+            return rows(cursor(after));
+        }
+
+        private Rows rows(@Nullable String cursor) {
+            return new Rows(found, cursor, first == null ? null : cursor(first));
         }
 
         /** Returns the place before the first row. */
@@ -206,15 +225,12 @@ final class RecordSearch {
                 }
                 return new Place(number(cursor.group(2)), number(cursor.group(3)));
             }
-            return new Place(isNewestFirst ? to(span()) : from(span()), 0); // numbers begin at 1
+            // numbers begin at 1
+            return new Place(isNewestFirst ? to(wanted.span()) : from(wanted.span()), 0);
         }
 
         private String cursor(Place after) {
             return (isMeasured ? "m" : "r") + after.millis() + "." + after.number();
-        }
-
-        private Span span() {
-            return isMeasured ? wanted.measured() : wanted.received();
         }
 
         private boolean isFull() {
@@ -233,6 +249,7 @@ final class RecordSearch {
             for (Examined each : places) {
                 Version version = versions.get(each.place().number()); // null if it was removed meanwhile
                 if (version != null && wanted.passes(version.key(), version.json())) {
+                    first = first == null ? each.place() : first;
                     found.add(version);
                     chars += version.json().length();
                 }
@@ -247,20 +264,9 @@ final class RecordSearch {
         private List<Examined> examine(Place after, int limit) throws SQLException {
             try (PreparedStatement statement = connection.prepareStatement(places(scope, isMeasured, isNewestFirst))) {
                 Parameters parameters = new Parameters(statement);
-                parameters.set(from(wanted.received()), to(wanted.received()));
-                String key = wanted.key() == null ? null : RecordRow.storable(wanted.key());
-                statement.setString(parameters.next++, key);
-                statement.setString(parameters.next++, key);
-                String reason = wanted.reason() == null ? null : RecordRow.storable(wanted.reason());
-                statement.setString(parameters.next++, reason);
-                statement.setString(parameters.next++, reason);
-                parameters.set(connection.createArrayOf("int2", wanted.kinds().toArray()));
-                if (wanted.shard() != null) {
-                    parameters.set(RecordRow.utf8(wanted.shard()));
-                } else if (key != null) {
-                    parameters.set(key);
-                }
-                parameters.set(after.millis(), after.number(), isNewestFirst ? from(span()) : to(span()));
+                parameters.setCandidate(wanted);
+                parameters.setScope(connection, wanted);
+                parameters.set(after.millis(), after.number(), isNewestFirst ? from(wanted.span()) : to(wanted.span()));
                 parameters.set(limit, limit);
                 List<Examined> examined = new ArrayList<>();
                 try (ResultSet rows = statement.executeQuery()) {
@@ -274,12 +280,23 @@ final class RecordSearch {
     }
 
     static String places(Scope scope, boolean isMeasured, boolean isNewestFirst) {
+        return places(scope, isMeasured, isNewestFirst, CANDIDATE);
+    }
+
+    /** Returns the query for counts; if all rows in the index are counted, it reads only the index. */
+    static String counts(Scope scope, boolean isMeasured, boolean isInIndex) {
+        return COUNTS_OF_PLACES.formatted(places(scope, isMeasured, true, isInIndex ? "true" : CANDIDATE));
+    }
+
+    private static String places(Scope scope, boolean isMeasured, boolean isNewestFirst, String candidate) {
         return PLACES.formatted(
                 scope.condition,
                 isMeasured ? "measured_millis" : "received_millis",
                 isNewestFirst ? "<" : ">",
                 isNewestFirst ? ">=" : "<",
-                isNewestFirst ? "DESC" : "ASC");
+                isNewestFirst ? "DESC" : "ASC",
+                scope.join,
+                candidate);
     }
 
     /** Sets the parameters of a statement one after the other. */
@@ -294,6 +311,28 @@ final class RecordSearch {
         void set(Object... values) throws SQLException {
             for (Object value : values) {
                 statement.setObject(next++, value);
+            }
+        }
+
+        /** Sets the parameters of {@link #CANDIDATE}. */
+        void setCandidate(Wanted wanted) throws SQLException {
+            set(from(wanted.received()), to(wanted.received()));
+            String key = wanted.key() == null ? null : RecordRow.storable(wanted.key());
+            statement.setString(next++, key);
+            statement.setString(next++, key);
+            String reason = wanted.reason() == null ? null : RecordRow.storable(wanted.reason());
+            statement.setString(next++, reason);
+            statement.setString(next++, reason);
+        }
+
+        /** Sets the kinds, and the parameter of the scope if it has one. */
+        void setScope(Connection connection, Wanted wanted) throws SQLException {
+            set(connection.createArrayOf("int2", wanted.kinds().toArray()));
+            if (!wanted.shards().isEmpty()) {
+                set(connection.createArrayOf(
+                        "bytea", wanted.shards().stream().map(RecordRow::utf8).toArray(byte[][]::new)));
+            } else if (wanted.key() != null) {
+                set(RecordRow.storable(wanted.key()));
             }
         }
     }
@@ -377,6 +416,37 @@ final class RecordSearch {
             counts.put(verdict, ofVerdict);
         }
         return counts;
+    }
+
+    static Counts count(Connection connection, Wanted wanted, long[] bounds, int most) throws SQLException {
+        boolean isInIndex = wanted.isIndexed();
+        int limit = isInIndex ? most : most / OutcomeRows.READ_COST;
+        int ranges = bounds.length - 1;
+        Map<String, long[]> counts = new LinkedHashMap<>();
+        RowMembers.VERDICTS.forEach(verdict -> counts.put(verdict, new long[ranges]));
+        counts.put(RowMembers.UNKNOWN_VERDICT, new long[ranges]);
+        long examined = 0;
+        int oldest = ranges;
+        try (PreparedStatement statement = connection.prepareStatement(
+                counts(Scope.of(wanted), !wanted.measured().isOpen(), isInIndex))) {
+            Parameters parameters = new Parameters(statement);
+            parameters.set(connection.createArrayOf(
+                    "int8", Arrays.stream(bounds).boxed().toArray()));
+            if (!isInIndex) {
+                parameters.setCandidate(wanted);
+            }
+            parameters.setScope(connection, wanted);
+            parameters.set(bounds[ranges], 0L, bounds[0], limit, limit);
+            try (ResultSet rows = statement.executeQuery()) {
+                while (rows.next()) {
+                    int index = rows.getInt(2);
+                    Objects.requireNonNull(counts.get(RowMembers.verdict(rows.getInt(1))))[index] += rows.getLong(3);
+                    examined += rows.getLong(4);
+                    oldest = Math.min(oldest, index);
+                }
+            }
+        }
+        return new Counts(counts, examined == limit ? oldest + 1 : 0);
     }
 
     static List<Version> withId(Connection connection, String prefix, int limit) throws SQLException {

@@ -9,6 +9,7 @@ import dev.flk.backend.outcomes.record.RowFormat.Clock;
 import dev.flk.backend.outcomes.record.RowFormat.Scope;
 import dev.flk.backend.outcomes.record.RowFormat.StoredPosition;
 import dev.flk.backend.outcomes.record.RowFormat.StoredVersion;
+import dev.flk.backend.outcomes.record.RowSearch.CountVisitor;
 import dev.flk.backend.outcomes.record.RowSearch.Range;
 import dev.flk.backend.outcomes.record.RowWriting.Current;
 import dev.flk.view.OpenDatabase;
@@ -26,6 +27,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
@@ -188,7 +190,7 @@ public final class EmbeddedRows implements OutcomeRows {
                 Range oldest = new Range(
                         Scope.ALL,
                         Clock.RECEIVED,
-                        0,
+                        List.of(0L),
                         RowMembers.kinds(null, null),
                         Long.MIN_VALUE,
                         before.toEpochMilli(),
@@ -258,10 +260,9 @@ public final class EmbeddedRows implements OutcomeRows {
 
     @Override
     public Rows find(Wanted wanted) {
-        String shard = wanted.shard();
-        boolean isByEpoch = shard != null && wanted.order() == Order.EPOCH;
-        byte[] after = place(wanted.cursor(), isByEpoch ? EPOCH_PLACE : PLACE);
-        return read(search -> shard != null && isByEpoch
+        String shard = wanted.shardByEpoch();
+        byte[] after = place(wanted.cursor(), shard != null ? EPOCH_PLACE : PLACE);
+        return read(search -> shard != null
                 ? byEpoch(search, shard, wanted.limit(), after)
                 : byTime(search, wanted, after));
     }
@@ -273,6 +274,7 @@ public final class EmbeddedRows implements OutcomeRows {
         private long chars;
         private int examined;
         private byte @Nullable [] last;
+        private byte @Nullable [] first;
 
         Answer(int limit) {
             this.limit = limit;
@@ -286,11 +288,16 @@ public final class EmbeddedRows implements OutcomeRows {
         /** Returns whether there is room for more after the key that was examined now. */
         boolean mayContinueAfter(byte[] place) {
             last = place;
+            first = first == null && !rows.isEmpty() ? place : first;
             return rows.size() < limit && chars < MOST_CHARS && ++examined < MOST_EXAMINED;
         }
 
-        Rows rows(boolean isMore) {
-            return new Rows(rows, isMore && last != null ? HexFormat.of().formatHex(last) : null);
+        Rows rows(boolean isMore, boolean isByTime) {
+            return new Rows(rows, isMore ? hex(last) : null, isByTime ? hex(first) : null);
+        }
+
+        private static @Nullable String hex(byte @Nullable [] place) {
+            return place == null ? null : HexFormat.of().formatHex(place);
         }
     }
 
@@ -315,7 +322,7 @@ public final class EmbeddedRows implements OutcomeRows {
                     isCut[0] = !answer.mayContinueAfter(Arrays.copyOfRange(key, head.length, key.length));
                     return true; // the next key shows whether anything follows
                 });
-        return answer.rows(isMore[0]);
+        return answer.rows(isMore[0], false);
     }
 
     @Override
@@ -344,18 +351,7 @@ public final class EmbeddedRows implements OutcomeRows {
     }
 
     private static Rows byTime(RowSearch search, Wanted wanted, byte @Nullable [] after) throws RocksDBException {
-        Clock clock = wanted.measured().isOpen() ? Clock.RECEIVED : Clock.MEASURED;
-        Span span = clock == Clock.RECEIVED ? wanted.received() : wanted.measured();
-        String scoped = wanted.shard() != null ? wanted.shard() : wanted.key();
-        Range range = new Range(
-                wanted.shard() != null ? Scope.SHARD : wanted.key() != null ? Scope.KEY : Scope.ALL,
-                clock,
-                scoped == null ? 0 : RowFormat.hash(scoped),
-                wanted.kinds(),
-                millis(span.from(), Long.MIN_VALUE, 0),
-                millis(span.to(), Long.MAX_VALUE, 1), // rounded up to a millisecond; passes() is exact
-                wanted.order() == Order.NEWEST,
-                after);
+        Range range = range(wanted, wanted.order() == Order.NEWEST, after);
         Answer answer = new Answer(wanted.limit());
         boolean[] isCut = {false};
         boolean[] isMore = {false};
@@ -371,7 +367,60 @@ public final class EmbeddedRows implements OutcomeRows {
             isCut[0] = !answer.mayContinueAfter(place);
             return true;
         });
-        return answer.rows(isMore[0]);
+        return answer.rows(isMore[0], true);
+    }
+
+    private static Range range(Wanted wanted, boolean isNewestFirst, byte @Nullable [] after) {
+        Scope scope = !wanted.shards().isEmpty() ? Scope.SHARD : wanted.key() != null ? Scope.KEY : Scope.ALL;
+        Span span = wanted.span();
+        return new Range(
+                scope,
+                wanted.measured().isOpen() ? Clock.RECEIVED : Clock.MEASURED,
+                switch (scope) {
+                    case ALL -> List.of(0L);
+                    case SHARD -> wanted.shards().stream().map(RowFormat::hash).toList();
+                    case KEY -> List.of(RowFormat.hash(Objects.requireNonNull(wanted.key())));
+                },
+                wanted.kinds(),
+                millis(span.from(), Long.MIN_VALUE, 0),
+                millis(span.to(), Long.MAX_VALUE, 1), // rounded up to a millisecond; passes() is exact
+                isNewestFirst,
+                after);
+    }
+
+    @Override
+    public Counts count(Wanted wanted, long[] bounds, int most) {
+        Map<String, long[]> counts = new LinkedHashMap<>();
+        RowMembers.VERDICTS.forEach(verdict -> counts.put(verdict, new long[bounds.length - 1]));
+        counts.put(RowMembers.UNKNOWN_VERDICT, new long[bounds.length - 1]);
+        CountVisitor add =
+                (kind, index, number) -> Objects.requireNonNull(counts.get(RowMembers.verdict(kind)))[index] += number;
+        Range range = range(wanted, true, null);
+        int completeFrom = read(search -> wanted.isIndexed()
+                ? search.count(range, bounds, most, add)
+                : countValues(search, wanted, range, bounds, most / READ_COST, add));
+        return new Counts(counts, completeFrom);
+    }
+
+    private static int countValues(
+            RowSearch search, Wanted wanted, Range range, long[] bounds, int most, CountVisitor add)
+            throws RocksDBException {
+        int[] examined = {0};
+        int[] completeFrom = {0};
+        search.byTime(range, place -> {
+            int found = Arrays.binarySearch(bounds, RowFormat.millisBeforeRow(place));
+            int index = found < 0 ? -found - 2 : found; // the last bound that is not after the time
+            if (examined[0]++ == most || index < 0) {
+                completeFrom[0] = index + 1;
+                return false;
+            }
+            StoredVersion version = version(search, RowFormat.rowAtEnd(place));
+            if (index < bounds.length - 1 && wanted.passes(version.key(), version.json())) {
+                add.add(RowMembers.of(version.json()).kind(), index, 1);
+            }
+            return true;
+        });
+        return completeFrom[0];
     }
 
     private static long millis(@Nullable Instant time, long open, long more) {

@@ -3,6 +3,7 @@ package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -115,8 +116,13 @@ public interface OutcomeRows extends AutoCloseable {
      * A part of the rows that a query selects.
      *
      * @param cursor the place after which the next part begins; null if nothing follows
+     * @param first the place of the first row; null if the part is empty or in the order of epochs. With the opposite
+     *     order, it is the cursor of the rows before this part
      */
-    record Rows(List<Version> rows, @Nullable String cursor) {}
+    record Rows(
+            List<Version> rows,
+            @Nullable String cursor,
+            @Nullable String first) {}
 
     /** Returns whether the rows are those of all backends, which share them. */
     boolean areShared();
@@ -147,6 +153,35 @@ public interface OutcomeRows extends AutoCloseable {
      * @throws RecordUnavailableException if the rows can't be read
      */
     Map<String, long[]> countReceived(long firstMinute, int minutes);
+
+    /**
+     * Numbers of versions in consecutive ranges of time.
+     *
+     * @param byVerdict a number for each range, for each of {@link RowMembers#VERDICTS} and {@link RowMembers#UNKNOWN_VERDICT}
+     * @param completeFrom the index of the first range from which on all versions are counted; 0 if all are
+     */
+    record Counts(Map<String, long[]> byVerdict, int completeFrom) {
+        /** Returns the number of all versions that were counted. */
+        public long total() {
+            return byVerdict.values().stream().flatMapToLong(Arrays::stream).sum();
+        }
+    }
+
+    /**
+     * Counts the current versions that a query selects, by the time of its order, and begins with the newest. Times
+     * count in whole milliseconds, so the bounds of the query should be whole milliseconds. Ignores the order, limit and
+     * cursor of the query.
+     *
+     * @param bounds the beginning of each range, in ascending order, and the end of the last one, in milliseconds since
+     *     the epoch
+     * @param most the maximum number of versions that are counted if the query {@linkplain Wanted#isIndexed needs only an
+     *     index}. Otherwise, {@link #READ_COST} times fewer are examined, because their values must be read
+     * @throws RecordUnavailableException if the rows can't be read
+     */
+    Counts count(Wanted wanted, long[] bounds, int most);
+
+    /** The number of entries of an index that are counted in the time in which a value is read. */
+    int READ_COST = 20;
 
     /** Returns at most {@code limit} current versions whose ids begin with these hex digits, in the order of ids. */
     List<Version> withId(String prefix, int limit);

@@ -12,6 +12,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,9 @@ import org.jspecify.annotations.Nullable;
 public final class RecordedOutcomes {
     /** The maximum number of lines in an answer. */
     public static final int MAX_LIMIT = 1_000;
+
+    /** The maximum number of shards that a query names. */
+    public static final int MAX_SHARDS = 64;
 
     /** The minimum number of hex digits in a query by id. */
     public static final int LEAST_ID_DIGITS = 8;
@@ -82,8 +86,8 @@ public final class RecordedOutcomes {
     /** The order of an answer. */
     public enum Order {
         /**
-         * The order of epochs; the conditions of the query except the shard are ignored. For a query without a shard,
-         * the order is {@link #OLDEST} instead.
+         * The order of epochs; the conditions of the query except the shard are ignored. For a query that does not name
+         * exactly one shard, the order is {@link #OLDEST} instead.
          */
         EPOCH,
         OLDEST,
@@ -93,6 +97,7 @@ public final class RecordedOutcomes {
     /**
      * A query. A null member sets no condition.
      *
+     * @param shards the shards to select from, at most {@link #MAX_SHARDS}; empty for all
      * @param reason the {@linkplain RecordedOutcome#reasonKind kind} of the reason
      * @param received the time of arrival
      * @param measured the time of the last measurement; if it has a bound, the answer is in the order of this time
@@ -100,7 +105,7 @@ public final class RecordedOutcomes {
      * @param cursor the {@code cursor} of the previous part; null for the first part
      */
     public record Wanted(
-            @Nullable String shard,
+            Set<String> shards,
             @Nullable String key,
             @Nullable String verdict,
             @Nullable String regime,
@@ -110,9 +115,35 @@ public final class RecordedOutcomes {
             Order order,
             int limit,
             @Nullable String cursor) {
+        public Wanted {
+            if (shards.size() > MAX_SHARDS) {
+                throw new IllegalArgumentException("a query names at most " + MAX_SHARDS + " shards");
+            }
+        }
+
+        /** A query for the outcomes of one shard. */
+        public Wanted(
+                String shard,
+                @Nullable String key,
+                @Nullable String verdict,
+                @Nullable String regime,
+                @Nullable String reason,
+                Span received,
+                Span measured,
+                Order order,
+                int limit,
+                @Nullable String cursor) {
+            this(Set.of(shard), key, verdict, regime, reason, received, measured, order, limit, cursor);
+        }
+
+        /** Returns the shard if the answer is in the order of its epochs; null if the answer is in the order of time. */
+        public @Nullable String shardByEpoch() {
+            return order == Order.EPOCH && shards.size() == 1 ? shards.iterator().next() : null;
+        }
+
         /** Returns whether the query selects every outcome. */
         boolean selectsAll() {
-            return shard == null
+            return shards.isEmpty()
                     && key == null
                     && verdict == null
                     && regime == null
@@ -124,7 +155,7 @@ public final class RecordedOutcomes {
         /** Returns whether the query selects an outcome. */
         public boolean passes(RowKey row, String json) {
             JsonNode outcome = parsed(json);
-            return (shard == null || shard.equals(row.shard()))
+            return (shards.isEmpty() || shards.contains(row.shard()))
                     && received.contains(
                             Instant.parse(outcome.path("received_at").asText()))
                     && (measured.isOpen()
@@ -140,6 +171,16 @@ public final class RecordedOutcomes {
                                     outcome.path("reason").asText())));
         }
 
+        /** Returns the range of the time by which the answer is ordered. */
+        public Span span() {
+            return measured.isOpen() ? received : measured;
+        }
+
+        /** Returns whether the entries of an index by time suffice to select outcomes, without their values. */
+        public boolean isIndexed() {
+            return (shards.isEmpty() || key == null) && (measured.isOpen() || received.isOpen()) && reason == null;
+        }
+
         /** Returns the {@linkplain RowMembers#kind kinds} of the outcomes that the query may select. */
         public List<Integer> kinds() {
             return RowMembers.kinds(verdict, regime).stream()
@@ -153,8 +194,17 @@ public final class RecordedOutcomes {
      *
      * @param lines JSON objects, one for each shard or outcome
      * @param cursor the place after which the next part begins; null if nothing follows
+     * @param first the place of the first line, from which the opposite order leads back; null if the part is empty or
+     *     not in the order of time
      */
-    public record Part(List<String> lines, @Nullable String cursor) {}
+    public record Part(
+            List<String> lines,
+            @Nullable String cursor,
+            @Nullable String first) {
+        public Part(List<String> lines, @Nullable String cursor) {
+            this(lines, cursor, null);
+        }
+    }
 
     /**
      * Returns a part of the shards that have outcomes and begin with {@code prefix}, in the order of their bytes.
@@ -192,7 +242,12 @@ public final class RecordedOutcomes {
      */
     public Part outcomes(Wanted wanted) {
         OutcomeRows.Rows found = rows.find(wanted);
-        return new Part(found.rows().stream().map(RecordedOutcomes::line).toList(), found.cursor());
+        return new Part(found.rows().stream().map(RecordedOutcomes::line).toList(), found.cursor(), found.first());
+    }
+
+    /** Counts the outcomes that a query selects, see {@link OutcomeRows#count}. */
+    public OutcomeRows.Counts count(Wanted wanted, long[] bounds, int most) {
+        return rows.count(wanted, bounds, most);
     }
 
     /** Returns whether a text is an id of a certificate, or the beginning of an id that is long enough for a query. */

@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -150,7 +151,7 @@ final class ReviewIndex {
             do {
                 OutcomeRows.Rows page = record.rows()
                         .find(new Wanted(
-                                null, null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
+                                Set.of(), null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
                 put(page.rows());
                 cursor = page.cursor();
             } while (cursor != null && !isCut);

@@ -25,6 +25,9 @@ public record RowMembers(long receivedMillis, long measuredMillis, int kind, Str
     /** The verdicts that queries distinguish. */
     public static final List<String> VERDICTS = List.of("accepted", "escalated", "rejected");
 
+    /** Stands for all verdicts that this version does not know. */
+    public static final String UNKNOWN_VERDICT = "unknown";
+
     private static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");
     private static final int OTHER = 3;
     private static final JsonFactory JSON = new JsonFactory();
@@ -81,6 +84,12 @@ public record RowMembers(long receivedMillis, long measuredMillis, int kind, Str
     private static int code(List<String> known, String text) {
         int index = known.indexOf(text);
         return index < 0 ? OTHER : index;
+    }
+
+    /** Returns the verdict of a kind. */
+    public static String verdict(int kind) {
+        int code = kind >> 2;
+        return code < VERDICTS.size() ? VERDICTS.get(code) : UNKNOWN_VERDICT;
     }
 
     /** Returns whether an outcome of this kind may have a reason: every outcome that is not accepted. */

@@ -80,7 +80,7 @@ final class RowSearch implements AutoCloseable {
     /**
      * The current versions by time.
      *
-     * @param hash the hash of the shard or of the key of the scope
+     * @param hashes the hashes of the shards or of the key of the scope; a number without a meaning for all versions
      * @param fromMillis the first time
      * @param toMillis the first time after the range; {@code Long.MAX_VALUE} for no end
      * @param after the {@link RowFormat#place} of the last version that was examined for the previous part; null for the
@@ -89,12 +89,19 @@ final class RowSearch implements AutoCloseable {
     record Range(
             Scope scope,
             Clock clock,
-            long hash,
+            List<Long> hashes,
             List<Integer> kinds,
             long fromMillis,
             long toMillis,
             boolean isNewestFirst,
-            byte @Nullable [] after) {}
+            byte @Nullable [] after) {
+        /** Returns the beginnings of the keys, see {@link RowFormat#times}. */
+        private List<byte[]> heads() {
+            return hashes.stream()
+                    .flatMap(hash -> kinds.stream().map(kind -> RowFormat.times(scope, clock, hash, kind)))
+                    .toList();
+        }
+    }
 
     /** Receives the {@link RowFormat#place} of a version; returns whether the next one is wanted. */
     interface PlaceVisitor {
@@ -107,8 +114,8 @@ final class RowSearch implements AutoCloseable {
         PriorityQueue<Walk> walks = new PriorityQueue<>(range.isNewestFirst() ? byPlace.reversed() : byPlace);
         List<Walk> all = new ArrayList<>();
         try {
-            for (int kind : range.kinds()) {
-                Walk walk = new Walk(RowFormat.times(range.scope(), range.clock(), range.hash(), kind), range);
+            for (byte[] head : range.heads()) {
+                Walk walk = new Walk(head, range);
                 all.add(walk);
                 walk.begin();
                 if (walk.isThere()) {
@@ -137,6 +144,8 @@ final class RowSearch implements AutoCloseable {
         private final byte[] low;
         private final byte[] high;
         private final int headBytes;
+        private byte[] place = {};
+        private boolean isThere;
 
         Walk(byte[] head, Range range) {
             byte[] after = range.after();
@@ -162,18 +171,25 @@ final class RowSearch implements AutoCloseable {
             } else {
                 iterator.seek(low);
             }
+            look();
+        }
+
+        private void look() throws RocksDBException {
             iterator.status();
+            isThere = iterator.isValid();
+            if (isThere) {
+                byte[] key = iterator.key();
+                isThere = Arrays.compareUnsigned(key, low) >= 0 && Arrays.compareUnsigned(key, high) < 0;
+                place = Arrays.copyOfRange(key, headBytes, key.length);
+            }
         }
 
         boolean isThere() {
-            return iterator.isValid()
-                    && Arrays.compareUnsigned(iterator.key(), low) >= 0
-                    && Arrays.compareUnsigned(iterator.key(), high) < 0;
+            return isThere;
         }
 
         byte[] place() {
-            byte[] key = iterator.key();
-            return Arrays.copyOfRange(key, headBytes, key.length);
+            return place;
         }
 
         void move() throws RocksDBException {
@@ -182,7 +198,7 @@ final class RowSearch implements AutoCloseable {
             } else {
                 iterator.next();
             }
-            iterator.status();
+            look();
         }
 
         @Override
@@ -200,6 +216,67 @@ final class RowSearch implements AutoCloseable {
             minutes[(int) (minute - firstMinute)]++;
             return true;
         });
+    }
+
+    /**
+     * Counts the versions of a range by the bounds of {@link OutcomeRows#count}, the newest first.
+     *
+     * @param most the maximum number of versions
+     * @param count receives the kind of versions, the index of their bounds and their number
+     * @return the index of the first bounds from which on all versions are counted
+     */
+    int count(Range range, long[] bounds, int most, CountVisitor count) throws RocksDBException {
+        try (RocksIterator iterator = rocks.newIterator(family, options)) {
+            List<Stretch> stretches = new ArrayList<>();
+            for (byte[] head : range.heads()) {
+                byte[] end = RowFormat.join(head, RowFormat.time(bounds[bounds.length - 1]));
+                iterator.seek(RowFormat.join(head, RowFormat.time(bounds[0])));
+                if (iterator.isValid() && Arrays.compareUnsigned(iterator.key(), end) < 0) {
+                    stretches.add(new Stretch(head, RowFormat.millisBeforeRow(iterator.key())));
+                }
+            }
+            int left = most;
+            for (int i = bounds.length - 2; i >= 0; i--) {
+                for (Stretch stretch : stretches) {
+                    int counted =
+                            stretch.oldest() < bounds[i + 1] ? stretch.count(iterator, bounds[i], bounds[i + 1], left) : 0;
+                    count.add(stretch.kind(), i, counted);
+                    left -= counted;
+                    if (left == 0) {
+                        return i + 1;
+                    }
+                }
+            }
+            iterator.status();
+            return 0;
+        }
+    }
+
+    /** Receives a number of versions of a kind. */
+    interface CountVisitor {
+        void add(int kind, int bounds, int number);
+    }
+
+    /**
+     * The keys that begin with {@code head}, the last byte of which is the kind.
+     *
+     * @param oldest the time of the first key
+     */
+    private record Stretch(byte[] head, long oldest) {
+        int kind() {
+            return head[head.length - 1];
+        }
+
+        int count(RocksIterator iterator, long from, long to, int most) {
+            byte[] end = RowFormat.join(head, RowFormat.time(to));
+            int counted = 0;
+            for (iterator.seek(RowFormat.join(head, RowFormat.time(from)));
+                    counted < most && iterator.isValid() && Arrays.compareUnsigned(iterator.key(), end) < 0;
+                    iterator.next()) {
+                counted++;
+            }
+            return counted;
+        }
     }
 
     /** Returns the first key after all keys that begin with {@code head}, whose last byte is not 0xff. */

@@ -7,6 +7,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import java.time.Instant;
 import java.util.List;
+import java.util.Set;
 
 /**
  * The view of the certificates that were signed with a key.
@@ -27,7 +28,7 @@ public record KeyView(Instant at, String key, List<Outcome> rows) {
     private static List<Outcome> newest(RecordedOutcomes record, String key, int most) {
         Span always = new Span(null, null);
         return record
-                .outcomes(new Wanted(null, key, null, null, null, always, always, Order.NEWEST, most, null))
+                .outcomes(new Wanted(Set.of(), key, null, null, null, always, always, Order.NEWEST, most, null))
                 .lines()
                 .stream()
                 .map(Outcome::of)

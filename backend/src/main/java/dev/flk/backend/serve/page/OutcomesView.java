@@ -51,7 +51,7 @@ public record OutcomesView(
     public static OutcomesView read(
             RecordedOutcomes record, String verdict, Span received, @Nullable String cursor, Instant now) {
         Part part = record.outcomes(new Wanted(
-                null,
+                java.util.Set.of(),
                 null,
                 verdict.isEmpty() ? null : verdict,
                 null,

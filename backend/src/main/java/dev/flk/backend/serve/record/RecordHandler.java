@@ -206,7 +206,7 @@ public final class RecordHandler implements AutoCloseable {
     static Wanted wanted(
             Map<String, String> query, @Nullable String shard, Order order, int limit, @Nullable String cursor) {
         return new Wanted(
-                shard,
+                shard == null ? Set.of() : Set.of(shard),
                 query.get("key"),
                 oneOf(query, "verdict", VERDICTS),
                 oneOf(query, "regime", REGIMES),

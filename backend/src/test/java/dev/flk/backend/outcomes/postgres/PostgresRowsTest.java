@@ -35,6 +35,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -324,7 +325,7 @@ final class PostgresRowsTest extends OutcomeRowsContract {
 
     private static Wanted everything() {
         var ever = new Span(null, null);
-        return new Wanted(null, null, null, null, null, ever, ever, Order.NEWEST, 10, null);
+        return new Wanted(Set.of(), null, null, null, null, ever, ever, Order.NEWEST, 10, null);
     }
 
     private static void assertUnavailable(Runnable call) {

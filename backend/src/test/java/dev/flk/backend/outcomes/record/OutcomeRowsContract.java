@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.ChangesLostException;
+import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
 import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.Position;
@@ -29,8 +30,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -300,6 +303,115 @@ public abstract class OutcomeRowsContract {
         assertThat(rows.countReceived(0, 1).get("accepted")).containsExactly(0);
     }
 
+    @Test
+    void count_countsWhatAQueryFinds() throws Exception {
+        applyRandomOutcomes(OUTCOMES);
+        reopen();
+
+        for (int i = 0; i < 60; i++) {
+            Wanted wanted = randomQuery();
+            long[] bounds = bounds(wanted.measured().isOpen() ? START : START.minusSeconds(9));
+            boolean isMeasured = !wanted.measured().isOpen();
+            Span all = new Span(Instant.ofEpochMilli(bounds[0]), Instant.ofEpochMilli(bounds[bounds.length - 1]));
+            Wanted within = new Wanted(
+                    wanted.shards(),
+                    wanted.key(),
+                    wanted.verdict(),
+                    wanted.regime(),
+                    wanted.reason(),
+                    isMeasured ? EVER : all,
+                    isMeasured ? all : EVER,
+                    Order.NEWEST,
+                    1,
+                    null);
+            Map<String, long[]> expected = new LinkedHashMap<>();
+            List.of("accepted", "escalated", "rejected", "unknown")
+                    .forEach(verdict -> expected.put(verdict, new long[bounds.length - 1]));
+            for (Version version : expected(within)) {
+                long millis = Objects.requireNonNull(time(version, isMeasured ? "window_end" : "received_at"))
+                        .toEpochMilli();
+                int index = 0;
+                while (bounds[index + 1] <= millis) {
+                    index++;
+                }
+                expected.get(text(version, "verdict"))[index]++;
+            }
+
+            Counts counts = rows.count(within, bounds, 1_000_000);
+
+            assertThat(counts.byVerdict()).as("%s", within).containsOnlyKeys(expected.keySet());
+            expected.forEach((verdict, numbers) ->
+                    assertThat(counts.byVerdict().get(verdict)).as("%s", within).containsExactly(numbers));
+            assertThat(counts.completeFrom()).isZero();
+        }
+    }
+
+    private long[] bounds(Instant around) {
+        return IntStream.range(0, 1 + random.nextInt(20))
+                .mapToLong(any -> around.toEpochMilli() + random.nextInt(320))
+                .sorted()
+                .distinct()
+                .collect(
+                        () -> new ArrayList<>(List.of(around.toEpochMilli() + 400)),
+                        (all, bound) -> all.add(all.size() - 1, bound),
+                        List::addAll)
+                .stream()
+                .mapToLong(Long::longValue)
+                .toArray();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void count_moreThanAreCounted_beginsWithTheNewest(boolean needsValues) throws Exception {
+        for (int minute = 0; minute < 10; minute++) {
+            Instant begin = START.plusSeconds(60L * minute);
+            Outcome[] outcomes = IntStream.range(10 * minute, 10 * minute + 10)
+                    .mapToObj(number -> outcome("shard-" + number % 3, number)
+                            .with(number % 2 == 0 ? "rejected" : "escalated")
+                            .received(begin.plusSeconds(number % 10)))
+                    .toArray(Outcome[]::new);
+            apply(outcomes);
+        }
+        long[] bounds = IntStream.rangeClosed(0, 10)
+                .mapToLong(minute -> START.plusSeconds(60L * minute).toEpochMilli())
+                .toArray();
+        Wanted wanted = new Wanted(
+                Set.of("shard-0", "shard-1", "shard-2"),
+                needsValues ? "key-1" : null,
+                null,
+                null,
+                null,
+                EVER,
+                EVER,
+                Order.NEWEST,
+                1,
+                null);
+
+        Counts counts = rows.count(wanted, bounds, 25 * (needsValues ? OutcomeRows.READ_COST : 1));
+
+        assertThat(counts.completeFrom()).isEqualTo(8);
+        assertThat(counts.total()).isEqualTo(25);
+        assertThat(counts.byVerdict().get("rejected")).endsWith(5, 5);
+        assertThat(counts.byVerdict().get("escalated")).startsWith(0, 0, 0, 0, 0, 0, 0).endsWith(5, 5);
+        assertThat(rows.count(wanted, bounds, 1_000_000).total()).isEqualTo(100);
+    }
+
+    @Test
+    void find_firstOfAPart_leadsBack() throws Exception {
+        applyRandomOutcomes(100);
+        Wanted wanted = everyRow(Order.NEWEST, 30);
+        Rows first = rows.find(wanted);
+        Rows second = rows.find(after(wanted, first.cursor()));
+
+        List<Version> back = new ArrayList<>(
+                rows.find(after(everyRow(Order.OLDEST, 30), second.first())).rows());
+
+        Collections.reverse(back);
+        assertThat(back).isEqualTo(first.rows());
+        assertThat(rows.find(after(everyRow(Order.OLDEST, 30), first.first())).rows())
+                .isEmpty();
+    }
+
     // positions and notes
 
     @Test
@@ -483,7 +595,7 @@ public abstract class OutcomeRowsContract {
 
     private static Wanted after(Wanted wanted, @Nullable String cursor) {
         return new Wanted(
-                wanted.shard(),
+                wanted.shards(),
                 wanted.key(),
                 wanted.verdict(),
                 wanted.regime(),
@@ -496,7 +608,7 @@ public abstract class OutcomeRowsContract {
     }
 
     private static Wanted everyRow(Order order, int limit) {
-        return new Wanted(null, null, null, null, null, EVER, EVER, order, limit, null);
+        return new Wanted(Set.of(), null, null, null, null, EVER, EVER, order, limit, null);
     }
 
     private List<Version> everything() {
@@ -550,7 +662,9 @@ public abstract class OutcomeRowsContract {
 
     private Wanted randomQuery() {
         return new Wanted(
-                maybe("shard-" + random.nextInt(4)),
+                IntStream.range(0, random.nextInt(3))
+                        .mapToObj(any -> "shard-" + random.nextInt(4))
+                        .collect(Collectors.toSet()),
                 maybe(random.nextInt(3) == 0 ? "rare" : "key-0"),
                 maybe(List.of("accepted", "escalated", "rejected").get(random.nextInt(3))),
                 maybe(List.of("sticky", "mixed", "non_sticky").get(random.nextInt(3))),
@@ -565,9 +679,9 @@ public abstract class OutcomeRowsContract {
     /** Returns the rows that a query selects, from the versions that were applied. */
     private List<Version> expected(Wanted wanted) {
         List<Version> current = new ArrayList<>(current().values());
-        if (wanted.order() == Order.EPOCH && wanted.shard() != null) {
+        if (wanted.order() == Order.EPOCH && wanted.shards().size() == 1) {
             return current.stream()
-                    .filter(version -> wanted.shard().equals(version.key().shard()))
+                    .filter(version -> wanted.shards().contains(version.key().shard()))
                     .sorted(Comparator.<Version>comparingLong(
                                     version -> version.key().epoch())
                             .thenComparing(version -> version.key().pcsId()))
@@ -576,7 +690,7 @@ public abstract class OutcomeRowsContract {
         boolean isByMeasurement = !wanted.measured().equals(EVER);
         Predicate<Version> passes = version -> isWithin(wanted.received(), time(version, "received_at"))
                 && (!isByMeasurement || isWithin(wanted.measured(), time(version, "window_end")))
-                && isOf(wanted.shard(), version.key().shard())
+                && (wanted.shards().isEmpty() || wanted.shards().contains(version.key().shard()))
                 && isOf(wanted.key(), text(version, "key_id"))
                 && isOf(wanted.verdict(), text(version, "verdict"))
                 && isOf(wanted.regime(), text(version, "regime"))
@@ -637,8 +751,8 @@ public abstract class OutcomeRowsContract {
         apply(measured);
         for (int nanos : List.of(499_999, 500_000, 500_001)) {
             Instant bound = START.plusNanos(nanos);
-            Wanted from = new Wanted(null, null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
-            Wanted to = new Wanted(null, null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
+            Wanted from = new Wanted(Set.of(), null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
+            Wanted to = new Wanted(Set.of(), null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
             assertThat(all(from)).hasSize(nanos <= 500_000 ? 1 : 0);
             assertThat(all(to)).hasSize(nanos <= 500_000 ? 0 : 1);
         }
@@ -658,7 +772,7 @@ public abstract class OutcomeRowsContract {
     }
 
     private static Wanted receivedIn(Span received) {
-        return new Wanted(null, null, null, null, null, received, EVER, Order.NEWEST, 10, null);
+        return new Wanted(Set.of(), null, null, null, null, received, EVER, Order.NEWEST, 10, null);
     }
 
     @Test
@@ -776,7 +890,7 @@ public abstract class OutcomeRowsContract {
 
         Span kept = new Span(START.plusMillis(150), null);
         assertThat(everything())
-                .isEqualTo(expected(new Wanted(null, null, null, null, null, kept, EVER, Order.OLDEST, 1, null)));
+                .isEqualTo(expected(new Wanted(Set.of(), null, null, null, null, kept, EVER, Order.OLDEST, 1, null)));
         sweep(START.plusSeconds(9));
         assertThat(everything()).isEmpty();
         assertThat(rows.shards("", null, 10)).isEmpty();

@@ -287,6 +287,11 @@ public final class SimulatedRows implements OutcomeRows {
     }
 
     @Override
+    public Counts count(Wanted wanted, long[] bounds, int most) {
+        throw notSimulated();
+    }
+
+    @Override
     public List<Version> withId(String prefix, int limit) {
         throw notSimulated();
     }
