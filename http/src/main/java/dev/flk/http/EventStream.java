@@ -14,8 +14,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An answer of type {@code text/event-stream} that stays open, so that server-sent events can follow at any time. It is
- * the last answer of its connection. The stream is closed if nothing is written for {@link
+ * An answer that stays open: of type {@code text/event-stream}, so that server-sent events can follow at any time, or a
+ * file of unknown length. It is the last answer of its connection. A file that is not {@linkplain CloseReason#ENDED
+ * complete} ends without the last chunk, so that an HTTP/1.1 client notices that it is not complete. The stream is closed if nothing is written for {@link
  * HttpServer.HttpOptions#idleTimeout}. An endpoint without events must therefore send comments, at shorter intervals.
  *
  * <p>Pending bytes are bytes that the endpoint has sent, but that the network has not accepted yet. Pending bytes count
@@ -28,6 +29,9 @@ public final class EventStream {
     /** An estimate of the memory that a pending chunk needs besides its bytes. */
     private static final int CHUNK_BYTES = 64;
 
+    /** The content type of server-sent events. */
+    static final String EVENTS = "text/event-stream";
+
     private static final Header NOT_STORED = new Header("Cache-Control", "no-store");
     private static final Header CHUNKED = new Header("Transfer-Encoding", "chunked");
 
@@ -36,6 +40,7 @@ public final class EventStream {
     private final Bound places;
     private final Bound memory;
     private final long maxPendingBytes;
+    private final boolean isFile;
     private final Answer head;
     private final CompletableFuture<CloseReason> closed = new CompletableFuture<>();
 
@@ -67,7 +72,7 @@ public final class EventStream {
         NO_MEMORY,
         /** The endpoint sent nothing for the idle timeout. */
         SILENT,
-        /** The server is being closed. */
+        /** The server is being closed, or the endpoint can't send the rest. */
         STOPPED
     }
 
@@ -76,7 +81,15 @@ public final class EventStream {
      *     closed
      * @param memory the bound on the pending bytes of all streams of this kind
      */
-    EventStream(Exchange exchange, Loop loop, Bound places, Bound memory, long maxPendingBytes, Header... headers) {
+    EventStream(
+            Exchange exchange,
+            Loop loop,
+            Bound places,
+            Bound memory,
+            long maxPendingBytes,
+            String contentType,
+            Header... headers) {
+        this.isFile = !contentType.equals(EVENTS);
         this.exchange = exchange;
         this.loop = loop;
         this.places = places;
@@ -87,7 +100,7 @@ public final class EventStream {
         if (!exchange.isHttp10()) {
             all.add(CHUNKED);
         }
-        this.head = new Answer(200, "text/event-stream", new byte[0], all);
+        this.head = new Answer(200, contentType, new byte[0], all);
     }
 
     /**
@@ -145,6 +158,11 @@ public final class EventStream {
     /** Closes the stream after everything that was sent before. Has no effect if the stream is already closed. */
     public void close() {
         close(CloseReason.ENDED);
+    }
+
+    /** Closes the stream at once, because the endpoint can't send the rest. */
+    public void abort() {
+        close(CloseReason.STOPPED);
     }
 
     /**
@@ -223,17 +241,17 @@ public final class EventStream {
         }
     }
 
-    /** Returns whether the stream is closed and nothing is left to write. */
+    /** Returns whether the stream is closed, nothing is left to write, and its end may be written. */
     synchronized boolean isComplete() {
-        return reason != null && queued.isEmpty();
+        return reason != null && queued.isEmpty() && (!isFile || reason == CloseReason.ENDED);
     }
 
     /**
-     * Returns whether the connection must be closed without waiting for the client, because the client is slow or the
-     * server can't serve the stream any longer.
+     * Returns whether the connection must be closed without waiting for the client, because the client is slow, the
+     * server can't serve the stream any longer, or a file is not complete.
      */
     synchronized boolean isAborted() {
-        return reason != null && reason != CloseReason.ENDED && reason != CloseReason.DISCONNECTED;
+        return reason != null && reason != CloseReason.ENDED && (isFile || reason != CloseReason.DISCONNECTED);
     }
 
     private void giveBack(byte[] chunk) {

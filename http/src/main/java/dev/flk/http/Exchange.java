@@ -215,11 +215,17 @@ public final class Exchange {
      * @param headers headers besides {@code Content-Type} and {@code Cache-Control}
      */
     public Optional<EventStream> stream(Bound places, Bound memory, long maxPendingBytes, Header... headers) {
+        return stream(EventStream.EVENTS, places, memory, maxPendingBytes, headers);
+    }
+
+    /** Answers the request as {@link #stream(Bound, Bound, long, Header...)} does, with a file of another type. */
+    public Optional<EventStream> stream(
+            String contentType, Bound places, Bound memory, long maxPendingBytes, Header... headers) {
         if (!places.take(1)) {
             answer(Refusal.tooManyStreams());
             return Optional.empty();
         }
-        EventStream opened = new EventStream(this, loop, places, memory, maxPendingBytes, headers);
+        EventStream opened = new EventStream(this, loop, places, memory, maxPendingBytes, contentType, headers);
         loop.open(this, opened);
         if (isHead) {
             opened.close();

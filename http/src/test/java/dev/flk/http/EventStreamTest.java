@@ -431,6 +431,41 @@ class EventStreamTest {
     }
 
     @Test
+    void file_ended_hasItsTypeAndALastChunk() throws Exception {
+        RawClient client = server.streamType("text/csv").connect().send(GET);
+        EventStream file = watched(server.nextStream());
+        file.send(bytes("a,b"));
+        file.close();
+
+        assertThat(client.readHead().header("content-type")).contains("text/csv");
+        assertThat(client.readChunk()).isEqualTo("a,b");
+        assertThat(client.readChunk()).isEmpty();
+        assertThat(reason()).isEqualTo(CloseReason.ENDED);
+        client.close();
+        assertNothingIsHeld();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"aborted", "server closed", "half closed"})
+    void file_notComplete_endsWithoutALastChunk(String end) throws Exception {
+        RawClient client = server.streamType("text/csv").connect().send(GET);
+        EventStream file = watched(server.nextStream());
+        file.send(bytes("a,b"));
+        client.readHead();
+        assertThat(client.readChunk()).isEqualTo("a,b");
+
+        switch (end) {
+            case "aborted" -> file.abort();
+            case "server closed" -> server.server().close();
+            default -> client.shutDownOutput();
+        }
+
+        assertThat(reason()).isNotEqualTo(CloseReason.ENDED);
+        assertThat(client.isAtEnd()).isTrue();
+        assertNothingIsHeld();
+    }
+
+    @Test
     void stream_beyondTheLimit_is503UntilAnotherIsClosed() throws Exception {
         server.streams(1, 1 << 20);
         server.connect().send(GET);

@@ -54,6 +54,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     private volatile UnaryOperator<String> script = UnaryOperator.identity();
     private volatile boolean keeping;
     private volatile boolean throwing;
+    private volatile String contentType = EventStream.EVENTS;
 
     private Consumer<Routes> moreRoutes = routes -> {};
     private Duration headerTimeout = LONG;
@@ -143,6 +144,12 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     TestServer streams(int most, long pendingBytes) {
         places = new Bound(most);
         maxPendingBytes = pendingBytes;
+        return this;
+    }
+
+    /** Sets the content type of the streams. */
+    TestServer streamType(String type) {
+        contentType = type;
         return this;
     }
 
@@ -269,7 +276,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     }
 
     void openStream(Exchange exchange) {
-        exchange.stream(places, server.load().answerBytes(), maxPendingBytes, new Header("X-Extra", "y"))
+        exchange.stream(contentType, places, server.load().answerBytes(), maxPendingBytes, new Header("X-Extra", "y"))
                 .ifPresent(streams::add);
     }
 
