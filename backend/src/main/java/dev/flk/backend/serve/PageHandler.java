@@ -13,6 +13,8 @@ import dev.flk.backend.serve.page.AgentsView;
 import dev.flk.backend.serve.page.AgentsView.Order;
 import dev.flk.backend.serve.page.CertificateView;
 import dev.flk.backend.serve.page.KeyView;
+import dev.flk.backend.serve.page.OutcomeFilter;
+import dev.flk.backend.serve.page.OutcomeFilter.IllegalFilterException;
 import dev.flk.backend.serve.page.OutcomesView;
 import dev.flk.backend.serve.page.Pages;
 import dev.flk.backend.serve.page.Pages.Message;
@@ -23,6 +25,8 @@ import dev.flk.backend.serve.page.ShardsView;
 import dev.flk.backend.serve.page.ShardsView.Wish;
 import dev.flk.backend.serve.page.StateView;
 import dev.flk.backend.serve.page.StateView.Place;
+import dev.flk.backend.serve.record.OutcomeExport;
+import dev.flk.backend.serve.record.OutcomeExport.Format;
 import dev.flk.backend.serve.record.RecordHandler;
 import dev.flk.backend.sessions.SessionStorage;
 import dev.flk.backend.sessions.Sessions;
@@ -45,9 +49,12 @@ import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -90,6 +97,17 @@ final class PageHandler implements AutoCloseable {
     private static final Map<String, Order> ORDERS =
             Stream.of(Order.values()).collect(Collectors.toMap(Order::query, Function.identity()));
 
+    /** The parameters of the view Explore, and those of a page of its list. */
+    private static final Set<String> OUTCOMES = Set.copyOf(OutcomeFilter.NAMES);
+
+    private static final Set<String> PAGE_OF_OUTCOMES =
+            Stream.concat(OUTCOMES.stream(), Stream.of("cursor", "newer")).collect(Collectors.toSet());
+    private static final DateTimeFormatter FILE_TIME =
+            DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss", Locale.ROOT).withZone(ZoneOffset.UTC);
+    private static final List<Header> FILE_HEADERS = List.of(new Header("X-Content-Type-Options", "nosniff"));
+    /** Stands for an answer that was already given. */
+    private static final Answer NO_ANSWER = new Answer(200, "text/plain", new byte[0], List.of());
+
     private static final Instant FIRST_TIME = Instant.parse("0001-01-01T00:00:00Z");
     private static final Instant LAST_TIME = Instant.parse("9999-12-31T23:59:59Z");
     private static final Pattern LOCAL_TIME = Pattern.compile("[-0-9]+T\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?");
@@ -108,6 +126,7 @@ final class PageHandler implements AutoCloseable {
     private final Supplier<Optional<LoggedBodies>> bodies;
     private final Pages pages;
     private final PageEvents events = new PageEvents();
+    private final OutcomeExport export;
     /** The threads that read and render views, which may take seconds. */
     private final ThreadPoolExecutor views = new ThreadPoolExecutor(
             THREADS, THREADS, 10, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), DaemonThreads.named("page"));
@@ -135,6 +154,7 @@ final class PageHandler implements AutoCloseable {
         this.bodies = () -> parts.features().get().bodies();
         this.guard = guard;
         this.reviewPages = new ReviewPages(parts, guard::user, pages, token);
+        this.export = new OutcomeExport(guard.memory());
     }
 
     private static String newToken() {
@@ -155,6 +175,8 @@ final class PageHandler implements AutoCloseable {
                 .get(PATH + "/shard", view(this::shard))
                 .get(PATH + "/certificate", view(this::certificate))
                 .get(PATH + "/outcomes", view(this::outcomes))
+                .get(PATH + "/outcomes.csv", file(Format.CSV))
+                .get(PATH + "/outcomes.ndjson", file(Format.NDJSON))
                 .get(PATH + "/key", view(this::key))
                 .get(PATH + "/review", view(this::review))
                 .post(PATH + "/review", guard.changing(MAX_FORM_BYTES, this::takeReview, this::page))
@@ -169,6 +191,10 @@ final class PageHandler implements AutoCloseable {
 
     private static Endpoint file(String type, byte[] content) {
         return Endpoint.always(answer(200, type + "; charset=utf-8", content));
+    }
+
+    private Endpoint file(Format format) {
+        return guard.reading((request, exchange) -> export(request, exchange, format), this::page);
     }
 
     private Endpoint view(Function<Request, Answer> view) {
@@ -233,12 +259,63 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer outcomes(Request request) {
-        Map<String, String> query = BadRequest.query(request, Set.of("verdict", "from", "to", "cursor"));
-        Span received = span(query);
-        return recorded(found -> html(
-                200,
-                pages.html(OutcomesView.read(
-                        found, RecordHandler.verdict(query), received, query.get("cursor"), clock.instant()))));
+        Map<String, String> query = BadRequest.query(request, PAGE_OF_OUTCOMES);
+        if (query.containsValue("")) {
+            // a form sends all its fields; the address of the view has only those that are filled in
+            return redirect(OutcomesView.path(OutcomeFilter.given(query)));
+        }
+        return recorded("Explore", found -> {
+            try {
+                OutcomeFilter filter = filter(query);
+                return html(
+                        200,
+                        pages.html(OutcomesView.read(
+                                found, filter, query.get("cursor"), query.get("newer"), clock.instant())));
+            } catch (IllegalFilterException e) {
+                return html(400, pages.html(OutcomesView.invalid(query, e.text(), clock.instant())));
+            }
+        });
+    }
+
+    private OutcomeFilter filter(Map<String, String> query) {
+        return OutcomeFilter.parse(query, sessions.get().map(Sessions::store).orElse(null));
+    }
+
+    /** Sends all outcomes that meet the conditions of the view Explore as a file. */
+    private void export(Request request, Exchange exchange, Format format) {
+        export.run(exchange, () -> {
+            Answer problem = orReason(
+                    ignored -> {
+                        Map<String, String> query = BadRequest.query(request, OUTCOMES);
+                        return recorded("Explore", found -> {
+                            try {
+                                export(exchange, found, filter(query), format);
+                                return NO_ANSWER;
+                            } catch (IllegalFilterException e) {
+                                return html(400, pages.html(OutcomesView.invalid(query, e.text(), clock.instant())));
+                            }
+                        });
+                    },
+                    request);
+            if (problem != NO_ANSWER) {
+                exchange.answer(problem);
+            }
+        });
+    }
+
+    private void export(Exchange exchange, RecordedOutcomes found, OutcomeFilter filter, Format format) {
+        export.send(
+                exchange,
+                found,
+                cursor -> OutcomesView.part(
+                        found,
+                        filter,
+                        RecordedOutcomes.Order.NEWEST,
+                        OutcomeExport.ROWS_AT_ONCE,
+                        cursor),
+                format,
+                "outcomes-" + FILE_TIME.format(clock.instant()),
+                FILE_HEADERS);
     }
 
     /** Returns the range of time in a query. */
@@ -427,7 +504,11 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Answer recorded(Function<RecordedOutcomes, Answer> view) {
-        return record.get().map(view).orElseGet(() -> withoutRecord("Shards"));
+        return recorded("Shards", view);
+    }
+
+    private Answer recorded(String title, Function<RecordedOutcomes, Answer> view) {
+        return record.get().map(view).orElseGet(() -> withoutRecord(title));
     }
 
     /** Returns a view, or a page that says why the view can't be shown. */
@@ -484,5 +565,6 @@ final class PageHandler implements AutoCloseable {
     public void close() {
         thread.shutdownNow();
         views.shutdownNow();
+        export.close();
     }
 }

@@ -33,8 +33,10 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -43,6 +45,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests of the page for operators, on a real server whose sessions are in memory. */
 final class PageHandlerTest {
@@ -243,10 +247,129 @@ final class PageHandlerTest {
             assertThat(get("/ui/outcomes?verdict=accepted").body())
                     .contains(">other<")
                     .doesNotContain(">early<");
-            assertThat(get("/ui/outcomes?verdict=x").statusCode()).isEqualTo(400);
             assertThat(get("/ui/outcomes?cursor=x").statusCode()).isEqualTo(400);
-            assertThat(get("/ui/outcomes?from=-1000000000-01-01T00:00:00Z").statusCode())
-                    .isEqualTo(400);
+
+            Matcher newer = Pattern.compile("<a href=\"(/ui/outcomes[^\"]*)\">Newer certificates")
+                    .matcher(last);
+            assertThat(newer.find()).isTrue();
+            assertThat(rows(get(newer.group(1).replace("&amp;", "&")).body())).isEqualTo(rows(first));
+        }
+    }
+
+    /** Returns the rows of a table. */
+    private static List<String> rows(String page) {
+        return Pattern.compile("<tr>\\s<th scope=\"row\".*?</tr>", Pattern.DOTALL)
+                .matcher(page)
+                .results()
+                .map(MatchResult::group)
+                .toList();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "verdict=x, verdict is not one of accepted",
+        "regime=x, regime is not one of sticky",
+        "clock=x, clock is not received or measured",
+        "from=-1000000000-01-01T00:00:00Z, from is not in the years 1 to 9999",
+        "to=2026-99-01T00:00:00Z, to is not a time",
+        "from=2026-01-02T00:00&to=2026-01-01T00:00:00Z, the range of time ends before it begins",
+        "id=abc, id is not 8 to 64",
+        "agent=a/b, agent is not the id of an agent"
+    })
+    void outcomes_invalidCondition_showsTheFormAndWhatIsWrong(String query, String problem) throws Exception {
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+
+            HttpResponse<String> answer = get("/ui/outcomes?shard=%3Cb%3E&" + query);
+
+            assertThat(answer.statusCode()).isEqualTo(400);
+            assertThat(answer.body())
+                    .contains("Nothing is shown: " + problem, "name=\"shard\" value=\"&lt;b>\"")
+                    .doesNotContain("<b>", "<table");
+            assertThat(get("/ui/outcomes.csv?" + query).statusCode()).isEqualTo(400);
+        }
+    }
+
+    @Test
+    void outcomes_emptyFields_redirectToTheAddressWithoutThem() throws Exception {
+        HttpResponse<String> answer = get("/ui/outcomes?clock=received&from=&verdict=rejected&shard=a%26b&id=");
+
+        assertThat(answer.statusCode()).isEqualTo(302);
+        assertThat(answer.headers().firstValue("Location"))
+                .contains("/ui/outcomes?verdict=rejected&shard=a%26b");
+    }
+
+    @Test
+    void outcomes_ofAnAgent_areThoseOfTheShardsThatItReported() throws Exception {
+        SessionStorage storage = withSessions();
+        report(storage, "pump-7", "{\"shards\":[\"b\",\"a <i>\",7,\"\"]}");
+        report(storage, "idle", "{}");
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+            for (String shard : List.of("a <i>", "b", "c")) {
+                memory.add(shard, 1, "rejected", "regime mismatch: x", ServerFixture.NOW);
+            }
+
+            String page = get("/ui/outcomes?agent=pump-7").body();
+
+            assertThat(rows(page)).hasSize(2);
+            assertThat(page)
+                    .contains("2 certificates (agent pump-7)", "The agent pump-7 has reported the shard: a &lt;i&gt;, b.");
+            assertThat(rows(get("/ui/outcomes?agent=pump-7&shard=b").body())).hasSize(1);
+            assertThat(rows(get("/ui/outcomes?agent=pump-7&shard=c").body())).isEmpty();
+            assertThat(get("/ui/outcomes?agent=idle").body()).contains("names no shards").doesNotContain("<table");
+            assertThat(get("/ui/outcomes?agent=x").body()).contains("No session of this agent exists");
+            assertThat(get("/ui/outcomes.ndjson?agent=x").body()).isEmpty();
+        }
+    }
+
+    @Test
+    void outcomes_files_haveWhatTheListShows() throws Exception {
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+            for (int i = 0; i < 700; i++) {
+                memory.add(
+                        "=cmd|<" + i % 3 + ">",
+                        i,
+                        i % 2 == 0 ? "rejected" : "accepted",
+                        i % 2 == 0 ? "regime mismatch: x" : "",
+                        ServerFixture.NOW.minusSeconds(i),
+                        Map.of("window_end", ServerFixture.NOW.minusSeconds(2 * i).toString()));
+            }
+            String query = "?verdict=rejected&clock=measured&from=" + ServerFixture.NOW.minusSeconds(1_000);
+
+            HttpResponse<String> csv = get("/ui/outcomes.csv" + query);
+            HttpResponse<String> lines = get("/ui/outcomes.ndjson" + query);
+
+            assertThat(get("/ui/outcomes" + query).body()).contains(">251 rejected certificates");
+            assertThat(csv.headers().firstValue("Content-Type")).contains("text/csv; charset=utf-8");
+            assertThat(csv.headers().firstValue("Content-Disposition").orElseThrow())
+                    .matches("attachment; filename=\"outcomes-[0-9]{8}-[0-9]{6}\\.csv\"");
+            assertThat(csv.body().lines()).hasSize(252).allMatch(line -> line.startsWith("received_at,shard_id")
+                    || line.contains(",'=cmd|<"));
+            assertThat(lines.body().lines()).hasSize(251).allMatch(line -> line.contains("\"verdict\":\"rejected\""));
+            assertThat(csv.body().lines().skip(1).map(line -> line.split(",")[3]))
+                    .containsExactlyElementsOf(lines.body()
+                            .lines()
+                            .map(line -> line.replaceAll(".*\"pcs_id\":\"([0-9a-f]*)\".*", "$1"))
+                            .toList());
+        }
+    }
+
+    @Test
+    void outcomes_ofAnId_combineWithOtherConditions() throws Exception {
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+            memory.add("a", 1, "rejected", "x: 1", ServerFixture.NOW, "0123456789" + "a".repeat(54));
+            memory.add("b", 1, "accepted", "", ServerFixture.NOW.minusSeconds(1), "0123456789" + "b".repeat(54));
+
+            assertThat(get("/ui/outcomes?id=01234567").body())
+                    .contains(">2 certificates (id 01234567)", ">1 accepted<", ">1 rejected<", "The id begins with 01234567.");
+            assertThat(rows(get("/ui/outcomes?id=01234567&verdict=accepted").body()))
+                    .singleElement()
+                    .asString()
+                    .contains("bbb");
+            assertThat(get("/ui/outcomes?id=01234567&shard=c").body()).contains("The record has no certificates");
         }
     }
 

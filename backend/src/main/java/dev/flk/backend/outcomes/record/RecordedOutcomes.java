@@ -9,6 +9,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.state.StateKey;
 import java.time.Instant;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -274,6 +275,25 @@ public final class RecordedOutcomes {
      */
     public List<String> withId(String prefix, int limit) {
         return rows.withId(prefix, limit).stream().map(RecordedOutcomes::line).toList();
+    }
+
+    /**
+     * Returns the outcomes that a query selects and whose {@code pcs_id} begins with {@code prefix}, in the order of the
+     * query, which is one by time. Only the limit of the query is examined; if there may be more, the part has a cursor,
+     * which leads nowhere.
+     */
+    public Part withId(String prefix, Wanted wanted) {
+        boolean isMeasured = !wanted.measured().isOpen();
+        Comparator<Version> oldestFirst = Comparator.comparing(version ->
+                Instant.parse(parsed(version.json()).path(isMeasured ? "window_end" : "received_at").asText()));
+        List<Version> found = rows.withId(prefix, wanted.limit() + 1);
+        List<String> lines = found.stream()
+                .limit(wanted.limit())
+                .filter(version -> wanted.passes(version.key(), version.json()))
+                .sorted(wanted.order() == Order.NEWEST ? oldestFirst.reversed() : oldestFirst)
+                .map(RecordedOutcomes::line)
+                .toList();
+        return new Part(lines, found.size() > wanted.limit() ? prefix : null);
     }
 
     /** Returns the ids that begin with {@code prefix}, see {@link #withId}. */

@@ -1,80 +1,222 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.OutcomeRows.Counts;
+import dev.flk.backend.outcomes.record.RecordedOutcome;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
-import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.RowMembers;
+import dev.flk.backend.serve.page.OutcomeFilter.Condition;
+import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A page of the certificates of all shards that arrived in a range of time, the newest first, at most {@link
- * ShardView#MOST_ROWS}.
+ * The view Explore: a page of the certificates of all shards that meet conditions, the newest first, at most {@link
+ * ShardView#MOST_ROWS}, and how many there are over time.
  *
- * @param verdict the verdict of the certificates; empty for any
- * @param next the address of the next page; null on the last page
+ * @param given the values of the form
+ * @param problem what is wrong with the values, as a sentence; empty if they are valid
+ * @param conditions the conditions that are set
+ * @param words what the certificates are
+ * @param ranges the addresses of usual ranges of time
+ * @param histogram the numbers over time; null if no certificate meets the conditions
+ * @param paging the addresses of other pages; empty texts for none
+ * @param reasons the kinds of reasons on this page
  */
 public record OutcomesView(
         Instant at,
-        String verdict,
-        Span received,
+        Map<String, String> given,
+        String problem,
+        List<Condition> conditions,
+        String words,
+        List<Range> ranges,
         List<Outcome> rows,
-        @Nullable String next) {
-    private static final String PATH = "/ui/outcomes";
+        @Nullable OutcomeHistogram histogram,
+        Paging paging,
+        List<String> reasons) {
+    /** The maximum number of certificates that are counted. */
+    static final int MOST_COUNTED = 50_000;
+
+    /** A range of time with its address. */
+    public record Range(String name, String path) {}
+
+    /** The addresses of the newest page, the pages beside this one, and the files; empty for none. */
+    public record Paging(String newest, String newer, String older, String csv, String ndjson) {
+        private static final Paging NONE = new Paging("", "", "", "", "");
+    }
 
     /** Returns the address of the certificates with a verdict that arrived in a range of time. */
     static String path(String verdict, Instant from, Instant to) {
-        return path(verdict, new Span(from, to), null);
+        Map<String, String> query = new LinkedHashMap<>();
+        query.put("verdict", verdict);
+        query.put("from", from.toString());
+        query.put("to", to.toString());
+        return path(OutcomeFilter.given(query));
     }
 
-    private static String path(String verdict, Span received, @Nullable String cursor) {
-        return PATH + "?"
-                + Stream.of(
-                                parameter("verdict", verdict.isEmpty() ? null : verdict),
-                                parameter("from", received.from()),
-                                parameter("to", received.to()),
-                                parameter("cursor", cursor))
-                        .flatMap(List::stream)
-                        .collect(Collectors.joining("&"));
+    /** Returns the address with a query. */
+    public static String path(Map<String, String> query) {
+        return OutcomeFilter.path(OutcomeFilter.PATH, query);
     }
 
-    private static List<String> parameter(String name, @Nullable Object value) {
-        return value == null ? List.of() : List.of(name + "=" + Pages.encoded(value.toString()));
-    }
-
-    /** Reads a page. */
-    public static OutcomesView read(
-            RecordedOutcomes record, String verdict, Span received, @Nullable String cursor, Instant now) {
-        Part part = record.outcomes(new Wanted(
-                java.util.Set.of(),
-                null,
-                verdict.isEmpty() ? null : verdict,
-                null,
-                null,
-                received,
-                new Span(null, null),
-                Order.NEWEST,
-                ShardView.MOST_ROWS,
-                cursor));
+    /** Returns the view with the form only, and what is wrong with its values. */
+    public static OutcomesView invalid(Map<String, String> given, String problem, Instant now) {
         return new OutcomesView(
                 now,
-                verdict,
-                received,
-                part.lines().stream().map(Outcome::of).toList(),
-                part.cursor() == null ? null : path(verdict, received, part.cursor()));
+                given,
+                "Nothing is shown: " + problem + ".",
+                List.of(),
+                "",
+                List.of(),
+                List.of(),
+                null,
+                Paging.NONE,
+                List.of());
     }
 
-    /** Returns the condition that the certificates meet, in words. */
-    public String condition() {
-        return (verdict.isEmpty() ? "certificates" : verdict + " certificates")
-                + (received.from() == null ? "" : " that arrived from " + Pages.time(received.from()))
-                + (received.to() == null
-                        ? ""
-                        : (received.from() == null ? " that arrived" : "") + " until " + Pages.time(received.to()));
+    /**
+     * Reads a page.
+     *
+     * @param older the cursor after which the page begins; null for none
+     * @param newer the cursor before which the page ends; null for none, and if {@code older} is given
+     */
+    public static OutcomesView read(
+            RecordedOutcomes record, OutcomeFilter filter, @Nullable String older, @Nullable String newer, Instant now) {
+        boolean isBack = older == null && newer != null;
+        Part part = part(record, filter, isBack ? Order.OLDEST : Order.NEWEST, isBack ? newer : older);
+        List<Outcome> rows = new ArrayList<>(part.lines().stream().map(Outcome::of).toList());
+        if (isBack) {
+            Collections.reverse(rows);
+        }
+        boolean isOfIds = !filter.value("id").isEmpty();
+        boolean isNewest = older == null && (newer == null || part.cursor() == null);
+        String before = isNewest ? null : isBack ? part.cursor() : part.first();
+        String after = isOfIds ? null : isBack ? part.first() : part.cursor();
+        String problem = filter.agent() == null ? "" : filter.agent().problem();
+        if (isOfIds && part.cursor() != null) {
+            problem = "More than " + ShardView.MOST_ROWS + " ids begin with these digits. Enter more of them.";
+        }
+        TreeSet<String> reasons = new TreeSet<>();
+        rows.forEach(row -> reasons.add(RecordedOutcome.reasonKind(row.reason())));
+        reasons.remove("");
+        return new OutcomesView(
+                now,
+                filter.given(),
+                problem,
+                filter.conditions(),
+                filter.words(),
+                List.of(
+                        last(filter, "last hour", Duration.ofHours(1), now),
+                        last(filter, "last day", Duration.ofDays(1), now),
+                        last(filter, "last 7 days", Duration.ofDays(7), now),
+                        new Range("all time", filter.with("from", "", "to", ""))),
+                rows,
+                histogram(record, filter, rows),
+                new Paging(
+                        isNewest ? "" : filter.path(),
+                        before == null ? "" : filter.page("newer", before),
+                        after == null ? "" : filter.page("cursor", after),
+                        filter.file("csv"),
+                        filter.file("ndjson")),
+                List.copyOf(reasons));
+    }
+
+    private static Range last(OutcomeFilter filter, String name, Duration time, Instant now) {
+        return new Range(
+                name,
+                filter.with("from", now.minus(time).truncatedTo(ChronoUnit.SECONDS).toString(), "to", ""));
+    }
+
+    private static Part part(RecordedOutcomes record, OutcomeFilter filter, Order order, @Nullable String cursor) {
+        return part(record, filter, order, ShardView.MOST_ROWS, cursor);
+    }
+
+    /** Returns a part of the outcomes that meet the conditions. */
+    public static Part part(
+            RecordedOutcomes record, OutcomeFilter filter, Order order, int limit, @Nullable String cursor) {
+        if (filter.selectsNothing()) {
+            return new Part(List.of(), null);
+        }
+        String id = filter.value("id");
+        return id.isEmpty()
+                ? record.outcomes(filter.wanted(order, limit, cursor))
+                : record.withId(id, filter.wanted(order, limit, null));
+    }
+
+    private static @Nullable OutcomeHistogram histogram(
+            RecordedOutcomes record, OutcomeFilter filter, List<Outcome> rows) {
+        if (filter.selectsNothing()) {
+            return null;
+        }
+        if (!filter.value("id").isEmpty()) {
+            return rows.isEmpty() ? null : ofRows(filter, rows);
+        }
+        Instant from = filter.span().from() != null ? filter.span().from() : end(record, filter, Order.OLDEST);
+        Instant to = filter.span().to() != null ? filter.span().to() : end(record, filter, Order.NEWEST);
+        if (from == null || to == null) {
+            return null; // the record has nothing
+        }
+        Instant begin = from.truncatedTo(ChronoUnit.MILLIS);
+        Instant end = filter.span().to() != null ? to : to.truncatedTo(ChronoUnit.MILLIS).plusMillis(1);
+        if (!begin.isBefore(end)) {
+            return null; // the newest outcome is older than the range
+        }
+        long[] bounds = OutcomeHistogram.bounds(begin, end);
+        Counts counts = record.count(filter.wanted(Order.NEWEST, 1, null), bounds, MOST_COUNTED);
+        return counts.total() == 0 && counts.completeFrom() == 0 ? null : new OutcomeHistogram(filter, bounds, counts);
+    }
+
+    /** Returns the time of the oldest or the newest outcome that may meet the conditions. */
+    private static @Nullable Instant end(RecordedOutcomes record, OutcomeFilter filter, Order order) {
+        return record.outcomes(filter.indexed(order, 1)).lines().stream()
+                .findFirst()
+                .map(line -> filter.clock().of(Outcome.of(line)))
+                .orElse(null);
+    }
+
+    private static OutcomeHistogram ofRows(OutcomeFilter filter, List<Outcome> rows) {
+        List<Instant> times = rows.stream()
+                .map(row -> filter.clock().of(row).truncatedTo(ChronoUnit.MILLIS))
+                .toList();
+        long[] bounds = OutcomeHistogram.bounds(
+                times.get(times.size() - 1), times.get(0).plusMillis(1));
+        Map<String, long[]> counts = new LinkedHashMap<>();
+        RowMembers.VERDICTS.forEach(verdict -> counts.put(verdict, new long[bounds.length - 1]));
+        counts.put(RowMembers.UNKNOWN_VERDICT, new long[bounds.length - 1]);
+        for (int i = 0; i < rows.size(); i++) {
+            int index = bounds.length - 2;
+            while (bounds[index] > times.get(i).toEpochMilli()) {
+                index--;
+            }
+            String verdict = rows.get(i).verdict();
+            Objects.requireNonNull(counts.get(counts.containsKey(verdict) ? verdict : RowMembers.UNKNOWN_VERDICT))[
+                    index]++;
+        }
+        return new OutcomeHistogram(filter, bounds, new Counts(counts, 0));
+    }
+
+    /** Returns whether any condition is set. */
+    public boolean isFiltered() {
+        return !given.isEmpty();
+    }
+
+    /** Returns the value of a field of the form; empty for none. */
+    public String value(String name) {
+        return given.getOrDefault(name, "");
+    }
+
+    /** Returns a time of the form in UTC, as an input of type {@code datetime-local} has it. */
+    public String local(String name) {
+        return value(name).replace("Z", "");
     }
 }

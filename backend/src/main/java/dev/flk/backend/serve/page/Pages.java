@@ -24,6 +24,7 @@ public final class Pages {
             new Link("now", "Now", "/ui"),
             new Link("agents", "Agents", "/ui/agents"),
             new Link("shards", "Shards", "/ui/shards"),
+            new Link("explore", "Explore", "/ui/outcomes"),
             new Link("review", "Review", "/ui/review"),
             new Link("state", "State", "/ui/state"));
 
@@ -89,7 +90,7 @@ public final class Pages {
         return render("ui/reviewed.jte", view);
     }
 
-    /** Returns the HTML of the view of the certificates of a range of time, as UTF-8. */
+    /** Returns the HTML of the view Explore, as UTF-8. */
     public byte[] html(OutcomesView view) {
         return render("ui/certificates.jte", view);
     }
