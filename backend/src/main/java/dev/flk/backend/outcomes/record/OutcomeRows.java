@@ -181,7 +181,7 @@ public interface OutcomeRows extends AutoCloseable {
     Counts count(Wanted wanted, long[] bounds, int most);
 
     /** The number of entries of an index that are counted in the time in which a value is read. */
-    int READ_COST = 20;
+    int READ_COST = 80;
 
     /** Returns at most {@code limit} current versions whose ids begin with these hex digits, in the order of ids. */
     List<Version> withId(String prefix, int limit);

@@ -37,7 +37,7 @@ public record OutcomeFilter(
         Map<String, String> given, Clock clock, Span span, @Nullable AgentShards agent) {
     /** The names of the conditions, in the order in which they are shown. */
     public static final List<String> NAMES =
-            List.of("clock", "from", "to", "verdict", "regime", "shard", "agent", "key", "reason", "id");
+            List.of("verdict", "clock", "from", "to", "regime", "shard", "agent", "key", "reason", "id");
 
     /** The regimes of certificates. */
     public static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");

@@ -45,7 +45,7 @@ public record OutcomesView(
         Paging paging,
         List<String> reasons) {
     /** The maximum number of certificates that are counted. */
-    static final int MOST_COUNTED = 50_000;
+    static final int MOST_COUNTED = 200_000;
 
     /** A range of time with its address. */
     public record Range(String name, String path) {}
