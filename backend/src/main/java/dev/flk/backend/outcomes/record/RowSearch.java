@@ -180,7 +180,7 @@ final class RowSearch implements AutoCloseable {
             if (isThere) {
                 byte[] key = iterator.key();
                 isThere = Arrays.compareUnsigned(key, low) >= 0 && Arrays.compareUnsigned(key, high) < 0;
-                place = Arrays.copyOfRange(key, headBytes, key.length);
+                place = isThere ? Arrays.copyOfRange(key, headBytes, key.length) : place;
             }
         }
 

@@ -397,6 +397,15 @@ public abstract class OutcomeRowsContract {
     }
 
     @Test
+    void find_singleRow_isFoundInEachOrder() throws Exception {
+        apply(outcome("shard", 1));
+
+        for (Order order : Order.values()) {
+            assertThat(rows.find(everyRow(order, 10)).rows()).hasSize(1);
+        }
+    }
+
+    @Test
     void find_firstOfAPart_leadsBack() throws Exception {
         applyRandomOutcomes(100);
         Wanted wanted = everyRow(Order.NEWEST, 30);

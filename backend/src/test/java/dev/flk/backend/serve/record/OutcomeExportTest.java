@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.serve.record;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.outcomes.record.MemoryRecord;
+import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
+import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
+import dev.flk.backend.serve.record.OutcomeExport.Format;
+import dev.flk.backend.serve.record.OutcomeExport.Source;
+import dev.flk.http.Admission;
+import dev.flk.http.HttpEvents;
+import dev.flk.http.HttpServer;
+import dev.flk.http.HttpServer.HttpOptions;
+import dev.flk.http.HttpServer.Listener;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
+import dev.flk.http.Routes.Endpoint;
+import dev.flk.http.ServerLoad.Bound;
+import dev.flk.http.testing.RawClient;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Tests of files of outcomes, sent by a server. */
+final class OutcomeExportTest {
+    private static final Duration LONG = Duration.ofMinutes(10);
+    private static final String LINE = "{\"shard_id\":\"a\",\"note\":\"%s\"}".formatted("x".repeat(1_000));
+    private static final int MOST_ROWS = 1_000;
+
+    private final MemoryRecord record = new MemoryRecord();
+    private final Bound memory = new Bound(64 << 20);
+    private final AtomicLong nanos = new AtomicLong();
+    private final OutcomeExport export = new OutcomeExport(memory, MOST_ROWS, nanos::get);
+    private final HttpServer server = new HttpServer(
+            new HttpOptions("test", 1, 100, 1_000, 1_000, 16 << 20, 16 << 20, LONG, LONG, LONG, Duration.ZERO),
+            HttpEvents.NONE,
+            () -> Instant.EPOCH,
+            System::nanoTime);
+    private volatile Format format = Format.NDJSON;
+    private volatile Source source = cursor -> new Part(List.of(), null);
+    private int port;
+
+    @BeforeEach
+    void start() throws Exception {
+        Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
+                .get(
+                        "/file",
+                        Endpoint.always((request, exchange) -> export.run(
+                                exchange,
+                                () -> export.send(
+                                        exchange,
+                                        record.outcomes(),
+                                        source,
+                                        format,
+                                        "name",
+                                        List.of()))));
+        port = server.listen(new Listener(
+                new InetSocketAddress("127.0.0.1", 0), "here", "PORT", "too many", routes, Admission.ALL, null));
+    }
+
+    @AfterEach
+    void stop() {
+        server.close();
+        export.close();
+        record.close();
+    }
+
+    private RawClient get() throws Exception {
+        return new RawClient(port).send("GET /file HTTP/1.1\nHost: h\n\n");
+    }
+
+    /** Reads the chunks of a file until its end. */
+    private static String body(RawClient client) throws Exception {
+        StringBuilder body = new StringBuilder();
+        for (String chunk = client.readChunk(); !chunk.isEmpty(); chunk = client.readChunk()) {
+            body.append(chunk);
+        }
+        return body.toString();
+    }
+
+    private static Part part(int lines, String cursor) {
+        return new Part(Collections.nCopies(lines, LINE), cursor);
+    }
+
+    @ParameterizedTest
+    @EnumSource(Format.class)
+    void file_longerThanTheBound_saysSoInItsLastLine(Format wanted) throws Exception {
+        format = wanted;
+        source = cursor -> part(300, "more");
+
+        RawClient client = get();
+
+        assertThat(client.readHead().header("content-disposition"))
+                .contains("attachment; filename=\"name." + wanted.name().toLowerCase(Locale.ROOT) + "\"");
+        List<String> lines = body(client).lines().toList();
+        String why = "these are the first 1000 outcomes and more may follow; choose a shorter range";
+        assertThat(lines).hasSize(wanted == Format.CSV ? 1_002 : 1_001);
+        assertThat(lines.get(lines.size() - 1))
+                .isEqualTo(wanted == Format.CSV ? "cut: " + why : "{\"cut\":\"" + why + "\"}");
+        await().until(() -> memory.held() == 0);
+    }
+
+    @Test
+    void file_ofTheBoundExactly_isNotCut() throws Exception {
+        source = cursor -> part(500, cursor == null ? "more" : null);
+
+        RawClient client = get();
+
+        client.readHead();
+        assertThat(body(client).lines()).hasSize(1_000).noneMatch(line -> line.contains("cut"));
+    }
+
+    @Test
+    void query_findsNothingForLong_endsWithALine() throws Exception {
+        source = cursor -> {
+            nanos.addAndGet(TimeUnit.SECONDS.toNanos(7));
+            return part(0, "more");
+        };
+
+        RawClient client = get();
+
+        client.readHead();
+        assertThat(body(client)).startsWith("{\"cut\":\"these are the first 0 outcomes");
+    }
+
+    @Test
+    void recordFails_beforeTheFirstPart_isAnsweredByTheCaller_later_hasNoEnd() throws Exception {
+        source = cursor -> {
+            if (cursor != null) {
+                throw new RecordUnavailableException("the record can't be read", null);
+            }
+            return part(1, "more");
+        };
+
+        RawClient client = get();
+
+        client.readHead();
+        assertThat(client.readChunk()).isEqualTo(LINE + "\n");
+        assertThat(client.isAtEnd()).isTrue();
+        await().until(() -> memory.held() == 0);
+    }
+
+    @Test
+    void slowClients_holdLittleMemory_andNoThread() throws Exception {
+        String longLine = LINE.replace("x", "x".repeat(20));
+        source = cursor -> new Part(Collections.nCopies(100, longLine), "more");
+        for (int i = 0; i < OutcomeExport.MOST_FILES; i++) {
+            var unused = get();
+        }
+        await().until(() -> memory.held() > OutcomeExport.MOST_FILES * (1 << 20));
+
+        // a free thread refuses the file
+        assertThat(get().read().status()).isEqualTo(503);
+        assertThat(memory.held()).isLessThan(OutcomeExport.MOST_FILES * (4 << 20));
+    }
+}
