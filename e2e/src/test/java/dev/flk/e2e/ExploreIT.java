@@ -204,7 +204,11 @@ final class ExploreIT {
         Client.awaitUntil(() -> ids().size() == 200);
 
         assertThat(ids()).isEqualTo(first);
-        assertThat(client.get(csv.replace(backend.url(), "")).body().lines().skip(1).map(line -> line.split(",")[3]))
+        assertThat(client.get(csv.replace(backend.url(), ""))
+                        .body()
+                        .lines()
+                        .skip(1)
+                        .map(line -> line.split(",")[3]))
                 .startsWith(first.toArray(String[]::new))
                 .endsWith(second.toArray(String[]::new))
                 .hasSize(210);
@@ -219,7 +223,8 @@ final class ExploreIT {
         browser.width(Browser.NARROW);
         submit(HOSTILE, 4, 5);
         String text = URLEncoder.encode(HOSTILE, StandardCharsets.UTF_8);
-        for (String name : List.of("clock", "from", "to", "verdict", "regime", "shard", "agent", "key", "reason", "id")) {
+        for (String name :
+                List.of("clock", "from", "to", "verdict", "regime", "shard", "agent", "key", "reason", "id")) {
             explore("?" + name + "=" + text);
             requireInert(name);
             explore("?" + name + "=" + text + (name.equals("verdict") ? "" : "&verdict=accepted"));

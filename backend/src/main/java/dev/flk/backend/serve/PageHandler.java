@@ -105,8 +105,8 @@ final class PageHandler implements AutoCloseable {
     private static final DateTimeFormatter FILE_TIME =
             DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss", Locale.ROOT).withZone(ZoneOffset.UTC);
     private static final List<Header> FILE_HEADERS = List.of(new Header("X-Content-Type-Options", "nosniff"));
-    /** Stands for an answer that was already given. */
-    private static final Answer NO_ANSWER = new Answer(200, "text/plain", new byte[0], List.of());
+    /** The answer after a file, which is ignored: only the first answer to a request counts. */
+    private static final Answer AFTER_FILE = new Answer(200, "text/plain", new byte[0], List.of());
 
     private static final Instant FIRST_TIME = Instant.parse("0001-01-01T00:00:00Z");
     private static final Instant LAST_TIME = Instant.parse("9999-12-31T23:59:59Z");
@@ -264,43 +264,43 @@ final class PageHandler implements AutoCloseable {
             // a form sends all its fields; the address of the view has only those that are filled in
             return redirect(OutcomesView.path(OutcomeFilter.given(query)));
         }
-        return recorded("Explore", found -> {
-            try {
-                OutcomeFilter filter = filter(query);
-                return html(
-                        200,
-                        pages.html(OutcomesView.read(
-                                found, filter, query.get("cursor"), query.get("newer"), clock.instant())));
-            } catch (IllegalFilterException e) {
-                return html(400, pages.html(OutcomesView.invalid(query, e.text(), clock.instant())));
-            }
-        });
+        return recorded(
+                "Explore",
+                found -> explored(
+                        query,
+                        filter -> html(
+                                200,
+                                pages.html(OutcomesView.read(
+                                        found, filter, query.get("cursor"), query.get("newer"), clock.instant())))));
     }
 
-    private OutcomeFilter filter(Map<String, String> query) {
-        return OutcomeFilter.parse(query, sessions.get().map(Sessions::store).orElse(null));
+    /** Returns the answer for the conditions in a query, or the form with what is wrong with them. */
+    private Answer explored(Map<String, String> query, Function<OutcomeFilter, Answer> view) {
+        OutcomeFilter filter;
+        try {
+            filter = OutcomeFilter.parse(
+                    query, sessions.get().map(Sessions::store).orElse(null));
+        } catch (IllegalFilterException e) {
+            return html(400, pages.html(OutcomesView.invalid(query, e.text(), clock.instant())));
+        }
+        return view.apply(filter);
     }
 
     /** Sends all outcomes that meet the conditions of the view Explore as a file. */
     private void export(Request request, Exchange exchange, Format format) {
-        export.run(exchange, () -> {
-            Answer problem = orReason(
-                    ignored -> {
-                        Map<String, String> query = BadRequest.query(request, OUTCOMES);
-                        return recorded("Explore", found -> {
-                            try {
-                                export(exchange, found, filter(query), format);
-                                return NO_ANSWER;
-                            } catch (IllegalFilterException e) {
-                                return html(400, pages.html(OutcomesView.invalid(query, e.text(), clock.instant())));
-                            }
-                        });
-                    },
-                    request);
-            if (problem != NO_ANSWER) {
-                exchange.answer(problem);
-            }
-        });
+        export.run(
+                exchange,
+                () -> exchange.answer(orReason(
+                        asked -> {
+                            Map<String, String> query = BadRequest.query(asked, OUTCOMES);
+                            return recorded(
+                                    "Explore",
+                                    found -> explored(query, filter -> {
+                                        export(exchange, found, filter, format);
+                                        return AFTER_FILE;
+                                    }));
+                        },
+                        request)));
     }
 
     private void export(Exchange exchange, RecordedOutcomes found, OutcomeFilter filter, Format format) {
@@ -308,11 +308,7 @@ final class PageHandler implements AutoCloseable {
                 exchange,
                 found,
                 cursor -> OutcomesView.part(
-                        found,
-                        filter,
-                        RecordedOutcomes.Order.NEWEST,
-                        OutcomeExport.ROWS_AT_ONCE,
-                        cursor),
+                        found, filter, RecordedOutcomes.Order.NEWEST, OutcomeExport.ROWS_AT_ONCE, cursor),
                 format,
                 "outcomes-" + FILE_TIME.format(clock.instant()),
                 FILE_HEADERS);

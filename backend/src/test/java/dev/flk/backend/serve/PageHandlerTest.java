@@ -295,8 +295,7 @@ final class PageHandlerTest {
         HttpResponse<String> answer = get("/ui/outcomes?clock=received&from=&verdict=rejected&shard=a%26b&id=");
 
         assertThat(answer.statusCode()).isEqualTo(302);
-        assertThat(answer.headers().firstValue("Location"))
-                .contains("/ui/outcomes?verdict=rejected&shard=a%26b");
+        assertThat(answer.headers().firstValue("Location")).contains("/ui/outcomes?verdict=rejected&shard=a%26b");
     }
 
     @Test
@@ -314,10 +313,14 @@ final class PageHandlerTest {
 
             assertThat(rows(page)).hasSize(2);
             assertThat(page)
-                    .contains("2 certificates (agent pump-7)", "The agent pump-7 has reported the shard: a &lt;i&gt;, b.");
+                    .contains(
+                            "2 certificates (agent pump-7)",
+                            "The agent pump-7 has reported the shard: a &lt;i&gt;, b.");
             assertThat(rows(get("/ui/outcomes?agent=pump-7&shard=b").body())).hasSize(1);
             assertThat(rows(get("/ui/outcomes?agent=pump-7&shard=c").body())).isEmpty();
-            assertThat(get("/ui/outcomes?agent=idle").body()).contains("names no shards").doesNotContain("<table");
+            assertThat(get("/ui/outcomes?agent=idle").body())
+                    .contains("names no shards")
+                    .doesNotContain("<table");
             assertThat(get("/ui/outcomes?agent=x").body()).contains("No session of this agent exists");
             assertThat(get("/ui/outcomes.ndjson?agent=x").body()).isEmpty();
         }
@@ -334,7 +337,9 @@ final class PageHandlerTest {
                         i % 2 == 0 ? "rejected" : "accepted",
                         i % 2 == 0 ? "regime mismatch: x" : "",
                         ServerFixture.NOW.minusSeconds(i),
-                        Map.of("window_end", ServerFixture.NOW.minusSeconds(2 * i).toString()));
+                        Map.of(
+                                "window_end",
+                                ServerFixture.NOW.minusSeconds(2 * i).toString()));
             }
             String query = "?verdict=rejected&clock=measured&from=" + ServerFixture.NOW.minusSeconds(1_000);
 
@@ -345,8 +350,9 @@ final class PageHandlerTest {
             assertThat(csv.headers().firstValue("Content-Type")).contains("text/csv; charset=utf-8");
             assertThat(csv.headers().firstValue("Content-Disposition").orElseThrow())
                     .matches("attachment; filename=\"outcomes-[0-9]{8}-[0-9]{6}\\.csv\"");
-            assertThat(csv.body().lines()).hasSize(252).allMatch(line -> line.startsWith("received_at,shard_id")
-                    || line.contains(",'=cmd|<"));
+            assertThat(csv.body().lines())
+                    .hasSize(252)
+                    .allMatch(line -> line.startsWith("received_at,shard_id") || line.contains(",'=cmd|<"));
             assertThat(lines.body().lines()).hasSize(251).allMatch(line -> line.contains("\"verdict\":\"rejected\""));
             assertThat(csv.body().lines().skip(1).map(line -> line.split(",")[3]))
                     .containsExactlyElementsOf(lines.body()
@@ -364,7 +370,11 @@ final class PageHandlerTest {
             memory.add("b", 1, "accepted", "", ServerFixture.NOW.minusSeconds(1), "0123456789" + "b".repeat(54));
 
             assertThat(get("/ui/outcomes?id=01234567").body())
-                    .contains(">2 certificates (id 01234567)", ">1 accepted<", ">1 rejected<", "The id begins with 01234567.");
+                    .contains(
+                            ">2 certificates (id 01234567)",
+                            ">1 accepted<",
+                            ">1 rejected<",
+                            "The id begins with 01234567.");
             assertThat(rows(get("/ui/outcomes?id=01234567&verdict=accepted").body()))
                     .singleElement()
                     .asString()

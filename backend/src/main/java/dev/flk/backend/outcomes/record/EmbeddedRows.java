@@ -262,9 +262,8 @@ public final class EmbeddedRows implements OutcomeRows {
     public Rows find(Wanted wanted) {
         String shard = wanted.shardByEpoch();
         byte[] after = place(wanted.cursor(), shard != null ? EPOCH_PLACE : PLACE);
-        return read(search -> shard != null
-                ? byEpoch(search, shard, wanted.limit(), after)
-                : byTime(search, wanted, after));
+        return read(search ->
+                shard != null ? byEpoch(search, shard, wanted.limit(), after) : byTime(search, wanted, after));
     }
 
     /** The versions for an answer, whose length is limited. */

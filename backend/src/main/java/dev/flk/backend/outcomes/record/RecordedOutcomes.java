@@ -142,7 +142,9 @@ public final class RecordedOutcomes {
 
         /** Returns the shard if the answer is in the order of its epochs; null if the answer is in the order of time. */
         public @Nullable String shardByEpoch() {
-            return order == Order.EPOCH && shards.size() == 1 ? shards.iterator().next() : null;
+            return order == Order.EPOCH && shards.size() == 1
+                    ? shards.iterator().next()
+                    : null;
         }
 
         /** Returns whether the query selects every outcome. */
@@ -294,8 +296,9 @@ public final class RecordedOutcomes {
      */
     public Part withId(String prefix, Wanted wanted) {
         boolean isMeasured = !wanted.measured().isOpen();
-        Comparator<Version> oldestFirst = Comparator.comparing(version ->
-                Instant.parse(parsed(version.json()).path(isMeasured ? "window_end" : "received_at").asText()));
+        Comparator<Version> oldestFirst = Comparator.comparing(version -> Instant.parse(parsed(version.json())
+                .path(isMeasured ? "window_end" : "received_at")
+                .asText()));
         List<Version> found = rows.withId(prefix, wanted.limit() + 1);
         List<String> lines = found.stream()
                 .limit(wanted.limit())

@@ -238,8 +238,9 @@ final class RowSearch implements AutoCloseable {
             int left = most;
             for (int i = bounds.length - 2; i >= 0; i--) {
                 for (Stretch stretch : stretches) {
-                    int counted =
-                            stretch.oldest() < bounds[i + 1] ? stretch.count(iterator, bounds[i], bounds[i + 1], left) : 0;
+                    int counted = stretch.oldest() < bounds[i + 1]
+                            ? stretch.count(iterator, bounds[i], bounds[i + 1], left)
+                            : 0;
                     count.add(stretch.kind(), i, counted);
                     left -= counted;
                     if (left == 0) {

@@ -34,7 +34,10 @@ import org.jspecify.annotations.Nullable;
  * @param agent the shards of the agent; null if no agent is selected
  */
 public record OutcomeFilter(
-        Map<String, String> given, Clock clock, Span span, @Nullable AgentShards agent) {
+        Map<String, String> given,
+        Clock clock,
+        Span span,
+        @Nullable AgentShards agent) {
     /** The names of the conditions, in the order in which they are shown. */
     public static final List<String> NAMES =
             List.of("verdict", "clock", "from", "to", "regime", "shard", "agent", "key", "reason", "id");
@@ -91,9 +94,7 @@ public record OutcomeFilter(
             }
             boolean mayHaveMore = shards.size() >= RecordedOutcomes.MAX_SHARDS;
             return new AgentShards(
-                    shards.stream()
-                            .limit(RecordedOutcomes.MAX_SHARDS)
-                            .collect(Collectors.toCollection(TreeSet::new)),
+                    shards.stream().limit(RecordedOutcomes.MAX_SHARDS).collect(Collectors.toCollection(TreeSet::new)),
                     mayHaveMore
                             ? "The certificates of " + RecordedOutcomes.MAX_SHARDS
                                     + " shards are shown; the agent may have more."
@@ -180,7 +181,9 @@ public record OutcomeFilter(
         }
         Instant time;
         try {
-            time = text.endsWith("Z") ? Instant.parse(text) : LocalDateTime.parse(text).toInstant(ZoneOffset.UTC);
+            time = text.endsWith("Z")
+                    ? Instant.parse(text)
+                    : LocalDateTime.parse(text).toInstant(ZoneOffset.UTC);
         } catch (DateTimeException e) {
             throw new IllegalFilterException(name + " is not a time; write it like 2026-01-31T12:00:00Z");
         }

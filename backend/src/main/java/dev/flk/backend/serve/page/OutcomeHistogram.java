@@ -29,8 +29,33 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
 
     /** The usual lengths of bars, in milliseconds. */
     private static final long[] STEPS = {
-        1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000,
-        600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 10_800_000, 21_600_000, 43_200_000, 86_400_000
+        1,
+        2,
+        5,
+        10,
+        20,
+        50,
+        100,
+        200,
+        500,
+        1_000,
+        2_000,
+        5_000,
+        10_000,
+        15_000,
+        30_000,
+        60_000,
+        120_000,
+        300_000,
+        600_000,
+        900_000,
+        1_800_000,
+        3_600_000,
+        7_200_000,
+        10_800_000,
+        21_600_000,
+        43_200_000,
+        86_400_000
     };
 
     /**
@@ -90,14 +115,15 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
 
     /** Returns the number of certificates, or that there are at least so many, as the beginning of a sentence. */
     public String total() {
-        String number = NowView.number(counts.total());
+        String number = NowView.number((double) counts.total());
         return isComplete() ? number : "At least " + number;
     }
 
     /** Returns the numbers of the verdicts that some of the certificates have. */
     public List<Total> totals() {
         return counts.byVerdict().entrySet().stream()
-                .map(each -> Map.entry(each.getKey(), Arrays.stream(each.getValue()).sum()))
+                .map(each ->
+                        Map.entry(each.getKey(), Arrays.stream(each.getValue()).sum()))
                 .filter(each -> each.getValue() > 0)
                 .map(each -> new Total(
                         NowView.number(each.getValue()) + " " + each.getKey(), filter.with("verdict", each.getKey())))
@@ -130,11 +156,11 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
 
     /** Returns the histogram as SVG. Each bar is a link to the certificates of its time. */
     public String svg() {
-        long most = 0;
+        double most = 1;
         for (int i = 0; i < bounds.length - 1; i++) {
-            most = Math.max(most, sum(i));
+            most = Math.max(most, (double) sum(i));
         }
-        Axis vertical = Axis.around("", 0, Math.max(1, most));
+        Axis vertical = Axis.around("", 0, most);
         Axis horizontal = Axis.ofTime(
                 filter.clock() == ShardView.Clock.MEASURED ? "time of the last measurement" : "time of arrival",
                 from(),
@@ -193,8 +219,7 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
         for (Map.Entry<String, long[]> each : counts.byVerdict().entrySet()) {
             long number = each.getValue()[index];
             if (number > 0) {
-                double height = Math.min(
-                        bottom - TOP, Math.max(LEAST, number / top * (HEIGHT - BOTTOM - TOP)));
+                double height = Math.min(bottom - TOP, Math.max(LEAST, number / top * (HEIGHT - BOTTOM - TOP)));
                 bottom -= height;
                 bar.append(text(
                         "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
@@ -207,7 +232,7 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
     private String description(int index) {
         String numbers = counts.byVerdict().entrySet().stream()
                 .filter(each -> each.getValue()[index] > 0)
-                .map(each -> NowView.number(each.getValue()[index]) + " " + each.getKey())
+                .map(each -> NowView.number((double) each.getValue()[index]) + " " + each.getKey())
                 .reduce((one, other) -> one + ", " + other)
                 .orElse("none");
         return numbers + " from " + Pages.time(time(index)) + " until " + Pages.time(time(index + 1));
@@ -220,10 +245,7 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
     }
 
     private double x(long millis) {
-        return LEFT
-                + (WIDTH - RIGHT - LEFT)
-                        * (double) (millis - bounds[0])
-                        / (bounds[bounds.length - 1] - bounds[0]);
+        return LEFT + (WIDTH - RIGHT - LEFT) * (double) (millis - bounds[0]) / (bounds[bounds.length - 1] - bounds[0]);
     }
 
     private static double y(double share) {

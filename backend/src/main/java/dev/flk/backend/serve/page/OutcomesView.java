@@ -91,10 +91,15 @@ public record OutcomesView(
      * @param newer the cursor before which the page ends; null for none, and if {@code older} is given
      */
     public static OutcomesView read(
-            RecordedOutcomes record, OutcomeFilter filter, @Nullable String older, @Nullable String newer, Instant now) {
+            RecordedOutcomes record,
+            OutcomeFilter filter,
+            @Nullable String older,
+            @Nullable String newer,
+            Instant now) {
         boolean isBack = older == null && newer != null;
         Part part = part(record, filter, isBack ? Order.OLDEST : Order.NEWEST, isBack ? newer : older);
-        List<Outcome> rows = new ArrayList<>(part.lines().stream().map(Outcome::of).toList());
+        List<Outcome> rows =
+                new ArrayList<>(part.lines().stream().map(Outcome::of).toList());
         if (isBack) {
             Collections.reverse(rows);
         }
@@ -134,7 +139,8 @@ public record OutcomesView(
     private static Range last(OutcomeFilter filter, String name, Duration time, Instant now) {
         return new Range(
                 name,
-                filter.with("from", now.minus(time).truncatedTo(ChronoUnit.SECONDS).toString(), "to", ""));
+                filter.with(
+                        "from", now.minus(time).truncatedTo(ChronoUnit.SECONDS).toString(), "to", ""));
     }
 
     private static Part part(RecordedOutcomes record, OutcomeFilter filter, Order order, @Nullable String cursor) {
@@ -167,7 +173,9 @@ public record OutcomesView(
             return null; // the record has nothing
         }
         Instant begin = from.truncatedTo(ChronoUnit.MILLIS);
-        Instant end = filter.span().to() != null ? to : to.truncatedTo(ChronoUnit.MILLIS).plusMillis(1);
+        Instant end = filter.span().to() != null
+                ? to
+                : to.truncatedTo(ChronoUnit.MILLIS).plusMillis(1);
         if (!begin.isBefore(end)) {
             return null; // the newest outcome is older than the range
         }

@@ -182,7 +182,8 @@ public final class OutcomeExport implements AutoCloseable {
             cursor = part.cursor();
             long now = nanoTicker.getAsLong();
             quietSinceNanos = lines.isEmpty() ? quietSinceNanos : now;
-            boolean isFull = rows == mostRows && (cursor != null || lines.size() < part.lines().size());
+            boolean isFull = rows == mostRows
+                    && (cursor != null || lines.size() < part.lines().size());
             boolean isQuiet = cursor != null && now - quietSinceNanos > TimeUnit.SECONDS.toNanos(MOST_QUIET_SECONDS);
             if (isFull || isQuiet) {
                 String why = "these are the first " + rows + " outcomes and more may follow; choose a shorter range";

@@ -84,7 +84,8 @@ final class RecordPlansTest {
                     String time = isMeasured ? "measured" : "received";
                     assertThat(places(Scope.ALL, isMeasured, isNewestFirst, limit))
                             .contains(" flk_record_versions_" + time + " ");
-                    assertThat(places(Scope.SHARD, isMeasured, isNewestFirst, limit, (Object) many("bytea", "shard-1".getBytes(), new byte[0][])))
+                    assertThat(places(Scope.SHARD, isMeasured, isNewestFirst, limit, (Object)
+                                    many("bytea", "shard-1".getBytes(), new byte[0][])))
                             .contains(" flk_record_versions_shard_" + time + " ");
                     assertThat(places(Scope.KEY, isMeasured, isNewestFirst, limit, "key-1"))
                             .contains(" flk_record_versions_key_" + time + " ");
@@ -124,6 +125,26 @@ final class RecordPlansTest {
     void counts_useTheIndexOfArrivals() throws SQLException {
         Object kinds = array("int2", RowMembers.kinds("accepted", null).toArray());
         assertThat(plan(RecordSearch.COUNTS, kinds, 1_000L, 2_000L)).contains("flk_record_versions_received");
+    }
+
+    @Test
+    void countsOfAQuery_readOnlyTheIndexOfTheirTime() throws SQLException {
+        Object bounds = array("int8", new Long[] {0L, 20_000L, 40_000L});
+        Object kinds = array("int2", RowMembers.kinds(null, null).toArray());
+        assertThat(plan(RecordSearch.counts(Scope.ALL, false, true), bounds, kinds, 40_000L, 0L, 0L, 1_000, 1_000))
+                .contains("Index Only Scan", " flk_record_versions_received ");
+        Object shards = many("bytea", "shard-1".getBytes(), new byte[0][]);
+        assertThat(plan(
+                        RecordSearch.counts(Scope.SHARD, true, true),
+                        bounds,
+                        kinds,
+                        shards,
+                        40_000L,
+                        0L,
+                        0L,
+                        1_000,
+                        1_000))
+                .contains("Index Only Scan", " flk_record_versions_shard_measured ");
     }
 
     @Test

@@ -392,7 +392,9 @@ public abstract class OutcomeRowsContract {
         assertThat(counts.completeFrom()).isEqualTo(8);
         assertThat(counts.total()).isEqualTo(25);
         assertThat(counts.byVerdict().get("rejected")).endsWith(5, 5);
-        assertThat(counts.byVerdict().get("escalated")).startsWith(0, 0, 0, 0, 0, 0, 0).endsWith(5, 5);
+        assertThat(counts.byVerdict().get("escalated"))
+                .startsWith(0, 0, 0, 0, 0, 0, 0)
+                .endsWith(5, 5);
         assertThat(rows.count(wanted, bounds, 1_000_000).total()).isEqualTo(100);
     }
 
@@ -699,7 +701,8 @@ public abstract class OutcomeRowsContract {
         boolean isByMeasurement = !wanted.measured().equals(EVER);
         Predicate<Version> passes = version -> isWithin(wanted.received(), time(version, "received_at"))
                 && (!isByMeasurement || isWithin(wanted.measured(), time(version, "window_end")))
-                && (wanted.shards().isEmpty() || wanted.shards().contains(version.key().shard()))
+                && (wanted.shards().isEmpty()
+                        || wanted.shards().contains(version.key().shard()))
                 && isOf(wanted.key(), text(version, "key_id"))
                 && isOf(wanted.verdict(), text(version, "verdict"))
                 && isOf(wanted.regime(), text(version, "regime"))
@@ -760,8 +763,10 @@ public abstract class OutcomeRowsContract {
         apply(measured);
         for (int nanos : List.of(499_999, 500_000, 500_001)) {
             Instant bound = START.plusNanos(nanos);
-            Wanted from = new Wanted(Set.of(), null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
-            Wanted to = new Wanted(Set.of(), null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
+            Wanted from =
+                    new Wanted(Set.of(), null, null, null, null, EVER, new Span(bound, null), Order.OLDEST, 10, null);
+            Wanted to =
+                    new Wanted(Set.of(), null, null, null, null, EVER, new Span(null, bound), Order.OLDEST, 10, null);
             assertThat(all(from)).hasSize(nanos <= 500_000 ? 1 : 0);
             assertThat(all(to)).hasSize(nanos <= 500_000 ? 0 : 1);
         }

@@ -112,11 +112,18 @@ final class OutcomesViewTest {
     @Test
     void measured_withoutARange_leavesOutCertificatesWithoutMeasurements() {
         record.add("a", 1, "accepted", "", NOW);
-        record.add("a", 2, "accepted", "", NOW, Map.of("window_end", NOW.minusSeconds(9).toString()));
+        record.add(
+                "a",
+                2,
+                "accepted",
+                "",
+                NOW,
+                Map.of("window_end", NOW.minusSeconds(9).toString()));
 
         assertThat(view(Map.of("clock", "measured")).rows()).hasSize(1);
         assertThat(view(Map.of()).rows()).hasSize(2);
-        assertThat(List.of(view(Map.of("clock", "measured")).histogram().total())).containsExactly("1");
+        assertThat(List.of(view(Map.of("clock", "measured")).histogram().total()))
+                .containsExactly("1");
     }
 
     @Test

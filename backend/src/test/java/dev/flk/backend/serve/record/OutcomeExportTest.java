@@ -59,13 +59,7 @@ final class OutcomeExportTest {
                         "/file",
                         Endpoint.always((request, exchange) -> export.run(
                                 exchange,
-                                () -> export.send(
-                                        exchange,
-                                        record.outcomes(),
-                                        source,
-                                        format,
-                                        "name",
-                                        List.of()))));
+                                () -> export.send(exchange, record.outcomes(), source, format, "name", List.of()))));
         port = server.listen(new Listener(
                 new InetSocketAddress("127.0.0.1", 0), "here", "PORT", "too many", routes, Admission.ALL, null));
     }
