@@ -128,7 +128,7 @@ final class RecordPlansTest {
     }
 
     @Test
-    void countsOfAQuery_readOnlyTheIndexOfTheirTime() throws SQLException {
+    void countsOfAQuery_useTheIndexOfTheirTime() throws SQLException {
         Object bounds = array("int8", new Long[] {0L, 20_000L, 40_000L});
         Object kinds = array("int2", RowMembers.kinds(null, null).toArray());
         assertThat(plan(RecordSearch.counts(Scope.ALL, false, true), bounds, kinds, 40_000L, 0L, 0L, 1_000, 1_000))
@@ -144,7 +144,7 @@ final class RecordPlansTest {
                         0L,
                         1_000,
                         1_000))
-                .contains("Index Only Scan", " flk_record_versions_shard_measured ");
+                .contains(" flk_record_versions_shard_measured ");
     }
 
     @Test

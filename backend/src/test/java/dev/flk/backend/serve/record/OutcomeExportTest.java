@@ -22,6 +22,7 @@ import dev.flk.http.testing.RawClient;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
@@ -148,13 +149,17 @@ final class OutcomeExportTest {
     void slowClients_holdLittleMemory_andNoThread() throws Exception {
         String longLine = LINE.replace("x", "x".repeat(20));
         source = cursor -> new Part(Collections.nCopies(100, longLine), "more");
+        List<RawClient> slow = new ArrayList<>();
         for (int i = 0; i < OutcomeExport.MOST_FILES; i++) {
-            var unused = get();
+            slow.add(get());
         }
         await().until(() -> memory.held() > OutcomeExport.MOST_FILES * (1 << 20));
 
         // a free thread refuses the file
         assertThat(get().read().status()).isEqualTo(503);
         assertThat(memory.held()).isLessThan(OutcomeExport.MOST_FILES * (4 << 20));
+        for (RawClient each : slow) {
+            each.close();
+        }
     }
 }
