@@ -420,7 +420,7 @@ final class PageIT {
             assertThat(browser.text()).contains("Run flk backend health on its host; it names the cause.");
             assertThat(browser.driver().getTitle()).matches("\\([1-9]\\) Now – .+");
             browser.requireSound();
-            for (String view : List.of("agents", "shards", "shard?name=a", "review", "state", "state?events=on")) {
+            for (String view : List.of("agents", "outcomes", "shards", "shard?name=a", "review", "state")) {
                 browser.open(backend.url() + "/ui/" + view);
                 browser.requireSound();
             }
@@ -437,8 +437,8 @@ final class PageIT {
                 client.awaitReady();
                 submit(client, "pump-1", 1, 5);
                 server.kill();
-                for (String view : VIEWS.subList(1, VIEWS.size())) {
-                    browser.open(backend.url() + "/ui" + view);
+                for (String view : List.of("agents", "outcomes", "shard?name=pump-1", "review", "state")) {
+                    browser.open(backend.url() + "/ui/" + view);
                     assertThat(browser.text()).as(view).contains("The data for this view can't be read now");
                     assertThat(browser.errors()).hasSize(1).allMatch(error -> error.contains("503"));
                 }
