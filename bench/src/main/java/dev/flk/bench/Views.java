@@ -96,6 +96,8 @@ record Views(int shards, int outcomes, int agents, int waiting) {
         views.put("outcomes", "/outcomes");
         views.put("outcomes, last hour", "/outcomes?" + hour);
         views.put("outcomes, escalated", "/outcomes?verdict=escalated&" + hour);
+        views.put("outcomes, reason", "/outcomes?reason=regime%20mismatch");
+        views.put("outcomes, shard", "/outcomes?shard=" + Certificates.SHARD);
         views.put("certificate", "/certificate?id=" + certificates.id(outcomes / waiting));
         views.put("review", "/review");
         views.put("state", "/state");
