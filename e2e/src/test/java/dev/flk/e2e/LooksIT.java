@@ -234,6 +234,21 @@ final class LooksIT {
     }
 
     @Test
+    void icon_isRedWhileTheTitleCountsProblems() {
+        open("/shards");
+        assertThat(icon()).contains("%230a57c2").doesNotContain("%23b3261e");
+
+        browser.run("document.title = '(1) Now'; document.dispatchEvent(new Event('htmx:afterSettle'))");
+
+        assertThat(icon()).contains("%23b3261e").doesNotContain("%230a57c2");
+        assertThat(browser.errors()).isEmpty();
+    }
+
+    private static String icon() {
+        return browser.find("link[rel=icon]").getAttribute("href");
+    }
+
+    @Test
     void agentAndShard_leadToEachOther() {
         browser.width(Browser.WIDE);
         open("/agents");

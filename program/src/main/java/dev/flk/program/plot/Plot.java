@@ -344,7 +344,7 @@ public final class Plot {
     }
 
     private String place(Point point) {
-        return String.format(Locale.ROOT, "%.1f %.1f", x(point.x()), y(point.y()));
+        return tenths(x(point.x())) + " " + tenths(y(point.y()));
     }
 
     private void text(double x, double y, String anchor, String text) {

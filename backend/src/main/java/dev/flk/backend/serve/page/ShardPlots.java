@@ -30,12 +30,14 @@ final class ShardPlots {
     private final Range range;
     private final Policy policy;
     private final Axis time;
+    private final List<String> texts;
 
     /** @param outcomes at least one outcome; sorted by arrival or by measurement, as the clock of {@code range} says */
     ShardPlots(List<Outcome> outcomes, Range range, Policy policy) {
         this.outcomes = outcomes;
         this.range = range;
         this.policy = policy;
+        this.texts = outcomes.stream().map(this::text).toList();
         this.time = Axis.ofTime(
                 range.clock() == ShardView.Clock.MEASURED ? "time of the last measurement" : "time of arrival",
                 range.from(),
@@ -47,15 +49,20 @@ final class ShardPlots {
     }
 
     private List<Mark> marks(Function<Outcome, List<Point>> places) {
-        return outcomes.stream()
-                .map(each -> new Mark(
-                        places.apply(each),
-                        "/ui/certificate?id=" + each.key().pcsId(),
-                        each.shortId() + " " + each.verdict() + ", D̂ claimed "
-                                + each.dHat().claimedText() + ", recomputed "
-                                + each.dHat().recomputedText() + ", coh★ " + each.cohStarText() + ", "
-                                + Pages.time(range.clock().of(each))))
-                .toList();
+        List<Mark> marks = new ArrayList<>();
+        for (int i = 0; i < outcomes.size(); i++) {
+            Outcome each = outcomes.get(i);
+            marks.add(new Mark(
+                    places.apply(each), "/ui/certificate?id=" + each.key().pcsId(), texts.get(i)));
+        }
+        return marks;
+    }
+
+    private String text(Outcome outcome) {
+        return outcome.shortId() + " " + outcome.verdict() + ", D̂ claimed "
+                + outcome.dHat().claimedText() + ", recomputed "
+                + outcome.dHat().recomputedText() + ", coh★ "
+                + outcome.cohStarText() + ", " + Pages.time(range.clock().of(outcome));
     }
 
     private List<Mark> marksOf(Function<Outcome, Claim> claim) {

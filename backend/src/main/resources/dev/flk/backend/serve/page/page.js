@@ -149,6 +149,11 @@
     stale.hidden = true;
     showLocalTimes(document);
   });
+  // An update sets the title too; the icon is red while the title counts problems, as in the page's markup.
+  document.addEventListener("htmx:afterSettle", () => {
+    const icon = document.querySelector("link[rel=icon]");
+    icon.href = icon.href.replace(/%23[0-9a-f]{6}/, document.title.startsWith("(") ? "%23b3261e" : "%230a57c2");
+  });
   document.addEventListener("htmx:sendError", () => {
     stale.hidden = false;
   });
