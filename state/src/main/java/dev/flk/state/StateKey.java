@@ -41,10 +41,8 @@ public record StateKey(String namespace, String agentId, String name) implements
         boolean isValid = !namespace.isEmpty() && namespace.length() <= MAX_NAMESPACE_LENGTH;
         for (int at = 0; isValid && at < namespace.length(); at++) {
             char c = namespace.charAt(at);
-            isValid = (c >= 'a' && c <= 'z')
-                    || (c >= 'A' && c <= 'Z')
-                    || (c >= '0' && c <= '9')
-                    || "._-".indexOf(c) >= 0;
+            isValid =
+                    (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || "._-".indexOf(c) >= 0;
         }
         if (!isValid) {
             throw Reason.INVALID.because(

@@ -84,7 +84,11 @@ final class RecordPlansTest {
                     String time = isMeasured ? "measured" : "received";
                     assertThat(places(Scope.ALL, isMeasured, isNewestFirst, limit))
                             .contains(" flk_record_versions_" + time + " ");
-                    assertThat(places(Scope.SHARD, isMeasured, isNewestFirst, limit, (Object)
+                    assertThat(places(
+                                    Scope.SHARD,
+                                    isMeasured,
+                                    isNewestFirst,
+                                    limit,
                                     many("bytea", "shard-1".getBytes(), new byte[0][])))
                             .contains(" flk_record_versions_shard_" + time + " ");
                     assertThat(places(Scope.KEY, isMeasured, isNewestFirst, limit, "key-1"))
