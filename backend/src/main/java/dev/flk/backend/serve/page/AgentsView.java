@@ -39,7 +39,7 @@ public record AgentsView(
     public static final int MOST_READ = 20_000;
 
     /** The maximum number of agents in a view. */
-    public static final int MOST_ROWS = 200;
+    public static final int MOST_ROWS = 100;
 
     /** The maximum number of shards in a report. */
     static final int MOST_SHARDS = 64;

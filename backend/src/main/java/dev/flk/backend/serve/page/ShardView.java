@@ -37,7 +37,7 @@ public record ShardView(
         List<Drawn> plots,
         @Nullable Range range) {
     /** The maximum number of outcomes in the table of a view. */
-    public static final int MOST_ROWS = 200;
+    public static final int MOST_ROWS = 100;
 
     /** The maximum number of outcomes on a page of the table of a shard. */
     public static final int PAGE_ROWS = 100;

@@ -40,7 +40,7 @@ public record ShardsView(
      */
     private static final int MOST_NAMES = 50_000;
 
-    private static final int MOST_NEWEST = 500;
+    private static final int MOST_NEWEST = 250;
     private static final int LINE_OUTCOMES = 20;
 
     /** A shard is silent if no outcome has arrived for this many of its usual intervals, and this many seconds. */
