@@ -190,10 +190,10 @@ final class ExploreIT {
     @Test
     void pages_leadThereAndBack_andFilesHaveWhatTheListShows() throws Exception {
         browser.width(Browser.WIDE);
-        submit("pump-1", 1, 210);
+        submit("pump-1", 1, 110);
         explore("?shard=pump-1");
         List<String> first = ids();
-        assertThat(first).hasSize(200);
+        assertThat(first).hasSize(100);
         String csv = browser.driver().findElement(By.linkText("CSV")).getAttribute("href");
         String ndjson = browser.driver().findElement(By.linkText("NDJSON")).getAttribute("href");
 
@@ -201,7 +201,7 @@ final class ExploreIT {
         Client.awaitUntil(() -> ids().size() == 10);
         List<String> second = ids();
         click("Newer certificates");
-        Client.awaitUntil(() -> ids().size() == 200);
+        Client.awaitUntil(() -> ids().size() == 100);
 
         assertThat(ids()).isEqualTo(first);
         assertThat(client.get(csv.replace(backend.url(), ""))
@@ -211,9 +211,9 @@ final class ExploreIT {
                         .map(line -> line.split(",")[3]))
                 .startsWith(first.toArray(String[]::new))
                 .endsWith(second.toArray(String[]::new))
-                .hasSize(210);
+                .hasSize(110);
         assertThat(client.get(ndjson.replace(backend.url(), "")).body().lines())
-                .hasSize(210)
+                .hasSize(110)
                 .allMatch(line -> line.contains("\"shard_id\":\"pump-1\""));
         assertThat(browser.errors()).isEmpty();
     }

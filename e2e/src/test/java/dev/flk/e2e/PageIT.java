@@ -79,11 +79,13 @@ final class PageIT {
             "/outcomes",
             "/outcomes?verdict=rejected&from=2026-01-01T00:00:00Z",
             "/outcomes?verdict=accepted&to=2026-01-01T00:00:00Z",
+            "/outcomes?clock=measured&regime=mixed&shard=pump-1&reason=regime%20mismatch",
             "/shards",
             "/shards?verdict=rejected",
             "/shard?name=pump-1",
             "/key?id=none",
             "/review",
+            "/review?show=reviewed",
             "/state",
             "/state?namespace=flk.review",
             "/state?events=on",
@@ -189,7 +191,8 @@ final class PageIT {
                     "agent-1",
                     "{\"version\":\"1.0\",\"host\":\"h\",\"pending\":7,\"oldest_pending_seconds\":90}");
             look(backend, "data", VIEWS);
-            look(backend, "data", List.of("/certificate?id=" + pcs(5, "pump-1").id()));
+            String id = pcs(5, "pump-1").id().toString();
+            look(backend, "data", List.of("/certificate?id=" + id, "/review?id=" + id, "/outcomes?id=" + id));
         }
     }
 
