@@ -64,7 +64,7 @@ final class NowWatch {
             Instant at = clock.instant();
             Samples samples = metrics.read();
             rates().endMinute(at, samples);
-            var unused = NowView.problems(at, parts(), logs(at), samples, rates(), problems);
+            var unused = NowView.problems(at, parts(), logs(at), samples, rates(), verdicts.snapshot(), problems);
         } catch (RuntimeException e) {
             // an exception thrown here would cancel the scheduled task
             LOG.error(

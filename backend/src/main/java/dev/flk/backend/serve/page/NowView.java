@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param problems the current problems, the most urgent first
  * @param logs the logs of the backend's store; empty if they are not shown
  * @param recorded the end of the time for which the outcomes of the record are counted; null if none are
+ * @param recordedSince the beginning of this time while it is less than 24 hours; null later, or if none are counted
  * @param rows a row for each kind of answer in {@code Rates.Counted.ANSWERS}
  * @param promises the service levels
  * @param minutes the number of minutes in memory
@@ -30,6 +31,7 @@ public record NowView(
         List<Seen> problems,
         Optional<LogsView> logs,
         @Nullable Instant recorded,
+        @Nullable Instant recordedSince,
         List<Row> rows,
         List<Promise> promises,
         int minutes,
@@ -113,9 +115,10 @@ public record NowView(
         return new NowView(
                 at,
                 rates.began(),
-                problems(at, parts, logs, samples, rates, problems),
+                problems(at, parts, logs, samples, rates, verdicts, problems),
                 logs,
                 verdicts.isCounted() ? verdicts.until() : null,
+                verdicts.isCounted() && verdicts.size() < VerdictMinutes.MINUTES ? verdicts.begin() : null,
                 Counted.ANSWERS.stream()
                         .map(answer -> row(answer, minutes, verdicts))
                         .toList(),
@@ -130,8 +133,14 @@ public record NowView(
 
     /** Notes the current problems, and returns them. */
     public static List<Seen> problems(
-            Instant at, List<Part> parts, Optional<LogsView> logs, Samples samples, Rates rates, Problems problems) {
-        return problems.see(at, Problems.of(parts, logs, samples, rates.minutes()), samples);
+            Instant at,
+            List<Part> parts,
+            Optional<LogsView> logs,
+            Samples samples,
+            Rates rates,
+            VerdictMinutes verdicts,
+            Problems problems) {
+        return problems.see(at, Problems.of(parts, logs, samples, rates.minutes(), verdicts), samples);
     }
 
     /** Returns the beginning of the title: the number of problems, if there are any. */
@@ -145,7 +154,8 @@ public record NowView(
                 + " accepted, escalated or rejected."
                 + (recorded == null
                         ? ""
-                        : " The numbers of these three are those of the record, of certificates that arrived until "
+                        : " The numbers of these three are those of the record, of certificates that arrived "
+                                + (recordedSince == null ? "" : "from " + Pages.time(recordedSince) + " ") + "until "
                                 + Pages.time(recorded) + ".");
     }
 
@@ -154,13 +164,8 @@ public record NowView(
         return !lastDay.isEmpty();
     }
 
-    /** Returns the verdict that the record has of certificates with an answer; empty if it does not have them. */
-    static String verdict(Counted answer) {
-        return RECORDED.getOrDefault(answer, "");
-    }
-
     private static Row row(Counted answer, List<Minute> minutes, VerdictMinutes verdicts) {
-        String verdict = verdict(answer);
+        String verdict = RECORDED.getOrDefault(answer, "");
         return verdict.isEmpty() || !verdicts.isCounted()
                 ? new Row(
                         answer.text(),
@@ -169,20 +174,19 @@ public record NowView(
                         sum(answer, minutes))
                 : new Row(
                         answer.text(),
-                        sum(verdict, verdicts, 1),
-                        sum(verdict, verdicts, MINUTES_OF_HOUR),
-                        sum(verdict, verdicts, VerdictMinutes.MINUTES));
+                        sum(verdict, verdicts, 1, true),
+                        sum(verdict, verdicts, MINUTES_OF_HOUR, false),
+                        sum(verdict, verdicts, VerdictMinutes.MINUTES, false));
     }
 
     private static Cell sum(Counted answer, List<Minute> minutes) {
         return new Cell(minutes.isEmpty() ? "–" : number(Rates.sum(minutes, answer)), null);
     }
 
-    /** Sums up complete minutes and, except for the last minute alone, what has arrived since. */
-    private static Cell sum(String verdict, VerdictMinutes verdicts, int minutes) {
+    /** Sums up the newest minutes of the record and, unless only complete ones are meant, what has arrived since. */
+    static Cell sum(String verdict, VerdictMinutes verdicts, int minutes, boolean isComplete) {
         Instant end = verdicts.end();
         int counted = Math.min(minutes, verdicts.size());
-        boolean isComplete = minutes == 1;
         double sum =
                 Arrays.stream(verdicts.newest(verdict, counted)).sum() + (isComplete ? 0 : verdicts.current(verdict));
         Instant from = end.minusSeconds(60L * counted);

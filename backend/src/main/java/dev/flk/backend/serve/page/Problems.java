@@ -4,7 +4,6 @@ package dev.flk.backend.serve.page;
 import dev.flk.backend.serve.page.NowView.Part;
 import dev.flk.backend.serve.page.Problem.Link;
 import dev.flk.backend.serve.page.Problem.Seen;
-import dev.flk.backend.serve.page.Rates.Counted;
 import dev.flk.backend.serve.page.Rates.Minute;
 import dev.flk.program.metrics.Samples;
 import java.time.Duration;
@@ -97,7 +96,12 @@ public final class Problems {
     }
 
     /** Returns the current problems, the most urgent first. */
-    static List<Problem> of(Collection<Part> parts, Optional<LogsView> logs, Samples samples, List<Minute> minutes) {
+    static List<Problem> of(
+            Collection<Part> parts,
+            Optional<LogsView> logs,
+            Samples samples,
+            List<Minute> minutes,
+            VerdictMinutes verdicts) {
         List<Problem> found = new ArrayList<>();
         for (Part part : parts) {
             if (!part.isReady()) {
@@ -114,7 +118,7 @@ public final class Problems {
             addCopy(found, samples);
         }
         for (ServiceLevel level : ServiceLevel.ALL) {
-            addBudget(found, level, minutes);
+            addBudget(found, level, minutes, verdicts);
         }
         addDelays(found, samples);
         addFiles(found, samples);
@@ -136,7 +140,8 @@ public final class Problems {
         }
     }
 
-    private static void addBudget(List<Problem> found, ServiceLevel level, List<Minute> minutes) {
+    private static void addBudget(
+            List<Problem> found, ServiceLevel level, List<Minute> minutes, VerdictMinutes verdicts) {
         boolean isBroken = level.left(minutes) == 0;
         boolean isFast = level.isBurningFast(minutes);
         if (!isBroken && !isFast) {
@@ -149,24 +154,25 @@ public final class Problems {
                 + " in the last " + span(meant) + ", " + percent(level.share(meant)) + "; " + percent(level.permitted())
                 + " is permitted."
                 + (isFast ? " The budget of the last hour is used " + times(level.burn(lastHour)) + "." : "");
-        Instant end = minutes.get(minutes.size() - 1).end();
         found.add(new Problem(
                 "budget " + level.runbook(),
                 sentence,
                 "Follow the runbook " + level.runbook() + ".",
                 level.equals(ServiceLevel.ESCALATIONS)
-                        ? Stream.of(Counted.ESCALATED, Counted.REJECTED)
-                                .filter(counted -> Rates.sum(meant, counted) > 0)
-                                .map(counted -> listed(meant, counted, end))
-                                .toList()
+                        ? listed(verdicts, meant.size())
                         : List.of(new Link("trend", "#trends"))));
     }
 
-    private static Link listed(List<Minute> minutes, Counted counted, Instant end) {
-        String verdict = NowView.verdict(counted);
-        return new Link(
-                number(Rates.sum(minutes, counted)) + " " + verdict,
-                OutcomesView.path(verdict, end.minusSeconds(60L * minutes.size()), end));
+    /** Returns the lists of the record, with the numbers of the record: it may have the outcomes of several backends. */
+    private static List<Link> listed(VerdictMinutes verdicts, int minutes) {
+        List<Link> links = new ArrayList<>();
+        for (String verdict : verdicts.isCounted() ? List.of("escalated", "rejected") : List.<String>of()) {
+            NowView.Cell sum = NowView.sum(verdict, verdicts, minutes, false);
+            if (sum.path() != null && !sum.text().equals("0")) {
+                links.add(new Link(sum.text() + " " + verdict, sum.path()));
+            }
+        }
+        return links;
     }
 
     private static String times(double burn) {

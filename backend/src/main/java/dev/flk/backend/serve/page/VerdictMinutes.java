@@ -72,13 +72,13 @@ public final class VerdictMinutes {
     private void countComplete(RecordedOutcomes record, Instant now, Supplier<Duration> behind) {
         long minute = minute(now);
         if (end == 0 || minute < end || minute - end >= MINUTES) {
-            begin(minute);
+            beginAt(minute);
             settled = settled(minute, now, behind);
         }
         if (minute > end) {
             long from = Math.max(settled, minute - MOST_AT_ONCE);
             if (from > settled) {
-                begin(from); // the record was behind for longer: count the time before again
+                beginAt(from); // the record was behind for longer: count the time before again
             }
             add(record, from, minute);
             settled = settled(minute, now, behind);
@@ -109,7 +109,7 @@ public final class VerdictMinutes {
         return copy;
     }
 
-    private synchronized void begin(long minute) {
+    private synchronized void beginAt(long minute) {
         first = minute;
         end = minute;
         until = Instant.ofEpochSecond(end * 60);
@@ -137,6 +137,11 @@ public final class VerdictMinutes {
             first = Math.max(Math.min(first, from), end - MINUTES);
         }
         return sum;
+    }
+
+    /** Returns the beginning of the oldest minute that is counted. */
+    synchronized Instant begin() {
+        return Instant.ofEpochSecond(first * 60);
     }
 
     /** Returns the end of the newest minute that is counted. */

@@ -146,10 +146,22 @@ final class NowViewTest {
                 .isEqualTo("An error budget is used up: 1 of 20 certificates were escalated or rejected in the last 2"
                         + " minutes, 5.00 %; 2.00 % is permitted.");
         assertThat(problem.remedy()).contains("runbook EscalationBudgetBurn");
-        assertThat(problem.links())
-                .containsExactly(new Link(
-                        "1 escalated",
-                        "/ui/outcomes?verdict=escalated&from=2026-11-25T12%3A00%3A00Z&to=2026-11-25T12%3A02%3A00Z"));
+        assertThat(problem.links()).as("no record, no list").isEmpty();
+        try (MemoryRecord record = new MemoryRecord()) {
+            record.add("a", 1, "escalated", "D_hat: 1", BEGAN.minusSeconds(1));
+            record.add("a", 2, "escalated", "D_hat: 1", BEGAN.plusSeconds(1));
+            record.add("a", 3, "escalated", "D_hat: 1", now.plusSeconds(14));
+            record.add("b", 1, "accepted", "", BEGAN.plusSeconds(2));
+            now = now.plusSeconds(15);
+            count(record, 1);
+
+            assertThat(view().problems().get(0).problem().links())
+                    .as("the numbers of the record, also of other backends and of the current minute")
+                    .containsExactly(new Link(
+                            "2 escalated",
+                            "/ui/outcomes?verdict=escalated&from=2026-11-25T12%3A00%3A00Z"
+                                    + "&to=2026-11-25T12%3A02%3A15Z"));
+        }
     }
 
     @Test
@@ -328,6 +340,22 @@ final class NowViewTest {
     private void count(MemoryRecord record, int times) {
         for (int i = 0; i < times; i++) {
             verdicts.count(record.outcomes(), now, () -> Duration.ZERO);
+        }
+    }
+
+    @Test
+    void recordThatIsPartlyCounted_namesTheBeginning() {
+        try (MemoryRecord record = new MemoryRecord()) {
+            count(record, 2);
+            assertThat(verdicts.size()).isLessThan(VerdictMinutes.MINUTES);
+            assertThat(view().caption())
+                    .endsWith(
+                            "of certificates that arrived from " + Pages.time(BEGAN.minusSeconds(60L * verdicts.size()))
+                                    + " until 2026-11-25 12:00:00 UTC.");
+
+            count(record, 40);
+
+            assertThat(view().caption()).endsWith("of certificates that arrived until 2026-11-25 12:00:00 UTC.");
         }
     }
 
