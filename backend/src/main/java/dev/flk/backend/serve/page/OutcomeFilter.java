@@ -15,7 +15,6 @@ import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -173,8 +172,12 @@ public record OutcomeFilter(
         }
     }
 
-    /** Returns a time in a query, rounded up to a millisecond, because outcomes are found by milliseconds. */
-    private static @Nullable Instant time(Map<String, String> given, String name) {
+    /**
+     * Returns a time in a query, {@linkplain Pages#millis in whole milliseconds}; null if it is not set.
+     *
+     * @throws IllegalFilterException if it is not a time
+     */
+    static @Nullable Instant time(Map<String, String> given, String name) {
         String text = given.get(name);
         if (text == null) {
             return null;
@@ -190,8 +193,7 @@ public record OutcomeFilter(
         if (time.isBefore(FIRST_TIME) || time.isAfter(LAST_TIME)) {
             throw new IllegalFilterException(name + " is not in the years 1 to 9999");
         }
-        Instant millis = time.truncatedTo(ChronoUnit.MILLIS);
-        return millis.equals(time) ? time : millis.plusMillis(1);
+        return Pages.millis(time);
     }
 
     /** Returns the value of a condition; empty if it is not set. */

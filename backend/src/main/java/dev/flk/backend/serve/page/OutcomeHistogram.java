@@ -27,6 +27,9 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
     /** The least height of a part of a bar, so that one certificate of many is visible. */
     private static final double LEAST = 2;
 
+    /** The least range that can be halved or moved by a part of its length. */
+    private static final long LEAST_MILLIS = 4;
+
     /** The usual lengths of bars, in milliseconds. */
     private static final long[] STEPS = {
         1,
@@ -132,14 +135,15 @@ public record OutcomeHistogram(OutcomeFilter filter, long[] bounds, Counts count
 
     /** Returns the address of the view with a part of the range, or a longer range. */
     private String moved(double before, double after) {
-        long span = Math.max(4, bounds[bounds.length - 1] - bounds[0]);
+        long span = Math.max(LEAST_MILLIS, bounds[bounds.length - 1] - bounds[0]);
         return filter.within(
                 from().plus(Duration.ofMillis(Math.round(before * span))),
                 to().plus(Duration.ofMillis(Math.round(after * span))));
     }
 
+    /** Returns the address of the middle half of the range; empty if the range is too short for it. */
     public String closer() {
-        return moved(0.25, -0.25);
+        return bounds[bounds.length - 1] - bounds[0] < LEAST_MILLIS ? "" : moved(0.25, -0.25);
     }
 
     public String wider() {

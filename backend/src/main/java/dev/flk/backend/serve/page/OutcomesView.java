@@ -8,6 +8,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
 import dev.flk.backend.outcomes.record.RowMembers;
 import dev.flk.backend.serve.page.OutcomeFilter.Condition;
+import dev.flk.backend.serve.page.OutcomeFilter.IllegalFilterException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -59,8 +60,8 @@ public record OutcomesView(
     static String path(String verdict, Instant from, Instant to) {
         Map<String, String> query = new LinkedHashMap<>();
         query.put("verdict", verdict);
-        query.put("from", from.toString());
-        query.put("to", to.toString());
+        query.put("from", Pages.millis(from).toString());
+        query.put("to", Pages.millis(to).toString());
         return path(OutcomeFilter.given(query));
     }
 
@@ -223,8 +224,13 @@ public record OutcomesView(
         return given.getOrDefault(name, "");
     }
 
-    /** Returns a time of the form in UTC, as an input of type {@code datetime-local} has it. */
+    /** Returns a time of the form as the value of an input; empty if it is not set or invalid. */
     public String local(String name) {
-        return value(name).replace("Z", "");
+        try {
+            Instant time = OutcomeFilter.time(given, name);
+            return time == null ? "" : Pages.local(time);
+        } catch (IllegalFilterException e) {
+            return ""; // the view says what is wrong
+        }
     }
 }

@@ -125,6 +125,17 @@ public final class Pages {
         return at.truncatedTo(ChronoUnit.SECONDS).toString().replace("T", " ").replace("Z", " UTC");
     }
 
+    /** Returns a time rounded up to a millisecond, because outcomes are found by milliseconds. */
+    static Instant millis(Instant at) {
+        Instant millis = at.truncatedTo(ChronoUnit.MILLIS);
+        return millis.equals(at) ? at : millis.plusMillis(1);
+    }
+
+    /** Returns a time in UTC as an input of type {@code datetime-local} has it, which is to the millisecond. */
+    static String local(Instant at) {
+        return millis(at).toString().replace("Z", "");
+    }
+
     /** Returns a time from the state to the second; the text itself if it is not a time. */
     public static String time(String at) {
         try {

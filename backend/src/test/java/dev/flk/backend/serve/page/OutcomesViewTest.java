@@ -126,6 +126,37 @@ final class OutcomesViewTest {
                 .containsExactly("1");
     }
 
+    @ParameterizedTest
+    @CsvSource({"1, ''", "3, ''", "4, /ui/outcomes?from=2026-11-26T12%3A00%3A00.001Z&to=2026-11-26T12%3A00%3A00.003Z"})
+    void histogram_ofFewMilliseconds_hasNoCloserRange(int millis, String closer) {
+        record.add("a", 1, "accepted", "", NOW);
+
+        OutcomeHistogram histogram = view(Map.of(
+                        "from", NOW.toString(), "to", NOW.plusMillis(millis).toString()))
+                .histogram();
+
+        assertThat(histogram.closer()).isEqualTo(closer);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "2026-01-01T00:00:00.000001Z, 2026-01-01T00:00:00.001",
+        "2026-01-01T00:00:00.1Z, 2026-01-01T00:00:00.100",
+        "2026-01-01T00:00, 2026-01-01T00:00:00",
+        "soon, ''"
+    })
+    void local_isATimeThatHtmlPermits(String given, String local) {
+        assertThat(OutcomesView.invalid(Map.of("from", given), "", NOW).local("from"))
+                .isEqualTo(local);
+    }
+
+    @Test
+    void path_hasWholeMilliseconds() {
+        assertThat(OutcomesView.path("accepted", NOW, NOW.plusNanos(1)))
+                .isEqualTo("/ui/outcomes?verdict=accepted&from=2026-11-26T12%3A00%3A00Z"
+                        + "&to=2026-11-26T12%3A00%3A00.001Z");
+    }
+
     @Test
     void times_areRoundedUpToMilliseconds() {
         assertThat(OutcomeFilter.parse(Map.of("from", "2026-01-01T00:00:00.000000001Z"), null)
