@@ -309,6 +309,7 @@ final class PageHandler implements AutoCloseable {
                 found,
                 cursor -> OutcomesView.part(
                         found, filter, RecordedOutcomes.Order.NEWEST, OutcomeExport.ROWS_AT_ONCE, cursor),
+                !filter.value("id").isEmpty(),
                 format,
                 "outcomes-" + FILE_TIME.format(clock.instant()),
                 FILE_HEADERS);

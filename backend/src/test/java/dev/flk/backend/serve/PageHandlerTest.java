@@ -384,6 +384,26 @@ final class PageHandlerTest {
     }
 
     @Test
+    void outcomes_fileOfAnIdOfManyCertificates_isCutAfterItsFirstPart() throws Exception {
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+            for (int i = 0; i < 251; i++) {
+                memory.add("a", i, "accepted", "", ServerFixture.NOW, "01234567" + "%056x".formatted(i));
+            }
+
+            assertThat(get("/ui/outcomes.csv?id=01234567").body().lines())
+                    .hasSize(252)
+                    .doesNotHaveDuplicates()
+                    .endsWith("cut: these are the first 250 outcomes and more may follow; enter more digits of the id");
+            assertThat(get("/ui/outcomes.ndjson?id=01234567" + "%055x".formatted(0))
+                            .body()
+                            .lines())
+                    .hasSize(16)
+                    .noneMatch(line -> line.contains("cut"));
+        }
+    }
+
+    @Test
     void agentsAndShards_leadToEachOther() throws Exception {
         SessionStorage storage = withSessions();
         report(storage, "a-one", "{\"shards\":[\"pump-1\",\"<b>\",3]}");

@@ -112,6 +112,7 @@ public final class OutcomeExport implements AutoCloseable {
     /**
      * Answers an exchange with a file. Reads the first part before the answer begins.
      *
+     * @param isOfId whether the source selects by the beginning of an id, and has one part only
      * @param name the name of the file without its extension, of letters, digits, hyphens and underscores
      * @param headers headers besides those for a file and those that say what the record lacks
      * @throws RecordUnavailableException if the record can't be read; the exchange is not answered yet
@@ -120,6 +121,7 @@ public final class OutcomeExport implements AutoCloseable {
             Exchange exchange,
             RecordedOutcomes record,
             Source source,
+            boolean isOfId,
             Format format,
             String name,
             List<Header> headers) {
@@ -130,22 +132,24 @@ public final class OutcomeExport implements AutoCloseable {
                 "Content-Disposition",
                 "attachment; filename=\"" + name + (format == Format.CSV ? ".csv" : ".ndjson") + "\""));
         exchange.stream(format.contentType, places, memory, MAX_PENDING_BYTES, all.toArray(Header[]::new))
-                .ifPresent(opened -> new File(opened, source, format).send(first));
+                .ifPresent(opened -> new File(opened, source, isOfId, format).send(first));
     }
 
     /** A file that is being sent. Its steps run one after the other. */
     private final class File {
         private final EventStream to;
         private final Source source;
+        private final boolean isOfId;
         private final @Nullable OutcomeCsv csv;
         private final StringWriter text = new StringWriter();
         private @Nullable String cursor;
         private int rows;
         private long quietSinceNanos = nanoTicker.getAsLong();
 
-        File(EventStream to, Source source, Format format) {
+        File(EventStream to, Source source, boolean isOfId, Format format) {
             this.to = to;
             this.source = source;
+            this.isOfId = isOfId;
             this.csv = format == Format.CSV ? new OutcomeCsv(text, LineDelimiter.LF) : null;
         }
 
@@ -182,11 +186,12 @@ public final class OutcomeExport implements AutoCloseable {
             cursor = part.cursor();
             long now = nanoTicker.getAsLong();
             quietSinceNanos = lines.isEmpty() ? quietSinceNanos : now;
-            boolean isFull = rows == mostRows
+            boolean isFull = (rows == mostRows || isOfId)
                     && (cursor != null || lines.size() < part.lines().size());
             boolean isQuiet = cursor != null && now - quietSinceNanos > TimeUnit.SECONDS.toNanos(MOST_QUIET_SECONDS);
             if (isFull || isQuiet) {
-                String why = "these are the first " + rows + " outcomes and more may follow; choose a shorter range";
+                String why = "these are the first " + rows + " outcomes and more may follow; "
+                        + (isOfId ? "enter more digits of the id" : "choose a shorter range");
                 text.append(csv != null ? "cut: " + why : "{\"cut\":\"" + why + "\"}")
                         .append('\n');
             }

@@ -43,7 +43,13 @@ final class OutcomeExportTest {
     private final MemoryRecord record = new MemoryRecord();
     private final Bound memory = new Bound(64 << 20);
     private final AtomicLong nanos = new AtomicLong();
-    private final OutcomeExport export = new OutcomeExport(memory, MOST_ROWS, nanos::get);
+    /** The number of steps of all files: each reads the time once. */
+    private final AtomicLong steps = new AtomicLong();
+
+    private final OutcomeExport export = new OutcomeExport(memory, MOST_ROWS, () -> {
+        steps.incrementAndGet();
+        return nanos.get();
+    });
     private final HttpServer server = new HttpServer(
             new HttpOptions("test", 1, 100, 1_000, 1_000, 16 << 20, 16 << 20, LONG, LONG, LONG, Duration.ZERO),
             HttpEvents.NONE,
@@ -60,7 +66,8 @@ final class OutcomeExportTest {
                         "/file",
                         Endpoint.always((request, exchange) -> export.run(
                                 exchange,
-                                () -> export.send(exchange, record.outcomes(), source, format, "name", List.of()))));
+                                () -> export.send(
+                                        exchange, record.outcomes(), source, false, format, "name", List.of()))));
         port = server.listen(new Listener(
                 new InetSocketAddress("127.0.0.1", 0), "here", "PORT", "too many", routes, Admission.ALL, null));
     }
@@ -148,12 +155,23 @@ final class OutcomeExportTest {
     @Test
     void slowClients_holdLittleMemory_andNoThread() throws Exception {
         String longLine = LINE.replace("x", "x".repeat(20));
-        source = cursor -> new Part(Collections.nCopies(100, longLine), "more");
+        AtomicLong parts = new AtomicLong();
+        source = cursor -> {
+            parts.incrementAndGet();
+            return new Part(Collections.nCopies(100, longLine), "more");
+        };
         List<RawClient> slow = new ArrayList<>();
         for (int i = 0; i < OutcomeExport.MOST_FILES; i++) {
             slow.add(get());
         }
         await().until(() -> memory.held() > OutcomeExport.MOST_FILES * (1 << 20));
+        await().until(() -> {
+            long read = parts.get();
+            long seen = steps.get();
+            await().until(() -> steps.get() > seen + 3 * OutcomeExport.MOST_FILES);
+            assertThat(memory.held()).isLessThan(OutcomeExport.MOST_FILES * (4 << 20));
+            return parts.get() == read;
+        });
 
         // a free thread refuses the file
         assertThat(get().read().status()).isEqualTo(503);
