@@ -365,7 +365,8 @@ final class PageHandler implements AutoCloseable {
         }
         query.remove("verdict", "");
         Span span = span(query);
-        Clock selected = CLOCKS.get(query.getOrDefault("clock", span.isOpen() ? "" : Clock.RECEIVED.query()));
+        // a form names its clock although a range may not be given
+        Clock selected = span.isOpen() ? null : CLOCKS.get(query.getOrDefault("clock", Clock.RECEIVED.query()));
         Integer page = ReviewPages.number(query, "page");
         ShardView.Wish wanted = new ShardView.Wish(
                 query.getOrDefault("name", ""),

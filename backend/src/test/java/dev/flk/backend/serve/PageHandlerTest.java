@@ -446,6 +446,40 @@ final class PageHandlerTest {
     }
 
     @Test
+    void shard_formWithoutARange_choosesNone_soAVerdictSelectsFromAllTime() throws Exception {
+        try (MemoryRecord memory = new MemoryRecord()) {
+            server.record = memory.outcomes();
+            for (int i = 0; i < 410; i++) {
+                memory.add(
+                        "a",
+                        i,
+                        i == 0 ? "rejected" : "accepted",
+                        i == 0 ? "regime mismatch: x" : "",
+                        ServerFixture.NOW.plusSeconds(i),
+                        Map.of("window_end", ServerFixture.NOW.plusSeconds(i).toString()));
+            }
+
+            assertThat(get("/ui/shard?name=a").body())
+                    .contains(
+                            "name=\"from\" step=\"0.001\" value=\"\"",
+                            "name=\"to\" step=\"0.001\" value=\"\"",
+                            "The plots show the newest 400 outcomes");
+            // the form names the clock of its labels
+            assertThat(get("/ui/shard?name=a&from=&to=&clock=measured&verdict=rejected")
+                            .body())
+                    .contains("The newest 1 rejected outcomes", "value=\"\"");
+            memory.add("a", 410, "rejected", "regime mismatch: x", ServerFixture.NOW);
+            assertThat(get("/ui/shard?name=a&from=&to=&clock=measured&verdict=rejected")
+                            .body())
+                    .as("without a range, the form chooses no clock")
+                    .contains("The newest 2 rejected outcomes");
+            assertThat(get("/ui/shard?name=a&clock=received&to=2026-01-09T10:31:00.000001Z")
+                            .body())
+                    .contains("name=\"from\" step=\"0.001\" value=\"\"", "value=\"2026-01-09T10:31:00.001\"");
+        }
+    }
+
+    @Test
     void agents_hostileText_isEscaped() throws Exception {
         SessionStorage storage = withSessions();
         String hostile = "<script>alert(1)</script>\\\"'`&";

@@ -9,7 +9,6 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.verification.Policy;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -103,6 +102,11 @@ public record ShardView(
                     + (number == 0 ? "" : "&page=" + number);
         }
 
+        /** Returns a bound of the range as the value of an input; empty without this bound. */
+        public String input(@Nullable Instant bound) {
+            return bound == null ? "" : Pages.local(bound);
+        }
+
         private Part read(RecordedOutcomes record, String selected, int limit, @Nullable String cursor) {
             Span always = new Span(null, null);
             return record.outcomes(new Wanted(
@@ -130,12 +134,6 @@ public record ShardView(
         /** Returns the URL of the shard's page without the parameters {@code from} and {@code to}. */
         public String base() {
             return newest + "&clock=" + clock.query();
-        }
-
-        /** Returns a bound of the range as the value of an input for a date and a time, in UTC. */
-        public String input(Instant bound) {
-            String text = bound.truncatedTo(ChronoUnit.MILLIS).toString();
-            return text.substring(0, text.length() - 1);
         }
 
         private String address(Duration before, Duration after) {
@@ -204,13 +202,13 @@ public record ShardView(
                                 : used.of(found.get(found.size() - 1)).plusMillis(1));
         List<Drawn> plots = found.isEmpty() || range == null ? List.of() : new ShardPlots(found, range, policy).all();
         List<Outcome> rows = wanted.page() == 0 && wanted.verdict().isEmpty() ? newest : table(record, wanted);
+        boolean isMeasured = rows.stream().allMatch(each -> each.measuredAt() != null);
         return new ShardView(
                 now,
                 wanted,
                 rows.stream()
                         .limit(PAGE_ROWS)
-                        .filter(each -> used == Clock.RECEIVED || each.measuredAt() != null)
-                        .sorted(byTime(used).reversed())
+                        .sorted(byTime(isMeasured ? used : Clock.RECEIVED).reversed())
                         .toList(),
                 rows.size() > PAGE_ROWS && wanted.page() < MOST_PAGES - 1,
                 found.size(),
