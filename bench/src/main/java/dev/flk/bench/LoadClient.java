@@ -140,6 +140,24 @@ final class LoadClient implements AutoCloseable {
         return load;
     }
 
+    /** Sends in a closed loop, and returns the number of certificates answered in each second. */
+    public long[] perSecond(int seconds) throws IOException {
+        sending = true;
+        idle.addAll(pool);
+        long begun = System.nanoTime();
+        long[] answered = new long[seconds];
+        for (int second = 0; second < seconds; second++) {
+            long before = completed;
+            pollUntil(begun + TimeUnit.SECONDS.toNanos(second + 1));
+            answered[second] = (completed - before) * stock.itemsPerRequest();
+        }
+        if (!sending) {
+            throw new IOException("the stock of certificates was too small");
+        }
+        finish();
+        return answered;
+    }
+
     private void pollUntil(long deadlineNanos) throws IOException {
         while (sending && System.nanoTime() < deadlineNanos) {
             send();

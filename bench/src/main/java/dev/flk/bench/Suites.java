@@ -65,6 +65,11 @@ final class Suites {
                     "copy",
                     "singles and batches, with and without the copy of the log in Kafka, if KAFKA_BROKERS is set",
                     CopySuite::run),
+            new Suite(
+                    "first-seconds",
+                    "singles over 64 connections in each of the first 30 seconds of a backend, with and without"
+                            + " WARM_UP",
+                    FirstSeconds::run),
             new Suite("restart", MILLION.description(), MILLION::run),
             new Suite(
                     "slow-disk",

@@ -15,6 +15,7 @@ import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.peers.LogName;
 import dev.flk.backend.serve.HttpConfig;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
+import dev.flk.backend.serve.WarmUp;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.sessions.SessionConfig;
@@ -59,6 +60,7 @@ import org.jspecify.annotations.Nullable;
  * @param sessions the settings of sessions; empty if sessions are off
  * @param maxClockSkew the largest time by which {@code sent_at} may be in the future
  * @param auditDir the directory of the audit log
+ * @param warmUp whether a start decides certificates of its own, so that the first real ones are answered faster
  * @param shardMetrics the maximum number of shards that have their own metrics
  * @param settings the values in force by name, including defaults; for a secret, only whether it is set. Without a keys
  *     file, the entry {@code keys} lists the ids of the keys
@@ -83,6 +85,7 @@ public record BackendConfig(
         Duration maxClockSkew,
         LogConfig log,
         Path auditDir,
+        boolean warmUp,
         int shardMetrics,
         Map<String, String> settings,
         Map<String, Secret> secrets,
@@ -114,7 +117,7 @@ public record BackendConfig(
                     StateConfig.KEYS,
                     RecordConfig.KEYS,
                     SessionConfig.KEYS,
-                    List.of(IngestMetrics.SHARD_METRICS, LogConfig.LEVEL, LogConfig.FORMAT))
+                    List.of(WarmUp.WARM_UP, IngestMetrics.SHARD_METRICS, LogConfig.LEVEL, LogConfig.FORMAT))
             .<Key<?>>flatMap(List::stream)
             .toList();
 
@@ -169,6 +172,7 @@ public record BackendConfig(
         Policy policy = DecisionRules.policy(settings);
         Duration maxClockSkew = settings.get(IngestPipeline.MAX_CLOCK_SKEW);
         LogConfig log = LogConfig.read(settings);
+        boolean warmUp = settings.get(WarmUp.WARM_UP);
         int shardMetrics = settings.get(IngestMetrics.SHARD_METRICS);
         Path auditDir =
                 settings.find(Audit.DIRECTORY).orElseGet(() -> inbox.walDir().resolve("audit"));
@@ -195,6 +199,7 @@ public record BackendConfig(
                 maxClockSkew,
                 log,
                 auditDir,
+                warmUp,
                 shardMetrics,
                 shown,
                 settings.secretValues(),
@@ -340,6 +345,7 @@ public record BackendConfig(
                 maxClockSkew,
                 new LogConfig(next.log.level(), log.format()),
                 auditDir,
+                warmUp,
                 shardMetrics,
                 shown,
                 secrets,
@@ -366,6 +372,7 @@ public record BackendConfig(
                 maxClockSkew,
                 log,
                 auditDir,
+                warmUp,
                 shardMetrics,
                 settings,
                 secrets,

@@ -15,6 +15,7 @@ import dev.flk.backend.peers.LogRegistry;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.serve.SubmissionHeaders;
+import dev.flk.backend.serve.WarmUp;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.stores.postgres.CheckedServer;
@@ -55,6 +56,7 @@ public final class Backend implements AutoCloseable {
 
     private final OpenedParts parts;
     private final Servers servers;
+    private final Optional<WarmUp> warmUp;
     private final IngestPipeline ingest;
     private final Optional<ServedState> state;
     private final Optional<CopiedLog> copied;
@@ -99,6 +101,8 @@ public final class Backend implements AutoCloseable {
 
         SteadyClock steady = steady(config, clock);
         DecisionRules rules = new DecisionRules(config.policy(), config.inbox().dedupTtl());
+        this.warmUp = servers.warmUp(rules);
+        warmUp.ifPresent(parts::opened);
         ForcedQueue forced = new ForcedQueue(metrics.ingest);
         this.lockLost = forced.lockLost();
         ConfiguredStore store = new ConfiguredStore(config, metrics, parts);
@@ -191,6 +195,7 @@ public final class Backend implements AutoCloseable {
      * the backend.
      */
     public void serve() {
+        warmUp.ifPresent(WarmUp::await);
         servers.accept(ingest, this::components);
         if (ingest.storeProblem().isPresent()) {
             LOG.info("the dedup store is not ready yet; submissions are written to the inbox and decided once the"

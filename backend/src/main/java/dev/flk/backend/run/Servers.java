@@ -6,6 +6,7 @@ import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.backend.access.tls.TlsFiles;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.serve.BackendServer;
 import dev.flk.backend.serve.BackendServer.Readiness;
@@ -14,6 +15,7 @@ import dev.flk.backend.serve.BackendServer.ServerMetrics;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.backend.serve.SubmissionHeaders;
+import dev.flk.backend.serve.WarmUp;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
 import java.io.IOException;
 import java.time.Duration;
@@ -163,6 +165,11 @@ final class Servers {
             components.add(waitsFor.get());
             return components;
         };
+    }
+
+    /** Begins to warm up, unless that is switched off. */
+    Optional<WarmUp> warmUp(DecisionRules rules) {
+        return config.warmUp() ? WarmUp.begin(used(), rules, config.signing()) : Optional.empty();
     }
 
     /** Accepts submissions from now on. */

@@ -122,45 +122,44 @@ final class ServerFixture implements AfterEachCallback {
     /** Returns the port of the server, and starts the server if necessary. */
     int port() throws IOException {
         if (server == null) {
-            var config = new HttpConfig(
-                    0,
-                    "127.0.0.1",
-                    MAX_BODY_BYTES,
-                    MAX_BATCH_LINES,
-                    MAX_BATCH_BYTES,
-                    1000,
-                    1000,
-                    headerTimeout,
-                    LONG,
-                    LONG,
-                    new OperatorConfig(login, hosts, true));
-            server = new BackendServer(
-                    new BackendServer.Parts(
-                            NAME,
-                            config,
-                            ingest,
-                            submissionHeaders,
-                            () -> components,
-                            () -> new Features(
-                                    Optional.ofNullable(record),
-                                    Optional.ofNullable(reviews),
-                                    Optional.empty(),
-                                    Optional.ofNullable(backup),
-                                    Optional.ofNullable(state),
-                                    Optional.ofNullable(sessions),
-                                    Optional.ofNullable(peers)),
-                            new BackendServer.ServerMetrics(metrics, httpMetrics, sessionMetrics, operatorRefusals),
-                            Policy.defaults(),
-                            () -> now,
-                            System::nanoTime,
-                            Duration.ofSeconds(20)),
-                    false,
-                    tls,
-                    limits(),
-                    heapBytes);
+            server = new BackendServer(parts(), false, tls, limits(), heapBytes);
             port = server.start();
         }
         return port;
+    }
+
+    BackendServer.Parts parts() {
+        HttpConfig config = new HttpConfig(
+                0,
+                "127.0.0.1",
+                MAX_BODY_BYTES,
+                MAX_BATCH_LINES,
+                MAX_BATCH_BYTES,
+                1000,
+                1000,
+                headerTimeout,
+                LONG,
+                LONG,
+                new OperatorConfig(login, hosts, true));
+        return new BackendServer.Parts(
+                NAME,
+                config,
+                ingest,
+                submissionHeaders,
+                () -> components,
+                () -> new Features(
+                        Optional.ofNullable(record),
+                        Optional.ofNullable(reviews),
+                        Optional.empty(),
+                        Optional.ofNullable(backup),
+                        Optional.ofNullable(state),
+                        Optional.ofNullable(sessions),
+                        Optional.ofNullable(peers)),
+                new BackendServer.ServerMetrics(metrics, httpMetrics, sessionMetrics, operatorRefusals),
+                Policy.defaults(),
+                () -> now,
+                System::nanoTime,
+                Duration.ofSeconds(20));
     }
 
     /** Returns the resources that all connections of the server use. */

@@ -164,6 +164,11 @@ public final class Limits {
             return Quantities.perSecond(text).signum() == 0 ? BigDecimal.ZERO : rate(text);
         }
 
+        /** Returns sizes that limit only the connections of an address. */
+        public static Sizes ofConnections(int most) {
+            return new Sizes(MOST_RATE, MOST_BURST, null, BigDecimal.ZERO, 1, most);
+        }
+
         /** Returns these sizes with the global rate, the burst of certificates and the shard rate of {@code next}. */
         public Sizes withRatesOf(Sizes next) {
             return new Sizes(
