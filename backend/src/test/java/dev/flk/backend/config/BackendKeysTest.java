@@ -126,6 +126,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             UI | http.operators.ui | true | UI=off | false | yes;1
             UI_HOSTS | http.operators.hosts | [] | UI_HOSTS=Backend.example | [backend.example] | http://h;h:8080;a b;a,
             METRICS_PASS | http.operators.login.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
+            WARM_UP | warmUp | true | WARM_UP=off | false | yes;1
             SHARD_METRICS | shardMetrics | 256 | SHARD_METRICS=0 | 0 | -1;10001;many
             LOG_LEVEL | log.level | INFO | LOG_LEVEL=debug | DEBUG | loud
             LOG_FORMAT | log.format | TEXT | LOG_FORMAT=json | JSON | xml
