@@ -221,6 +221,19 @@ final class ReviewHandlerTest {
     }
 
     @Test
+    void command_leavesOutCertificatesWithoutAReview() throws Exception {
+        String reviewed = rejected(1);
+        String waiting = rejected(2);
+        review(Map.of(), 0, "set", reviewed, "--verdict", "fault");
+
+        assertThat(review(Map.of(), 0, "set", reviewed, waiting, "--verdict", "ignore", "--if-version", "1"))
+                .isEqualTo("1 certificate reviewed, 1 left out, which have another review or none:\n  " + waiting
+                        + "\n");
+        assertThat(review(Map.of(), 0, "withdraw", reviewed, waiting))
+                .isEqualTo("1 review withdrawn, 1 left out, which have another review or none:\n  " + waiting + "\n");
+    }
+
+    @Test
     void put_invalidCondition_isRefused() throws Exception {
         String body = "{\"ids\":[\"" + rejected(1) + "\"],\"verdict\":\"fault\"}";
 
@@ -230,7 +243,7 @@ final class ReviewHandlerTest {
                         "{\"shard\":\"a\",\"reason\":\"b\",\"until\":\"2026-01-09T10:30:45Z\",\"verdict\":\"fault\"}",
                         "If-None-Match",
                         "*"))
-                .isEqualTo("400 {\"error\":\"If-Match and If-None-Match are for ids; a group has no reviews\"}");
+                .isEqualTo("400 {\"error\":\"If-Match and If-None-Match are for ids, not for a group\"}");
     }
 
     @Test

@@ -52,6 +52,11 @@ final class ReviewIndex {
             .thenComparing(each -> each.key().agentId())
             .thenComparing(each -> each.key().name());
 
+    private static final Comparator<Waiting> OLDEST_FIRST = Comparator.comparing(Waiting::receivedAt)
+            .thenComparing(Waiting::shard)
+            .thenComparing(each -> each.row().epoch())
+            .thenComparing(Waiting::pcsId);
+
     private static final Span ALWAYS = new Span(null, null);
     private static final int AT_ONCE = 200;
 
@@ -59,6 +64,7 @@ final class ReviewIndex {
     private final Reviews reviews;
     private final int most;
     private final Map<RowKey, Waiting> waiting = new HashMap<>();
+    private final NavigableSet<Waiting> oldestFirst = new TreeSet<>(OLDEST_FIRST);
     private final Map<StateKey, Fault> faults = new HashMap<>();
     private final Map<StateKey, Recent> recent = new HashMap<>();
     private final NavigableSet<Recent> newestFirst = new TreeSet<>(NEWEST_FIRST);
@@ -99,7 +105,9 @@ final class ReviewIndex {
             readAll();
             follow(); // what is lost again is found by the next call
         }
-        waiting.values().removeIf(each -> each.receivedAt().isBefore(oldest));
+        while (!oldestFirst.isEmpty() && oldestFirst.first().receivedAt().isBefore(oldest)) {
+            remove(oldestFirst.first().row());
+        }
         faults.values().removeIf(each -> each.at().compareTo(oldest.toString()) < 0);
         while (!newestFirst.isEmpty() && newestFirst.last().at().isBefore(oldest)) {
             forget(newestFirst.last());
@@ -111,7 +119,7 @@ final class ReviewIndex {
         return waiting.values();
     }
 
-    /** Returns whether more certificates wait than are kept. */
+    /** Returns whether more certificates wait, which are older than those that are kept. */
     boolean isCut() {
         return isCut;
     }
@@ -133,6 +141,7 @@ final class ReviewIndex {
 
     private void readAll() {
         waiting.clear();
+        oldestFirst.clear();
         faults.clear();
         recent.clear();
         newestFirst.clear();
@@ -148,15 +157,20 @@ final class ReviewIndex {
         } while (last != null);
         for (String verdict : Reviews.VERDICTS) {
             String cursor = null;
+            OutcomeRows.Rows page;
             do {
-                OutcomeRows.Rows page = record.rows()
+                page = record.rows()
                         .find(new Wanted(
                                 Set.of(), null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
                 put(page.rows());
                 cursor = page.cursor();
-            } while (cursor != null && !isCut);
+            } while (cursor != null && page.rows().stream().anyMatch(this::isRecentEnough));
         }
         isRead = true;
+    }
+
+    private boolean isRecentEnough(Version row) {
+        return !isCut || !Waiting.of(row).receivedAt().isBefore(oldestFirst.first().receivedAt());
     }
 
     /** Applies changes; returns false if some may have been missed. */
@@ -214,7 +228,7 @@ final class ReviewIndex {
             return found;
         }
         String[] name = key.name().split("/", -1);
-        Waiting before = waiting.remove(new RowKey(key.agentId(), Long.parseLong(name[1]), name[2]));
+        Waiting before = remove(new RowKey(key.agentId(), Long.parseLong(name[1]), name[2]));
         putReview(key, key.agentId(), before == null ? null : before.cause(), change.made());
         return Optional.empty();
     }
@@ -225,14 +239,24 @@ final class ReviewIndex {
         for (int i = 0; i < outcomes.size(); i++) {
             Waiting outcome = outcomes.get(i);
             putCause(outcome);
-            if (areReviewed.get(i) || !Reviews.VERDICTS.contains(outcome.verdict())) {
-                waiting.remove(outcome.row());
-            } else if (waiting.size() < most || waiting.containsKey(outcome.row())) {
+            remove(outcome.row());
+            if (!areReviewed.get(i) && Reviews.VERDICTS.contains(outcome.verdict())) {
                 waiting.put(outcome.row(), outcome);
-            } else {
+                oldestFirst.add(outcome);
+            }
+            if (waiting.size() > most) {
+                remove(oldestFirst.first().row());
                 isCut = true;
             }
         }
+    }
+
+    private @Nullable Waiting remove(RowKey row) {
+        Waiting before = waiting.remove(row);
+        if (before != null) {
+            oldestFirst.remove(before);
+        }
+        return before;
     }
 
     /** Notes a review, or that it was withdrawn. */

@@ -77,6 +77,17 @@ public final class ReviewQueue {
                 : place + 1 + " of " + groups.get(group).outcomes().size();
     }
 
+    /** Returns the place of the group after the one of a certificate, even if no certificate of its group waits. */
+    private int placeAfterGroupOf(Waiting outcome) {
+        int group = indexOf(outcome.shard(), outcome.cause());
+        Group finished = new Group(outcome.shard(), outcome.cause(), List.of(outcome));
+        return group >= 0
+                ? group + 1
+                : (int) groups.stream()
+                        .filter(each -> LONGEST_WAITING_FIRST.compare(each, finished) < 0)
+                        .count();
+    }
+
     /** Returns the certificate after another one, which need not wait: of its group, else of the next group. */
     Optional<Waiting> next(Waiting outcome) {
         int group = indexOf(outcome.shard(), outcome.cause());
@@ -85,23 +96,24 @@ public final class ReviewQueue {
                 : groups.get(group).outcomes().stream()
                         .filter(each -> NEWEST_FIRST.compare(each, outcome) > 0)
                         .findFirst();
-        return after.or(() -> group + 1 < groups.size()
-                ? Optional.of(groups.get(group + 1).outcomes().get(0))
-                : Optional.empty());
+        return after.or(() -> groups.stream()
+                .skip(placeAfterGroupOf(outcome))
+                .findFirst()
+                .map(next -> next.outcomes().get(0)));
     }
 
     /** Returns the certificate before another one, which need not wait: of its group, else of the previous group. */
     Optional<Waiting> previous(Waiting outcome) {
         int group = indexOf(outcome.shard(), outcome.cause());
-        if (group < 0) {
-            return Optional.empty();
-        }
-        Optional<Waiting> before = groups.get(group).outcomes().stream()
-                .filter(each -> NEWEST_FIRST.compare(each, outcome) < 0)
-                .reduce((one, other) -> other);
-        return before.or(() -> group == 0
+        Optional<Waiting> before = group < 0
                 ? Optional.empty()
-                : groups.get(group - 1).outcomes().stream().reduce((one, other) -> other));
+                : groups.get(group).outcomes().stream()
+                        .filter(each -> NEWEST_FIRST.compare(each, outcome) < 0)
+                        .reduce((one, other) -> other);
+        int groupsBefore = group < 0 ? placeAfterGroupOf(outcome) : group;
+        return before.or(() -> groupsBefore == 0
+                ? Optional.empty()
+                : groups.get(groupsBefore - 1).outcomes().stream().reduce((one, other) -> other));
     }
 
     /** Returns the certificate to review after another one was reviewed; empty if no certificate waits. */

@@ -116,7 +116,7 @@ public final class ReviewHandler {
                 return new Reviewed.Ids(given, ifVersion);
             }
             if (ifVersion != IfVersion.ANY) {
-                throw new BadRequest("If-Match and If-None-Match are for ids; a group has no reviews");
+                throw new BadRequest("If-Match and If-None-Match are for ids, not for a group");
             }
             if (given == null && shard != null && reason != null && until != null) {
                 if (isWithdrawal() != (reviewedAt != null)) {

@@ -29,6 +29,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -160,6 +161,26 @@ final class ReviewIndexTest {
         waiting(small); // learns that there is room
         assertThat(waiting(small)).hasSize(3);
         assertThat(small.isCut()).isFalse();
+    }
+
+    @Test
+    void update_tooMany_keepsTheNewest() {
+        ReviewIndex small = new ReviewIndex(outcomes, reviews, 10);
+        for (int i = 0; i < 24; i++) {
+            record.add("a", i, i % 2 == 0 ? "escalated" : "rejected", TOLERANCE, NOW.minusSeconds(100 - i));
+        }
+        assertThat(waiting(small)).extracting(each -> each.row().epoch()).containsExactlyInAnyOrder(epochs(14));
+
+        for (int i = 24; i < 30; i++) {
+            record.add("a", i, "rejected", TOLERANCE, NOW.minusSeconds(100 - i));
+        }
+        record.add("a", 99, "rejected", TOLERANCE, NOW.minusSeconds(1_000));
+        assertThat(waiting(small)).extracting(each -> each.row().epoch()).containsExactlyInAnyOrder(epochs(20));
+        assertThat(small.isCut()).isTrue();
+    }
+
+    private static Long[] epochs(long first) {
+        return LongStream.range(first, first + 10).boxed().toArray(Long[]::new);
     }
 
     @Test

@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.backend.outcomes.record.MemoryRecord;
+import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
+import dev.flk.backend.outcomes.record.Reviews.Reviewed;
 import dev.flk.backend.serve.page.ReviewGroups.Tile;
 import dev.flk.backend.serve.page.ReviewView.Choice;
 import dev.flk.backend.serve.page.ReviewView.Source;
@@ -120,6 +122,35 @@ final class ReviewViewTest {
         assertThat(view.groups().range()).isEqualTo("Groups 1 to 10 of 14");
         assertThat(view.groups().earlier()).isNull();
         assertThat(view.groups().later()).contains("shard%2010");
+    }
+
+    @Test
+    void review_ofTheLastCertificateOfAGroup_leadsToTheNextGroup() {
+        String first = record.add("a", 1, "rejected", TOLERANCE, NOW.minusSeconds(30));
+        String second = record.add("b", 2, "rejected", TOLERANCE, NOW.minusSeconds(20));
+        String third = record.add("c", 3, "rejected", TOLERANCE, NOW.minusSeconds(10));
+        review(second);
+
+        assertThat(pathAfter(second)).endsWith("&id=" + third);
+        ReviewView reviewed = read(ReviewView.PATH + "?&id=" + second);
+        assertThat(reviewed.shown().previous()).endsWith("&id=" + first);
+        assertThat(reviewed.shown().next()).endsWith("&id=" + third);
+
+        review(third);
+        assertThat(pathAfter(third)).endsWith("&id=" + first);
+        review(first);
+        assertThat(pathAfter(first)).isEqualTo(ReviewView.PATH);
+    }
+
+    private void review(String id) {
+        reviews.review(
+                new Reviewed.Ids(List.of(id), Reviews.NO_REVIEW),
+                new Review(Review.Verdict.IGNORE, "", "anna", NOW.toString()));
+    }
+
+    private String pathAfter(String id) {
+        return ReviewView.pathAfter(
+                reviews, record.outcomes().withId(id, 1).get(0));
     }
 
     @Test

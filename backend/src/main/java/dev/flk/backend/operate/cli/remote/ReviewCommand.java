@@ -41,6 +41,7 @@ public final class ReviewCommand {
     private static final String PATH = "/v1/reviews";
     private static final int PAGE = 1_000;
     private static final int SHORT_ID = 12;
+    private static final String OTHER_OR_NONE = "which have another review or none";
     private static final Table<JsonNode> WAITING = new Table<JsonNode>()
             .left("received (UTC)", 19, RecordCommand::received)
             .left("pcs_id", SHORT_ID, RecordCommand::shortId)
@@ -207,7 +208,10 @@ public final class ReviewCommand {
             throws IOException {
         JsonNode done = put(chosen, verdict.name(), null);
         if (!json) {
-            print(ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed", done);
+            print(
+                    ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed",
+                    done,
+                    chosen.isGroup() ? "which others reviewed meanwhile" : OTHER_OR_NONE);
         }
     }
 
@@ -234,7 +238,7 @@ public final class ReviewCommand {
         }
         JsonNode done = put(chosen, "withdrawn", at);
         if (!json) {
-            print(ErrorMessages.count(done.path("withdrawn").asInt(), "review") + " withdrawn", done);
+            print(ErrorMessages.count(done.path("withdrawn").asInt(), "review") + " withdrawn", done, OTHER_OR_NONE);
         }
     }
 
@@ -266,9 +270,9 @@ public final class ReviewCommand {
         return parsed(answer);
     }
 
-    private void print(String summary, JsonNode done) {
+    private void print(String summary, JsonNode done, String whyLeftOut) {
         int leftOut = done.path("left_out").asInt();
-        out().println(summary + (leftOut == 0 ? "" : ", " + leftOut + " left out, which others reviewed meanwhile:"));
+        out().println(summary + (leftOut == 0 ? "" : ", " + leftOut + " left out, " + whyLeftOut + ":"));
         done.path("left_out_ids").forEach(id -> out().println("  " + Printable.of(id.asText())));
         if (leftOut > done.path("left_out_ids").size()) {
             out().println("  …");
