@@ -132,9 +132,11 @@ final class ReviewPages {
                     ReviewView.unknown(
                             source,
                             line,
-                            "Reviews unknown: " + STATE_DOWN + "read now: " + e.getMessage()
-                                    + ". Certificates are not affected. Run flk backend health on its host; it names"
-                                    + " the cause.",
+                            e.reason() == Reason.STARTING
+                                    ? "Reviews unknown: " + e.getMessage() + "."
+                                    : "Reviews unknown: " + STATE_DOWN + "read now: " + e.getMessage()
+                                            + ". Certificates are not affected. Run flk backend health on its host; it"
+                                            + " names the cause.",
                             clock.instant())));
         }
     }

@@ -8,6 +8,7 @@ import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.state.MemoryEngine;
@@ -31,6 +32,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -369,6 +373,39 @@ final class ReviewHandlerTest {
         assertThat(certificate.body())
                 .contains("rejected", "Reviews unknown: the state can")
                 .doesNotContain("Nobody has reviewed this certificate", "Save the review");
+    }
+
+    @Test
+    void reviews_whileTheyAreRead_areUnknown() throws Exception {
+        rejected(1);
+        CountDownLatch begun = new CountDownLatch(1);
+        CompletableFuture<Void> end = new CompletableFuture<>();
+        server.record = new RecordedOutcomes(record.rows(), true, () -> {
+            begun.countDown();
+            end.join();
+            return Optional.empty();
+        });
+        server.reviews = new Reviews(
+                server.record,
+                record.engine(),
+                Duration.ofDays(1),
+                Duration.ofDays(90),
+                () -> ServerFixture.NOW,
+                metrics);
+        CompletableFuture<AllWaiting> first = CompletableFuture.supplyAsync(() -> server.reviews.waiting(null));
+        begun.await();
+
+        HttpResponse<String> waiting = send("GET", "/v1/reviews", "");
+        HttpResponse<String> view = send("GET", "/ui/review", "");
+
+        assertThat(waiting.statusCode() + " " + waiting.body())
+                .isEqualTo("503 {\"error\":\"reviews unknown: they are being read; try again in a minute\"}");
+        assertThat(waiting.headers().firstValue("Retry-After")).contains("1");
+        assertThat(view.statusCode()).isEqualTo(503);
+        assertThat(view.body()).contains("Reviews unknown: they are being read; try again in a minute.");
+        end.complete(null);
+        assertThat(first.join().outcomes()).hasSize(1);
+        assertThat(send("GET", "/ui/review", "").body()).contains("1 certificate waits for a review.");
     }
 
     @Test

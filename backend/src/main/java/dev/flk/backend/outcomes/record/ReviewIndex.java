@@ -164,7 +164,8 @@ final class ReviewIndex {
                                 Set.of(), null, verdict, null, null, ALWAYS, ALWAYS, Order.NEWEST, AT_ONCE, cursor));
                 put(page.rows());
                 cursor = page.cursor();
-            } while (cursor != null && page.rows().stream().anyMatch(this::isRecentEnough));
+            } while (cursor != null
+                    && (page.rows().isEmpty() || page.rows().stream().anyMatch(this::isRecentEnough)));
         }
         isRead = true;
     }

@@ -44,7 +44,9 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -76,6 +78,7 @@ public final class Reviews implements AutoCloseable {
 
     private static final long FIRST_COUNT_SECONDS = 5;
     private static final long COUNT_SECONDS = 10;
+    private static final long MOST_WAIT_SECONDS = 1;
 
     /** The verdicts of certificates that wait for a review. */
     static final List<String> VERDICTS = List.of("escalated", "rejected");
@@ -86,7 +89,8 @@ public final class Reviews implements AutoCloseable {
     private final Duration kept;
     private final InstantSource clock;
     private final ReviewMetrics metrics;
-    private final ReviewIndex index; // guards itself
+    private final ReviewIndex index; // guarded by turn
+    private final ReentrantLock turn = new ReentrantLock();
     private final ScheduledThreadPoolExecutor timer =
             new ScheduledThreadPoolExecutor(1, DaemonThreads.named("reviews"));
 
@@ -293,8 +297,7 @@ public final class Reviews implements AutoCloseable {
     /** Counts what the metrics show. */
     void count() {
         try {
-            synchronized (index) {
-                index.update(oldestKept());
+            updated(() -> {
                 Instant overdue = clock.instant().minus(overdueAfter);
                 metrics.overdueNow = index.waiting().stream()
                         .filter(each -> each.receivedAt().isBefore(overdue))
@@ -302,7 +305,8 @@ public final class Reviews implements AutoCloseable {
                 metrics.waitingNow = index.waiting().size();
                 metrics.show(index.faults().stream()
                         .collect(Collectors.groupingBy(Fault::shard, TreeMap::new, Collectors.counting())));
-            }
+                return metrics;
+            });
         } catch (StateException | RecordUnavailableException e) {
             metrics.showNothing(); // the state and the record report their outages themselves
         } catch (RuntimeException e) {
@@ -321,15 +325,12 @@ public final class Reviews implements AutoCloseable {
      * @throws RecordUnavailableException if the record can't be read
      */
     public AllWaiting waiting(@Nullable String shard) {
-        synchronized (index) {
-            index.update(oldestKept());
-            return new AllWaiting(
-                    index.waiting().stream()
-                            .filter(each -> shard == null || shard.equals(each.shard()))
-                            .sorted(NEWEST_FIRST)
-                            .toList(),
-                    index.isCut());
-        }
+        return updated(() -> new AllWaiting(
+                index.waiting().stream()
+                        .filter(each -> shard == null || shard.equals(each.shard()))
+                        .sorted(NEWEST_FIRST)
+                        .toList(),
+                index.isCut()));
     }
 
     /**
@@ -340,9 +341,29 @@ public final class Reviews implements AutoCloseable {
      * @throws RecordUnavailableException if the record can't be read
      */
     public AllRecent recent() {
-        synchronized (index) {
+        return updated(() -> new AllRecent(index.recent(), index.isRecentCut()));
+    }
+
+    /**
+     * Reads from the index once it has applied what has changed.
+     *
+     * @throws StateException STARTING if another thread uses the index for long, as while it is read for the first time,
+     *     or while a store hangs; so only one of the few threads of a caller waits for a store
+     */
+    private <T> T updated(Supplier<T> reading) {
+        try {
+            if (!turn.tryLock(MOST_WAIT_SECONDS, TimeUnit.SECONDS)) {
+                throw Reason.STARTING.because("they are being read; try again in a minute");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw Reason.STARTING.because("this backend is stopping");
+        }
+        try {
             index.update(oldestKept());
-            return new AllRecent(index.recent(), index.isRecentCut());
+            return reading.get();
+        } finally {
+            turn.unlock();
         }
     }
 
