@@ -220,6 +220,39 @@ final class ReviewQueueIT {
     }
 
     @Test
+    void note_remains_untilItWasRecorded() throws Exception {
+        try (ServedBackend backend = BackendInJvm.start(directory, STATE)) {
+            Client client = new Client(backend.url());
+            escalate(client, "pump-1", 1, 3);
+            open(backend, "");
+            String first = shown();
+            press("n");
+            press("of the first", Keys.ESCAPE);
+            go("f");
+            assertThat(browser.text()).contains("1 certificate was reviewed as fault.");
+            String next = browser.driver().getCurrentUrl();
+            assertThat(next).contains("&id=" + shown()).doesNotContain("done=", "reviewed", "left_out");
+            press("n");
+            press("of the second", Keys.ESCAPE);
+            browser.run("document.querySelector('.decide').action = '/ui/unknown'"); // answers without the script
+            go("i");
+
+            browser.open(next + "&done=1&left_out=0&reviewed_at=2026-01-01T00:00:00Z&reviewed=" + first);
+
+            assertThat(browser.text()).contains("1 certificate was reviewed");
+            assertThat(browser.driver().getCurrentUrl()).doesNotContain("done=");
+            assertThat(value(".decide [name=note]")).isEqualTo("of the second");
+            go("i");
+            assertThat(reviewed(client)).hasSize(2).anyMatch(line -> line.contains("of the second"));
+            go("z");
+            assertThat(value(".decide [name=note]")).isEmpty();
+            assertThat(browser.driver().getCurrentUrl()).doesNotContain("withdrawn");
+            open(backend, "?id=" + first);
+            assertThat(value(".decide [name=note]")).isEmpty();
+        }
+    }
+
+    @Test
     void secondReviewer_seesWhoWasFirst_andKeepsTheNote() throws Exception {
         try (ServedBackend backend = BackendInJvm.start(directory, STATE)) {
             Client client = new Client(backend.url());

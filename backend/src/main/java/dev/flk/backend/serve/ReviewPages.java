@@ -5,6 +5,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.OtherNumberException;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.IfVersion;
@@ -162,7 +163,14 @@ final class ReviewPages {
         Integer leftOut = number(query, "left_out");
         Instant at = RecordHandler.time(query, "reviewed_at");
         if (withdrawn != null) {
-            return new Sent(withdrawn, leftOut == null ? 0 : leftOut, null, null, null, null);
+            return new Sent(
+                    withdrawn,
+                    leftOut == null ? 0 : leftOut,
+                    null,
+                    Form.noteName(query),
+                    query.get("id"),
+                    null,
+                    null);
         }
         return done == null || at == null
                 ? null
@@ -170,6 +178,7 @@ final class ReviewPages {
                         done,
                         leftOut == null ? 0 : leftOut,
                         at,
+                        query.getOrDefault("reviewed", ""),
                         query.get("reviewed"),
                         query.get("from"),
                         query.get("until"));
@@ -275,7 +284,13 @@ final class ReviewPages {
             if (id != null && form.containsKey("shard")) {
                 throw new BadRequest("give either id or shard");
             }
-            Recorded recorded = ReviewHandler.review(found, given, shown, user.get(), now);
+            Recorded recorded;
+            try {
+                recorded = ReviewHandler.review(
+                        found, given, shown, isWithdrawal ? null : number(form, "count"), user.get(), now);
+            } catch (OtherNumberException e) {
+                return failed(412, String.valueOf(e.getMessage()));
+            }
             if (id != null && !recorded.leftOut().isEmpty()) {
                 return failed(
                         412, "the review is not the one that was shown: " + ReviewHandler.sentence(recorded.leftOut()));

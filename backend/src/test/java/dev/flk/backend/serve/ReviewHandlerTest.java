@@ -674,6 +674,66 @@ final class ReviewHandlerTest {
     }
 
     @Test
+    void page_formOfAGroup_ofAnotherNumber_isRefused_andShowsTheGroupAgain() throws Exception {
+        rejected(1);
+        rejected(3);
+        String page = send("GET", "/ui/review", "").body();
+        String form = "shard=pump%20%3C7%3E&reason=D_hat%20out%20of%20tolerance&note=worn&author=anna&verdict=";
+        String range = "&from=" + field(page, "from") + "&until=" + field(page, "until") + "&count=";
+        assertThat(field(page, "count")).isEqualTo("2");
+        String late = rejected(2); // enters the record later than the others, and arrived between them
+
+        HttpResponse<String> refused = post(page, form + "ignore" + range + "2");
+
+        assertThat(refused.statusCode()).isEqualTo(412);
+        assertThat(refused.body())
+                .contains(
+                        "Nothing was reviewed: the number of certificates that wait in the group is now 3, not 2 as the"
+                                + " page showed.",
+                        "which has 3 certificates",
+                        late,
+                        "name=\"note\" value=\"worn\"")
+                .doesNotContain("class=\"decide\"", "aria-keyshortcuts=\"f\"");
+        assertThat(field(refused.body(), "count")).isEqualTo("3");
+        assertThat(sent(refused.body(), form + "ignore" + range + "3"))
+                .contains("3 certificates were reviewed as ignore.");
+    }
+
+    @Test
+    void page_undoOfAReviewThatReplacedAnother_saysThatItNoLongerApplies() throws Exception {
+        String id = rejected(1);
+        put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\",\"author\":\"anna\"}");
+        String page = send("GET", "/ui/review?id=" + id, "").body();
+        page = sent(page, "id=" + id + "&version=1&verdict=ignore&author=ben");
+
+        page = sent(page, undo(page));
+
+        assertThat(page)
+                .contains("1 review was withdrawn. The review before it, fault by anna, does not return:"
+                        + " the certificate waits again.");
+        page = sent(page, "id=" + id + "&version=3&verdict=ignore&author=ben");
+        assertThat(sent(page, undo(page))).doesNotContain("The review before it");
+    }
+
+    @Test
+    void page_done_namesTheNoteThatWasSent() throws Exception {
+        String id = rejected(1);
+        rejected(2);
+        String page = send("GET", "/ui/review", "").body();
+        page = sent(page, "id=" + id + "&version=0&verdict=fault&author=anna");
+        assertThat(page).contains("data-seconds=\"60\" data-note=\"" + id + "\"");
+        page = sent(page, undo(page));
+        assertThat(page).contains("data-seconds=\"0\" data-note=\"" + id + "\"");
+        page = sent(
+                page,
+                "shard=pump%20%3C7%3E&reason=D_hat%20out%20of%20tolerance&until=" + ServerFixture.NOW
+                        + "&count=2&verdict=ignore&author=anna");
+        assertThat(page).contains("data-seconds=\"60\" data-note=\"pump &lt;7> D_hat out of tolerance\"");
+        assertThat(sent(page, undo(page)))
+                .contains("data-seconds=\"0\" data-note=\"pump &lt;7> D_hat out of tolerance\"");
+    }
+
+    @Test
     void page_undo_isOfferedForAMinute() throws Exception {
         rejected(1);
         String page = send("GET", "/ui/review", "").body();

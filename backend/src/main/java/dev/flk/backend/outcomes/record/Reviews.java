@@ -207,16 +207,18 @@ public final class Reviews implements AutoCloseable {
          *     has not seen them
          * @param reviewedAt the time of their review, if it is to be withdrawn: the certificates that were reviewed at
          *     this time; null for those that have no review
+         * @param shown the number of these certificates that the author has seen; null if it is not known
          */
         record Group(
                 String shard,
                 String cause,
                 Instant from,
                 Instant until,
-                @Nullable String reviewedAt) implements Reviewed {
+                @Nullable String reviewedAt,
+                @Nullable Integer shown) implements Reviewed {
             /** The certificates that have no review. */
             public Group(String shard, String cause, Instant from, Instant until) {
-                this(shard, cause, from, until, null);
+                this(shard, cause, from, until, null, null);
             }
 
             private boolean contains(Waiting each) {
@@ -224,6 +226,20 @@ public final class Reviews implements AutoCloseable {
                         && !each.receivedAt().isBefore(from)
                         && !each.receivedAt().isAfter(until);
             }
+        }
+    }
+
+    /** Says that a group has another number of certificates than the author of its review has seen. */
+    public static final class OtherNumberException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        private OtherNumberException(int shown, int now) {
+            super(
+                    "the number of certificates that wait in the group is now " + now + ", not " + shown
+                            + " as the page showed",
+                    null,
+                    false,
+                    false);
         }
     }
 
@@ -442,6 +458,7 @@ public final class Reviews implements AutoCloseable {
      *
      * @throws IllegalArgumentException if a certificate was accepted, or an id is the beginning of several; the message
      *     is a sentence
+     * @throws OtherNumberException if another number than {@link Reviewed.Group#shown} waits; nothing was recorded
      * @throws StateException if the review is not durable
      */
     public Recorded review(Reviewed reviewed, Review review) {
@@ -489,6 +506,10 @@ public final class Reviews implements AutoCloseable {
                         .forEach(i -> outcomes.add(all.get(i)));
                 cursor = part.cursor();
             } while (cursor != null);
+        }
+        Integer shown = group.shown();
+        if (shown != null && shown != outcomes.size()) {
+            throw new OtherNumberException(shown, outcomes.size());
         }
         return write(outcomes, review, condition);
     }

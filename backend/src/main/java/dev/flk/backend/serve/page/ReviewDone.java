@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
+import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
+import dev.flk.backend.outcomes.record.Reviews.Made;
 import dev.flk.backend.outcomes.record.Reviews.Recent;
 import dev.flk.backend.serve.page.ReviewView.Form;
 import java.time.Duration;
@@ -14,10 +16,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * The effect of the form of the view Review that was sent just now.
  *
+ * @param note the name under which the script keeps the note that was sent; empty if it is not known
  * @param undo the form that takes the reviews back; null if it is too late for that
  * @param undoSeconds the time for which the form is shown
  */
-public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds) {
+public record ReviewDone(
+        String sentence, String note, @Nullable Form undo, long undoSeconds) {
     /** The time for which reviews can be taken back with one click. */
     public static final Duration UNDO = Duration.ofMinutes(1);
 
@@ -27,6 +31,7 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
      * @param count the number of reviews that were made or withdrawn
      * @param leftOut the number of certificates that were left out, because others have reviewed them meanwhile
      * @param reviewedAt the time of the reviews; null if reviews were withdrawn
+     * @param note see {@link ReviewDone#note}; empty for the review of a group
      * @param id the id of the certificate; null for a group
      * @param from the arrival of the first reviewed certificate of a group; null if it is not known
      * @param until the arrival of the last reviewed certificate of a group; null for a single certificate
@@ -35,15 +40,20 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
             int count,
             int leftOut,
             @Nullable Instant reviewedAt,
+            String note,
             @Nullable String id,
             @Nullable String from,
             @Nullable String until) {}
 
-    /** @param recent the newest reviews, the newest first */
-    static ReviewDone of(Reviews reviews, Sent sent, List<Recent> recent, Instant now) {
+    /**
+     * @param versions the versions of the review of the certificate that is shown, the newest first
+     * @param recent the newest reviews, the newest first
+     */
+    static ReviewDone of(Reviews reviews, Sent sent, List<Made> versions, List<Recent> recent, Instant now) {
         Instant reviewedAt = sent.reviewedAt();
         if (reviewedAt == null) {
-            return new ReviewDone(withdrawn(sent), null, 0);
+            String before = sent.id() == null ? "" : reviewBefore(versions);
+            return new ReviewDone(withdrawn(sent) + before, sent.note(), null, 0);
         }
         List<Recent> made = recent.stream()
                 .filter(each -> each.at().equals(reviewedAt))
@@ -51,7 +61,28 @@ public record ReviewDone(String sentence, @Nullable Form undo, long undoSeconds)
                 .toList();
         long seconds = UNDO.minus(Duration.between(reviewedAt, now)).toSeconds();
         boolean isUndoable = !made.isEmpty() && seconds > 0 && seconds <= UNDO.toSeconds();
-        return new ReviewDone(reviewed(sent, made), isUndoable ? undo(reviews, sent, reviewedAt, made) : null, seconds);
+        return new ReviewDone(
+                reviewed(sent, made),
+                sent.id() == null && !made.isEmpty() ? noteOfGroup(reviews, made.get(0)) : sent.note(),
+                isUndoable ? undo(reviews, sent, reviewedAt, made) : null,
+                seconds);
+    }
+
+    private static String noteOfGroup(Reviews reviews, Recent made) {
+        return Form.noteName(
+                Map.of("shard", made.shard(), "reason", reviews.cause(made).orElse("")));
+    }
+
+    /** Returns a sentence about the review that the withdrawn one had replaced; empty if there was none. */
+    private static String reviewBefore(List<Made> versions) {
+        if (versions.size() < 3 || versions.get(0).review().verdict() != Verdict.WITHDRAWN) {
+            return "";
+        }
+        Review before = versions.get(2).review();
+        return before.verdict() == Verdict.WITHDRAWN
+                ? ""
+                : " The review before it, " + before.verdict().text() + " by " + before.author()
+                        + ", does not return: the certificate waits again.";
     }
 
     private static String withdrawn(Sent sent) {

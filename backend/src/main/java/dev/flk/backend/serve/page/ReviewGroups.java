@@ -106,7 +106,9 @@ public record ReviewGroups(
                             "from",
                             group.from().toString(),
                             "until",
-                            group.until().toString()));
+                            group.until().toString(),
+                            "count",
+                            Integer.toString(all.size())));
         }
     }
 

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -88,14 +89,19 @@ public record ReviewView(
             return fields;
         }
 
-        private Form withVersion(long version) {
+        private Form with(Map<String, String> others) {
             Map<String, String> changed = new LinkedHashMap<>(fields);
-            changed.put("version", Long.toString(version));
+            changed.putAll(others);
             return new Form(changed, verdict, note, author);
         }
 
         /** Returns the name under which the script keeps the note until it was sent. */
         public String noteName() {
+            return noteName(fields);
+        }
+
+        /** Returns the name under which the script keeps the note of a form with these fields. */
+        public static String noteName(Map<String, String> fields) {
             String id = fields.get("id");
             return id == null ? fields.get("shard") + " " + fields.get("reason") : id;
         }
@@ -181,7 +187,14 @@ public record ReviewView(
         return new ReviewView(
                 now,
                 line == null ? noneOf(choice) : "",
-                sent == null ? null : ReviewDone.of(reviews, sent, recent, now),
+                sent == null
+                        ? null
+                        : ReviewDone.of(
+                                reviews,
+                                sent,
+                                shown == null ? List.of() : shown.evidence().certificate().reviews(),
+                                recent,
+                                now),
                 null,
                 ReviewGroups.of(queue, all.isCut(), group, outcome, now),
                 shown,
@@ -203,13 +216,23 @@ public record ReviewView(
      * Returns this view after a form had no effect, with the form.
      *
      * @param why why it had no effect
-     * @param isOutdated whether the form gets the version of the newest review, because another version was the cause
+     * @param isOutdated whether the form gets the version or the certificates that are shown now, because others were
+     *     the cause
      */
     public ReviewView failed(String why, Form form, boolean isOutdated) {
-        Form again = isOutdated && shown != null
-                ? form.withVersion(shown.evidence().certificate().version())
-                : form;
+        Form current = form.isOfGroup() ? formOfGroup() : shown == null ? null : shown.form();
+        Form again = isOutdated && current != null ? form.with(current.fields()) : form;
         return new ReviewView(at, why, null, again, groups, shown, token);
+    }
+
+    private @Nullable Form formOfGroup() {
+        return groups == null
+                ? null
+                : groups.tiles().stream()
+                        .flatMap(tile -> Stream.ofNullable(tile.chosen()))
+                        .map(ReviewGroups.Chosen::form)
+                        .findFirst()
+                        .orElse(null);
     }
 
     /** Returns the time of a review to the second; as it is if another client has written a text that is not a time. */

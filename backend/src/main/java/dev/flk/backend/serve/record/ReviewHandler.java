@@ -96,7 +96,7 @@ public final class ReviewHandler {
             return Verdict.WITHDRAWN.text().equals(verdict);
         }
 
-        Reviewed reviewed(long ifVersion) {
+        Reviewed reviewed(long ifVersion, @Nullable Integer shown) {
             List<String> given = ids;
             if (given != null
                     && shard == null
@@ -128,7 +128,8 @@ public final class ReviewHandler {
                             reason,
                             from == null ? Instant.MIN : Instant.parse(from),
                             Instant.parse(until),
-                            reviewedAt);
+                            reviewedAt,
+                            shown);
                 } catch (DateTimeException e) {
                     throw new BadRequest("from or until is not a time; write it like 2026-01-31T12:00:00Z");
                 }
@@ -296,7 +297,7 @@ public final class ReviewHandler {
             Body body = body(bytes);
             Instant now = clock.instant();
             long ifVersion = IfVersion.of(request, 0);
-            Recorded recorded = review(found, body, ifVersion, guard.user(), now);
+            Recorded recorded = review(found, body, ifVersion, null, guard.user(), now);
             boolean isNothing = recorded.reviewed() == 0
                     && (recorded.leftOut().isEmpty() || (body.isWithdrawal() && ifVersion == IfVersion.ANY));
             if (body.ids() != null && recorded.reviewed() == 0 && !isNothing) {
@@ -341,9 +342,11 @@ public final class ReviewHandler {
      * Records a review; see {@link Reviews#review}.
      *
      * @param ifVersion the condition for a review by id
+     * @param shown see {@link Reviewed.Group}
      */
-    public static Recorded review(Reviews reviews, Body body, long ifVersion, String user, Instant now) {
-        Reviewed reviewed = body.reviewed(ifVersion);
+    public static Recorded review(
+            Reviews reviews, Body body, long ifVersion, @Nullable Integer shown, String user, Instant now) {
+        Reviewed reviewed = body.reviewed(ifVersion, shown);
         Review review = body.review(user, now);
         try {
             return reviews.review(reviewed, review);

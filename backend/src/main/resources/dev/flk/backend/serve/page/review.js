@@ -6,26 +6,27 @@
   const NAME = "flk.review.name";
   const NOTE = "flk.review.note ";
   const SENT = "flk.review.sent";
+  const EFFECT = ["done", "withdrawn", "left_out", "reviewed_at", "reviewed", "from", "until"];
   const VERDICTS = { f: "fault", i: "ignore", u: "unclear", e: "expected" };
   const keys = document.getElementById("keys");
   const help = document.getElementById("help");
   let isLeaving = false;
 
   // A browser may forbid storage; then the page remembers nothing.
-  function stored(name) {
+  function stored(name, area = "localStorage") {
     try {
-      return localStorage.getItem(name) || "";
+      return window[area].getItem(name) || "";
     } catch {
       return "";
     }
   }
 
-  function store(name, text) {
+  function store(name, text, area = "localStorage") {
     try {
       if (text) {
-        localStorage.setItem(name, text);
+        window[area].setItem(name, text);
       } else {
-        localStorage.removeItem(name);
+        window[area].removeItem(name);
       }
     } catch {
       // as without this script
@@ -48,11 +49,18 @@
     }
   }
 
-  // The answer to a form that had an effect has the element .done; otherwise, the note is kept.
-  if (document.querySelector(".done")) {
-    store(NOTE + stored(SENT), "");
+  // The answer to a form that had an effect has the element .done, which names the form's note; otherwise, the note is
+  // kept. Then the effect leaves the address: a reload, a copy of it, or a return must not show it again.
+  const done = document.querySelector(".done");
+  if (done) {
+    if (done.dataset.note && done.dataset.note === stored(SENT, "sessionStorage")) {
+      store(NOTE + done.dataset.note, "");
+    }
+    const address = new URL(location.href);
+    EFFECT.forEach((name) => address.searchParams.delete(name));
+    history.replaceState(null, "", address);
   }
-  store(SENT, "");
+  store(SENT, "", "sessionStorage");
   for (const form of document.querySelectorAll("form[data-note]")) {
     const note = form.querySelector("[name=note]");
     const name = form.querySelector("[name=author]");
@@ -62,7 +70,7 @@
     form.addEventListener("submit", () => {
       store(NOTE + form.dataset.note, note.value);
       store(NAME, name.value);
-      store(SENT, form.dataset.note);
+      store(SENT, form.dataset.note, "sessionStorage");
     });
   }
 

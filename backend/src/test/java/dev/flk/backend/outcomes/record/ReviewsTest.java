@@ -151,7 +151,7 @@ final class ReviewsTest {
         reviews.review(new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW), review(Verdict.IGNORE));
         reviews.review(ids(1, second), later);
 
-        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW, NOW.toString());
+        Reviewed group = new Reviewed.Group("a", "D_hat out of tolerance", Instant.MIN, NOW, NOW.toString(), null);
         assertThat(reviews.review(group, review(Verdict.WITHDRAWN))).isEqualTo(new Recorded(1, 2, List.of()));
         assertThat(waiting()).containsExactly(first);
     }
