@@ -164,13 +164,7 @@ final class ReviewPages {
         Instant at = RecordHandler.time(query, "reviewed_at");
         if (withdrawn != null) {
             return new Sent(
-                    withdrawn,
-                    leftOut == null ? 0 : leftOut,
-                    null,
-                    Form.noteName(query),
-                    query.get("id"),
-                    null,
-                    null);
+                    withdrawn, leftOut == null ? 0 : leftOut, null, Form.noteName(query), query.get("id"), null, null);
         }
         return done == null || at == null
                 ? null

@@ -231,8 +231,8 @@ final class ReviewHandlerTest {
         review(Map.of(), 0, "set", reviewed, "--verdict", "fault");
 
         assertThat(review(Map.of(), 0, "set", reviewed, waiting, "--verdict", "ignore", "--if-version", "1"))
-                .isEqualTo("1 certificate reviewed, 1 left out, which have another review or none:\n  " + waiting
-                        + "\n");
+                .isEqualTo(
+                        "1 certificate reviewed, 1 left out, which have another review or none:\n  " + waiting + "\n");
         assertThat(review(Map.of(), 0, "withdraw", reviewed, waiting))
                 .isEqualTo("1 review withdrawn, 1 left out, which have another review or none:\n  " + waiting + "\n");
     }

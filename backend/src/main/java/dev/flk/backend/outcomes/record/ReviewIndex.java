@@ -171,7 +171,8 @@ final class ReviewIndex {
     }
 
     private boolean isRecentEnough(Version row) {
-        return !isCut || !Waiting.of(row).receivedAt().isBefore(oldestFirst.first().receivedAt());
+        return !isCut
+                || !Waiting.of(row).receivedAt().isBefore(oldestFirst.first().receivedAt());
     }
 
     /** Applies changes; returns false if some may have been missed. */

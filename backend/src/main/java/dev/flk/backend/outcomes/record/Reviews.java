@@ -215,7 +215,8 @@ public final class Reviews implements AutoCloseable {
                 Instant from,
                 Instant until,
                 @Nullable String reviewedAt,
-                @Nullable Integer shown) implements Reviewed {
+                @Nullable Integer shown)
+                implements Reviewed {
             /** The certificates that have no review. */
             public Group(String shard, String cause, Instant from, Instant until) {
                 this(shard, cause, from, until, null, null);

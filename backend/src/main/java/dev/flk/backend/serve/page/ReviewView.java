@@ -192,7 +192,9 @@ public record ReviewView(
                         : ReviewDone.of(
                                 reviews,
                                 sent,
-                                shown == null ? List.of() : shown.evidence().certificate().reviews(),
+                                shown == null
+                                        ? List.of()
+                                        : shown.evidence().certificate().reviews(),
                                 recent,
                                 now),
                 null,

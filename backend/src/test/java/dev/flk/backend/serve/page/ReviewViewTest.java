@@ -149,8 +149,7 @@ final class ReviewViewTest {
     }
 
     private String pathAfter(String id) {
-        return ReviewView.pathAfter(
-                reviews, record.outcomes().withId(id, 1).get(0));
+        return ReviewView.pathAfter(reviews, record.outcomes().withId(id, 1).get(0));
     }
 
     @Test
