@@ -76,7 +76,7 @@ record Restart(long records, int elements) {
 
     private static Sample start(Workbench bench, Path directory) throws IOException, InterruptedException {
         long begun = System.nanoTime();
-        try (Server backend = bench.start(directory, Map.of())) {
+        try (Server backend = bench.start(directory, Map.of("WARM_UP", "off"))) {
             double millis = (System.nanoTime() - begun) / 1e6;
             return new Sample(Map.of(
                     Figure.P50_MILLIS,
