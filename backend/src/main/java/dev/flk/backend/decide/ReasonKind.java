@@ -49,7 +49,8 @@ public final class ReasonKind {
                 "The claimed budget does not follow from D̂, coh★ and r: the producer used other weights than this"
                         + " backend.";
             case DEGRADED ->
-                "The producer itself reports that it measured with fallbacks, such as a window that is too short.";
+                "The producer itself doubts its measurement. single_point: all values of the window are equal, as of a"
+                        + " sensor that is stuck. short_window: the window has too few values.";
         };
     }
 }
