@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The suite that measures an agent with 64 MiB of heap. In one subject, clients post certificates to the agent, which
+ * The suite that measures an agent with the packaged options of the JVM. In one subject, clients post certificates to the agent, which
  * confirms them once they are forced to disk. In the other subject, the agent sends a backlog to a backend on the same
  * machine.
  */
@@ -22,7 +22,7 @@ final class AgentSuite {
     private static final String APPEND = "append, 16 producers";
     private static final String DRAIN = "drain";
     private static final int BACKLOG = 200_000;
-    private static final List<String> HEAP = List.of("-Xmx64m");
+    private static final List<String> JVM = List.of("-Xmx64m", "-Xms8m", "-XX:+UseSerialGC");
     /** An endpoint without a listener, so that certificates stay in the outbox. */
     private static final String NOWHERE = "http://127.0.0.1:9";
 
@@ -55,7 +55,7 @@ final class AgentSuite {
         Path backlog = directory.resolve("backlog.ndjson");
         write(backlog, bench.certificates());
         try (Program submit =
-                Program.jar("agent", directory, environment(NOWHERE), HEAP, "submit", backlog.toString())) {
+                Program.jar("agent", directory, environment(NOWHERE), JVM, "submit", backlog.toString())) {
             submit.awaitSuccess();
         }
         try (Program agent = start(directory, "http://127.0.0.1:" + backend.port())) {
@@ -92,7 +92,7 @@ final class AgentSuite {
     }
 
     private static Program start(Path directory, String endpoint) throws IOException {
-        return Program.jar("agent", directory, environment(endpoint), HEAP, "run");
+        return Program.jar("agent", directory, environment(endpoint), JVM, "run");
     }
 
     /** Blocks until at most {@code max} certificates are pending; returns the number of pending certificates. */

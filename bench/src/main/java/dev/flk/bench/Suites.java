@@ -47,7 +47,7 @@ final class Suites {
             new Suite("views", TENTH.description(), TENTH::run),
             new Suite(
                     "agent",
-                    "an agent with -Xmx64m that accepts from 16 connections, and sends a backlog of 200,000",
+                    "an agent with the packaged options that accepts from 16 connections, and sends a backlog of 200,000",
                     AgentSuite::run),
             new Suite(
                     "state",

@@ -8,16 +8,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * The AppCDS archive of a program. After a build, the first test that starts the program writes the archive. It speeds
+ * The class archive of a program. After a build, the first test that starts the program writes the archive. It speeds
  * up short runs, which spend most of their time loading and verifying classes. A JVM that can't use the archive runs
  * without it.
  */
 final class ClassArchive {
+    private static final Path JAVA = Path.of(System.getProperty("java.home"), "bin", "java");
     private static final Map<Path, Path> ARCHIVES = new ConcurrentHashMap<>();
 
     private ClassArchive() {}
@@ -25,7 +27,11 @@ final class ClassArchive {
     /** Returns the JVM options that use the archive of this jar. */
     static List<String> options(Path jar) {
         // keep the JVM from printing messages about the archive, because tests check the output
-        return List.of("-XX:SharedArchiveFile=" + of(jar), "-Xlog:disable");
+        List<String> options = new ArrayList<>(printed("--options", JAVA.toString(), of(jar).toString())
+                .lines()
+                .toList());
+        options.add("-Xlog:disable");
+        return options;
     }
 
     static Path of(Path jar) {
@@ -41,27 +47,29 @@ final class ClassArchive {
             try (FileChannel channel = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     FileLock held = channel.lock()) {
                 if (held.isValid() && !Files.exists(archive)) {
-                    write(jar, archive);
+                    printed(JAVA.toString(), jar.toString(), archive.toString());
                 }
             }
             return archive;
-        } catch (IOException | InterruptedException e) {
+        } catch (IOException e) {
             throw new AssertionError(e);
         }
     }
 
-    private static void write(Path jar, Path archive) throws IOException, InterruptedException {
-        Path java = Path.of(System.getProperty("java.home"), "bin", "java");
-        Process process = new ProcessBuilder(
-                        Built.root().resolve("deploy/class-archive").toString(),
-                        java.toString(),
-                        jar.toString(),
-                        archive.toString())
-                .redirectErrorStream(true)
-                .start();
-        String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        if (process.waitFor() != 0) {
-            throw new AssertionError(printed);
+    private static String printed(String... arguments) {
+        List<String> command = new ArrayList<>(
+                List.of(Built.root().resolve("deploy/class-archive").toString()));
+        command.addAll(List.of(arguments));
+        try {
+            Process process =
+                    new ProcessBuilder(command).redirectErrorStream(true).start();
+            String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            if (process.waitFor() != 0) {
+                throw new AssertionError(printed);
+            }
+            return printed;
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 }

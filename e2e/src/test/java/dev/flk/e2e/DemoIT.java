@@ -7,9 +7,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
@@ -21,6 +23,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Tests of {@code ./flk demo}, with and without {@code --stay}, and of {@code ./flk example}, in a directory whose name
@@ -30,21 +34,50 @@ final class DemoIT {
     private static final Pattern RESULT = Pattern.compile("(\\d+) accepted, (\\d+) escalated, (\\d+) rejected");
     private static final Pattern PAGE = Pattern.compile("^The page is at (http://127\\.0\\.0\\.1:[0-9]+)/ui; ");
 
+    private static final Pattern CACHING = Pattern.compile("(?m)^JAVA_VERSION=\"(2[5-9]|[3-9][0-9])");
+
     @TempDir
     private Path temporary;
 
+    private final Path java = Path.of(System.getProperty("java.home"));
     private Path copy;
     private String required = "";
 
-    /** Creates a JAVA_HOME whose JVMs start quickly. */
     @BeforeEach
     void wrapJava() throws Exception {
-        Path java = Files.createDirectories(temporary.resolve("java/bin")).resolve("java");
+        wrap(java);
+    }
+
+    /** Creates a JAVA_HOME whose JVMs start quickly. */
+    private void wrap(Path home) throws IOException {
+        Path wrapper = Files.createDirectories(temporary.resolve("java/bin")).resolve("java");
         Files.writeString(
-                java,
-                "#!/bin/sh\nexec '" + System.getProperty("java.home") + "/bin/java' "
-                        + String.join(" ", Program.QUICK_START) + " \"$@\"\n");
-        Files.setPosixFilePermissions(java, PosixFilePermissions.fromString("rwxr-xr-x"));
+                wrapper,
+                "#!/bin/sh\nexec '" + home + "/bin/java' " + String.join(" ", Program.QUICK_START) + " \"$@\"\n");
+        Files.setPosixFilePermissions(wrapper, PosixFilePermissions.fromString("rwxr-xr-x"));
+        Files.copy(home.resolve("release"), temporary.resolve("java/release"), StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    /** Returns this JDK and, if it is beside it, a JDK whose archive is a cache (25 or later). */
+    private static List<Path> javas() throws IOException {
+        Path java = Path.of(System.getProperty("java.home"));
+        try (Stream<Path> beside = Files.list(java.resolveSibling("."))) {
+            return Stream.concat(
+                            Stream.of(java), beside.filter(DemoIT::hasCache).limit(1))
+                    .distinct()
+                    .toList();
+        }
+    }
+
+    private static boolean hasCache(Path java) {
+        try {
+            Path release = java.resolve("release");
+            return Files.exists(java.resolve("bin/java"))
+                    && Files.exists(release)
+                    && CACHING.matcher(Files.readString(release)).find();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @BeforeEach
@@ -105,36 +138,44 @@ final class DemoIT {
                 .containsPattern("with the key of the backend:\nACCEPTED [0-9a-f]{64}\n$");
     }
 
-    @Test
+    @ParameterizedTest
+    @MethodSource("javas")
     @Tag("thorough")
-    void firstStart_writesAClassArchive_thatTheNextStartUses() throws Exception {
+    void firstStart_writesAClassArchive_thatTheNextStartUses(Path home) throws Exception {
+        wrap(home);
         assertThat(flk("agent", "--version"))
                 .contains("the first start of agent takes a few seconds longer", "flk-agent ");
         Path archive = copy.resolve("agent/target/flk-agent.jsa");
         FileTime written = Files.getLastModifiedTime(archive);
 
-        required = "-Xshare:on"; // makes the JVM fail if it can't use the class archive
+        required = hasCache(home) ? "-XX:AOTMode=on" : "-Xshare:on"; // the JVM fails if it can't use the archive
         assertThat(flk("agent", "--version")).contains("flk-agent ").doesNotContain("first start");
         assertThat(Files.getLastModifiedTime(archive)).isEqualTo(written);
     }
 
-    /** The archive of another jar is what a copied checkout has, and an image whose jar was replaced. */
-    @Test
-    void archiveOfAnotherJar_theProgramAloneWritesToStandardOutput() throws Exception {
+    /** The archive of another jar or JDK is what a copied checkout has, and an image whose jar or JDK was replaced. */
+    @ParameterizedTest
+    @MethodSource("javas")
+    void archiveOfAnotherJar_theProgramAloneWritesToStandardOutput(Path home) throws Exception {
+        wrap(home);
         for (String name : List.of("agent", "backend")) {
             Path archive = copy.resolve(name + "/target/flk-" + name + ".jsa");
             Files.copy(ClassArchive.of(Built.jar("flk-" + name)), archive);
+            Files.writeString(
+                    archive.resolveSibling("flk-" + name + ".options"),
+                    standardOutput(List.of("deploy/class-archive", "--options", home + "/bin/java", archive.toString()))
+                            .replaceAll("(?m)^(.*)$", "\"$1\""));
             String version = standardOutput(List.of("./flk", name, "--version"));
 
             assertThat(version).matches("flk-" + name + " [^\n]+\n");
-            assertThat(standardOutput(entryPoint(name))).isEqualTo(version);
+            assertThat(standardOutput(entryPoint(home, name))).isEqualTo(version);
         }
         assertThat(standardOutput(List.of("./flk", "agent", "keygen")))
                 .matches("PCS_SIGN_ALG=hmac\nPCS_HMAC_KEY=[^\n]+\n");
     }
 
     /** Returns the command of an image's entry point with the files of the copy, which prints the version. */
-    private List<String> entryPoint(String name) throws IOException {
+    private List<String> entryPoint(Path home, String name) throws IOException {
         String file = Files.readString(Built.root().resolve("deploy/docker/Dockerfile"));
         Matcher json =
                 Pattern.compile("(?m)^ENTRYPOINT (\\[.*flk-" + name + ".*])$").matcher(file);
@@ -143,17 +184,17 @@ final class DemoIT {
         for (JsonNode word : new ObjectMapper().readTree(json.group(1))) {
             command.add(word.asText().replace("/opt/flk", copy + "/" + name + "/target"));
         }
-        command.set(0, System.getProperty("java.home") + "/bin/java");
+        command.set(0, home + "/bin/java");
         command.add("--version");
         return command;
     }
 
     private String standardOutput(List<String> command) throws IOException, InterruptedException {
         Path errors = temporary.resolve("errors");
-        Process process = new ProcessBuilder(command)
-                .directory(copy.toFile())
-                .redirectError(errors.toFile())
-                .start();
+        ProcessBuilder builder =
+                new ProcessBuilder(command).directory(copy.toFile()).redirectError(errors.toFile());
+        builder.environment().put("JAVA_HOME", temporary.resolve("java").toString());
+        Process process = builder.start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(Files.readString(errors)).isZero();
         return output;

@@ -380,7 +380,9 @@ public final class Log implements Closeable {
         try {
             while (queue.await()) {
                 commit.step();
-                LockSupport.unpark(filler);
+                if (fillAhead.isDue(commit.segment())) { // to wake the filler costs as much as a fifth of a force
+                    LockSupport.unpark(filler);
+                }
             }
         } finally {
             // If an append or a listener threw, the queue may not be empty here. Fail the remaining appends, so that no

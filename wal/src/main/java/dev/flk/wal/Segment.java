@@ -166,13 +166,22 @@ final class Segment implements Closeable {
      * step is running, or filling has stopped.
      */
     synchronized long claimFill(int aheadBytes) {
-        long from = Math.max(filledTo, roundUp(reserved));
-        if (!fillable || filling || from - reserved >= aheadBytes) {
+        if (!isFillDue(aheadBytes)) {
             return -1;
         }
+        long from = fillFrom();
         filling = true;
         filledTo = from;
         return from;
+    }
+
+    /** Returns whether {@link #claimFill} would return an offset. */
+    synchronized boolean isFillDue(int aheadBytes) {
+        return fillable && !filling && fillFrom() - reserved < aheadBytes;
+    }
+
+    private long fillFrom() {
+        return Math.max(filledTo, roundUp(reserved));
     }
 
     /** Ends a claimed step; {@code to} is the offset up to which the file is filled. */
@@ -236,6 +245,11 @@ final class Segment implements Closeable {
             this.stepBytes = Math.min(aheadBytes, STEP_BYTES);
             this.keepFreeBytes = keepFreeBytes;
             this.zeros = ByteBuffer.allocateDirect(stepBytes);
+        }
+
+        /** Returns whether a step is due. */
+        boolean isDue(Segment segment) {
+            return stepBytes > 0 && segment.isFillDue(aheadBytes);
         }
 
         /** Runs one step if one is due; returns false if there was nothing to do. Does not throw if the disk fails. */

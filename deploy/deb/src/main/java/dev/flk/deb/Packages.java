@@ -65,7 +65,7 @@ public final class Packages {
         packages.build(new Program(
                 "agent",
                 new FlkAgent(Map.of(), InputStream.nullInputStream(), nowhere, nowhere).commandLine(),
-                "-Xmx64m -XX:+UseSerialGC",
+                "-Xmx64m -Xms8m -XX:+UseSerialGC",
                 "agent that sends signed certificates until they are answered",
                 "It turns measurements into certificates, keeps them in an outbox on disk,\n"
                         + " and sends them until a backend has answered."));

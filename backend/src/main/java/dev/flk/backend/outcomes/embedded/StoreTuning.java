@@ -13,7 +13,6 @@ import org.rocksdb.LRUCache;
 final class StoreTuning {
     private static final long MEMTABLE_BYTES = 32L << 20;
     private static final long CACHE_BYTES = 96L << 20;
-    private static final long ROW_CACHE_BYTES = 16L << 20;
     private static final long ROWS_MEMTABLE_BYTES = 32L << 20;
 
     /** The size of the memtable's Bloom filter, as a share of the memtable's size; about 25 bits for each id. */
@@ -26,7 +25,6 @@ final class StoreTuning {
     static void tune(Tuning tuning) {
         LRUCache cache = tuning.own(new LRUCache(CACHE_BYTES));
         tuning.database()
-                .setRowCache(tuning.own(new LRUCache(ROW_CACHE_BYTES)))
                 // a compaction of the rows, which may be long, leaves a thread to the ids
                 .setMaxBackgroundJobs(3);
         tuning.family("default", tuning.tables(cache))
