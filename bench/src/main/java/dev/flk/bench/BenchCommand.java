@@ -4,6 +4,7 @@ package dev.flk.bench;
 import dev.flk.bench.Results.Target;
 import dev.flk.bench.Suites.Suite;
 import dev.flk.bench.Workbench.Subject.Plan;
+import dev.flk.program.plot.Plot;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -73,6 +74,12 @@ public final class BenchCommand implements Callable<Integer> {
     private @Nullable Path json;
 
     @Option(
+            names = "--plot",
+            paramLabel = "FILE",
+            description = "Write the plot of a suite to this SVG file; first-seconds has one.")
+    private @Nullable Path plot;
+
+    @Option(
             names = "--backend-jvm",
             paramLabel = "OPTION",
             description = "Option for the JVM of each backend, such as -Xmx256m; repeatable.")
@@ -112,6 +119,9 @@ public final class BenchCommand implements Callable<Integer> {
                 Results results =
                         Objects.requireNonNull(known.get(name)).measurement().run(bench);
                 all.add(results);
+                if (plot != null && bench.plot() != null) {
+                    Files.writeString(plot, Plot.svg(List.of(Objects.requireNonNull(bench.plot()))));
+                }
                 Report.table(results).forEach(out::println);
                 out.println();
             }

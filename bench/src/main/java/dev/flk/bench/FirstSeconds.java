@@ -4,6 +4,9 @@ package dev.flk.bench;
 import dev.flk.bench.Results.Figures;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Results.Target;
+import dev.flk.program.plot.Axis;
+import dev.flk.program.plot.Plot;
+import dev.flk.program.plot.Plot.Point;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,10 +15,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
- * The suite that measures how fast a backend is after its start. Each round starts two new backends, without and with
- * {@code WARM_UP}, and loads each from the moment at which it is ready. The rate of each second is printed.
+ * The suite that measures how fast a backend is after its start. Each round starts three new backends: without {@code
+ * WARM_UP}, with it, and with it and an archive that {@code deploy/class-archive} wrote. Each is loaded from the moment
+ * at which it is ready. The rate of each second is printed, and drawn for {@code --plot}.
  */
 final class FirstSeconds {
     private static final int CONNECTIONS = 64;
@@ -23,53 +28,94 @@ final class FirstSeconds {
     private static final String FIRST = ", seconds 1 to 3";
     private static final String NEXT = ", seconds 4 to 10";
     private static final String WARM = ", seconds 21 to 30";
-    private static final String COLD = "off";
     /** The most certificates that a backend may answer in a round. */
     private static final int STOCK = 900_000;
 
+    private static final int WIDTH = 760;
+    private static final int HEIGHT = 320;
+    private static final int RIGHT = 20;
+
     private FirstSeconds() {}
 
+    /** A way to start a backend. */
+    private record Way(String name, String warmUp, List<String> jvm) {}
+
     static Results run(Workbench bench) throws IOException, InterruptedException {
+        Way cold = new Way("WARM_UP=off", "off", List.of());
+        Way warmed = new Way("WARM_UP=on", "on", List.of());
+        Way archived = new Way(
+                "WARM_UP=on, class archive",
+                "on",
+                Program.classArchive("backend", bench.directory("archive").resolve("backend.jsa")));
+        List<Way> ways = List.of(cold, warmed, archived);
         Map<String, List<Sample>> samples = new LinkedHashMap<>();
+        Map<Way, double[]> sums = new LinkedHashMap<>();
         // round 0 compiles the client
         for (int round = 0; round <= bench.plan().rounds(); round++) {
-            for (String warmUp : List.of(COLD, "on")) {
+            for (Way way : ways) {
                 double[] readySeconds = new double[1];
-                long[] answered = start(bench, warmUp, readySeconds);
+                long[] answered = start(bench, way, readySeconds);
                 System.err.printf(
-                        "%s, round %d of %d: WARM_UP=%s, ready after %.2f s, then %s%s%n",
+                        "%s, round %d of %d: %s, ready after %.2f s, then %s%s%n",
                         bench.suite(),
                         round,
                         bench.plan().rounds(),
-                        warmUp,
+                        way.name(),
                         readySeconds[0],
                         Arrays.stream(answered).mapToObj(Long::toString).collect(Collectors.joining(" ")),
                         round == 0 ? " (not counted)" : "");
                 if (round > 0) {
-                    add(samples, warmUp + FIRST, mean(answered, 0, 3));
-                    add(samples, warmUp + NEXT, mean(answered, 3, 10));
-                    add(samples, warmUp + WARM, mean(answered, 20, SECONDS));
+                    add(samples, way.name() + FIRST, mean(answered, 0, 3));
+                    add(samples, way.name() + NEXT, mean(answered, 3, 10));
+                    add(samples, way.name() + WARM, mean(answered, 20, SECONDS));
+                    double[] sum = sums.computeIfAbsent(way, each -> new double[SECONDS]);
+                    Arrays.setAll(sum, second -> sum[second] + answered[second]);
                 }
             }
         }
+        bench.draw(plot(sums, bench.plan().rounds()));
         List<Figures> figures = samples.entrySet().stream()
                 .map(entry -> new Figures(entry.getKey(), entry.getValue()))
                 .toList();
-        Results results = new Results(bench.suite(), "certificates", COLD + WARM, figures, List.of());
+        Results results = new Results(bench.suite(), "certificates", cold.name() + WARM, figures, List.of());
         return results.with(Target.atLeast(
-                "the first three seconds with WARM_UP, of the warm rate",
-                results.ratio("on" + FIRST, "on" + WARM),
+                "the first three seconds with warm-up and archive, of the warm rate",
+                results.ratio(archived.name() + FIRST, archived.name() + WARM),
                 0.45));
     }
 
-    private static long[] start(Workbench bench, String warmUp, double[] readySeconds)
+    private static Plot plot(Map<Way, double[]> sums, int rounds) {
+        double most =
+                sums.values().stream().flatMapToDouble(Arrays::stream).max().orElseThrow() / rounds;
+        List<Axis.Tick> ticks = IntStream.rangeClosed(0, SECONDS / 5)
+                .mapToObj(five -> new Axis.Tick(5 * five, Integer.toString(5 * five)))
+                .toList();
+        Plot plot = new Plot(
+                        "Certificates a second. Solid: WARM_UP=off; dashed: on; dotted: on, class archive",
+                        new Axis("seconds since ready", 0, SECONDS, ticks),
+                        Axis.around("", 0, most),
+                        WIDTH,
+                        HEIGHT,
+                        RIGHT)
+                .axes();
+        for (Map.Entry<Way, double[]> each : sums.entrySet()) {
+            int place = List.copyOf(sums.keySet()).indexOf(each.getKey());
+            List<Point> points = IntStream.range(0, SECONDS)
+                    .mapToObj(second -> new Point(second + 0.5, each.getValue()[second] / rounds))
+                    .toList();
+            plot.line(Plot.Line.values()[place], points);
+        }
+        return plot;
+    }
+
+    private static long[] start(Workbench bench, Way way, double[] readySeconds)
             throws IOException, InterruptedException {
         Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
         stock.fill(STOCK);
         Path directory = bench.directory("first");
         try {
             long begun = System.nanoTime();
-            try (Server backend = bench.start(directory, Map.of("WARM_UP", warmUp));
+            try (Server backend = bench.start(directory, way.jvm(), Map.of("WARM_UP", way.warmUp()));
                     LoadClient client = new LoadClient(backend.port(), CONNECTIONS, stock, "200")) {
                 readySeconds[0] = (System.nanoTime() - begun) / 1e9;
                 return client.perSecond(SECONDS);

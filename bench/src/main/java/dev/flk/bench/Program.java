@@ -103,6 +103,31 @@ final class Program implements Closeable {
         return java(module, directory, environment, all);
     }
 
+    /**
+     * Writes the class archive of a program, with the JVM of this process.
+     *
+     * @return the options of the JVM that use the archive
+     */
+    static List<String> classArchive(String module, Path archive) throws IOException, InterruptedException {
+        Path root = ownJar().resolve("../../..").normalize();
+        Process process = new ProcessBuilder(
+                        root.resolve("deploy/class-archive").toString(),
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        root.resolve(module)
+                                .resolve("target")
+                                .resolve("flk-" + module + ".jar")
+                                .toString(),
+                        archive.toString())
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        List<String> options =
+                process.inputReader(StandardCharsets.UTF_8).lines().toList();
+        if (process.waitFor() != 0) {
+            throw new IOException("the class archive of " + module + " could not be written");
+        }
+        return options;
+    }
+
     static Path ownJar() {
         try {
             URL location = Program.class.getProtectionDomain().getCodeSource().getLocation();

@@ -8,6 +8,7 @@ import dev.flk.bench.Results.Figures;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Workbench.Subject.Plan;
 import dev.flk.bench.Workbench.Subject.Round;
+import dev.flk.program.plot.Plot;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.Signer;
 import java.io.Closeable;
@@ -57,6 +58,7 @@ final class Workbench implements Closeable {
     private final Plan plan;
     private final Deque<Closeable> open = new ArrayDeque<>();
     private final SecureRandom random = new SecureRandom();
+    private @Nullable Plot plot;
 
     /**
      * Creates a workbench with a temporary directory in {@code parent}. The directory {@code parent} must be on the
@@ -281,7 +283,26 @@ final class Workbench implements Closeable {
 
     /** Starts a backend in a directory that may contain data. The caller closes the returned server. */
     Server start(Path directory, Map<String, String> settings) throws IOException, InterruptedException {
-        return Server.backend(directory, backendJvm, settings);
+        return start(directory, List.of(), settings);
+    }
+
+    /** Starts a backend like {@link #start(Path, Map)}, with additional options for its JVM. */
+    Server start(Path directory, List<String> jvmOptions, Map<String, String> settings)
+            throws IOException, InterruptedException {
+        List<String> all = new ArrayList<>(backendJvm);
+        all.addAll(jvmOptions);
+        return Server.backend(directory, all, settings);
+    }
+
+    /** Sets the plot of this suite. */
+    void draw(Plot drawn) {
+        plot = drawn;
+    }
+
+    /** Returns the plot of this suite; null if it has none. */
+    @Nullable
+    Plot plot() {
+        return plot;
     }
 
     Certificates certificates() {

@@ -2,6 +2,7 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.sample.Pcs;
 import java.net.URLEncoder;
@@ -89,9 +90,14 @@ final class ExploreIT {
     }
 
     private static List<String> ids() {
-        return browser.driver().findElements(By.cssSelector("tbody td[data-label=certificate] a")).stream()
-                .map(link -> link.getAttribute("href").replaceAll(".*id=", ""))
-                .toList();
+        return ((List<?>) browser.run("return [...document.querySelectorAll('tbody td[data-label=certificate] a')]"
+                        + ".map(link => link.href.replace(/.*id=/, ''))"))
+                .stream().map(Object::toString).toList();
+    }
+
+    /** Waits for a number of rows: the browser may still be reading the page. */
+    private static void awaitIds(int number) {
+        await().untilAsserted(() -> assertThat(ids()).as(browser.text()).hasSize(number));
     }
 
     private static void click(String link) {
@@ -126,7 +132,7 @@ final class ExploreIT {
         submit("pump-1", 1, 20);
         submit("pump-2", 21, 30);
         explore("");
-        assertThat(ids()).hasSize(30);
+        awaitIds(30);
         assertThat(browser.find("#total").getText()).isEqualTo("30 certificates");
 
         browser.find("select[name=verdict] option[value=rejected]").click();
@@ -134,13 +140,13 @@ final class ExploreIT {
 
         browser.awaitText("4 rejected certificates (shard pump-1)");
         assertThat(browser.driver().getCurrentUrl()).endsWith("/ui/outcomes?verdict=rejected&shard=pump-1");
-        assertThat(ids()).hasSize(4);
+        awaitIds(4);
         assertThat(browser.text()).contains("The verdict is rejected.", "The shard is pump-1.");
         browser.find("a[aria-label='Remove: The shard is pump-1.']").click();
-        Client.awaitUntil(() -> ids().size() == 6);
+        awaitIds(6);
         click("last hour");
         Client.awaitUntil(() -> browser.driver().getCurrentUrl().contains("&from="));
-        assertThat(ids()).hasSize(6);
+        awaitIds(6);
         assertThat(browser.find("input[name=from]").getAttribute("value")).startsWith("20");
         assertThat(browser.errors()).isEmpty();
     }
@@ -157,7 +163,7 @@ final class ExploreIT {
 
         explore("?agent=agent-1");
 
-        assertThat(ids()).hasSize(3);
+        awaitIds(3);
         assertThat(browser.text()).contains("The agent agent-1 has reported the shard: pump-2.");
     }
 
@@ -177,11 +183,11 @@ final class ExploreIT {
                 .perform();
 
         Client.awaitUntil(() -> browser.driver().getCurrentUrl().contains("clock=received&from=2024"));
-        assertThat(ids()).hasSize(8);
+        awaitIds(8);
         String before = browser.driver().getCurrentUrl();
         browser.find("svg.bars a").sendKeys(Keys.ENTER);
         Client.awaitUntil(() -> !browser.driver().getCurrentUrl().equals(before));
-        assertThat(ids()).hasSize(8);
+        awaitIds(8);
         click("zoom out");
         browser.awaitText("8 certificates that arrived from");
         assertThat(browser.errors()).isEmpty();
@@ -192,16 +198,16 @@ final class ExploreIT {
         browser.width(Browser.WIDE);
         submit("pump-1", 1, 110);
         explore("?shard=pump-1");
+        awaitIds(100);
         List<String> first = ids();
-        assertThat(first).hasSize(100);
         String csv = browser.driver().findElement(By.linkText("CSV")).getAttribute("href");
         String ndjson = browser.driver().findElement(By.linkText("NDJSON")).getAttribute("href");
 
         click("Older certificates");
-        Client.awaitUntil(() -> ids().size() == 10);
+        awaitIds(10);
         List<String> second = ids();
         click("Newer certificates");
-        Client.awaitUntil(() -> ids().size() == 100);
+        awaitIds(100);
 
         assertThat(ids()).isEqualTo(first);
         assertThat(client.get(csv.replace(backend.url(), ""))
@@ -235,7 +241,7 @@ final class ExploreIT {
             requireInert(name);
         }
         explore("?shard=" + text);
-        assertThat(ids()).hasSize(2);
+        awaitIds(2);
         assertThat(browser.find("input[name=shard]").getAttribute("value")).isEqualTo(HOSTILE);
         assertThat(browser.errors()).noneMatch(error -> error.contains("Content Security Policy"));
     }
