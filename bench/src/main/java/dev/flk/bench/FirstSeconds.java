@@ -38,12 +38,13 @@ final class FirstSeconds {
     private FirstSeconds() {}
 
     /** A way to start a backend. */
-    private record Way(String name, String warmUp, List<String> jvm) {}
+    private record Way(Plot.Line line, String name, String warmUp, List<String> jvm) {}
 
     static Results run(Workbench bench) throws IOException, InterruptedException {
-        Way cold = new Way("WARM_UP=off", "off", List.of());
-        Way warmed = new Way("WARM_UP=on", "on", List.of());
+        Way cold = new Way(Plot.Line.FIRST, "WARM_UP=off", "off", List.of());
+        Way warmed = new Way(Plot.Line.SECOND, "WARM_UP=on", "on", List.of());
         Way archived = new Way(
+                Plot.Line.THIRD,
                 "WARM_UP=on, class archive",
                 "on",
                 Program.classArchive("backend", bench.directory("archive").resolve("backend.jsa")));
@@ -99,11 +100,10 @@ final class FirstSeconds {
                         RIGHT)
                 .axes();
         for (Map.Entry<Way, double[]> each : sums.entrySet()) {
-            int place = List.copyOf(sums.keySet()).indexOf(each.getKey());
             List<Point> points = IntStream.range(0, SECONDS)
                     .mapToObj(second -> new Point(second + 0.5, each.getValue()[second] / rounds))
                     .toList();
-            plot.line(Plot.Line.values()[place], points);
+            plot.line(each.getKey().line(), points);
         }
         return plot;
     }
