@@ -23,8 +23,6 @@ import org.rocksdb.InfoLogLevel;
  */
 public final class Tuning implements AutoCloseable {
     private static final int FILTER_BITS_PER_KEY = 10;
-    /** The size of a part of a filter or an index. Smaller parts make a look-up of an absent key slower, larger ones a miss. */
-    private static final int PART_BYTES = 16 << 10;
 
     /** The native objects, the newest first. */
     private final Deque<AbstractNativeReference> owned = new ArrayDeque<>();
@@ -68,7 +66,6 @@ public final class Tuning implements AutoCloseable {
                 .setPinTopLevelIndexAndFilter(true)
                 .setIndexType(IndexType.kTwoLevelIndexSearch)
                 .setPartitionFilters(true)
-                .setMetadataBlockSize(PART_BYTES)
                 .setFormatVersion(6);
     }
 

@@ -13,6 +13,9 @@ import org.rocksdb.LRUCache;
 final class StoreTuning {
     private static final long MEMTABLE_BYTES = 32L << 20;
     private static final long CACHE_BYTES = 96L << 20;
+    /** The size of a part of a filter or an index: smaller parts make look-ups of absent ids slower, larger ones misses. */
+    private static final int PART_BYTES = 16 << 10;
+
     private static final long ROWS_MEMTABLE_BYTES = 32L << 20;
 
     /** The size of the memtable's Bloom filter, as a share of the memtable's size; about 25 bits for each id. */
@@ -27,7 +30,7 @@ final class StoreTuning {
         tuning.database()
                 // a compaction of the rows, which may be long, leaves a thread to the ids
                 .setMaxBackgroundJobs(3);
-        tuning.family("default", tuning.tables(cache))
+        tuning.family("default", tuning.tables(cache).setMetadataBlockSize(PART_BYTES))
                 .setWriteBufferSize(MEMTABLE_BYTES)
                 .setMaxWriteBufferNumber(3)
                 .setMemtableWholeKeyFiltering(true)
