@@ -14,9 +14,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The suite that measures an agent with the packaged options of the JVM. In one subject, clients post certificates to the agent, which
- * confirms them once they are forced to disk. In the other subject, the agent sends a backlog to a backend on the same
- * machine.
+ * The suite that measures an agent with the packaged options of the JVM. In one subject, clients post certificates to
+ * the agent, which confirms them once they are forced to disk. In the other subject, the agent sends a backlog to a
+ * backend on the same machine.
  */
 final class AgentSuite {
     private static final String APPEND = "append, 16 producers";

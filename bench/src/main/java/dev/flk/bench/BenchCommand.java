@@ -146,6 +146,10 @@ public final class BenchCommand implements Callable<Integer> {
         if (!Files.isDirectory(data.toAbsolutePath())) {
             throw new ParameterException(spec.commandLine(), "--data: " + data + " is not a directory");
         }
+        if (plot != null && !suites.contains("first-seconds")) {
+            throw new ParameterException(
+                    spec.commandLine(), "--plot: only the suite first-seconds has a plot; run this suite");
+        }
         if (rounds < 1 || seconds <= 0 || warmUpSeconds < 0) {
             throw new ParameterException(
                     spec.commandLine(), "--rounds and --seconds must be above 0, and --warm-up must not be negative");

@@ -47,7 +47,7 @@ final class Suites {
             new Suite("views", TENTH.description(), TENTH::run),
             new Suite(
                     "agent",
-                    "an agent with the packaged options that accepts from 16 connections, and sends a backlog of 200,000",
+                    "a packaged agent that accepts from 16 connections, and sends a backlog of 200,000",
                     AgentSuite::run),
             new Suite(
                     "state",
@@ -67,8 +67,8 @@ final class Suites {
                     CopySuite::run),
             new Suite(
                     "first-seconds",
-                    "singles over 64 connections in each of the first 30 seconds of a backend, with and without"
-                            + " WARM_UP",
+                    "singles over 64 connections in each of the first 30 seconds of a backend: without WARM_UP, with"
+                            + " it, and also with a class archive",
                     FirstSeconds::run),
             new Suite("restart", MILLION.description(), MILLION::run),
             new Suite(

@@ -55,7 +55,9 @@ final class DemoIT {
                 wrapper,
                 "#!/bin/sh\nexec '" + home + "/bin/java' " + String.join(" ", Program.QUICK_START) + " \"$@\"\n");
         Files.setPosixFilePermissions(wrapper, PosixFilePermissions.fromString("rwxr-xr-x"));
-        Files.copy(home.resolve("release"), temporary.resolve("java/release"), StandardCopyOption.REPLACE_EXISTING);
+        if (Files.exists(home.resolve("release"))) {
+            Files.copy(home.resolve("release"), temporary.resolve("java/release"), StandardCopyOption.REPLACE_EXISTING);
+        }
     }
 
     /** Returns this JDK and, if it is beside it, a JDK whose archive is a cache (25 or later). */
