@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
+import de.siegmar.fastcsv.reader.CommentStrategy;
 import de.siegmar.fastcsv.reader.CsvParseException;
 import de.siegmar.fastcsv.reader.CsvReader;
 import de.siegmar.fastcsv.reader.CsvRecord;
@@ -8,10 +9,15 @@ import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.program.cli.Printable;
 import java.io.BufferedReader;
 import java.io.EOFException;
+import java.io.FilterReader;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.Reader;
 import java.io.UncheckedIOException;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Iterator;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.ZipException;
@@ -23,22 +29,33 @@ final class CsvCells {
     private static final Pattern STARTED = Pattern.compile("started in line (\\d+)");
 
     private static final Pattern NAME = Pattern.compile("[\\p{L}\\p{N}_.-]+");
+    /** The blanks that look like the one on a keyboard but are other characters. */
+    private static final Pattern OTHER_BLANK = Pattern.compile("[\\p{Zs}&&[^ ]]");
+
     private static final int SHOWN_CHARS = 40;
 
     private final CsvDialect dialect;
+    private final LastCharacter text;
     private final Iterator<CsvRecord> records;
+    private final int skippedLastLines;
+    /** The records that were read and may be the last ones, which are skipped. */
+    private final Deque<CsvRecord> ahead = new ArrayDeque<>();
+
     private long line;
 
     /** Creates a reader of the records after the lines to skip. The caller closes the stream. */
     CsvCells(InputStream stream, CsvFormat format) throws IOException, MalformedCsv {
-        BufferedReader text;
         try {
-            text = format.text(stream);
-            dialect = CsvDialect.detect(text, format);
+            BufferedReader buffered = format.text(stream);
+            dialect = CsvDialect.detect(buffered, format);
+            text = new LastCharacter(buffered);
         } catch (EOFException | ZipException e) {
             throw damaged(e);
         }
+        Optional<Character> comment = format.filter().comment();
         records = CsvReader.builder()
+                .commentStrategy(comment.isPresent() ? CommentStrategy.SKIP : CommentStrategy.NONE)
+                .commentCharacter(comment.orElse('#'))
                 .fieldSeparator(dialect.delimiter())
                 .skipEmptyLines(true)
                 .allowExtraFields(true)
@@ -47,6 +64,30 @@ final class CsvCells {
                 .maxBufferSize(CsvDialect.MAX_CHARS)
                 .ofCsvRecord(text)
                 .iterator();
+        skippedLastLines = format.filter().skippedLastLines();
+    }
+
+    /** A reader that remembers the last character, to tell whether a text ends within a line. */
+    private static final class LastCharacter extends FilterReader {
+        private int last = '\n';
+
+        LastCharacter(Reader text) {
+            super(text);
+        }
+
+        @Override
+        public int read() throws IOException {
+            int next = super.read();
+            last = next < 0 ? last : next;
+            return next;
+        }
+
+        @Override
+        public int read(char[] target, int offset, int length) throws IOException {
+            int read = super.read(target, offset, length);
+            last = read > 0 ? target[offset + read - 1] : last;
+            return read;
+        }
     }
 
     CsvDialect dialect() {
@@ -58,16 +99,37 @@ final class CsvCells {
         return line;
     }
 
-    /** Returns the next record that is not blank; null after the last one. */
+    /** Returns whether the last record, which was returned last, has no line end, and may be incomplete. */
+    boolean isLastWithoutEnd() {
+        return text.last != '\n' && text.last != '\r' && skippedLastLines == 0;
+    }
+
+    /** Returns the next record that is not blank; null after the last one that is not skipped. */
     @Nullable
     CsvRecord next() throws IOException, MalformedCsv {
+        for (CsvRecord read = read(); read != null; read = read()) {
+            ahead.add(read);
+            if (ahead.size() > skippedLastLines) {
+                CsvRecord next = ahead.remove();
+                line = lineOf(next);
+                return next;
+            }
+        }
+        return null;
+    }
+
+    private long lineOf(CsvRecord each) {
+        return dialect.linesBefore() + each.getStartingLineNumber();
+    }
+
+    private @Nullable CsvRecord read() throws IOException, MalformedCsv {
         try {
             while (records.hasNext()) {
                 CsvRecord next = records.next();
-                line = dialect.linesBefore() + next.getStartingLineNumber();
                 if (next.getFieldCount() > 1 || !next.getField(0).isBlank()) {
                     return next;
                 }
+                line = lineOf(next);
             }
             return null;
         } catch (UncheckedIOException e) {
@@ -94,10 +156,12 @@ final class CsvCells {
 
     /**
      * Returns a text from the file as it is shown on a terminal: truncated, {@link Printable}, and in quotes unless it
-     * looks like a name.
+     * looks like a name. A blank that is not the one on a keyboard is shown as its code.
      */
     static String shown(String text) {
-        String clean = Printable.of(text.replace('\t', '?'));
+        String clean = Printable.of(OTHER_BLANK
+                .matcher(text.replace('\t', '?'))
+                .replaceAll(blank -> "[U+%04X]".formatted((int) blank.group().charAt(0))));
         String cut = clean.length() > SHOWN_CHARS ? clean.substring(0, SHOWN_CHARS) + "…" : clean;
         return NAME.matcher(cut).matches() && !NumberColumn.isNumber(cut) ? cut : "\"" + cut + "\"";
     }

@@ -127,8 +127,14 @@ record CsvColumns(
         private MalformedCsv unknown(String name) {
             String names = header.stream().map(CsvCells::shown).collect(Collectors.joining(", "));
             return cells.malformed("there is no column " + CsvCells.shown(name) + ", the columns are " + names + "; "
-                    + HOW + (header.size() == 1 ? ", or give the --delimiter" : ""));
+                    + HOW + (header.size() == 1 ? ", or give the --delimiter" : "")
+                    + (header.get(0).startsWith("#") ? ", or skip comments with --comment '#'" : ""));
         }
+    }
+
+    /** Returns the index of a column that is given by its name or number. */
+    int named(String name, CsvCells cells) throws MalformedCsv {
+        return new Search(header, true, cells).column(name);
     }
 
     /** Returns the index of the last column that is read. */

@@ -4,17 +4,22 @@ package dev.flk.agent.certify;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The division of a CSV into cells: the delimiter, and the number of lines before the first record.
  *
  * <p>The delimiter is the one that the format gives; else the one in a first line such as {@code sep=;}, as Excel
- * writes it; else a comma, a semicolon or a tab, whichever is most frequent outside quotes in the first record. A line
- * ends with LF, CR LF or CR. A quote opens at the beginning of a cell only, and a record continues after the end of a
- * line within quotes.
+ * writes it; else a comma, a semicolon or a tab: the only one outside quotes in the header; of several, the one that
+ * divides the header and the first rows into equal numbers of cells; and if none does, or if the file has no header,
+ * the most frequent one in the first record. A line ends with LF, CR LF or CR. A quote opens at the beginning of a cell
+ * only, and a record continues after the end of a line within quotes.
  *
  * @param source the origin of the delimiter, as shown to users
  */
@@ -23,6 +28,9 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
     static final int MAX_CHARS = 1 << 16;
 
     private static final char[] DETECTED = {',', ';', '\t'};
+    /** The maximum number of rows that are compared to the header. */
+    private static final int COMPARED_ROWS = 10;
+
     private static final Pattern EXCEL = Pattern.compile("(?i)\\s*\"?sep=([^\\s\\w\"]|\t)\"?\\s*");
 
     /** Detects the dialect of a text, and consumes the lines before the first record. */
@@ -34,63 +42,75 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
             }
         }
         long before = format.skippedLines();
-        String first = firstRecord(text);
+        Sample sample = new Sample(text, format.filter().comment());
+        String first = sample.first();
         Matcher excel = EXCEL.matcher(first);
         boolean isExcel = excel.matches();
+        Optional<Character> given = format.notation().delimiter();
+        if (given.isEmpty() && !isExcel) {
+            CsvDialect detected = detect(first, sample, format);
+            text.reset();
+            return detected;
+        }
+        text.reset();
         if (isExcel) {
             String line = "";
-            while (line != null && line.isBlank()) { // skips blank lines and the line of the delimiter
+            while (line != null && !EXCEL.matcher(line).matches()) { // also skips blank lines and comments before it
                 line = text.readLine();
                 before++;
             }
         }
-        Optional<Character> given = format.notation().delimiter();
-        if (given.isPresent()) {
-            return new CsvDialect(given.get(), "as --delimiter says", before);
-        }
-        return isExcel
-                ? new CsvDialect(excel.group(1).charAt(0), "as the line sep= says", before)
-                : new CsvDialect(mostFrequent(first), "the most frequent in the first line", before);
+        return given.isPresent()
+                ? new CsvDialect(given.get(), "as --delimiter says", before)
+                : new CsvDialect(excel.group(1).charAt(0), "as the line sep= says", before);
     }
 
-    /**
-     * Returns the first record that is not blank, without consuming anything. Throws if the record is too long or is
-     * not text.
-     */
-    private static String firstRecord(BufferedReader text) throws IOException, MalformedCsv {
-        StringBuilder record = new StringBuilder();
-        Quotes quotes = new Quotes();
-        text.mark(MAX_CHARS + 1);
-        int c = text.read();
-        while (c >= 0 && !(isLineEnd(c) && !quotes.isOpen && !record.toString().isBlank())) {
-            quotes.next((char) c);
-            record.append((char) c);
-            if (c == 0) {
-                throw new MalformedCsv("line 1: is not text in UTF-8; save the file as CSV in UTF-8, or give its"
-                        + " --encoding, such as UTF-16LE");
-            }
-            if (record.length() > MAX_CHARS) {
-                throw new MalformedCsv("line 1: is longer than " + MAX_CHARS + " characters; is this a CSV file?");
-            }
-            c = text.read();
-        }
-        text.reset();
-        return record.toString();
-    }
-
-    private static char mostFrequent(String record) throws MalformedCsv {
+    private static CsvDialect detect(String first, Sample sample, CsvFormat format) throws IOException, MalformedCsv {
+        List<Character> fitting = new ArrayList<>();
         char best = DETECTED[0];
         for (char candidate : DETECTED) {
-            if (count(record, candidate) > count(record, best)) {
-                best = candidate;
+            long count = count(first, candidate);
+            if (count > 0) {
+                fitting.add(candidate);
+            }
+            best = count > count(first, best) ? candidate : best;
+        }
+        boolean isCompared = false;
+        int rowsAfterHeader = format.notation().rowsAfterHeader();
+        for (int i = 0; format.hasHeader() && fitting.size() > 1 && i < rowsAfterHeader + COMPARED_ROWS; i++) {
+            String row = sample.next();
+            if (row == null) {
+                break;
+            }
+            if (i >= rowsAfterHeader) {
+                fitting.removeIf(candidate -> !divides(candidate, first, row));
+                isCompared = true;
             }
         }
-        char earlier = asEarlierVersions(record);
-        if (earlier != best && count(record, earlier) > 0) {
+        if (isCompared && fitting.size() > 1) {
+            throw new MalformedCsv(
+                    "line 1: a " + fitting.stream().map(CsvDialect::name).collect(Collectors.joining(" and a "))
+                            + (fitting.size() == 2 ? " both" : " each")
+                            + " divide the header and the first rows into equal numbers of cells; give the"
+                            + " --delimiter");
+        }
+        if (isCompared && fitting.size() == 1) {
+            return new CsvDialect(fitting.get(0), "the one that fits the first rows", format.skippedLines());
+        }
+        char earlier = asEarlierVersions(first);
+        if (earlier != best && count(first, earlier) > 0) {
             throw new MalformedCsv("line 1: a quote within a cell makes it unclear whether a " + name(best) + " or a "
                     + name(earlier) + " separates the cells; give the --delimiter");
         }
-        return best;
+        return new CsvDialect(best, "the most frequent in the first line", format.skippedLines());
+    }
+
+    /** Returns whether a row has as many cells as the header, apart from blank cells at its end. */
+    private static boolean divides(char delimiter, String header, String row) {
+        long cells = count(header, delimiter);
+        return count(row, delimiter) == cells
+                || (count(row, delimiter) > cells
+                        && count(row.replaceFirst("[\\s" + delimiter + "]+$", ""), delimiter) <= cells);
     }
 
     /**
@@ -152,6 +172,68 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
             case ' ' -> "blank";
             default -> "'" + delimiter + "'";
         };
+    }
+
+    /** The first records of a text, which are not consumed. */
+    private static final class Sample {
+        private static final int MOST_CHARS = 2 * MAX_CHARS;
+
+        private final BufferedReader text;
+        private final int comment;
+        private int chars;
+
+        /** Marks the text, so that the caller can reset it. */
+        Sample(BufferedReader text, Optional<Character> comment) throws IOException {
+            this.text = text;
+            this.comment = comment.map(c -> (int) c).orElse(-1);
+            text.mark(MOST_CHARS + 1);
+        }
+
+        /** Returns the first record that is not blank. Throws if the record is too long or is not text. */
+        String first() throws IOException, MalformedCsv {
+            StringBuilder record = new StringBuilder();
+            boolean isComplete = read(record, MAX_CHARS);
+            int end = record.indexOf("\0");
+            if (end >= 0) {
+                boolean isWide = record.length() > end + 1 && record.charAt(end + 1) == 0;
+                throw new MalformedCsv("line 1: is not text in UTF-8; save the file as CSV in UTF-8, or give its"
+                        + " --encoding, such as UTF-" + (isWide ? 32 : 16) + (end == 0 ? "BE" : "LE"));
+            }
+            if (!isComplete) {
+                throw new MalformedCsv("line 1: is longer than " + MAX_CHARS + " characters; is this a CSV file?");
+            }
+            return record.toString();
+        }
+
+        /** Returns the next record that is not blank; null if there is none, or if it is too far. */
+        @Nullable
+        String next() throws IOException {
+            StringBuilder record = new StringBuilder();
+            return read(record, MOST_CHARS) && !record.toString().isBlank() ? record.toString() : null;
+        }
+
+        /** Reads a record that is not blank. Returns whether it ended before the limit of characters. */
+        private boolean read(StringBuilder record, int mostChars) throws IOException {
+            Quotes quotes = new Quotes();
+            boolean isComment = false;
+            while (chars < mostChars) {
+                int c = text.read();
+                chars++;
+                boolean isEnd = isLineEnd(c) && !quotes.isOpen;
+                if (c < 0 || (isEnd && !isComment && !record.toString().isBlank())) {
+                    return true;
+                }
+                isComment = !isEnd && (isComment || (record.isEmpty() && c == comment));
+                if (isEnd) {
+                    record.setLength(0);
+                    quotes = new Quotes();
+                } else if (!isComment) {
+                    quotes.next((char) c);
+                    record.append((char) c);
+                }
+            }
+            return false;
+        }
     }
 
     /** The state of the quotes while a record is read character by character. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import java.io.BufferedInputStream;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -10,14 +11,12 @@ import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeFormatterBuilder;
 import java.util.Arrays;
-import java.util.Collections;
-import java.util.Locale;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.zip.GZIPInputStream;
 
 /**
@@ -28,11 +27,13 @@ import java.util.zip.GZIPInputStream;
  * @param encoding the encoding of the text; empty for UTF-8. A byte order mark of UTF-16 takes precedence
  * @param decimal the decimal separator, a point or a comma. If empty, a point is accepted, and also a comma unless
  *     commas separate the cells
- * @param missing the texts that count as an empty cell, in addition to blank text
+ * @param missing the texts that count as an empty cell, in addition to blank text; a text may name several, separated
+ *     by commas
  * @param timeFormat the format of times; empty if times are numbers or in ISO 8601
  * @param zone the zone that applies to times without a zone
  * @param isSorted whether to sort the rows by time; sorting keeps all rows in memory
  * @param notation the rarer properties
+ * @param filter the lines and rows that are no measurements
  */
 public record CsvFormat(
         boolean hasHeader,
@@ -40,10 +41,11 @@ public record CsvFormat(
         Optional<Charset> encoding,
         Optional<Character> decimal,
         Set<String> missing,
-        Optional<DateTimeFormatter> timeFormat,
+        Optional<TimeFormat> timeFormat,
         ZoneId zone,
         boolean isSorted,
-        Notation notation) {
+        Notation notation,
+        Filter filter) {
     /** The format that applies unless other properties are given. */
     public static final CsvFormat USUAL = new CsvFormat(
             true, 0, Optional.empty(), Optional.empty(), Set.of(), Optional.empty(), ZoneOffset.UTC, false);
@@ -66,57 +68,70 @@ public record CsvFormat(
         public static final Notation USUAL = new Notation(Optional.empty(), Optional.empty(), Optional.empty(), 0);
     }
 
+    /**
+     * The lines and rows that are no measurements.
+     *
+     * @param comment the first character of lines that are skipped
+     * @param only the columns and their texts, as {@code COLUMN=TEXT}, of the rows that are read
+     * @param skippedLastLines the number of lines to skip at the end of the file, apart from blank lines
+     */
+    public record Filter(Optional<Character> comment, List<String> only, int skippedLastLines) {
+        /** The filter that leaves out nothing. */
+        public static final Filter NONE = new Filter(Optional.empty(), List.of(), 0);
+
+        public Filter {
+            only = List.copyOf(only);
+        }
+    }
+
     private static final byte[] GZIP = {0x1f, (byte) 0x8b};
-    private static final byte[] UTF_16BE = {(byte) 0xfe, (byte) 0xff};
-    private static final byte[] UTF_16LE = {(byte) 0xff, (byte) 0xfe};
     private static final char BYTE_ORDER_MARK = '\uFEFF';
 
-    /** Creates a format with the usual notation. */
+    /** Creates a format with the usual notation, of which nothing is left out. */
     public CsvFormat(
             boolean hasHeader,
             int skippedLines,
             Optional<Charset> encoding,
             Optional<Character> decimal,
             Set<String> missing,
-            Optional<DateTimeFormatter> timeFormat,
+            Optional<TimeFormat> timeFormat,
             ZoneId zone,
             boolean isSorted) {
-        this(hasHeader, skippedLines, encoding, decimal, missing, timeFormat, zone, isSorted, Notation.USUAL);
+        this(
+                hasHeader,
+                skippedLines,
+                encoding,
+                decimal,
+                missing,
+                timeFormat,
+                zone,
+                isSorted,
+                Notation.USUAL,
+                Filter.NONE);
     }
 
     public CsvFormat {
-        missing = Collections.unmodifiableSet(new TreeSet<>(missing)); // sorted, so that equal formats are equal texts
-    }
-
-    /**
-     * Returns the formatter for a pattern of {@link DateTimeFormatter}. The formatter accepts English names of months
-     * and days, in upper or lower case.
-     */
-    public static DateTimeFormatter timeFormat(String pattern) {
-        return new DateTimeFormatterBuilder()
-                .parseCaseInsensitive()
-                .appendPattern(pattern)
-                .toFormatter(Locale.ENGLISH);
+        missing = Set.copyOf(missing);
     }
 
     /** Returns whether a stream begins like a gzip file. Consumes nothing; the stream must support marks. */
     public static boolean isGzip(InputStream stream) throws IOException {
-        return Arrays.equals(firstTwo(stream), GZIP);
+        stream.mark(GZIP.length);
+        byte[] first = stream.readNBytes(GZIP.length);
+        stream.reset();
+        return Arrays.equals(first, GZIP);
     }
 
     /**
      * Returns a reader of the text of a stream. If the stream is compressed with gzip, the reader decompresses it. The
      * text does not include a byte order mark.
      */
-    BufferedReader text(InputStream stream) throws IOException {
+    BufferedReader text(InputStream stream) throws IOException, MalformedCsv {
         InputStream bytes = new BufferedInputStream(stream);
         if (isGzip(bytes)) {
             bytes = new BufferedInputStream(new GZIPInputStream(bytes));
         }
-        byte[] first = firstTwo(bytes);
-        Charset charset = Arrays.equals(first, UTF_16BE) || Arrays.equals(first, UTF_16LE)
-                ? StandardCharsets.UTF_16
-                : encoding.orElse(StandardCharsets.UTF_8);
+        Charset charset = FileSignature.charset(bytes).or(() -> encoding).orElse(StandardCharsets.UTF_8);
         BufferedReader text = new BufferedReader(new InputStreamReader(bytes, charset));
         text.mark(1);
         if (text.read() != BYTE_ORDER_MARK) {
@@ -125,20 +140,16 @@ public record CsvFormat(
         return text;
     }
 
-    private static byte[] firstTwo(InputStream stream) throws IOException {
-        stream.mark(2);
-        byte[] first = stream.readNBytes(2);
-        stream.reset();
-        return first;
-    }
-
-    boolean isMissing(String cell) {
-        return cell.isBlank() || missing.contains(cell.strip());
+    /** Returns each text that counts as an empty cell. */
+    Set<String> missingTexts() {
+        return missing.stream()
+                .flatMap(each -> Arrays.stream(each.split(",")))
+                .collect(Collectors.toCollection(TreeSet::new)); // sorted, so that equal formats are equal texts
     }
 
     /**
      * Returns the text of which {@code certify --follow} stores a digest. A format with the usual notation has the text
-     * that it had before notations existed.
+     * that it had before notations existed. Filters can't be combined with {@code --follow}.
      */
     @Override
     public String toString() {
@@ -148,7 +159,7 @@ public record CsvFormat(
                         skippedLines,
                         encoding,
                         decimal,
-                        missing,
+                        missingTexts(),
                         timeFormat,
                         zone,
                         isSorted,

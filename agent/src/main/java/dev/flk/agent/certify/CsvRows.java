@@ -43,6 +43,7 @@ public final class CsvRows {
     private final CsvColumns columns;
     private final CsvTimes times;
     private final CsvNumbers numbers;
+    private final RowFilter filter;
     private final RowOrder order;
     private final double afterSeconds;
     private final RowListener after;
@@ -59,6 +60,9 @@ public final class CsvRows {
     private long measuredRows;
     private long rows;
     private long skippedRows;
+    private long leftOutRows;
+    /** Whether the last record that was read is a measurement. */
+    private boolean isLastMeasured;
 
     /**
      * The columns to read. A column is given by its name or, if no column has that name, by its number, from 1.
@@ -116,7 +120,10 @@ public final class CsvRows {
         cells = new CsvCells(stream, format);
         CsvRecord record = cells.next();
         if (record == null) {
-            throw new MalformedCsv("the file is empty; its first line must name the columns, such as timestamp,x,y,z");
+            throw new MalformedCsv(
+                    format.filter().skippedLastLines() > 0
+                            ? "the file has no lines before those that --skip-last-lines skips"
+                            : "the file is empty; its first line must name the columns, such as timestamp,x,y,z");
         }
         headerLine = cells.line();
         if (format.hasHeader() && record.getFields().stream().map(String::strip).allMatch(this::mayBeData)) {
@@ -127,6 +134,7 @@ public final class CsvRows {
         CsvNumbers own = new CsvNumbers(format, columns, cells.dialect().delimiter());
         numbers = before == null ? own : continued(before, own);
         times = new CsvTimes(format, numbers.ofTime(), columns.plainTimeName());
+        filter = new RowFilter(format, columns, own, cells);
         if (format.hasHeader()) {
             requireNames(record);
             skipAfterHeader();
@@ -156,7 +164,7 @@ public final class CsvRows {
         boolean areNumbers = true;
         for (int column : columns.values()) {
             String cell = record.getField(column).strip();
-            areNumbers &= NumberColumn.isNumber(cell) || (!cell.isEmpty() && format.isMissing(cell));
+            areNumbers &= NumberColumn.isNumber(cell) || filter.isMissing(record, column);
         }
         boolean mayBeMeasurement = columns.times().isEmpty()
                 ? areNumbers
@@ -269,11 +277,17 @@ public final class CsvRows {
             if (record == null) {
                 return null;
             }
+            isLastMeasured = false;
+            if (filter.leavesOut(record)) {
+                leftOutRows++;
+                continue;
+            }
             checkCount(record);
-            if (hasEmpty(record)) {
+            if (filter.hasEmpty(record)) {
                 skippedRows++;
                 continue;
             }
+            isLastMeasured = true;
             measuredRows++;
             String written = time(record);
             Time time = hasTimes() ? seconds(record, written) : Time.once((double) measuredRows, false);
@@ -306,10 +320,29 @@ public final class CsvRows {
 
     /** Returns the error for a file without rows. */
     MalformedCsv noRows() {
+        if (skippedRows == 0 && leftOutRows > 0) {
+            return new MalformedCsv("no row has what --only requires, so there is nothing to certify");
+        }
         return new MalformedCsv(
                 skippedRows > 0
                         ? "every row has an empty cell, so there is nothing to certify"
                         : "the file has no rows after the names of the columns, so there is nothing to certify");
+    }
+
+    /** Returns the option that chooses between two rows of the same time, if a column shows that both have a source. */
+    String only(CsvRecord one, CsvRecord other) {
+        for (int i = 0; i < Math.min(columns.header().size(), other.getFieldCount()); i++) {
+            String text = other.getField(i).strip();
+            if (!columns.used().contains(i)
+                    && i < one.getFieldCount()
+                    && !text.isEmpty()
+                    && !NumberColumn.isNumber(text)
+                    && !text.equals(one.getField(i).strip())) {
+                return "if column " + columns.shown(i) + " names the source of a row, certify one source with --only "
+                        + CsvCells.shown(columns.header().get(i) + "=" + text) + "; otherwise ";
+            }
+        }
+        return "";
     }
 
     private void checkCount(CsvRecord record) throws MalformedCsv {
@@ -322,15 +355,6 @@ public final class CsvRows {
             throw cells.malformed("has " + record.getFieldCount() + " cells, but the first line has " + width
                     + "; put double quotes around a cell that contains a " + separatorName());
         }
-    }
-
-    private boolean hasEmpty(CsvRecord record) {
-        for (int column : columns.used()) {
-            if (format.isMissing(record.getField(column))) {
-                return true;
-            }
-        }
-        return false;
     }
 
     private Time seconds(CsvRecord record, String text) throws MalformedCsv {
@@ -394,6 +418,19 @@ public final class CsvRows {
     /** Returns the number of rows that were skipped so far because of an empty cell. */
     public long skippedRows() {
         return skippedRows;
+    }
+
+    /** Returns the number of rows that were left out so far because of {@code --only}. */
+    public long leftOutRows() {
+        return leftOutRows;
+    }
+
+    /** Returns the warning that the last measurement of a file, which was read to its end, may be incomplete. */
+    public Optional<String> lastMayBeCut() {
+        return isLastMeasured && cells.isLastWithoutEnd()
+                ? Optional.of("line " + cells.line() + " is the last one and has no line end: if the file was cut"
+                        + " there, its values may be cut")
+                : Optional.empty();
     }
 
     /** Returns the name of the separator: comma, semicolon, tab, or the character itself. */
@@ -485,7 +522,10 @@ public final class CsvRows {
     /** Returns {@link #understood} on one line, with the numbers of rows of a complete file. */
     public String facts() {
         return understood().stream().map(Fact::toString).collect(Collectors.joining("; "))
-                + (isGrowing() ? "" : "; rows: " + rows + ", and " + skippedRows + " skipped because of an empty cell");
+                + (isGrowing()
+                        ? ""
+                        : "; rows: " + rows + ", and " + skippedRows + " skipped because of an empty cell"
+                                + (leftOutRows > 0 ? ", " + leftOutRows + " left out by --only" : ""));
     }
 
     private String shownTime(Measured row) {

@@ -2,25 +2,16 @@
 package dev.flk.agent.certify;
 
 import dev.flk.agent.certify.NumberColumn.NotANumber;
+import dev.flk.agent.certify.TimeFormat.Written;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
-import java.text.ParsePosition;
 import java.time.DateTimeException;
 import java.time.Instant;
-import java.time.LocalDate;
 import java.time.LocalDateTime;
-import java.time.LocalTime;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
-import java.time.ZonedDateTime;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeFormatterBuilder;
-import java.time.temporal.ChronoField;
-import java.time.temporal.TemporalAccessor;
 import java.time.zone.ZoneOffsetTransition;
 import java.util.List;
-import java.util.Locale;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,19 +19,8 @@ import org.jspecify.annotations.Nullable;
  * several instants; nothing is guessed.
  */
 final class CsvTimes {
-    private static final int HOURS_OF_DAY = 24;
-
-    private static final DateTimeFormatter ISO = new DateTimeFormatterBuilder()
-            .append(DateTimeFormatter.ISO_LOCAL_DATE)
-            .optionalStart()
-            .appendLiteral('T')
-            .append(DateTimeFormatter.ISO_LOCAL_TIME)
-            .optionalStart()
-            .parseLenient() // an offset may lack the minutes
-            .appendOffset("+HHmm", "Z")
-            .toFormatter(Locale.ROOT);
-
     private final CsvFormat format;
+    private final TimeFormat texts;
     private final NumberColumn numbers;
     private final UnitCheck check;
     private boolean hasNumber;
@@ -53,6 +33,7 @@ final class CsvTimes {
      */
     CsvTimes(CsvFormat format, NumberColumn numbers, String name) {
         this.format = format;
+        this.texts = format.timeFormat().orElse(TimeFormat.ISO);
         this.numbers = numbers;
         check = new UnitCheck(name);
         unit = format.notation().timeUnit().orElse(null);
@@ -85,7 +66,7 @@ final class CsvTimes {
     /** Returns whether a cell may have a time, perhaps one that is refused. */
     boolean mayBeTime(String text) {
         try {
-            return (isNumeric() && numbers.accepts(text)) || local(text).isPresent();
+            return (isNumeric() && numbers.accepts(text)) || texts.read(text).isPresent();
         } catch (NotATime e) {
             return true;
         }
@@ -99,13 +80,12 @@ final class CsvTimes {
         if (isNumeric() && NumberColumn.isNumber(text)) {
             return number(numbers.read(text, line));
         }
-        LocalReading reading = local(text)
-                .orElseThrow(() -> new NotATime(
-                        format.timeFormat().isPresent()
-                                ? "is not a time in the format of --time-format"
-                                : "is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z,"
-                                        + " or give its --time-format, or choose another column with --time"));
-        return time(reading);
+        Written written = texts.read(text).orElseThrow(() -> new NotATime(texts.refusal()));
+        ZoneId zone = written.zone().orElse(format.zone());
+        return written.isDay()
+                ? Time.once(
+                        seconds(written.local().toLocalDate().atStartOfDay(zone).toInstant()), false)
+                : time(written.local(), zone, written.zone().isPresent());
     }
 
     private Time number(String plain) throws NotATime {
@@ -120,9 +100,7 @@ final class CsvTimes {
             }
             hasNumber = true;
             if (Math.abs(number) >= UnitCheck.MOST_MILLIS) {
-                throw new NotATime(
-                        "is not a time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or"
-                                + " give its --time-format, or choose another column with --time");
+                throw new NotATime(TimeFormat.ISO.refusal());
             }
             check.each(plain, number);
             chosen = UnitCheck.isMillis(number) ? TimeUnit.MS : TimeUnit.S;
@@ -141,93 +119,23 @@ final class CsvTimes {
                     whole.longValueExact(),
                     seconds.subtract(whole).movePointRight(9).intValue(),
                     ZoneOffset.UTC);
-            return time(new LocalReading(local, format.zone(), Optional.empty()));
+            return time(local, format.zone(), false);
         } catch (ArithmeticException | DateTimeException e) {
             throw new NotATime("is no time in " + chosen.meaning());
         }
     }
 
-    /**
-     * A text that was read as a time.
-     *
-     * @param instant the instant, if the text determines it without the rules of a zone
-     */
-    private record LocalReading(LocalDateTime local, ZoneId zone, Optional<Instant> instant) {}
-
-    /** Returns the time in a text; empty if the text is not a time. */
-    private Optional<LocalReading> local(String text) throws NotATime {
-        DateTimeFormatter formatter = format.timeFormat().orElse(ISO);
-        String plain = format.timeFormat().isPresent()
-                ? text
-                : text.replaceFirst("(?<=\\d) +(?=\\d)", "T")
-                        .replaceFirst(" +(?=[Z+-])", "")
-                        .replaceFirst("(?<=[+-]\\d\\d):(?=\\d\\d$)", "");
-        try {
-            TemporalAccessor best =
-                    formatter.parseBest(plain, ZonedDateTime::from, LocalDateTime::from, LocalDate::from);
-            if (best instanceof LocalDate date) {
-                requireDay(formatter, plain, date.atStartOfDay());
-                return Optional.of(new LocalReading(
-                        date.atStartOfDay(),
-                        format.zone(),
-                        Optional.of(date.atStartOfDay(format.zone()).toInstant())));
-            }
-            if (best instanceof ZonedDateTime zoned
-                    && (zoned.getZone() instanceof ZoneOffset
-                            || isWritten(ChronoField.OFFSET_SECONDS, formatter, plain))) {
-                requireDay(formatter, plain, zoned.toLocalDateTime());
-                return Optional.of(
-                        new LocalReading(zoned.toLocalDateTime(), zoned.getZone(), Optional.of(zoned.toInstant())));
-            }
-            LocalDateTime local = best instanceof LocalDateTime both
-                    ? both
-                    : LocalDateTime.from(formatter.parse(plain)); // before the zone moves a time that does not exist
-            requireDay(formatter, plain, local);
-            return Optional.of(new LocalReading(
-                    local, best instanceof ZonedDateTime zoned ? zoned.getZone() : format.zone(), Optional.empty()));
-        } catch (DateTimeException e) {
-            return Optional.empty();
-        }
-    }
-
-    private static boolean isWritten(ChronoField field, DateTimeFormatter formatter, String text) {
-        return formatter.parseUnresolved(text, new ParsePosition(0)).isSupported(field);
-    }
-
-    /** Requires that Java did not replace a day that the month does not have by the last one of the month. */
-    private static void requireDay(DateTimeFormatter formatter, String text, LocalDateTime time) throws NotATime {
-        LocalDate date = time.toLocalDate();
-        boolean isMidnight = time.toLocalTime().equals(LocalTime.MIDNIGHT);
-        if (date.getDayOfMonth() < date.lengthOfMonth() && !(date.getDayOfMonth() == 1 && isMidnight)) {
-            return; // not the last day of a month, nor the end of it
-        }
-        TemporalAccessor raw = formatter.parseUnresolved(text, new ParsePosition(0));
-        boolean isEndOfDay = isMidnight
-                && raw.isSupported(ChronoField.HOUR_OF_DAY)
-                && raw.getLong(ChronoField.HOUR_OF_DAY) == HOURS_OF_DAY;
-        LocalDate written = isEndOfDay ? date.minusDays(1) : date;
-        if (raw.isSupported(ChronoField.DAY_OF_MONTH)
-                && raw.getLong(ChronoField.DAY_OF_MONTH) != written.getDayOfMonth()) {
-            throw new NotATime("is no time, because that month has only " + written.lengthOfMonth() + " days");
-        }
-    }
-
-    private Time time(LocalReading reading) throws NotATime {
-        if (reading.instant().isPresent()) {
-            return Time.once(seconds(reading.instant().get()), false);
-        }
-        LocalDateTime local = reading.local();
-        List<ZoneOffset> offsets = reading.zone().getRules().getValidOffsets(local);
+    private static Time time(LocalDateTime local, ZoneId zone, boolean isZoneWritten) throws NotATime {
+        List<ZoneOffset> offsets = zone.getRules().getValidOffsets(local);
         if (offsets.size() == 1) {
             return Time.once(
-                    seconds(local.toInstant(offsets.get(0))),
-                    reading.zone().getRules().isFixedOffset());
+                    seconds(local.toInstant(offsets.get(0))), zone.getRules().isFixedOffset() && !isZoneWritten);
         }
-        ZoneOffsetTransition change = reading.zone().getRules().getTransition(local);
+        ZoneOffsetTransition change = zone.getRules().getTransition(local);
         String readings = local.toInstant(change.getOffsetBefore()) + " (" + change.getOffsetBefore() + ") or "
                 + local.toInstant(change.getOffsetAfter()) + " (" + change.getOffsetAfter() + ")";
         if (offsets.isEmpty()) {
-            throw new NotATime("does not exist in " + reading.zone() + ", where the clocks went from "
+            throw new NotATime("does not exist in " + zone + ", where the clocks went from "
                     + change.getDateTimeBefore().toLocalTime() + " to "
                     + change.getDateTimeAfter().toLocalTime() + " on that day; it may mean " + readings
                     + ": if the clock of the device does not change, give its offset, such as --time-zone "
@@ -236,7 +144,7 @@ final class CsvTimes {
         return new Time(
                 seconds(local.toInstant(change.getOffsetBefore())),
                 seconds(local.toInstant(change.getOffsetAfter())),
-                "occurs twice in " + reading.zone() + ", as " + readings,
+                "occurs twice in " + zone + ", as " + readings,
                 false);
     }
 

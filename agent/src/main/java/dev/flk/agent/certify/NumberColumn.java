@@ -3,6 +3,7 @@ package dev.flk.agent.certify;
 
 import java.math.BigDecimal;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -83,6 +84,18 @@ final class NumberColumn {
         String plain = withoutGroups(text);
         Matcher number = NUMBER.matcher(plain);
         return number.matches() && isAllowed(plain, markOf(number));
+    }
+
+    /** Returns the number that a cell with this text has, before it is read; empty if it has none. */
+    OptionalDouble value(String text) {
+        return accepts(text)
+                ? OptionalDouble.of(Double.parseDouble(withoutGroups(text).replace(',', '.')))
+                : OptionalDouble.empty();
+    }
+
+    /** Returns whether a comma may be the decimal separator. */
+    boolean mayHaveComma() {
+        return hasComma;
     }
 
     /**

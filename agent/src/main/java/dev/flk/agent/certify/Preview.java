@@ -56,6 +56,9 @@ public record Preview(String text) {
                         ErrorMessages.count(counts[0], "window"),
                         counts[1],
                         ErrorMessages.count(csv.skippedRows(), "row")));
+        if (csv.leftOutRows() > 0) {
+            text.append("%s left out by --only%n".formatted(ErrorMessages.count(csv.leftOutRows(), "row")));
+        }
         return new Preview(text.toString());
     }
 

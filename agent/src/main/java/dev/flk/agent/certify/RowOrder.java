@@ -283,6 +283,8 @@ final class RowOrder {
                                 : mayBeTwice
                                         ? ": if daylight saving time ended here, give the --time-zone; otherwise sort"
                                                 + " the file"
-                                        : ": sort the file, or use --sort")));
+                                        : ": "
+                                                + (isRepeated ? row.source().only(before.cells(), row.cells()) : "")
+                                                + "sort the file, or use --sort")));
     }
 }

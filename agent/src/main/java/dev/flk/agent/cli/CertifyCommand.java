@@ -4,11 +4,13 @@ package dev.flk.agent.cli;
 import dev.flk.agent.certify.CertificatePlot;
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
+import dev.flk.agent.certify.CsvFormat.Filter;
 import dev.flk.agent.certify.CsvFormat.Notation;
 import dev.flk.agent.certify.CsvRows;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Preview;
+import dev.flk.agent.certify.TimeFormat;
 import dev.flk.agent.certify.TimeUnit;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
@@ -28,11 +30,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.DateTimeException;
 import java.time.ZoneId;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
@@ -88,6 +90,21 @@ final class CertifyCommand implements Callable<Integer> {
     private int skippedLines;
 
     @Option(
+            names = "--skip-last-lines",
+            paramLabel = "N",
+            description = "Skip the last lines of the file that are not blank.")
+    private int skippedLastLines;
+
+    @Option(names = "--comment", paramLabel = "CHAR", description = "Skip lines that begin with it, such as #.")
+    private @Nullable String comment;
+
+    @Option(
+            names = "--only",
+            paramLabel = "COLUMN=TEXT",
+            description = "Leave out rows whose cell in this column has another text.")
+    private List<String> only = new ArrayList<>();
+
+    @Option(
             names = "--skip-rows-after-header",
             paramLabel = "N",
             description = "Skip rows between the header and the first measurement, such as units.")
@@ -116,6 +133,15 @@ final class CertifyCommand implements Callable<Integer> {
     private @Nullable String timeFormat;
 
     @Option(
+            names = "--years-from",
+            paramLabel = "YEAR",
+            description = {
+                "The first of the 100 years that yy in --time-format means",
+                "(default: 2000, and years from 2038 on are errors)."
+            })
+    private @Nullable Integer yearsFrom;
+
+    @Option(
             names = "--time-zone",
             paramLabel = "ZONE",
             description = "The zone of times without one, such as Europe/Berlin (default: UTC).")
@@ -124,8 +150,10 @@ final class CertifyCommand implements Callable<Integer> {
     @Option(
             names = "--missing",
             paramLabel = "TEXT",
-            split = ",",
-            description = "Texts that mean an empty cell, such as NaN,-.")
+            description = {
+                "Texts that mean an empty cell, such as NaN,-. Numbers are",
+                "equal if their values are, as 999.9 and 999.90."
+            })
     private List<String> missing = new ArrayList<>();
 
     @Option(names = "--decimal", paramLabel = "CHAR", description = "The decimal separator, if it can't be guessed.")
@@ -245,6 +273,7 @@ final class CertifyCommand implements Callable<Integer> {
             if (rows.skippedRows() > 0) {
                 context.complain("skipped " + ErrorMessages.count(rows.skippedRows(), "row") + " with an empty cell");
             }
+            rows.lastMayBeCut().ifPresent(context::complain);
         }
         if (plot != null && !certificates.isEmpty()) {
             Files.writeString(plot, CertificatePlot.svg(certificates));
@@ -272,6 +301,10 @@ final class CertifyCommand implements Callable<Integer> {
         if (isSorted) {
             throw new UsageError("--sort needs a complete file and can't be combined with --follow");
         }
+        if (!filter().equals(Filter.NONE)) {
+            throw new UsageError("--comment, --only and --skip-last-lines need a complete file and can't be combined"
+                    + " with --follow");
+        }
         Path csv = Path.of(file);
         if (Files.exists(csv) || Position.read(csv).isEmpty()) { // a followed file is missing while it is rotated
             try (InputStream bytes = new BufferedInputStream(context.open(file))) {
@@ -289,6 +322,7 @@ final class CertifyCommand implements Callable<Integer> {
         try (InputStream csv = context.open(file)) {
             CsvRows rows = new CsvRows(csv, columns(), format());
             context.out().print(Preview.of(file, rows, windows()).text());
+            rows.lastMayBeCut().ifPresent(context::complain);
         }
         return 0;
     }
@@ -310,10 +344,27 @@ final class CertifyCommand implements Callable<Integer> {
                 Optional.ofNullable(encoding),
                 Optional.ofNullable(decimal).map(each -> each.charAt(0)),
                 Set.copyOf(missing),
-                Optional.ofNullable(timeFormat).map(CertifyCommand::timeFormat),
+                timeFormat(),
                 zone(),
                 isSorted,
-                notation());
+                notation(),
+                filter());
+    }
+
+    private Filter filter() {
+        if (skippedLastLines < 0) {
+            throw new UsageError("--skip-last-lines: must be at least 0, not " + skippedLastLines);
+        }
+        if (comment != null && (!comment.matches("[^\\w\\s\",;.+-]") || comment.equals(delimiter))) {
+            throw new UsageError("--comment: must be one character that is neither a letter, digit or quote, nor part"
+                    + " of a number, nor the delimiter, not '" + comment + "'");
+        }
+        for (String each : only) {
+            if (each.indexOf('=') < 1) {
+                throw new UsageError("--only: write it as COLUMN=TEXT, not '" + each + "'");
+            }
+        }
+        return new Filter(Optional.ofNullable(comment).map(each -> each.charAt(0)), only, skippedLastLines);
     }
 
     private Notation notation() {
@@ -346,21 +397,37 @@ final class CertifyCommand implements Callable<Integer> {
                 rowsAfterHeader);
     }
 
-    private static DateTimeFormatter timeFormat(String pattern) {
+    private Optional<TimeFormat> timeFormat() {
+        if (yearsFrom != null && (yearsFrom < 1000 || yearsFrom > 9900)) {
+            throw new UsageError("--years-from: must be a year of four digits up to 9900, not " + yearsFrom);
+        }
+        if (timeFormat == null) {
+            if (yearsFrom != null) {
+                throw new UsageError("--years-from is for years of two digits: give a --time-format with yy");
+            }
+            return Optional.empty();
+        }
         try {
-            return CsvFormat.timeFormat(pattern);
+            return Optional.of(
+                    TimeFormat.of(timeFormat, yearsFrom == null ? OptionalInt.empty() : OptionalInt.of(yearsFrom)));
         } catch (IllegalArgumentException e) {
-            throw new UsageError("--time-format: '" + pattern + "': " + e.getMessage()
+            throw new UsageError("--time-format: '" + timeFormat + "': " + e.getMessage()
                     + "; write it like 'yyyy-MM-dd HH:mm:ss' or 'd/M/yyyy h:mm a'");
         }
     }
 
     private ZoneId zone() {
         try {
-            return ZoneId.of(timeZone);
+            ZoneId zone = ZoneId.of(timeZone);
+            if (!TimeFormat.isDoubtful(zone)) {
+                return zone;
+            }
         } catch (DateTimeException e) {
             throw new UsageError("--time-zone: '" + timeZone + "' is no zone; write it like Europe/Berlin or +02:00");
         }
+        throw new UsageError(
+                "--time-zone: '" + timeZone + "' may be meant with or without daylight saving time; write a"
+                        + " region such as Europe/Berlin or America/New_York, or an offset such as +01:00");
     }
 
     private static boolean add(CertificateSink sink, List<byte[]> certificates) throws IOException {

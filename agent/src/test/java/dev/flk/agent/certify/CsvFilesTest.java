@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.IntFunction;
 import java.util.stream.Collectors;
@@ -59,7 +60,7 @@ class CsvFilesTest {
                     encoding,
                     decimal,
                     missing,
-                    timeFormat.map(CsvFormat::timeFormat),
+                    timeFormat.map(pattern -> TimeFormat.of(pattern, OptionalInt.empty())),
                     zone,
                     isSorted);
         }
@@ -237,7 +238,8 @@ class CsvFilesTest {
                 Optional.empty(),
                 ZoneOffset.UTC,
                 false,
-                new Notation(Optional.empty(), Optional.of('.'), Optional.empty(), 0));
+                new Notation(Optional.empty(), Optional.of('.'), Optional.empty(), 0),
+                CsvFormat.Filter.NONE);
         for (String number : List.of("0.125", "1.25", "1.0025", "12.34.567", "1234.567", "1.002.5")) {
             assertThatExceptionOfType(MalformedCsv.class)
                     .as(number)

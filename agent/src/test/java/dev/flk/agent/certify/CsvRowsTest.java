@@ -87,7 +87,7 @@ class CsvRowsTest {
     @Test
     void delimiter_aQuoteMakesItUnclear_isRefused() {
         assertThatExceptionOfType(MalformedCsv.class)
-                .isThrownBy(() -> Rows.read("timestamp;5\" x;y,a,b,c\n1;2,5;3\n"))
+                .isThrownBy(() -> Rows.read("timestamp;5\" x;y,a,b,c\n"))
                 .withMessage("line 1: a quote within a cell makes it unclear whether a comma or a semicolon separates"
                         + " the cells; give the --delimiter");
     }
