@@ -135,10 +135,8 @@ final class CertifyCommand implements Callable<Integer> {
     @Option(
             names = "--years-from",
             paramLabel = "YEAR",
-            description = {
-                "The first of the 100 years that yy in --time-format means",
-                "(default: 2000, and years from 2038 on are errors)."
-            })
+            description = "The first of the 100 years that yy in --time-format means (default: 2000, and years from"
+                    + " 2038 on are errors).")
     private @Nullable Integer yearsFrom;
 
     @Option(
@@ -150,10 +148,7 @@ final class CertifyCommand implements Callable<Integer> {
     @Option(
             names = "--missing",
             paramLabel = "TEXT",
-            description = {
-                "Texts that mean an empty cell, such as NaN,-. Numbers are",
-                "equal if their values are, as 999.9 and 999.90."
-            })
+            description = "Texts that mean an empty cell, such as NaN,-. A number means each cell with its value.")
     private List<String> missing = new ArrayList<>();
 
     @Option(names = "--decimal", paramLabel = "CHAR", description = "The decimal separator, if it can't be guessed.")
