@@ -86,7 +86,9 @@ final class DeployIT {
                 "{keys: {existingSecret: our-keys}, backend: {store: {kind: postgres, existingSecret: our-store}, config: {STATE_ENGINE: postgres}}, networkPolicy: {enabled: false}}"
             })
     void chart_isRendered(String values) throws Exception {
-        assertThat(render(values)).contains("kind: StatefulSet", "readOnlyRootFilesystem: true", "runAsNonRoot: true");
+        assertThat(render(values))
+                .contains("kind: StatefulSet", "readOnlyRootFilesystem: true", "runAsNonRoot: true")
+                .containsPattern("name: LOG_NAME\\s+valueFrom:\\s+fieldRef:\\s+fieldPath: metadata.name");
     }
 
     @Test

@@ -84,6 +84,13 @@ final class LostLogIT {
         return backend;
     }
 
+    /** Starts a backend that has an archive and no log yet. */
+    private BackendProcess startNew(String name, Map<String, String> settings) throws IOException {
+        Command.ofBackend(settings, "wal", "init", "--new", "--dir", wal(name).toString())
+                .exits(0);
+        return start(name, settings);
+    }
+
     private void loseTheMachine(BackendProcess backend, String name) throws IOException {
         backend.program().kill();
         try (Stream<Path> files = Files.walk(directory.resolve(name))) {
@@ -112,7 +119,7 @@ final class LostLogIT {
             Map<String, String> watching = settings(store, "b");
             watching.remove("WAL_ARCHIVE_COMMAND");
             watching.putAll(clock.environment());
-            BackendProcess lost = start("a", settings(store, "a"));
+            BackendProcess lost = startNew("a", settings(store, "a"));
             try (BackendProcess other = start("b", watching)) {
                 Client client = new Client(other.url());
                 AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
@@ -201,8 +208,8 @@ final class LostLogIT {
             FakeClock clock = FakeClock.in(directory);
             Map<String, String> watching = settings(store, "b");
             watching.putAll(clock.environment());
-            BackendProcess lost = start("a", settings(store, "a"));
-            try (BackendProcess other = start("b", watching)) {
+            BackendProcess lost = startNew("a", settings(store, "a"));
+            try (BackendProcess other = startNew("b", watching)) {
                 Client client = new Client(other.url());
                 Map<Pcs, String> answers = new HashMap<>();
                 for (Pcs pcs : certificates) {

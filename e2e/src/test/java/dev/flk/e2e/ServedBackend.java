@@ -30,7 +30,7 @@ abstract class ServedBackend implements AutoCloseable {
 
     /**
      * Returns settings that extend or override {@link #environment}. The log is named after its directory: the default,
-     * the host's name, is that of all backends of these tests, and a store knows each log by a name of its own.
+     * with port 0, is that of all backends of these tests, and a store knows each log by a name of its own.
      */
     static Map<String, String> environment(Path directory, Map<String, String> more) {
         Map<String, String> environment = environment();

@@ -143,8 +143,8 @@ public record BackendConfig(
         Limits.Sizes limit = Limits.Sizes.read(settings, http.maxConnections());
         Optional<SigningConfig> signing = SigningConfig.read(settings);
         InboxConfig inbox = InboxConfig.read(settings);
-        String logName = LogName.read(settings);
-        Optional<CopyConfig> copy = CopyConfig.read(settings, logName);
+        String logName = LogName.read(settings, http.port());
+        Optional<CopyConfig> copy = CopyConfig.read(settings, logName, settings.isGiven(LogName.LOG_NAME));
         Optional<FeedConfig> feed = FeedConfig.read(settings, copy.isPresent());
         StoreConfig store = StoreConfig.read(settings);
         RecordConfig record =
@@ -394,7 +394,11 @@ public record BackendConfig(
      * @throws InvalidConfig if a setting of the copy is invalid, or the configuration file can't be used
      */
     public static Optional<CopyConfig> logCopy(Map<String, String> environment, @Nullable Path file) {
-        return part(environment, file, settings -> CopyConfig.read(settings, LogName.read(settings)));
+        return part(environment, file, settings -> {
+            // without a configured name, there is a problem already
+            String name = settings.find(LogName.LOG_NAME).orElse("");
+            return CopyConfig.read(settings, name, settings.isGiven(LogName.LOG_NAME));
+        });
     }
 
     /**

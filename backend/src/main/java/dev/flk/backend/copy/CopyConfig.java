@@ -44,12 +44,20 @@ public record CopyConfig(KafkaSettings kafka, String topic, boolean isRequired, 
         };
     }
 
-    /** Reads the settings; returns empty if the log is not copied. */
-    public static Optional<CopyConfig> read(Settings settings, String logName) {
+    /**
+     * Reads the settings; returns empty if the log is not copied.
+     *
+     * @param isNamed whether the name of the log is configured, and so stays what it is on another machine
+     */
+    public static Optional<CopyConfig> read(Settings settings, String logName, boolean isNamed) {
         if (!settings.get(LOG_COPY)) {
             settings.unused("LOG_COPY is off", List.of(LOG_COPY_REQUIRED));
             return Optional.empty();
         }
+        settings.require(
+                isNamed,
+                "LOG_NAME: not set; LOG_COPY=kafka needs it, because the topic is named after it; earlier versions took"
+                        + " the host's name");
         KafkaSettings kafka = KafkaSettings.read(settings, "LOG_COPY=kafka");
         return Optional.of(new CopyConfig(kafka, kafka.topicOf(logName), settings.get(LOG_COPY_REQUIRED), false));
     }

@@ -49,18 +49,19 @@ public final class CopyOpening implements AutoCloseable {
     private final Check check;
     private final boolean isRequired;
     private final LongSupplier nanoTicker;
+    private Check newLog = () -> {};
     private boolean isHandedOver;
     private volatile String told = "";
     private volatile @Nullable CopiedLog following;
     private String identity = "";
     private @Nullable Started started;
 
-    /** A check of the topic's settings. */
-    interface Check {
+    /** A check without which a start does not go on. */
+    public interface Check {
         /**
-         * Checks the settings.
+         * Runs the check.
          *
-         * @throws IOException if a setting must be changed; the message says how
+         * @throws IOException if something must be changed; the message says what
          */
         void run() throws IOException;
     }
@@ -114,6 +115,11 @@ public final class CopyOpening implements AutoCloseable {
         this.claim = new Claim(HexFormat.of().toHexDigits(random.nextLong()), instance, clock.millis(), host);
     }
 
+    /** Sets the check whether a new log may begin, for a directory without a log if the copy has none either. */
+    public void setNewLogCheck(Check check) {
+        newLog = check;
+    }
+
     /**
      * Makes the directory ready for the log to be opened. Blocks until the brokers answer.
      *
@@ -152,6 +158,9 @@ public final class CopyOpening implements AutoCloseable {
         files.createDirectories(directory);
         if (Inbox.isAbsent(files.list(directory)) || isHalfRestored()) {
             restore();
+        }
+        if (Inbox.isAbsent(files.list(directory))) {
+            newLog.run(); // before anything is claimed or written, so that the directory can still be restored to
         }
         LogRestore.requireFinished(files, directory, Inbox.SEGMENT_PREFIX);
         Closeable lock = lock();

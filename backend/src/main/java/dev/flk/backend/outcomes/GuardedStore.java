@@ -45,6 +45,7 @@ public final class GuardedStore implements DedupStore {
     private final Timing reads;
     private final Timing writes;
     private volatile LongConsumer whenLost = connection -> {};
+    private volatile Supplier<CompletionStage<?>> beforeConnect = () -> CompletableFuture.completedFuture(null);
     private volatile State state = State.LOST;
     private volatile boolean closing;
 
@@ -91,6 +92,11 @@ public final class GuardedStore implements DedupStore {
         whenLost = listener;
     }
 
+    /** Sets a step that each connection waits for; if the step fails, so does the connection. */
+    public void beforeConnect(Supplier<CompletionStage<?>> step) {
+        beforeConnect = step;
+    }
+
     /**
      * Returns the number that identifies the newest connection, which may already have ended. Each call of {@link
      * #connect} increments this number.
@@ -111,7 +117,7 @@ public final class GuardedStore implements DedupStore {
         synchronized (this) {
             begun = ++connection;
         }
-        started(store::connect).whenComplete((position, failure) -> {
+        started(() -> beforeConnect.get().thenCompose(done -> store.connect())).whenComplete((position, failure) -> {
             if (failure != null) {
                 fail(begun, failure, false);
                 result.completeExceptionally(cause(failure));

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.program.cli.Json;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.Optional;
 
 /**
@@ -13,6 +14,8 @@ import java.util.Optional;
  * @param logId the id of the log, 32 hex digits, under which the store keeps its position
  * @param name the name of the log, {@code LOG_NAME}
  * @param instance the backend's id, 16 hex digits, drawn at each start
+ * @param address the name of the backend's machine and its configured port, such as host-1:8080; empty in an entry of
+ *     an earlier version
  * @param version the backend's version
  * @param policy the hash of the policy in force
  * @param keys the version of the keys in force
@@ -27,6 +30,7 @@ public record LogEntry(
         String logId,
         String name,
         String instance,
+        String address,
         String version,
         String policy,
         String keys,
@@ -56,6 +60,7 @@ public record LogEntry(
                 logId,
                 name,
                 instance,
+                address,
                 version,
                 policy,
                 keysNow,
@@ -65,6 +70,13 @@ public record LogEntry(
                 archivedUpTo,
                 hasEnded,
                 isForgotten);
+    }
+
+    /** Describes the backend that reported the log last, and since when it has had it. */
+    public String owner() {
+        return "instance " + instance + (address.isEmpty() ? "" : " on " + address)
+                + (ended ? " had it from " : " has had it since ") + Instant.ofEpochMilli(startedMillis)
+                + (ended ? " to " : " and reported it last at ") + Instant.ofEpochMilli(seenMillis);
     }
 
     /** Returns the entry as one line of JSON, without a line feed. */
@@ -88,6 +100,7 @@ public record LogEntry(
                         entry.path("log_id").asText(),
                         entry.path("name").asText(),
                         entry.path("instance").asText(),
+                        entry.path("address").asText(),
                         entry.path("version").asText(),
                         entry.path("policy").asText(),
                         entry.path("keys").asText(),

@@ -21,6 +21,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -94,6 +96,9 @@ public final class Peers implements AutoCloseable {
 
     private volatile View view = new View(List.of(), Optional.empty(), Optional.of("it was not read yet"));
     private volatile Set<String> forgotten = Set.of();
+
+    /** Whether the registry has had the log of this backend. */
+    private volatile boolean isRegistered;
 
     /** An entry, and when it was seen to change, on the ticker. */
     private record Seen(LogEntry entry, long changedNanos, boolean hasChanged) {
@@ -283,6 +288,7 @@ public final class Peers implements AutoCloseable {
                 warnOfAnotherOwner(mine, found.get(mine.logId()));
                 reported = mine;
                 reportedNanos = now;
+                isRegistered = true;
                 found.put(mine.logId(), mine);
             }
             restoreAndPrune(found);
@@ -469,6 +475,24 @@ public final class Peers implements AutoCloseable {
         } catch (StoreUnavailableException e) {
             LOG.warn("other backends could not be told of new keys in advance: {}", e.getMessage());
         }
+    }
+
+    /**
+     * Makes sure that the registry has the log of this backend. A log that is lost before that would be taken for one
+     * that never existed.
+     *
+     * @param keys the version of the keys in force
+     * @return fails with {@link StoreUnavailableException} if the registry fails
+     */
+    public CompletionStage<?> register(String keys) {
+        return isRegistered || !registry.isShared()
+                ? CompletableFuture.completedFuture(null)
+                : CompletableFuture.runAsync(
+                        () -> {
+                            change(own.get().withKeys(keys));
+                            isRegistered = true;
+                        },
+                        timer);
     }
 
     private void change(LogEntry entry) {

@@ -24,6 +24,7 @@ import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.time.SteadyClock;
 import dev.flk.state.Operation;
+import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
 import java.security.SecureRandom;
@@ -106,11 +107,15 @@ public final class Backend implements AutoCloseable {
         ForcedQueue forced = new ForcedQueue(metrics.ingest);
         this.lockLost = forced.lockLost();
         ConfiguredStore store = new ConfiguredStore(config, metrics, parts);
+        LogRegistry registry = parts.opened(store.registry());
+        CopyOpening.Check newLog = () -> PeerParts.requireNoLostLog(config, store, registry);
         Optional<CopyOpening> copy = config.copy().isEmpty()
                 ? Optional.empty()
-                : Optional.of(CopyParts.prepare(config, config.copy().get(), instance, clock, metrics, servers, parts));
-        LogRegistry registry = parts.opened(store.registry());
-        PeerParts.requireNoLostLog(config, store, registry);
+                : Optional.of(CopyParts.prepare(
+                        config, config.copy().get(), newLog, instance, clock, metrics, servers, parts));
+        if (copy.isEmpty() && Inbox.isAbsent(new DiskFiles(), config.inbox().walDir())) {
+            newLog.run();
+        }
         Inbox inbox = CertificateParts.openLog(config, rules, steady, store, forced, parts);
         this.copied = copy.isEmpty()
                 ? Optional.empty()

@@ -83,6 +83,9 @@ record CertificateParts(
         GuardedStore store =
                 configured.open(inbox.logId(), inbox.isNew(), common.steady().expiry());
         Signatures signatures = signatures(common, peers);
+        if (inbox.isNew()) { // the registry knows a log that has records
+            store.beforeConnect(() -> peers.register(signatures.version()));
+        }
         IngestPipeline pipeline = new IngestPipeline(
                 inbox,
                 forced,

@@ -61,6 +61,11 @@ final class ConfiguredStore {
                 : Optional.empty();
     }
 
+    /** Returns whether the embedded store is damaged, so that it does not know its log. */
+    boolean isDamaged() {
+        return view != null && view.isSpoiled();
+    }
+
     private EmbeddedStore embedded(StoreConfig.Embedded configured) {
         if (embedded == null) {
             embedded = parts.opened(new EmbeddedStore(view(configured.dir())));

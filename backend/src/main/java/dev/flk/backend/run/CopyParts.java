@@ -19,10 +19,15 @@ final class CopyParts {
 
     private CopyParts() {}
 
-    /** Prepares the directory of the log. Blocks until the brokers answer; meanwhile, {@code servers} show the reason. */
+    /**
+     * Prepares the directory of the log. Blocks until the brokers answer; meanwhile, {@code servers} show the reason.
+     *
+     * @param newLog the check whether a new log may begin
+     */
     static CopyOpening prepare(
             BackendConfig config,
             CopyConfig copy,
+            CopyOpening.Check newLog,
             String instance,
             InstantSource clock,
             BackendMetrics metrics,
@@ -33,6 +38,7 @@ final class CopyParts {
         CopyOpening opening =
                 parts.opened(new CopyOpening(copy, config.inbox().walDir(), new DiskFiles(), instance, host(), clock));
         servers.starting(() -> new Component(COPY, false, opening.waitsFor()));
+        opening.setNewLogCheck(newLog);
         opening.prepare();
         return opening;
     }

@@ -9,7 +9,6 @@ import dev.flk.backend.peers.LogEntry;
 import dev.flk.backend.peers.LogRegistry;
 import dev.flk.backend.peers.Peers;
 import dev.flk.backend.stores.StoreUnavailableException;
-import dev.flk.wal.files.DiskFiles;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
@@ -33,12 +32,13 @@ final class PeerParts {
     PeerParts(Common common, LogRegistry registry, Inbox inbox, BooleanSupplier ownsLog, String version) {
         BackendConfig config = common.config();
         long startedMillis = common.clock().millis();
+        String address = CopyParts.host() + ":" + config.http().port();
         Duration ttl = config.inbox().dedupTtl();
         Duration retention = config.inbox().walRetention();
         this.peers = common.parts()
                 .opened(new Peers(
                         registry,
-                        () -> own(common, inbox, version, startedMillis),
+                        () -> own(common, inbox, address, version, startedMillis),
                         ownsLog,
                         ttl.compareTo(retention) > 0 ? ttl : retention,
                         common.clock(),
@@ -47,12 +47,13 @@ final class PeerParts {
                         common.audit()));
     }
 
-    private LogEntry own(Common common, Inbox inbox, String version, long startedMillis) {
+    private LogEntry own(Common common, Inbox inbox, String address, String version, long startedMillis) {
         CertificateParts opened = certificates;
         return new LogEntry(
                 inbox.logId(),
                 common.config().logName(),
                 common.instance(),
+                address,
                 version,
                 common.config().policy().hash(),
                 opened == null ? "" : opened.signatures().version(),
@@ -78,18 +79,18 @@ final class PeerParts {
     }
 
     /**
-     * Refuses to start a new log by accident: in a directory without a log, although the store has the outcomes of a log
-     * of this name. Blocks until the registry has answered, if the directory has no log.
+     * Refuses to start a new log by accident, although the store has the outcomes of a log of this name, or an archive
+     * may have one. Called if WAL_DIR has no log. Blocks until the registry has answered.
      *
      * @throws IOException if a new log is refused; the message names the log and the choices
      */
     static void requireNoLostLog(BackendConfig config, ConfiguredStore store, LogRegistry registry) throws IOException {
-        if (!Inbox.isAbsent(new DiskFiles(), config.inbox().walDir())) {
-            return;
-        }
         Optional<String> embedded = store.logId();
         if (embedded.isPresent()) {
             throw lost(config, "but DEDUP_DIR has the outcomes of the log " + embedded.get());
+        }
+        if (store.isDamaged()) {
+            throw lost(config, "but DEDUP_DIR has a damaged store, which may have the outcomes of a log");
         }
         for (LogEntry entry : known(config, registry)) {
             if (entry.name().equals(config.logName()) && !entry.forgotten()) {
@@ -99,16 +100,27 @@ final class PeerParts {
                                 + entry.last() + " records"
                                 + (entry.archivedUpTo() == 0
                                         ? ""
-                                        : ", of which " + entry.archivedUpTo() + " were archived"));
+                                        : ", of which " + entry.archivedUpTo() + " were archived")
+                                + ": " + entry.owner());
             }
+        }
+        if (config.inbox().archiveCommand().isPresent() && config.copy().isEmpty()) { // a copy would have had the log
+            throw new IOException(noLog(config)
+                    + "and WAL_ARCHIVE_COMMAND is set: the log may be lost, and in the archive. Restore it with"
+                    + " 'flk-backend wal restore --from ARCHIVE', or bring its disk back; if this backend is new, begin"
+                    + " its log with 'flk-backend wal init --new'");
         }
     }
 
     private static IOException lost(BackendConfig config, String what) {
-        return new IOException("WAL_DIR, " + config.inbox().walDir() + ", has no log, " + what
+        return new IOException(noLog(config) + what
                 + ". Bring its disk back; or restore it with 'flk-backend wal restore --from ARCHIVE'; or start a new log"
                 + " with 'flk-backend wal init --new'"
                 + (config.store().isShared() ? "; if another backend has that log, set another LOG_NAME" : ""));
+    }
+
+    private static String noLog(BackendConfig config) {
+        return "WAL_DIR, " + config.inbox().walDir() + ", has no log, ";
     }
 
     private static List<LogEntry> known(BackendConfig config, LogRegistry registry) throws IOException {

@@ -48,6 +48,8 @@ class BackendConfigTest {
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:1;REDIS_URI=redis://:do-not-print-me@h:1 | REDIS_URI, REDIS_ADDR: both are set
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_URI=redis://:p@do-not-print-me@h:1 | as in %40 for @
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:70000 | REDIS_ADDR: 'h:70000' is not between 0 and 65535
+            PCS_SIGN_ALG=none;LOG_COPY=kafka;KAFKA_BROKERS=h:1 | LOG_NAME: not set; LOG_COPY=kafka needs it, because the topic is named after it
+            PCS_SIGN_ALG=none;LOG_COPY=kafka;KAFKA_BROKERS=h:1;LOG_NAME=a b | LOG_NAME: 'a b' is not 1 to 100 letters
             PCS_SIGN_ALG=none;SESSION_STORE=redis | REDIS_URI, REDIS_ADDR: none is set, and SESSION_STORE=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
             PCS_SIGN_ALG=none;STATE_ENGINE=postgres | POSTGRES_CONN: not set; STATE_ENGINE=postgres needs it
@@ -80,6 +82,14 @@ class BackendConfigTest {
 
         assertThat(BackendConfig.load(Map.of(), file).tls())
                 .contains(new TlsFiles(dir.resolve("own.crt"), dir.resolve("own.key"), Optional.empty()));
+    }
+
+    @Test
+    void load_backendsOfOneMachine_haveDifferentLogNames() {
+        BackendConfig one = BackendConfig.load(Map.of("PCS_SIGN_ALG", "none", "PORT", "8080"), null);
+        BackendConfig other = BackendConfig.load(Map.of("PCS_SIGN_ALG", "none", "PORT", "8081"), null);
+        assertThat(one.logName()).endsWith("-8080");
+        assertThat(other.logName()).isEqualTo(one.logName().replaceAll("0$", "1"));
     }
 
     @Test

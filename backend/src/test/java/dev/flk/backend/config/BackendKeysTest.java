@@ -60,13 +60,13 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             WAL_SEGMENT_BYTES | inbox.segmentBytes | 67108864 | WAL_SEGMENT_BYTES=1GiB | 1073741824 | lots;-1;0;1023KiB;2GiB
             WAL_SEGMENT_AGE | inbox.segmentAge | PT24H | WAL_SEGMENT_AGE=10m | PT10M | {not a duration};0;999ms;31d
             WAL_ARCHIVE_COMMAND | inbox.archiveCommand.words | - | WAL_ARCHIVE_COMMAND=/opt/ship 'to there' %p s3:%f 100%% | [/opt/ship, to there, %p, s3:%f, 100%%] | cp %p;cp %f;cp '%p %f;cp %p %f %x;cp %p %f %;cp %p %f &;cp %p "$DIR/%f";cp %p %f\\
-            LOG_NAME | logName | {host} | LOG_NAME=b-1.example_ | b-1.example_ | a b;ä;,
-            LOG_COPY | copy.topic | - | {kafka};LOG_NAME=b1 | flk.inbox.b1 | on;s3
+            LOG_NAME | logName | {host-8080} | LOG_NAME=b-1.example_ | b-1.example_ | a b;ä;,
+            LOG_COPY | copy.topic | - | {kafka} | flk.inbox.b1 | on;s3
             LOG_COPY_REQUIRED | copy.isRequired | - | {kafka} | true | 1;sometimes
             LOG_COPY_REQUIRED | copy.isRequired | - | {kafka};LOG_COPY_REQUIRED=off | false |
             FEED_TOPIC | feed.topic | - | FEED_TOPIC=a_b;KAFKA_BROKERS=h:1 | a_b | a b;ä;/
-            KAFKA_BROKERS | copy.kafka.brokers | - | LOG_COPY=kafka;KAFKA_BROKERS=b1:9092, [::1]:9093 | b1:9092,[::1]:9093 | b1;b1:65536;,
-            KAFKA_TOPIC | copy.topic | - | {kafka};KAFKA_TOPIC=a_b;LOG_NAME=b1 | a_b.b1 | a b;ä;/
+            KAFKA_BROKERS | copy.kafka.brokers | - | LOG_COPY=kafka;LOG_NAME=b1;KAFKA_BROKERS=b1:9092, [::1]:9093 | b1:9092,[::1]:9093 | b1;b1:65536;,
+            KAFKA_TOPIC | copy.topic | - | {kafka};KAFKA_TOPIC=a_b | a_b.b1 | a b;ä;/
             KAFKA_SECURITY_PROTOCOL | copy.kafka.properties | - | {kafka} | {client.dns.lookup=use_all_dns_ips, security.protocol=PLAINTEXT} | TLS;sasl
             KAFKA_SASL_MECHANISM | copy.kafka.properties | - | {sasl} | {client.dns.lookup=use_all_dns_ips, sasl.mechanism=PLAIN, security.protocol=SASL_PLAINTEXT} | GSSAPI;SCRAM
             KAFKA_SASL_JAAS_CONFIG | copy.kafka.secrets | - | {sasl} | {sasl.jaas.config=(secret)} |
@@ -135,19 +135,19 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
     private static final Map<String, String> PARTS = Map.ofEntries(
             Map.entry("{key}", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
             Map.entry("{tls}", "TLS_CERT={dir}/own.crt;TLS_KEY={dir}/own.key"),
-            Map.entry("{kafka}", "LOG_COPY=kafka;KAFKA_BROKERS=b1:9092"),
+            Map.entry("{kafka}", "LOG_COPY=kafka;LOG_NAME=b1;KAFKA_BROKERS=b1:9092"),
             Map.entry(
                     "{sasl}",
-                    "LOG_COPY=kafka;KAFKA_BROKERS=b1:9092;KAFKA_SECURITY_PROTOCOL=sasl_plaintext"
+                    "LOG_COPY=kafka;LOG_NAME=b1;KAFKA_BROKERS=b1:9092;KAFKA_SECURITY_PROTOCOL=sasl_plaintext"
                             + ";KAFKA_SASL_MECHANISM=plain;KAFKA_SASL_JAAS_CONFIG=PlainLoginModule required"),
-            Map.entry("{ssl}", "LOG_COPY=kafka;KAFKA_BROKERS=b1:9092;KAFKA_SECURITY_PROTOCOL=SSL"),
+            Map.entry("{ssl}", "LOG_COPY=kafka;LOG_NAME=b1;KAFKA_BROKERS=b1:9092;KAFKA_SECURITY_PROTOCOL=SSL"),
             Map.entry("{redis}", "DEDUP_BACKEND=redis"),
             Map.entry(
                     "{postgres}",
                     "DEDUP_BACKEND=postgres;POSTGRES_CONN=postgres://ann:s%40%2B%3A+@h:1,[::1]/d?sslmode=verify-full"
                             + "&target_session_attrs=read-write"),
             Map.entry("{not a duration}", "10;1w;-1s;9999999d;999999999999999d;1.5h"),
-            Map.entry("{host}", LogName.read(new Settings(List.of(LogName.LOG_NAME), Map.of(), null))),
+            Map.entry("{host-8080}", LogName.read(new Settings(List.of(LogName.LOG_NAME), Map.of(), null), 8_080)),
             Map.entry("{no tolerance}", "-0.01;NaN;1e999;0,1;x"),
             Map.entry("{no real}", "Infinity;1e999;0,1;0x1p3"));
 

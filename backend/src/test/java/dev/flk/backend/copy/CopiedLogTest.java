@@ -358,6 +358,25 @@ class CopiedLogTest {
                 .hasMessageContaining("the log belongs to another backend: instance 00000000000000cd on elsewhere");
     }
 
+    /** A start that was refused leaves the directory and the topic as they were, so that the log can be restored. */
+    @Test
+    void neitherDiskNorTopicHasTheLog_newLogIsRefused_writesNothing() throws Exception {
+        Path wal = directory.resolve("wal");
+        copied.close();
+        inbox.close();
+        Files.move(wal, directory.resolve("lost"));
+        topic.createAgain();
+        CopyOpening refused = opening(topic.connect());
+        refused.setNewLogCheck(() -> {
+            throw new IOException("refused");
+        });
+        assertThatThrownBy(refused::prepare).hasMessage("refused");
+        assertThat(wal).isEmptyDirectory();
+        assertThat(topic.entries()).isEmpty();
+
+        start();
+    }
+
     @Test
     void noteThatCanNotBeWritten_isReportedOnce_andWrittenLater() throws Exception {
         Path note = directory.resolve("wal").resolve("inbox.copied");

@@ -71,15 +71,12 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
     }
 
-    /** Simulates a kill with a copy of the files, which has the content that a killed process would leave. */
     @Test
     void killed_keepsOutcomesAndPositionTogether() throws IOException {
         put(1, recorded(1, "flushed"));
         store.sync();
         put(2, recorded(2, "not flushed"));
-        Path copy = directory.resolve("copy");
-        DirectoryTree.copy(directory.resolve("dedup"), copy);
-        try (DedupStore survivor = open(copy, LOG_ID)) {
+        try (DedupStore survivor = killed(LOG_ID)) {
             assertThat(survivor.connect().toCompletableFuture().join()).hasValue(1);
             assertThat(survivor.get(List.of(id(1), id(2))).toCompletableFuture().join())
                     .containsExactly(Optional.of(recorded(1, "flushed")), Optional.empty());
@@ -87,7 +84,38 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     }
 
     @Test
-    void emptyNewLog_takesTheStoreOverWithItsOutcomes() {
+    void killedBeforeAnyFlush_knowsItsLog_andHasNoPosition() throws IOException {
+        put(1, recorded(1, "not flushed"));
+        try (EmbeddedStore survivor = killed(LOG_ID)) {
+            assertThat(survivor.logId()).hasValue(LOG_ID);
+            assertThat(survivor.connect().toCompletableFuture().join()).isEmpty();
+        }
+    }
+
+    @Test
+    void killedAfterASetAside_knowsItsLog() throws IOException {
+        put(41, recorded(1, "theirs"));
+        store.close();
+        String other = "f".repeat(32);
+        store = open(directory.resolve("dedup"), other);
+        assertThat(connect()).isEmpty();
+        put(1, recorded(1, "not flushed"));
+        try (EmbeddedStore survivor = killed(other)) {
+            assertThat(survivor.logId()).hasValue(other);
+            assertThat(survivor.connect().toCompletableFuture().join()).isEmpty();
+        }
+        assertThat(setAside).isEqualTo(1);
+    }
+
+    /** Simulates a kill with a copy of the files, which has the content that a killed process would leave. */
+    private EmbeddedStore killed(String logId) throws IOException {
+        Path copy = directory.resolve("killed");
+        DirectoryTree.copy(directory.resolve("dedup"), copy);
+        return open(copy, logId);
+    }
+
+    @Test
+    void emptyNewLog_takesTheStoreOverWithItsOutcomes() throws IOException {
         put(41, recorded(1, "first"));
         store.close();
         String other = "f".repeat(32);
@@ -98,6 +126,13 @@ final class EmbeddedStoreTest extends DedupStoreContract {
 
         assertThat(connect()).isEmpty();
         assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
+        try (EmbeddedStore survivor = killed(other)) {
+            assertThat(survivor.connect().toCompletableFuture().join())
+                    .as("not the position in the other log")
+                    .isEmpty();
+            assertThat(survivor.get(List.of(id(1))).toCompletableFuture().join())
+                    .containsExactly(Optional.of(recorded(1, "first")));
+        }
         put(3, recorded(2, "second"));
         store.close();
         store = open(directory.resolve("dedup"), other);

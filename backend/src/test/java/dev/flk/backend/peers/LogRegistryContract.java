@@ -24,7 +24,19 @@ abstract class LogRegistryContract {
 
     static LogEntry entry(int log, String name) {
         return new LogEntry(
-                "%032x".formatted(log), name, "%016x".formatted(7), "1.0", "p", "k", 1, 2, 3, 0, false, false);
+                "%032x".formatted(log),
+                name,
+                "%016x".formatted(7),
+                "host:1",
+                "1.0",
+                "p",
+                "k",
+                1,
+                2,
+                3,
+                0,
+                false,
+                false);
     }
 
     private LogRegistry registry() {

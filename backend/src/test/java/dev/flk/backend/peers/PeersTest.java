@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
@@ -58,7 +59,19 @@ class PeersTest {
             peers = new Peers(
                     new Shared(),
                     () -> new LogEntry(
-                            id(number), name, instance, "1", policy, keys, START_MILLIS, millis(), 5, 0, false, false),
+                            id(number),
+                            name,
+                            instance,
+                            "host:1",
+                            "1",
+                            policy,
+                            keys,
+                            START_MILLIS,
+                            millis(),
+                            5,
+                            0,
+                            false,
+                            false),
                     () -> ownsLog,
                     KEEP,
                     () -> Instant.ofEpochMilli(millis()),
@@ -120,6 +133,21 @@ class PeersTest {
                 backend.peers.look();
             }
         }
+    }
+
+    @Test
+    void register_failsUntilTheRegistryHasTheLog() {
+        isDown = true;
+        assertThat(a.peers.register("k1"))
+                .failsWithin(Duration.ofMinutes(1))
+                .withThrowableOfType(ExecutionException.class)
+                .withCauseInstanceOf(StoreUnavailableException.class);
+        isDown = false;
+        a.peers.register("k2").toCompletableFuture().join();
+        assertThat(shared.get(id(1)).keys()).isEqualTo("k2");
+
+        isDown = true;
+        a.peers.register("k1").toCompletableFuture().join();
     }
 
     @Test

@@ -63,6 +63,7 @@ public final class SeenLogs {
                 "%032x".formatted(number),
                 name,
                 "%016x".formatted(number),
+                "host:1",
                 "1.0",
                 "0123456789abcdef0123",
                 "",

@@ -9,7 +9,9 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.inbox.InboxDirectory;
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.DirectoryTree;
 import dev.flk.testkit.RedisServer;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.files.DiskFiles;
@@ -26,6 +28,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -81,12 +84,10 @@ final class BackendTest {
                 "STATE_PORT", "off",
                 "WAL_ARCHIVE_COMMAND", "cp %p '" + archive + "/%f'",
                 "WAL_DIR", directory.resolve("wal").toString()));
-        BackendConfig config = BackendConfig.load(settings, null);
-        try (Backend backend = Backend.start(config, "test", () -> config)) {
+        newLog().createLog();
+        try (Backend backend = start(settings)) {
             backend.serve();
-            HttpRequest.Builder submission = request(backend, "/v1/pcs/submit")
-                    .POST(BodyPublishers.ofByteArray(Pcs.number(1).bytes()));
-            assertThat(send(submission).statusCode()).isEqualTo(200);
+            assertThat(submit(backend).statusCode()).isEqualTo(200);
         }
         assertThat(new LogInspector(new DiskFiles(), archive, "inbox").verify().records())
                 .isEqualTo(1);
@@ -134,6 +135,77 @@ final class BackendTest {
         assertThat(directory.resolve("wal")).doesNotExist();
     }
 
+    /** Simulates a kill with a copy of DEDUP_DIR, which has the content that a killed process would leave. */
+    @Test
+    void walDirIsEmptyAfterAKill_dedupDirHasOutcomesOfALog_isRefused() throws Exception {
+        Path killed = directory.resolve("killed");
+        try (Backend backend = start(settings(Map.of()))) {
+            backend.serve();
+            assertThat(submit(backend).statusCode()).isEqualTo(200);
+            DirectoryTree.copy(directory.resolve("dedup"), killed);
+        }
+        loseTheLog();
+
+        Map<String, String> settings = settings(Map.of("DEDUP_DIR", killed.toString()));
+        assertThatThrownBy(() -> start(settings))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("has no log, but DEDUP_DIR has the outcomes of the log ");
+        assertThat(directory.resolve("wal")).doesNotExist();
+    }
+
+    @Test
+    void walDirIsEmpty_dedupDirIsDamaged_isRefused() throws Exception {
+        start(settings(Map.of())).close();
+        loseTheLog();
+        Path dedup = directory.resolve("dedup");
+        Files.writeString(
+                dedup.resolve(Files.readString(dedup.resolve("CURRENT")).strip()), "damaged");
+
+        for (int i = 0; i < 2; i++) {
+            assertThatThrownBy(() -> start(settings(Map.of())))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("has no log, but DEDUP_DIR has a damaged store");
+        }
+    }
+
+    @Test
+    void diskIsEmpty_withAnArchive_startsOnlyOnPurpose() throws Exception {
+        Map<String, String> settings = settings(Map.of("WAL_ARCHIVE_COMMAND", "cp %p /archive/%f"));
+
+        for (int i = 0; i < 2; i++) {
+            assertThatThrownBy(() -> start(settings))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageStartingWith("WAL_DIR, " + directory.resolve("wal") + ", has no log, and"
+                            + " WAL_ARCHIVE_COMMAND is set: the log may be lost, and in the archive. Restore it with")
+                    .hasMessageEndingWith("if this backend is new, begin its log with 'flk-backend wal init --new'");
+            assertThat(directory.resolve("wal")).as("can be restored").doesNotExist();
+        }
+        newLog().createLog();
+        start(settings).close();
+        start(settings).close();
+    }
+
+    private InboxDirectory newLog() {
+        return new InboxDirectory(new DiskFiles(), directory.resolve("wal"), new Random(1), "a test");
+    }
+
+    /** The registry is made unusable by a value of another type under its key. */
+    @Test
+    void newLog_registryFails_nothingIsDecidedBeforeTheRegistryHasTheLog() throws Exception {
+        try (RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
+            redis.send("LPUSH", "flk:logs", "not a registry");
+            newLog().createLog();
+            try (Backend backend = start(settings(redis.configuration()))) {
+                backend.serve();
+                await().until(() -> get(backend, "/readyz").body().contains("unavailable"));
+                assertThat(submit(backend).statusCode()).isEqualTo(503);
+                redis.send("DEL", "flk:logs");
+                await().until(() -> submit(backend).statusCode() == 200);
+                assertThat(redis.send("GET", "flk:logs").toString()).contains("\"name\":\"a\"");
+            }
+        }
+    }
+
     @Test
     void walDirIsEmpty_storeKnowsALogOfThisName_isRefused_andOtherNamesStart() throws Exception {
         try (RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
@@ -145,8 +217,10 @@ final class BackendTest {
             assertThatThrownBy(() -> start(settings))
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining("has no log, but the store knows the log ")
-                    .hasMessageContaining(" as a, with 0 records. Bring its disk back; or restore it with")
-                    .hasMessageEndingWith("; if another backend has that log, set another LOG_NAME");
+                    .message()
+                    .containsPattern(" as a, with 0 records: instance [0-9a-f]{16} on [^ ]+:0 had it from 20[^ ]+Z to"
+                            + " 20[^ ]+Z\\. Bring its disk back; or restore it with")
+                    .endsWith("; if another backend has that log, set another LOG_NAME");
             settings.put("LOG_NAME", "b");
             start(settings).close();
         }
@@ -186,6 +260,12 @@ final class BackendTest {
     /** Sends a body that is not a certificate. */
     private static HttpResponse<String> post(Backend backend, String path) throws IOException, InterruptedException {
         return send(request(backend, path).POST(BodyPublishers.ofString("{}")));
+    }
+
+    /** Sends a certificate, always the same. */
+    private static HttpResponse<String> submit(Backend backend) throws IOException, InterruptedException {
+        return send(request(backend, "/v1/pcs/submit")
+                .POST(BodyPublishers.ofByteArray(Pcs.number(1).bytes())));
     }
 
     private static HttpRequest.Builder request(Backend backend, String path) {

@@ -18,9 +18,10 @@ import picocli.CommandLine.Spec;
             "Makes an empty directory a new log, on purpose.",
             "",
             "A backend does not start in an empty directory if the store knows a log of its",
-            "LOG_NAME: the log may be missing by accident. If that log is lost for good and",
-            "has no archive, or if you want another log, this command says so. To bring back",
-            "a log from its archive, use wal restore instead.",
+            "LOG_NAME, or if WAL_ARCHIVE_COMMAND is set: the log may be missing by accident.",
+            "If that log is lost for good and has no archive, if you want another log, or if",
+            "the backend is new, this command says so. To bring back a log from its archive,",
+            "use wal restore instead.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",

@@ -208,7 +208,14 @@ public final class BackendHealth {
 
     private void archive(Consumer<Finding> found) throws IOException {
         Path directory = config.inbox().walDir();
-        if (!Files.isDirectory(directory)) {
+        if (Inbox.isAbsent(new DiskFiles(), directory)) {
+            if (config.copy().isEmpty()) {
+                found.accept(Finding.bad(
+                        ARCHIVE,
+                        "WAL_DIR " + directory + " has no log, which may be lost and archived, so the backend does not"
+                                + " start; restore the log with flk-backend wal restore, or begin a new one with"
+                                + " flk-backend wal init --new"));
+            }
             return;
         }
         Optional<Waiting> oldest = LogArchive.oldestWaiting(new DiskFiles(), directory, Inbox.SEGMENT_PREFIX);

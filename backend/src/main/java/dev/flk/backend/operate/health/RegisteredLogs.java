@@ -105,7 +105,7 @@ public final class RegisteredLogs {
             found.accept(Finding.bad(
                     SUBJECT,
                     "WAL_DIR " + config.inbox().walDir() + " has no log, but the store knows " + named(entry) + " with "
-                            + ErrorMessages.count(entry.last(), "record")
+                            + ErrorMessages.count(entry.last(), "record") + " (" + entry.owner() + ")"
                             + ", so the backend does not start; bring its disk back, or restore it with flk-backend"
                             + " wal restore, or start a new log with flk-backend wal init --new, or, if another"
                             + " backend has that log, set another LOG_NAME"));

@@ -79,15 +79,15 @@ public final class EmbeddedStore implements DedupStore {
     private byte[] sweptTo = {};
     private @Nullable Position written;
 
-    /** A position, and the number of the opening from which it was read. */
-    private record Found(long number, Optional<Position> position) {
+    /** What the store knows of its log, and the number of the opening from which it was read. */
+    private record Found(long number, Optional<Position> position, Optional<String> logId) {
         static Found in(OpenDatabase open) throws RocksDBException {
-            byte[] value = open.rocks().get(StoreFormat.POSITION_KEY);
-            return new Found(open.number(), Optional.ofNullable(value).map(Position::decode));
-        }
-
-        Optional<String> logId() {
-            return position.flatMap(Position::logId);
+            Optional<Position> position = Optional.ofNullable(open.rocks().get(StoreFormat.POSITION_KEY))
+                    .map(Position::decode);
+            Optional<String> id = Optional.ofNullable(open.rocks().get(StoreFormat.LOG_ID_KEY))
+                    .map(StoreFormat::decodeLogId);
+            return new Found(
+                    open.number(), position, position.flatMap(Position::logId).or(() -> id));
         }
     }
 
@@ -166,14 +166,13 @@ public final class EmbeddedStore implements DedupStore {
             Found found = view.use(Found::in);
             boolean isForeign =
                     found.logId().isPresent() && !found.logId().get().equals(id);
-            boolean isTakenOver = isForeign && isLogEmpty;
-            if (isTakenOver) {
+            if (isForeign && isLogEmpty) {
                 LOG.warn(
                         "the embedded store belongs to log {}; log {} is new and empty, so it takes the store over: the"
                                 + " outcomes in it stay valid",
                         found.logId().get(),
                         id);
-                found = new Found(found.number(), Optional.empty());
+                found = new Found(found.number(), Optional.empty(), Optional.empty());
             } else if (isForeign) {
                 view.spoil(
                         found.number(),
@@ -182,19 +181,37 @@ public final class EmbeddedStore implements DedupStore {
                 found = view.use(Found::in);
             }
             foundAbsent.clear();
-            // if the store does not contain the id of a log yet, the next write stores the id of this log
             written = new Position(0, Optional.of(id), random.nextLong(), 0);
             connected = found.number();
-            if (isTakenOver) {
-                // after a crash, the log is not empty any more, and could not take the store over again
-                putIfAbsent(List.of(), 0).toCompletableFuture().join();
-                view.flush();
+            if (found.logId().isEmpty()) {
+                belongTo(id, found.position());
             }
             return CompletableFuture.completedFuture(
                     found.position().stream().mapToLong(Position::completeUpTo).findAny());
         } catch (ViewUnavailableException e) {
             return CompletableFuture.failedFuture(unavailable(e));
         }
+    }
+
+    /**
+     * Makes durable to which log the store belongs, before it has an outcome of it. A start without that log is refused
+     * from then on; and after a crash, a log that took the store over is not empty any more, and could not do so again.
+     *
+     * @param position the position in this log; empty if the store has none, or that of another log
+     */
+    private void belongTo(String id, Optional<Position> position) {
+        view.use(used -> {
+            view.requireOpening(connected, used);
+            try (WriteBatch batch = new WriteBatch()) {
+                batch.put(StoreFormat.LOG_ID_KEY, StoreFormat.encodeLogId(id));
+                if (position.isEmpty()) {
+                    batch.delete(StoreFormat.POSITION_KEY);
+                }
+                used.write(batch);
+            }
+            used.flush(List.of(used.family(IDS)));
+            return used;
+        });
     }
 
     @Override

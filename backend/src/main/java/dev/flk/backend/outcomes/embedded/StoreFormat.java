@@ -16,11 +16,15 @@ import java.util.Optional;
  * the id                             32      {@link StoredOutcome#encode}
  * the id, then the content digest    64      expiry of the note of evidence, milliseconds since the epoch, 8 bytes
  * zero                               1       {@link Position}
+ * one                                1       the id of the log, 16 bytes, from the first connection on; the id in the
+ *                                            position counts if there is one
  * </pre>
  */
 final class StoreFormat {
     static final byte[] POSITION_KEY = {0};
+    static final byte[] LOG_ID_KEY = {1};
 
+    private static final int LOG_ID_BYTES = 16;
     private static final int ID_BYTES = PcsId.LENGTH / 2;
     private static final int EVIDENCE_BYTES = ID_BYTES + ContentDigest.LENGTH_BYTES;
 
@@ -39,7 +43,6 @@ final class StoreFormat {
      * </pre>
      */
     record Position(long completeUpTo, Optional<String> logId, long incarnation, long counter) {
-        private static final int LOG_ID_BYTES = 16;
         private static final int LENGTH = Long.BYTES + LOG_ID_BYTES + 2 * Long.BYTES;
 
         /**
@@ -63,19 +66,30 @@ final class StoreFormat {
             long completeUpTo = bytes.getLong();
             byte[] logId = new byte[LOG_ID_BYTES];
             bytes.get(logId);
-            return new Position(
-                    completeUpTo, Optional.of(HexFormat.of().formatHex(logId)), bytes.getLong(), bytes.getLong());
+            return new Position(completeUpTo, Optional.of(decodeLogId(logId)), bytes.getLong(), bytes.getLong());
         }
 
         /** Encodes the position in the format above; requires a log id. */
         byte[] encode() {
             return ByteBuffer.allocate(LENGTH)
                     .putLong(completeUpTo)
-                    .put(HexFormat.of().parseHex(logId.orElseThrow()))
+                    .put(encodeLogId(logId.orElseThrow()))
                     .putLong(incarnation)
                     .putLong(counter)
                     .array();
         }
+    }
+
+    static byte[] encodeLogId(String logId) {
+        return HexFormat.of().parseHex(logId);
+    }
+
+    /** @throws IllegalArgumentException if the value does not have 16 bytes */
+    static String decodeLogId(byte[] value) {
+        if (value.length != LOG_ID_BYTES) {
+            throw new IllegalArgumentException("the id of the log has " + value.length + " bytes, not " + LOG_ID_BYTES);
+        }
+        return HexFormat.of().formatHex(value);
     }
 
     static byte[] evidenceKey(PcsId id, ContentDigest digest) {

@@ -52,6 +52,7 @@ class CommandLineProgramTest {
         Map<String, String> copied = new HashMap<>(ENOUGH);
         copied.put("LOG_COPY", "kafka");
         copied.put("KAFKA_BROKERS", "b1:9092");
+        copied.put("LOG_NAME", "b1");
 
         assertThat(cli.run(copied, "serve", "--take-over")).isZero();
         assertThat(cli.run(copied, "serve")).isZero();

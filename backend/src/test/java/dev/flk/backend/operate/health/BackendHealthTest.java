@@ -137,7 +137,10 @@ final class BackendHealthTest {
     void archive_segmentWaits_isReportedByItsAge() throws Exception {
         assertThat(look("archive")).isEmpty();
         settings.put("WAL_ARCHIVE_COMMAND", "/opt/ship %p %f");
-        assertThat(look("archive")).as("no log yet").isEmpty();
+        assertThat(only("archive"))
+                .startsWith("BAD archive: WAL_DIR " + directory.resolve("wal") + " has no log")
+                .endsWith("restore the log with flk-backend wal restore, or begin a new one with flk-backend wal init"
+                        + " --new");
         LogOptions options = LogOptions.of(directory.resolve("wal"), "inbox", "policy");
         try (Log log = Log.start(new DiskFiles(), options, LogListener.NONE)) {
             CompletableFuture<Long> forced = new CompletableFuture<>();
@@ -188,6 +191,7 @@ final class BackendHealthTest {
     @Test
     void backend_startWaitsForTheBrokers_isReportedWithTheReason() throws Exception {
         settings.put("LOG_COPY", "kafka");
+        settings.put("LOG_NAME", "b1");
         settings.put("KAFKA_BROKERS", "127.0.0.1:" + FreePort.choose());
         Thread starting = new Thread(() -> assertThatThrownBy(this::start).hasMessageContaining("interrupted"));
         starting.start();
@@ -347,6 +351,7 @@ final class BackendHealthTest {
                 "%032x".formatted(number),
                 name,
                 "%016x".formatted(number),
+                "host-" + number + ":8080",
                 "1.0",
                 policy,
                 "k",
@@ -387,7 +392,9 @@ final class BackendHealthTest {
         report(registry, 4, "own", "p1", Duration.ofDays(1));
         assertThat(only("logs"))
                 .startsWith("BAD logs: WAL_DIR " + directory.resolve("wal") + " has no log, but the store knows the"
-                        + " log own (" + "0".repeat(31) + "4) with 4000 records, so the backend does not start; bring")
+                        + " log own (" + "0".repeat(31)
+                        + "4) with 4000 records (instance 0000000000000004 on host-4:8080 has had it since"
+                        + " 1970-01-01T00:00:00Z and reported it last at ")
                 .contains("flk-backend wal restore", "flk-backend wal init --new", "set another LOG_NAME");
         Files.writeString(Files.createDirectory(directory.resolve("wal")).resolve("inbox.mark"), "");
         assertThat(only("logs"))
