@@ -216,7 +216,8 @@ class CopyContentTest {
         boolean reached = true;
         for (int n = 0; reached; n++) {
             SimulatedDisk damaged = disk.copy();
-            damaged.failOperation(n, SimulatedDisk.Fault.values()[n % SimulatedDisk.Fault.values().length]);
+            damaged.failOperation(
+                    n, List.of(SimulatedDisk.Fault.values()).get(n % SimulatedDisk.Fault.values().length));
             try {
                 repair(damaged);
             } catch (SimulatedDisk.Killed | IOException e) {

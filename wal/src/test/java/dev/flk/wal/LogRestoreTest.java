@@ -448,7 +448,7 @@ final class LogRestoreTest {
         boolean reached = true;
         for (int n = 0; reached; n += SimulatedLog.EACH) {
             SimulatedDisk copy = live.copy();
-            copy.failOperation(n, Fault.values()[n % Fault.values().length]);
+            copy.failOperation(n, List.of(Fault.values()).get(n % Fault.values().length));
             try {
                 repairFrom(copy);
             } catch (SimulatedDisk.Killed | IOException e) {

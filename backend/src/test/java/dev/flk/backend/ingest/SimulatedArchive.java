@@ -190,7 +190,8 @@ final class SimulatedArchive {
     private @Nullable RestoredInbox restore() throws IOException {
         while (true) {
             if (random.nextInt(3) > 0) {
-                disk.failOperation(random.nextInt(150), Fault.values()[random.nextInt(Fault.values().length)]);
+                disk.failOperation(
+                        random.nextInt(150), List.of(Fault.values()).get(random.nextInt(Fault.values().length)));
             }
             RestoredInbox restored = null;
             boolean ended = false;

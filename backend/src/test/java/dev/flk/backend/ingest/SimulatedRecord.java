@@ -164,7 +164,7 @@ final class SimulatedRecord {
             case 0, 1, 2 -> rows.takeCopy();
             case 3 -> replace();
             case 4 -> setDiskLow(!isDiskLow);
-            case 5, 6 -> rows.setMood(Mood.values()[random.nextInt(Mood.values().length)]);
+            case 5, 6 -> rows.setMood(List.of(Mood.values()).get(random.nextInt(Mood.values().length)));
             default -> {
                 if (random.nextInt(3) == 0) {
                     step(random.nextInt(20) == 0 ? random.nextInt(8) : -1);

@@ -121,7 +121,7 @@ final class TwoBackendsSimulationTest {
             // the clocks of backends that share a store must differ by less than the lifetime of an outcome
             super(seed, isCopied, random -> HOURS);
             remote = new SimulatedRemote(world, random, flaws);
-            losses = Losses.values()[random.nextInt(Losses.values().length)];
+            losses = List.of(Losses.values()).get(random.nextInt(Losses.values().length));
             for (int i = 0; i < BACKENDS; i++) {
                 Node node = new Node(random, world, remote);
                 node.simulation.keepRecord(new Random(seed * BACKENDS + i));

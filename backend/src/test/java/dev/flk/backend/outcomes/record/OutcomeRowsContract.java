@@ -682,7 +682,7 @@ public abstract class OutcomeRowsContract {
                 random.nextInt(4) == 0 ? List.of("D_hat", "r\u0000", "D").get(random.nextInt(3)) : null,
                 random.nextInt(3) == 0 ? EVER : span(START),
                 random.nextInt(3) == 0 ? span(START.minusSeconds(9)) : EVER,
-                Order.values()[random.nextInt(3)],
+                List.of(Order.values()).get(random.nextInt(3)),
                 1 + random.nextInt(40),
                 null);
     }

@@ -124,7 +124,7 @@ final class ReviewIndexTest {
             for (int i = random.nextInt(4); i > 0; i--) {
                 String id = ids.get(random.nextInt(ids.size()));
                 if (!outcomes.withId(id, 1).get(0).contains("\"verdict\":\"accepted\"")) {
-                    review(Verdict.values()[random.nextInt(Verdict.values().length)], id);
+                    review(List.of(Verdict.values()).get(random.nextInt(Verdict.values().length)), id);
                 }
             }
             assertEqualsOneThatIsReadAgain();
