@@ -186,6 +186,63 @@ final class SetClockTest {
         simulation.audit();
     }
 
+    /**
+     * Starts with a clock that is three weeks late, and again with the right clock. Outcomes that were recorded under
+     * the late clock remain for an hour, also after further restarts with either clock in that hour.
+     */
+    @Test
+    void startThreeWeeksLate_correctedByARestart_nothingExpiresForAnHour() throws IOException {
+        simulation.start();
+        List<Pcs> answered = new ArrayList<>();
+        submitAndSettle(answered, 0);
+        simulation.stepLogCare(); // saves the right time
+        for (int start = 1; start <= 3; start++) {
+            simulation.kill();
+            simulation.clock.set(Duration.ofDays(-21));
+            simulation.start();
+            simulation.settle();
+            assertThat(simulation.metric("flk_clock_behind_seconds"))
+                    .isGreaterThan(Duration.ofDays(20).toSeconds());
+            submitAndSettle(answered, start);
+
+            simulation.kill();
+            simulation.clock.set(Duration.ZERO);
+            simulation.start();
+            simulation.settle();
+            requireAnswersStand(answered);
+            world.advance(Duration.ofMinutes(50));
+            simulation.stepLogCare();
+            requireAnswersStand(answered);
+        }
+        simulation.audit();
+    }
+
+    /** Trusts the right clock after an hour, and restarts while the outcomes from before are still kept. */
+    @Test
+    void threeWeeksLate_correctedWhileRunning_nothingExpiresForAnHourAfterARestart() throws IOException {
+        simulation.clock.set(Duration.ofDays(-21));
+        simulation.start();
+        List<Pcs> answered = new ArrayList<>();
+        submitAndSettle(answered, 0);
+        simulation.stepLogCare();
+        simulation.clock.set(Duration.ZERO);
+        world.advance(Duration.ofHours(2));
+        submitAndSettle(answered, 1);
+        simulation.stepLogCare();
+        requireAnswersStand(answered);
+
+        for (int start = 0; start < 3; start++) {
+            simulation.kill();
+            simulation.start();
+            simulation.settle();
+            requireAnswersStand(answered);
+            world.advance(Duration.ofMinutes(50));
+            simulation.stepLogCare();
+            requireAnswersStand(answered);
+        }
+        simulation.audit();
+    }
+
     @Test
     void startBehind_isReportedUntilTheClockIsSet() throws IOException {
         simulation.start();
