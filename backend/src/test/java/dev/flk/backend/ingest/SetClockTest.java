@@ -243,6 +243,39 @@ final class SetClockTest {
         simulation.audit();
     }
 
+    /** Puts back the file with the time of a start that doubted the clock, as an older disk of a copied log has it. */
+    @Test
+    void fileWithTheTimeIsOfAnOlderDoubt_storeIsLost_expiredOutcomesStayExpired() throws IOException {
+        simulation.start();
+        submitAndSettle(new ArrayList<>(), 0);
+        simulation.stepLogCare();
+        simulation.kill();
+        world.advance(Duration.ofDays(3));
+        simulation.start(); // doubts the clock
+        byte[] older = simulation.disk.content(Inbox.CLOCK_FILE);
+        simulation.submit(first);
+        simulation.settle();
+        world.advance(Simulation.TTL);
+        simulation.submit(other);
+        simulation.settle();
+        simulation.stepLogCare();
+
+        simulation.kill();
+        store.empty();
+        simulation.disk.put(Inbox.CLOCK_FILE, older);
+        simulation.start();
+        simulation.settle();
+
+        assertThat(simulation.metric("flk_lost_outcomes_total")).isZero();
+        AtomicReference<Outcome> again = simulation.submit(other).get(0);
+        simulation.settle();
+        assertThat(again.get())
+                .isInstanceOfSatisfying(
+                        Outcome.Decided.class,
+                        decided -> assertThat(decided.relation()).isEqualTo(Outcome.Relation.DUPLICATE));
+        simulation.audit();
+    }
+
     @Test
     void startBehind_isReportedUntilTheClockIsSet() throws IOException {
         simulation.start();
