@@ -48,7 +48,7 @@ final class OutcomeChangesTest {
                         throw e.getCause();
                     }
                 });
-        return new RecordedOutcomes(removing, true, Optional::empty);
+        return new RecordedOutcomes(removing, true, Optional::empty, () -> false);
     }
 
     @Test
