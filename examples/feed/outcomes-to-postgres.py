@@ -50,8 +50,9 @@ def fetch(options, cursor):
             return part.read(), part.headers["X-Flk-Cursor"], "X-Flk-More" in part.headers
     except urllib.error.HTTPError as e:
         message = f"{e.code}: {e.read().decode(errors='replace').strip()}"
-        if e.code == 410:  # repeats what still exists; nothing is missing from the table afterwards
+        if e.code == 410 and cursor:  # repeats what still exists; nothing is missing from the table afterwards
             print("beginning again,", message, file=sys.stderr)
+            time.sleep(PAUSE_SECONDS)  # in case that the next cursor is refused, too
             return b"", "", True
         if e.code == 400:
             raise Refused(message) from None

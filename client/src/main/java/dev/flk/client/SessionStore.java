@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.UnaryOperator;
@@ -34,6 +35,8 @@ public final class SessionStore {
     private static final int CONFLICT = 412;
     private static final int NOT_FOUND = 404;
     private static final long ANY_VERSION = -1;
+    private static final long FIRST_PAUSE_MILLIS = 10;
+    private static final long LONGEST_PAUSE_MILLIS = 1_000;
 
     private final String base;
     private final Credentials credentials;
@@ -160,25 +163,39 @@ public final class SessionStore {
     }
 
     /**
-     * Reads a session, changes it and writes it back. Starts over if another client has changed the session in the
-     * meantime. Returns the new version.
+     * Reads a session, changes it and writes it back. Starts over, after a random pause that grows, if another client
+     * has changed the session in the meantime. Returns the new version.
      *
      * @param attempts the maximum number of attempts
      * @param change computes the new JSON object from the current one, which is {@code {}} if the session does not
      *     exist; may be called several times
-     * @throws ConcurrencyException if the session was changed during each attempt
+     * @throws ConcurrencyException if the session was changed during each attempt, or the thread was interrupted in a
+     *     pause
      */
     public long retrying(int attempts, String id, UnaryOperator<String> change) {
+        long pauseMillis = FIRST_PAUSE_MILLIS;
         for (int left = attempts; ; left--) {
             Optional<Session> current = get(id);
             try {
                 String next = change.apply(current.map(Session::json).orElse("{}"));
                 return current.isPresent() ? update(id, next, current.get().version()) : create(id, next);
             } catch (ConcurrencyException e) {
-                if (left <= 1) {
+                if (left <= 1 || !pause(pauseMillis)) {
                     throw e;
                 }
+                pauseMillis = Math.min(2 * pauseMillis, LONGEST_PAUSE_MILLIS);
             }
+        }
+    }
+
+    /** Returns whether the thread was not interrupted. */
+    private static boolean pause(long mostMillis) {
+        try {
+            Thread.sleep(ThreadLocalRandom.current().nextLong(mostMillis / 2, mostMillis));
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
         }
     }
 

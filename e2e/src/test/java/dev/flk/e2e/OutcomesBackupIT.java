@@ -174,10 +174,8 @@ final class OutcomesBackupIT {
         }
         try (ServedBackend backend =
                 BackendInJvm.start(directory, Map.of("DEDUP_BACKEND", "memory", "RECORD", "off"))) {
-            assertThat(Client.comparing(backend.url())
-                            .post("/v1/outcomes/backup", body)
-                            .status())
-                    .isEqualTo(404);
+            Client client = Client.comparing(backend.url());
+            Client.awaitUntil(() -> client.post("/v1/outcomes/backup", body).status() == 404); // 503 while it starts
         }
     }
 

@@ -147,6 +147,7 @@ public final class Backend implements AutoCloseable {
         this.ingest = certificates.ingest();
         servers.name(certificates.signatures());
         servers.use(new Features(
+                true,
                 record.map(RecordParts::outcomes),
                 record.flatMap(RecordParts::reviews),
                 record.map(RecordParts::bodies),

@@ -72,7 +72,10 @@ record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedB
         certificates.ingest().whenRecorded(decided);
         certificates.care().waitFor(follower::position, rows::sync);
         RecordedOutcomes outcomes = new RecordedOutcomes(
-                rows, rows.areShared() || !certificates.hasSharedStore(), follower::incompleteBefore);
+                rows,
+                rows.areShared() || !certificates.hasSharedStore(),
+                follower::incompleteBefore,
+                follower::isBehind);
         Optional<Reviews> reviews = state.map(served -> common.parts()
                 .opened(new Reviews(
                         outcomes,

@@ -6,6 +6,7 @@ import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.guard.OperatorRefusals;
+import dev.flk.backend.serve.guard.Starting;
 import dev.flk.backend.serve.record.BackupHandler;
 import dev.flk.backend.serve.record.ChangesHandler;
 import dev.flk.backend.serve.record.RecordHandler;
@@ -125,11 +126,13 @@ public final class BackendServer implements AutoCloseable {
         OperatorGuard guard = new OperatorGuard(
                 config.bindAddress(), config.operators(), parts.metrics().operatorRefusals(), operatorBytes);
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
-        this.record = new RecordHandler(() -> parts.features().get().record(), guard);
-        this.backup = new BackupHandler(() -> parts.features().get().backup(), guard);
+        Starting starting = new Starting(() -> !parts.features().get().areOpen());
+        this.record = new RecordHandler(() -> parts.features().get().record(), starting, guard);
+        this.backup = new BackupHandler(() -> parts.features().get().backup(), starting, guard);
         this.peers = new PeersHandler(() -> parts.features().get().peers(), guard);
         this.sessions = new SessionHandler(
                 () -> parts.features().get().sessions(),
+                starting,
                 parts.metrics().sessions(),
                 parts.clock(),
                 limits,
@@ -181,8 +184,9 @@ public final class BackendServer implements AutoCloseable {
                 parts.metrics().operatorRefusals(),
                 operatorBytes(Runtime.getRuntime().maxMemory()));
         OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
-        this.record = new RecordHandler(() -> parts.features().get().record(), guard);
-        this.backup = new BackupHandler(() -> parts.features().get().backup(), guard);
+        Starting starting = new Starting(() -> !parts.features().get().areOpen());
+        this.record = new RecordHandler(() -> parts.features().get().record(), starting, guard);
+        this.backup = new BackupHandler(() -> parts.features().get().backup(), starting, guard);
         this.peers = new PeersHandler(() -> parts.features().get().peers(), guard);
         Routes routes = withRecord(
                 parts,

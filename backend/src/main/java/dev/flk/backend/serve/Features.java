@@ -14,6 +14,7 @@ import java.util.Optional;
  * The features that are served besides certificates. Each is empty if it is off, and all are until the backend has
  * opened them.
  *
+ * @param areOpen whether the backend has opened them
  * @param record the record of outcomes
  * @param reviews the reviews, which exist if both the record and the state exist
  * @param bodies the log's bodies, which exist if the record exists
@@ -22,6 +23,7 @@ import java.util.Optional;
  * @param peers the backends of this store
  */
 public record Features(
+        boolean areOpen,
         Optional<RecordedOutcomes> record,
         Optional<Reviews> reviews,
         Optional<LoggedBodies> bodies,
@@ -33,6 +35,7 @@ public record Features(
     /** Returns no features, as before they are opened. */
     public static Features none() {
         return new Features(
+                false,
                 Optional.empty(),
                 Optional.empty(),
                 Optional.empty(),

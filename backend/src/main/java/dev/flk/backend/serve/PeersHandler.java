@@ -11,6 +11,7 @@ import dev.flk.backend.peers.Peers.Status;
 import dev.flk.backend.peers.Peers.View;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
+import dev.flk.backend.serve.guard.Starting;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -39,7 +40,6 @@ import org.jspecify.annotations.Nullable;
 final class PeersHandler implements AutoCloseable {
     private static final int MAX_BODY_BYTES = 4 << 10;
     private static final String LOG = "log";
-    private static final Answer STARTING = Answer.error(503, "this backend is still starting", Header.retryAfter(1));
     private static final Answer BUSY = Answer.error(409, "another log is being given up; try again");
 
     private final Supplier<Optional<Peers>> peers;
@@ -98,7 +98,7 @@ final class PeersHandler implements AutoCloseable {
     }
 
     private void list(Request request, Exchange exchange) {
-        exchange.answer(peers.get().map(found -> list(found.view())).orElse(STARTING));
+        exchange.answer(peers.get().map(found -> list(found.view())).orElse(Starting.ANSWER));
     }
 
     private static Answer list(View view) {
@@ -113,7 +113,7 @@ final class PeersHandler implements AutoCloseable {
     private void forget(Request request, Exchange exchange) {
         Optional<Peers> found = peers.get();
         if (found.isEmpty()) {
-            exchange.answer(STARTING);
+            exchange.answer(Starting.ANSWER);
             return;
         }
         byte[] body = request.body().exact();

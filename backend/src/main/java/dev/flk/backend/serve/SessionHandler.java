@@ -5,6 +5,7 @@ import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.IfVersion;
 import dev.flk.backend.serve.guard.OperatorGuard;
+import dev.flk.backend.serve.guard.Starting;
 import dev.flk.backend.sessions.Session;
 import dev.flk.backend.sessions.SessionAccess;
 import dev.flk.backend.sessions.SessionAccess.Decision;
@@ -86,6 +87,7 @@ final class SessionHandler implements AutoCloseable {
             Answer.error(401, "unauthorized", new Header("WWW-Authenticate", "Bearer"));
 
     private final Supplier<Optional<Sessions>> sessions;
+    private final Starting starting;
     private final SessionMetrics metrics;
     private final InstantSource clock;
     private final Limits limits;
@@ -125,11 +127,13 @@ final class SessionHandler implements AutoCloseable {
      */
     SessionHandler(
             Supplier<Optional<Sessions>> sessions,
+            Starting starting,
             SessionMetrics metrics,
             InstantSource clock,
             Limits limits,
             long memoryBytes) {
         this.sessions = sessions;
+        this.starting = starting;
         this.metrics = metrics;
         this.clock = clock;
         this.limits = limits;
@@ -409,8 +413,11 @@ final class SessionHandler implements AutoCloseable {
         return Answer.json(200, Json.bytes(new Listed(entries, page.next())));
     }
 
-    /** Runs {@code work}. Answers with an error instead if sessions are off, or {@code work} reports a mistake. */
+    /** Runs {@code work}. Answers with an error instead if the backend is starting, sessions are off, or {@code work} reports a mistake. */
     private void ask(Exchange exchange, Consumer<Sessions> work) {
+        if (starting.refuses(exchange)) {
+            return;
+        }
         Optional<Sessions> opened = sessions.get();
         if (opened.isEmpty()) {
             exchange.answer(off());
@@ -469,8 +476,7 @@ final class SessionHandler implements AutoCloseable {
     }
 
     private static Answer off() {
-        return Answer.error(
-                404, "this backend is still starting, or has no sessions because SESSION_STORE or STATE_PORT is off");
+        return Answer.error(404, "this backend has no sessions because SESSION_STORE or STATE_PORT is off");
     }
 
     private Answer denied(Refused reason) {

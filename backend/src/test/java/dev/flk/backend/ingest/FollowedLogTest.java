@@ -18,6 +18,7 @@ import dev.flk.backend.outcomes.record.RecordImport;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.SteppedFollower;
 import dev.flk.backend.outcomes.record.TemporaryRows;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.program.logging.LogCapture;
@@ -125,6 +126,23 @@ class FollowedLogTest {
             await().until(() -> follower.position() == 5);
 
             assertThat(log.lines("")).isEmpty();
+        }
+    }
+
+    @Test
+    void isBehind_untilEverythingFromBeforeTheStartIsRecorded() throws IOException {
+        try (IngestHarness harness = open()) {
+            submit(harness, 1, 20);
+            await().until(() -> harness.metric("flk_inbox_pending") == 0);
+            SteppedFollower follower =
+                    new SteppedFollower(harness.decidedLog(), rows.rows(), new DecidedQueue(), harness.recordMetrics);
+            assertThat(follower.isBehind()).isTrue();
+
+            while (follower.isBehind()) {
+                boolean unused = follower.step();
+            }
+
+            assertThat(recorded()).isEqualTo(rowsOf(IntStream.rangeClosed(1, 20)));
         }
     }
 

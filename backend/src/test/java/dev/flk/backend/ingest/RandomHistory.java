@@ -113,7 +113,9 @@ abstract class RandomHistory {
                 throw new AssertionError("seed " + seed + " (run it alone with -Dflk.seed=" + seed + ")", e);
             }
         }
-        assertThat(answers).as("the histories do something").isGreaterThan(20 * count);
+        if (only == null) { // a single history may have few answers
+            assertThat(answers).as("the histories do something").isGreaterThan(20 * count);
+        }
     }
 
     /** Sometimes moves segments or sets the clock while the backend runs. */

@@ -186,6 +186,96 @@ final class SetClockTest {
         simulation.audit();
     }
 
+    /**
+     * Starts with a clock that is three weeks late, and again with the right clock. Outcomes that were recorded under
+     * the late clock remain for an hour, also after further restarts with either clock in that hour.
+     */
+    @Test
+    void startThreeWeeksLate_correctedByARestart_nothingExpiresForAnHour() throws IOException {
+        simulation.start();
+        List<Pcs> answered = new ArrayList<>();
+        submitAndSettle(answered, 0);
+        simulation.stepLogCare(); // saves the right time
+        for (int start = 1; start <= 3; start++) {
+            simulation.kill();
+            simulation.clock.set(Duration.ofDays(-21));
+            simulation.start();
+            simulation.settle();
+            assertThat(simulation.metric("flk_clock_behind_seconds"))
+                    .isGreaterThan(Duration.ofDays(20).toSeconds());
+            submitAndSettle(answered, start);
+
+            simulation.kill();
+            simulation.clock.set(Duration.ZERO);
+            simulation.start();
+            simulation.settle();
+            requireAnswersStand(answered);
+            world.advance(Duration.ofMinutes(50));
+            simulation.stepLogCare();
+            requireAnswersStand(answered);
+        }
+        simulation.audit();
+    }
+
+    /** Trusts the right clock after an hour, and restarts while the outcomes from before are still kept. */
+    @Test
+    void threeWeeksLate_correctedWhileRunning_nothingExpiresForAnHourAfterARestart() throws IOException {
+        simulation.clock.set(Duration.ofDays(-21));
+        simulation.start();
+        List<Pcs> answered = new ArrayList<>();
+        submitAndSettle(answered, 0);
+        simulation.stepLogCare();
+        simulation.clock.set(Duration.ZERO);
+        world.advance(Duration.ofHours(2));
+        submitAndSettle(answered, 1);
+        simulation.stepLogCare();
+        requireAnswersStand(answered);
+
+        for (int start = 0; start < 3; start++) {
+            simulation.kill();
+            simulation.start();
+            simulation.settle();
+            requireAnswersStand(answered);
+            world.advance(Duration.ofMinutes(50));
+            simulation.stepLogCare();
+            requireAnswersStand(answered);
+        }
+        simulation.audit();
+    }
+
+    /** Puts back the file with the time of a start that doubted the clock, as an older disk of a copied log has it. */
+    @Test
+    void fileWithTheTimeIsOfAnOlderDoubt_storeIsLost_expiredOutcomesStayExpired() throws IOException {
+        simulation.start();
+        submitAndSettle(new ArrayList<>(), 0);
+        simulation.stepLogCare();
+        simulation.kill();
+        world.advance(Duration.ofDays(3));
+        simulation.start(); // doubts the clock
+        byte[] older = simulation.disk.content(Inbox.CLOCK_FILE);
+        simulation.submit(first);
+        simulation.settle();
+        world.advance(Simulation.TTL);
+        simulation.submit(other);
+        simulation.settle();
+        simulation.stepLogCare();
+
+        simulation.kill();
+        store.empty();
+        simulation.disk.put(Inbox.CLOCK_FILE, older);
+        simulation.start();
+        simulation.settle();
+
+        assertThat(simulation.metric("flk_lost_outcomes_total")).isZero();
+        AtomicReference<Outcome> again = simulation.submit(other).get(0);
+        simulation.settle();
+        assertThat(again.get())
+                .isInstanceOfSatisfying(
+                        Outcome.Decided.class,
+                        decided -> assertThat(decided.relation()).isEqualTo(Outcome.Relation.DUPLICATE));
+        simulation.audit();
+    }
+
     @Test
     void startBehind_isReportedUntilTheClockIsSet() throws IOException {
         simulation.start();

@@ -292,7 +292,8 @@ final class SimulatedRecord {
     private static Map<String, String> idsByRecord(List<LogRecord> records) {
         return records.stream()
                 .collect(Collectors.toMap(
-                        record -> record.sequence() + " " + Arrays.hashCode(record.body()),
+                        record ->
+                                record.sequence() + " " + record.arrivalMillis() + " " + Arrays.hashCode(record.body()),
                         record -> LoggedId.of(record).orElseThrow().toString(),
                         (one, other) -> one));
     }

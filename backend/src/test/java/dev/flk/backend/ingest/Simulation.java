@@ -774,7 +774,8 @@ final class Simulation {
     private static Map<String, PcsId> idsByRecord(List<LogRecord> records) {
         return records.stream()
                 .collect(Collectors.toMap(
-                        record -> record.sequence() + " " + Arrays.hashCode(record.body()),
+                        record ->
+                                record.sequence() + " " + record.arrivalMillis() + " " + Arrays.hashCode(record.body()),
                         record -> LoggedId.of(record).orElseThrow()));
     }
 }

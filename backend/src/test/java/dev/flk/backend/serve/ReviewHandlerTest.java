@@ -35,6 +35,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -332,7 +333,7 @@ final class ReviewHandlerTest {
     void reviews_stateIsOff_areUnknown() throws Exception {
         String id = rejected(1);
         server.reviews = null;
-        String unknown = "404 {\"error\":\"reviews unknown: this backend is still starting, or STATE_PORT is off\"}";
+        String unknown = "404 {\"error\":\"reviews unknown: this backend has no state because STATE_PORT is off\"}";
 
         assertThat(send("GET", "/v1/outcomes", "").body()).contains(id);
         HttpResponse<String> waiting = send("GET", "/v1/reviews", "");
@@ -380,11 +381,15 @@ final class ReviewHandlerTest {
         rejected(1);
         CountDownLatch begun = new CountDownLatch(1);
         CompletableFuture<Void> end = new CompletableFuture<>();
-        server.record = new RecordedOutcomes(record.rows(), true, () -> {
-            begun.countDown();
-            end.join();
-            return Optional.empty();
-        });
+        server.record = new RecordedOutcomes(
+                record.rows(),
+                true,
+                () -> {
+                    begun.countDown();
+                    end.join();
+                    return Optional.empty();
+                },
+                () -> false);
         server.reviews = new Reviews(
                 server.record,
                 record.engine(),
@@ -420,6 +425,28 @@ final class ReviewHandlerTest {
         } finally {
             starting.close();
         }
+    }
+
+    /** Checks that a certificate is not called unknown while the record is read from the log again. */
+    @Test
+    void put_recordIsBehind_is503_thenTheCertificateIsReviewed() throws Exception {
+        AtomicBoolean isBehind = new AtomicBoolean(true);
+        server.record = new RecordedOutcomes(record.rows(), true, Optional::empty, isBehind::get);
+        String id = "0123456789abcdef".repeat(4);
+        String body = "{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\"}";
+
+        HttpResponse<String> answer = send("PUT", "/v1/reviews", body);
+        assertThat(answer.statusCode()).isEqualTo(503);
+        assertThat(answer.body()).contains("the record of outcomes is still being read from the log");
+        assertThat(answer.headers().firstValue("Retry-After")).contains("1");
+        for (String path : List.of("/v1/pcs/01234567", "/v1/shards/pump/outcomes")) {
+            assertThat(send("GET", path, "").statusCode()).isEqualTo(503);
+        }
+
+        record.add("pump", 1, "rejected", REASON, ServerFixture.NOW, id);
+        isBehind.set(false);
+        assertThat(put(body)).startsWith("200 ");
+        assertThat(put("{\"ids\":[\"fedcba98\"],\"verdict\":\"fault\"}")).startsWith("404 ");
     }
 
     @Test

@@ -63,6 +63,9 @@ final class ServerFixture implements AfterEachCallback {
     /** The time of the server's clock. */
     volatile Instant now = NOW;
 
+    /** Whether the server serves the features below; else, the backend is starting. */
+    volatile boolean areFeaturesOpen = true;
+
     /** The record to serve, and the reviews of its outcomes; null for none. */
     volatile RecordedOutcomes record;
 
@@ -148,6 +151,7 @@ final class ServerFixture implements AfterEachCallback {
                 submissionHeaders,
                 () -> components,
                 () -> new Features(
+                        areFeaturesOpen,
                         Optional.ofNullable(record),
                         Optional.ofNullable(reviews),
                         Optional.empty(),

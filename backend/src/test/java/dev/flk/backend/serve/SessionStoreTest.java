@@ -33,6 +33,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -122,6 +123,23 @@ final class SessionStoreTest {
             assertThat(session.json()).isEqualTo("{\"n\":" + writers * each + "}");
             assertThat(session.version()).isEqualTo(writers * each);
         });
+    }
+
+    @Test
+    void retrying_refusedAgainAndAgain_pauses() throws Exception {
+        Thread caller = new Thread(() -> assertThatThrownBy(() -> store.retrying(
+                        Integer.MAX_VALUE, "contended", json -> "{\"n\":" + store.put("contended", "{}") + "}"))
+                .isInstanceOf(SessionCallException.class));
+        caller.start();
+        try {
+            await().atMost(PATIENCE)
+                    .until(() -> Stream.of(caller.getStackTrace())
+                            .anyMatch(frame -> frame.getClassName().equals(Thread.class.getName())
+                                    && frame.getMethodName().startsWith("sleep")));
+        } finally {
+            caller.interrupt();
+            caller.join();
+        }
     }
 
     private static String incremented(String json) {

@@ -64,7 +64,7 @@ public final class SteadyClock implements InstantSource {
      */
     private long lowestSinceStep = Long.MAX_VALUE;
 
-    /** The time that {@link #startedAfter} received; the wall clock should not show an earlier time. */
+    /** The last trusted time that {@link #startedAfter} received; the wall clock should not show an earlier time. */
     private long knownMillis = Long.MIN_VALUE;
 
     /**
@@ -88,39 +88,42 @@ public final class SteadyClock implements InstantSource {
     }
 
     /**
-     * Compares the wall clock with the time that the previous process trusted last. If the wall clock is far ahead of
-     * that time, it is unknown whether the backend was stopped that long or the clock is wrong; if it is behind, the
-     * clock is wrong now or was wrong before. In both cases, the clock is in doubt for an hour, and {@link #expiry}
-     * shows the earlier of the two times. Arrivals get the wall time: if the backend was only stopped, an earlier time
-     * would shorten the lives of new outcomes. Must be called before anything expires.
+     * Compares the wall clock with the times of the previous process. If the wall clock is far ahead of the time by
+     * which outcomes expired, the backend was stopped that long, or the clock is wrong now or was late before; if it is
+     * behind the time that was trusted last, it is wrong now or was wrong before. In both cases, the clock is in doubt
+     * for an hour, and {@link #expiry} shows the earlier of the two times. Arrivals get the wall time: if the backend
+     * was only stopped, an earlier time would shorten the lives of new outcomes. Must be called before anything expires.
      *
      * @param lastTrustedMillis the time that the previous process trusted last
+     * @param lastExpiryMillis the time of {@link #expiry} in the previous process, at most {@code lastTrustedMillis}
      * @param life the time for which an outcome is valid; an eighth of it is the longest stop that raises no doubt
      */
-    public synchronized void startedAfter(long lastTrustedMillis, Duration life) {
+    public synchronized void startedAfter(long lastTrustedMillis, long lastExpiryMillis, Duration life) {
         long nanos = read();
-        long ahead = millis(nanos) + believedOffset - lastTrustedMillis;
-        if (ahead > part(life).toMillis()) {
-            LOG.warn(
-                    "the clock is {} ahead of the time at which this backend last trusted it ({}): the backend stood"
-                            + " still for that long, or the clock is wrong; for an hour, nothing expires and nothing is"
-                            + " removed from the log",
-                    ErrorMessages.duration(Duration.ofMillis(ahead)),
-                    Instant.ofEpochMilli(lastTrustedMillis));
-        } else if (-ahead > maxStepMillis) {
+        long now = millis(nanos) + believedOffset;
+        long behind = lastTrustedMillis - now;
+        long ahead = now - lastExpiryMillis;
+        if (behind > maxStepMillis) {
             LOG.error(
                     "the clock is {} behind the time at which this backend last trusted it ({}): it is wrong, or it was"
                             + " wrong before; outcomes that are recorded with a late clock expire too early: check the"
                             + " clock of this machine; for an hour, nothing expires and nothing is removed from the log",
-                    ErrorMessages.duration(Duration.ofMillis(-ahead)),
+                    ErrorMessages.duration(Duration.ofMillis(behind)),
                     Instant.ofEpochMilli(lastTrustedMillis));
+        } else if (ahead > part(life).toMillis()) {
+            LOG.warn(
+                    "the clock is {} ahead of the time by which outcomes last expired ({}): the backend stood still for"
+                            + " that long, or the clock is wrong, or it was late before; for an hour, nothing expires"
+                            + " and nothing is removed from the log",
+                    ErrorMessages.duration(Duration.ofMillis(ahead)),
+                    Instant.ofEpochMilli(lastExpiryMillis));
         } else {
             return;
         }
         knownMillis = lastTrustedMillis;
         inDoubt = true;
         doubtedSinceNanos = nanos;
-        heldExpiryMillis = Math.min(lastTrustedMillis, lastTrustedMillis + ahead);
+        heldExpiryMillis = Math.min(lastExpiryMillis, now);
     }
 
     /**

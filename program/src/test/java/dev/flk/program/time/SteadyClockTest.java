@@ -29,6 +29,10 @@ final class SteadyClockTest {
         assertThat(clock.isInDoubt()).isTrue();
     }
 
+    private void startedAfter(Instant trusted) {
+        clock.startedAfter(trusted.toEpochMilli(), trusted.toEpochMilli(), LIFE);
+    }
+
     private Instant expiry() {
         return clock.expiry().instant();
     }
@@ -128,7 +132,7 @@ final class SteadyClockTest {
     @Test
     void startedAfter_farAhead_expiresNothingForAnHour() {
         Instant trusted = START.minus(LIFE.dividedBy(8)).minusSeconds(1);
-        clock.startedAfter(trusted.toEpochMilli(), LIFE);
+        startedAfter(trusted);
         pass(Duration.ofMinutes(59));
         assertThat(clock.isInDoubt()).isTrue();
         assertThat(expiry()).isEqualTo(trusted);
@@ -142,7 +146,7 @@ final class SteadyClockTest {
     @Test
     void startedAfter_correctedWithinTheHour_nothingExpires() {
         Instant trusted = START.minus(Duration.ofDays(21));
-        clock.startedAfter(trusted.toEpochMilli(), LIFE);
+        startedAfter(trusted);
         pass(Duration.ofMinutes(10));
         set(Duration.ofDays(-21));
         assertThat(expiry()).isEqualTo(trusted);
@@ -154,15 +158,27 @@ final class SteadyClockTest {
     @Test
     void startedAfter_shortStop_isTrusted() {
         for (Duration stop : new Duration[] {Duration.ZERO, LIFE.dividedBy(8), Duration.ofMinutes(-5)}) {
-            clock.startedAfter(START.minus(stop).toEpochMilli(), LIFE);
+            startedAfter(START.minus(stop));
             assertThat(clock.isInDoubt()).as("stopped for %s", stop).isFalse();
             assertThat(clock.behindMillis()).isZero();
         }
     }
 
+    /** Checks that outcomes which were recorded with a late clock do not expire when a start has the right clock. */
+    @Test
+    void startedAfter_expiryFarBehind_expiresNothingForAnHour() {
+        Instant late = START.minus(Duration.ofDays(21));
+        clock.startedAfter(START.toEpochMilli(), late.toEpochMilli(), LIFE);
+        assertThat(clock.behindMillis()).isZero();
+        pass(Duration.ofMinutes(59));
+        assertThat(expiry()).isEqualTo(late);
+        pass(Duration.ofMinutes(1));
+        assertThat(expiry()).isEqualTo(START.plus(elapsed));
+    }
+
     @Test
     void startedAfter_behind_isReportedUntilTheClockIsSet() {
-        clock.startedAfter(START.plus(Duration.ofDays(21)).toEpochMilli(), LIFE);
+        startedAfter(START.plus(Duration.ofDays(21)));
         assertThat(clock.isInDoubt()).isTrue();
         assertThat(expiry()).isEqualTo(START);
         pass(Duration.ofHours(2));

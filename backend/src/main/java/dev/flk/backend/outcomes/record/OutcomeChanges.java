@@ -116,7 +116,8 @@ public final class OutcomeChanges {
     }
 
     /**
-     * Returns the next part.
+     * Returns the next part. If events that follow are removed meanwhile, the part ends before them, so that a reader
+     * without a cursor always gets a part.
      *
      * @param limit the maximum number of events
      * @param maxChars the length of the lines at which the part ends; the last line may exceed it
@@ -130,7 +131,15 @@ public final class OutcomeChanges {
         long chars = 0;
         int examined = 0;
         while (true) {
-            List<Change> page = changes(Math.min(READ_AT_ONCE, limit - events.size()));
+            List<Change> page;
+            try {
+                page = record.rows().changes(outcome, Math.min(READ_AT_ONCE, limit - events.size()));
+            } catch (ChangesLostException e) {
+                if (examined > 0) {
+                    return new Part(events, cursor(), true, reviews != null);
+                }
+                throw new ChangesLostException(e.getMessage() + START_AGAIN);
+            }
             if (page.isEmpty()) {
                 return withReviews(events, limit - events.size());
             }
@@ -153,14 +162,6 @@ public final class OutcomeChanges {
         }
     }
 
-    private List<Change> changes(int limit) throws ChangesLostException {
-        try {
-            return record.rows().changes(outcome, limit);
-        } catch (ChangesLostException e) {
-            throw new ChangesLostException(e.getMessage() + START_AGAIN);
-        }
-    }
-
     private Event event(String kind, String line) {
         String cursor = cursor();
         StringBuilder json = new StringBuilder("{\"kind\":\"").append(kind).append("\",\"cursor\":");
@@ -178,7 +179,8 @@ public final class OutcomeChanges {
         try {
             changes = known.changes(review, limit);
         } catch (StateException e) {
-            if (e.reason() == Reason.HISTORY_CHANGED || e.reason() == Reason.COMPACTED) {
+            boolean isLost = e.reason() == Reason.HISTORY_CHANGED || e.reason() == Reason.COMPACTED;
+            if (isLost && !review.isEmpty()) { // else nothing was read yet, and the next call finds the new beginning
                 throw new ChangesLostException((e.reason() == Reason.COMPACTED
                                 ? "compacted: of the reviews, "
                                 : "history changed: of the state, ")

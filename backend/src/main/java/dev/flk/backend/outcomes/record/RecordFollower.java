@@ -77,6 +77,9 @@ public final class RecordFollower implements AutoCloseable {
     /** Whether the position was read from the rows since the start or the last failure. */
     private volatile boolean knowsPosition;
 
+    /** The last record on disk when the position was read. */
+    private volatile long lastWhenRead;
+
     private volatile long upToDateNanos;
 
     // used by the follower's thread
@@ -156,6 +159,14 @@ public final class RecordFollower implements AutoCloseable {
      */
     public Optional<Instant> incompleteBefore() {
         return isIncomplete ? Optional.of(began) : Optional.empty();
+    }
+
+    /**
+     * Returns whether outcomes may be missing that were decided before the start, or before the last failure: the rows
+     * lost what was not durable. Safe for any thread.
+     */
+    public boolean isBehind() {
+        return !knowsPosition || position < lastWhenRead;
     }
 
     private long lagRecords() {
@@ -389,6 +400,7 @@ public final class RecordFollower implements AutoCloseable {
         reader.begin(known, !hasPosition || known < position);
         position = known;
         isIncomplete = rows.isIncomplete() || (known == 0 && log.decidedUpTo() > 0);
+        lastWhenRead = log.last();
         knowsPosition = true;
         hasPosition = true;
     }

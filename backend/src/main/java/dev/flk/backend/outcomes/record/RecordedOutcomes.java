@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -42,15 +43,22 @@ public final class RecordedOutcomes {
     private final OutcomeRows rows;
     private final boolean coversAllBackends;
     private final Supplier<Optional<Instant>> incompleteBefore;
+    private final BooleanSupplier isBehind;
 
     /**
      * @param coversAllBackends false if other backends with the same dedup store may have records of their own
      * @param incompleteBefore a supplier of the time before which outcomes may still be missing
+     * @param isBehind returns whether outcomes from before the start may still be missing
      */
-    public RecordedOutcomes(OutcomeRows rows, boolean coversAllBackends, Supplier<Optional<Instant>> incompleteBefore) {
+    public RecordedOutcomes(
+            OutcomeRows rows,
+            boolean coversAllBackends,
+            Supplier<Optional<Instant>> incompleteBefore,
+            BooleanSupplier isBehind) {
         this.rows = rows;
         this.coversAllBackends = coversAllBackends;
         this.incompleteBefore = incompleteBefore;
+        this.isBehind = isBehind;
     }
 
     /**
@@ -59,6 +67,11 @@ public final class RecordedOutcomes {
      */
     public Optional<Instant> incompleteBefore() {
         return incompleteBefore.get();
+    }
+
+    /** Returns whether an outcome that is not found may still be added, although it was decided before the start. */
+    public boolean mayLack() {
+        return isBehind.getAsBoolean() || incompleteBefore().isPresent();
     }
 
     /** Returns what is missing for good, a phrase for each gap, at most {@value #MAX_GAPS} of them. */

@@ -87,7 +87,9 @@ record RowChanges(
         }
         if (after != null
                 && (Math.max(after.row(), after.removed()) < meta.removed()
-                        || (RowFormat.isOfALog(after.row()) && after.row() < meta.beginning()))) {
+                        // rows of earlier generations remain when a log goes back or is replaced
+                        || (RowFormat.generation(after.row()) == meta.generation()
+                                && after.row() < meta.beginning()))) {
             return new RowChanges(
                     List.of(), null, "compacted: outcomes after this cursor were removed after RECORD_HISTORY");
         }

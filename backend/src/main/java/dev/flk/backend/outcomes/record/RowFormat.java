@@ -177,8 +177,12 @@ final class RowFormat {
         return ((long) generation << SEQUENCE_BITS) | sequence;
     }
 
+    static long generation(long row) {
+        return row >>> SEQUENCE_BITS;
+    }
+
     static boolean isOfALog(long row) {
-        return row >>> SEQUENCE_BITS != 0;
+        return generation(row) != 0;
     }
 
     static byte[] rowKey(long row) {

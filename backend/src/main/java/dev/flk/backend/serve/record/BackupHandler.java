@@ -8,6 +8,7 @@ import dev.flk.backend.outcomes.embedded.OutcomesBackup.IncompleteException;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup.Made;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
+import dev.flk.backend.serve.guard.Starting;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
@@ -42,18 +43,20 @@ public final class BackupHandler implements AutoCloseable {
     private static final String DIRECTORY = "directory";
     private static final Answer NONE = Answer.error(
             404,
-            "this backend is still starting, or has no outcomes in DEDUP_DIR; copy outcomes in Postgres with pg_dump,"
-                    + " and those in Redis with its own backup");
+            "this backend has no outcomes in DEDUP_DIR; copy outcomes in Postgres with pg_dump, and those in Redis with"
+                    + " its own backup");
     private static final Answer BUSY = Answer.error(409, "another backup is being made; wait until it has ended");
 
     private final Supplier<Optional<OutcomesBackup>> backup;
+    private final Starting starting;
     private final OperatorGuard guard;
     private final ThreadPoolExecutor thread = new ThreadPoolExecutor(
             0, 1, 1, TimeUnit.SECONDS, new SynchronousQueue<>(), DaemonThreads.named("outcomes-backup"));
 
     /** @param backup a supplier of the outcomes; empty if this backend has none in DEDUP_DIR, or is starting */
-    public BackupHandler(Supplier<Optional<OutcomesBackup>> backup, OperatorGuard guard) {
+    public BackupHandler(Supplier<Optional<OutcomesBackup>> backup, Starting starting, OperatorGuard guard) {
         this.backup = backup;
+        this.starting = starting;
         this.guard = guard;
     }
 
@@ -65,6 +68,9 @@ public final class BackupHandler implements AutoCloseable {
     }
 
     private void make(Request request, Exchange exchange) {
+        if (starting.refuses(exchange)) {
+            return;
+        }
         Optional<OutcomesBackup> found = backup.get();
         if (found.isEmpty()) {
             exchange.answer(NONE);

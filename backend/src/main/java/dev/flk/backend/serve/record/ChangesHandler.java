@@ -105,6 +105,9 @@ public final class ChangesHandler implements AutoCloseable {
     }
 
     private void changes(Request request, Exchange exchange) {
+        if (record.refusesWhileStarting(exchange)) {
+            return;
+        }
         Optional<RecordedOutcomes> found = outcomes.get();
         Optional<Reviews> reviewed = reviews.get();
         if (found.isEmpty()) {

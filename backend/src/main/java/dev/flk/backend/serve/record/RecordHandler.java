@@ -10,6 +10,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
+import dev.flk.backend.serve.guard.Starting;
 import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
@@ -61,8 +62,7 @@ public final class RecordHandler implements AutoCloseable {
     /** The header that names what is missing for good; once for each gap. */
     static final String GAP = "X-Flk-Gap";
 
-    static final Answer NO_RECORD =
-            Answer.error(404, "this backend is still starting, or keeps no record of outcomes because RECORD is off");
+    static final Answer NO_RECORD = Answer.error(404, "this backend keeps no record of outcomes because RECORD is off");
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
     private static final String SHARDS = "/v1/shards";
@@ -92,6 +92,7 @@ public final class RecordHandler implements AutoCloseable {
     private static final Set<String> REGIMES = Set.of("sticky", "mixed", "non_sticky");
 
     private final Supplier<Optional<RecordedOutcomes>> record;
+    private final Starting starting;
     private final OperatorGuard guard;
     private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
             THREADS,
@@ -114,8 +115,9 @@ public final class RecordHandler implements AutoCloseable {
      * @param record a supplier of the record of outcomes; the supplier returns empty if this backend keeps no record or
      *     has not opened the record yet
      */
-    public RecordHandler(Supplier<Optional<RecordedOutcomes>> record, OperatorGuard guard) {
+    public RecordHandler(Supplier<Optional<RecordedOutcomes>> record, Starting starting, OperatorGuard guard) {
         this.record = record;
+        this.starting = starting;
         this.guard = guard;
         threads.allowCoreThreadTimeOut(true);
     }
@@ -257,6 +259,7 @@ public final class RecordHandler implements AutoCloseable {
     }
 
     private static void lookUp(RecordedOutcomes found, String prefix, LookUp lookUp, Exchange exchange) {
+        boolean mayLack = found.mayLack();
         List<String> ids;
         try {
             ids = found.idsThatBeginWith(prefix, 2);
@@ -269,7 +272,7 @@ public final class RecordHandler implements AutoCloseable {
         } else {
             exchange.answer(
                     ids.isEmpty()
-                            ? Answer.error(404, "no outcome recorded")
+                            ? missing(mayLack, "no outcome recorded")
                             : Answer.error(400, "several ids begin with these digits; give more of them"));
         }
     }
@@ -291,9 +294,12 @@ public final class RecordHandler implements AutoCloseable {
 
     /**
      * Runs {@code question}, which answers the exchange, on another thread. Answers with an error instead if the
-     * backend has no record, or operators have too many requests in progress.
+     * backend is starting or has no record, or operators have too many requests in progress.
      */
     private void ask(Exchange exchange, long answerBytes, Consumer<RecordedOutcomes> question) {
+        if (starting.refuses(exchange)) {
+            return;
+        }
         Optional<RecordedOutcomes> found = record.get();
         if (found.isEmpty()) {
             exchange.answer(NO_RECORD);
@@ -323,12 +329,18 @@ public final class RecordHandler implements AutoCloseable {
         }
     }
 
+    /** Answers a request if the backend is starting; returns whether it did. */
+    boolean refusesWhileStarting(Exchange exchange) {
+        return starting.refuses(exchange);
+    }
+
     /** Returns whether this backend keeps a record and has opened it. */
     boolean isKept() {
         return record.get().isPresent();
     }
 
     private static Answer answer(RecordedOutcomes found, Function<RecordedOutcomes, Body> asked) {
+        boolean mayLack = found.mayLack();
         try {
             Body body = asked.apply(found);
             List<Header> headers = extent(found);
@@ -340,12 +352,27 @@ public final class RecordHandler implements AutoCloseable {
         } catch (BadRequest e) {
             return Answer.error(400, e.text());
         } catch (NotFound e) {
-            return Answer.error(404, String.valueOf(e.getMessage()));
+            return missing(mayLack, String.valueOf(e.getMessage()));
         } catch (InvalidCursorException e) {
             return Answer.error(400, String.valueOf(e.getMessage()));
         } catch (RecordUnavailableException e) {
             return refusal(e);
         }
+    }
+
+    /** Returns whether an outcome that is not found may still be added; to be asked before it is looked for. */
+    boolean mayLack() {
+        return record.get().map(RecordedOutcomes::mayLack).orElse(false);
+    }
+
+    /** Returns the answer that something is not in the record. */
+    static Answer missing(boolean mayLack, String error) {
+        return mayLack
+                ? Answer.error(
+                        503,
+                        error + ", but the record of outcomes is still being read from the log",
+                        Header.retryAfter(1))
+                : Answer.error(404, error);
     }
 
     /** Returns the headers that say what the record has, and what is missing from it. */

@@ -68,7 +68,7 @@ public final class ReviewHandler {
             .build();
 
     private static final Answer NO_REVIEWS =
-            Answer.error(404, "reviews unknown: this backend is still starting, or STATE_PORT is off");
+            Answer.error(404, "reviews unknown: this backend has no state because STATE_PORT is off");
 
     private final Supplier<Optional<Reviews>> reviews;
     private final OperatorGuard guard;
@@ -295,6 +295,7 @@ public final class ReviewHandler {
         byte[] bytes = request.body().exact();
         ask(exchange, found -> {
             Body body = body(bytes);
+            boolean mayLack = record.mayLack();
             Instant now = clock.instant();
             long ifVersion = IfVersion.of(request, 0);
             Recorded recorded = review(found, body, ifVersion, null, guard.user(), now);
@@ -304,8 +305,8 @@ public final class ReviewHandler {
                 return Refused.answer(recorded.leftOut());
             }
             return isNothing
-                    ? Answer.error(
-                            404,
+                    ? RecordHandler.missing(
+                            mayLack,
                             body.isWithdrawal()
                                     ? "no such certificate has a review"
                                     : "no such certificate waits for a review")
@@ -356,6 +357,9 @@ public final class ReviewHandler {
     }
 
     private void ask(Exchange exchange, Function<Reviews, Answer> question) {
+        if (record.refusesWhileStarting(exchange)) {
+            return;
+        }
         Optional<Reviews> found = reviews.get();
         if (found.isEmpty()) {
             exchange.answer(record.isKept() ? NO_REVIEWS : RecordHandler.NO_RECORD);

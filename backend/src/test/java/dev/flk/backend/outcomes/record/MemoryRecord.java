@@ -24,7 +24,7 @@ public final class MemoryRecord implements AutoCloseable {
     private final AtomicReference<@Nullable Runnable> beforeCommit = new AtomicReference<>();
     private final StateEngine engine = MemoryEngine.started(this::now, Instant::now);
     private final TemporaryRows rows = new TemporaryRows();
-    private final RecordedOutcomes outcomes = new RecordedOutcomes(rows.rows(), true, Optional::empty);
+    private final RecordedOutcomes outcomes = new RecordedOutcomes(rows.rows(), true, Optional::empty, () -> false);
 
     /** Returns the time of a commit; first does the work of {@link #beforeNextCommit}. */
     private Instant now() {

@@ -1048,13 +1048,32 @@ public abstract class OutcomeRowsContract {
                         .isInstanceOf(ChangesLostException.class)
                         .hasMessageContaining("history changed");
             }
-            assertThat(changesAfter("", 10))
-                    .containsExactly(
-                            outcome("shard", 1).version(),
-                            outcome("shard", 2).version(),
-                            outcome("shard", 3).version());
+            for (int limit : new int[] {1, 10}) {
+                assertThat(changesAfter("", limit))
+                        .containsExactly(
+                                outcome("shard", 1).version(),
+                                outcome("shard", 2).version(),
+                                outcome("shard", 3).version());
+            }
             assertThat(rows.changes(rows.newest(), 10)).isEmpty();
         }
+    }
+
+    @Test
+    void unacceptedChanges_afterTheLogWentBack_areReadInParts() throws Exception {
+        Outcome escalated = outcome("shard", 1).with("escalated");
+        Outcome rejected = outcome("shard", 2).with("rejected");
+        rows.apply(group(new Position(LOG, 7, "a"), Map.of(), escalated, rejected));
+        rows.wentBack(LOG);
+        rows.apply(group(new Position(LOG, 2, "b"), Map.of(), outcome("shard", 3)));
+        rows.sync();
+
+        List<Change> first = rows.unacceptedChanges("", 1);
+
+        assertThat(first).extracting(Change::version).containsExactly(escalated.version());
+        assertThat(rows.unacceptedChanges(first.get(0).cursor(), 1))
+                .extracting(Change::version)
+                .containsExactly(rejected.version());
     }
 
     @Test

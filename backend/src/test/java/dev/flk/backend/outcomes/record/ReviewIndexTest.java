@@ -40,7 +40,8 @@ final class ReviewIndexTest {
 
     private final MemoryRecord record = new MemoryRecord();
     private final AtomicReference<Optional<Instant>> incompleteBefore = new AtomicReference<>(Optional.empty());
-    private final RecordedOutcomes outcomes = new RecordedOutcomes(record.rows(), true, incompleteBefore::get);
+    private final RecordedOutcomes outcomes =
+            new RecordedOutcomes(record.rows(), true, incompleteBefore::get, () -> false);
     private final Reviews reviews = reviews(record.engine());
     private final ReviewIndex index = new ReviewIndex(outcomes, reviews, ReviewIndex.MOST);
 

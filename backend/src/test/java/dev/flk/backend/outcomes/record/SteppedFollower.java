@@ -24,6 +24,10 @@ public final class SteppedFollower {
         return !follower.step();
     }
 
+    public boolean isBehind() {
+        return follower.isBehind();
+    }
+
     public long position() {
         return follower.position();
     }
