@@ -41,6 +41,11 @@ final class CopyChain {
     /** Whether the oldest segments were removed, so that the first entry is the beginning of a later one. */
     private boolean isTrimmed;
 
+    private boolean hasParts;
+
+    /** The first part in the topic, if its segment's beginning was removed and not copied again; otherwise null. */
+    private @Nullable Part cut;
+
     private End end = new End(0, 0);
     private long nextOffset;
 
@@ -128,6 +133,10 @@ final class CopyChain {
             incarnation = found.incarnation(); // its claim was removed with the oldest segments
             owner = new Claim(incarnation, "(not known)", 0, "(not known)"); // until its next beat
         }
+        if (found instanceof Part part && !hasParts) {
+            hasParts = true;
+            cut = isTrimmed && part.offset() > 0 ? part : null;
+        }
         if (!found.incarnation().equals(incarnation)) {
             return;
         }
@@ -161,6 +170,7 @@ final class CopyChain {
         }
         if (known == null && part.after().ordinal() == 0) {
             segments.clear(); // the owner has removed what was before, and the topic has lost what was in between
+            cut = null; // and copies everything that it has
         }
         int skipped = (int) Math.min(part.bytes().length, length - part.offset());
         if (skipped < part.bytes().length) {
@@ -193,6 +203,24 @@ final class CopyChain {
         boolean isRemoved = segments.isEmpty() ? isTrimmed : after < segments.firstKey();
         boolean isCopied = last == null ? isRemoved : part.after().offset() <= last.bytes();
         return isCopied && segments.tailMap(after, false).values().stream().noneMatch(Copied::hasRecords);
+    }
+
+    /**
+     * Returns what was removed from the topic although the topic has what follows it; empty if nothing is known to be
+     * missing. A backend removes complete segments only.
+     */
+    Optional<String> missing() {
+        Part first = cut;
+        if (first != null) {
+            return Optional.of("the first " + first.offset() + " bytes of the segment "
+                    + first.segment().name() + ", and everything before,");
+        }
+        return isTrimmed && !hasParts ? Optional.of("every segment") : Optional.empty();
+    }
+
+    /** Returns whether the segment whose beginning is {@link #missing} has this id. */
+    boolean isCut(String id) {
+        return cut != null && cut.segment().id().equals(id);
     }
 
     /** Returns the segments by their ordinals. */

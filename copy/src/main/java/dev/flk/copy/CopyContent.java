@@ -96,8 +96,12 @@ public final class CopyContent {
                 SegmentHeader.logIdIn(bytes).ifPresent(logs::add);
             }
         });
-        if (chain.segments().isEmpty()) {
-            throw new CopyRefusedException(topic.message("the topic has no log"), false);
+        Optional<String> missing = chain.missing();
+        if (missing.isPresent() || chain.segments().isEmpty()) {
+            throw new CopyRefusedException(
+                    topic.message(missing.map(what -> what + " was removed from the topic")
+                            .orElse("the topic has no log")),
+                    false);
         }
         SegmentList list = Vanished.retry(() -> SegmentList.read(files, directory, prefix));
         Set<String> local = new HashSet<>();

@@ -30,11 +30,13 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -105,10 +107,12 @@ public final class CopyStart {
      *
      * @param wanted the claim of this writer; its term is not used
      * @param takeOver whether to claim a log whose owner may be alive
-     * @throws CopyRefusedException if another backend owns the log, or the copy belongs to another log
+     * @param usedTerm a term that was used, also in a topic before this one, whose terms begin at 1; called before the
+     *     claim
+     * @throws CopyRefusedException if another backend owns the log or claims it now, or the copy belongs to another log
      * @throws CopyUnavailableException if the topic can't be used; the call can be repeated
      */
-    public Started run(Claim wanted, boolean takeOver) throws IOException, CopyRefusedException {
+    public Started run(Claim wanted, boolean takeOver, LongSupplier usedTerm) throws IOException, CopyRefusedException {
         Optional<CopyNote> note = CopyNote.read(files, directory, prefix);
         String identity = topic.identity();
         boolean isKnown = note.filter(each -> each.identity().equals(identity)).isPresent();
@@ -122,12 +126,21 @@ public final class CopyStart {
                 SegmentHeader.logIdIn(bytes).ifPresent(logs::add);
             }
         });
-        Claim claim =
-                wanted.after(Math.max(seen.term(), note.map(CopyNote::term).orElse(0L)));
         if (note.isEmpty() || isKnown) {
-            requireOwn(seen, claim, note.orElse(null), isKnown, takeOver);
+            requireOwn(seen, wanted, note.orElse(null), isKnown, takeOver);
         }
         requireSameLog(seen, local, logs, note.flatMap(each -> each.loss(topic, identity, topic.end())));
+        boolean isIn = isKnown
+                || local.segments().keySet().stream()
+                        .anyMatch(id -> seen.isCut(id)
+                                || seen.segments().values().stream()
+                                        .anyMatch(
+                                                copied -> copied.segment().id().equals(id)));
+        if (!isIn) {
+            requireUntrimmed(seen);
+        }
+        long knownTerm = Math.max(seen.term(), note.map(CopyNote::term).orElse(0L));
+        Claim claim = wanted.after(Math.max(knownTerm, usedTerm.getAsLong()));
         new CopyNote(
                         identity,
                         known == null ? "" : known.incarnation(),
@@ -149,6 +162,9 @@ public final class CopyStart {
         try (Missing missing = new Missing(local.without(replaced))) {
             all = read(base, claimed, missing);
             taken = missing.finish();
+        }
+        if (all.term() >= claim.term()) { // the terms of two owners must differ
+            throw new CopyRefusedException("another backend has claimed the log at the same time", true);
         }
         remove(replaced);
         if (lost != null && hasAll(all, local)) {
@@ -177,11 +193,13 @@ public final class CopyStart {
      *
      * @param archive an empty directory
      * @return the bytes of the copy; 0 if the topic has no log, which then was not claimed
-     * @throws CopyRefusedException if another backend that may be alive owns the log
+     * @throws CopyRefusedException if another backend that may be alive owns the log, or the log's beginning was removed
+     *     from the topic
      * @throws CopyUnavailableException if the topic can't be used; the call can be repeated
      */
     public long takeAll(Path archive, Claim claim, boolean takeOver) throws IOException, CopyRefusedException {
         CopyChain seen = read(null, topic.end(), (segment, offset, bytes) -> {});
+        requireUntrimmed(seen);
         if (seen.segments().isEmpty()) {
             return 0;
         }
@@ -191,6 +209,28 @@ public final class CopyStart {
             CopyChain all = read(null, claimed, archived);
             archived.writeAttachments(all);
             return archived.bytes();
+        }
+    }
+
+    /**
+     * Checks that the topic does not lack a part of the log that it has: a machine that has nothing of this log would lose
+     * the part for good, or begin another log in the topic.
+     */
+    private void requireUntrimmed(CopyChain seen) throws CopyRefusedException {
+        Optional<String> missing = seen.missing();
+        if (missing.isPresent()) {
+            Optional<Copied> rest = seen.segments().values().stream().findFirst();
+            String remedy = rest.map(first -> "To restore without it what follows, start again after "
+                            + topic.removalCommand(OptionalLong.of(first.begin())))
+                    .orElseGet(() -> "To give the log up, remove the topic: "
+                            + topic.removalCommand(OptionalLong.empty())
+                            + "; the next start begins a new log, or copies the one that 'flk-backend wal restore --from"
+                            + " ARCHIVE' has restored before it");
+            throw new CopyRefusedException(
+                    topic.message(missing.get()
+                            + " was removed from the topic, which is the copy of a log. If a machine"
+                            + " still has this log, start its backend with it: it copies everything again. " + remedy),
+                    false);
         }
     }
 

@@ -2,6 +2,7 @@
 package dev.flk.copy;
 
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -16,6 +17,9 @@ public interface CopyTopic extends AutoCloseable {
 
     /** Returns a message about the topic, which names the brokers and the topic. */
     String message(String what);
+
+    /** Returns the command that removes all entries before an offset; without one, the command that removes the topic. */
+    String removalCommand(OptionalLong before);
 
     /** Returns the offset of the first entry. */
     long begin();

@@ -2,23 +2,24 @@
 package dev.flk.feed;
 
 import java.util.List;
-import java.util.Optional;
 
 /**
  * A topic of events, which several logs may share. The position of a log is committed in the same transaction as its
  * events, so a consumer that reads only what was committed sees each event once per log. One process writes the events
- * of a log: the one that opened the topic last. One thread; an interrupt ends a call that blocks.
+ * of a log: among those with a claim of the log, the one with the latest claim; otherwise the one that opened the topic
+ * last. One thread; an interrupt ends a call that blocks.
  */
 public interface FeedTopic extends AutoCloseable {
     /**
      * Makes this process the only writer of the log's events: ends the transactions of earlier writers, which fail from
-     * now on. Returns the position that was committed last; empty if there is none. Blocks for a bounded time, about a
-     * minute.
+     * now on. Returns the position that was committed last. Blocks for a bounded time, about two minutes.
      *
+     * @param start the position if none was committed
      * @throws FeedUnavailableException if that is not possible now; a later call may succeed
-     * @throws FeedFencedException if another process has opened the topic for this log after this one had
+     * @throws FeedFencedException if another process has opened the topic for this log after this one had, or has a later
+     *     claim of the log
      */
-    Optional<FeedPosition> open();
+    FeedPosition open(FeedPosition start);
 
     /**
      * Commits events, in order, and the position after them in one transaction. Blocks for a bounded time, about a

@@ -193,6 +193,15 @@ class CopyContentTest {
     }
 
     @Test
+    void topicWithoutTheBeginningOfASegment_isRefused() {
+        topic.connect().trim(topic.end() - 1);
+
+        assertThatThrownBy(this::compare)
+                .isInstanceOf(CopyRefusedException.class)
+                .hasMessageContaining("was removed from the topic");
+    }
+
+    @Test
     void withoutTheTopic_theNoteSaysWhatMayBeOnlyHere() throws IOException {
         assertThat(CopyContent.notKnownToBeCopied(disk, DIRECTORY, "inbox"))
                 .isEqualTo(new OnlyHere(3, RECORDS - 2, RECORDS));

@@ -15,6 +15,7 @@ import dev.flk.wal.testing.SimulatedDisk.Fault;
 import dev.flk.wal.testing.SimulatedDisk.Killed;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -321,6 +322,135 @@ class CopyStoriesTest {
         write(successor, 1);
         requireAnswered(world, two);
         return hooked.isReached() ? answered : -1;
+    }
+
+    /** Another backend claims the log in each step of a start. The feed needs to know which of them came later. */
+    @Test
+    void twoStartsAtTheSameTime_claimWithDifferentTerms() throws Exception {
+        boolean isReached = true;
+        for (int step = 0; isReached; step++) {
+            CopyWorld world = world();
+            Machine one = machine(world, "one");
+            write(start(world, one), 3);
+            Machine two = snapshot(world, one);
+            List<Long> terms = new ArrayList<>();
+            HookedTopic hooked = new HookedTopic(
+                    world.topic.connect(), step, () -> terms.add(claimedTerm(world, two, world.topic.connect())));
+
+            terms.add(claimedTerm(world, one, hooked));
+
+            assertThat(terms).doesNotHaveDuplicates();
+            isReached = hooked.isReached();
+        }
+    }
+
+    private static long claimedTerm(CopyWorld world, Machine machine, CopyTopic connection) {
+        Claim claim = world.claim(machine.host());
+        while (true) {
+            try {
+                return world.prepare(machine.disk(), machine.beside(), connection, claim, true)
+                        .claim()
+                        .term();
+            } catch (CopyRefusedException e) {
+                assertThat(e.mayPass()).as("%s", e.getMessage()).isTrue();
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+        }
+    }
+
+    @Test
+    void onlySegmentIsTrimmedInTheMiddle_newMachineIsRefused_andTheFirstOneCopiesEverythingAgain() throws IOException {
+        Machine one = machine("one");
+        write(start(one), 5);
+        trimTo(world.topic.end() - 6);
+        world.advance(CopyStart.ALIVE);
+        long end = world.topic.end();
+
+        Machine two = machine("two");
+        requireRefusedAsTrimmed(two, "To give the log up, remove the topic: remove the topic;");
+        assertThat(two.disk().names()).isEmpty();
+        requireRefusedAsTrimmed(withAnotherLog("two"), "remove the topic");
+        assertThat(world.topic.end()).as("nobody has claimed the log").isEqualTo(end);
+
+        one.disk().kill();
+        one.disk().delete(CopyWorld.DIRECTORY.resolve("inbox.copied"));
+        write(start(one), 1);
+        requireRestorable();
+    }
+
+    @Test
+    void firstSegmentIsTrimmedInTheMiddle_newMachineIsRefused_untilTheRestIsTrimmedToo() throws IOException {
+        Backend backend = start(machine("one"));
+        long begin = backend.end().ordinal();
+        while (backend.end().ordinal() < begin + 2) {
+            write(backend, 1);
+        }
+        world.advance(CopyStart.ALIVE);
+        trimTo(firstOf(begin) + 2);
+        long rest = firstOf(begin + 1);
+
+        Machine two = machine("two");
+        requireRefusedAsTrimmed(two, "start again after remove what is before " + rest);
+
+        trimTo(rest);
+        write(start(two), 1);
+        assertThat(world.restored).isEqualTo(1);
+    }
+
+    @Test
+    void everythingIsTrimmed_newMachineIsRefused() throws IOException {
+        write(start(machine("one")), 1);
+        trimTo(world.topic.end());
+        requireRefusedAsTrimmed(machine("two"), "every segment was removed from the topic");
+    }
+
+    private void trimTo(long offset) {
+        world.topic.connect().trim(offset);
+    }
+
+    /** Returns the offset of the first part of a segment. */
+    private long firstOf(long ordinal) {
+        for (long at = world.topic.begin(); at < world.topic.end(); at++) {
+            CopyRecord each = CopyRecord.decode(world.topic.entries().get((int) (at - world.topic.begin())));
+            if (each instanceof CopyRecord.Part part && part.segment().ordinal() == ordinal) {
+                return at;
+            }
+        }
+        throw new AssertionError("no part of segment " + ordinal);
+    }
+
+    private void requireRefusedAsTrimmed(Machine machine, String remedy) {
+        CopyRefusedException refused = refused(machine);
+        assertThat(refused)
+                .hasMessageContaining("was removed from the topic, which is the copy of a log")
+                .hasMessageContaining(remedy);
+        assertThat(refused.mayPass()).isFalse();
+    }
+
+    /** Returns a machine with a log that was never copied. */
+    private static Machine withAnotherLog(String host) throws IOException {
+        CopyWorld other = new CopyWorld(2);
+        other.topic.settle();
+        other.topic.setImmediate(true);
+        Machine machine = machine(other, host);
+        Backend unused = start(other, machine);
+        machine.disk().kill();
+        machine.disk().delete(CopyWorld.DIRECTORY.resolve("inbox.copied"));
+        return machine;
+    }
+
+    @Test
+    void claim_isLaterThanOneInAnotherTopic() throws IOException {
+        Machine one = machine("one");
+        write(start(one), 3);
+        world.usedTerm = 7;
+        assertThat(claimedTerm(world, one, world.topic.connect())).isEqualTo(8);
+        world.topic.createAgain();
+        world.usedTerm = 5;
+        assertThat(claimedTerm(world, one, world.topic.connect()))
+                .as("a claim on its disk is later")
+                .isEqualTo(9);
     }
 
     /** Switches off the rule that the copy is read up to the claim: entries that came after the question are hidden. */

@@ -49,6 +49,10 @@ class CopyWorld {
 
     long nanos = TimeUnit.DAYS.toNanos(1);
     int restored;
+
+    /** The term of a claim in another topic. */
+    long usedTerm;
+
     private int claims;
     private int records;
 
@@ -94,7 +98,7 @@ class CopyWorld {
                 restored++;
             }
         }
-        return new CopyStart(disk, DIRECTORY, PREFIX, connection, clock()).run(claim, takeOver);
+        return new CopyStart(disk, DIRECTORY, PREFIX, connection, clock()).run(claim, takeOver, () -> usedTerm);
     }
 
     private static boolean isHalfRestored(SimulatedDisk disk) {

@@ -2,6 +2,7 @@
 package dev.flk.copy;
 
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletionStage;
 
 /** A connection to a topic, of which a test replaces methods. */
@@ -20,6 +21,11 @@ abstract class ForwardingTopic implements CopyTopic {
     @Override
     public String message(String what) {
         return topic.message(what);
+    }
+
+    @Override
+    public String removalCommand(OptionalLong before) {
+        return topic.removalCommand(before);
     }
 
     @Override

@@ -139,16 +139,6 @@ final class CopyBrokersIT {
         return backend;
     }
 
-    private static void signal(String name, BackendProcess backend) throws IOException, InterruptedException {
-        assertThat(new ProcessBuilder(
-                                "kill",
-                                "-" + name,
-                                Long.toString(backend.program().pid()))
-                        .start()
-                        .waitFor())
-                .isZero();
-    }
-
     private LogFiles log(String name) {
         return LogFiles.inbox(directory.resolve(name).resolve("data/wal"));
     }
@@ -316,10 +306,10 @@ final class CopyBrokersIT {
 
     /** The process is paused until its log goes on elsewhere, and then resumed. */
     private BackendProcess pause(BackendProcess lost, Traffic toLost, Map<String, String> elsewhere) throws Exception {
-        signal("STOP", lost);
+        lost.program().signal("STOP");
         long pausedNanos = System.nanoTime();
         BackendProcess successor = takeOver("c", elsewhere);
-        signal("CONT", lost);
+        lost.program().signal("CONT");
         assertThat(lost.program().awaitExit(Client.PATIENCE)).as(lost::allLines).isNotZero();
         assertThat(lost.allLines()).contains("another backend owns the log");
         toLost.end();

@@ -167,6 +167,50 @@ final class FeedIT {
         }
     }
 
+    /** The former owner is stopped before its feed begins, and continues after its successor's has begun. */
+    @Test
+    void formerOwnerComesBack_itsFeedEnds_andItsSuccessorContinues() throws Exception {
+        Map<String, String> settings = settings("owned");
+        settings.putAll(Map.of("LOG_COPY", "kafka", "LOG_NAME", "owned"));
+        try (BackendProcess former = start("former", settings)) {
+            Client toFormer = new Client(former.url());
+            submit(toFormer, 1, 10);
+            Client.awaitUntil(
+                    () -> toFormer.get("/readyz").body().contains("waits, and continues in order: Kafka at "));
+            assertThat(toFormer.get("/readyz").status()).isEqualTo(200);
+            former.program().signal("STOP");
+            try (Admin admin = kafka.admin()) {
+                FedEvents.create(admin, "owned");
+            }
+            Path home = Files.createDirectories(directory.resolve("successor"));
+            try (FedEvents fed = new FedEvents(kafka.client(), "owned");
+                    BackendProcess successor = BackendProcess.of(Program.java(
+                            "flk-backend",
+                            home,
+                            ServedBackend.environment(home, settings),
+                            Program.QUICK_START,
+                            "serve",
+                            "--take-over"))) {
+                Client client = new Client(successor.url());
+                client.awaitReady();
+                submit(client, 11, 20);
+                Client.awaitUntil(() -> fed.all().size() >= 20);
+
+                former.program().signal("CONT");
+                assertThat(former.program().awaitExit()).isEqualTo(4);
+                assertThat(former.allLines()).contains("the feed has ended, because it belongs to another process");
+                submit(client, 21, 30);
+                Client.awaitUntil(() ->
+                        client.metric("flk_feed_lag_records") == 0 && fed.all().size() >= 30);
+
+                assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 30));
+                assertThat(client.get("/readyz").body()).contains("\"feed\"").doesNotContain("has ended");
+                assertThat(client.metric("flk_feed_up")).isEqualTo(1);
+                assertThat(client.metric("flk_feed_ended")).isZero();
+            }
+        }
+    }
+
     @Test
     void events_matchTheSchema() throws Exception {
         try (Admin admin = kafka.admin()) {

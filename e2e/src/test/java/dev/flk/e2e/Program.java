@@ -177,8 +177,16 @@ final class Program implements AutoCloseable {
         if ((Integer.parseInt(ignored.substring(ignored.length() - 1), 16) & 1) == 1) {
             throw new AssertionError("SIGHUP is ignored by " + name + ": run the tests without nohup");
         }
-        if (new ProcessBuilder("kill", "-HUP", Long.toString(pid())).start().waitFor() != 0) {
-            throw new AssertionError("no SIGHUP could be sent to " + name);
+        signal("HUP");
+    }
+
+    /** Sends a signal, such as STOP, which pauses the program until CONT. */
+    void signal(String signal) throws IOException, InterruptedException {
+        if (new ProcessBuilder("kill", "-" + signal, Long.toString(pid()))
+                        .start()
+                        .waitFor()
+                != 0) {
+            throw new AssertionError("no SIG" + signal + " could be sent to " + name);
         }
     }
 

@@ -58,6 +58,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     private final LogCopy copy;
     private final LongSupplier nanoTicker;
     private final boolean isRequired;
+    private final long term;
 
     /** The end of the log at its start. */
     private final Place startedAt;
@@ -127,6 +128,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         this.identity = identity;
         this.isRequired = isRequired;
         this.nanoTicker = nanoTicker;
+        this.term = started.claim().term();
         this.source = new LogSource(files, log, Inbox.SEGMENT_PREFIX, CopiedLog::isAttached);
         this.copy = new LogCopy(
                 topic,
@@ -231,12 +233,15 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
             check.run();
             identity = topic.identity();
             topicProblem = null;
+            if (isRequired) {
+                LOG.error("until everything is copied again, records are answered although they are only on this disk");
+            }
             listener.run();
         } catch (IOException | CopyTopic.CopyUnavailableException e) {
             String found = String.valueOf(e.getMessage());
             topicProblem = found;
             if (!found.equals(problem)) {
-                LOG.error("nothing is answered until the topic is mended: {}", found);
+                LOG.error("nothing is {} until the topic is mended: {}", isRequired ? "answered" : "copied", found);
                 listener.run();
             }
         }
@@ -293,6 +298,11 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
 
     private boolean isAnsweredAtOnce() {
         return !isRequired || (copiedAgain != null && topicProblem == null);
+    }
+
+    /** Returns the term of the claim with which this process owns the log, or has owned it. */
+    public long term() {
+        return term;
     }
 
     /** Returns the sequence up to which everything is copied. */
@@ -434,10 +444,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
         }
         checkedNanos = nanoTicker.getAsLong() - CHECK_EVERY_NANOS;
         losses.incrementAndGet();
-        LOG.error(
-                "{}. Everything that this machine retains is copied again; until then, records are answered although"
-                        + " they are only on this disk",
-                what);
+        LOG.error("{}. Everything that this machine retains is copied again", what);
         listener.run();
     }
 

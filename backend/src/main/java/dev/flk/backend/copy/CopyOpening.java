@@ -24,7 +24,9 @@ import java.time.InstantSource;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.LongSupplier;
+import java.util.function.ToLongFunction;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -48,6 +50,7 @@ public final class CopyOpening implements AutoCloseable {
     private final CopyTopic topic;
     private final Check check;
     private final boolean isRequired;
+    private final ToLongFunction<String> usedTerm;
     private final LongSupplier nanoTicker;
     private Check newLog = () -> {};
     private boolean isHandedOver;
@@ -70,9 +73,16 @@ public final class CopyOpening implements AutoCloseable {
      * @param directory the directory of the log
      * @param instance the id of this process, 16 hex digits
      * @param host the name of this machine
+     * @param usedTerm returns the term of a claim of the log with this id, 32 hex digits, in other topics than the copy's
      */
     public CopyOpening(
-            CopyConfig config, Path directory, FileOps files, String instance, String host, InstantSource clock) {
+            CopyConfig config,
+            Path directory,
+            FileOps files,
+            String instance,
+            String host,
+            InstantSource clock,
+            ToLongFunction<String> usedTerm) {
         this(
                 new KafkaTopic(config.kafka(), config.topic()),
                 () -> requireTopic(config),
@@ -85,6 +95,7 @@ public final class CopyOpening implements AutoCloseable {
                 config.takeOver(),
                 new SecureRandom(),
                 clock,
+                usedTerm,
                 System::nanoTime);
     }
 
@@ -101,6 +112,7 @@ public final class CopyOpening implements AutoCloseable {
             boolean takeOver,
             RandomGenerator random,
             InstantSource clock,
+            ToLongFunction<String> usedTerm,
             LongSupplier nanoTicker) {
         this.topic = topic;
         this.check = check;
@@ -111,6 +123,7 @@ public final class CopyOpening implements AutoCloseable {
         this.takeOver = takeOver;
         this.random = random;
         this.clock = clock;
+        this.usedTerm = usedTerm;
         this.nanoTicker = nanoTicker;
         this.claim = new Claim(HexFormat.of().toHexDigits(random.nextLong()), instance, clock.millis(), host);
     }
@@ -167,7 +180,9 @@ public final class CopyOpening implements AutoCloseable {
         Started begun;
         try {
             identity = topic.identity();
-            begun = new CopyStart(files, directory, Inbox.SEGMENT_PREFIX, topic, clock).run(claim, takeOver);
+            Optional<String> log = Inbox.logId(files, directory);
+            begun = new CopyStart(files, directory, Inbox.SEGMENT_PREFIX, topic, clock)
+                    .run(claim, takeOver, () -> log.stream().mapToLong(usedTerm).sum());
         } finally {
             lock.close();
         }

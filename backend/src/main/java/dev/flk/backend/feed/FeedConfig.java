@@ -16,6 +16,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Where outcomes are fed.
@@ -24,6 +26,7 @@ import java.util.stream.Stream;
  * @param topic the topic of events
  */
 public record FeedConfig(KafkaSettings kafka, String topic) {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.feed");
     private static final Pattern TOPIC = Pattern.compile("[A-Za-z0-9._-]{1,200}");
     private static final String INVALID = "not 1 to 200 letters, digits, dots, hyphens or underscores";
 
@@ -67,11 +70,28 @@ public record FeedConfig(KafkaSettings kafka, String topic) {
      * Opens the topic, without connecting to the brokers.
      *
      * @param logId the id of the log, 32 hex digits
+     * @param claimTerm the term of the claim with which this process owns the log; 0 without a claim
      * @param instance an id of this process, which no earlier process had
      * @param host the name of this machine, for messages
      */
-    public FeedTopic open(String logId, String instance, String host) {
-        return new KafkaFeed(kafka, topic, logId, instance, host);
+    public FeedTopic open(String logId, long claimTerm, String instance, String host) {
+        return new KafkaFeed(kafka, topic, logId, claimTerm, instance, host);
+    }
+
+    /**
+     * Returns the term of the claim with which the log was fed last, so that its next owner claims it with a higher one; 0
+     * if it was not fed, or without a claim. A feed that can't be used does not hold up the start, which then gets 0; the
+     * feed itself finds a higher term later, and ends.
+     */
+    public long claimTerm(String logId) {
+        try (KafkaFeed feed = new KafkaFeed(kafka, topic, logId, 0, "-", "-")) {
+            return feed.committedTerm();
+        } catch (FeedUnavailableException e) {
+            LOG.warn(
+                    "the log is claimed without the position of the feed; if the feed then ends, restart this backend: {}",
+                    e.getMessage());
+            return 0;
+        }
     }
 
     /**

@@ -16,10 +16,12 @@ import dev.flk.feed.FeedTopic;
 import dev.flk.feed.FeedUnavailableException;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.wal.files.LockLostException;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -71,7 +73,8 @@ public final class FeedFollower implements AutoCloseable {
     /** Reviews that are not fed yet; null if they are not known. */
     private @Nullable Fetched fetched;
 
-    private @Nullable String reportedFailure;
+    private volatile @Nullable String reportedFailure;
+    private volatile boolean hasEnded;
     private @Nullable String reportedReviews;
 
     /**
@@ -110,6 +113,17 @@ public final class FeedFollower implements AutoCloseable {
         return known == null ? 0 : known.sequence();
     }
 
+    /** Returns why nothing is fed; empty while outcomes are fed. */
+    public Optional<String> problem() {
+        return Optional.ofNullable(reportedFailure)
+                .map(failure -> (hasEnded ? "has ended: " : "waits, and continues in order: ") + failure);
+    }
+
+    /** Returns whether this process feeds nothing any more. */
+    boolean hasEnded() {
+        return hasEnded;
+    }
+
     /** Returns whether the last attempt to feed succeeded. */
     boolean isUp() {
         return isUp;
@@ -125,17 +139,17 @@ public final class FeedFollower implements AutoCloseable {
     }
 
     private void run() {
-        while (over.getCount() > 0) {
+        while (over.getCount() > 0 && !hasEnded) {
             long restMillis;
             try {
+                requireOwned();
                 boolean isMore = step();
                 if (!reader.isUnfinished()) {
                     report(null, null);
                 }
                 restMillis = isMore ? 0 : LOOK_EVERY_MILLIS;
-            } catch (FeedFencedException e) {
-                isUp = false;
-                LOG.error("the feed has ended, because it belongs to another process: {}", e.getMessage());
+            } catch (LockLostException | FeedFencedException e) {
+                end(String.valueOf(e.getMessage()));
                 break;
             } catch (IOException | FeedUnavailableException e) {
                 report(String.valueOf(e.getMessage()), null);
@@ -148,6 +162,21 @@ public final class FeedFollower implements AutoCloseable {
         }
         reader.close();
         topic.close();
+    }
+
+    /** Checks that this process owns the log: a former owner must not take the feed from its successor. */
+    private void requireOwned() throws LockLostException {
+        Optional<LockLostException> lost = log.lockLost();
+        if (lost.isPresent()) {
+            throw lost.get();
+        }
+    }
+
+    private void end(String why) {
+        isUp = false;
+        reportedFailure = why;
+        hasEnded = true;
+        LOG.error("the feed has ended, because it belongs to another process: {}", why);
     }
 
     private void rest(long millis) {
@@ -210,7 +239,7 @@ public final class FeedFollower implements AutoCloseable {
 
     private FeedPosition findPosition() throws IOException {
         FeedPosition start = new FeedPosition(log.logId(), 0, NONE, "");
-        FeedPosition stored = topic.open().orElse(start);
+        FeedPosition stored = topic.open(start);
         String problem = stored.sequence() == 0
                 ? null
                 : reader.whyNotAt(stored.sequence(), stored.digest().equals(NONE) ? "" : stored.digest(), !hasRead)

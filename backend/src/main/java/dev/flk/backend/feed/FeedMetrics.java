@@ -9,6 +9,9 @@ import dev.flk.program.metrics.Metrics.Gauge;
 public final class FeedMetrics extends Metrics.Feature {
     private final Gauge up =
             gauge("flk_feed_up", "1 while outcomes are fed, 0 while they are not; NaN without a feed.");
+    private final Gauge ended = gauge(
+            "flk_feed_ended",
+            "1 if another process writes the events of this log, so that this one feeds nothing any more; otherwise 0.");
     private final Gauge lagRecords = gauge(
             "flk_feed_lag_records",
             "Log records that are decided but not yet fed; NaN while the position of the feed is not known.");
@@ -26,6 +29,7 @@ public final class FeedMetrics extends Metrics.Feature {
 
     void watch(FeedFollower follower) {
         up.watch(() -> follower.isUp() ? 1 : 0);
+        ended.watch(() -> follower.hasEnded() ? 1 : 0);
         lagRecords.watch(follower::lagRecords);
         lagSeconds.watch(follower::lagSeconds);
     }

@@ -4,10 +4,12 @@ package dev.flk.backend.inbox;
 import dev.flk.view.LogFollower;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.files.FileOps;
+import dev.flk.wal.files.LockLostException;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.LogReader.LogWalk;
 import java.io.IOException;
 import java.util.List;
+import java.util.Optional;
 
 /** The view of the inbox log for readers that follow it and process decided records. Safe for any thread. */
 public final class DecidedLog implements LogFollower.Source {
@@ -59,6 +61,11 @@ public final class DecidedLog implements LogFollower.Source {
      */
     public boolean isDiskNearlyLow() throws IOException {
         return inbox.isDiskNearlyLow();
+    }
+
+    /** Returns why this process no longer owns the log; empty while it does. */
+    public Optional<LockLostException> lockLost() {
+        return inbox.log().lockLost();
     }
 
     @Override

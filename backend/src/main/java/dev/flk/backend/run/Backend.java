@@ -6,6 +6,7 @@ import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.copy.CopiedLog;
 import dev.flk.backend.copy.CopyOpening;
 import dev.flk.backend.decide.DecisionRules;
+import dev.flk.backend.feed.FeedFollower;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
@@ -61,6 +62,7 @@ public final class Backend implements AutoCloseable {
     private final IngestPipeline ingest;
     private final Optional<ServedState> state;
     private final Optional<CopiedLog> copied;
+    private final Optional<FeedFollower> feed;
     private final CompletionStage<LockLostException> lockLost;
 
     /**
@@ -135,7 +137,7 @@ public final class Backend implements AutoCloseable {
                 ? Optional.empty()
                 : Optional.of(StateParts.open(common, config.state().get(), servers.tls()));
         Optional<RecordParts> record = RecordParts.open(common, store, certificates, state);
-        config.feed().ifPresent(feed -> FeedParts.start(common, feed, certificates, record));
+        this.feed = config.feed().map(topic -> FeedParts.start(common, topic, certificates, copied, record));
         others.start(certificates);
         certificates.care().start(); // after the record, which it waits for
         Optional<Sessions> sessions = config.sessions()
@@ -217,6 +219,7 @@ public final class Backend implements AutoCloseable {
         state.ifPresent(
                 served -> components.add(new Component("state", served.problem().isEmpty(), served.detail(), false)));
         copied.map(CopyParts::component).ifPresent(components::add);
+        feed.map(FeedParts::component).ifPresent(components::add);
         // isNeeded is false, because the backend accepts certificates with any clock
         ingest.clockProblem().ifPresent(text -> components.add(new Component("clock", false, text, false)));
         return components;

@@ -35,8 +35,14 @@ final class CopyParts {
             OpenedParts parts)
             throws IOException {
         metrics.copy.starting();
-        CopyOpening opening =
-                parts.opened(new CopyOpening(copy, config.inbox().walDir(), new DiskFiles(), instance, host(), clock));
+        CopyOpening opening = parts.opened(new CopyOpening(
+                copy,
+                config.inbox().walDir(),
+                new DiskFiles(),
+                instance,
+                host(),
+                clock,
+                logId -> config.feed().map(feed -> feed.claimTerm(logId)).orElse(0L)));
         servers.starting(() -> new Component(COPY, false, opening.waitsFor()));
         opening.setNewLogCheck(newLog);
         opening.prepare();

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.run;
 
+import dev.flk.backend.copy.CopiedLog;
 import dev.flk.backend.feed.FeedConfig;
 import dev.flk.backend.feed.FeedFollower;
 import dev.flk.backend.inbox.DecidedLog;
+import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.wal.files.DiskFiles;
 import java.util.Optional;
 
@@ -12,16 +14,28 @@ final class FeedParts {
     private FeedParts() {}
 
     /** Starts the feed, which waits for the brokers by itself. */
-    static void start(Common common, FeedConfig feed, CertificateParts certificates, Optional<RecordParts> record) {
+    static FeedFollower start(
+            Common common,
+            FeedConfig feed,
+            CertificateParts certificates,
+            Optional<CopiedLog> copied,
+            Optional<RecordParts> record) {
         DecidedLog log = new DecidedLog(certificates.inbox(), new DiskFiles());
+        long claimTerm = copied.map(CopiedLog::term).orElse(0L);
         // segments do not wait for the feed: brokers that are away must not fill the disk of the log
-        common.parts()
+        return common.parts()
                 .opened(new FeedFollower(
                         log,
-                        feed.open(log.logId(), common.instance(), CopyParts.host()),
+                        feed.open(log.logId(), claimTerm, common.instance(), CopyParts.host()),
                         record.flatMap(RecordParts::reviews).orElse(null),
                         common.metrics().feed,
                         System::nanoTime))
                 .start();
+    }
+
+    /** Returns the state of the feed. The backend is ready without it. */
+    static Component component(FeedFollower feed) {
+        Optional<String> problem = feed.problem();
+        return new Component("feed", problem.isEmpty(), problem.orElse("up"), false);
     }
 }

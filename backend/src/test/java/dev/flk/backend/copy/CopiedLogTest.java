@@ -30,6 +30,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
@@ -58,6 +59,7 @@ class CopiedLogTest {
     private long nanos = TimeUnit.DAYS.toNanos(1);
     private boolean isRequired = true;
     private boolean isTopicBad;
+    private long usedTerm;
     private Inbox inbox;
     private CopiedLog copied;
 
@@ -92,6 +94,7 @@ class CopiedLogTest {
                 false,
                 random,
                 clock,
+                logId -> usedTerm,
                 () -> nanos);
     }
 
@@ -257,7 +260,12 @@ class CopiedLogTest {
         isTopicBad = true;
         topic.createAgain();
         write();
-        settle();
+        try (LogCapture log = new LogCapture()) {
+            settle();
+            assertThat(log.lines("nothing is answered until the topic is mended"))
+                    .hasSize(1);
+            assertThat(log.lines("are answered although")).isEmpty();
+        }
         assertThat(copied.problem()).contains("the topic has one replica");
         assertThat(copied.sequence()).as("what was safe before").isEqualTo(1);
 
@@ -268,6 +276,13 @@ class CopiedLogTest {
         assertThat(copied.sequence()).isEqualTo(2);
         restart();
         assertThat(metric("lost_total")).as("the start knows the new topic").isZero();
+    }
+
+    @Test
+    void claim_isLaterThanThatOfTheFeed() throws Exception {
+        usedTerm = 41;
+        restart();
+        assertThat(copied.term()).isEqualTo(42);
     }
 
     @Test
@@ -486,6 +501,11 @@ class CopiedLogTest {
         @Override
         public String message(String what) {
             return topic.message(what);
+        }
+
+        @Override
+        public String removalCommand(OptionalLong before) {
+            return topic.removalCommand(before);
         }
 
         @Override

@@ -44,6 +44,7 @@ public final class SteppedCopy {
                 takeOver,
                 random,
                 clock,
+                logId -> 0,
                 nanoTicker);
     }
 

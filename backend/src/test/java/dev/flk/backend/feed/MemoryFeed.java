@@ -9,7 +9,6 @@ import dev.flk.feed.FeedUnavailableException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** A topic in memory that can fail. Safe for any thread. */
@@ -68,9 +67,9 @@ public final class MemoryFeed implements FeedTopic {
     }
 
     @Override
-    public synchronized Optional<FeedPosition> open() {
+    public synchronized FeedPosition open(FeedPosition start) {
         requireUp();
-        return Optional.ofNullable(position);
+        return position == null ? start : position;
     }
 
     @Override

@@ -21,6 +21,7 @@ import dev.flk.program.logging.LogCapture;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;
 import dev.flk.sample.Pcs;
+import dev.flk.wal.files.LockLostException;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -200,7 +201,31 @@ final class FedLogTest {
 
             await().until(() -> log.lines("instance 2 on elsewhere").size() == 1);
             assertThat(metric("flk_feed_up")).isZero();
+            assertThat(metric("flk_feed_ended")).isEqualTo(1);
+            assertThat(follower.problem()).contains("has ended: instance 2 on elsewhere");
             assertThat(topic.events()).hasSize(3);
+        }
+    }
+
+    /** A former owner whose feed waits for the brokers must not open it after its successor has. */
+    @Test
+    void logIsLost_whileTheFeedWaits_feedEnds() throws IOException {
+        topic.setDown(true);
+        try (LogCapture log = new LogCapture("dev.flk.backend.feed", Level.INFO);
+                IngestHarness harness = open();
+                FeedFollower follower = follow(harness)) {
+            submit(harness, 1, 3);
+            await().until(() -> follower.problem().isPresent());
+            assertThat(follower.problem()).contains("waits, and continues in order: no broker answers");
+            assertThat(metric("flk_feed_ended")).isZero();
+
+            harness.loseLog(new LockLostException("another backend owns the log"));
+            topic.setDown(false);
+
+            await().until(() -> metric("flk_feed_ended") == 1);
+            assertThat(follower.problem()).contains("has ended: another backend owns the log");
+            assertThat(log.lines("the feed has ended")).hasSize(1);
+            assertThat(topic.events()).isEmpty();
         }
     }
 

@@ -27,6 +27,7 @@ import dev.flk.verification.Policy;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.files.DiskFiles;
+import dev.flk.wal.files.LockLostException;
 import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.LogReader;
 import dev.flk.wal.segment.LogRecord;
@@ -204,6 +205,11 @@ final class IngestHarness implements AutoCloseable {
 
     DecidedLog decidedLog() {
         return new DecidedLog(inbox, new DiskFiles());
+    }
+
+    /** Ends the ownership of the log, as the claim of another backend does. */
+    void loseLog(LockLostException cause) {
+        inbox.log().giveUp(cause);
     }
 
     /** Returns the value of one sample of the metrics. */

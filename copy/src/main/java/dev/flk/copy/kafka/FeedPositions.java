@@ -31,19 +31,22 @@ import org.jspecify.annotations.Nullable;
  * <table>
  * <caption>Records</caption>
  * <tr><th>key</th><th>value</th><th>meaning</th></tr>
- * <tr><td>the log's id</td><td>{@code flk-feed1 <sequence> <digest> <reviews>}</td><td>the position after the events of the same
- * transaction, with {@code -} for no reviews; a record without a value removes it: the log is fed from its beginning</td></tr>
- * <tr><td>{@code <log's id>.writer}</td><td>{@code flk-feed1}</td><td>a process begins to write the log's
- * events</td></tr>
- * <tr><td>{@code <log's id>.open}</td><td>{@code flk-feed1}</td><td>the same process begins again</td></tr>
+ * <tr><td>the log's id</td><td>{@code flk-feed2 <term> <sequence> <digest> <reviews>}</td><td>the position after the events of
+ * the same transaction, with {@code -} for no reviews; a record without a value removes it: the log is fed from its
+ * beginning. The term is that of the claim with which the writer owns the log. A writer without a claim repeats the
+ * term of the position before, 0 at first. {@code flk-feed1} is the same without a term, which then is 0</td></tr>
+ * <tr><td>{@code <log's id>.open}</td><td>{@code flk-feed2}</td><td>a process begins: what is committed before this
+ * record is final</td></tr>
  * </table>
  *
- * <p>The writer of the newest position or beginning owns the log's events. One thread.
+ * <p>The writer of the newest position owns the log's events, so each writer commits a position before its first event.
+ * One thread.
  */
 final class FeedPositions {
-    private static final String VERSION = "flk-feed1";
+    private static final String VERSION = "flk-feed2";
     private static final String WRITER = "writer";
-    private static final Pattern POSITION = Pattern.compile(VERSION + " ([0-9]{1,18}) ([!-~]{1,128}) ([!-~]{1,128})");
+    private static final Pattern POSITION =
+            Pattern.compile("(?:flk-feed1|" + VERSION + " ([0-9]{1,18})) ([0-9]{1,18}) ([!-~]{1,128}) ([!-~]{1,128})");
     private static final String NONE = "-";
     private static final Duration POLL = Duration.ofMillis(100);
     private static final Duration CLOSE = Duration.ofSeconds(1);
@@ -74,14 +77,13 @@ final class FeedPositions {
         }
     }
 
-    /** The newest position of the log, and the process that owns its events. */
-    record Newest(Optional<FeedPosition> position, Optional<Writer> owner) {}
-
-    /** The newest records of the log in a window. */
-    private static final class Found {
-        private @Nullable ConsumerRecord<byte[], byte[]> position;
-        private @Nullable ConsumerRecord<byte[], byte[]> beginning;
-    }
+    /**
+     * The newest position of the log.
+     *
+     * @param owner the process that has committed it, which owns the log's events
+     * @param term the term that was committed with it; 0 if there is none
+     */
+    record Newest(Optional<FeedPosition> position, Optional<Writer> owner, long term) {}
 
     /**
      * @param topic the topic of positions
@@ -98,22 +100,15 @@ final class FeedPositions {
     }
 
     /** Returns the record of a position. */
-    ProducerRecord<byte[], byte[]> position(FeedPosition position) {
+    ProducerRecord<byte[], byte[]> position(FeedPosition position, long term) {
         String reviews = position.reviews().isEmpty() ? NONE : position.reviews();
-        return record(logId, VERSION + " " + position.sequence() + " " + position.digest() + " " + reviews);
+        return record(
+                logId, VERSION + " " + term + " " + position.sequence() + " " + position.digest() + " " + reviews);
     }
 
-    /**
-     * Returns the record of a beginning.
-     *
-     * @param isAgain whether this process has begun before
-     */
-    ProducerRecord<byte[], byte[]> beginning(boolean isAgain) {
-        return record(isAgain ? logId + ".open" : beginningKey(), VERSION);
-    }
-
-    private String beginningKey() {
-        return logId + "." + WRITER;
+    /** Returns the record of a beginning. */
+    ProducerRecord<byte[], byte[]> beginning() {
+        return record(logId + ".open", VERSION);
     }
 
     private ProducerRecord<byte[], byte[]> record(String key, String value) {
@@ -158,25 +153,21 @@ final class FeedPositions {
     /** Reads backwards in growing windows, because the newest position of a log that is alive is near the end. */
     private Newest newest(Consumer<byte[], byte[]> consumer, long end) {
         long begin = consumer.beginningOffsets(List.of(partition)).getOrDefault(partition, 0L);
-        @Nullable ConsumerRecord<byte[], byte[]> beginning = null;
         long to = end;
         for (long window = firstWindow; to > begin; window *= GROWTH) {
             long from = Math.max(begin, to - window);
-            Found found = read(consumer, from, to);
-            beginning = beginning == null ? found.beginning : beginning;
-            if (found.position != null) {
-                return newest(found.position, beginning);
+            ConsumerRecord<byte[], byte[]> found = read(consumer, from, to);
+            if (found != null) {
+                return newest(found);
             }
             to = from;
         }
-        return new Newest(Optional.empty(), beginning == null ? Optional.empty() : writer(beginning));
+        return new Newest(Optional.empty(), Optional.empty(), 0);
     }
 
-    private Newest newest(ConsumerRecord<byte[], byte[]> position, @Nullable ConsumerRecord<byte[], byte[]> beginning) {
-        Optional<Writer> owner =
-                beginning != null && beginning.offset() > position.offset() ? writer(beginning) : writer(position);
+    private Newest newest(ConsumerRecord<byte[], byte[]> position) {
         if (position.value() == null) {
-            return new Newest(Optional.empty(), owner);
+            return new Newest(Optional.empty(), writer(position), 0);
         }
         Matcher matched = POSITION.matcher(text(position.value()));
         if (!matched.matches()) {
@@ -187,10 +178,11 @@ final class FeedPositions {
         return new Newest(
                 Optional.of(new FeedPosition(
                         logId,
-                        Long.parseLong(matched.group(1)),
-                        matched.group(2),
-                        matched.group(3).equals(NONE) ? "" : matched.group(3))),
-                owner);
+                        Long.parseLong(matched.group(2)),
+                        matched.group(3),
+                        matched.group(4).equals(NONE) ? "" : matched.group(4))),
+                writer(position),
+                matched.group(1) == null ? 0 : Long.parseLong(matched.group(1)));
     }
 
     private static Optional<Writer> writer(ConsumerRecord<byte[], byte[]> entry) {
@@ -200,18 +192,16 @@ final class FeedPositions {
                 .findFirst();
     }
 
-    private Found read(Consumer<byte[], byte[]> consumer, long from, long to) {
-        Found found = new Found();
+    /** Returns the newest position in a window; null if it has none. */
+    private @Nullable ConsumerRecord<byte[], byte[]> read(Consumer<byte[], byte[]> consumer, long from, long to) {
+        @Nullable ConsumerRecord<byte[], byte[]> found = null;
         consumer.seek(partition, from);
         long reached = from;
         long sinceNanos = System.nanoTime();
         while (reached < to) {
             for (ConsumerRecord<byte[], byte[]> each : consumer.poll(POLL).records(partition)) {
-                String key = text(each.key());
-                if (each.offset() < to && key.equals(logId)) {
-                    found.position = each;
-                } else if (each.offset() < to && key.equals(beginningKey())) {
-                    found.beginning = each;
+                if (each.offset() < to && text(each.key()).equals(logId)) {
+                    found = each;
                 }
             }
             long now = consumer.position(partition);

@@ -38,11 +38,18 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The transactional id is {@code flk.feed.<topic>.<log's id>}, so the brokers fence an earlier producer of the log
  * when another one begins. They also fence a producer whose transaction was open for too long, such as the one of a
- * process that was paused; hence a fenced process reads who has begun last ({@link FeedPositions}), and only a
+ * process that was paused; hence a fenced process reads who has committed last ({@link FeedPositions}), and only a
  * successor makes the failure final. Nothing about the feed is kept on the local disk.
  *
  * <p>{@link #open} commits a record of its own, and waits until that record is read as committed: then all earlier
- * transactions of the log are decided and read too, whichever broker answers.
+ * transactions of the log are decided and read too, whichever broker answers. It commits the position that it finds
+ * once more, as its own, so whoever opens the feed later knows its writer.
+ *
+ * <p>A log that is copied has owners with claims, whose terms grow. The brokers do not know them: a former owner of the
+ * log, which was stopped before it opened the feed, would fence its successor. Hence the positions have the term. A
+ * process with a claim ends itself when it finds a higher term: before it fences anybody, and again after its own
+ * record, because a successor may have begun in between; that one is fenced, finds no successor of its own, and
+ * continues. Without claims, the process that opens the feed last owns it.
  *
  * <p>The user needs these rights:
  *
@@ -79,13 +86,18 @@ public final class KafkaFeed implements FeedTopic {
     private final KafkaSettings settings;
     private final String topic;
     private final String logId;
+    private final long claimTerm;
     private final Writer own;
     private final Limits limits;
     private final TopicAdmin admin;
     private final TopicAdmin positionsAdmin;
     private final FeedPositions positions;
     private @Nullable Producer<byte[], byte[]> producer;
+    /** Whether a position of this process was committed. */
     private boolean hasBegun;
+    /** The term in the positions of this process. */
+    private long term;
+
     private int maxMessageBytes;
 
     /**
@@ -105,17 +117,26 @@ public final class KafkaFeed implements FeedTopic {
      *
      * @param topic the topic of events
      * @param logId the id of the log, 32 hex digits
+     * @param claimTerm the term of the claim with which this process owns the log; 0 without a claim
      * @param instance an id of this process, of visible ASCII characters, which no earlier process had
      * @param host the name of this machine, for messages
      */
-    public KafkaFeed(KafkaSettings settings, String topic, String logId, String instance, String host) {
-        this(settings, topic, logId, instance, host, Limits.USUAL);
+    public KafkaFeed(KafkaSettings settings, String topic, String logId, long claimTerm, String instance, String host) {
+        this(settings, topic, logId, claimTerm, instance, host, Limits.USUAL);
     }
 
-    KafkaFeed(KafkaSettings settings, String topic, String logId, String instance, String host, Limits limits) {
+    KafkaFeed(
+            KafkaSettings settings,
+            String topic,
+            String logId,
+            long claimTerm,
+            String instance,
+            String host,
+            Limits limits) {
         this.settings = settings;
         this.topic = topic;
         this.logId = logId;
+        this.claimTerm = claimTerm;
         this.own = new Writer(instance, host);
         this.limits = limits;
         this.admin = new TopicAdmin(settings, topic, TopicRules.FEED, limits.call());
@@ -132,28 +153,44 @@ public final class KafkaFeed implements FeedTopic {
         return "flk.feed." + topic + "." + logId;
     }
 
+    /**
+     * Returns the term with which the newest position was committed; 0 if there is none. The feed need not be open.
+     *
+     * @throws FeedUnavailableException if the brokers can't be reached, lack the topic, or deny its use
+     */
+    public long committedTerm() {
+        try {
+            positionsAdmin.describe();
+            return positions.known().term();
+        } catch (RuntimeException e) {
+            throw failed(e);
+        } finally {
+            closeAdmins();
+        }
+    }
+
     @Override
-    public Optional<FeedPosition> open() {
+    public FeedPosition open(FeedPosition start) {
         closeProducer();
         try {
             positionsAdmin
                     .describe(); // fails if there is no topic: a producer may create one with the brokers' settings
             maxMessageBytes = maxMessageBytes(admin);
-            if (hasBegun) {
-                requireOwner(positions.known()); // before a successor is fenced
-            } else {
+            if (!hasBegun) {
                 requireKept();
             }
+            requireOwner(positions.known()); // before a successor is fenced
             Producer<byte[], byte[]> opened =
                     new KafkaProducer<>(properties(), new ByteArraySerializer(), new ByteArraySerializer());
             producer = opened;
             opened.initTransactions();
             Newest newest = positions.upTo(begin(opened));
-            if (hasBegun) {
-                requireOwner(newest);
-            }
+            requireOwner(newest);
+            term = Math.max(claimTerm, newest.term());
+            FeedPosition found = newest.position().orElse(start);
+            commit(List.of(), found); // fails if another process has begun since the beginning
             hasBegun = true;
-            return newest.position();
+            return found;
         } catch (RuntimeException e) {
             throw failed(e);
         } finally {
@@ -183,18 +220,24 @@ public final class KafkaFeed implements FeedTopic {
     }
 
     private void requireOwner(Newest newest) {
-        Optional<Writer> owner = newest.owner();
-        if (owner.isPresent() && !owner.get().instance().equals(own.instance())) {
+        Optional<Writer> other =
+                newest.owner().filter(writer -> !writer.instance().equals(own.instance()));
+        boolean isClaimedSince = claimTerm > 0 && newest.term() > claimTerm;
+        boolean isOpenedSince = hasBegun && newest.term() >= claimTerm;
+        if (other.isPresent() && (isClaimedSince || isOpenedSince)) {
             throw new FeedFencedException(message("another process writes the events of log " + logId + ": instance "
-                    + owner.get().instance() + " on " + owner.get().host() + "; each log needs a backend of its own, so"
-                    + " end one of them"));
+                    + other.get().instance() + " on " + other.get().host()
+                    + (isClaimedSince
+                            ? ", by claim " + newest.term() + " of the log, which is later than claim " + claimTerm
+                                    + " of this process; if that one has ended for good, restart this one"
+                            : "; each log needs a backend of its own, so end one of them")));
         }
     }
 
     /** Commits a record of this process, and returns its offset. */
     private long begin(Producer<byte[], byte[]> to) {
         to.beginTransaction();
-        Future<RecordMetadata> sent = to.send(positions.beginning(hasBegun));
+        Future<RecordMetadata> sent = to.send(positions.beginning());
         to.commitTransaction();
         try {
             return sent.get(0, TimeUnit.SECONDS).offset();
@@ -249,7 +292,7 @@ public final class KafkaFeed implements FeedTopic {
                     throw new TimeoutException("the events were not sent in time");
                 }
             }
-            Future<RecordMetadata> unused = open.send(positions.position(position));
+            Future<RecordMetadata> unused = open.send(positions.position(position, term));
             open.commitTransaction();
         } catch (RuntimeException e) {
             throw failed(e);
@@ -306,9 +349,7 @@ public final class KafkaFeed implements FeedTopic {
 
     private RuntimeException fenced(RuntimeException failure) {
         try {
-            if (hasBegun) {
-                requireOwner(positions.known());
-            }
+            requireOwner(positions.known());
         } catch (FeedFencedException e) {
             return e;
         } catch (RuntimeException notKnown) {

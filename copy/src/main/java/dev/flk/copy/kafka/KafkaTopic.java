@@ -4,6 +4,7 @@ package dev.flk.copy.kafka;
 import dev.flk.copy.CopyTopic;
 import java.time.Duration;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -42,6 +43,13 @@ public final class KafkaTopic implements CopyTopic {
     @Override
     public String message(String what) {
         return admin.failures().message(what);
+    }
+
+    @Override
+    public String removalCommand(OptionalLong before) {
+        return before.isPresent()
+                ? admin.commands().removeBefore(before.getAsLong())
+                : admin.commands().delete();
     }
 
     @Override

@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** The commands of Kafka that create a topic, or change it. */
+/** The commands of Kafka that create a topic, change it, or remove what it has. */
 final class TopicCommands {
     private final String server;
     private final String topic;
@@ -26,6 +26,18 @@ final class TopicCommands {
                 + " --replication-factor " + TopicRules.REPLICAS
                 + new TreeMap<>(rules.configuration())
                         .entrySet().stream().map(each -> " --config " + each).collect(Collectors.joining());
+    }
+
+    /** Returns the command that removes the topic. */
+    String delete() {
+        return "kafka-topics.sh " + server + " --delete --topic " + topic;
+    }
+
+    /** Returns the command that removes the entries before an offset. */
+    String removeBefore(long offset) {
+        return "kafka-delete-records.sh " + server + " --offset-json-file before.json, with before.json"
+                + " {\"version\":1,\"partitions\":[{\"topic\":\"" + topic + "\",\"partition\":0,\"offset\":" + offset
+                + "}]}";
     }
 
     /** Returns the command that changes a setting of the topic. */

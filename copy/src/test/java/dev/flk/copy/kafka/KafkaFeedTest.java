@@ -21,8 +21,10 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -86,9 +88,25 @@ class KafkaFeedTest {
     }
 
     private KafkaFeed feed(String logId, String instance) {
-        KafkaFeed made = new KafkaFeed(settings, topic, logId, instance, "host-" + instance, LIMITS);
+        return feed(logId, 0, instance);
+    }
+
+    private KafkaFeed feed(String logId, long claimTerm, String instance) {
+        KafkaFeed made = new KafkaFeed(settings, topic, logId, claimTerm, instance, "host-" + instance, LIMITS);
         opened.add(made);
         return made;
+    }
+
+    private static FeedPosition start(String logId) {
+        return new FeedPosition(logId, 0, "-", "");
+    }
+
+    private static FeedPosition open(KafkaFeed of) {
+        return open(of, LOG);
+    }
+
+    private static FeedPosition open(KafkaFeed of, String logId) {
+        return of.open(start(logId));
     }
 
     private static KafkaSettings settings(Map<String, String> values) {
@@ -163,6 +181,10 @@ class KafkaFeedTest {
 
     /** Returns a producer of a log with an open transaction that has an event and a position. */
     private KafkaProducer<byte[], byte[]> dying(String logId) {
+        return dying(logId, "flk-feed1 99 lost -");
+    }
+
+    private KafkaProducer<byte[], byte[]> dying(String logId, String position) {
         Map<String, Object> properties = client();
         properties.put("transactional.id", KafkaFeed.transactionalId(topic, logId));
         properties.put("linger.ms", 0);
@@ -171,11 +193,13 @@ class KafkaFeedTest {
         producer.initTransactions();
         producer.beginTransaction();
         producer.send(new ProducerRecord<>(topic, "key".getBytes(StandardCharsets.UTF_8), new byte[] {'x'}));
-        producer.send(new ProducerRecord<>(
+        ProducerRecord<byte[], byte[]> entry = new ProducerRecord<>(
                 KafkaFeed.positionsOf(topic),
                 0,
                 logId.getBytes(StandardCharsets.UTF_8),
-                "flk-feed1 99 lost -".getBytes(StandardCharsets.UTF_8)));
+                position.getBytes(StandardCharsets.UTF_8));
+        entry.headers().add("writer", "other host-other".getBytes(StandardCharsets.UTF_8));
+        producer.send(entry);
         producer.flush();
         return producer;
     }
@@ -183,7 +207,7 @@ class KafkaFeedTest {
     @Test
     void events_areReadOnce_inTheOrderOfTheirKey_andThePositionIsTheLastOne() throws Exception {
         create();
-        assertThat(feed.open()).as("no position at first").isEmpty();
+        assertThat(open(feed)).as("no position at first").isEqualTo(start(LOG));
         Map<String, String> headers = new LinkedHashMap<>(Map.of("verdict", "accepted"));
         headers.put("shard", "Zürich");
         for (int i = 0; i < 30; i++) {
@@ -212,20 +236,20 @@ class KafkaFeedTest {
         }
         assertThat(read).extracting(ConsumerRecord::partition).contains(0, 1, 2);
         assertThat(text(read.get(0).headers().lastHeader("shard").value())).isEqualTo("Zürich");
-        assertThat(feed.open()).contains(position(100));
-        assertThat(feed(LOG, "two").open()).contains(position(100));
+        assertThat(open(feed)).isEqualTo(position(100));
+        assertThat(open(feed(LOG, "two"))).isEqualTo(position(100));
     }
 
     @Test
     void transactionOfAProcessThatDied_isNotRead_andEndsWhenTheNextOneOpens() throws Exception {
         create();
-        feed.open();
+        open(feed);
         feed.commit(List.of(event("key", "a")), position(1));
         feed.close();
         try (KafkaProducer<byte[], byte[]> dead = dying(LOG)) {
             KafkaFeed next = feed(LOG, "two");
 
-            assertThat(next.open()).contains(position(1));
+            assertThat(open(next)).isEqualTo(position(1));
             next.commit(List.of(event("key", "b")), position(2));
 
             assertThat(committedValues()).containsExactly("a", "b");
@@ -238,37 +262,148 @@ class KafkaFeedTest {
     @Test
     void secondWriter_fencesTheFirstOne_forGood() throws Exception {
         create();
-        feed.open();
+        open(feed);
         feed.commit(List.of(event("key", "a")), position(1));
         KafkaFeed second = feed(LOG, "two");
 
-        assertThat(second.open()).contains(position(1));
+        assertThat(open(second)).isEqualTo(position(1));
         assertThatThrownBy(() -> feed.commit(List.of(event("key", "lost")), position(2)))
                 .isInstanceOf(FeedFencedException.class)
                 .hasMessageContaining("Kafka at " + cluster.addresses() + ", topic " + topic)
                 .hasMessageContaining("another process writes the events of log " + LOG + ": instance two on host-two");
-        assertThatThrownBy(feed::open).isInstanceOf(FeedFencedException.class);
+        assertThatThrownBy(() -> open(feed)).isInstanceOf(FeedFencedException.class);
         assertThatThrownBy(() -> feed.commit(List.of(), position(2))).isInstanceOf(IllegalStateException.class);
         second.commit(List.of(event("key", "b")), position(5));
-        assertThatThrownBy(feed::open).isInstanceOf(FeedFencedException.class);
+        assertThatThrownBy(() -> open(feed)).isInstanceOf(FeedFencedException.class);
         second.commit(List.of(), position(6));
 
         assertThat(committedValues()).containsExactly("a", "b");
-        assertThat(second.open()).as("the owner may open it again").contains(position(6));
+        assertThat(open(second)).as("the owner may open it again").isEqualTo(position(6));
+    }
+
+    /** Tests an owner of the log that was stopped before its feed began, and continues after its successor has begun. */
+    @Test
+    void ownerWithAnEarlierClaim_endsItself_andItsSuccessorContinues() throws Exception {
+        create();
+        KafkaFeed earlier = feed(LOG, 4, "earlier");
+        KafkaFeed later = feed(LOG, 5, "later");
+        open(later);
+        later.commit(List.of(event("key", "a")), position(1));
+
+        assertThatThrownBy(() -> open(earlier))
+                .isInstanceOf(FeedFencedException.class)
+                .hasMessageContaining(
+                        "instance later on host-later, by claim 5 of the log, which is later than claim 4");
+
+        later.commit(List.of(event("key", "b")), position(2));
+        assertThat(committedValues()).containsExactly("a", "b");
+        assertThat(later.committedTerm()).isEqualTo(5);
+        KafkaFeed next = feed(LOG, 6, "next");
+        assertThat(open(next)).isEqualTo(position(2));
+        assertThat(next.committedTerm()).as("although it has fed nothing").isEqualTo(6);
+        assertThatThrownBy(() -> later.commit(List.of(), position(3))).isInstanceOf(FeedFencedException.class);
+    }
+
+    /** Tests a successor whose position can't be read before the earlier owner has fenced it. */
+    @Test
+    void ownerWithAnEarlierClaim_readsTheSuccessorsPositionOnlyAfterItsOwnBeginning_endsItself() throws Exception {
+        create();
+        KafkaFeed earlier = feed(LOG, 4, "earlier");
+        ExecutorService owner = Executors.newSingleThreadExecutor();
+        try (KafkaProducer<byte[], byte[]> hiding = dying(OTHER_LOG);
+                KafkaProducer<byte[], byte[]> later = dying(LOG, "flk-feed2 5 7 digest-7 r-7")) {
+            later.commitTransaction();
+            long end = positionsEnd();
+            Future<FeedPosition> opened = owner.submit(() -> open(earlier));
+            await().atMost(PATIENCE).until(() -> positionsEnd() > end);
+            hiding.commitTransaction();
+
+            assertThatThrownBy(opened::get).hasCauseInstanceOf(FeedFencedException.class);
+        } finally {
+            owner.shutdownNow();
+        }
+        assertThat(open(feed(LOG, 5, "later"))).as("nothing was committed").isEqualTo(position(7));
+    }
+
+    /** Returns the offset after the last record in the topic of positions, committed or not. */
+    private long positionsEnd() {
+        TopicPartition positions = new TopicPartition(KafkaFeed.positionsOf(topic), 0);
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(client(), new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            return consumer.endOffsets(List.of(positions)).get(positions);
+        }
+    }
+
+    @Test
+    void withoutAClaim_lastToOpenWins_andKeepsTheTermForTheNextClaim() throws Exception {
+        create();
+        KafkaFeed claimed = feed(LOG, 5, "claimed");
+        open(claimed);
+
+        assertThat(open(feed)).isEqualTo(start(LOG));
+        feed.commit(List.of(), position(1));
+
+        assertThat(feed.committedTerm()).isEqualTo(5);
+        assertThatThrownBy(() -> claimed.commit(List.of(), position(1))).isInstanceOf(FeedFencedException.class);
+        assertThatThrownBy(() -> open(claimed)).isInstanceOf(FeedFencedException.class);
+    }
+
+    /** Both fence each other until the one with the later claim has a position. */
+    @Test
+    void twoOwnersOpenAtTheSameTime_oneWithTheLaterClaimContinues_andNothingIsFedTwice() throws Exception {
+        create();
+        ExecutorService owners = Executors.newSingleThreadExecutor();
+        try {
+            for (int round = 0; round < 8; round++) {
+                String logId = "%032x".formatted(round);
+                KafkaFeed later = feed(logId, 2, "later");
+                KafkaFeed earlier = feed(logId, 1, "earlier");
+                Future<Boolean> ended = owners.submit(() -> follow(earlier, logId, Long.MAX_VALUE));
+
+                assertThat(follow(later, logId, 20))
+                        .as("the later owner continues")
+                        .isTrue();
+                assertThat(ended.get()).as("the earlier owner ends itself").isFalse();
+                later.commit(List.of(), position(logId, Long.MAX_VALUE / 100));
+                assertThat(later.committedTerm()).isEqualTo(2);
+            }
+        } finally {
+            owners.shutdownNow();
+        }
+        assertThat(committedValues()).doesNotHaveDuplicates();
+    }
+
+    /** Feeds one event for each sequence, as a follower of the log does; returns false if it was fenced for good. */
+    private static boolean follow(KafkaFeed of, String logId, long commits) {
+        FeedPosition at = null;
+        for (long left = commits; left > 0; ) {
+            try {
+                at = at == null ? open(of, logId) : at;
+                FeedPosition next = position(logId, at.sequence() + 1);
+                of.commit(List.of(event("key", logId + " " + next.sequence())), next);
+                at = next;
+                left--;
+            } catch (FeedUnavailableException e) {
+                at = null;
+            } catch (FeedFencedException e) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Tests a process that was paused for so long that the brokers aborted its transaction, which fences it too. */
     @Test
     void writerThatWasFencedByNoSuccessor_continues() throws Exception {
         create();
-        feed.open();
+        open(feed);
         feed.commit(List.of(event("key", "a")), position(1));
         dying(LOG).close();
 
         assertThatThrownBy(() -> feed.commit(List.of(event("key", "lost")), position(2)))
                 .isInstanceOf(FeedUnavailableException.class)
                 .hasMessageContaining("the brokers have ended this process's transaction");
-        assertThat(feed.open()).contains(position(1));
+        assertThat(open(feed)).isEqualTo(position(1));
         feed.commit(List.of(event("key", "b")), position(2));
 
         assertThat(committedValues()).containsExactly("a", "b");
@@ -278,38 +413,39 @@ class KafkaFeedTest {
     @Test
     void successorThatWasFencedByItsPredecessor_continues() throws Exception {
         create();
-        feed.open();
+        open(feed);
         KafkaFeed second = feed(LOG, "two");
-        second.open();
+        open(second);
         dying(LOG).close(); // as the predecessor's open() does
 
         assertThatThrownBy(() -> second.commit(List.of(), position(1))).isInstanceOf(FeedUnavailableException.class);
-        assertThat(second.open()).isEmpty();
+        assertThat(open(second)).isEqualTo(start(LOG));
         second.commit(List.of(), position(1));
-        assertThatThrownBy(feed::open).isInstanceOf(FeedFencedException.class);
+        assertThatThrownBy(() -> open(feed)).isInstanceOf(FeedFencedException.class);
     }
 
     @Test
     void position_isFoundBehindThoseOfOtherLogs() throws Exception {
         create();
-        feed.open();
+        open(feed);
         feed.commit(List.of(), position(7));
         KafkaFeed other = feed(OTHER_LOG, "other");
-        assertThat(other.open()).isEmpty();
+        assertThat(open(other, OTHER_LOG)).isEqualTo(start(OTHER_LOG));
         for (int i = 0; i < 200; i++) {
             other.commit(List.of(), position(OTHER_LOG, i));
         }
 
-        assertThat(feed(LOG, "two").open()).contains(position(7));
-        assertThat(other.open()).contains(position(OTHER_LOG, 199));
-        assertThat(feed("00000000000000000000000000000000", "three").open()).isEmpty();
+        assertThat(open(feed(LOG, "two"))).isEqualTo(position(7));
+        assertThat(open(other, OTHER_LOG)).isEqualTo(position(OTHER_LOG, 199));
+        String third = "00000000000000000000000000000000";
+        assertThat(open(feed(third, "three"), third)).isEqualTo(start(third));
     }
 
     @Test
     void openTransactionOfAnotherLog_isAwaited_andNamed() throws Exception {
         create();
         try (KafkaProducer<byte[], byte[]> other = dying(OTHER_LOG)) {
-            assertThatThrownBy(feed::open)
+            assertThatThrownBy(() -> open(feed))
                     .isInstanceOf(FeedUnavailableException.class)
                     .hasMessageContaining("a transaction of flk.feed." + topic + "." + OTHER_LOG
                             + " is open from offset 0 on, last written at ")
@@ -319,8 +455,8 @@ class KafkaFeedTest {
 
             other.commitTransaction();
         }
-        assertThat(feed.open()).isEmpty();
-        assertThat(feed(OTHER_LOG, "other").open()).contains(new FeedPosition(OTHER_LOG, 99, "lost", ""));
+        assertThat(open(feed)).isEqualTo(start(LOG));
+        assertThat(open(feed(OTHER_LOG, "other"), OTHER_LOG)).isEqualTo(new FeedPosition(OTHER_LOG, 99, "lost", ""));
     }
 
     @Test
@@ -328,7 +464,7 @@ class KafkaFeedTest {
         create();
         setMaxMessageBytes(1_048_588);
         assertThatThrownBy(feed::maxValueBytes).isInstanceOf(IllegalStateException.class);
-        feed.open();
+        open(feed);
         assertThat(feed.maxValueBytes()).isBetween(1_000_000, 1_048_588);
         FeedEvent largest = largest(feed.maxValueBytes());
         feed.commit(List.of(event("key", "small"), largest, event("key", "small"), largest), position(1));
@@ -342,13 +478,14 @@ class KafkaFeedTest {
         assertThatThrownBy(() -> feed.commit(List.of(largest), position(3)))
                 .isInstanceOf(FeedUnavailableException.class)
                 .hasMessageContaining("an entry is larger than the topic accepts");
-        assertThat(feed.open()).contains(position(2));
+        assertThat(open(feed)).isEqualTo(position(2));
         assertThat(feed.maxValueBytes()).isBetween(390_000, 400_000);
         feed.commit(List.of(largest(feed.maxValueBytes())), position(3));
         assertThat(committed()).hasSize(5);
 
         setMaxMessageBytes(10_000);
-        assertThatThrownBy(feed::open).hasMessageContaining("max.message.bytes=10000 is too small for events: kafka");
+        assertThatThrownBy(() -> open(feed))
+                .hasMessageContaining("max.message.bytes=10000 is too small for events: kafka");
     }
 
     private static FeedEvent largest(int bytes) {
@@ -381,7 +518,7 @@ class KafkaFeedTest {
     @Test
     void brokersThatAreDown_failEachCallWithinABoundedTime_andNothingIsLostOrRepeated() throws Exception {
         create();
-        feed.open();
+        open(feed);
         feed.commit(List.of(event("key", "a")), position(1));
         cluster.stop(1);
         cluster.stop(2);
@@ -390,14 +527,14 @@ class KafkaFeedTest {
         assertThatThrownBy(() -> feed.commit(List.of(event("key", "b")), position(2)))
                 .isInstanceOf(FeedUnavailableException.class)
                 .hasMessageContaining("only these are in sync: 0; start the others");
-        assertThatThrownBy(feed::open).isInstanceOf(FeedUnavailableException.class);
+        assertThatThrownBy(() -> open(feed)).isInstanceOf(FeedUnavailableException.class);
         assertThat(Duration.ofNanos(System.nanoTime() - begunNanos)).isLessThan(Duration.ofSeconds(20));
 
         cluster.restart();
-        Optional<FeedPosition> found = await().atMost(PATIENCE)
+        FeedPosition found = await().atMost(PATIENCE)
                 .ignoreException(FeedUnavailableException.class)
-                .until(feed::open, Optional::isPresent);
-        assertThat(found).contains(position(1));
+                .until(() -> open(feed), position(1)::equals);
+        assertThat(found).isEqualTo(position(1));
         feed.commit(List.of(event("key", "b")), position(2));
         assertThat(committedValues()).containsExactly("a", "b");
     }
@@ -406,14 +543,14 @@ class KafkaFeedTest {
     void missingTopics_areReportedWithTheCommandsThatCreateThem_andNotCreated() throws Exception {
         String server = "kafka-topics.sh --bootstrap-server " + cluster.addresses()
                 + " --command-config client.properties --create --topic " + topic;
-        assertThatThrownBy(feed::open)
+        assertThatThrownBy(() -> open(feed))
                 .isInstanceOf(FeedUnavailableException.class)
                 .hasMessageContaining("topic " + topic + ".positions: the topic does not exist; create it: " + server
                         + ".positions --partitions 1 --replication-factor 3 --config cleanup.policy=compact"
                         + " --config min.insync.replicas=2 --config segment.bytes=16777216"
                         + " --config unclean.leader.election.enable=false");
         create(KafkaFeed.positionsOf(topic), 1, TopicRules.POSITIONS.configuration());
-        assertThatThrownBy(feed::open)
+        assertThatThrownBy(() -> open(feed))
                 .isInstanceOf(FeedUnavailableException.class)
                 .hasMessageContaining("topic " + topic + ": the topic does not exist; create it: " + server
                         + " --partitions 6 --replication-factor 3 --config max.message.bytes=4194304"
@@ -464,8 +601,8 @@ class KafkaFeedTest {
                         text -> assertThat(text).contains(set + ".positions --add-config min.insync.replicas=2"),
                         text -> assertThat(text)
                                 .contains(set + ".positions --add-config unclean.leader.election.enable=false"));
-        try (KafkaFeed unkept = new KafkaFeed(settings, wrong, LOG, "one", "host", LIMITS)) {
-            assertThatThrownBy(unkept::open)
+        try (KafkaFeed unkept = new KafkaFeed(settings, wrong, LOG, 0, "one", "host", LIMITS)) {
+            assertThatThrownBy(() -> open(unkept))
                     .isInstanceOf(FeedUnavailableException.class)
                     .hasMessageContaining(".positions has 2 partitions, but must have 1");
         }
@@ -474,9 +611,9 @@ class KafkaFeedTest {
     @Test
     void userWithoutRights_isToldWhichOnes() throws Exception {
         create();
-        try (KafkaFeed other =
-                new KafkaFeed(settings(cluster.configurationWithoutRights()), topic, LOG, "two", "host-two", LIMITS)) {
-            assertThatThrownBy(other::open)
+        try (KafkaFeed other = new KafkaFeed(
+                settings(cluster.configurationWithoutRights()), topic, LOG, 0, "two", "host-two", LIMITS)) {
+            assertThatThrownBy(() -> open(other))
                     .isInstanceOf(FeedUnavailableException.class)
                     .hasMessageContaining("the user may not do this: ")
                     .hasMessageContaining(" --topic " + topic

@@ -28,6 +28,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -109,6 +110,17 @@ class KafkaTopicTest {
             await().atMost(PATIENCE)
                     .until(() -> !admin.listTopics().names().get().contains(topic));
         }
+    }
+
+    @Test
+    void removalCommands_nameTheTopic() {
+        String server = " --bootstrap-server " + cluster.addresses() + " --command-config client.properties ";
+        assertThat(topic.removalCommand(OptionalLong.empty()))
+                .isEqualTo("kafka-topics.sh" + server + "--delete --topic " + name);
+        assertThat(topic.removalCommand(OptionalLong.of(7)))
+                .isEqualTo("kafka-delete-records.sh" + server + "--offset-json-file before.json, with before.json"
+                        + " {\"version\":1,\"partitions\":[{\"topic\":\"" + name
+                        + "\",\"partition\":0,\"offset\":7}]}");
     }
 
     @Test

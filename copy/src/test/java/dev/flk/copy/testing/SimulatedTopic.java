@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -178,6 +179,11 @@ public final class SimulatedTopic {
             @Override
             public String message(String what) {
                 return "simulated: " + what;
+            }
+
+            @Override
+            public String removalCommand(OptionalLong before) {
+                return before.isPresent() ? "remove what is before " + before.getAsLong() : "remove the topic";
             }
 
             @Override

@@ -214,7 +214,7 @@ public final class Problems {
                     "The feed of outcomes is " + (isFeedDown ? "down, and " : "") + duration(feed)
                             + " behind: it lacks " + number(samples.sum("flk_feed_lag_records"))
                             + " decided log records.",
-                    "Follow the runbook FeedLagging.",
+                    "Follow the runbook " + (samples.sum("flk_feed_ended") > 0 ? "FeedEnded." : "FeedLagging."),
                     List.of()));
         }
         double archive = samples.sum("flk_archive_oldest_seconds");
