@@ -47,7 +47,7 @@ public final class StateEngine implements AutoCloseable {
     static final long REMEMBERED_MICROS = TimeUnit.MINUTES.toMicros(REQUESTS_REMEMBERED.toMinutes());
 
     /** The maximum size in bytes of a page of values, versions or events, unless its first entry alone is larger. */
-    public static final long MAX_PAGE_BYTES = 2L << 20;
+    public static final long MAX_PAGE_BYTES = 1L << 20;
 
     /** The maximum number of entries of one page, and of keys in one read. */
     public static final int MAX_PAGE = 1_000;
