@@ -38,8 +38,13 @@ final class StatePort implements AutoCloseable {
     /** The format number that the call {@code Info} returns. */
     static final int FORMAT = 1;
 
-    /** The maximum number of threads that one caller occupies, of twice as many if the port has tokens. */
-    private static final int THREADS = 8;
+    private static final int MOST_THREADS = 8;
+    /**
+     * The maximum number of threads that one token occupies, of twice as many. More than there are processors would
+     * only compete with the other threads of the backend, except for a few that wait for a disk or a database.
+     */
+    private static final int THREADS =
+            Math.min(MOST_THREADS, Math.max(4, Runtime.getRuntime().availableProcessors()));
     /**
      * The maximum size of a message, well above the maximum size of a transaction. Therefore, a transaction that is
      * slightly too long is still read, and gets an error with a reason.
@@ -65,7 +70,7 @@ final class StatePort implements AutoCloseable {
     /** A token may hold half: a few of the longest transactions. */
     private static final long LEAST_REQUEST_BYTES = 24L << 20;
     /** A token may hold half: a page on each of its threads, and half as much that the network has not taken. */
-    private static final long LEAST_ANSWER_BYTES = 3L * THREADS * StateEngine.MAX_PAGE_BYTES;
+    private static final long LEAST_ANSWER_BYTES = 3L * MOST_THREADS * StateEngine.MAX_PAGE_BYTES;
 
     private static final long LEAST_STREAMED_BYTES = 8L << 20;
     private static final long FINISH_MILLIS = 1_000;
