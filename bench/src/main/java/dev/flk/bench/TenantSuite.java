@@ -78,8 +78,8 @@ final class TenantSuite {
         }
         Results results = bench.measure("calls", COMMITS + ALONE, subjects);
         return results.with(
-                Target.atMost("median of commits, refused reads / small reads", slower(results, COMMITS), 2),
-                Target.atMost("the same of certificates", slower(results, CERTIFICATES), 2));
+                Target.atMost("median of commits, refused reads / small reads", slower(results, COMMITS), 3),
+                Target.atMost("the same of certificates", slower(results, CERTIFICATES), 3));
     }
 
     private static double slower(Results results, String what) {
