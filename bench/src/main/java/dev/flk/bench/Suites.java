@@ -54,6 +54,10 @@ final class Suites {
                     "the state of agents: commits, reads and replay, next to a bare gRPC server and etcd",
                     StateSuite::run),
             new Suite(
+                    "tenants",
+                    "commits of one token and certificates, beside large values of another token",
+                    TenantSuite::run),
+            new Suite(
                     "peers",
                     "singles at 1, 64 and 256 connections, next to Redis, Postgres, etcd and a bare Netty server",
                     Peers::run),

@@ -43,6 +43,7 @@ final class BenchIT {
                         "stores",
                         "agent",
                         "state",
+                        "tenants",
                         "restart",
                         "slow-disk",
                         "peers",

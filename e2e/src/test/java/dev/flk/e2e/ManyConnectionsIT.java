@@ -84,8 +84,8 @@ final class ManyConnectionsIT {
             report(client);
             assertThat(client.metric("flk_http_connections") + client.metric("flk_http_slow_clients_total"))
                     .isGreaterThanOrEqualTo(CONNECTIONS);
-            // the bounds are a quarter and an eighth of the heap
-            assertThat(mebibytes(client, "flk_http_body_bytes")).isLessThanOrEqualTo(HEAP_MIB / 4.0);
+            // the bounds are 3/16 and an eighth of the heap
+            assertThat(mebibytes(client, "flk_http_body_bytes")).isLessThanOrEqualTo(HEAP_MIB * 3 / 16.0);
             assertThat(mebibytes(client, "flk_http_answer_bytes")).isLessThanOrEqualTo(HEAP_MIB / 8.0);
             assertThat(client.metric("process_resident_memory_bytes")).isLessThan(MOST_RESIDENT_BYTES);
             assertThat(backend.program().allLines()).doesNotContain("OutOfMemoryError");

@@ -101,7 +101,7 @@ final class Lifetimes {
                 later.accept(this::expireKeys);
             }
         });
-        submit.accept(new PendingCommit(deletions, List.of(), null, "", null, answer));
+        submit.accept(new PendingCommit("", deletions, List.of(), null, "", null, answer));
     }
 
     /**

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A transaction that is queued for commit.
  *
+ * @param caller the caller, among whom commits are divided fairly; empty for the engine itself, or without tokens
  * @param operations the operations; empty if {@code removal} replaces them
  * @param conditions additional checks that must hold; they add no versions to the answer
  * @param removal the keys to delete, which are selected when the transaction is decided; null if the transaction is not
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param answer completes when the transaction is durable or rejected
  */
 record PendingCommit(
+        String caller,
         List<Operation> operations,
         List<Operation> conditions,
         @Nullable Removal removal,
@@ -59,28 +61,29 @@ record PendingCommit(
     static final long HELD_BYTES = 192;
 
     PendingCommit(
+            String caller,
             List<Operation> operations,
             List<Operation> conditions,
             @Nullable RequestKey request,
             String content,
             @Nullable StateException otherwise,
             CompletableFuture<Committed> answer) {
-        this(operations, conditions, null, request, content, otherwise, answer);
+        this(caller, operations, conditions, null, request, content, otherwise, answer);
     }
 
     /** Creates a removal. */
-    PendingCommit(Removal removal, @Nullable RequestKey request) {
-        this(List.of(), List.of(), removal, request, removal.content(), null, new CompletableFuture<>());
+    PendingCommit(String caller, Removal removal, @Nullable RequestKey request) {
+        this(caller, List.of(), List.of(), removal, request, removal.content(), null, new CompletableFuture<>());
     }
 
     /** Returns a copy that is rejected with this error, unless an answer to its request is remembered. */
     PendingCommit failing(StateException error) {
-        return new PendingCommit(operations, conditions, removal, request, content, error, answer);
+        return new PendingCommit(caller, operations, conditions, removal, request, content, error, answer);
     }
 
     /** Returns a copy with these conditions and another answer. */
     PendingCommit with(List<Operation> conditions, CompletableFuture<Committed> answer) {
-        return new PendingCommit(operations, conditions, removal, request, content, otherwise, answer);
+        return new PendingCommit(caller, operations, conditions, removal, request, content, otherwise, answer);
     }
 
     /** Returns the approximate size of the operations in memory, in bytes. */

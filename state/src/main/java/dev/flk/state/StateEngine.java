@@ -47,7 +47,7 @@ public final class StateEngine implements AutoCloseable {
     static final long REMEMBERED_MICROS = TimeUnit.MINUTES.toMicros(REQUESTS_REMEMBERED.toMinutes());
 
     /** The maximum size in bytes of a page of values, versions or events, unless its first entry alone is larger. */
-    public static final long MAX_PAGE_BYTES = 2L << 20;
+    public static final long MAX_PAGE_BYTES = 1L << 20;
 
     /** The maximum number of entries of one page, and of keys in one read. */
     public static final int MAX_PAGE = 1_000;
@@ -465,10 +465,12 @@ public final class StateEngine implements AutoCloseable {
             otherwise = e; // the caller receives this error, unless an answer to this request is remembered
         }
         if (otherwise != null) {
-            submit(new PendingCommit(operations, List.of(), request, "tx " + txId, otherwise, answer));
+            submit(new PendingCommit(caller, operations, List.of(), request, "tx " + txId, otherwise, answer));
         } else {
             checked.submit(
-                    caller, new PendingCommit(operations, List.of(), request, "tx " + txId, null, answer), isCancelled);
+                    caller,
+                    new PendingCommit(caller, operations, List.of(), request, "tx " + txId, null, answer),
+                    isCancelled);
         }
         return answer;
     }
@@ -502,6 +504,7 @@ public final class StateEngine implements AutoCloseable {
         limits.require(operations.size(), PendingCommit.bytes(operations));
         RequestKey request = request(caller, requestId);
         PendingCommit commit = new PendingCommit(
+                caller,
                 operations,
                 List.of(),
                 request,
@@ -535,6 +538,7 @@ public final class StateEngine implements AutoCloseable {
             throw Reason.INVALID.because("if_revision is negative: " + ifRevision.getAsLong());
         }
         PendingCommit removal = new PendingCommit(
+                caller,
                 new PendingCommit.Removal(
                         namespace, agentId, prefix, ifRevision.orElse(PendingCommit.Removal.ANY_REVISION)),
                 request(caller, requestId));

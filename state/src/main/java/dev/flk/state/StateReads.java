@@ -7,10 +7,9 @@ import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Storage.Search;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.function.LongConsumer;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -18,8 +17,6 @@ import org.jspecify.annotations.Nullable;
 public final class StateReads {
     /** The maximum size of all values in one read of several keys; gRPC clients accept 4 MiB by default. */
     private static final long MAX_READ_BYTES = 3L << 20;
-
-    private static final int READ_AT_ONCE = 10;
 
     private final StateEngine engine;
     private final History history;
@@ -55,26 +52,32 @@ public final class StateReads {
      *     at {@code at} is no longer retained; HISTORY_CHANGED if the revision does not exist
      */
     public Read get(List<StateKey> keys, At at) {
+        return get(keys, at, bytes -> {});
+    }
+
+    /**
+     * Reads keys like {@link #get(List, At)}.
+     *
+     * @param reserve called with the size of all values before any of them is read; may refuse them by an exception.
+     *     Called again if the values are read again at a newer revision
+     */
+    public Read get(List<StateKey> keys, At at, LongConsumer reserve) {
         if (keys.size() > StateEngine.MAX_PAGE) {
             throw Reason.INVALID.because("more than " + StateEngine.MAX_PAGE + " keys in one read: " + keys.size());
         }
-        return readingAt(at, revision -> get(keys, revision));
+        return readingAt(at, revision -> get(keys, revision, reserve));
     }
 
-    private Read get(List<StateKey> keys, long revision) {
-        List<Found> found = new ArrayList<>(keys.size());
-        long bytes = 0;
-        for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
-            List<StateKey> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
-            for (Optional<Version> newest : engine.reading(reads -> reads.newest(some, revision))) {
-                found.add(newest.map(StateReads::found).orElseGet(Found.Absent::new));
-                bytes += newest.isPresent() ? newest.get().jsonBytes() : 0;
-            }
-            if (bytes > MAX_READ_BYTES && keys.size() > 1) {
-                throw Reason.INVALID.because(
-                        "the values are longer than " + MAX_READ_BYTES + " bytes together; request fewer keys");
-            }
+    private Read get(List<StateKey> keys, long revision, LongConsumer reserve) {
+        long bytes = engine.reading(reads -> reads.newestBytes(keys, revision, MAX_READ_BYTES + 1));
+        if (bytes > MAX_READ_BYTES && keys.size() > 1) {
+            throw Reason.INVALID.because(
+                    "the values are longer than " + MAX_READ_BYTES + " bytes together; request fewer keys");
         }
+        reserve.accept(bytes);
+        List<Found> found = engine.reading(reads -> reads.newest(keys, revision)).stream()
+                .map(newest -> newest.map(StateReads::found).orElseGet(Found.Absent::new))
+                .toList();
         keys.stream()
                 .map(StateKey::namespace)
                 .distinct()

@@ -70,6 +70,12 @@ public interface Storage extends AutoCloseable {
         List<Optional<Version>> newest(List<StateKey> keys, long upToRevision);
 
         /**
+         * Returns the size of the values that {@link #newest} returns for these keys, without reading the values; or any
+         * size of at least {@code enough} if they have that many bytes. A removal may change them between the two calls.
+         */
+        long newestBytes(List<StateKey> keys, long upToRevision, long enough);
+
+        /**
          * Returns the versions of a key whose numbers are below {@code below}, newest first.
          *
          * @param maxBytes the maximum size of the list, unless its first entry alone is larger

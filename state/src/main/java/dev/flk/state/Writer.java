@@ -11,9 +11,11 @@ import dev.flk.state.Storage.RequestKey;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.Condition;
@@ -23,14 +25,16 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The loop of the single thread that commits. The loop takes queued commits, decides them in order, and hands their
+ * The loop of the single thread that commits. The loop takes queued commits, decides those of a caller in order, and hands their
  * answers to an executor once the storage has made them durable, so that nothing that depends on an answer runs on this
  * thread. The total size of the operations that are queued or not answered yet is bounded. {@link #submit} and {@link
  * #blockedNanos} may be called by any thread.
  */
 final class Writer {
-    private static final int MOST_COMMITS_A_BATCH = 1_000;
-    private static final long MOST_BYTES_A_BATCH = 8L << 20;
+    /** The maximum size of a batch; one commit of each caller may exceed it. */
+    private static final long MOST_BYTES_A_BATCH = 2L << 20;
+    /** The size that a smaller commit counts as, so that a batch has at most a thousand of one caller. */
+    private static final long LEAST_BYTES_OF_COMMIT = MOST_BYTES_A_BATCH / 1_000;
     /**
      * The maximum time for which a rejected batch is split further. The time suffices for the ten splits that find one
      * bad commit among a thousand, even if each split costs a time-out of three seconds.
@@ -224,26 +228,40 @@ final class Writer {
             while (queue.isEmpty() && !isClosed) {
                 changed.awaitUninterruptibly();
             }
-            List<Object> taken = new ArrayList<>();
-            long bytes = 0;
-            while (!queue.isEmpty() && taken.size() < MOST_COMMITS_A_BATCH && bytes < MOST_BYTES_A_BATCH) {
-                boolean isAlone = isAlone(queue.element());
-                if (isAlone && !taken.isEmpty()) {
-                    break;
-                }
-                Object next = queue.remove();
-                taken.add(next);
-                if (next instanceof PendingCommit commit) {
-                    bytes += commit.held();
-                }
-                if (isAlone) {
-                    break;
-                }
-            }
-            return taken;
+            return queue.isEmpty() || !isAlone(queue.element()) ? takeBatch() : List.of(queue.remove());
         } finally {
             lock.unlock();
         }
+    }
+
+    /**
+     * Takes the commits of one batch, of those before the next step or removal. Callers have equal shares of the batch,
+     * and the commits of each stay in their order, so that the large commits of one do not delay those of others by more
+     * than a batch.
+     */
+    private List<Object> takeBatch() {
+        Set<String> callers = new HashSet<>();
+        for (Object queued : queue) {
+            if (isAlone(queued)) {
+                break;
+            }
+            callers.add(((PendingCommit) queued).caller());
+        }
+        List<Object> batch = new ArrayList<>();
+        Map<String, Long> taken = new HashMap<>();
+        ArrayDeque<Object> left = new ArrayDeque<>();
+        while (!queue.isEmpty() && !isAlone(queue.element())) {
+            PendingCommit commit = (PendingCommit) queue.remove();
+            long before = taken.getOrDefault(commit.caller(), 0L);
+            if (before < MOST_BYTES_A_BATCH / callers.size()) {
+                batch.add(commit);
+                taken.put(commit.caller(), before + Math.max(commit.held(), LEAST_BYTES_OF_COMMIT));
+            } else {
+                left.push(commit);
+            }
+        }
+        left.forEach(queue::addFirst);
+        return batch;
     }
 
     private static boolean isAlone(Object queued) {

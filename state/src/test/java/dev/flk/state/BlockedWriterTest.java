@@ -17,6 +17,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -35,7 +36,7 @@ class BlockedWriterTest {
     @BeforeEach
     void start() {
         engine = new StateEngine(
-                waiting(new MemoryStorage(() -> "history", 1 << 20)),
+                waiting(new MemoryStorage(() -> "history", 64 << 20)),
                 Settings.defaults(),
                 () -> Instant.EPOCH.plusNanos(nanos.get()),
                 () -> Instant.EPOCH,
@@ -68,7 +69,11 @@ class BlockedWriterTest {
     }
 
     private CompletableFuture<Committed> apply(String name) {
-        return engine.apply(ME, List.of(engine.write(EngineHarness.key("a", name), "1", -1)), "")
+        return apply(ME, name, "1");
+    }
+
+    private CompletableFuture<Committed> apply(String caller, String name, String json) {
+        return engine.apply(caller, List.of(engine.write(EngineHarness.key("a", name), json, -1)), "")
                 .toCompletableFuture();
     }
 
@@ -112,6 +117,32 @@ class BlockedWriterTest {
         assertThat(join(waiting).revision()).isEqualTo(2);
         assertThat(join(apply("k3")).revision()).isEqualTo(3);
         awaitTrue(() -> engine.blocked().isEmpty());
+    }
+
+    @Test
+    void commit_behindLargeOnesOfAnotherCaller_isInTheNextBatch_andOrdersRemain() throws Exception {
+        String large = "\"" + "x".repeat((1 << 20) - 2) + "\"";
+        Committed known = join(apply("k0")); // so that the engine knows that the namespace has no schema
+        permits.drainPermits();
+        begun.drainPermits();
+        CompletableFuture<Committed> inProgress = apply("k1");
+        assertThat(begun.tryAcquire(30, TimeUnit.SECONDS)).isTrue();
+        List<CompletableFuture<Committed>> largeOnes = IntStream.range(0, 6)
+                .mapToObj(i -> apply("busy", "large", large))
+                .toList();
+        CompletableFuture<Committed> small = apply("neighbour", "small", "1");
+        CompletableFuture<Committed> second = apply("neighbour", "small", "2");
+
+        permits.release(2);
+
+        assertThat(join(inProgress).revision()).isEqualTo(known.revision() + 1);
+        assertThat(join(small).versions()).containsExactly(1L);
+        assertThat(join(second).versions()).containsExactly(2L);
+        assertThat(largeOnes.get(5)).isNotDone();
+        permits.release(1_000);
+        for (int i = 0; i < 6; i++) {
+            assertThat(join(largeOnes.get(i)).versions()).containsExactly(i + 1L);
+        }
     }
 
     /** Continuations of an answer belong to callers; a stream to a slow network is one example. */

@@ -93,6 +93,24 @@ abstract class StateContract {
     }
 
     @Test
+    void newestBytes_isTheSizeOfTheNewestValues() {
+        String value = "\"" + "\u00e4".repeat(3_000_000 / 8) + "\"";
+        state.apply(state.write("a", "k", "1"), state.write("a", "deleted", value));
+        state.apply(state.write("a", "k", value), delete("a", "deleted"), write("ttl", value, Duration.ofHours(1)));
+        state.apply(state.write("a", "k", "1"));
+        List<StateKey> keys = List.of(key("a", "k"), key("a", "deleted"), key("a", "ttl"), key("a", "absent"));
+        long bytes = 2 + 2 * 3_000_000 / 8;
+
+        assertThat(newestBytes(keys, 2)).isBetween(2 * bytes - 16, 2 * bytes);
+        assertThat(newestBytes(keys, 3)).isBetween(bytes - 16, bytes + 1);
+        assertThat(newestBytes(keys.subList(1, 2), 3)).isZero();
+    }
+
+    private long newestBytes(List<StateKey> keys, long revision) {
+        return state.engine.reading(reads -> reads.newestBytes(keys, revision, Long.MAX_VALUE));
+    }
+
+    @Test
     void deletingAnAbsentKey_orAnEmptyTransaction_usesNoRevision() {
         assertThat(state.apply(delete("a", "k"))).isEqualTo(new Committed(0, 0, List.of(0L)));
         assertThat(state.apply()).isEqualTo(new Committed(0, 0, List.of()));

@@ -238,6 +238,10 @@ public record BackendConfig(
         derived.put("RECORD_STORE", config.record.storeName());
         config.state.ifPresent(state ->
                 derived.put("STATE_MIN_FREE_BYTES", Long.toString(state.engine().minFreeBytes())));
+        config.state.ifPresent(state -> derived.put("STATE_CACHE_BYTES", Integer.toString(state.cacheBytes())));
+        if (config.store instanceof StoreConfig.Memory memory) {
+            derived.put("MEMORY_MAX_ENTRIES", Long.toString(memory.maxEntries()));
+        }
         config.ops.ifPresent(ops -> derived.put("OPS_BIND_ADDR", ops.bindAddress()));
         StringBuilder text = new StringBuilder(settings.table(derived));
         config.warnings.forEach(

@@ -21,6 +21,9 @@ import java.util.concurrent.CompletionStage;
  * exceed its bound.
  */
 public final class MemoryStore implements DedupStore {
+    /** The approximate number of bytes of memory that an outcome takes. */
+    public static final long ENTRY_BYTES = 256;
+
     private final long maxEntries;
     private final InstantSource clock;
 

@@ -27,7 +27,10 @@ public sealed interface StoreConfig {
                     "MEMORY_MAX_ENTRIES",
                     count(1L, 100_000_000L),
                     "The largest number of outcomes in the memory store.")
-            .or("1000000");
+            .derived("1000000, at most a 16th of the heap");
+
+    /** The heap size divided by this number is the most that the memory store takes, unless it is configured. */
+    int PART_OF_HEAP = 16;
 
     /** The settings of the stores, in the order of the docs. */
     List<Key<?>> KEYS = List.of(
@@ -74,7 +77,8 @@ public sealed interface StoreConfig {
      */
     static StoreConfig read(Settings settings) {
         Path dir = settings.get(DEDUP_DIR);
-        long maxEntries = settings.get(MEMORY_MAX_ENTRIES);
+        long maxEntries = settings.find(MEMORY_MAX_ENTRIES)
+                .orElse(Math.min(1_000_000, Runtime.getRuntime().maxMemory() / PART_OF_HEAP / MemoryStore.ENTRY_BYTES));
         Duration timeout = settings.get(RedisConfig.DEDUP_TIMEOUT);
         Kind kind = settings.get(DEDUP_BACKEND);
         String because = "DEDUP_BACKEND is " + kind.name().toLowerCase(Locale.ROOT);

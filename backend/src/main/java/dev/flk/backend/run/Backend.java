@@ -72,6 +72,7 @@ public final class Backend implements AutoCloseable {
      *
      * @param again a function that reads the configuration again, called on each SIGHUP; throws {@link InvalidConfig}
      *     if the configuration has a mistake
+     * @throws dev.flk.program.config.InvalidConfig if a setting does not fit into the heap
      * @throws dev.flk.backend.copy.SupersededException if another backend owns the log
      * @throws IOException if a port or the log is in use, if the log is damaged or can't be read or written, or if
      *     another configured file can't be used
@@ -91,6 +92,7 @@ public final class Backend implements AutoCloseable {
     private Backend(BackendConfig config, String version, Supplier<BackendConfig> again, OpenedParts parts)
             throws IOException {
         this.parts = parts;
+        HeapBounds.of(config, Runtime.getRuntime().maxMemory()).check();
         InstantSource clock = InstantSource.system();
         BackendMetrics metrics = new BackendMetrics(version, config.policy(), config.shardMetrics());
         metrics.all.watchJvm();

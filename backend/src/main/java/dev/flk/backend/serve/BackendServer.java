@@ -39,13 +39,18 @@ import org.jspecify.annotations.Nullable;
  * {@link #close}.
  */
 public final class BackendServer implements AutoCloseable {
-    /**
-     * The heap size divided by these numbers is the limit of memory for bodies (a quarter of the heap) and for answers
-     * (an eighth).
-     */
-    private static final int BODIES_OF_HEAP = 4;
+    /** The limits of memory for bodies, parsing and answers are these parts of the heap, in 32nds. */
+    private static final int UNITS = 32;
 
-    private static final int ANSWERS_OF_HEAP = 8;
+    private static final int BODIES_UNITS = 6;
+    /** The objects that parsing long bodies creates. */
+    private static final int PARSING_UNITS = 5;
+
+    private static final int ANSWERS_UNITS = 4;
+    /** The least memory for bodies, and for parsing: enough for those that the settings allow by default. */
+    private static final long LEAST_BODIES_BYTES = 20 << 20;
+
+    private static final long LEAST_PARSING_BYTES = 16 << 20;
     /**
      * The heap size divided by this number is the limit of memory for operators, and also for sessions. Both limits are
      * separate from the others, so that no stranger can occupy this memory.
@@ -54,15 +59,13 @@ public final class BackendServer implements AutoCloseable {
 
     /** The least memory for operators, and for sessions: enough for a few of the longest answers. */
     private static final long LEAST_OPERATOR_BYTES = 16 << 20;
-    /** The heap size divided by this number is the limit of memory for the objects that parsing long bodies creates. */
-    private static final int PARSING_OF_HEAP = 2;
     /**
      * The connection limit of the operators' port: enough for a few scrapers and probes, even if some connections hang.
      */
     private static final int MAX_OPS_CONNECTIONS = 64;
     /**
-     * The heap size divided by this number is the share of the operators' port. Bodies on the operators' port may take
-     * a quarter of this share, answers an eighth.
+     * The heap size divided by this number is the share of the operators' port, which bodies and answers divide as
+     * bodies and answers on the other port divide the heap.
      */
     private static final int OPS_OF_HEAP = 8;
 
@@ -121,7 +124,7 @@ public final class BackendServer implements AutoCloseable {
         this.scrapes = new Scrapes(parts.metrics().all());
         this.debug = null;
         SubmissionBatcher turns = new SubmissionBatcher(
-                parts.ingest(), parts.metrics().http(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
+                parts.ingest(), parts.metrics().http(), parts.nanoTicker(), parsingBytes(heapBytes));
         long operatorBytes = operatorBytes(heapBytes);
         OperatorGuard guard = new OperatorGuard(
                 config.bindAddress(), config.operators(), parts.metrics().operatorRefusals(), operatorBytes);
@@ -163,7 +166,12 @@ public final class BackendServer implements AutoCloseable {
                 Client.admission(limits, parts.nanoTicker()),
                 tls);
         this.server = server(
-                parts, "flk-http", Runtime.getRuntime().availableProcessors(), config.maxConnections(), heapBytes);
+                parts,
+                "flk-http",
+                Runtime.getRuntime().availableProcessors(),
+                config.maxConnections(),
+                bodiesBytes(heapBytes),
+                part(heapBytes, ANSWERS_UNITS));
         parts.metrics().http().watch(server.load());
     }
 
@@ -208,14 +216,53 @@ public final class BackendServer implements AutoCloseable {
                 debug == null ? routes : debug.addTo(routes),
                 remote -> new OperatorGuard.Guest(),
                 null);
+        long ownBytes = Runtime.getRuntime().maxMemory() / OPS_OF_HEAP;
         this.server = server(
-                parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP);
+                parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, part(ownBytes, BODIES_UNITS), part(ownBytes, ANSWERS_UNITS));
     }
 
     private static void notFound(Request request, Exchange exchange) {
         exchange.answer(FormerName.find(request.path())
                 .map(former -> Answer.error(404, "not found; " + former.advice()))
                 .orElseGet(Refusal::notFound));
+    }
+
+    /** Returns the sum of the bounds on the bytes that the servers hold for clients, including those of operators. */
+    public static long heldBytes(long heapBytes, boolean hasOps) {
+        return bodiesBytes(heapBytes)
+                + parsingBytes(heapBytes)
+                + part(heapBytes, ANSWERS_UNITS)
+                + 2 * operatorBytes(heapBytes) // and as much for sessions
+                + (hasOps ? part(heapBytes / OPS_OF_HEAP, BODIES_UNITS + ANSWERS_UNITS) : 0);
+    }
+
+    /** Returns the size of the largest certificate that can be parsed with a heap of this size. */
+    public static long maxBodyBytes(long heapBytes) {
+        return parsingBytes(heapBytes) / SubmissionBatcher.PARSED_BYTES_PER_BYTE;
+    }
+
+    /** Returns the largest number of lines of a batch whose lines, and answers, a heap of this size can hold. */
+    public static long maxBatchLines(long heapBytes) {
+        return Math.min(
+                bodiesBytes(heapBytes) / 2 / BatchHandler.LINE_BYTES,
+                part(heapBytes, ANSWERS_UNITS) / BatchHandler.LINE_ANSWER_BYTES);
+    }
+
+    /** Returns the size of the largest batch of this number of lines that a heap of this size can hold. */
+    public static long maxBatchBytes(long heapBytes, int lines) {
+        return (bodiesBytes(heapBytes) - (long) lines * BatchHandler.LINE_BYTES) / 2;
+    }
+
+    private static long bodiesBytes(long heapBytes) {
+        return Math.max(LEAST_BODIES_BYTES, part(heapBytes, BODIES_UNITS));
+    }
+
+    private static long parsingBytes(long heapBytes) {
+        return Math.max(LEAST_PARSING_BYTES, part(heapBytes, PARSING_UNITS));
+    }
+
+    private static long part(long heapBytes, int units) {
+        return heapBytes / UNITS * units;
     }
 
     private static long operatorBytes(long heapBytes) {
@@ -241,7 +288,8 @@ public final class BackendServer implements AutoCloseable {
         return page != null;
     }
 
-    private static HttpServer server(Parts parts, String threads, int loops, int maxConnections, long heapBytes) {
+    private static HttpServer server(
+            Parts parts, String threads, int loops, int maxConnections, long bodiesBytes, long answersBytes) {
         HttpConfig config = parts.config();
         return new HttpServer(
                 new HttpOptions(
@@ -250,8 +298,8 @@ public final class BackendServer implements AutoCloseable {
                         maxConnections,
                         config.maxRequests(),
                         config.maxBodyBytes(),
-                        heapBytes / BODIES_OF_HEAP,
-                        heapBytes / ANSWERS_OF_HEAP,
+                        bodiesBytes,
+                        answersBytes,
                         config.headerTimeout(),
                         config.bodyTimeout(),
                         config.idleTimeout(),

@@ -31,9 +31,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class BatchHandler implements Endpoint.Handler {
     /** The number of bytes of memory that a line needs, in addition to its text, until the batch is answered. */
-    private static final int LINE_BYTES = 2 << 10;
+    static final int LINE_BYTES = 2 << 10;
 
-    private static final int LINE_ANSWER_BYTES = 512;
+    static final int LINE_ANSWER_BYTES = 512;
 
     private final HttpConfig config;
     private final Limits limits;

@@ -35,7 +35,7 @@ final class SubmissionBatcher {
      * The maximum number of bytes of memory that parsing takes per byte of a body. An object with a million short keys
      * reaches this maximum.
      */
-    private static final int PARSED_BYTES_PER_BYTE = 16;
+    static final int PARSED_BYTES_PER_BYTE = 16;
 
     private final Ingest ingest;
     private final HttpMetrics metrics;

@@ -6,6 +6,7 @@ import dev.flk.client.proto.StateGrpc;
 import dev.flk.http.ServerLoad.Bound;
 import dev.flk.state.StateException.Reason;
 import io.grpc.BindableService;
+import io.grpc.Context;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Grpc;
@@ -31,6 +32,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -49,8 +52,8 @@ import org.slf4j.LoggerFactory;
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /**
-     * The limit on the bytes of all requests together, as a multiple of {@link #maxBytes}. A request that would exceed
-     * this limit is cut off while it arrives. While the total exceeds {@code maxBytes} itself, each request is refused
+     * The limit on the bytes of all requests together, as a multiple of {@link Bytes#requests}. A request that would exceed
+     * this limit is cut off while it arrives. While the total exceeds that limit itself, each request is refused
      * with a reason as soon as it is complete.
      */
     private static final int PARTIAL = 4;
@@ -68,6 +71,13 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
 
     private static final String OWN = "flk.";
+
+    /**
+     * Reserves room for the answer of the current call, of this number of bytes, before values are read for it. Replaces
+     * an earlier reservation. Throws TOO_MANY_TX if there is no room.
+     */
+    static final Context.Key<LongConsumer> ROOM = Context.keyWithDefault("room", bytes -> {});
+
     /**
      * Calls that commit. Their answers are sent even if there is no room for the bytes, because a commit that took
      * effect must not be reported as refused. Such an answer is short: a revision, a time, and one number for each
@@ -98,7 +108,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     };
 
     private final int maxCalls;
-    private final long maxBytes;
+    private final Bytes maxBytes;
+    private final Function<Metadata, Caller> callers;
     private final LongSupplier nanoTicker;
     private final StateMetrics metrics;
     private final Refusals refusals;
@@ -110,13 +121,22 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     private final Consumer<SocketAddress> connectionCloser;
 
-    private final Bound requestBytes;
-    private final Bound answerBytes;
+    private final SharedBound requestBytes;
+    private final SharedBound answerBytes;
     /**
      * The bytes that streams have sent, but that the network has not accepted yet. They are counted separately from
      * plain answers, so that slow readers of streams do not take the room for plain answers.
      */
-    private final Bound streamedBytes;
+    private final SharedBound streamedBytes;
+
+    /**
+     * The limits of sums of bytes.
+     *
+     * @param requests the limit of all requests, see {@link #PARTIAL}
+     * @param answers the limit of all plain answers
+     * @param streamed the limit of all answers that streams have sent and the network has not accepted
+     */
+    record Bytes(long requests, long answers, long streamed) {}
 
     /**
      * Creates a limit without calls.
@@ -124,20 +144,21 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
      * @param maxCalls the maximum number of concurrent calls of each kind (with a single answer, with streamed answers)
      *     of callers with a valid token, or of all callers if the port needs no token
      * @param maxStrangers the maximum number of concurrent calls of callers without a valid token
-     * @param maxBytes the limit of three sums, in bytes: of all requests (see {@link #PARTIAL}), of all plain answers,
-     *     and of all answers that streams have sent and the network has not accepted
+     * @param callers returns the caller that the headers of a call name
      * @param nanoTicker monotonic time
      * @param connectionCloser closes the connection from an address, even while the client does not read
      */
     CallLimit(
             int maxCalls,
             int maxStrangers,
-            long maxBytes,
+            Bytes maxBytes,
+            Function<Metadata, Caller> callers,
             LongSupplier nanoTicker,
             Consumer<SocketAddress> connectionCloser,
             StateMetrics metrics) {
         this.maxCalls = maxCalls;
         this.maxBytes = maxBytes;
+        this.callers = callers;
         this.nanoTicker = nanoTicker;
         this.connectionCloser = connectionCloser;
         this.metrics = metrics;
@@ -145,9 +166,9 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         this.calls = new Places("calls", maxCalls);
         this.streams = new Places("streams", maxCalls);
         this.strangers = new Bound(maxStrangers);
-        this.requestBytes = new Bound(PARTIAL * maxBytes);
-        this.answerBytes = new Bound(maxBytes);
-        this.streamedBytes = new Bound(maxBytes);
+        this.requestBytes = new SharedBound(PARTIAL * maxBytes.requests());
+        this.answerBytes = new SharedBound(maxBytes.answers());
+        this.streamedBytes = new SharedBound(maxBytes.streamed());
     }
 
     /**
@@ -216,7 +237,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     @Override
     public ServerStreamTracer newServerStreamTracer(String fullMethodName, Metadata headers) {
-        return new Arriving(fullMethodName.startsWith(OWN) ? Long.MAX_VALUE : MAX_SMALL_BYTES);
+        Caller caller = callers.apply(headers);
+        return new Arriving(
+                caller,
+                fullMethodName.startsWith(OWN) ? SharedBound.share(caller, maxBytes.requests()) : MAX_SMALL_BYTES);
     }
 
     @Override
@@ -246,8 +270,9 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         Messages.close(call, Reason.TOO_MANY_TX.because(why + "; try again in a moment"));
     }
 
-    private String tooLong() {
-        return "requests under way take more than " + maxBytes + " bytes";
+    private static String tooLong(String what, Caller caller, long most) {
+        return what + (caller.name().isEmpty() ? "" : " of one token, or of all,") + " under way take more than "
+                + (caller.name().isEmpty() ? "" : SharedBound.share(caller, most) + " or ") + most + " bytes";
     }
 
     /** The calls of one kind in progress, of all callers that are not strangers. */
@@ -268,12 +293,14 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     /** The bytes of the request of one call. If the bytes exceed a limit, an exception ends the call. */
     private final class Arriving extends ServerStreamTracer {
+        private final Caller caller;
         private final long most;
         // guarded by this
         private long arrived;
         private boolean isOver;
 
-        Arriving(long most) {
+        Arriving(Caller caller, long most) {
+            this.caller = caller;
             this.most = most;
         }
 
@@ -282,21 +309,23 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             if (isOver) {
                 return;
             }
-            if (!requestBytes.take(more + FRAME_BYTES)) {
-                throw Status.RESOURCE_EXHAUSTED.withDescription(tooLong()).asRuntimeException();
-            }
-            arrived += more + FRAME_BYTES;
-            if (arrived > most) {
+            if (arrived + more + FRAME_BYTES > most) {
                 throw Status.RESOURCE_EXHAUSTED
                         .withDescription("the request is longer than " + most + " bytes")
                         .asRuntimeException();
             }
+            if (!requestBytes.take(caller, more + FRAME_BYTES)) {
+                throw Status.RESOURCE_EXHAUSTED
+                        .withDescription(tooLong("requests", caller, maxBytes.requests()))
+                        .asRuntimeException();
+            }
+            arrived += more + FRAME_BYTES;
         }
 
         @Override
         public synchronized void streamClosed(Status status) {
             isOver = true;
-            requestBytes.giveBack(arrived);
+            requestBytes.giveBack(caller, arrived);
             arrived = 0;
         }
     }
@@ -310,7 +339,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         private final Places places;
         private final boolean isStream = getMethodDescriptor().getType() == MethodType.SERVER_STREAMING;
         private final boolean isCommit = COMMITS.contains(getMethodDescriptor().getFullMethodName());
-        private final Bound bytes = isStream ? streamedBytes : answerBytes;
+        private final SharedBound bytes = isStream ? streamedBytes : answerBytes;
         private boolean isRefused;
         // guarded by this
         private long taken;
@@ -328,7 +357,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
                 return;
             }
             if (!isCommit && !add(message)) {
-                refuse("answers under way take more than " + maxBytes + " bytes");
+                refuse(tooMuch());
                 return;
             }
             super.sendMessage(message);
@@ -337,14 +366,30 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             }
         }
 
-        /** Counts the bytes of an answer; returns false if there is no room. */
+        private String tooMuch() {
+            return tooLong("answers", caller, isStream ? maxBytes.streamed() : maxBytes.answers());
+        }
+
+        /** Counts the bytes of an answer, instead of what was reserved for it; returns false if there is no room. */
         private synchronized boolean add(A message) {
             long size = message instanceof KnownLength known && !isOver ? available(known) : 0;
-            if (!bytes.take(size)) {
+            return hold(isStream ? taken + size : size);
+        }
+
+        /** Holds this number of bytes from now on; returns false if there is no room. */
+        private synchronized boolean hold(long size) {
+            if (!bytes.take(caller, size - taken)) {
                 return false;
             }
-            taken += size;
+            taken = size;
             return true;
+        }
+
+        /** Reserves room for the answer; see {@link #ROOM}. */
+        synchronized void reserve(long size) {
+            if (!isOver && !hold(size)) {
+                throw Reason.TOO_MANY_TX.because(tooMuch() + "; try again in a moment");
+            }
         }
 
         private static long available(KnownLength message) {
@@ -363,7 +408,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         }
 
         private synchronized void release() {
-            bytes.giveBack(taken);
+            bytes.giveBack(caller, taken);
             taken = 0;
         }
 
@@ -375,7 +420,8 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         @Override
         public void close(Status status, Metadata trailers) {
             if (!isRefused) {
-                super.close(status, trailers);
+                String message = status.getDescription();
+                super.close(message == null ? status : status.withDescription(Messages.fitting(message)), trailers);
             }
         }
 
@@ -404,9 +450,9 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
         @Override
         public void onMessage(Q message) {
-            if (requestBytes.held() > maxBytes) {
+            if (requestBytes.exceeds(answers.caller, maxBytes.requests())) {
                 isRefused = true;
-                answers.refuse(tooLong());
+                answers.refuse(tooLong("requests", answers.caller, maxBytes.requests()));
                 return;
             }
             try {
@@ -445,7 +491,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         @Override
         public void onHalfClose() {
             if (isComplete.compareAndSet(false, true) && !isRefused) {
-                super.onHalfClose();
+                Context.current().withValue(ROOM, answers::reserve).run(super::onHalfClose);
             }
         }
 

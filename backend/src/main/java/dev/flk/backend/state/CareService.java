@@ -34,6 +34,7 @@ final class CareService extends CareImplBase {
             String namespace = Messages.namespaceOrAll(request.getNamespace(), agentId);
             Caller caller = Caller.CURRENT.get();
             caller.requireRead(namespace, agentId);
+            StateService.reservePage();
             Head head = engine.head();
             StandingResponse.Builder response = StandingResponse.newBuilder()
                     .setHistoryId(head.historyId())

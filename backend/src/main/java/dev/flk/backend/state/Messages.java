@@ -30,6 +30,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Base64;
+import java.util.function.IntUnaryOperator;
 
 /**
  * The conversions between the objects and errors of the engine on one side, and the messages and statuses of the
@@ -55,8 +56,46 @@ final class Messages {
      * error message can repeat the text.
      */
     private static final int MAX_TOKEN = 256;
+    /**
+     * The maximum length of a message in the header {@code grpc-message}. Clients refuse trailers of more than 8 KiB by
+     * default, and the message is in them twice: also in the details, in base64.
+     */
+    static final int MAX_MESSAGE_BYTES = 2_048;
+    /** The maximum length of a detail; the longest name of a key fits. */
+    private static final int MAX_DETAIL_BYTES = 1_024;
+    /** Room for the words at the end of a shortened text. */
+    private static final int OMISSION_BYTES = 48;
 
     private Messages() {}
+
+    /** Returns a message of an error, shortened if it does not fit into the trailers of a call; it then says so. */
+    static String fitting(String message) {
+        // gRPC writes a byte of UTF-8 that is not printable ASCII as three characters
+        return fitting(message, MAX_MESSAGE_BYTES, codePoint -> isPrintable(codePoint) ? 1 : 3 * utf8Length(codePoint));
+    }
+
+    private static String fitting(String text, int maxBytes, IntUnaryOperator length) {
+        int bytes = 0;
+        int end = 0;
+        for (int at = 0; at < text.length(); ) {
+            int codePoint = text.codePointAt(at);
+            bytes += length.applyAsInt(codePoint);
+            if (bytes > maxBytes) {
+                return text.substring(0, end) + " (" + (text.length() - end) + " more characters are left out)";
+            }
+            at += Character.charCount(codePoint);
+            end = bytes <= maxBytes - OMISSION_BYTES ? at : end;
+        }
+        return text;
+    }
+
+    private static boolean isPrintable(int codePoint) {
+        return codePoint >= ' ' && codePoint <= '~' && codePoint != '%';
+    }
+
+    private static int utf8Length(int codePoint) {
+        return codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
+    }
 
     static Timestamp time(long micros) {
         return Timestamp.newBuilder()
@@ -288,14 +327,16 @@ final class Messages {
 
     /** Returns the error that a caller receives for an exception: a status with a machine-readable reason. */
     static StatusRuntimeException error(StateException e) {
+        ErrorInfo.Builder why = ErrorInfo.newBuilder()
+                .setDomain(ERROR_DOMAIN)
+                .setReason(e.reason().name());
+        e.details()
+                .forEach((name, detail) ->
+                        why.putMetadata(name, fitting(detail, MAX_DETAIL_BYTES, Messages::utf8Length)));
         Status.Builder status = Status.newBuilder()
                 .setCode(code(e.reason()).value())
-                .setMessage(e.getMessage())
-                .addDetails(Any.pack(ErrorInfo.newBuilder()
-                        .setDomain(ERROR_DOMAIN)
-                        .setReason(e.reason().name())
-                        .putAllMetadata(e.details())
-                        .build()));
+                .setMessage(fitting(e.getMessage()))
+                .addDetails(Any.pack(why.build()));
         if (code(e.reason()) == Code.UNAVAILABLE) {
             status.addDetails(Any.pack(RetryInfo.newBuilder()
                     .setRetryDelay(com.google.protobuf.Duration.newBuilder().setSeconds(RETRY_AFTER_SECONDS))

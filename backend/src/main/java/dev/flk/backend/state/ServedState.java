@@ -168,6 +168,15 @@ public final class ServedState implements AutoCloseable {
     }
 
     /**
+     * Returns the sum of the bounds on the bytes in the heap that the state holds for callers. Commits that wait, and
+     * schemas, are part of the requests or of the transactions.
+     */
+    public static long heldBytes(long heapBytes) {
+        CallLimit.Bytes calls = StatePort.maxBytes(heapBytes);
+        return calls.requests() + calls.answers() + calls.streamed() + StateConfig.maxStagedBytes(heapBytes);
+    }
+
+    /**
      * Creates the storage that a configuration describes, without opening it. No backend may serve this storage at the
      * same time.
      */

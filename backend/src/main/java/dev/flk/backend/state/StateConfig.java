@@ -68,7 +68,7 @@ public record StateConfig(
                     "STATE_CACHE_BYTES",
                     bytes(1 << 20, 1 << 30),
                     "`embedded`: the size of the read cache. `memory`: the largest size of the state.")
-            .or("64MiB");
+            .derived("64MiB; `memory`: at most a 16th of the heap");
     private static final Key<Long> STATE_MIN_FREE_BYTES = Key.of(
                     "STATE_MIN_FREE_BYTES",
                     Quantities::bytes,
@@ -104,7 +104,11 @@ public record StateConfig(
             STATE_HISTORY);
 
     private static final String POSTGRES_KNOWN = "postgres.known";
-    private static final long STAGED_PART_OF_HEAP = 8;
+    private static final long USUAL_CACHE_BYTES = 64 << 20;
+    /** The heap size divided by this number is the most for open transactions, and for a state in memory. */
+    private static final long PART_OF_HEAP = 16;
+    /** A token may hold half: the longest transaction, with what its operations take in memory. */
+    private static final long LEAST_STAGED_BYTES = 16 << 20;
 
     private enum Kind {
         EMBEDDED,
@@ -124,6 +128,13 @@ public record StateConfig(
 
     /** The time-out of a statement in Postgres unless POSTGRES_STATEMENT_TIMEOUT is set. */
     private static final Duration POSTGRES_TIMEOUT = Duration.ofSeconds(3);
+
+    /** Returns the most that open transactions may take together, of a heap of this size. */
+    static long maxStagedBytes(long heapBytes) {
+        return Math.min(
+                StateEngine.Settings.defaults().maxStagedBytes(),
+                Math.max(LEAST_STAGED_BYTES, heapBytes / PART_OF_HEAP));
+    }
 
     /** Returns the value of STATE_ENGINE. */
     public String engineName() {
@@ -183,13 +194,15 @@ public record StateConfig(
             }
         });
         StateEngine.Settings usual = StateEngine.Settings.defaults();
+        long heapBytes = Runtime.getRuntime().maxMemory();
         StateEngine.Settings engine = new StateEngine.Settings(
                 settings.get(STATE_MAX_VALUE_BYTES),
                 settings.get(STATE_TX_TIMEOUT),
                 settings.get(STATE_MAX_OPEN_TX),
-                Math.min(usual.maxStagedBytes(), Runtime.getRuntime().maxMemory() / STAGED_PART_OF_HEAP),
+                maxStagedBytes(heapBytes),
                 minFreeBytes.orElse(Math.max(usual.minFreeBytes(), othersFreeBytes)));
-        int cacheBytes = settings.get(STATE_CACHE_BYTES);
+        int cacheBytes = settings.find(STATE_CACHE_BYTES).orElse((int)
+                Math.min(USUAL_CACHE_BYTES, kind == Kind.MEMORY ? heapBytes / PART_OF_HEAP : USUAL_CACHE_BYTES));
         Optional<Duration> history = settings.find(STATE_HISTORY);
         boolean isInPostgres = isInPostgres(settings);
         if (port.isEmpty()) {

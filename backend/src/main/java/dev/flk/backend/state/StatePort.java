@@ -3,12 +3,13 @@ package dev.flk.backend.state;
 
 import dev.flk.backend.access.tls.ReloadedTls;
 import dev.flk.backend.access.tokens.Tokens;
+import dev.flk.backend.state.CallLimit.Bytes;
 import dev.flk.client.proto.StateGrpc;
-import dev.flk.program.time.DaemonThreads;
 import dev.flk.state.StateEngine;
 import io.grpc.BindableService;
 import io.grpc.Codec;
 import io.grpc.DecompressorRegistry;
+import io.grpc.Metadata;
 import io.grpc.Server;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
@@ -19,10 +20,8 @@ import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.Optional;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -39,7 +38,13 @@ final class StatePort implements AutoCloseable {
     /** The format number that the call {@code Info} returns. */
     static final int FORMAT = 1;
 
-    private static final int THREADS = 16;
+    private static final int MOST_THREADS = 8;
+    /**
+     * The maximum number of threads that one token occupies, of twice as many. More than there are processors would
+     * only compete with the other threads of the backend, except for a few that wait for a disk or a database.
+     */
+    private static final int THREADS =
+            Math.min(MOST_THREADS, Math.max(4, Runtime.getRuntime().availableProcessors()));
     /**
      * The maximum size of a message, well above the maximum size of a transaction. Therefore, a transaction that is
      * slightly too long is still read, and gets an error with a reason.
@@ -56,12 +61,22 @@ final class StatePort implements AutoCloseable {
 
     private static final int MAX_IDLE_MINUTES = 5;
     private static final int MAX_AGE_MINUTES = 60;
-    private static final int PART_OF_MEMORY = 8;
-    private static final long LEAST_REQUEST_BYTES = 16L << 20;
+    /** The bounds on bytes are these parts of the heap in 32nds, but at least what they are of 256 MiB. */
+    private static final int UNITS = 32;
+
+    private static final int REQUEST_UNITS = 3;
+    private static final int ANSWER_UNITS = 3;
+    private static final int STREAMED_UNITS = 1;
+    /** A token may hold half: a few of the longest transactions. */
+    private static final long LEAST_REQUEST_BYTES = 24L << 20;
+    /** A token may hold half: a page on each of its threads, and half as much that the network has not taken. */
+    private static final long LEAST_ANSWER_BYTES = 3L * MOST_THREADS * StateEngine.MAX_PAGE_BYTES;
+
+    private static final long LEAST_STREAMED_BYTES = 8L << 20;
     private static final long FINISH_MILLIS = 1_000;
 
     private final HealthStatusManager health = new HealthStatusManager();
-    private final ExecutorService executor;
+    private final CallThreads threads;
     private final StateService service;
     private final CallLimit limit;
     private final @Nullable Tokens tokens;
@@ -85,18 +100,25 @@ final class StatePort implements AutoCloseable {
             int maxConnectionLimit,
             StateMetrics metrics)
             throws IOException {
-        ThreadPoolExecutor threads = new ThreadPoolExecutor(
-                THREADS, THREADS, 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(), DaemonThreads.named("state-calls"));
-        threads.allowCoreThreadTimeOut(true);
-        executor = threads;
-        service = new StateService(engine, engineName, FORMAT, threads, metrics);
+        TokenCheck check = tokens == null ? null : new TokenCheck(tokens);
+        Function<Metadata, Caller> callers = check == null ? headers -> Caller.ANYONE : check::caller;
+        threads = new CallThreads(tokens == null ? 2 * THREADS : THREADS, callers);
+        service = new StateService(engine, engineName, FORMAT, threads::of, metrics);
         this.tokens = tokens;
         connections = new ConnectionLimit(maxConnectionLimit, tokens != null, System::nanoTime, metrics);
         limit = new CallLimit(
-                MAX_CALLS, MAX_CALLS_OF_STRANGERS, maxRequestBytes(), System::nanoTime, connections::close, metrics);
+                MAX_CALLS,
+                MAX_CALLS_OF_STRANGERS,
+                maxBytes(Runtime.getRuntime().maxMemory()),
+                callers,
+                System::nanoTime,
+                connections::close,
+                metrics);
         NettyServerBuilder builder = connections
                 .listenFor(NettyServerBuilder.forAddress(address))
-                .executor(threads)
+                // the look-up of a call's method is short, and its steps run on the threads of its caller
+                .directExecutor()
+                .callExecutor(threads)
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                 .maxConcurrentCallsPerConnection(MAX_CALLS_A_CONNECTION)
                 .maxConnectionIdle(MAX_IDLE_MINUTES, TimeUnit.MINUTES)
@@ -114,15 +136,15 @@ final class StatePort implements AutoCloseable {
                 .addService(limit.bound(health.getHealthService()))
                 .addService(limit.bound(ProtoReflectionServiceV1.newInstance()))
                 .addService(limit.bound(reflectionV1Alpha()));
-        if (tokens != null) {
+        if (check != null) {
             // the interceptor that is added last runs first
-            builder = builder.intercept(connections).intercept(new TokenCheck(tokens));
+            builder = builder.intercept(connections).intercept(check);
         }
         server = (tls == null ? builder : builder.sslContext(new CurrentTls(tls))).build();
         try {
             server.start();
         } catch (IOException e) {
-            executor.shutdownNow();
+            threads.close();
             connections.close();
             throw new IOException(
                     "can't listen on %s port %d for the state: %s; choose another STATE_PORT, or off"
@@ -138,8 +160,12 @@ final class StatePort implements AutoCloseable {
         return ProtoReflectionService.newInstance();
     }
 
-    private static long maxRequestBytes() {
-        return Math.max(LEAST_REQUEST_BYTES, Runtime.getRuntime().maxMemory() / PART_OF_MEMORY);
+    /** Returns the bounds on the bytes of calls for a heap of this size. */
+    static Bytes maxBytes(long heapBytes) {
+        return new Bytes(
+                Math.max(LEAST_REQUEST_BYTES, heapBytes / UNITS * REQUEST_UNITS),
+                Math.max(LEAST_ANSWER_BYTES, heapBytes / UNITS * ANSWER_UNITS),
+                Math.max(LEAST_STREAMED_BYTES, heapBytes / UNITS * STREAMED_UNITS));
     }
 
     /** Sets the status that the health service returns. */
@@ -210,7 +236,7 @@ final class StatePort implements AutoCloseable {
             server.shutdownNow();
             Thread.currentThread().interrupt();
         }
-        executor.shutdown();
+        threads.close();
         connections.close();
     }
 }

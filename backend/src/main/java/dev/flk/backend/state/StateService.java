@@ -86,7 +86,7 @@ final class StateService extends StateImplBase {
     private final StateEngine engine;
     private final String engineName;
     private final int format;
-    private final Executor executor;
+    private final Function<Caller, Executor> executors;
     private final StateMetrics metrics;
     private final ConcurrentHashMap<ReplayStream, Caller> streams = new ConcurrentHashMap<>();
 
@@ -94,13 +94,18 @@ final class StateService extends StateImplBase {
      * Creates the service.
      *
      * @param engineName the value of STATE_ENGINE
-     * @param executor the executor on which streams read
+     * @param executors returns the executor on which the streams of a caller read
      */
-    StateService(StateEngine engine, String engineName, int format, Executor executor, StateMetrics metrics) {
+    StateService(
+            StateEngine engine,
+            String engineName,
+            int format,
+            Function<Caller, Executor> executors,
+            StateMetrics metrics) {
         this.engine = engine;
         this.engineName = engineName;
         this.format = format;
-        this.executor = executor;
+        this.executors = executors;
         this.metrics = metrics;
     }
 
@@ -286,9 +291,12 @@ final class StateService extends StateImplBase {
             if (request.hasVersion() && (keys.size() != 1 || !(at instanceof At.Now))) {
                 throw Reason.INVALID.because("a version requires exactly one key, and neither a revision nor a time");
             }
+            if (request.hasVersion()) {
+                reservePage();
+            }
             Read read = request.hasVersion()
                     ? engine.reads().get(keys.get(0), request.getVersion())
-                    : engine.reads().get(keys, at);
+                    : engine.reads().get(keys, at, CallLimit.ROOM.get());
             return GetResponse.newBuilder()
                     .setRevision(read.revision())
                     .addAllFound(read.found().stream().map(Messages::found).toList())
@@ -301,6 +309,7 @@ final class StateService extends StateImplBase {
         answer(answer, () -> {
             StateKey key = Messages.key(request.getKey());
             caller().requireRead(key.namespace(), key.agentId());
+            reservePage();
             long below =
                     request.getPageToken().isEmpty() ? Long.MAX_VALUE : number(Messages.after(request.getPageToken()));
             List<Version> versions = engine.reads().history(key, below, pageSize(request.getPageSize()));
@@ -412,6 +421,7 @@ final class StateService extends StateImplBase {
                 throw Reason.INVALID.because("this token may read only some agents: name one");
             }
             caller().requireRead(namespace, agentId);
+            reservePage();
             Page<Document> page = engine.reads()
                     .find(
                             namespace,
@@ -484,6 +494,7 @@ final class StateService extends StateImplBase {
                 () -> {
                     String namespace = Messages.namespace(request.getNamespace());
                     caller().requireRead(namespace, "");
+                    reservePage();
                     String[] last = request.getPageToken().isEmpty()
                             ? new String[0]
                             : Messages.after(request.getPageToken()).split("\n", -1);
@@ -506,8 +517,8 @@ final class StateService extends StateImplBase {
                 .forEach(violating -> response.addViolationsBuilder()
                         .setKey(Messages.key(violating.key()))
                         .setVersion(violating.version())
-                        .setPath(violating.violation().path())
-                        .setMessage(violating.violation().message()));
+                        .setPath(Messages.fitting(violating.violation().path()))
+                        .setMessage(Messages.fitting(violating.violation().message())));
         StateKey next = checked.next();
         if (next != null) {
             response.setNextPageToken(Messages.pageToken(next.agentId() + "\n" + next.name()));
@@ -532,7 +543,7 @@ final class StateService extends StateImplBase {
             String historyId = engine.head().historyId();
             ReplayStream stream = new ReplayStream(
                     engine,
-                    executor,
+                    executors.apply(caller),
                     (ServerCallStreamObserver<Event>) answer,
                     new ReplayStream.Request(
                             historyId,
@@ -609,6 +620,11 @@ final class StateService extends StateImplBase {
 
     private static String described(StateException e) {
         return e.reason() + ": " + e.getMessage();
+    }
+
+    /** Reserves room for a page of values, whose length is known only after it was read. */
+    static void reservePage() {
+        CallLimit.ROOM.get().accept(StateEngine.MAX_PAGE_BYTES);
     }
 
     private static Caller caller() {

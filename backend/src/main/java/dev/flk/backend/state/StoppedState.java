@@ -84,7 +84,7 @@ public final class StoppedState implements AutoCloseable {
         this.server = InProcessServerBuilder.forName(name)
                 .executor(executor)
                 .addService(new StateService(
-                        engine, engineName, StatePort.FORMAT, executor, new StateMetrics(new Metrics(""))))
+                        engine, engineName, StatePort.FORMAT, caller -> executor, new StateMetrics(new Metrics(""))))
                 .addService(new CareService(engine))
                 .build()
                 .start();

@@ -11,6 +11,7 @@ import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthGrpc;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** The interceptor that admits calls with a token of the tokens file, and health checks without a token. */
 final class TokenCheck implements ServerInterceptor {
@@ -25,15 +26,29 @@ final class TokenCheck implements ServerInterceptor {
         this.tokens = tokens;
     }
 
+    /** Returns the caller whose token these headers have; {@link Caller#STRANGER} without a valid token. */
+    Caller caller(Metadata headers) {
+        String token = token(headers);
+        return token == null
+                ? Caller.STRANGER
+                : tokens.holder(token).map(Caller::new).orElse(Caller.STRANGER);
+    }
+
+    private static @Nullable String token(Metadata headers) {
+        String shown = headers.get(AUTHORIZATION);
+        return shown == null || !shown.regionMatches(true, 0, SCHEME, 0, SCHEME.length())
+                ? null
+                : shown.substring(SCHEME.length()).strip();
+    }
+
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-        String shown = headers.get(AUTHORIZATION);
-        if (shown == null || !shown.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
+        String token = token(headers);
+        if (token == null) {
             return stranger(
                     call, headers, next, "no token was shown; send one as metadata: authorization: Bearer TOKEN");
         }
-        String token = shown.substring(SCHEME.length()).strip();
         Optional<Caller> caller = tokens.holder(token).map(Caller::new);
         if (caller.isEmpty()) {
             return stranger(call, headers, next, UNKNOWN);

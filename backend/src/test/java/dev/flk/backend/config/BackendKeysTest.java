@@ -80,7 +80,7 @@ class BackendKeysTest extends KeysContract<BackendConfig> {
             KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM | copy.kafka.properties | - | {ssl};KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM=none | {client.dns.lookup=use_all_dns_ips, security.protocol=SSL, ssl.endpoint.identification.algorithm=, ssl.keystore.type=JKS, ssl.truststore.type=JKS} | off;ldaps
             KAFKA_CLIENT_DNS_LOOKUP | copy.kafka.properties | - | {kafka};KAFKA_CLIENT_DNS_LOOKUP=resolve_canonical_bootstrap_servers_only | {client.dns.lookup=resolve_canonical_bootstrap_servers_only, security.protocol=PLAINTEXT} | default
             AUDIT_DIR | auditDir | data/wal/audit | AUDIT_DIR=/var/log/flk | /var/log/flk | a\0b
-            DEDUP_BACKEND | store | Embedded[dir=data/dedup] | DEDUP_BACKEND=memory | Memory[maxEntries=1000000] | rocksdb;redis;postgres
+            DEDUP_BACKEND | store | Embedded[dir=data/dedup] | DEDUP_BACKEND=memory;MEMORY_MAX_ENTRIES=9 | Memory[maxEntries=9] | rocksdb;redis;postgres
             DEDUP_DIR | store | Embedded[dir=data/dedup] | DEDUP_DIR=/d | Embedded[dir=/d] | data/wal;data/wal/x
             DEDUP_TTL | inbox.dedupTtl | PT336H | DEDUP_TTL=12h | PT12H | 15d;0;14
             DEDUP_TIMEOUT | store.server.timeout | - | {redis};REDIS_ADDR=cache:6379;DEDUP_TIMEOUT=250ms | PT0.25S | 9ms;61s;0;1

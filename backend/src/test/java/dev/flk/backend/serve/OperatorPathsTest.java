@@ -193,7 +193,7 @@ final class OperatorPathsTest {
     void operatorsRequests_othersOccupyEverything_areServed() throws IOException {
         server.login(LOGIN).heap(256 << 20);
         assertThat(server.load().requests().take(1_000)).isTrue();
-        assertThat(server.load().bodyBytes().take(64 << 20)).isTrue();
+        assertThat(server.load().bodyBytes().take(48 << 20)).isTrue();
         assertThat(server.load().answerBytes().take(32 << 20)).isTrue();
 
         assertOperatorIsServed();

@@ -100,7 +100,7 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
-    /** Sets the heap size, a quarter of which is for bodies and an eighth for answers. */
+    /** Sets the heap size, an eighth of which is for answers. */
     ServerFixture heap(long bytes) {
         heapBytes = bytes;
         return this;

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.access.tokens.TokenHolder;
 import dev.flk.program.metrics.Metrics;
+import dev.flk.state.StateException;
 import io.grpc.Context;
 import io.grpc.Context.CancellableContext;
 import io.grpc.Contexts;
@@ -53,13 +54,14 @@ class CallLimitTest {
     private final AtomicLong nanos = new AtomicLong();
     private final List<SocketAddress> closed = new CopyOnWriteArrayList<>();
     private final Admitted admitted = new Admitted();
+    private Runnable whenRead = () -> {};
     private CallLimit limit;
     private Server server;
     private ManagedChannel channel;
     private HealthBlockingStub health;
 
     /** Records the calls that the limit lets through, from their beginning until their places are free again. */
-    private static final class Admitted implements ServerInterceptor {
+    private final class Admitted implements ServerInterceptor {
         private final Set<ServerCall<?, ?>> open = ConcurrentHashMap.newKeySet();
         private final Set<ServerCall<?, ?>> answered = ConcurrentHashMap.newKeySet();
 
@@ -75,6 +77,12 @@ class CallLimitTest {
 
                 @Override
                 public void onHalfClose() {
+                    try {
+                        whenRead.run();
+                    } catch (StateException e) {
+                        Messages.close(call, e);
+                        return;
+                    }
                     super.onHalfClose();
                     answered.add(call);
                 }
@@ -99,7 +107,14 @@ class CallLimitTest {
     }
 
     private void serve(int maxCalls, long maxBytes, Caller caller) throws IOException {
-        limit = new CallLimit(maxCalls, 2, maxBytes, nanos::get, closed::add, new StateMetrics(new Metrics("test")));
+        limit = new CallLimit(
+                maxCalls,
+                2,
+                new CallLimit.Bytes(maxBytes, maxBytes, maxBytes),
+                headers -> caller,
+                nanos::get,
+                closed::add,
+                new StateMetrics(new Metrics("test")));
         ServerInterceptor asCaller = new ServerInterceptor() {
             @Override
             public <Q, A> ServerCall.Listener<Q> interceptCall(
@@ -283,6 +298,33 @@ class CallLimitTest {
             awaitRoom();
             assertThat(second.isCancelled()).isFalse();
         }
+    }
+
+    @Test
+    void requestsOfAToken_takeAtMostHalfOfTheMemory() throws IOException {
+        serve(10, 1_000, new Caller(new TokenHolder("planner", "", List.of())));
+        try (CancellableContext first = hold();
+                CancellableContext second = hold()) {
+            assertNoRoom("requests of one token, or of all, under way take more than 500 or 1000 bytes");
+            first.cancel(null);
+            awaitRoom();
+            assertThat(second.isCancelled()).isFalse();
+        }
+    }
+
+    @Test
+    void roomForAnAnswer_isReservedBeforeItsValuesAreRead() throws IOException {
+        AtomicLong reserved = new AtomicLong(11);
+        whenRead = () -> CallLimit.ROOM.get().accept(reserved.get());
+        serve(10, 10);
+        HealthCheckRequest ofAll = HealthCheckRequest.getDefaultInstance();
+        assertThatThrownBy(() -> health.check(ofAll))
+                .hasMessageContaining("answers under way take more than 10 bytes; try again in a moment");
+
+        reserved.set(10);
+
+        // the answer has 2 bytes, so it gives back what was reserved in vain
+        assertThat(health.check(ofAll).getStatusValue()).isOne();
     }
 
     @Test

@@ -11,8 +11,11 @@ import com.google.rpc.Status;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import io.grpc.Status.Code;
+import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
+import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -49,6 +52,32 @@ class MessagesTest {
             assertThat(sent.getDetails(1).unpack(RetryInfo.class).hasRetryDelay())
                     .isTrue();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"a", "%", "\u00e4", "\ud83d\ude00", "\ud83d"})
+    void longMessage_isShortenedToTheHeaderAndSaysHowMuchIsMissing(String repeated) {
+        String message = repeated.repeat(3_000);
+
+        StatusRuntimeException sent = Messages.error(Reason.INVALID.because(message, Map.of("path", message)));
+
+        String shortened = String.valueOf(sent.getStatus().getDescription());
+        int kept = shortened.lastIndexOf(" (");
+        assertThat(message).startsWith(shortened.substring(0, kept));
+        assertThat(shortened.substring(kept))
+                .isEqualTo(" (" + (message.length() - kept) + " more characters are left out)");
+        assertThat(headerBytes(shortened)).isLessThanOrEqualTo(Messages.MAX_MESSAGE_BYTES);
+        byte[] details = Objects.requireNonNull(StatusProto.fromThrowable(sent)).toByteArray();
+        // 8 KiB, less some for the other headers
+        assertThat(headerBytes(shortened) + details.length * 4L / 3).isLessThan(7_500);
+    }
+
+    /** Returns the length of a text in the header {@code grpc-message}. */
+    private static long headerBytes(String text) {
+        long printable = text.chars()
+                .filter(character -> character >= ' ' && character <= '~' && character != '%')
+                .count();
+        return printable + 3 * (text.getBytes(StandardCharsets.UTF_8).length - printable);
     }
 
     @ParameterizedTest

@@ -72,6 +72,9 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -197,6 +200,41 @@ class StatePortTest {
                 WriteRequest.newBuilder().setTxId(longText).setWrite(one).build()));
         replayInvalid(ReplayRequest.newBuilder().setResumeToken(longText + "-1"));
         replayInvalid(ReplayRequest.newBuilder().setFrom(At.newBuilder().setRevision(-1)));
+    }
+
+    /** A client refuses trailers of more than 8 KiB, and reports an internal error instead. */
+    @Test
+    void refusal_longMessage_arrivesShortened() {
+        String names = IntStream.range(0, 300)
+                .mapToObj(i -> "\"a name of about thirty-two letters " + i + "\"")
+                .collect(Collectors.joining(","));
+        var unused = state.setSchema(SetSchemaRequest.newBuilder()
+                .setNamespace("names")
+                .setJson("{\"enum\":[" + names + "]}")
+                .build());
+        Key key = key("a", "k").toBuilder().setNamespace("names").build();
+        assertShortened(
+                Code.INVALID_ARGUMENT,
+                "names/a/k",
+                () -> apply(Operation.newBuilder()
+                        .setWrite(Write.newBuilder().setKey(key).setJson("1"))
+                        .build()));
+        assertShortened(
+                Code.PERMISSION_DENIED,
+                "namespace flk.x",
+                () -> state.deleteAgent(DeleteAgentRequest.newBuilder()
+                        .setNamespace("flk." + "x".repeat(10_000))
+                        .setAgentId("a")
+                        .build()));
+    }
+
+    private static void assertShortened(Code code, String message, ThrowingCallable call) {
+        assertThatThrownBy(call).isInstanceOfSatisfying(StatusRuntimeException.class, refusal -> {
+            assertThat(refusal.getStatus().getCode()).isEqualTo(code);
+            assertThat(refusal.getStatus().getDescription())
+                    .contains(message)
+                    .endsWith(" more characters are left out)");
+        });
     }
 
     /** Every call on the namespace of the former record is refused, and the lists and replays of others omit it. */

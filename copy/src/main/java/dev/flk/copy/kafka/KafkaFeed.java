@@ -69,7 +69,8 @@ public final class KafkaFeed implements FeedTopic {
     private static final Duration RETRY = Duration.ofMillis(5);
 
     private static final int BATCH_BYTES = 64 << 10;
-    private static final int BUFFER_BYTES = 16 << 20;
+    /** The memory for what the brokers have not acknowledged; as much as that of the copy. */
+    public static final int BUFFER_BYTES = 16 << 20;
 
     /** What is used of larger limits of the topic; a quarter of the buffer, which needs room while it is sent. */
     private static final int MAX_MESSAGE_BYTES = BUFFER_BYTES / 2;

@@ -78,6 +78,16 @@ final class Database extends OpenDatabase implements Tables {
     }
 
     @Override
+    public int length(Table table, byte[] key) {
+        try {
+            // copies nothing into the empty array
+            return rocks().get(family(table), key, new byte[0]);
+        } catch (RocksDBException e) {
+            throw new Failure(e);
+        }
+    }
+
+    @Override
     public Scan scan(Table table, byte[] prefix) {
         return new RocksScan(rocks(), family(table), prefix);
     }

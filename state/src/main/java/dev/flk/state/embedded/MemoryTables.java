@@ -31,6 +31,12 @@ final class MemoryTables implements Tables {
     }
 
     @Override
+    public int length(Table table, byte[] key) {
+        byte[] value = of(table).get(key);
+        return value == null ? -1 : value.length;
+    }
+
+    @Override
     public Scan scan(Table table, byte[] prefix) {
         return new MapScan(of(table), prefix);
     }

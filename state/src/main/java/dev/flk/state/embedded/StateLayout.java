@@ -258,6 +258,11 @@ final class StateLayout {
                 .array();
     }
 
+    /** Returns the size of an encoded change besides its value, or 8 bytes more if the value has no lifetime. */
+    static int changeBytes(StateKey key) {
+        return CHANGE_HEAD_BYTES + latest(key).length - 2 + Long.BYTES;
+    }
+
     static Change change(byte[] value) {
         ByteBuffer bytes = ByteBuffer.wrap(value);
         byte kind = bytes.get();

@@ -78,6 +78,19 @@ record TableReads(Tables tables, Supplier<Head> head) implements Storage.Reads {
         return found;
     }
 
+    @Override
+    public long newestBytes(List<StateKey> keys, long upToRevision, long enough) {
+        long bytes = 0;
+        for (StateKey key : keys) {
+            Pointer pointer = bytes < enough ? newest(key, upToRevision) : null;
+            if (pointer != null && pointer.exists()) {
+                int length = tables.length(Table.EVENTS, StateLayout.event(pointer.revision(), pointer.place()));
+                bytes += Math.max(0, length - StateLayout.changeBytes(key));
+            }
+        }
+        return bytes;
+    }
+
     /** Returns the version at a pointer, or the version that is newest now if that version was removed since. */
     private Optional<Version> version(StateKey key, @Nullable Pointer found, long upToRevision) {
         Pointer pointer = found;

@@ -67,6 +67,9 @@ interface Tables {
     /** Returns a value; null if the key is missing. */
     byte @Nullable [] get(Table table, byte[] key);
 
+    /** Returns the length of a value, which is not copied into the heap; -1 if the key is missing. */
+    int length(Table table, byte[] key);
+
     /** Returns a scan of the keys that begin with {@code prefix}. The caller closes the scan. */
     Scan scan(Table table, byte[] prefix);
 

@@ -98,6 +98,11 @@ record PostgresReads(DatabaseCalls calls, KnownHistory known, Runnable readHead)
         return newest;
     }
 
+    @Override
+    public long newestBytes(List<StateKey> keys, long upToRevision, long enough) {
+        return number(Sql.NEWEST_BYTES, Jdbc.keys(keys), upToRevision);
+    }
+
     /** Reads a version from five columns, beginning at column {@code from}. */
     private static Version version(ResultSet row, int from) throws SQLException {
         return new Version(

@@ -104,6 +104,15 @@ final class Sql {
                 WHERE v.namespace = asked.namespace AND v.agent_id = asked.agent_id AND v.key = asked.key AND v.revision <= ?
                 ORDER BY version DESC LIMIT 1) AS found""";
 
+    /** A query for the size of the values of NEWEST. The length of a long value is stored apart from it. */
+    static final String NEWEST_BYTES = """
+            SELECT coalesce(sum(octet_length(found.value)), 0)
+            FROM unnest(?::text[], ?::text[], ?::text[]) AS asked (namespace, agent_id, key)
+            CROSS JOIN LATERAL (
+                SELECT value FROM flk_state_versions AS v
+                WHERE v.namespace = asked.namespace AND v.agent_id = asked.agent_id AND v.key = asked.key AND v.revision <= ?
+                ORDER BY version DESC LIMIT 1) AS found""";
+
     static final String HISTORY = """
             SELECT version, revision, committed_at, ttl, value FROM flk_state_versions
             WHERE namespace = ? AND agent_id = ? AND key = ? AND version < ? ORDER BY version DESC LIMIT ?""";

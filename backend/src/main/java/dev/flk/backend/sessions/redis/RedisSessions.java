@@ -105,10 +105,20 @@ public final class RedisSessions implements SessionStorage, AutoCloseable {
         this.keep = writeBehind == null ? KEEP : writeBehind.sessionsKept().plus(KEEP);
     }
 
+    /** Returns the bytes of a heap of this size that the copy may take, if its characters take a byte each. */
+    public static long heldBytes(long heapBytes) {
+        return heapBytes / HEAP_BYTES_PER_CHAR;
+    }
+
     /** Starts to connect; returns immediately, also while the server is down. */
     public static RedisSessions start(
             RedisConfig server, SessionConfig config, SessionMetrics metrics, PoolMetrics.Observer observer) {
-        return start(server, config, metrics, observer, Runtime.getRuntime().maxMemory() / HEAP_BYTES_PER_CHAR);
+        return start(
+                server,
+                config,
+                metrics,
+                observer,
+                heldBytes(Runtime.getRuntime().maxMemory()));
     }
 
     /** @param maxChars the bound for all sessions together, in characters */
