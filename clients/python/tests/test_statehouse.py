@@ -558,6 +558,9 @@ class CommandTest(BackendTest):
     def test_characters_that_control_a_terminal(self):
         self.put("\u202e\x1b\U000e0001")
         self.assertEqual('"\\u202e\\u001b\\udb40\\udc01"\n', self.run_command("get", self.agent, "k"))
+        self.assertTrue(self.run_command("dump", self.agent).isascii())
+        error = self.run_command("get", self.agent, "\u202e", expected=1)
+        self.assertIn(f"no such key: {self.agent} \\u202e", error)
         self.assertEqual("\\ud83d", _escape("\ud83d"))
 
 

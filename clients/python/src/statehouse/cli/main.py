@@ -37,10 +37,10 @@ def main(arguments: Optional[list[str]] = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (StatehouseError, Failed, RuntimeError, OSError) as e:
-        print(f"statehousectl: {e}", file=sys.stderr)
+        print(_inert(f"statehousectl: {e}"), file=sys.stderr)
         return 1
     except ValueError as e:
-        print(f"statehousectl: {e}", file=sys.stderr)
+        print(_inert(f"statehousectl: {e}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -115,9 +115,12 @@ def _state(client: Statehouse, options: argparse.Namespace) -> StateClient:
 
 
 def _print(options: argparse.Namespace, json: str, text: str) -> None:
-    """Prints a line. Characters that control a terminal, or turn text around, become escapes of JSON."""
-    shown = json if "json" in options else text
-    print("".join(character if character.isprintable() else _escape(character) for character in shown))
+    print(_inert(json if "json" in options else text))
+
+
+def _inert(line: str) -> str:
+    """Returns a line in which characters that control a terminal, or turn text around, are escapes of JSON."""
+    return "".join(character if character.isprintable() else _escape(character) for character in line)
 
 
 def _escape(character: str) -> str:
@@ -190,7 +193,7 @@ def _dump(client: Statehouse, options: argparse.Namespace) -> None:
     all_namespaces = not options.agent and "namespace" not in options
     with client._call(), _output(options.output) as file:
         for text in dump(_state(client, options), options.agent, all_namespaces=all_namespaces):
-            file.write(text + "\n")
+            file.write((_inert(text) if options.output is None else text) + "\n")
 
 
 @contextmanager

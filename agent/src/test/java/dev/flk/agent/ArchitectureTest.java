@@ -7,6 +7,9 @@ import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.sli
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.GeneralCodingRules;
+import dev.flk.program.cli.InertWriter;
+import java.io.FileDescriptor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -83,6 +86,19 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("dev.flk.wal..")
+                .check(AGENT);
+    }
+
+    /** Checks that commands print to an {@link InertWriter}, on which no text can control a terminal. */
+    @Test
+    void nothingElse_writesToStandardStreams() {
+        noClasses()
+                .that()
+                .doNotHaveFullyQualifiedName("dev.flk.agent.cli.Main")
+                .should(GeneralCodingRules.ACCESS_STANDARD_STREAMS)
+                .orShould()
+                .dependOnClassesThat()
+                .belongToAnyOf(FileDescriptor.class)
                 .check(AGENT);
     }
 }

@@ -12,11 +12,14 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.library.Architectures;
+import com.tngtech.archunit.library.GeneralCodingRules;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.RefusedSubmissions;
 import dev.flk.backend.ingest.RefusedSubmissions.RejectReason;
+import dev.flk.program.cli.InertWriter;
+import java.io.FileDescriptor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -195,6 +198,19 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(libraries)
+                .check(BACKEND);
+    }
+
+    /** Checks that commands print to an {@link InertWriter}, on which no text can control a terminal. */
+    @Test
+    void nothingElse_writesToStandardStreams() {
+        noClasses()
+                .that()
+                .doNotBelongToAnyOf(Main.class)
+                .should(GeneralCodingRules.ACCESS_STANDARD_STREAMS)
+                .orShould()
+                .dependOnClassesThat()
+                .belongToAnyOf(FileDescriptor.class)
                 .check(BACKEND);
     }
 }

@@ -65,8 +65,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private static final int MAX_WAITING_REQUESTS = 32;
     private static final long MAX_DISCARDED_BYTES = 64 << 20;
     private static final long STOP_LINGER_NANOS = 1_000_000_000;
-    /** The time after which a client counts as slow while memory is short. */
-    private static final long SLOW_NANOS = 2_000_000_000;
+    /** The time after which a client counts as slow while memory is short, or another stream needs its place. */
+    static final long SLOW_NANOS = 2_000_000_000;
     /**
      * The time for which a connection reads no further request after a request was rejected before it reached its
      * endpoint. The pause keeps rejections from starving accepted work.
@@ -240,7 +240,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         OptionalLong headerSince = decoder.headerSinceNanos();
         long quietNanos = nowNanos - quietSinceNanos;
         if (quietNanos > SLOW_NANOS && order.holdsScarceMemory()) {
-            server.events().slowClient();
+            countSlowClient();
             closeStream(CloseReason.TOO_SLOW);
             close();
         } else if (state == State.LINGERING) {
@@ -273,7 +273,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         if (slowNanos > options.bodyTimeout().toNanos()) {
             refuse(current.exchange(), current.tooSlow());
         } else if (slowNanos > SLOW_NANOS && current.holdsScarceMemory()) {
-            server.events().slowClient();
+            countSlowClient();
             refuse(current.exchange(), current.tooSlowForNow());
         }
     }
@@ -287,6 +287,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
             closeIfAnswered();
             pauseOrResume();
         }
+    }
+
+    /** Counts the client as a slow one. Safe for any thread. */
+    void countSlowClient() {
+        server.events().slowClient();
     }
 
     /** Returns the client of this connection. */

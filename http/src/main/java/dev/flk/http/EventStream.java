@@ -37,7 +37,7 @@ public final class EventStream {
 
     private final Exchange exchange;
     private final Loop loop;
-    private final Bound places;
+    private final StreamPlaces places;
     private final Bound memory;
     private final long maxPendingBytes;
     private final boolean isFile;
@@ -48,6 +48,9 @@ public final class EventStream {
     private final Queue<byte[]> queued = new ArrayDeque<>();
 
     private long pendingBytes;
+    /** The time at which the network last accepted a chunk, or bytes became pending. */
+    private long unreadSinceNanos;
+
     /** Whether the event loop knows that chunks are queued. */
     private boolean announced;
 
@@ -65,7 +68,7 @@ public final class EventStream {
         DISCONNECTED,
         /**
          * The client read too slowly: the pending bytes exceeded the limit of the stream, the client read nothing for
-         * the idle timeout, or it read nothing for some time while memory was short.
+         * the idle timeout, or it read nothing for some time while memory was short or another stream needed its place.
          */
         TOO_SLOW,
         /** The server had no memory for another chunk. */
@@ -77,14 +80,13 @@ public final class EventStream {
     }
 
     /**
-     * @param places the bound on the number of open streams; this stream has taken 1 and gives it back when it is
-     *     closed
+     * @param places the places of the streams of this kind; this stream gives its place back when it is closed
      * @param memory the bound on the pending bytes of all streams of this kind
      */
     EventStream(
             Exchange exchange,
             Loop loop,
-            Bound places,
+            StreamPlaces places,
             Bound memory,
             long maxPendingBytes,
             String contentType,
@@ -142,6 +144,7 @@ public final class EventStream {
         if (!memory.take(bytes)) {
             return CloseReason.NO_MEMORY;
         }
+        unreadSinceNanos = pendingBytes == 0 ? loop.nowNanos() : unreadSinceNanos;
         pendingBytes += bytes;
         queued.add(chunk);
         return null;
@@ -153,6 +156,16 @@ public final class EventStream {
      */
     public synchronized long pendingBytes() {
         return pendingBytes;
+    }
+
+    /** Returns the time for which the client has read nothing although bytes are pending, in nanoseconds. */
+    synchronized long unreadNanos() {
+        return pendingBytes == 0 ? 0 : loop.nowNanos() - unreadSinceNanos;
+    }
+
+    /** Counts the client as a slow one. */
+    void countSlowClient() {
+        exchange.connection().countSlowClient();
     }
 
     /** Closes the stream after everything that was sent before. Has no effect if the stream is already closed. */
@@ -195,7 +208,7 @@ public final class EventStream {
                 queued.clear();
             }
         }
-        places.giveBack(1);
+        places.giveBack(this);
         loop.run(() -> closed.complete(why));
         loop.write(exchange);
     }
@@ -237,6 +250,7 @@ public final class EventStream {
     /** Records that the network has accepted a chunk, or that the connection is closed. */
     synchronized void accepted(byte[] chunk) {
         if (!discarded) {
+            unreadSinceNanos = loop.nowNanos();
             giveBack(chunk);
         }
     }

@@ -39,7 +39,7 @@ public final class EventStreams implements AutoCloseable {
     private static final long KEEP_ALIVE_SECONDS = 15;
 
     private final String name;
-    private final Bound places;
+    private final StreamPlaces places;
     private final Bound memory;
     private final Set<Stream> streams = ConcurrentHashMap.newKeySet();
     private final ScheduledExecutorService threads;
@@ -91,7 +91,7 @@ public final class EventStreams implements AutoCloseable {
      */
     public EventStreams(String name, int most, Bound memory) {
         this.name = name;
-        this.places = new Bound(most);
+        this.places = new StreamPlaces(most);
         this.memory = memory;
         this.threads = Executors.newScheduledThreadPool(THREADS, DaemonThreads.named(name));
         repeat(TimeUnit.SECONDS.toMillis(KEEP_ALIVE_SECONDS), () -> streams.forEach(Stream::keepAlive));

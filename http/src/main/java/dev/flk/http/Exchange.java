@@ -205,27 +205,27 @@ public final class Exchange {
     }
 
     /**
-     * Answers the request with a stream of server-sent events. If too many streams are open, answers 503 and returns
+     * Answers the request with a stream of server-sent events. If there is no place for it, answers 503 and returns
      * empty. Any thread; only the first answer counts.
      *
-     * @param places the bound on the number of open streams; this stream takes 1 until it is closed
+     * @param places the places of the streams of this kind
      * @param memory the bound on the pending bytes of all streams of this kind
      * @param maxPendingBytes the maximum number of pending bytes, including an overhead for each chunk. The stream is
      *     closed if more bytes would be pending, so the maximum must exceed the longest chunk
      * @param headers headers besides {@code Content-Type} and {@code Cache-Control}
      */
-    public Optional<EventStream> stream(Bound places, Bound memory, long maxPendingBytes, Header... headers) {
+    public Optional<EventStream> stream(StreamPlaces places, Bound memory, long maxPendingBytes, Header... headers) {
         return stream(EventStream.EVENTS, places, memory, maxPendingBytes, headers);
     }
 
-    /** Answers the request as {@link #stream(Bound, Bound, long, Header...)} does, with a file of another type. */
+    /** Answers the request as {@link #stream(StreamPlaces, Bound, long, Header...)} does, with a file of another type. */
     public Optional<EventStream> stream(
-            String contentType, Bound places, Bound memory, long maxPendingBytes, Header... headers) {
-        if (!places.take(1)) {
+            String contentType, StreamPlaces places, Bound memory, long maxPendingBytes, Header... headers) {
+        EventStream opened = new EventStream(this, loop, places, memory, maxPendingBytes, contentType, headers);
+        if (!places.take(opened)) {
             answer(Refusal.tooManyStreams());
             return Optional.empty();
         }
-        EventStream opened = new EventStream(this, loop, places, memory, maxPendingBytes, contentType, headers);
         loop.open(this, opened);
         if (isHead) {
             opened.close();

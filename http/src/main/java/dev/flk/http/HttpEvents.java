@@ -17,7 +17,7 @@ public interface HttpEvents {
 
     /**
      * Records that a connection is closed because its client was slow to send a body or to read an answer while memory
-     * was short.
+     * was short, or slow to read a stream whose place another stream needed.
      */
     default void slowClient() {}
 

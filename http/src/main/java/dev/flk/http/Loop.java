@@ -156,6 +156,11 @@ final class Loop {
         }
     }
 
+    /** Returns the monotonic time in nanoseconds. Safe for any thread. */
+    long nowNanos() {
+        return nanoTicker.getAsLong();
+    }
+
     DateHeader date() {
         return date;
     }

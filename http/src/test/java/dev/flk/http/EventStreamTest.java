@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -233,6 +234,40 @@ class EventStreamTest {
         assertThat(reasons).containsExactly(CloseReason.TOO_SLOW);
         assertThat(server.count("slowClient")).isEqualTo(1);
         assertNothingIsHeld();
+    }
+
+    @Test
+    void placesAreTaken_clientThatHasReadNothingForLongestGivesWay() throws Exception {
+        AtomicLong nanos = new AtomicLong();
+        server.nanoTicker(nanos::get).streams(2, 1 << 20);
+        server.connectNarrow().send(GET);
+        EventStream first = watched(server.nextStream());
+        fillUntilNothingIsRead(first);
+        nanos.addAndGet(Duration.ofMillis(1_500).toNanos());
+        server.connectNarrow().send(GET);
+        EventStream second = server.nextStream();
+        fillUntilNothingIsRead(second);
+
+        assertThat(server.connect().send(GET).read().status()).isEqualTo(503);
+
+        nanos.addAndGet(Duration.ofMillis(1_000).toNanos());
+        RawClient third = server.connect().send(GET);
+        assertThat(third.readHead().status()).isEqualTo(200);
+        assertThat(reason()).isEqualTo(CloseReason.TOO_SLOW);
+        assertThat(second.send(COMMENT)).isTrue();
+        assertThat(server.count("slowClient")).isEqualTo(1);
+        assertThat(server.places().held()).isEqualTo(2);
+        await().untilAsserted(() -> assertThat(first.pendingBytes()).isZero());
+        assertThat(server.connect().send(GET).read().status()).isEqualTo(503);
+    }
+
+    /** Sends until the network accepts nothing more. */
+    private static void fillUntilNothingIsRead(EventStream stream) {
+        await().until(() -> {
+            long before = stream.pendingBytes();
+            fill(stream, 500_000);
+            return stream.pendingBytes() == before;
+        });
     }
 
     @Test

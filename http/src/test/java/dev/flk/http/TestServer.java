@@ -8,7 +8,6 @@ import dev.flk.http.HttpServer.HttpOptions;
 import dev.flk.http.HttpServer.Listener;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
-import dev.flk.http.ServerLoad.Bound;
 import dev.flk.http.testing.RawClient;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -26,6 +25,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import java.util.function.UnaryOperator;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
@@ -61,6 +61,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     private Duration bodyTimeout = LONG;
     private Duration idleTimeout = LONG;
     private Duration stopWithin = Duration.ofSeconds(20);
+    private LongSupplier nanoTicker = System::nanoTime;
     private int maxBodyBytes = MAX_BODY_BYTES;
     private int maxLongBytes = 3 * MAX_BODY_BYTES;
     private int loops = Runtime.getRuntime().availableProcessors();
@@ -70,7 +71,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     private long bodyBytes = 256 << 20;
     private long answerBytes = 128 << 20;
     private long maxPendingBytes = 1 << 20;
-    private Bound places = new Bound(100);
+    private StreamPlaces places = new StreamPlaces(100);
     private @Nullable SSLContext tls;
     private final List<RawClient> clients = new ArrayList<>();
     private HttpServer server;
@@ -101,6 +102,11 @@ final class TestServer implements AfterEachCallback, HttpEvents {
 
     TestServer idleTimeout(Duration timeout) {
         idleTimeout = timeout;
+        return this;
+    }
+
+    TestServer nanoTicker(LongSupplier ticker) {
+        nanoTicker = ticker;
         return this;
     }
 
@@ -142,7 +148,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
     }
 
     TestServer streams(int most, long pendingBytes) {
-        places = new Bound(most);
+        places = new StreamPlaces(most);
         maxPendingBytes = pendingBytes;
         return this;
     }
@@ -201,8 +207,8 @@ final class TestServer implements AfterEachCallback, HttpEvents {
         return next;
     }
 
-    /** Returns the bound on the number of open event streams. */
-    Bound places() {
+    /** Returns the places of the event streams. */
+    StreamPlaces places() {
         return places;
     }
 
@@ -245,7 +251,7 @@ final class TestServer implements AfterEachCallback, HttpEvents {
                             stopWithin),
                     this,
                     () -> clock.instant(),
-                    System::nanoTime);
+                    nanoTicker);
             port = server.listen(listener("127.0.0.1"));
         }
         return port;

@@ -5,7 +5,6 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.source.Intake;
 import dev.flk.certificate.CertificateReader;
-import dev.flk.program.cli.Json;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.Signer;
 import java.io.IOException;
@@ -41,8 +40,7 @@ final class CertificateCommands {
         @Override
         public Integer call() throws Exception {
             byte[] canonical = CertificateReader.parse(file.read(context)).canonicalForm();
-            context.out().write(canonical);
-            context.out().flush();
+            context.out().print(new String(canonical, StandardCharsets.US_ASCII));
             return 0;
         }
     }
@@ -67,7 +65,7 @@ final class CertificateCommands {
             }
             byte[] line = SendingForm.signed(file.read(context), signer, Instant.now())
                     .line();
-            context.out().println(Json.inert(new String(line, StandardCharsets.UTF_8)));
+            context.out().println(new String(line, StandardCharsets.UTF_8));
             return 0;
         }
     }

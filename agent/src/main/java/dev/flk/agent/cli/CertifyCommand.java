@@ -26,6 +26,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.DateTimeException;
@@ -274,10 +275,13 @@ final class CertifyCommand implements Callable<Integer> {
             Files.writeString(plot, CertificatePlot.svg(certificates));
         }
         if (target.print) {
-            write(certificates, context.out());
+            certificates.forEach(each -> context.out().print(new String(each, StandardCharsets.UTF_8) + '\n'));
         } else if (target.file != null) {
             try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(target.file))) {
-                write(certificates, out);
+                for (byte[] certificate : certificates) {
+                    out.write(certificate);
+                    out.write('\n');
+                }
             }
         } else {
             OutboxAccess.either(config, outbox -> add(outbox, certificates), agent -> add(agent, certificates));
@@ -457,14 +461,6 @@ final class CertifyCommand implements Callable<Integer> {
         } catch (IllegalArgumentException e) {
             throw new UsageError(e.getMessage());
         }
-    }
-
-    private static void write(List<byte[]> certificates, OutputStream out) throws IOException {
-        for (byte[] certificate : certificates) {
-            out.write(certificate);
-            out.write('\n');
-        }
-        out.flush();
     }
 
     /** A function that tests whether a file's content was written by this command. */

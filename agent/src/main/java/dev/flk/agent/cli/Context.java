@@ -3,8 +3,10 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.program.cli.InertWriter;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.cli.Terminal.RewrittenLine;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;
@@ -14,6 +16,7 @@ import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -21,7 +24,6 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -33,16 +35,18 @@ final class Context {
     private static final int COLUMNS = 80;
     private final Map<String, String> environment;
     private final InputStream in;
-    private final PrintStream out;
-    private final PrintStream err;
+    private final PrintWriter out;
+    private final PrintWriter err;
+    private final PrintStream errors;
     private @Nullable Path configFile;
-    private Optional<PrintStream> terminal = Optional.empty();
+    private boolean watched;
 
     Context(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
         this.environment = environment;
         this.in = in;
-        this.out = out;
-        this.err = err;
+        this.out = InertWriter.to(out);
+        this.err = InertWriter.to(err);
+        this.errors = err;
     }
 
     void configFile(Path file) {
@@ -73,22 +77,27 @@ final class Context {
         }
     }
 
-    PrintStream out() {
+    PrintWriter out() {
         return out;
     }
 
-    PrintStream err() {
+    PrintWriter err() {
         return err;
     }
 
     /** Records that standard error is a terminal. */
     void watched() {
-        terminal = Optional.of(err);
+        watched = true;
     }
 
-    /** Returns the stream for progress; empty if standard error is not a terminal. */
-    Optional<PrintStream> terminal() {
-        return terminal;
+    /** Returns whether standard error is a terminal. */
+    boolean isWatched() {
+        return watched;
+    }
+
+    /** Returns the line for progress. */
+    RewrittenLine rewrittenLine() {
+        return new RewrittenLine(watched ? errors::print : null);
     }
 
     /** Prints a text to standard output, wrapped at 80 columns. All lines but the first are indented. */
@@ -107,7 +116,7 @@ final class Context {
      */
     void complain(String text) {
         String line = "flk-agent: " + Printable.of(text);
-        err.println(terminal.isPresent() ? at80(line, 4) : line);
+        err.println(watched ? at80(line, 4) : line);
     }
 
     /**

@@ -9,6 +9,7 @@ import dev.flk.program.cli.Subcommands;
 import dev.flk.program.cli.TypedPaths;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.InvalidPathException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -67,6 +68,8 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         if (e instanceof MalformedCsv || e instanceof MalformedCertificate) {
             say(e.getMessage());
         } else if (e instanceof IOException io) {
+            say(IoMessages.describe(io));
+        } else if (e instanceof UncheckedIOException && e.getCause() instanceof IOException io) {
             say(IoMessages.describe(io));
         } else {
             say("internal error: " + e);

@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import ch.qos.logback.classic.Level;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.program.cli.InertWriter;
 import dev.flk.program.cli.Subcommands;
 import dev.flk.program.cli.TypedPaths;
 import dev.flk.program.config.Key;
@@ -41,11 +42,13 @@ public final class FlkAgent implements Runnable {
             null);
 
     private final Context context;
+    private final PrintWriter help;
     private final Subcommands subcommands;
 
     /** Creates the program with its environment variables and streams. The streams must use UTF-8. */
     public FlkAgent(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
         context = new Context(environment, in, out, err);
+        help = new PrintWriter(new OutputStreamWriter(out, StandardCharsets.UTF_8), true);
         CertificateCommands certificates = new CertificateCommands(context);
         OutboxCommands outbox = new OutboxCommands(context);
         subcommands = new Subcommands()
@@ -73,8 +76,9 @@ public final class FlkAgent implements Runnable {
         // sets the footer here, because subcommands would inherit a footer from the annotation
         commands.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
-        return commands.setOut(writer(context.out()))
-                .setErr(writer(context.err()))
+        return commands.setOut(help)
+                .setErr(context.err())
+                .setExecutionStrategy(InertWriter.strategy(context.out()))
                 .setParameterExceptionHandler(failures)
                 .setExecutionExceptionHandler(failures);
     }
@@ -95,10 +99,6 @@ public final class FlkAgent implements Runnable {
             return CommandLine.ExitCode.USAGE;
         }
         return commandLine(program -> subcommands.addTo(program, args)).execute(args);
-    }
-
-    private static PrintWriter writer(PrintStream stream) {
-        return new PrintWriter(new OutputStreamWriter(stream, StandardCharsets.UTF_8), true);
     }
 
     private static String[] footer() {

@@ -96,11 +96,11 @@ final class RunCommand implements Callable<Integer> {
         return OutboxAccess.retrying(() -> Agent.open(config, surroundings));
     }
 
-    private static void end(Agent agent, CountDownLatch ended) {
+    private void end(Agent agent, CountDownLatch ended) {
         agent.stop();
         try {
             if (!ended.await(LONGEST_END_MILLIS, TimeUnit.MILLISECONDS)) {
-                System.err.println("flk-agent: the agent did not stop within " + LONGEST_END_MILLIS
+                context.complain("the agent did not stop within " + LONGEST_END_MILLIS
                         + " ms, perhaps because a disk hangs; exiting without waiting any longer");
             }
         } catch (InterruptedException e) {

@@ -8,7 +8,6 @@ import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Terminal.RewrittenLine;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -58,8 +57,7 @@ final class SubmitCommand implements Callable<Integer> {
 
     private int submitTo(CertificateSink sink) throws IOException {
         AtomicLong refused = new AtomicLong();
-        RewrittenLine progress =
-                new RewrittenLine(context.terminal().map(SubmitCommand::printer).orElse(null));
+        RewrittenLine progress = context.rewrittenLine();
         OptionalLong all = all();
         String of = all.isPresent() ? " of " + number(all.getAsLong()) : "";
         Intake intake = new Intake(sink, added -> progress.show(number(added) + of + " certificates added"));
@@ -77,13 +75,6 @@ final class SubmitCommand implements Callable<Integer> {
                     + (refused.get() == 0 ? "" : ", " + refused + " refused"));
         }
         return refused.get() == 0 ? 0 : 1;
-    }
-
-    private static Consumer<String> printer(PrintStream terminal) {
-        return text -> {
-            terminal.print(text);
-            terminal.flush();
-        };
     }
 
     private static String number(long count) {
@@ -115,7 +106,7 @@ final class SubmitCommand implements Callable<Integer> {
      * shown, or if a file can be read only once.
      */
     private OptionalLong all() throws IOException {
-        if (context.terminal().isEmpty() || files.stream().anyMatch(SubmitCommand::isReadOnce)) {
+        if (!context.isWatched() || files.stream().anyMatch(SubmitCommand::isReadOnce)) {
             return OptionalLong.empty();
         }
         long all = 0;

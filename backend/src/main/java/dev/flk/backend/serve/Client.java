@@ -8,6 +8,7 @@ import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.http.Admission;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;
+import dev.flk.http.Routes.Endpoint.Gate;
 import dev.flk.program.logging.LineLimit;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.net.InetSocketAddress;
@@ -69,7 +70,9 @@ final class Client extends OperatorGuard.Guest {
 
     @Override
     public Optional<Answer> beforeReading(HttpHeaders headers) {
-        return held();
+        return OperatorGuard.refusalOfForeignSite(headers)
+                .map(Gate.Refused::answer)
+                .or(this::held);
     }
 
     private Optional<Answer> held() {

@@ -30,7 +30,8 @@ public final class HttpMetrics extends Metrics.Feature implements HttpEvents {
             "Connections closed because there were too many: new ones, or the oldest without credentials.");
     private final Count slowClients = counter(
             "flk_http_slow_clients_total",
-            "Connections closed because they were slow with a body or an answer while memory was scarce.");
+            "Connections closed because they were slow with a body or an answer while memory was scarce, or with a"
+                    + " stream whose place another one needed.");
     private final Count refusedEarly = counter(
             "flk_refused_early_total",
             "Submissions (a batch is one) answered 503 overloaded before the rate limiter; they are in"

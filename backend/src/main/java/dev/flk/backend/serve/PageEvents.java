@@ -4,6 +4,7 @@ package dev.flk.backend.serve;
 import dev.flk.http.EventStream;
 import dev.flk.http.Exchange;
 import dev.flk.http.ServerLoad.Bound;
+import dev.flk.http.StreamPlaces;
 import dev.flk.program.metrics.Samples;
 import java.nio.charset.StandardCharsets;
 import java.util.Set;
@@ -26,7 +27,7 @@ final class PageEvents {
     private static final byte[] CHANGED = "event: changed\ndata:\n\n".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] COMMENT = ":\n\n".getBytes(StandardCharsets.US_ASCII);
 
-    private final Bound places = new Bound(MOST_STREAMS);
+    private final StreamPlaces places = new StreamPlaces(MOST_STREAMS);
     private final Set<EventStream> streams = ConcurrentHashMap.newKeySet();
     private double notified = Double.NaN;
     private int silent;

@@ -198,7 +198,7 @@ final class PageHandler implements AutoCloseable {
     }
 
     private Endpoint view(Function<Request, Answer> view) {
-        return guard.reading((request, exchange) -> serve(request, exchange, view), this::page);
+        return guard.page((request, exchange) -> serve(request, exchange, view), this::page);
     }
 
     private void notifyPages() {

@@ -154,15 +154,20 @@ final class SessionHandler implements AutoCloseable {
     }
 
     Routes addTo(Routes routes) {
-        return routes.get(PATH, Endpoint.always(this::list))
-                .get(PATH + "/changes", Endpoint.always(this::changes))
-                .get(ALL_BELOW, Endpoint.always(this::get))
+        Gate ownSite = (head, exchange) -> OperatorGuard.refusalOfForeignSite(head.headers());
+        return routes.get(PATH, Endpoint.always(this::list).behind(ownSite))
+                .get(PATH + "/changes", Endpoint.always(this::changes).behind(ownSite))
+                .get(ALL_BELOW, Endpoint.always(this::get).behind(ownSite))
                 .route(
                         HttpMethod.PUT,
                         ALL_BELOW,
                         Endpoint.withBody(Session.MAX_BYTES, this::put, earlyRefusals())
-                                .behind(this::refusalOfHead))
-                .route(HttpMethod.DELETE, ALL_BELOW, Endpoint.asking(this::delete));
+                                .behind((head, exchange) ->
+                                        ownSite.refusal(head, exchange).or(() -> refusalOfHead(head, exchange))))
+                .route(
+                        HttpMethod.DELETE,
+                        ALL_BELOW,
+                        Endpoint.asking(this::delete).behind(ownSite));
     }
 
     private HttpEvents earlyRefusals() {

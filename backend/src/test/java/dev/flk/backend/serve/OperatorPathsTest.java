@@ -49,6 +49,7 @@ final class OperatorPathsTest {
     private static final String RIGHT = authorization("ann:s:ä");
     private static final String WRONG = authorization("ann:x");
     private static final SessionConfig CONFIG = SessionConfig.inState(Duration.ofHours(1), Duration.ofMinutes(5));
+    private static final String CROSS_SITE = "Sec-Fetch-Site: cross-site";
     private static final String PREFIX = "/v1/pcs/abababababababababab";
 
     @RegisterExtension
@@ -318,6 +319,74 @@ final class OperatorPathsTest {
         assertThat(server.connect()
                         .send("GET /v1/outcomes HTTP/1.1\nHost: backend.example\n" + RIGHT + "\n\n")
                         .read()
+                        .status())
+                .isEqualTo(200);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/ui/events",
+                "/ui/outcomes.csv",
+                "/ui/outcomes.ndjson",
+                "/v1/outcomes",
+                "/v1/outcomes/changes",
+                "/v1/outcomes/changes?follow=true",
+                "/v1/shards",
+                "/v1/shards/a/outcomes",
+                "/v1/reviews",
+                "/v1/logs",
+                "/metrics",
+                PREFIX
+            })
+    void crossSiteRequest_evenANavigation_isRefused(String path) throws IOException {
+        for (String mode : List.of("no-cors", "cors", "navigate")) {
+            assertThat(server.get(path, CROSS_SITE, "Sec-Fetch-Mode: " + mode).status())
+                    .as(mode)
+                    .isEqualTo(403);
+        }
+        assertThat(refused("site")).isEqualTo("3.0");
+        assertThat(server.get(path, "Sec-Fetch-Site: same-origin").status()).isNotEqualTo(403);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "Bearer all"})
+    void crossSiteRequest_forPathsOfAgents_isRefused_andIsNoFailureOfTheAddress(String token) throws IOException {
+        String authorization = "Authorization: " + token + "\n";
+        for (String request : List.of(
+                "POST /v1/pcs/submit",
+                "POST /v1/pcs/batch",
+                "GET /v1/pcs/" + "0".repeat(64),
+                "GET /v1/sessions",
+                "GET /v1/sessions/changes",
+                "GET /v1/sessions/a",
+                "PUT /v1/sessions/a",
+                "DELETE /v1/sessions/a")) {
+            assertThat(change(request, authorization + CROSS_SITE).status())
+                    .as(request)
+                    .isEqualTo(403);
+        }
+        assertThat(putSession("all").status()).isEqualTo(200);
+    }
+
+    @Test
+    void crossSiteRequestForAPage_isServedOnlyIfItIsANavigation() throws IOException {
+        for (String path : List.of("/ui", "/ui/shards", "/ui/review", "/ui/outcomes?verdict=rejected")) {
+            assertThat(server.get(path, CROSS_SITE, "Sec-Fetch-Mode: navigate").status())
+                    .as(path)
+                    .isEqualTo(200);
+            assertThat(server.get(path, CROSS_SITE, "Sec-Fetch-Mode: no-cors").status())
+                    .as(path)
+                    .isEqualTo(403);
+        }
+    }
+
+    @Test
+    void crossSiteRequest_withLogin_isRefused() throws IOException {
+        server.login(LOGIN);
+
+        assertThat(server.get("/v1/outcomes", RIGHT, CROSS_SITE).status()).isEqualTo(403);
+        assertThat(server.get("/ui", RIGHT, CROSS_SITE, "Sec-Fetch-Mode: navigate")
                         .status())
                 .isEqualTo(200);
     }

@@ -56,8 +56,9 @@ public final class Terminal {
          */
         public void show(String text) {
             if (terminal != null) {
-                terminal.accept("\r" + text + " ".repeat(Math.max(0, columns - text.length())) + "\r");
-                columns = text.length();
+                String line = Printable.of(text);
+                terminal.accept("\r" + line + " ".repeat(Math.max(0, columns - line.length())) + "\r");
+                columns = line.length();
             }
         }
 

@@ -14,6 +14,7 @@ import ch.qos.logback.core.Appender;
 import ch.qos.logback.core.AppenderBase;
 import ch.qos.logback.core.encoder.Encoder;
 import ch.qos.logback.core.encoder.LayoutWrappingEncoder;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
 import java.io.ByteArrayOutputStream;
@@ -97,7 +98,14 @@ public final class LogOutput {
     private static Encoder<ILoggingEvent> encoder(LogConfig.Format format, String textLine, LoggerContext context) {
         return switch (format) {
             case TEXT -> {
-                PatternLayout layout = new PatternLayout();
+                PatternLayout layout = new PatternLayout() {
+                    @Override
+                    public String doLayout(ILoggingEvent event) {
+                        String line = super.doLayout(event);
+                        // the messages of exceptions, which follow in lines of their own, are not cleaned yet
+                        return event.getThrowableProxy() == null ? line : Printable.escaped(line);
+                    }
+                };
                 layout.getInstanceConverterMap().put(MESSAGE.substring(1), CleanMessage::new);
                 layout.setContext(context);
                 layout.setPattern(textLine);
@@ -120,22 +128,32 @@ public final class LogOutput {
     }
 
     /**
-     * A converter that replaces line ends and other control characters in messages with spaces, so that no message can
-     * imitate another log line or control a terminal.
+     * A converter that replaces line ends and other unprintable characters in messages with spaces, so that no message
+     * can imitate another log line or control a terminal.
      */
     public static final class CleanMessage extends MessageConverter {
-        private static final Pattern UNCLEAN = Pattern.compile("[\\p{Cc}\\u2028\\u2029]+");
+        private static final Pattern UNCLEAN = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]+");
 
         @Override
         public String convert(ILoggingEvent event) {
             String message = super.convert(event);
             for (int i = 0; i < message.length(); i++) {
-                char c = message.charAt(i);
-                if (Character.isISOControl(c) || c == '\u2028' || c == '\u2029') {
+                if (mayBeUnclean(message.charAt(i))) {
                     return UNCLEAN.matcher(message).replaceAll(" ");
                 }
             }
             return message;
+        }
+
+        private static boolean mayBeUnclean(char c) {
+            return switch (Character.getType(c)) {
+                case Character.CONTROL,
+                        Character.FORMAT,
+                        Character.SURROGATE,
+                        Character.LINE_SEPARATOR,
+                        Character.PARAGRAPH_SEPARATOR -> true;
+                default -> false;
+            };
         }
     }
 

@@ -55,8 +55,16 @@ class LogOutputTest {
 
     @Test
     void text_controlCharactersInAMessage_becomeSpaces() {
-        assertThat(logged(LogConfig.Format.TEXT, "a\u001b[31mb\u0085c\u2028d\te"))
-                .endsWith("a [31mb c d e" + System.lineSeparator());
+        assertThat(logged(LogConfig.Format.TEXT, "a\u001b[31mb\u0085c\u2028d\te\u202ef"))
+                .endsWith("a [31mb c d e f" + System.lineSeparator());
+    }
+
+    @Test
+    void text_controlCharactersInAnException_areEscaped() {
+        LogOutput.configure(new LogConfig(Level.INFO, LogConfig.Format.TEXT), STYLE);
+        LoggerFactory.getLogger(LogOutputTest.class).error("a", new IllegalStateException("b\u001b[2J\u202e"));
+
+        assertThat(written.toString(StandardCharsets.UTF_8)).contains("IllegalStateException: b\\u001b[2J\\u202e");
     }
 
     @Test

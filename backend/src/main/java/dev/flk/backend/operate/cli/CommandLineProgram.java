@@ -11,8 +11,10 @@ import dev.flk.backend.operate.cli.remote.ReviewCommand;
 import dev.flk.backend.operate.cli.remote.SessionsCommand;
 import dev.flk.backend.operate.cli.remote.StateCommand;
 import dev.flk.backend.operate.cli.remote.StoresCommand;
+import dev.flk.program.cli.InertWriter;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Subcommands;
+import dev.flk.program.cli.Terminal.RewrittenLine;
 import dev.flk.program.cli.TypedPaths;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
@@ -20,6 +22,7 @@ import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.wal.segment.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.file.InvalidPathException;
 import java.time.InstantSource;
 import java.util.List;
@@ -58,6 +61,7 @@ public final class CommandLineProgram {
     private final Subcommands subcommands;
     private final AtomicBoolean watched = new AtomicBoolean();
     private final PrintWriter out;
+    private final PrintWriter terminal;
     private final PrintWriter err;
 
     /**
@@ -68,7 +72,8 @@ public final class CommandLineProgram {
         Configuration config = new Configuration(environment);
         InstantSource clock = InstantSource.system();
         this.out = out;
-        this.err = err;
+        this.terminal = err;
+        this.err = InertWriter.to(err);
         this.root = new BackendCommand(service, config);
         this.subcommands = new Subcommands()
                 .add("config", () -> new ConfigCommand(config))
@@ -76,7 +81,7 @@ public final class CommandLineProgram {
                 .add("diagnostics", () -> new BackendDiagnostics(config, clock))
                 .add("feed", () -> FeedCommand.with(new WalSource(config)))
                 .add("health", () -> new BackendHealthCommand(config, clock))
-                .add("policy", () -> PolicyTryCommand.with(new WalSource(config), watched::get, clock))
+                .add("policy", () -> PolicyTryCommand.with(new WalSource(config), this::rewrittenLine, clock))
                 .add("keys", () -> new KeysCommand(config, clock))
                 .add("outcomes", () -> new OutcomesCommand(config))
                 .add("postgres", () -> new PostgresCommand(config, clock))
@@ -95,6 +100,7 @@ public final class CommandLineProgram {
         TypedPaths.in(commands);
         commands.setOut(out)
                 .setErr(err)
+                .setExecutionStrategy(InertWriter.strategy(InertWriter.to(out)))
                 .setParameterExceptionHandler((mistake, arguments) -> refuse(mistake))
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
         // the subcommands are added before the footer is set; otherwise, each of them would inherit the footer
@@ -118,6 +124,16 @@ public final class CommandLineProgram {
         watched.set(true);
     }
 
+    private RewrittenLine rewrittenLine() {
+        return new RewrittenLine(
+                watched.get()
+                        ? text -> {
+                            terminal.print(text);
+                            terminal.flush();
+                        }
+                        : null);
+    }
+
     /** Returns the commands, for their man pages and completion. */
     public CommandLine commandLine() {
         return commandLine(subcommands::addAllTo);
@@ -137,7 +153,7 @@ public final class CommandLineProgram {
         return exitCode;
     }
 
-    private static int fail(Exception failure, PrintWriter err) throws Exception {
+    private static int fail(Exception failure, PrintWriter err) {
         if (failure instanceof InvalidConfig invalid) {
             report(invalid.problems(), err);
             return ExitCode.USAGE;
@@ -150,7 +166,11 @@ public final class CommandLineProgram {
             err.println(NAME + ": " + describe(io));
             return failure instanceof SupersededException ? SUPERSEDED : ExitCode.SOFTWARE;
         }
-        throw failure;
+        if (failure instanceof UncheckedIOException && failure.getCause() instanceof IOException io) {
+            return fail(io, err);
+        }
+        failure.printStackTrace(err);
+        return ExitCode.SOFTWARE;
     }
 
     private static String describe(IOException failure) {

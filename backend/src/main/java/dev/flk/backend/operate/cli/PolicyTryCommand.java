@@ -25,7 +25,6 @@ import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.SegmentSummary;
 import dev.flk.wal.segment.Damage;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
@@ -36,8 +35,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -94,7 +93,7 @@ final class PolicyTryCommand implements Callable<Integer> {
     @Mixin
     private final WalSource source;
 
-    private final BooleanSupplier isWatched;
+    private final Supplier<RewrittenLine> lines;
     private final InstantSource clock;
 
     @Option(
@@ -124,17 +123,17 @@ final class PolicyTryCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    private PolicyTryCommand(WalSource source, BooleanSupplier isWatched, InstantSource clock) {
+    private PolicyTryCommand(WalSource source, Supplier<RewrittenLine> lines, InstantSource clock) {
         this.source = source;
-        this.isWatched = isWatched;
+        this.lines = lines;
         this.clock = clock;
     }
 
     /** Returns the command {@code policy}, whose only subcommand is {@code try}. */
-    static CommandLine with(WalSource source, BooleanSupplier isWatched, InstantSource clock) {
+    static CommandLine with(WalSource source, Supplier<RewrittenLine> lines, InstantSource clock) {
         CommandSpec policy = CommandSpec.create().name("policy");
         policy.usageMessage().description("Commands about the policy that decides certificates.");
-        return new CommandLine(policy).addSubcommand(new PolicyTryCommand(source, isWatched, clock));
+        return new CommandLine(policy).addSubcommand(new PolicyTryCommand(source, lines, clock));
     }
 
     @Override
@@ -151,7 +150,7 @@ final class PolicyTryCommand implements Callable<Integer> {
         List<SegmentSummary> segments = inspector.list().segments();
         long from = firstToRead(segments, start);
         PolicyTrial trial = new PolicyTrial(rules.policy(), start, examples);
-        RewrittenLine line = new RewrittenLine(isWatched.getAsBoolean() ? this::printOnTerminal : null);
+        RewrittenLine line = lines.get();
         List<Damage> damages;
         try {
             damages = new LogReplay(
@@ -278,12 +277,6 @@ final class PolicyTryCommand implements Callable<Integer> {
                 line.show(String.format(Locale.ROOT, "%-9s [%s] %3.0f %%", step, bar, Math.floor(share * 100)));
             }
         };
-    }
-
-    private void printOnTerminal(String text) {
-        PrintWriter terminal = spec.commandLine().getErr();
-        terminal.print(text);
-        terminal.flush();
     }
 
     private void checkUsage() {

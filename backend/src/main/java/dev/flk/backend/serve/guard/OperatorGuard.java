@@ -16,6 +16,8 @@ import dev.flk.http.Routes.Endpoint.Handler;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.http.ServerLoad.Bound;
 import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpMethod;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
@@ -35,8 +37,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The one rule for all operators' paths: the metrics, the record, reviews, the page and the debug pages. If a login is
  * set, a request needs it. Otherwise, the {@code Host} header must be {@code localhost}, an IP address, a name in
- * UI_HOSTS, or the name in BIND_ADDR. The rule applies before a request takes memory or a place, and admitted requests use a memory budget of
- * their own, so that strangers can't occupy what operators need.
+ * UI_HOSTS, or the name in BIND_ADDR. A page of another site may only link to the pages. The rule applies before a
+ * request takes memory or a place, and admitted requests use a memory budget of their own, so that strangers can't
+ * occupy what operators need.
  */
 public final class OperatorGuard {
     private static final Answer UNAUTHORIZED = Answer.error(
@@ -44,6 +47,8 @@ public final class OperatorGuard {
     private static final Answer FOREIGN_HOST = Answer.error(
             403, "without METRICS_USER, use localhost or an IP address as the host, or add its name to UI_HOSTS");
     private static final Answer FOREIGN_SITE = Answer.error(403, "a page of another site made this request");
+    private static final Optional<Gate.Refused> FROM_FOREIGN_SITE =
+            Optional.of(new Gate.Refused(FOREIGN_SITE, Duration.ZERO));
     private static final Answer NOT_LOOPBACK =
             Answer.error(403, "without METRICS_USER, reviews need a backend that listens on a loopback address");
 
@@ -58,6 +63,8 @@ public final class OperatorGuard {
      * ({@code same-origin}) or the user ({@code none}) made the request.
      */
     private static final Set<String> OWN_SITES = Set.of("same-origin", "none");
+
+    private static final String SITE = "Sec-Fetch-Site";
 
     private final @Nullable Login login;
     /** The digest of the login; null if no login is set. */
@@ -145,7 +152,19 @@ public final class OperatorGuard {
      */
     public Endpoint reading(Handler handler, UnaryOperator<Answer> form) {
         return Endpoint.always(handler)
-                .behind((head, exchange) -> refusal(reasonAgainst(head), head, exchange, form), memory);
+                .behind((head, exchange) -> refusal(reasonAgainstReading(head), head, exchange, form), memory);
+    }
+
+    /** Returns an endpoint for a page, to which pages of other sites may link; otherwise as {@link #reading}. */
+    public Endpoint page(Handler handler, UnaryOperator<Answer> form) {
+        return Endpoint.always(handler)
+                .behind(
+                        (head, exchange) -> refusal(
+                                isNavigation(head) ? reasonAgainst(head) : reasonAgainstReading(head),
+                                head,
+                                exchange,
+                                form),
+                        memory);
     }
 
     /** Returns an endpoint that changes something and that only operators may use. */
@@ -156,7 +175,21 @@ public final class OperatorGuard {
 
     /** Returns the refusal of a request that may not read what operators may read; empty if the request may. */
     public Optional<Gate.Refused> refusal(Request head, Exchange exchange) {
-        return refusal(reasonAgainst(head), head, exchange, UnaryOperator.identity());
+        return refusal(reasonAgainstReading(head), head, exchange, UnaryOperator.identity());
+    }
+
+    /** Returns the refusal of a request that a page of another site made; empty for any other request. */
+    public static Optional<Gate.Refused> refusalOfForeignSite(HttpHeaders headers) {
+        return isCrossSite(headers) ? FROM_FOREIGN_SITE : Optional.empty();
+    }
+
+    private static boolean isCrossSite(HttpHeaders headers) {
+        return "cross-site".equals(headers.get(SITE));
+    }
+
+    /** Returns whether the user opens the requested page, for example by a link in a mail or in another page. */
+    private static boolean isNavigation(Request head) {
+        return head.method().equals(HttpMethod.GET) && "navigate".equals(head.header("Sec-Fetch-Mode"));
     }
 
     private Optional<Gate.Refused> refusal(
@@ -192,8 +225,12 @@ public final class OperatorGuard {
         return isKnown(head.header(HttpHeaderNames.HOST)) ? null : Reason.HOST;
     }
 
+    private @Nullable Reason reasonAgainstReading(Request head) {
+        return isCrossSite(head.headers()) ? Reason.SITE : reasonAgainst(head);
+    }
+
     private @Nullable Reason reasonAgainstChange(Request head) {
-        String site = head.header("Sec-Fetch-Site");
+        String site = head.header(SITE);
         String origin = head.header(HttpHeaderNames.ORIGIN);
         String host = String.valueOf(head.header(HttpHeaderNames.HOST));
         // Sec-Fetch-Site is preferred: comparing Origin with Host fails if a proxy has changed Host

@@ -11,6 +11,7 @@ import dev.flk.http.EventStream;
 import dev.flk.http.Exchange;
 import dev.flk.http.Refusal;
 import dev.flk.http.ServerLoad.Bound;
+import dev.flk.http.StreamPlaces;
 import dev.flk.program.cli.Json;
 import dev.flk.program.time.DaemonThreads;
 import java.io.StringWriter;
@@ -35,7 +36,7 @@ import org.slf4j.LoggerFactory;
  * are held for it.
  */
 public final class OutcomeExport implements AutoCloseable {
-    /** The maximum number of files that are being sent. */
+    /** The maximum number of files that are being sent; a client that stops reading gives its place to a new one. */
     public static final int MOST_FILES = 4;
 
     /** The maximum number of outcomes in a file. */
@@ -53,7 +54,7 @@ public final class OutcomeExport implements AutoCloseable {
     /** The time for which a file goes on without an outcome; the connection counts as idle a little later. */
     private static final long MOST_QUIET_SECONDS = 20;
 
-    private final Bound places = new Bound(MOST_FILES);
+    private final StreamPlaces places = new StreamPlaces(MOST_FILES);
     private final Bound waiting = new Bound(MAX_WAITING);
     private final Bound memory;
     private final int mostRows;

@@ -244,8 +244,9 @@ public final class RecordHandler implements AutoCloseable {
         });
         return routes.get(
                 "/v1/pcs/*",
-                endpoint.behind((head, exchange) ->
-                        isIdPrefix(head.lastSegment()) ? guard.refusal(head, exchange) : Optional.empty()));
+                endpoint.behind((head, exchange) -> isIdPrefix(head.lastSegment())
+                        ? guard.refusal(head, exchange)
+                        : OperatorGuard.refusalOfForeignSite(head.headers())));
     }
 
     /** Returns whether a text is the beginning of an id, which only operators may look up. */

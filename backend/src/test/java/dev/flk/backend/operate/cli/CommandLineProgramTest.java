@@ -155,41 +155,33 @@ class CommandLineProgramTest {
         assertThat(failing.err()).isEqualToIgnoringNewLines("flk-backend: " + why);
     }
 
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "",
-                "serve",
-                "config",
-                "config check",
-                "explain",
-                "diagnostics",
-                "policy",
-                "policy try",
-                "keys",
-                "keys list",
-                "keys check",
-                "keys signed",
-                "wal",
-                "wal ls",
-                "wal verify",
-                "wal cat",
-                "wal replay",
-                "wal compact",
-                "wal repair",
-                "wal restore",
-                "wal init",
-                "wal set-aside"
-            })
-    void helpAndVersion_arePrinted(String command) {
-        assertThat(cli.run((command + " --version").strip())).isZero();
-        assertThat(cli.out()).startsWith("flk-backend ");
+    static Stream<String> commands() {
+        PrintWriter noText = new PrintWriter(Writer.nullWriter());
+        return names("", new CommandLineProgram(Map.of(), (config, again) -> {}, noText, noText).commandLine());
+    }
 
-        assertThat(cli.run((command + " -h").strip())).isZero();
-        assertThat(cli.out())
-                .startsWith(("Usage: flk-backend " + command).strip())
-                .contains("--config", "--version");
-        cli.assertFits80Columns(0);
+    private static Stream<String> names(String name, CommandLine command) {
+        return Stream.concat(
+                Stream.of(name),
+                command.getSubcommands().entrySet().stream()
+                        .flatMap(each -> names((name + " " + each.getKey()).strip(), each.getValue())));
+    }
+
+    @ParameterizedTest
+    @MethodSource("commands")
+    void helpAndVersion_arePrinted(String command) {
+        for (String help : List.of("-h", "--help")) {
+            assertThat(cli.run((command + " " + help).strip())).as(help).isZero();
+            assertThat(cli.out())
+                    .startsWith(("Usage: flk-backend " + command).strip())
+                    .contains("--config", "--version");
+            cli.assertFits80Columns(0);
+        }
+        // "state get --version N" is a version of a key
+        for (String version : command.equals("state get") ? List.of("-V") : List.of("-V", "--version")) {
+            assertThat(cli.run((command + " " + version).strip())).as(version).isZero();
+            assertThat(cli.out()).startsWith("flk-backend ");
+        }
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.flk.backend.operate.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.testkit.FreePort;
@@ -78,6 +79,34 @@ class StateCommandTest {
             assertThat(run(0, Map.of(), "namespaces", url)).isEqualTo("other");
             assertThat(run(1, Map.of(), "find", "$.n", url)).contains("Find needs the state in Postgres");
             assertThat(run(2, Map.of(), "dump", "--namespace", "", url)).contains("--namespace: the name is empty");
+        }
+    }
+
+    @Test
+    void valuesThatControlATerminal_areEscaped_alsoInADump() throws Exception {
+        String name = "a\u202e";
+        try (MemoryEngine.Served served = new MemoryEngine.Served()) {
+            String url = "--url=" + served.url();
+            run(0, Map.of(), "set", name, name, "{\"host\":\"\u009b\u202e\u2028\"}", url);
+
+            for (String command : List.of("dump", "agents", "replay", "replay --json", "info")) {
+                List<String> words = new ArrayList<>(List.of(command.split(" ", -1)));
+                words.add(url);
+                assertThat(run(0, Map.of(), words.toArray(String[]::new)))
+                        .as(command)
+                        .doesNotContainPattern("[[\\p{Cc}&&[^\\n\\t]]\\p{Cf}\\p{Zl}\\p{Zp}]");
+            }
+            assertThat(run(1, Map.of(), "get", name, "none", url)).contains("no such key: a\\u202e none");
+            run(0, Map.of(), "dump", url);
+            assertThat(cli.out().lines().map(StateCommandTest::isJson)).containsOnly(true);
+        }
+    }
+
+    private static boolean isJson(String line) {
+        try {
+            return JSON.readTree(line).isObject();
+        } catch (JsonProcessingException e) {
+            return false;
         }
     }
 

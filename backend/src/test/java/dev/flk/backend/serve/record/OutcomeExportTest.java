@@ -54,7 +54,7 @@ final class OutcomeExportTest {
             new HttpOptions("test", 1, 100, 1_000, 1_000, 16 << 20, 16 << 20, LONG, LONG, LONG, Duration.ZERO),
             HttpEvents.NONE,
             () -> Instant.EPOCH,
-            System::nanoTime);
+            nanos::get);
     private volatile Format format = Format.NDJSON;
     private volatile Source source = cursor -> new Part(List.of(), null);
     private int port;
@@ -176,6 +176,19 @@ final class OutcomeExportTest {
         // a free thread refuses the file
         assertThat(get().read().status()).isEqualTo(503);
         assertThat(memory.held()).isLessThan(OutcomeExport.MOST_FILES * (4 << 20));
+
+        // after a while, each new file takes the place of a client that has read nothing
+        nanos.addAndGet(TimeUnit.SECONDS.toNanos(3));
+        for (int i = 0; i < OutcomeExport.MOST_FILES; i++) {
+            RawClient next = get();
+            slow.add(next);
+            assertThat(next.readHead().status()).isEqualTo(200);
+        }
+        assertThat(get().read().status()).isEqualTo(503);
+        await().until(() -> memory.held() < OutcomeExport.MOST_FILES * (4 << 20));
+        for (RawClient each : slow.subList(0, OutcomeExport.MOST_FILES)) {
+            assertThat(each.readToEnd()).doesNotEndWith("0\r\n\r\n");
+        }
         for (RawClient each : slow) {
             each.close();
         }

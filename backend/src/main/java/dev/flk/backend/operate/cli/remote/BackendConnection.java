@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.diagnostics.LocalHttpClient;
 import dev.flk.program.reload.ConfiguredFile;
 import dev.flk.program.reload.ConfiguredFile.Unusable;
@@ -23,7 +24,9 @@ import java.security.KeyStore;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
+import java.time.DateTimeException;
 import java.time.Duration;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
@@ -208,11 +211,28 @@ public final class BackendConnection {
         }
     }
 
+    /** Returns an answer, or a line of an answer, which must be a JSON object. */
     public static JsonNode parsed(String body) throws IOException {
         try {
-            return Json.parse(body);
+            JsonNode parsed = Json.parse(body);
+            if (parsed.isObject()) {
+                return parsed;
+            }
         } catch (JsonProcessingException e) {
             throw new IOException("the answer is not JSON; does the URL name a backend?", e);
+        }
+        throw new IOException("the answer is not a JSON object; does the URL name a backend?");
+    }
+
+    /** Returns the value in a text of an answer; {@code name} is the name of the text for an error. */
+    static <T> T value(String name, String text, Function<String, T> parse) throws IOException {
+        try {
+            return parse.apply(text);
+        } catch (IllegalArgumentException | DateTimeException e) {
+            throw new IOException(
+                    "the answer has " + name + " '" + Printable.of(text)
+                            + "', which is no such value; does the URL name a backend?",
+                    e);
         }
     }
 

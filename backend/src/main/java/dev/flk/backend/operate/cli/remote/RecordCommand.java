@@ -19,6 +19,7 @@ import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.net.http.HttpResponse;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -62,6 +63,7 @@ import picocli.CommandLine.Spec;
 public final class RecordCommand implements Callable<Integer> {
     private static final int PART = 1_000;
     private static final int SHORT_ID = 12;
+    private static final int NO_FRACTION = 19;
     private static final int LONGEST_SHARD = 24;
     private static final String UNKNOWN_SHARD = "no outcome of this shard";
     private static final Table<JsonNode> TABLE = new Table<JsonNode>()
@@ -223,8 +225,8 @@ public final class RecordCommand implements Callable<Integer> {
         String path = shard == null ? "/v1/outcomes?" : "/v1/shards/" + encoded(shard) + "/outcomes?";
         String query = id == null ? String.join("&", conditions) : "id=" + encoded(id);
         boolean isByMeasurement = measuredFrom != null || measuredUntil != null;
-        Comparator<JsonNode> byTime = Comparator.comparing(outcome -> Instant.parse(
-                outcome.path(isByMeasurement ? "window_end" : "received_at").asText()));
+        Comparator<JsonNode> byTime =
+                Comparator.comparing(outcome -> time(outcome, isByMeasurement ? "window_end" : "received_at"));
         each(
                 bases,
                 path + query,
@@ -414,11 +416,23 @@ public final class RecordCommand implements Callable<Integer> {
 
     /** Returns a time without its fraction and offset. */
     static String seconds(JsonNode time) {
-        return time.asText().substring(0, 19).replace('T', ' ');
+        return beginning(time, NO_FRACTION).replace('T', ' ');
     }
 
     static String shortId(JsonNode outcome) {
-        return outcome.path("pcs_id").asText().substring(0, SHORT_ID);
+        return beginning(outcome.path("pcs_id"), SHORT_ID);
+    }
+
+    private static String beginning(JsonNode text, int chars) {
+        return text.asText().substring(0, Math.min(chars, text.asText().length()));
+    }
+
+    private static Instant time(JsonNode outcome, String member) {
+        try {
+            return BackendConnection.value(member, outcome.path(member).asText(), Instant::parse);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static String number(JsonNode number) {

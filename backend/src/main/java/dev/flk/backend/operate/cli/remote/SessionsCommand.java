@@ -156,9 +156,9 @@ public final class SessionsCommand {
         if (json) {
             Got got = new Got(
                     id,
-                    Long.parseLong(header(found, "ETag").replace("\"", "")),
+                    BackendConnection.value("ETag", header(found, "ETag").replace("\"", ""), Long::valueOf),
                     header(found, "X-Flk-Updated-At"),
-                    Long.parseLong(header(found, "X-Flk-Expires-In")),
+                    BackendConnection.value("X-Flk-Expires-In", header(found, "X-Flk-Expires-In"), Long::valueOf),
                     Json.raw(found.body()));
             output().print(got, Got::id);
         } else {
@@ -262,12 +262,12 @@ public final class SessionsCommand {
 
         /** @param label the beginning of the labels; empty if the sample has none */
         private static double sample(String metrics, String name, String label) throws IOException {
-            return metrics.lines()
+            String sample = metrics.lines()
                     .filter(line -> line.startsWith(name + label))
                     .findFirst()
-                    .map(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
                     .orElseThrow(() -> new IOException(
                             "the metrics lack " + name + "; check that the URL names a backend of this version"));
+            return BackendConnection.value(name, sample.substring(sample.lastIndexOf(' ') + 1), Double::valueOf);
         }
     }
 

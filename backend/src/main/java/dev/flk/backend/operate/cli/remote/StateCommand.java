@@ -115,7 +115,15 @@ public final class StateCommand {
             @Option(names = "--at", paramLabel = "WHEN", description = "The value at a revision or a time.") @Nullable
                     String at,
             @Option(names = "--version", paramLabel = "N", description = "This version of the key.") @Nullable
-                    Long version)
+                    Long version,
+            // picocli adds none of the inherited options to a command that has one of the same name
+            @Option(
+                            names = {"-h", "--help"},
+                            usageHelp = true,
+                            description = "Show this help message and exit.")
+                    boolean help,
+            @Option(names = "-V", versionHelp = true, description = "Print version information and exit.")
+                    boolean programVersion)
             throws IOException {
         if (at != null && version != null) {
             throw state.usage("--at and --version can't be combined; give at most one of them");
