@@ -193,7 +193,7 @@ final class TenantSuite {
             Metadata credentials = credentials(BUSY);
             var stub = StateGrpc.newBlockingStub(channel)
                     .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(credentials));
-            var small = stub.apply(write(BUSY, SMALL_KEY, StateSuite.VALUE));
+            var unusedSmall = stub.apply(write(BUSY, SMALL_KEY, StateSuite.VALUE));
             for (int i = 0; i < LARGE_KEYS; i++) {
                 var unused = stub.apply(write(BUSY, "k" + i, LARGE));
             }
