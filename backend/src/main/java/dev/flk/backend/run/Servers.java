@@ -72,13 +72,13 @@ final class Servers {
         this.gate = new Ingest.Gate(metrics.refused);
         this.ops = config.ops().isEmpty()
                 ? Optional.empty()
-                : Optional.of(startOps(config.ops().get()));
+                : Optional.of(startOps(config.ops().get(), limits));
         this.tls = config.tls().isEmpty() ? null : openTls(config.tls().get(), reloads);
         this.http = startHttp(limits);
     }
 
-    private BackendServer startOps(OpsConfig settings) throws IOException {
-        BackendServer server = BackendServer.forOperations(used(), settings);
+    private BackendServer startOps(OpsConfig settings, Limits limits) throws IOException {
+        BackendServer server = BackendServer.forOperations(used(), settings, limits);
         opsPort = server.start();
         LOG.info("serving metrics and probes on {} port {}", settings.bindAddress(), opsPort);
         logPage(server, settings.bindAddress(), opsPort, "http");

@@ -248,6 +248,19 @@ public final class Limits {
     }
 
     /**
+     * Counts a request that is refused whatever its sender, such as one for an unknown path, as a failure of the
+     * address. If the address has already caused too many failures, returns a refusal and takes no token, so that the
+     * address is served soon after such requests end.
+     */
+    public Optional<Throttled> refused(Submitter sender) {
+        Optional<Throttled> held = beforeReading(sender);
+        if (held.isEmpty()) {
+            failed(sender, 0);
+        }
+        return held;
+    }
+
+    /**
      * Runs the step "limits" for a certificate that is not parsed yet: checks the failures of its address, then takes a
      * token from the global bucket. Returns empty if the certificate is admitted.
      */
@@ -316,11 +329,13 @@ public final class Limits {
 
     private void takeFailures(Submitter sender, long count) {
         if (sizes.failuresPerSecond().signum() > 0) {
-            failuresByAddress
-                    .get(
-                            sender.network(),
-                            unused -> new RateLimit(sizes.failuresPerSecond(), sizes.failureBurst(), nanoTicker))
-                    .takeAnyway(Math.min(count, sizes.failureBurst()));
+            RateLimit failures = failuresByAddress.get(
+                    sender.network(),
+                    unused -> new RateLimit(sizes.failuresPerSecond(), sizes.failureBurst(), nanoTicker));
+            // however long failures have come, the address is served again within the time of two bursts after them
+            if (failures.availableTokens() > -sizes.failureBurst()) {
+                failures.takeAnyway(Math.min(count, sizes.failureBurst()));
+            }
         }
     }
 
