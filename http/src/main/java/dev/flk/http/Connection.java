@@ -68,9 +68,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
     /**
      * The maximum number of messages of the decoder that are processed in one iteration of the event loop. A message is
      * the head of a request, or at most 8 KiB of a body; even a request without a body has one that ends it. So an
-     * iteration processes at most 8 requests or 128 KiB.
+     * iteration processes at most 4 requests or 64 KiB.
      */
-    private static final int MAX_TURN_MESSAGES = 16;
+    private static final int MAX_TURN_MESSAGES = 8;
 
     private static final long MAX_DISCARDED_BYTES = 64 << 20;
     private static final long STOP_LINGER_NANOS = 1_000_000_000;
