@@ -169,6 +169,12 @@ public final class Limits {
             return new Sizes(MOST_RATE, MOST_BURST, null, BigDecimal.ZERO, 1, most);
         }
 
+        /** Returns these sizes for fewer connections: an address may have the same share of {@code most} as of {@code before}. */
+        public Sizes withConnections(int before, int most) {
+            return new Sizes(tokensPerSecond, burstTokens, shardRate, failuresPerSecond, failureBurst, (int)
+                    Math.max(1, (long) connectionsPerAddress * most / before));
+        }
+
         /** Returns these sizes with the global rate, the burst of certificates and the shard rate of {@code next}. */
         public Sizes withRatesOf(Sizes next) {
             return new Sizes(
