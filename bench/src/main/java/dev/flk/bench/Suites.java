@@ -44,6 +44,10 @@ final class Suites {
                     "page",
                     "4,000 singles a second, without and with five pages for operators that follow the backend",
                     HttpSuites::page),
+            new Suite(
+                    "polite",
+                    "100 requests a second next to 10 to 200 connections that pipeline, and to 400 that wait",
+                    PoliteSuite::run),
             new Suite("views", TENTH.description(), TENTH::run),
             new Suite(
                     "agent",

@@ -7,12 +7,17 @@ import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import dev.flk.testkit.RedisServer;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
@@ -27,8 +32,8 @@ final class ReadinessIT {
         return directory.resolve("data/wal");
     }
 
-    private static void assertRefusedAndUnready(Client client, long epoch, String cause) throws Exception {
-        Client.awaitUntil(() -> client.submit(Pcs.number(epoch)).status() == 500);
+    private static void assertRefusedAndUnready(Client client, long epoch, int status, String cause) throws Exception {
+        Client.awaitUntil(() -> client.submit(Pcs.number(epoch)).status() == status);
         Answer ready = client.get("/readyz");
         assertThat(ready.status()).isEqualTo(503);
         assertThat(ready.body()).contains("append failed").contains(cause);
@@ -53,7 +58,7 @@ final class ReadinessIT {
             Path away = directory.resolve("away");
             Files.move(wal(), away);
 
-            assertRefusedAndUnready(client, 2, "data/wal: no such file or directory");
+            assertRefusedAndUnready(client, 2, 500, "data/wal: no such file or directory");
             Files.move(away, wal());
 
             assertReadyAgain(client, 3);
@@ -61,24 +66,80 @@ final class ReadinessIT {
         }
     }
 
-    /** Checks that the actual reason is reported when the next segment can't be opened. */
+    /** Checks that the actual reason is reported when the next segment can't be opened, and that it is no failure. */
     @Test
-    void fileDescriptorsExhausted_isNotReadyUntilSomeAreFree() throws Exception {
+    void fileDescriptorsExhausted_is503AndNotReadyUntilSomeAreFree() throws Exception {
         HostProgram prlimit = HostProgram.orSkip("prlimit", "util-linux", directory);
-        try (BackendProcess backend = BackendProcess.start(directory)) {
+        try (BackendProcess backend = BackendProcess.start(directory);
+                Connections idle = new Connections()) {
             Client client = new Client(backend.url());
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             assertThat(client.get("/readyz").status()).isEqualTo(200);
             String pid = Long.toString(backend.program().pid());
             Path segment = LogFiles.inbox(wal()).segments().get(0);
             limit(prlimit, pid, Integer.toString(openFiles(pid)));
+            // these, and those that wait to be accepted, take every number below the limit that is or becomes free
+            idle.open(backend.port(), 64);
+            backend.awaitLine(line -> line.contains("can't be accepted: "));
             Files.move(segment, segment.resolveSibling(segment.getFileName() + ".1"));
 
-            assertRefusedAndUnready(client, 2, "Too many open files");
-            assertThat(backend.allLines()).doesNotContain("Mount point not found");
+            assertRefusedAndUnready(client, 2, 503, "Too many open files");
+            Answer refused = client.submit(Pcs.number(2));
+            assertThat(refused.error()).isEqualTo("overloaded");
+            assertThat(refused.has("retry-after")).isTrue();
+            assertThat(client.metric("flk_files_exhausted_total")).isPositive();
+            assertThat(backend.allLines())
+                    .doesNotContain("Mount point not found")
+                    .containsOnlyOnce("WAL append error")
+                    .containsOnlyOnce("was removed, emptied or moved out");
             limit(prlimit, pid, "4096");
 
             assertReadyAgain(client, 3);
+        }
+    }
+
+    /** Checks that connections, which come while the backend starts, leave it the files that it needs. */
+    @Test
+    void fewOpenFiles_idleConnections_doNotStopIntake() throws Exception {
+        Program program = Program.limited("ulimit -n 256", "flk-backend", directory, ServedBackend.environment());
+        try (Connections idle = new Connections()) {
+            String listening = program.awaitLine(line -> line.contains("listening on 127.0.0.1 port "));
+            idle.open(Integer.parseInt(listening.substring(listening.lastIndexOf(' ') + 1)), 400);
+            try (BackendProcess backend = BackendProcess.of(program)) {
+                Client client = new Client(backend.url());
+                assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+                Path segment = LogFiles.inbox(wal()).segments().get(0);
+                Files.move(segment, segment.resolveSibling(segment.getFileName() + ".1"));
+
+                assertThat(client.submit(Pcs.number(2)).status()).isEqualTo(200);
+                assertThat(client.get("/readyz").status()).isEqualTo(200);
+                assertThat(backend.allLines())
+                        .containsOnlyOnce("this process may have only 256 open files; at most 128 connections");
+            }
+        }
+    }
+
+    /** Connections that send nothing. */
+    private static final class Connections implements AutoCloseable {
+        private static final int ADDRESSES = 8;
+
+        private final List<Socket> open = new ArrayList<>();
+
+        /** Opens connections from several addresses, so that no limit of one address applies. */
+        void open(int port, int number) throws IOException {
+            for (int i = 0; i < number; i++) {
+                Socket socket = new Socket();
+                open.add(socket);
+                socket.bind(new InetSocketAddress("127.0.0." + (2 + i % ADDRESSES), 0));
+                socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            for (Socket socket : open) {
+                socket.close();
+            }
         }
     }
 

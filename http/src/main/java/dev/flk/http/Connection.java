@@ -35,7 +35,9 @@ import org.slf4j.LoggerFactory;
  * event loop.
  *
  * <p>Reading further requests pauses while too many requests, or requests with too many bytes in total, wait for
- * answers, while the client does not read its answers, and after {@link #holdRequests}. After a rejection, the rest of
+ * answers, while the client does not read its answers, and after {@link #holdRequests}. In one iteration of the event
+ * loop, at most {@value #MAX_TURN_MESSAGES} messages of the decoder are processed, so that clients that send much do not
+ * delay those that send little. After a rejection, the rest of
  * the request is read and discarded, up to a limit, because closing a connection with unread bytes could destroy the
  * answer before the client reads it.
  *
@@ -63,6 +65,13 @@ import org.slf4j.LoggerFactory;
 final class Connection extends ChannelInboundHandlerAdapter {
     private static final Logger log = LoggerFactory.getLogger(Connection.class);
     private static final int MAX_WAITING_REQUESTS = 32;
+    /**
+     * The maximum number of messages of the decoder that are processed in one iteration of the event loop. A message is
+     * the head of a request, or at most 8 KiB of a body; even a request without a body has one that ends it. So an
+     * iteration processes at most 4 requests or 64 KiB.
+     */
+    private static final int MAX_TURN_MESSAGES = 8;
+
     private static final long MAX_DISCARDED_BYTES = 64 << 20;
     private static final long STOP_LINGER_NANOS = 1_000_000_000;
     /** The time after which a client counts as slow while memory is short, or another stream needs its place. */
@@ -93,7 +102,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private @Nullable Incoming incoming;
 
     private boolean stopping;
+    /** Whether reading must wait for the server, until answers, memory or holds permit the next request. */
     private boolean paused;
+    /** Whether input is processed: not while paused, and not after the last message of a turn. */
+    private boolean reading = true;
+    /** The number of messages that were processed in the current iteration of the event loop. */
+    private int turnMessages;
+
     private boolean inputEnded;
     /** The number of calls of {@link #holdRequests} that no call of {@link #resumeRequests} has matched yet. */
     private int holds;
@@ -142,6 +157,18 @@ final class Connection extends ChannelInboundHandlerAdapter {
     public void channelRead(ChannelHandlerContext read, Object message) {
         unread.add(message);
         readOn();
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext complete) {
+        if (turnMessages < MAX_TURN_MESSAGES) {
+            turnMessages = 0;
+        }
+    }
+
+    private void nextTurn() {
+        turnMessages = 0;
+        pauseOrResume();
     }
 
     @Override
@@ -435,7 +462,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
      * been processed.
      */
     private void endInputIfRead() {
-        if (!inputEnded || paused || !unread.isEmpty()) {
+        if (!inputEnded || !reading || !unread.isEmpty()) {
             return;
         }
         if (incoming != null) {
@@ -459,27 +486,53 @@ final class Connection extends ChannelInboundHandlerAdapter {
             case BODY -> true;
             case DISCARDING, DRAINED, LINGERING, CLOSED -> !hasDiscardedTooMuch();
         };
-        if (wanted != paused || !channel().isOpen()) {
+        if (!channel().isOpen()) {
             return;
         }
-        paused = !wanted;
+        if (wanted == paused) {
+            paused = !wanted;
+            if (wanted) {
+                touch();
+            }
+        }
+        boolean reads = wanted && turnMessages < MAX_TURN_MESSAGES;
+        if (reads != reading) {
+            read(reads);
+        }
+    }
+
+    private void read(boolean reads) {
+        reading = reads;
         if (!inputEnded) {
             // after the end of the input there is nothing to read, and this call would fail in Netty's epoll transport
-            channel().config().setAutoRead(wanted);
+            channel().config().setAutoRead(reads);
         }
-        if (wanted) {
-            touch();
-            readOn();
+        if (!reads) {
+            decoder.pause();
+            return;
+        }
+        readOn();
+        if (reading) {
+            try {
+                decoder.resume(channel().pipeline().context(decoder));
+            } catch (Exception e) {
+                exceptionCaught(context(), e);
+            }
         }
     }
 
     private void readOn() {
-        while (!paused) {
+        while (reading) {
             Object next = unread.poll();
             if (next == null) {
                 break;
             }
             process(next);
+            turnMessages++;
+            if (turnMessages == MAX_TURN_MESSAGES) {
+                loop.runNext(this::nextTurn);
+                pauseOrResume();
+            }
         }
         endInputIfRead();
     }

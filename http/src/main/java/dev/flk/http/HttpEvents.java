@@ -15,6 +15,9 @@ public interface HttpEvents {
      */
     default void connectionRefused() {}
 
+    /** Records that connections could not be accepted, usually because too many files are open. */
+    default void acceptFailed() {}
+
     /**
      * Records that a connection is closed because its client was slow to send a body or to read an answer while memory
      * was short, or slow to read a stream whose place another stream needed.

@@ -56,6 +56,7 @@ public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
 
     private static final int BACKLOG = 1024;
+    private static final Duration LINE_EVERY = Duration.ofMinutes(1);
     private static final long LONGEST_END_SECONDS = 3;
     /** The maximum number of long bodies that wait for a thread. */
     private static final int MAX_WAITING_BODIES = 256;
@@ -125,7 +126,7 @@ public final class HttpServer implements AutoCloseable {
         this.clock = clock;
         this.nanoTicker = nanoTicker;
         this.load = ServerLoad.of(options);
-        this.limit = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
+        this.limit = new LineLimit(1, LINE_EVERY, nanoTicker);
         this.tlsFailures = new TlsFailures(events, nanoTicker);
         this.longBodies = new ThreadPoolExecutor(
                 options.loops(),
@@ -222,6 +223,7 @@ public final class HttpServer implements AutoCloseable {
                         new ChannelInboundHandlerAdapter() {
                             @Override
                             public void exceptionCaught(ChannelHandlerContext context, Throwable thrown) {
+                                events.acceptFailed();
                                 limit.say(
                                         "accept",
                                         leftOut -> LOG.warn(

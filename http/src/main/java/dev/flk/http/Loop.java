@@ -165,6 +165,11 @@ final class Loop {
         return date;
     }
 
+    /** Runs {@code task} after this loop has read its other connections and has run all tasks that are due now. */
+    void runNext(Runnable task) {
+        runLater(task, Duration.ZERO);
+    }
+
     /** Runs {@code task} on this loop after {@code delay}. */
     void runLater(Runnable task, Duration delay) {
         eventLoop.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);

@@ -2,7 +2,9 @@
 package dev.flk.http;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.DecoderResult;
 import io.netty.handler.codec.http.HttpDecoderConfig;
 import io.netty.handler.codec.http.HttpHeaderNames;
@@ -20,11 +22,12 @@ import java.util.OptionalLong;
 import java.util.function.LongSupplier;
 
 /**
- * Netty's request decoder with two extensions. It reports the time at which an incomplete header began to arrive, so
- * that {@link Connection} can reject slow headers. It also rejects ambiguous heads, which Netty accepts but a proxy in
- * front of the server may interpret differently: a header line that continues on the next line after a space (obs-fold,
- * RFC 9112 section 5.2), a space before the first header, and anything but one space between the three parts of the
- * request line (section 3). Used only on the event loop of the connection.
+ * Netty's request decoder with three extensions. It reports the time at which an incomplete header began to arrive, so
+ * that {@link Connection} can reject slow headers. It decodes nothing while the connection reads nothing, so that
+ * received bytes cost neither time nor objects before their turn. It also rejects ambiguous heads, which Netty accepts
+ * but a proxy in front of the server may interpret differently: a header line that continues on the next line after a
+ * space (obs-fold, RFC 9112 section 5.2), a space before the first header, and anything but one space between the three
+ * parts of the request line (section 3). Used only on the event loop of the connection.
  */
 final class RequestDecoder extends HttpRequestDecoder {
     private static final int MAX_REQUEST_LINE_BYTES = 8 << 10;
@@ -43,6 +46,8 @@ final class RequestDecoder extends HttpRequestDecoder {
     private boolean ambiguous;
 
     private OptionalLong headerSinceNanos = OptionalLong.empty();
+    private boolean paused;
+    private boolean inputEnded;
 
     RequestDecoder(LongSupplier nanoTicker) {
         super(new HttpDecoderConfig()
@@ -59,8 +64,31 @@ final class RequestDecoder extends HttpRequestDecoder {
         return headerSinceNanos;
     }
 
+    /** Leaves the received bytes undecoded until {@link #resume}. */
+    void pause() {
+        paused = true;
+    }
+
+    /** Decodes the bytes that were received meanwhile. Must not be called while a message is passed on. */
+    void resume(ChannelHandlerContext context) throws Exception {
+        paused = false;
+        if (actualReadableBytes() > 0) {
+            channelRead(context, Unpooled.EMPTY_BUFFER);
+        }
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext context, Object event) throws Exception {
+        // Netty decodes the remaining bytes now and then releases them
+        inputEnded |= event instanceof ChannelInputShutdownEvent;
+        super.userEventTriggered(context, event);
+    }
+
     @Override
     protected void decode(ChannelHandlerContext context, ByteBuf in, List<Object> out) throws Exception {
+        if (paused && !inputEnded) {
+            return;
+        }
         if (!insideRequest && headerSinceNanos.isEmpty() && hasMoreThanSpace(in)) {
             headerSinceNanos = OptionalLong.of(nanoTicker.getAsLong());
         }

@@ -2,6 +2,7 @@
 package dev.flk.http;
 
 import dev.flk.http.Answer.Header;
+import dev.flk.http.Routes.Endpoint.Gate;
 import dev.flk.http.ServerLoad.Bound;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
@@ -31,7 +32,10 @@ public final class Routes {
     private final Endpoint notFound;
     private int maxBodyBytes;
 
-    /** Creates a table without routes. Every path that has no route leads to {@code notFound}. */
+    /**
+     * Creates a table without routes. Every path that has no route leads to {@code notFound}, whose {@link
+     * Endpoint.Gate} also decides about requests with a method that their path does not have.
+     */
     public Routes(Endpoint notFound) {
         this.notFound = notFound;
     }
@@ -57,14 +61,20 @@ public final class Routes {
     Endpoint find(HttpMethod method, String path) {
         Resource resource = exact.get(path);
         if (resource != null) {
-            return resource.endpoint(method);
+            return resource.endpoint(method).orElseGet(() -> methodNotAllowed(resource));
         }
         for (Resource candidate : patterns.values()) {
             if (candidate.matches(path)) {
-                return candidate.endpoint(method);
+                return candidate.endpoint(method).orElseGet(() -> methodNotAllowed(candidate));
             }
         }
         return notFound;
+    }
+
+    private Endpoint methodNotAllowed(Resource resource) {
+        Endpoint answering = Endpoint.always(Refusal.methodNotAllowed(resource.allow()));
+        Gate gate = notFound.gate();
+        return gate == null ? answering : answering.behind(gate);
     }
 
     /** Returns the largest {@link Endpoint#maxBodyBytes} of the endpoints. */
@@ -108,12 +118,11 @@ public final class Routes {
             return matcher.test(path);
         }
 
-        Endpoint endpoint(HttpMethod method) {
-            Endpoint endpoint = endpoints.get(method);
-            return endpoint == null ? Endpoint.always(Refusal.methodNotAllowed(allow())) : endpoint;
+        Optional<Endpoint> endpoint(HttpMethod method) {
+            return Optional.ofNullable(endpoints.get(method));
         }
 
-        private String allow() {
+        String allow() {
             return endpoints.keySet().stream().map(HttpMethod::name).collect(Collectors.joining(", "));
         }
     }

@@ -78,12 +78,16 @@ final class IntakeEndpoint {
             return outbox.add(good)
                     .handle((nothing, failure) -> failure == null
                             ? Answer.json(202, report(null, good.size(), refused))
-                            : Answer.error(500, "outbox append failed: " + failure.getMessage()));
-        } catch (OutboxFull e) {
-            return done(Answer.error(503, String.valueOf(e.getMessage()), Header.retryAfter(1)));
+                            : appendFailed(failure));
         } catch (IOException e) {
-            return done(Answer.error(500, "outbox append failed: " + e.getMessage()));
+            return done(appendFailed(e));
         }
+    }
+
+    private static Answer appendFailed(Throwable failure) {
+        return failure instanceof OutboxFull
+                ? Answer.error(503, String.valueOf(failure.getMessage()), Header.retryAfter(1))
+                : Answer.error(500, "outbox append failed: " + failure.getMessage());
     }
 
     /**

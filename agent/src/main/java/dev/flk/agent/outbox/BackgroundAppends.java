@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.Log;
 import dev.flk.wal.Log.Append;
+import dev.flk.wal.files.TooManyFilesException;
 import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.util.ArrayDeque;
@@ -104,9 +106,13 @@ final class BackgroundAppends {
             ended.complete(null);
         }
 
+        /** Nothing was added if no file could be opened, which ends without the disk being repaired. */
         @Override
         public void failed(IOException cause) {
-            ended.completeExceptionally(cause);
+            ended.completeExceptionally(
+                    cause instanceof TooManyFilesException
+                            ? new OutboxFull(String.valueOf(cause.getMessage()))
+                            : cause);
         }
     }
 }

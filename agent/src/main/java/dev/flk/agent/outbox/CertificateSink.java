@@ -12,7 +12,8 @@ public interface CertificateSink {
     /**
      * Adds all of the certificates or none of them, and blocks until the certificates are on disk.
      *
-     * @throws OutboxFull if the outbox is full, its disk can't keep up, or it is closing; nothing was added
+     * @throws OutboxFull if the outbox is full, its disk can't keep up, no file can be opened, or it is closing; nothing
+     *     was added
      * @throws IOException if the disk failed, or if the result is unknown. The caller must add the certificates again,
      *     although the outbox may already contain them
      */

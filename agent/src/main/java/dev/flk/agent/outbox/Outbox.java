@@ -16,6 +16,7 @@ import dev.flk.wal.LogRange;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.LogLockedException;
+import dev.flk.wal.files.TooManyFilesException;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.Entry;
@@ -226,7 +227,12 @@ public final class Outbox implements CertificateSink, Closeable {
         try {
             await(add(OutboxRecords.CERTIFICATE, added, added, onFirst));
         } catch (OutboxFull e) {
-            care.makeRoom();
+            try {
+                care.makeRoom();
+            } catch (TooManyFilesException noFile) {
+                e.addSuppressed(noFile);
+                throw e;
+            }
             await(add(OutboxRecords.CERTIFICATE, added, added, onFirst));
         }
     }

@@ -348,6 +348,24 @@ class OutboxTest {
     }
 
     @Test
+    void append_tooManyOpenFiles_isNoFailureOfTheDiskAndTemporary() throws Exception {
+        FaultyFiles files = new FaultyFiles();
+        try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
+            files.setFilesExhausted(true);
+            files.failForces(1); // so that the outbox needs another segment
+            assertThatThrownBy(() -> outbox.append(List.of(body(1)))).isInstanceOf(IOException.class);
+
+            assertThatThrownBy(() -> outbox.append(List.of(body(2))))
+                    .isInstanceOf(OutboxFull.class)
+                    .hasMessageContaining("Too many open files");
+            files.setFilesExhausted(false);
+
+            outbox.append(List.of(body(2)));
+            assertThat(bodies(outbox)).hasSize(1);
+        }
+    }
+
+    @Test
     void open_unreadableLastBlock_isReportedAsALoss() throws Exception {
         fillBlocks();
         long size = Files.size(segment(directory));

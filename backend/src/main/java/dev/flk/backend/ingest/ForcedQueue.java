@@ -3,9 +3,13 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.stores.StoreUnavailableException;
+import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.files.LockLostException;
+import dev.flk.wal.files.TooManyFilesException;
 import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -32,7 +36,11 @@ public final class ForcedQueue implements LogListener {
     private final LinkedBlockingQueue<Group> groups = new LinkedBlockingQueue<>();
     private final CompletableFuture<LockLostException> lockLost = new CompletableFuture<>();
     private final IngestMetrics metrics;
+    private final LineLimit lines = new LineLimit(1, Duration.ofMinutes(1), System::nanoTime);
     private volatile Flush flush = () -> {};
+
+    /** The segment that was reported last as removed or moved away; used by the thread of the log's writer only. */
+    private @Nullable String lastVanished;
 
     /** The group that is being collected; used by the thread of the log's writer only. */
     private Group together = new Group(new ArrayList<>(), new ArrayList<>(), 0);
@@ -163,12 +171,19 @@ public final class ForcedQueue implements LogListener {
     @Override
     public void vanished(String segment, @Nullable String renamedTo) throws IOException {
         if (renamedTo == null) {
-            LOG.error(
-                    "log segment {} was removed, emptied or moved out of the log's directory while it was written"
-                            + " to; the log continues in a new segment. If it was moved, put it back. logrotate is"
-                            + " allowed to rename segments within the directory, but 'copytruncate' destroys them",
-                    segment);
-            flush.run();
+            if (!segment.equals(lastVanished)) { // the log calls again until this method succeeds
+                lastVanished = segment;
+                LOG.error(
+                        "log segment {} was removed, emptied or moved out of the log's directory while it was written"
+                                + " to; the log continues in a new segment. If it was moved, put it back. logrotate is"
+                                + " allowed to rename segments within the directory, but 'copytruncate' destroys them",
+                        segment);
+            }
+            try {
+                flush.run();
+            } catch (StoreUnavailableException e) {
+                throw TooManyFilesException.or(Path.of(segment), new IOException(e.getMessage(), e));
+            }
             return;
         }
         LOG.info("log segment {} was renamed and is now {}; the log continues in a new segment", segment, renamedTo);
@@ -197,7 +212,13 @@ public final class ForcedQueue implements LogListener {
 
     @Override
     public void failed(IOException cause) {
-        LOG.error("WAL append error: {}", cause.getMessage());
+        if (cause instanceof TooManyFilesException) {
+            metrics.refused.filesExhausted.increment();
+        }
+        // while it lasts, each group of appends fails, and each attempt to open the next segment
+        lines.say(
+                cause.getClass().getSimpleName(),
+                leftOut -> LOG.error("WAL append error: {}{}", cause.getMessage(), leftOut));
     }
 
     @Override

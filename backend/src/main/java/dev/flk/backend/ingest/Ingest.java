@@ -11,6 +11,7 @@ import dev.flk.certificate.Certificate;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.files.DiskFullException;
+import dev.flk.wal.files.TooManyFilesException;
 import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.util.List;
@@ -113,7 +114,7 @@ public interface Ingest {
             BAD_SIGNATURE("Signature verification failed"),
             /** The signature is missing or wrong, but another backend has newer keys, which may accept it (503). */
             KEYS_OUTDATED("keys are being updated on this backend"),
-            /** The append to the log failed for a reason other than a full disk (500). */
+            /** The append to the log failed for a reason other than a full disk or too many open files (500). */
             LOG_FAILED("log append failed"),
             /**
              * An unexpected exception, because of a bug or a lack of memory (500); the program's log has the details.
@@ -126,7 +127,7 @@ public interface Ingest {
              * (503).
              */
             DISK_FULL("disk full"),
-            /** A limit on memory, on work in flight or on entries kept in memory is reached (503). */
+            /** A limit on memory, on work in flight, on entries in memory or on open files is reached (503). */
             OVERLOADED("overloaded"),
             /** The log is being read after a start (503). */
             STARTING("starting"),
@@ -179,7 +180,9 @@ public interface Ingest {
 
             /** Returns the answer to a submission whose append failed. */
             static Refused appendFailed(IOException cause) {
-                return cause instanceof DiskFullException ? DISK_FULL : LOG_FAILED;
+                return cause instanceof DiskFullException
+                        ? DISK_FULL
+                        : cause instanceof TooManyFilesException ? OVERLOADED : LOG_FAILED;
             }
         }
     }

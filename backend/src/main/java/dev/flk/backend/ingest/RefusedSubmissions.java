@@ -7,7 +7,7 @@ import dev.flk.program.metrics.Metrics.Counts;
 import java.util.List;
 import java.util.function.Function;
 
-/** The counters of refused submissions, which both the HTTP server and ingest increment. Safe for any thread. */
+/** The counters of refused submissions and of their causes, which both the HTTP server and ingest increment. Safe for any thread. */
 public final class RefusedSubmissions extends Metrics.Feature {
     public final Counts<RejectReason> rejected = counter(
             "flk_rejected_total",
@@ -26,6 +26,10 @@ public final class RefusedSubmissions extends Metrics.Feature {
             "cause",
             List.of("dedup store unavailable", "overloaded", "starting"),
             Function.identity());
+
+    public final Count filesExhausted = counter(
+            "flk_files_exhausted_total",
+            "Files of the log and connections that could not be opened, because too many files were open.");
 
     public final Count internalErrors =
             counter("flk_internal_errors_total", "Submissions answered 500 because of a bug.");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.run;
 
+import com.sun.management.UnixOperatingSystemMXBean;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.copy.CopiedLog;
@@ -15,6 +16,7 @@ import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.peers.LogRegistry;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.Features;
+import dev.flk.backend.serve.HttpConfig;
 import dev.flk.backend.serve.SubmissionHeaders;
 import dev.flk.backend.serve.WarmUp;
 import dev.flk.backend.sessions.Sessions;
@@ -28,6 +30,7 @@ import dev.flk.state.Operation;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -96,13 +99,24 @@ public final class Backend implements AutoCloseable {
         InstantSource clock = InstantSource.system();
         BackendMetrics metrics = new BackendMetrics(version, config.policy(), config.shardMetrics());
         metrics.all.watchJvm();
-        Limits limits = new Limits(config.limit(), System::nanoTime, metrics.all);
+        HttpConfig http = fitting(config.http());
+        Limits limits = new Limits(
+                config.limit().withConnections(config.http().maxConnections(), http.maxConnections()),
+                System::nanoTime,
+                metrics.all);
         config.warnings().forEach(LOG::warn);
         Reloads reloads = new Reloads(config, again, limits);
         SecureRandom random = new SecureRandom();
         String instance = HexFormat.of().toHexDigits(random.nextLong());
         this.servers = new Servers(
-                config, metrics, parts, reloads, limits, clock, new SubmissionHeaders(instance, random.nextLong()));
+                config,
+                http,
+                metrics,
+                parts,
+                reloads,
+                limits,
+                clock,
+                new SubmissionHeaders(instance, random.nextLong()));
 
         SteadyClock steady = steady(config, clock);
         DecisionRules rules = new DecisionRules(config.policy(), config.inbox().dedupTtl());
@@ -159,6 +173,24 @@ public final class Backend implements AutoCloseable {
                 state.map(ServedState::engine),
                 sessions,
                 Optional.of(others.peers())));
+    }
+
+    /** Returns the settings with at most as many connections as fit into the limit of open files. */
+    private static HttpConfig fitting(HttpConfig configured) {
+        long files = ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+                ? unix.getMaxFileDescriptorCount()
+                : Long.MAX_VALUE;
+        HttpConfig fitting = configured.fitting(files);
+        if (fitting.maxConnections() < configured.maxConnections()) {
+            LOG.warn(
+                    "MAX_CONNECTIONS is {}, but this process may have only {} open files; at most {} connections are"
+                            + " accepted. Raise the limit (ulimit -n, LimitNOFILE), or set MAX_CONNECTIONS to this"
+                            + " number",
+                    configured.maxConnections(),
+                    files,
+                    fitting.maxConnections());
+        }
+        return fitting;
     }
 
     /** Returns the backup of the outcomes in DEDUP_DIR; empty if it has neither the ids nor the record. */

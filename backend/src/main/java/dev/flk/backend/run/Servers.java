@@ -13,6 +13,7 @@ import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.BackendServer.ServerMetrics;
 import dev.flk.backend.serve.Features;
+import dev.flk.backend.serve.HttpConfig;
 import dev.flk.backend.serve.HttpConfig.OpsConfig;
 import dev.flk.backend.serve.SubmissionHeaders;
 import dev.flk.backend.serve.WarmUp;
@@ -38,6 +39,7 @@ final class Servers {
     private static final Duration FINISH_WITHIN = Duration.ofSeconds(5);
 
     private final BackendConfig config;
+    private final HttpConfig httpConfig;
     private final BackendMetrics metrics;
     private final OpenedParts parts;
     private final InstantSource clock;
@@ -54,9 +56,12 @@ final class Servers {
     /**
      * Starts the servers. The server for operators is started before the public one and closed after it, so that
      * operators get answers while the public server starts, stops or is flooded.
+     *
+     * @param httpConfig the settings of the public server, with as many connections as fit into the limit of open files
      */
     Servers(
             BackendConfig config,
+            HttpConfig httpConfig,
             BackendMetrics metrics,
             OpenedParts parts,
             Reloads reloads,
@@ -65,6 +70,7 @@ final class Servers {
             SubmissionHeaders headers)
             throws IOException {
         this.config = config;
+        this.httpConfig = httpConfig;
         this.metrics = metrics;
         this.parts = parts;
         this.clock = clock;
@@ -72,13 +78,13 @@ final class Servers {
         this.gate = new Ingest.Gate(metrics.refused);
         this.ops = config.ops().isEmpty()
                 ? Optional.empty()
-                : Optional.of(startOps(config.ops().get()));
+                : Optional.of(startOps(config.ops().get(), limits));
         this.tls = config.tls().isEmpty() ? null : openTls(config.tls().get(), reloads);
         this.http = startHttp(limits);
     }
 
-    private BackendServer startOps(OpsConfig settings) throws IOException {
-        BackendServer server = BackendServer.forOperations(used(), settings);
+    private BackendServer startOps(OpsConfig settings, Limits limits) throws IOException {
+        BackendServer server = BackendServer.forOperations(used(), settings, limits);
         opsPort = server.start();
         LOG.info("serving metrics and probes on {} port {}", settings.bindAddress(), opsPort);
         logPage(server, settings.bindAddress(), opsPort, "http");
@@ -93,9 +99,9 @@ final class Servers {
                 limits,
                 Runtime.getRuntime().maxMemory());
         port = server.start();
-        LOG.info("listening on {} port {}", config.http().bindAddress(), port);
+        LOG.info("listening on {} port {}", httpConfig.bindAddress(), port);
         if (config.ops().isEmpty()) {
-            logPage(server, config.http().bindAddress(), port, tls == null ? "http" : "https");
+            logPage(server, httpConfig.bindAddress(), port, tls == null ? "http" : "https");
         }
         return parts.opened(server);
     }
@@ -107,7 +113,7 @@ final class Servers {
                     scheme,
                     address.indexOf(':') < 0 ? address : "[" + address + "]",
                     at);
-        } else if (config.http().operators().ui()) {
+        } else if (httpConfig.operators().ui()) {
             LOG.info(
                     "the page for operators is not served on {} without a login; set METRICS_USER and METRICS_PASS",
                     address);
@@ -117,7 +123,7 @@ final class Servers {
     private BackendServer.Parts used() {
         return new BackendServer.Parts(
                 config.logName(),
-                config.http(),
+                httpConfig,
                 gate,
                 headers,
                 () -> readiness.components(),

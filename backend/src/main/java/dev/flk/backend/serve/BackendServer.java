@@ -140,7 +140,7 @@ public final class BackendServer implements AutoCloseable {
                 parts.clock(),
                 limits,
                 operatorBytes);
-        Routes routes = new Routes(Endpoint.always(BackendServer::notFound))
+        Routes routes = new Routes(Endpoint.always(BackendServer::notFound).behind(Client.unknown(limits)))
                 .post(
                         "/v1/pcs/submit",
                         Endpoint.withDigest(config.maxBodyBytes(), turns::submit)
@@ -179,12 +179,14 @@ public final class BackendServer implements AutoCloseable {
      * Returns a server for metrics, probes, the record, reviews, the page and debugging, in plain HTTP. The server has
      * its own port, threads and limits, so that load on the public port does not affect this server. Does not bind the
      * port yet.
+     *
+     * @param limits the limits on refused requests of each address, on both ports
      */
-    public static BackendServer forOperations(Parts parts, OpsConfig ops) {
-        return new BackendServer(parts, ops);
+    public static BackendServer forOperations(Parts parts, OpsConfig ops, Limits limits) {
+        return new BackendServer(parts, ops, limits);
     }
 
-    private BackendServer(Parts parts, OpsConfig ops) {
+    private BackendServer(Parts parts, OpsConfig ops, Limits limits) {
         this.scrapes = new Scrapes(parts.metrics().all());
         OperatorGuard guard = new OperatorGuard(
                 ops.bindAddress(),
@@ -199,8 +201,9 @@ public final class BackendServer implements AutoCloseable {
         Routes routes = withRecord(
                 parts,
                 guard,
-                handler.addTo(new Routes(Endpoint.always(BackendServer::notFound))
-                        .get("/health", Endpoint.always(handler::health))));
+                handler.addTo(
+                        new Routes(Endpoint.always(BackendServer::notFound).behind(Client.unknown(limits)))
+                                .get("/health", Endpoint.always(handler::health))));
         this.sessions = null;
         this.debug = ops.debug() ? new DebugHandler(guard) : null;
         this.page = page(parts, guard);

@@ -2,6 +2,7 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.access.limit.Limits.Throttled;
 import dev.flk.backend.access.limit.Submitter;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.serve.guard.OperatorGuard;
@@ -12,9 +13,11 @@ import dev.flk.http.Routes.Endpoint.Gate;
 import dev.flk.program.logging.LineLimit;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,11 +38,7 @@ final class Client extends OperatorGuard.Guest {
     static Admission admission(Limits limits, LongSupplier nanoTicker) {
         LineLimit lines = new LineLimit(5, Duration.ofSeconds(10), nanoTicker);
         return remote -> {
-            // a client that has already disconnected has no address
-            Submitter sender = Submitter.from(
-                    remote instanceof InetSocketAddress inet
-                            ? inet.getAddress()
-                            : new InetSocketAddress(0).getAddress());
+            Submitter sender = sender(remote);
             if (limits.connect(sender)) {
                 return new Client(sender, limits, lines);
             }
@@ -53,6 +52,12 @@ final class Client extends OperatorGuard.Guest {
         };
     }
 
+    /** Returns the sender with this address; a client that has already disconnected has none. */
+    private static Submitter sender(@Nullable SocketAddress remote) {
+        return Submitter.from(
+                remote instanceof InetSocketAddress inet ? inet.getAddress() : new InetSocketAddress(0).getAddress());
+    }
+
     /** Returns the sender of a request. */
     static Submitter of(Exchange exchange) {
         return ((Client) exchange.visitor()).sender;
@@ -61,6 +66,16 @@ final class Client extends OperatorGuard.Guest {
     @Override
     public boolean isReplaceable() {
         return super.isReplaceable() && !sender.showedKey();
+    }
+
+    /**
+     * Returns the rule for paths and methods that do not exist: such a request is a failure of its address, and beyond
+     * the address's limit it is answered 429, after which its connection rests.
+     */
+    static Gate unknown(Limits limits) {
+        return (head, exchange) -> limits.refused(
+                        exchange.visitor() instanceof Client client ? client.sender : sender(exchange.remoteAddress()))
+                .map(throttled -> new Gate.Refused(answer(throttled), Duration.ZERO));
     }
 
     /** Returns the refusal of a request whose address has caused too many failures; empty if the limit allows it. */
@@ -76,22 +91,34 @@ final class Client extends OperatorGuard.Guest {
     }
 
     private Optional<Answer> held() {
-        return limits.beforeReading(sender)
-                .map(throttled -> OutcomeRenderer.answer(new Outcome.RateLimited(throttled)));
+        return limits.beforeReading(sender).map(Client::answer);
+    }
+
+    private static Answer answer(Throttled throttled) {
+        return OutcomeRenderer.answer(new Outcome.RateLimited(throttled));
     }
 
     /**
      * Answers 400 to a request that contains no certificate to read, such as an empty batch or a look-up without a
-     * valid id, and logs the answer.
+     * valid id, and logs the answer. Answers 429 instead if the address has caused too many failures.
      */
     static void answerBadRequest(Exchange exchange, String error) {
+        Client client = (Client) exchange.visitor();
         Answer answer = Answer.error(400, error);
-        exchange.visitor().badRequest(answer);
-        exchange.answer(answer);
+        exchange.answer(client.limits.refused(client.sender).map(Client::answer).orElseGet(() -> {
+            client.log(answer);
+            return answer;
+        }));
     }
 
     @Override
     public void badRequest(Answer answer) {
+        log(answer);
+        // the connection ends with this answer, so that only the next one can be refused
+        limits.failed(sender, 0);
+    }
+
+    private void log(Answer answer) {
         lines.say(
                 Integer.toString(answer.status()),
                 leftOut -> LOG.warn(
@@ -104,7 +131,7 @@ final class Client extends OperatorGuard.Guest {
 
     @Override
     public void bodyChanged(Answer answer, int bytes) {
-        badRequest(answer);
+        log(answer);
         // counts as a malformed body does, because it costs the backend as much
         limits.failed(sender, bytes);
     }

@@ -44,6 +44,12 @@ public record HttpConfig(
         Duration idleTimeout,
         OperatorConfig operators) {
     private static final int MANY = 1_000_000;
+    /** The open files that are kept for all but connections: twice the 512 files that a store may keep open. */
+    private static final long MOST_RESERVED_FILES = 1_024;
+
+    /** The open files of a backend without data and without connections, twice. */
+    private static final long LEAST_RESERVED_FILES = 128;
+
     private static final Function<String, String> ADDRESS =
             matching(Pattern.compile("[A-Za-z0-9._:%-]+"), "not an address or host name");
 
@@ -76,7 +82,7 @@ public record HttpConfig(
     private static final Key<Integer> MAX_CONNECTIONS = Key.of(
                     "MAX_CONNECTIONS",
                     count(1, MANY),
-                    "The largest number of open connections; further ones are closed.")
+                    "The largest number of open connections, fewer if few files may be open; further ones are closed.")
             .or("20000");
     private static final Key<Integer> MAX_REQUESTS = Key.of(
                     "MAX_REQUESTS",
@@ -129,6 +135,32 @@ public record HttpConfig(
                 settings.get(BODY_TIMEOUT),
                 settings.get(IDLE_TIMEOUT),
                 OperatorConfig.read(settings));
+    }
+
+    /**
+     * Returns these settings with at most as many connections as fit into the limit of open files, next to the log, the
+     * stores, the other ports and the JVM, which need 60 to 1,024 files.
+     *
+     * @param files the limit of open files of this process
+     */
+    public HttpConfig fitting(long files) {
+        long reserved = Math.min(MOST_RESERVED_FILES, Math.max(LEAST_RESERVED_FILES, files / 2));
+        return maxConnections <= files - reserved ? this : withMaxConnections((int) Math.max(1, files - reserved));
+    }
+
+    private HttpConfig withMaxConnections(int most) {
+        return new HttpConfig(
+                port,
+                bindAddress,
+                maxBodyBytes,
+                maxBatchLines,
+                maxBatchBytes,
+                most,
+                maxRequests,
+                headerTimeout,
+                bodyTimeout,
+                idleTimeout,
+                operators);
     }
 
     /**

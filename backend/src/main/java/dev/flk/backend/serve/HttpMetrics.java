@@ -73,6 +73,11 @@ public final class HttpMetrics extends Metrics.Feature implements HttpEvents {
     }
 
     @Override
+    public void acceptFailed() {
+        refused.filesExhausted.increment();
+    }
+
+    @Override
     public void slowClient() {
         slowClients.increment();
     }

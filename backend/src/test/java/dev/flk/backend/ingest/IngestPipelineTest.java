@@ -224,6 +224,21 @@ final class IngestPipelineTest {
     }
 
     @Test
+    void tooManyOpenFiles_isNoFailureOfTheLogAndTemporary() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.files.setFilesExhausted(true);
+            harness.files.failForces(1); // so that the log needs another segment
+            harness.submit(Pcs.number(1));
+
+            assertUnavailable(harness.submit(Pcs.number(2)), Refusal.OVERLOADED);
+            assertThat(harness.ingest.problem().orElseThrow()).contains("Too many open files");
+            assertThat(harness.metric("flk_files_exhausted_total")).isPositive();
+            harness.files.setFilesExhausted(false);
+            assertDecided(harness.submit(Pcs.number(2)), 200, Relation.FIRST);
+        }
+    }
+
+    @Test
     void diskFloor_newSubmissionsAreRefusedUntilThereIsRoom() throws IOException {
         try (IngestHarness harness = open()) {
             harness.submit(Pcs.number(1));

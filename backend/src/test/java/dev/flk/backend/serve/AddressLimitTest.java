@@ -63,6 +63,34 @@ final class AddressLimitTest {
     }
 
     @Test
+    void requestsThatNobodyServes_countAgainstTheirAddress_andAre429Beyond() throws IOException {
+        allow("0.001", 3, 10);
+        RawClient client = server.connect();
+        assertThat(client.send("GET /x HTTP/1.1\nHost: h\n\n").read().status()).isEqualTo(404);
+        assertThat(client.send("DELETE /health HTTP/1.1\nHost: h\n\n").read().status())
+                .isEqualTo(405);
+        assertThat(client.send("GET /v1/pcs/x HTTP/1.1\nHost: h\n\n").read().status())
+                .isEqualTo(400);
+
+        assertThat(client.send("GET /x HTTP/1.1\nHost: h\n\n").read().body()).isEqualTo(TOO_MANY);
+        assertThat(client.send("DELETE /health HTTP/1.1\nHost: h\n\n").read().status())
+                .isEqualTo(429);
+        assertThat(client.send("GET /v1/pcs/x HTTP/1.1\nHost: h\n\n").read().status())
+                .isEqualTo(429);
+        assertThat(client.post("/v1/pcs/submit", "x").read().status()).isEqualTo(429);
+        assertThat(client.send("GET /health HTTP/1.1\nHost: h\n\n").read().status())
+                .isEqualTo(200);
+    }
+
+    @Test
+    void malformedRequests_countAgainstTheirAddress() throws IOException {
+        allow("0.001", 1, 10);
+        assertThat(server.connect().send("nonsense\n\n").read().status()).isEqualTo(400);
+
+        assertThat(server.submit("x").status()).isEqualTo(429);
+    }
+
+    @Test
     void otherRequestsFromALimitedAddress_areServed() throws IOException {
         allow("0.001", 1, 10);
         failOnce();

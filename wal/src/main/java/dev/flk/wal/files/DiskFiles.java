@@ -68,6 +68,8 @@ public final class DiskFiles implements FileOps {
                     .toList();
         } catch (UncheckedIOException e) {
             throw e.getCause(); // the stream wraps a failure to read the directory in an unchecked exception
+        } catch (IOException e) {
+            throw TooManyFilesException.or(directory, e);
         }
     }
 
@@ -88,13 +90,21 @@ public final class DiskFiles implements FileOps {
     @Override
     public OpenFile openForWriting(Path file) throws IOException {
         requireOpenable(file);
-        return new Channel(file, FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE));
+        return new Channel(file, open(file, StandardOpenOption.READ, StandardOpenOption.WRITE));
     }
 
     @Override
     public OpenFile openForReading(Path file) throws IOException {
         requireOpenable(file);
-        return new Channel(file, FileChannel.open(file, StandardOpenOption.READ));
+        return new Channel(file, open(file, StandardOpenOption.READ));
+    }
+
+    private static FileChannel open(Path file, StandardOpenOption... options) throws IOException {
+        try {
+            return FileChannel.open(file, options);
+        } catch (IOException e) {
+            throw TooManyFilesException.or(file, e);
+        }
     }
 
     /**
@@ -128,8 +138,10 @@ public final class DiskFiles implements FileOps {
 
     @Override
     public void forceDirectory(Path directory) throws IOException {
-        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+        try (FileChannel channel = open(directory, StandardOpenOption.READ)) {
             channel.force(true);
+        } catch (TooManyFilesException e) {
+            throw e;
         } catch (IOException e) {
             throw named(directory, e);
         }
@@ -276,11 +288,14 @@ public final class DiskFiles implements FileOps {
     }
 
     /**
-     * Returns a {@link DiskFullException} for ENOSPC and EDQUOT; otherwise the exception with the file's name. The JDK
-     * has no types for these errors, so they are recognised by the text of strerror or, in another locale, by the free
-     * space.
+     * Returns a {@link DiskFullException} for ENOSPC and EDQUOT, a {@link TooManyFilesException} for EMFILE and ENFILE;
+     * otherwise the exception with the file's name. The JDK has no types for these errors, so they are recognised by
+     * the text of strerror or, in another locale, by the free space.
      */
     private static IOException diskFullOr(Path file, IOException e) {
+        if (TooManyFilesException.or(file, e) instanceof TooManyFilesException tooMany) {
+            return tooMany;
+        }
         String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
         boolean saysSo = message.contains("no space left") || message.contains("quota exceeded");
         return saysSo || isFull(parent(file)) ? new DiskFullException(file, e) : named(file, e);

@@ -4,8 +4,10 @@ package dev.flk.wal.testing;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.DiskFullException;
 import dev.flk.wal.files.ForwardingFiles;
+import dev.flk.wal.files.TooManyFilesException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -22,6 +24,7 @@ public class FaultyFiles extends ForwardingFiles {
     private final AtomicInteger failures = new AtomicInteger();
     private volatile boolean diskFull;
     private volatile boolean createFails;
+    private volatile boolean filesExhausted;
     private volatile long usableBytes = -1;
     private volatile @Nullable Unreadable unreadable;
     private final AtomicInteger writes = new AtomicInteger();
@@ -78,6 +81,11 @@ public class FaultyFiles extends ForwardingFiles {
         createFails = fails;
     }
 
+    /** Makes every creation of a file fail as if too many files were open, while {@code exhausted} is set. */
+    public void setFilesExhausted(boolean exhausted) {
+        filesExhausted = exhausted;
+    }
+
     /** Makes the next write throw {@code error}. */
     public void throwOnWrite(Error error) {
         onWrite.set(error);
@@ -116,6 +124,9 @@ public class FaultyFiles extends ForwardingFiles {
 
     @Override
     public OpenFile create(Path file) throws IOException {
+        if (filesExhausted) {
+            throw TooManyFilesException.or(file, new FileSystemException(file.toString(), null, "Too many open files"));
+        }
         if (createFails) {
             throw new IOException("injected: Input/output error");
         }

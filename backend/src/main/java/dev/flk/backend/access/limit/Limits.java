@@ -169,6 +169,12 @@ public final class Limits {
             return new Sizes(MOST_RATE, MOST_BURST, null, BigDecimal.ZERO, 1, most);
         }
 
+        /** Returns these sizes for fewer connections: an address may have the same share of {@code most} as of {@code before}. */
+        public Sizes withConnections(int before, int most) {
+            return new Sizes(tokensPerSecond, burstTokens, shardRate, failuresPerSecond, failureBurst, (int)
+                    Math.max(1, (long) connectionsPerAddress * most / before));
+        }
+
         /** Returns these sizes with the global rate, the burst of certificates and the shard rate of {@code next}. */
         public Sizes withRatesOf(Sizes next) {
             return new Sizes(
@@ -248,6 +254,19 @@ public final class Limits {
     }
 
     /**
+     * Counts a request that is refused whatever its sender, such as one for an unknown path, as a failure of the
+     * address. If the address has already caused too many failures, returns a refusal and takes no token, so that the
+     * address is served soon after such requests end.
+     */
+    public Optional<Throttled> refused(Submitter sender) {
+        Optional<Throttled> held = beforeReading(sender);
+        if (held.isEmpty()) {
+            failed(sender, 0);
+        }
+        return held;
+    }
+
+    /**
      * Runs the step "limits" for a certificate that is not parsed yet: checks the failures of its address, then takes a
      * token from the global bucket. Returns empty if the certificate is admitted.
      */
@@ -316,11 +335,13 @@ public final class Limits {
 
     private void takeFailures(Submitter sender, long count) {
         if (sizes.failuresPerSecond().signum() > 0) {
-            failuresByAddress
-                    .get(
-                            sender.network(),
-                            unused -> new RateLimit(sizes.failuresPerSecond(), sizes.failureBurst(), nanoTicker))
-                    .takeAnyway(Math.min(count, sizes.failureBurst()));
+            RateLimit failures = failuresByAddress.get(
+                    sender.network(),
+                    unused -> new RateLimit(sizes.failuresPerSecond(), sizes.failureBurst(), nanoTicker));
+            // however long failures have come, the address is served again within the time of two bursts after them
+            if (failures.availableTokens() > -sizes.failureBurst()) {
+                failures.takeAnyway(Math.min(count, sizes.failureBurst()));
+            }
         }
     }
 
