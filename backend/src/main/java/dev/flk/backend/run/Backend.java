@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.run;
 
-import com.sun.management.UnixOperatingSystemMXBean;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.copy.CopiedLog;
@@ -24,13 +23,13 @@ import dev.flk.backend.state.ServedState;
 import dev.flk.backend.stores.postgres.CheckedServer;
 import dev.flk.backend.stores.postgres.PostgresCheck;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.files.OpenFiles;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.time.SteadyClock;
 import dev.flk.state.Operation;
 import dev.flk.wal.files.DiskFiles;
 import dev.flk.wal.files.LockLostException;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -99,7 +98,7 @@ public final class Backend implements AutoCloseable {
         InstantSource clock = InstantSource.system();
         BackendMetrics metrics = new BackendMetrics(version, config.policy(), config.shardMetrics());
         metrics.all.watchJvm();
-        HttpConfig http = fitting(config.http());
+        HttpConfig http = fitting(config);
         Limits limits = new Limits(
                 config.limit().withConnections(config.http().maxConnections(), http.maxConnections()),
                 System::nanoTime,
@@ -176,11 +175,11 @@ public final class Backend implements AutoCloseable {
     }
 
     /** Returns the settings with at most as many connections as fit into the limit of open files. */
-    private static HttpConfig fitting(HttpConfig configured) {
-        long files = ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
-                ? unix.getMaxFileDescriptorCount()
-                : Long.MAX_VALUE;
-        HttpConfig fitting = configured.fitting(files);
+    private static HttpConfig fitting(BackendConfig config) {
+        HttpConfig configured = config.http();
+        long files = OpenFiles.limit();
+        int ofState = config.state().isPresent() ? ServedState.maxConnections(files) : 0;
+        HttpConfig fitting = configured.fitting(files - ofState);
         if (fitting.maxConnections() < configured.maxConnections()) {
             LOG.warn(
                     "MAX_CONNECTIONS is {}, but this process may have only {} open files; at most {} connections are"

@@ -8,6 +8,7 @@ import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresPool;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.files.OpenFiles;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.DiskSpace;
 import dev.flk.program.time.DaemonThreads;
@@ -57,6 +58,9 @@ public final class ServedState implements AutoCloseable {
     private static final int HISTORY_ID_BYTES = 16;
 
     private final InstantSource expiry;
+    /** By how much the limit of open files is divided to get the maximum number of connections. */
+    private static final int SHARE_OF_FILES = 8;
+
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final Map<String, Duration> keptFor = new ConcurrentHashMap<>();
     private final StateEngine engine;
@@ -100,6 +104,16 @@ public final class ServedState implements AutoCloseable {
         return new ServedState(config, clock, expiry, place, tls, tokens, metrics, pool);
     }
 
+    /**
+     * Returns the maximum number of connections to the port, so that these and those to the other ports leave files for
+     * the log and the stores.
+     *
+     * @param files the limit of open files of this process
+     */
+    public static int maxConnections(long files) {
+        return (int) Math.min(StatePort.MAX_CONNECTIONS, files / SHARE_OF_FILES);
+    }
+
     private ServedState(
             StateConfig config,
             InstantSource clock,
@@ -134,7 +148,7 @@ public final class ServedState implements AutoCloseable {
                     new InetSocketAddress(config.bindAddress(), config.port()),
                     tls,
                     tokens,
-                    StatePort.MAX_CONNECTIONS,
+                    maxConnections(OpenFiles.limit()),
                     metrics);
         } catch (IOException e) {
             close();
