@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
-import dev.flk.bench.LoadClient.Load;
 import dev.flk.bench.Results.Figure;
 import dev.flk.bench.Results.Figures;
 import dev.flk.bench.Results.Sample;
 import dev.flk.bench.Results.Target;
 import dev.flk.bench.Workbench.Subject;
 import dev.flk.bench.Workbench.Subject.Plan;
-import dev.flk.bench.slowdisk.SlowForces;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.CertificateReader.ParsedCertificate;
+import dev.flk.certificate.MalformedCertificate;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
-import dev.flk.signing.message.MessageSigner;
+import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 
 /** The suites that load a backend over HTTP. */
 final class HttpSuites {
@@ -27,18 +26,6 @@ final class HttpSuites {
     private static final int CONNECTIONS = 64;
     /** The number of connections that send batches; batches of 100 then have 1,600 lines in flight. */
     private static final int BATCH_CONNECTIONS = 16;
-    /**
-     * The number of certificates sent per second while the cost of heartbeats or pages is measured; a fraction of the
-     * maximum throughput.
-     */
-    private static final int STEADY = 4_000;
-
-    private static final int AGENTS = 10_000;
-    /** The number of heartbeats per second; each agent sends one about every 30 seconds. */
-    private static final int HEARTBEATS = 350;
-
-    private static final List<String> VIEWS =
-            List.of("/ui", "/ui/agents", "/ui/shards", "/ui/shard?name=" + Certificates.SHARD, "/ui/review");
 
     private HttpSuites() {}
 
@@ -77,23 +64,6 @@ final class HttpSuites {
         return bench.measure(CERTIFICATES, subjects.get(0).name(), subjects);
     }
 
-    static Results sizes(Workbench bench) throws IOException, InterruptedException {
-        Server backend = bench.backend("sizes");
-        return bench.measure(
-                CERTIFICATES,
-                "0.5 KiB",
-                List.of(
-                        sizeSubject("0.5 KiB", backend, bench, 3, 30_000),
-                        sizeSubject("4 KiB", backend, bench, 400, 6_000),
-                        sizeSubject("16 KiB", backend, bench, 1_760, 2_000),
-                        sizeSubject("64 KiB", backend, bench, 7_200, 500)));
-    }
-
-    private static Subject sizeSubject(String size, Server backend, Workbench bench, int elements, double firstGuess) {
-        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates(elements));
-        return Workbench.load(size, backend, CONNECTIONS, stock, firstGuess, "200");
-    }
-
     static Results batches(Workbench bench) throws IOException, InterruptedException {
         Server backend = bench.backend("batches");
         String singles = "singles, 64 connections";
@@ -122,7 +92,8 @@ final class HttpSuites {
         duplicates.fill(10_000);
         Stock wrong = Stock.ofSingles(Workbench.SUBMIT, bench.certificates(new HmacSigner("wrong")))
                 .repeating();
-        CertificateSteps steps = new CertificateSteps();
+        SignatureCheck check = SignatureCheck.ed25519(List.of(signer.publicKeyBase64()));
+        ParsedCertificate signed = parsed(bench.certificates(signer).next());
         String checks = "one thread's Ed25519 checks";
         String batches = "Ed25519, batches of 100";
         Results results = bench.measure(
@@ -133,7 +104,8 @@ final class HttpSuites {
                         Workbench.load("duplicates", seen, CONNECTIONS, duplicates, 1, "200"),
                         Workbench.load("wrong signatures", seen, CONNECTIONS, wrong, 1_000, "401"),
                         Workbench.timed(checks, true, () -> {
-                            if (steps.ed25519Check().isEmpty()) {
+                            if (check.verify(signed.canonicalForm(), signed.sig())
+                                    .isEmpty()) {
                                 throw new IllegalStateException("a valid signature was rejected");
                             }
                         }),
@@ -160,6 +132,14 @@ final class HttpSuites {
                 Target.atLeast("wrong signatures, of singles", results.ratio("wrong signatures", "HMAC"), 1.2));
     }
 
+    private static ParsedCertificate parsed(byte[] certificate) {
+        try {
+            return CertificateReader.parse(certificate);
+        } catch (MalformedCertificate e) {
+            throw new IllegalStateException("a generated certificate is malformed", e);
+        }
+    }
+
     static Results stores(Workbench bench) throws IOException, InterruptedException {
         Server redis = bench.keep(Server.redis(bench.directory("redis-server")));
         Server embedded = bench.backend("embedded");
@@ -174,83 +154,6 @@ final class HttpSuites {
                         bench.singles("memory", memory, CONNECTIONS, 30_000),
                         bench.singles("redis", shared, CONNECTIONS, 30_000)));
         return results.with(Target.atLeast("redis, of the embedded store", results.ratio("redis", "embedded"), 0.6));
-    }
-
-    /**
-     * Measures the cost of the heartbeats of 10,000 agents, stored in the state or in Redis. Certificates are sent at a
-     * fixed rate, and the cost is the additional processor time of the backend. The throughput of a closed loop would
-     * be misleading: it would also drop because the client that sends the heartbeats needs processor time.
-     */
-    static Results heartbeats(Workbench bench) throws IOException, InterruptedException {
-        Server redis = bench.keep(Server.redis(bench.directory("redis-server")));
-        List<Subject> subjects = new ArrayList<>();
-        subjects.addAll(heartbeats(bench, "state", Map.of("STATE_PORT", "0", "RECORD", "off")));
-        subjects.addAll(heartbeats(
-                bench, "redis", Map.of("SESSION_STORE", "redis", "REDIS_URI", "redis://127.0.0.1:" + redis.port())));
-        bench.warmUp(subjects);
-        Results results = bench.measure(CERTIFICATES, "state, alone", subjects);
-        return results.with(share(results, "state"), share(results, "redis"));
-    }
-
-    private static List<Subject> heartbeats(Workbench bench, String store, Map<String, String> settings)
-            throws IOException, InterruptedException {
-        Server backend = bench.backend(store, settings);
-        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
-        Stock beats = Stock.ofHeartbeats(MessageSigner.of(new HmacSigner(Server.SECRET)), AGENTS);
-        Subject alone = Workbench.steady(store + ", alone", backend, CONNECTIONS, stock, STEADY);
-        return List.of(alone, beside(store + ", heartbeats", alone, backend, beats, HEARTBEATS));
-    }
-
-    private static Target share(Results results, String store) {
-        return share("heartbeats in " + store, results, store + ", alone", store + ", heartbeats");
-    }
-
-    /**
-     * Returns the target for an additional load: in the subject {@code with}, the backend uses at most 5 percent of all
-     * cores more processor time than in the subject {@code alone}.
-     */
-    private static Target share(String what, Results results, String alone, String with) {
-        double micros =
-                results.of(with).median(Figure.CPU_MICROS) - results.of(alone).median(Figure.CPU_MICROS);
-        double cores = micros * STEADY / 1e6;
-        return Target.atMost(
-                what + ", share of all cores", cores / Runtime.getRuntime().availableProcessors(), 0.05);
-    }
-
-    /**
-     * Measures the cost of five open pages for operators, each of which loads its view every ten seconds, in the same
-     * way as {@link #heartbeats}.
-     */
-    static Results page(Workbench bench) throws IOException, InterruptedException {
-        Server backend = bench.backend("page", Map.of("STATE_PORT", "0"));
-        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
-        Subject alone = Workbench.steady("alone", backend, CONNECTIONS, stock, STEADY);
-        Subject watched =
-                beside("five pages", alone, backend, Stock.ofViews(VIEWS).repeating(), 0.5);
-        List<Subject> subjects = List.of(alone, watched);
-        bench.warmUp(subjects);
-        Results results = bench.measure(CERTIFICATES, "alone", subjects);
-        return results.with(share("five pages", results, "alone", "five pages"));
-    }
-
-    /**
-     * Measures a backend whose log forces take 5 ms longer. The more requests are in flight, the more records share a
-     * force; with enough requests, the slow forces hardly reduce the throughput.
-     */
-    static Results slowDisk(Workbench bench) throws IOException, InterruptedException {
-        Server fast = bench.backend("fast");
-        Server slow = bench.backendWith(SlowForces.jvmOption(Program.ownJar(), Duration.ofMillis(5)), "slow");
-        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
-        List<Subject> subjects = new ArrayList<>();
-        for (int connections : new int[] {1, 64, 256, 1_024}) {
-            subjects.add(Workbench.load("slow, " + connections, slow, connections, stock, 100.0 * connections, "200"));
-        }
-        subjects.add(Workbench.load("fast, 1024", fast, 1_024, stock, 30_000, "200"));
-        subjects.add(bench.batches("slow, batches of 100, 16", slow, BATCH_CONNECTIONS, 100, 500));
-        subjects.add(bench.batches("fast, batches of 100, 16", fast, BATCH_CONNECTIONS, 100, 500));
-        Results results = bench.measure(CERTIFICATES, "fast, 1024", subjects);
-        return results.with(
-                Target.atLeast("1,024 connections, of a fast disk", results.ratio("slow, 1024", "fast, 1024"), 0.8));
     }
 
     /** Measures ten minutes of load on a backend with little memory. Neither memory nor throughput may drift. */
@@ -274,22 +177,5 @@ final class HttpSuites {
                                 "throughput at the end, of that at the beginning",
                                 last.median(Figure.PER_SECOND) / first.median(Figure.PER_SECOND),
                                 0.8));
-    }
-
-    /** Returns a subject that measures {@code alone} while another thread sends requests at a constant rate. */
-    private static Subject beside(String name, Subject alone, Server backend, Stock stock, double perSecond) {
-        return new Subject(name, plan -> {
-            Duration time = plan.warmUp().plus(plan.measured());
-            stock.fill(Math.round(perSecond * (time.toSeconds() + 1)));
-            try (LoadClient client = new LoadClient(backend.port(), 16, stock, "20").open(perSecond)) {
-                FutureTask<Load> other = new FutureTask<>(() -> client.run(Duration.ZERO, time, () -> {}));
-                new Thread(other, name).start();
-                Sample sample = alone.round().measure(plan);
-                other.get();
-                return sample;
-            } catch (ExecutionException e) {
-                throw new IOException(name + " failed: " + e.getMessage(), e);
-            }
-        });
     }
 }

@@ -94,18 +94,12 @@ record Results(
         P99_MILLIS("p99 ms", "%.2f"),
         @JsonProperty("p999_ms")
         P999_MILLIS("p99.9 ms", "%.2f"),
-        /** The time from a navigation to the first contentful paint in a browser. */
-        @JsonProperty("paint_ms")
-        PAINT_MILLIS("paint ms", "%.0f"),
-        /** The server's processor time per certificate or operation; for a single step, its duration. */
+        /** The server's processor time per certificate or operation; for a step in this process, its duration. */
         @JsonProperty("cpu_us")
         CPU_MICROS("CPU us", "%.1f"),
         /** The server's resident memory. */
         @JsonProperty("resident_mib")
         RESIDENT_MEBIBYTES("MiB", "%.0f"),
-        /** The heap allocated per operation of a single step. */
-        @JsonProperty("allocated_bytes")
-        ALLOCATED_BYTES("heap B", "%,.0f"),
         /** The size of the server's data per certificate. */
         @JsonProperty("disk_bytes")
         DISK_BYTES("disk B", "%,.0f");

@@ -23,7 +23,6 @@ final class Suites {
                     HttpSuites::singles),
             new Suite(
                     "rates", "singles at 1,000 to 20,000 per second over 64 connections, open loop", HttpSuites::rates),
-            new Suite("sizes", "singles of 0.5, 4, 16 and 64 KiB over 64 connections", HttpSuites::sizes),
             new Suite(
                     "batches",
                     "batches of 10, 100 and 1,000 over 16 connections, next to singles over 64",
@@ -36,14 +35,6 @@ final class Suites {
                     "stores",
                     "singles over 64 connections with the embedded, the memory and the Redis store",
                     HttpSuites::stores),
-            new Suite(
-                    "heartbeats",
-                    "4,000 singles a second, without and with 350 heartbeats a second of 10,000 agents",
-                    HttpSuites::heartbeats),
-            new Suite(
-                    "page",
-                    "4,000 singles a second, without and with five pages for operators that follow the backend",
-                    HttpSuites::page),
             new Suite(
                     "polite",
                     "100 requests a second next to 10 to 200 connections that pipeline, and to 400 that wait",
@@ -70,20 +61,11 @@ final class Suites {
                     "150,000 singles over 16 connections to an empty backend, with and without the record",
                     RecordSuite::run),
             new Suite(
-                    "copy",
-                    "singles and batches, with and without the copy of the log in Kafka, if KAFKA_BROKERS is set",
-                    CopySuite::run),
-            new Suite(
                     "first-seconds",
                     "singles over 64 connections in each of the first 30 seconds of a backend: without WARM_UP, with"
                             + " it, and also with a class archive",
                     FirstSeconds::run),
-            new Suite("restart", MILLION.description(), MILLION::run),
-            new Suite(
-                    "slow-disk",
-                    "singles at 1 to 1,024 connections, and batches, on a disk whose forces take 5 ms longer",
-                    HttpSuites::slowDisk),
-            new Suite("steps", "each step of processing a certificate by itself, in one thread, by JMH", Steps::run));
+            new Suite("restart", MILLION.description(), MILLION::run));
     /** The suites that run only if they are named: they take ten minutes or more, or 10 GB of disk. */
     private static final List<Suite> LARGE = List.of(
             new Suite(

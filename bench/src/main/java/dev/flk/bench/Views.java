@@ -21,45 +21,36 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.HdrHistogram.Histogram;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The suite that measures each view of the page of a backend with much data: the processor time and the duration of an
- * answer, and the first contentful paint in Chromium, next to that of a page without data.
+ * answer.
  */
 record Views(int shards, int outcomes, int agents, int waiting) {
-    private static final String EMPTY = "a page without data";
     private static final int ANSWERS = 5;
     private static final int LINES = 500;
     private static final int REQUESTS_AT_ONCE = 100;
     private static final int CONNECTIONS = 16;
-    private static final double MOST_PAINT = 2.5;
     private static final double MOST_CPU_MILLIS = 150;
     private static final HttpClient HTTP = HttpClient.newHttpClient();
 
     String description() {
-        return "each view of the page in Chromium, with %,d shards, %,d outcomes, %,d agents and %,d waiting reviews"
+        return "each view of the page, with %,d shards, %,d outcomes, %,d agents and %,d waiting reviews"
                 .formatted(shards, outcomes, agents, waiting);
     }
 
     Results run(Workbench bench) throws IOException, InterruptedException {
         Server backend = bench.backend("views", Map.of("STATE_PORT", "0", "SESSION_SILENT_AFTER", "10s"));
-        Chromium browser = bench.keepIfInstalled("the first paint", () -> Chromium.start(bench.directory("browser")));
         Certificates certificates = bench.certificates(new Certificates.Variety(shards, outcomes / waiting));
         fill(backend, certificates);
         List<Subject> subjects = new ArrayList<>();
         Map<String, String> views = views(certificates);
-        views.forEach((name, path) -> subjects.add(new Subject(name, plan -> measure(backend, browser, path))));
+        views.forEach((name, path) -> subjects.add(new Subject(name, plan -> measure(backend, path))));
         Results results = bench.measure("views", "", subjects);
-        double empty = results.of(EMPTY).median(Figure.PAINT_MILLIS);
         List<Target> targets = new ArrayList<>();
         for (String view : views.keySet()) {
             double cpuMillis = results.of(view).median(Figure.CPU_MICROS) / 1e3;
             targets.add(Target.atMost(view + ", CPU ms", cpuMillis, MOST_CPU_MILLIS));
-            if (browser != null) {
-                double paint = results.of(view).median(Figure.PAINT_MILLIS) / empty;
-                targets.add(Target.atMost(view + ", first paint, of an empty page's", paint, MOST_PAINT));
-            }
         }
         return results.with(targets.toArray(Target[]::new));
     }
@@ -86,7 +77,6 @@ record Views(int shards, int outcomes, int agents, int waiting) {
     private Map<String, String> views(Certificates certificates) {
         String hour = "from=" + Instant.now().minus(Duration.ofHours(1));
         Map<String, String> views = new LinkedHashMap<>();
-        views.put(EMPTY, "/key?id=none");
         views.put("now", "");
         views.put("agents", "/agents");
         views.put("agents, silent", "/agents?silent=on");
@@ -106,8 +96,7 @@ record Views(int shards, int outcomes, int agents, int waiting) {
         return views;
     }
 
-    private static Sample measure(Server backend, @Nullable Chromium browser, String path)
-            throws IOException, InterruptedException {
+    private static Sample measure(Server backend, String path) throws IOException, InterruptedException {
         String url = "http://127.0.0.1:" + backend.port() + "/ui" + path;
         Histogram nanos = new Histogram(3);
         Costs costs = backend.program().costs().started();
@@ -122,7 +111,6 @@ record Views(int shards, int outcomes, int agents, int waiting) {
             }
         }
         costs.run();
-        Sample sample = costs.sample(ANSWERS, (System.nanoTime() - begun) / 1e9).with(Sample.ofLatencies(nanos));
-        return browser == null ? sample : sample.with(Figure.PAINT_MILLIS, browser.firstPaintMillis(url));
+        return costs.sample(ANSWERS, (System.nanoTime() - begun) / 1e9).with(Sample.ofLatencies(nanos));
     }
 }

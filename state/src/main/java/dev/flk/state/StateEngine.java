@@ -11,19 +11,21 @@ import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
@@ -36,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  * engine itself is a {@link StateException}.
  *
  * <p>One thread, the writer's, opens the storage and commits; nothing of a caller runs on it. A second thread completes
- * the answers and wakes watches. Values are checked against schemas on threads that callers share fairly. Another thread
+ * the answers and wakes watches. Values are checked against schemas on the threads of their callers. Another thread
  * expires transactions and, if the storage has failed, makes the writer's thread open the storage again. Reads run on
  * the threads of their callers.
  */
@@ -55,6 +57,9 @@ public final class StateEngine implements AutoCloseable {
     private static final int MAX_OPERATIONS = 10_000;
     private static final long MAX_TRANSACTION_BYTES = 3L << 20;
     private static final int MAX_REQUEST_ID_BYTES = 64;
+    /** The maximum number of times that a commit is checked if a schema changes after each check. */
+    private static final int MOST_CHECKS = 10;
+
     private static final long TICK_MILLIS = 1_000;
     private static final long FORGET_EVERY_TICKS = 30;
     private static final long CLOSE_MILLIS = 3_000;
@@ -67,7 +72,6 @@ public final class StateEngine implements AutoCloseable {
     private final OpenTransactions transactions;
     private final OpenTransactions.Limits limits;
     private final Schemas schemas;
-    private final CheckedCommits checked;
     private final Lifetimes lifetimes;
     private final Writer writer;
     private final Thread writerThread;
@@ -137,8 +141,7 @@ public final class StateEngine implements AutoCloseable {
             LongSupplier freeBytes,
             Schemas.Compiler compiler) {
         this.storage = storage;
-        this.schemas = new Schemas(this, compiler, nanoTicker);
-        this.checked = new CheckedCommits(schemas, this::submit, settings.maxStagedBytes());
+        this.schemas = new Schemas(this, compiler);
         this.answers = answers();
         this.watches = new Watches(answers);
         this.history = new History(this, watches);
@@ -418,33 +421,25 @@ public final class StateEngine implements AutoCloseable {
      * @param requestId the id of the request; empty if the caller gave none
      */
     public CompletionStage<Committed> commit(String caller, String txId, String requestId) {
-        return commit(caller, txId, requestId, staged -> {}, () -> false);
+        return commit(caller, txId, requestId, staged -> {}, Runnable::run);
     }
 
     /**
      * Commits the staged operations like {@link #commit(String, String, String)}, but only if {@code permit} accepts
-     * them and the caller waits for the answer.
+     * them.
      *
      * @param permit a function that receives the operations, and throws an exception to reject them; a rejection aborts
      *     the transaction
-     * @param isCancelled whether the caller has given up, which ends the check of the values
+     * @param again runs another check of the values if a schema changes before the commit is decided
      */
     public CompletionStage<Committed> commit(
-            String caller,
-            String txId,
-            String requestId,
-            Consumer<List<Operation>> permit,
-            BooleanSupplier isCancelled) {
+            String caller, String txId, String requestId, Consumer<List<Operation>> permit, Executor again) {
         return transactions.afterCommitInProgress(
-                caller, txId, () -> commitOnce(caller, txId, requestId, permit, isCancelled));
+                caller, txId, () -> commitOnce(caller, txId, requestId, permit, again));
     }
 
     private CompletionStage<Committed> commitOnce(
-            String caller,
-            String txId,
-            String requestId,
-            Consumer<List<Operation>> permit,
-            BooleanSupplier isCancelled) {
+            String caller, String txId, String requestId, Consumer<List<Operation>> permit, Executor again) {
         RequestKey request;
         try {
             requireUp();
@@ -467,10 +462,10 @@ public final class StateEngine implements AutoCloseable {
         if (otherwise != null) {
             submit(new PendingCommit(caller, operations, List.of(), request, "tx " + txId, otherwise, answer));
         } else {
-            checked.submit(
-                    caller,
+            checkAndSubmit(
                     new PendingCommit(caller, operations, List.of(), request, "tx " + txId, null, answer),
-                    isCancelled);
+                    again,
+                    MOST_CHECKS);
         }
         return answer;
     }
@@ -490,16 +485,16 @@ public final class StateEngine implements AutoCloseable {
      * @param requestId the id of the request; empty if the caller gave none
      */
     public CompletionStage<Committed> apply(String caller, List<Operation> operations, String requestId) {
-        return apply(caller, operations, requestId, () -> false);
+        return apply(caller, operations, requestId, Runnable::run);
     }
 
     /**
-     * Commits the operations like {@link #apply(String, List, String)}, as long as the caller waits for the answer.
+     * Commits the operations like {@link #apply(String, List, String)}.
      *
-     * @param isCancelled whether the caller has given up, which ends the check of the values
+     * @param again runs another check of the values if a schema changes before the commit is decided
      */
     public CompletionStage<Committed> apply(
-            String caller, List<Operation> operations, String requestId, BooleanSupplier isCancelled) {
+            String caller, List<Operation> operations, String requestId, Executor again) {
         requireUp();
         limits.require(operations.size(), PendingCommit.bytes(operations));
         RequestKey request = request(caller, requestId);
@@ -511,7 +506,7 @@ public final class StateEngine implements AutoCloseable {
                 request == null ? "" : PendingCommit.digest(operations),
                 null,
                 new CompletableFuture<>());
-        checked.submit(caller, commit, isCancelled);
+        checkAndSubmit(commit, again, MOST_CHECKS);
         return commit.answer();
     }
 
@@ -542,7 +537,7 @@ public final class StateEngine implements AutoCloseable {
                 new PendingCommit.Removal(
                         namespace, agentId, prefix, ifRevision.orElse(PendingCommit.Removal.ANY_REVISION)),
                 request(caller, requestId));
-        checked.submit(caller, removal, () -> false);
+        submit(removal);
         return removal.answer();
     }
 
@@ -554,6 +549,51 @@ public final class StateEngine implements AutoCloseable {
             throw Reason.INVALID.because("request_id is longer than " + MAX_REQUEST_ID_BYTES + " bytes");
         }
         return new RequestKey(caller, requestId);
+    }
+
+    /**
+     * Checks the values of a commit against the schemas of their namespaces, and queues the commit on the condition that
+     * these schemas are still in force when it is decided. If one has changed, the commit is checked again; only then,
+     * a later commit of the same caller may take effect before it.
+     *
+     * @param checks the maximum number of checks
+     */
+    private void checkAndSubmit(PendingCommit unchecked, Executor again, int checks) {
+        List<Operation> conditions;
+        try {
+            conditions = schemas.check(unchecked.operations());
+        } catch (StateException e) {
+            submit(unchecked.failing(
+                    e)); // the caller receives this error, unless an answer to its request is remembered
+            return;
+        } catch (RuntimeException | Error e) {
+            unchecked.answer().completeExceptionally(e); // otherwise, later calls of the transaction would wait forever
+            return;
+        }
+        CompletableFuture<Committed> decided = new CompletableFuture<>();
+        var unused = decided.whenComplete((committed, failure) -> {
+            if (committed != null) {
+                unchecked.answer().complete(committed);
+            } else if (failure instanceof StateException refused && Schemas.isOutdated(refused) && checks > 1) {
+                schemas.forget(conditions);
+                checkAgain(unchecked, again, checks - 1);
+            } else {
+                unchecked
+                        .answer()
+                        .completeExceptionally(Objects.requireNonNull(failure, "a commit is durable or rejected"));
+            }
+        });
+        submit(unchecked.with(conditions, decided));
+    }
+
+    private void checkAgain(PendingCommit unchecked, Executor again, int checks) {
+        try {
+            again.execute(() -> checkAndSubmit(unchecked, again, checks));
+        } catch (RejectedExecutionException e) {
+            unchecked
+                    .answer()
+                    .completeExceptionally(Reason.STORE_DOWN.because("the state is closed, and a schema has changed"));
+        }
     }
 
     private void submit(PendingCommit commit) {
@@ -638,8 +678,6 @@ public final class StateEngine implements AutoCloseable {
     @Override
     public void close() {
         ticks.shutdownNow();
-        schemas.close();
-        checked.close();
         writer.end();
         try {
             writerThread.join(CLOSE_MILLIS);

@@ -121,7 +121,7 @@ class MemoryStateTest extends StateContract {
                 });
         try (EngineHarness state = new EngineHarness(() -> timingOut)) {
             of.set(state);
-            // then the namespace is known to have no schema, so that the commits of another caller are queued at once
+            // then the namespace is known to have no schema, so the other commits read nothing before they are queued
             state.engine
                     .apply("first", List.of(state.write("a", "k", "1")), "")
                     .toCompletableFuture()

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.state.History.At;
@@ -22,7 +20,6 @@ import java.util.List;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
-import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -454,104 +451,6 @@ class RewoundPostgresTest {
             assertThat(missing).isEmpty();
             assertThat(server.number(database, "SELECT count(*) FROM flk_state_touches"))
                     .isEqualTo(1);
-        }
-    }
-
-    /** Removes what the version before did not have, so that a dump looks like one of that version. */
-    private void makeOlder() {
-        server.execute(database, "DROP TABLE flk_state_touches");
-        server.execute(database, "ALTER TABLE flk_state DROP COLUMN touches, DROP COLUMN touched_at");
-        server.execute(database, "DELETE FROM flk_state_schema_history WHERE version = '5'");
-    }
-
-    /** The tables of the running backend that the dump lacks remain, and so the migration meets them. */
-    @Test
-    void dumpOfAnOlderVersionRestored_backendStaysConnected_tablesAreMigratedAndNothingIsMissing() {
-        Runnable restore;
-        try (EngineHarness older = backend("older")) {
-            lease(older);
-            touch(older, 1);
-        }
-        makeOlder();
-        restore = dump();
-        try (EngineHarness backend = backend("b")) {
-            String before = historyId(backend);
-
-            restore.run();
-            awaitOpen(backend);
-
-            assertThat(historyId(backend)).isEqualTo(before);
-            touch(backend, 1);
-            assertThat(missing).isEmpty();
-        }
-    }
-
-    @Test
-    void dumpOfAnOlderVersionRestored_aTouchIsMissing_newHistory() {
-        try (EngineHarness backend = backend("b")) {
-            lease(backend);
-            makeOlder();
-            backend.restart();
-            String before = historyId(backend);
-            makeOlder();
-            Runnable restore = dump();
-            backend.restart();
-            touch(backend, 2);
-
-            restore.run();
-            awaitOpen(backend);
-
-            assertNewHistory(backend, before, 1);
-        }
-    }
-
-    /** Calls the engine until it has noticed that tables are missing and has opened the database again. */
-    private static void awaitOpen(EngineHarness backend) {
-        await().atMost(PostgresServer.PATIENCE).ignoreExceptions().until(() -> {
-            var unused = backend.engine.head();
-            return true;
-        });
-    }
-
-    /** Backends of the version before do not count touches, and run beside this version during an upgrade. */
-    @Test
-    void olderBackendTouchesBeside_historyStays() {
-        try (EngineHarness backend = backend("b")) {
-            lease(backend);
-            touch(backend, 2);
-            String before = historyId(backend);
-            server.execute(database, "UPDATE flk_state_newest SET expires_at = expires_at + 1000000");
-            server.execute(database, "UPDATE flk_state SET revision = revision, committed_at = committed_at");
-            backend.restart();
-            touch(backend, 1);
-
-            assertThat(historyId(backend)).isEqualTo(before);
-            assertThat(missing).isEmpty();
-        }
-    }
-
-    /** The file of the version before has no touches; that version in turn reads the file of this version. */
-    @Test
-    void fileOfTheVersionBefore_isRead() throws IOException {
-        try (EngineHarness backend = backend("b")) {
-            lease(backend);
-            touch(backend, 2);
-            String before = historyId(backend);
-            backend.engine.close();
-            String line = Files.readString(directory.resolve("b")).strip();
-            assertThat(line.split(" ")).hasSize(7);
-            String older = line.substring(0, line.lastIndexOf(' ')).replaceAll(";[0-9]+;[0-9]+ ", " ");
-            assertThat(line).doesNotStartWith(older);
-            CRC32C crc = new CRC32C();
-            crc.update(older.getBytes(UTF_8));
-            Files.writeString(
-                    directory.resolve("b"),
-                    String.format("%-511s%n", older + " " + String.format("%08x", crc.getValue())));
-
-            backend.restart();
-
-            assertThat(historyId(backend)).isEqualTo(before);
-            assertThat(missing).isEmpty();
         }
     }
 

@@ -138,7 +138,7 @@ abstract class StateContract {
     @Test
     void schema_appliesToLaterWrites_andIsAVersionedKey() {
         state.apply(state.write("a", "k", "1"));
-        state.apply(state.engine.schemas().set("default", "2", 0, () -> false));
+        state.apply(state.engine.schemas().set("default", "2", 0));
 
         assertThatThrownBy(() -> state.apply(state.write("a", "k2", "2"), state.write("a", "k", "3")))
                 .hasMessage("default/a/k: the value violates the schema of the namespace: /x must be 2")
@@ -152,26 +152,19 @@ abstract class StateContract {
         state.engine.stage(ME, begun.txId(), state.write("a", "k", "7"));
         assertThat(reasonOf(() -> state.commit(begun.txId(), ""))).isEqualTo(Reason.INVALID);
 
-        assertThat(state.engine
-                        .schemas()
-                        .check("default", "5", null, () -> false)
-                        .violating())
+        assertThat(state.engine.schemas().check("default", "5", null).violating())
                 .extracting(Schemas.Violating::key)
                 .containsExactly(key("a", "k"));
-        assertThat(state.engine
-                        .schemas()
-                        .check("default", "", null, () -> false)
-                        .violating())
+        assertThat(state.engine.schemas().check("default", "", null).violating())
                 .isEmpty();
-        assertThat(reasonOf(() -> state.engine.schemas().set("default", "\"none\"", -1, () -> false)))
+        assertThat(reasonOf(() -> state.engine.schemas().set("default", "\"none\"", -1)))
                 .isEqualTo(Reason.INVALID);
-        assertThat(reasonOf(() -> state.engine.schemas().set("flk.record", "1", -1, () -> false)))
+        assertThat(reasonOf(() -> state.engine.schemas().set("flk.review", "1", -1)))
                 .isEqualTo(Reason.INVALID);
 
         state.restart();
         assertThat(reasonOf(() -> state.apply(state.write("a", "k", "3")))).isEqualTo(Reason.INVALID);
-        assertThat(state.apply(state.engine.schemas().set("default", "3", 1, () -> false))
-                        .versions())
+        assertThat(state.apply(state.engine.schemas().set("default", "3", 1)).versions())
                 .containsExactly(2L);
         assertThat(state.apply("r", state.write("a", "k", "3")).versions()).containsExactly(3L);
         assertThat(state.apply(state.engine.schemas().delete("default", 2)).versions())
@@ -179,7 +172,7 @@ abstract class StateContract {
         assertThat(state.engine.schemas().get("default")).isEmpty();
         assertThat(state.apply("r", state.write("a", "k", "3")).versions()).containsExactly(3L);
         assertThat(state.apply(state.write("a", "k", "4")).versions()).containsExactly(4L);
-        assertThat(reasonOf(() -> state.engine.schemas().check("default", "", null, () -> false)))
+        assertThat(reasonOf(() -> state.engine.schemas().check("default", "", null)))
                 .isEqualTo(Reason.INVALID);
     }
 
@@ -187,44 +180,9 @@ abstract class StateContract {
         return state.engine.write(new StateKey(namespace, "a", "k"), json, Operation.ANY_VERSION);
     }
 
-    /** The first commit makes the engine remember that the namespace has no schema, so the second is checked again. */
-    @Test
-    void schema_checkNeedsTooManySteps_isRefusedOffTheWritersThread_alsoAfterAChange() {
-        EngineHarness.CHECKED_ON.clear();
-        state.apply(state.write("a", "k", "1"));
-        state.apply(state.engine.schemas().set("default", EngineHarness.ENDLESS, 0, () -> false));
-
-        assertThatThrownBy(() -> state.apply(state.write("a", "k", "2"))).hasMessageContaining("steps");
-        assertThat(state.apply(other("other", "3")).revision()).isEqualTo(3);
-
-        state.restart();
-        assertThatThrownBy(() -> state.apply(state.write("a", "k", "2"))).hasMessageContaining("steps");
-        assertThat(state.apply(other("other", "4")).revision()).isEqualTo(4);
-        assertThat(EngineHarness.CHECKED_ON)
-                .isNotEmpty()
-                .extracting(Thread::getName)
-                .containsOnly("state-checks");
-    }
-
-    /** A backend that does not know the schema yet must decide like one that knows it. */
-    @Test
-    void schema_mustBeCompiledFirst_stepsOfTheTransactionAreOnlyThoseOfItsValues() {
-        state.apply(state.engine.schemas().set("default", EngineHarness.COSTLY, 0, () -> false));
-        Operation one = state.write("a", "k1", EngineHarness.COSTLY);
-        Operation two = state.write("a", "k2", EngineHarness.COSTLY);
-        Operation three = state.write("a", "k3", EngineHarness.COSTLY);
-
-        state.restart();
-        assertThat(reasonOf(() -> state.apply(one, two, three))).isEqualTo(Reason.TX_TOO_LARGE);
-        state.restart();
-        assertThat(state.apply(one, two).versions()).hasSize(2);
-        assertThat(state.apply(one, two).versions()).hasSize(2);
-        assertThat(reasonOf(() -> state.apply(one, two, three))).isEqualTo(Reason.TX_TOO_LARGE);
-    }
-
     @Test
     void schema_storedOneNoLongerCompiles_refusesOnlyWritesOfItsNamespace() {
-        state.apply(state.engine.schemas().set("default", EngineHarness.LATER_INVALID, 0, () -> false));
+        state.apply(state.engine.schemas().set("default", EngineHarness.LATER_INVALID, 0));
         EngineHarness.hasBecomeInvalid = true;
         try {
             state.restart();
@@ -233,50 +191,11 @@ abstract class StateContract {
                     .hasMessageContaining("version 1 of the schema of namespace default can't be used")
                     .hasMessageContaining("not a schema");
             assertThat(state.apply(other("other", "1")).revision()).isEqualTo(2);
-            state.apply(state.engine.schemas().set("default", "5", 1, () -> false));
+            state.apply(state.engine.schemas().set("default", "5", 1));
             assertThat(state.apply(state.write("a", "k", "5")).revision()).isEqualTo(4);
         } finally {
             EngineHarness.hasBecomeInvalid = false;
         }
-    }
-
-    @Test
-    void schema_callerGivesUp_endsTheCheck() {
-        state.apply(state.engine.schemas().set("default", "5", 0, () -> false));
-
-        assertThatThrownBy(() -> state.engine
-                        .apply(ME, List.of(state.write("a", "k", "5")), "", () -> true)
-                        .toCompletableFuture()
-                        .join())
-                .hasMessageContaining("cancelled");
-        assertThat(state.get("a", "k")).isInstanceOf(Found.Absent.class);
-        assertThat(state.engine.problem()).isEmpty();
-    }
-
-    /** Changes the schema all the time, so that many commits are checked again while later ones arrive. */
-    @Test
-    void schema_changes_commitsOfACallerKeepTheirOrder() throws Exception {
-        List<CompletableFuture<Committed>> commits = new ArrayList<>();
-        for (int i = 0; i < 400; i++) {
-            if (i % 10 == 0) {
-                commits.add(state.engine
-                        .apply("operator", List.of(state.engine.schemas().set("default", "1", -1, () -> false)), "")
-                        .toCompletableFuture());
-            }
-            Operation next = i % 7 == 3 ? delete("a", "k" + i) : state.write("a", "k" + i, "1");
-            commits.add(state.engine
-                    .apply(ME, List.of(next, state.write("a", "n", "1")), "")
-                    .toCompletableFuture());
-        }
-        all(commits).get(60, TimeUnit.SECONDS);
-
-        List<Long> revisions = new ArrayList<>();
-        for (int i = 0; i < commits.size(); i++) {
-            if (i % 11 != 0) {
-                revisions.add(commits.get(i).join().revision());
-            }
-        }
-        assertThat(revisions).hasSize(400).isSorted();
     }
 
     /** Submits writes and schemas concurrently; each write that is committed after a schema must match it. */
@@ -293,7 +212,7 @@ abstract class StateContract {
                     .exceptionally(refused -> new Committed(0, 0, List.of())));
             if (i % 20 == 10) {
                 commits.add(state.engine
-                        .apply(ME, List.of(state.engine.schemas().set("default", "" + i / 20 % 3, -1, () -> false)), "")
+                        .apply(ME, List.of(state.engine.schemas().set("default", "" + i / 20 % 3, -1)), "")
                         .toCompletableFuture());
             }
         }

@@ -150,9 +150,7 @@ public final class LogRestore {
         for (Map.Entry<String, Copy> copy : chosen.entrySet()) {
             copy(copy.getValue(), directory.resolve(copy.getKey()));
         }
-        if (!logId.equals(SegmentHeader.NO_ID)) {
-            LogId.write(files, directory, prefix, logId);
-        }
+        LogId.write(files, directory, prefix, logId);
         // a repair merges damaged copies of one segment, and finds what is missing
         Repair repair = new LogRepair(files, directory, prefix, holder).repair();
         for (SetAside aside : repair.setAside()) {

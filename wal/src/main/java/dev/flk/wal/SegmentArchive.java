@@ -119,9 +119,6 @@ public final class SegmentArchive {
     public List<ArchivedLog> logs() {
         TreeSet<String> ids = new TreeSet<>();
         segments.values().forEach(copies -> ids.add(copies.get(0).header().logId()));
-        if (ids.size() > 1) {
-            ids.remove(SegmentHeader.NO_ID); // segments of format 1 belong to the log that continues them
-        }
         return ids.stream().map(this::log).toList();
     }
 
@@ -157,10 +154,7 @@ public final class SegmentArchive {
     /** Returns the copies of each segment of a log, newest segment first. */
     Collection<List<Copy>> copiesOf(String logId) {
         return segments.values().stream()
-                .filter(copies -> {
-                    String id = copies.get(0).header().logId();
-                    return id.equals(logId) || id.equals(SegmentHeader.NO_ID);
-                })
+                .filter(copies -> copies.get(0).header().logId().equals(logId))
                 .sorted(Comparator.comparingLong(
                                 (List<Copy> copies) -> copies.get(0).header().ordinal())
                         .reversed())

@@ -294,7 +294,8 @@ final class LogTest {
                 .getBytes(StandardCharsets.ISO_8859_1);
         disk.put("inbox-20261120-0000000000000009.wal", Checksums.mend(bytes));
         assertThatThrownBy(() -> SimulatedLog.open(disk))
-                .hasMessageContaining("'format 7', but this program reads only 'format 1' and 'format 2'");
+                .hasMessageContaining(
+                        "'format 7', but this program reads only 'format 2'; use the version that wrote it");
     }
 
     @Test

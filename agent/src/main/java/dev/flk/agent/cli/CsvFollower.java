@@ -52,8 +52,6 @@ final class CsvFollower {
     private String options = "";
     /** The number of windows whose certificates were added to the outbox, in this run and in earlier runs. */
     private long certified;
-    /** The number of windows at the beginning of the rows that this run reads, but does not certify again. */
-    private long windowsToSkip;
 
     private boolean isAdded;
     /** The file that is read while no position is stored; null as soon as one is. */
@@ -115,21 +113,18 @@ final class CsvFollower {
             return;
         }
         Position position = before.get();
-        if (!position.options().isEmpty() && !position.options().equals(options)) {
+        if (!position.options().equals(options)) {
             throw new IOException("windows of " + csv + " were certified with other options; use the same options, or"
                     + " remove " + Position.file(csv) + " to certify all of " + csv + " again");
         }
         certified = position.windows();
         Optional<FollowedFile> found = files.find(position);
-        CertifiedRows certifiedRows = position.rows().orElse(CertifiedRows.UNKNOWN);
+        CertifiedRows certifiedRows = position.rows();
         if (found.isEmpty()) {
             rows.resume(certified, certifiedRows.earlier() + certifiedRows.here(), certifiedRows.time(), 0);
             follow(files.after(position), rows, files);
-        } else if (position.rows().isPresent()) {
-            rows.resume(certified, certifiedRows.earlier(), certifiedRows.afterTime(), certifiedRows.here());
-            follow(found.get(), rows, files);
         } else {
-            windowsToSkip = certified;
+            rows.resume(certified, certifiedRows.earlier(), certifiedRows.afterTime(), certifiedRows.here());
             follow(found.get(), rows, files);
         }
     }
@@ -183,7 +178,7 @@ final class CsvFollower {
             }
             // a position in this file replaces the position in an earlier file when no row of that file is needed
             boolean isNewFile = isFirst && rows.rowsBeforeOpen() >= 0;
-            if (isAdded || (isNewFile && windowsToSkip == 0)) {
+            if (isAdded || isNewFile) {
                 keep(file, rows);
             }
         });
@@ -233,11 +228,6 @@ final class CsvFollower {
     }
 
     private void take(byte[] certificate) {
-        if (windowsToSkip > 0) {
-            windowsToSkip--;
-            isAdded = windowsToSkip == 0;
-            return;
-        }
         try {
             add(certificate);
         } catch (IOException e) {
@@ -254,13 +244,13 @@ final class CsvFollower {
                         file.digest(),
                         options,
                         certified,
-                        Optional.of(new CertifiedRows(
+                        new CertifiedRows(
                                 rows.earlierRows(),
                                 rows.afterTime(),
                                 rows.rowsBeforeOpen(),
                                 rows.timeBeforeOpen(),
                                 file.heading(),
-                                file.lead())))
+                                file.lead()))
                 .write(csv);
         isAdded = false;
         unstored = null;

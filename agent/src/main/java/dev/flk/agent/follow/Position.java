@@ -28,17 +28,14 @@ import java.util.UUID;
  * 5     bytes to be read before those of the file, because the file lacks them, in base64
  * </pre>
  *
- * The fields of a line are separated by blanks. Earlier versions wrote only lines 1 and 2, and in the first of these
- * versions line 1 was only the inode.
+ * The fields of a line are separated by blanks.
  *
  * @param key the inode
  * @param length the number of bytes that were read
- * @param digest the digest of the last of these bytes; empty if it is not known
- * @param options the digest of the options; empty if it is not known
- * @param rows the certified rows; empty if an earlier version wrote the file
+ * @param digest the digest of the last of these bytes
+ * @param options the digest of the options
  */
-public record Position(
-        String key, long length, String digest, String options, long windows, Optional<CertifiedRows> rows) {
+public record Position(String key, long length, String digest, String options, long windows, CertifiedRows rows) {
     private static final String SHA_256 = "[0-9a-f]{64}";
     private static final String TIME = "(-?[0-9.E-]{1,25}|-Infinity)";
     private static final String BASE_64 = "[A-Za-z0-9+/=]*";
@@ -51,11 +48,7 @@ public record Position(
      * @param here the number of rows in this file
      * @param time the time of the last row in this file or, if it has none, in the files before
      */
-    public record CertifiedRows(long earlier, double afterTime, long here, double time, byte[] heading, byte[] lead) {
-        /** The rows of a position that an earlier version wrote. */
-        public static final CertifiedRows UNKNOWN =
-                new CertifiedRows(0, Double.NEGATIVE_INFINITY, 0, Double.NEGATIVE_INFINITY, new byte[0], new byte[0]);
-    }
+    public record CertifiedRows(long earlier, double afterTime, long here, double time, byte[] heading, byte[] lead) {}
 
     /** Returns the file that stores the position of a CSV. */
     public static Path file(Path csv) {
@@ -70,15 +63,15 @@ public record Position(
             return Optional.empty();
         }
         List<String> lines = Files.readAllLines(file, StandardCharsets.ISO_8859_1);
-        if ((lines.size() != 2 && lines.size() != 5)
-                || !lines.get(0).matches("\\S+( \\d{1,18} " + SHA_256 + " " + SHA_256 + ")?")
+        if (lines.size() != 5
+                || !lines.get(0).matches("\\S+ \\d{1,18} " + SHA_256 + " " + SHA_256)
                 || !lines.get(1).matches("\\d{1,18}")
-                || (lines.size() == 5
-                        && !(lines.get(2).matches("\\d{1,18} " + TIME + " \\d{1,18} " + TIME)
-                                && lines.get(3).matches(BASE_64)
-                                && lines.get(4).matches(BASE_64)))) {
+                || !lines.get(2).matches("\\d{1,18} " + TIME + " \\d{1,18} " + TIME)
+                || !lines.get(3).matches(BASE_64)
+                || !lines.get(4).matches(BASE_64)) {
             throw new IOException(
-                    file + " was not written by certify --follow; remove it to certify all of " + csv + " again");
+                    file + " was not written by this version of certify --follow; remove it to certify all of " + csv
+                            + " again");
         }
         try {
             return Optional.of(parse(lines));
@@ -89,25 +82,15 @@ public record Position(
 
     private static Position parse(List<String> lines) {
         String[] file = lines.get(0).split(" ", -1);
-        Optional<CertifiedRows> rows = Optional.empty();
-        if (lines.size() == 5) {
-            String[] numbers = lines.get(2).split(" ", -1);
-            rows = Optional.of(new CertifiedRows(
-                    Long.parseLong(numbers[0]),
-                    Double.parseDouble(numbers[1]),
-                    Long.parseLong(numbers[2]),
-                    Double.parseDouble(numbers[3]),
-                    Base64.getDecoder().decode(lines.get(3)),
-                    Base64.getDecoder().decode(lines.get(4))));
-        }
-        boolean isComplete = file.length == 4;
-        return new Position(
-                file[0],
-                isComplete ? Long.parseLong(file[1]) : 0,
-                isComplete ? file[2] : "",
-                isComplete ? file[3] : "",
-                Long.parseLong(lines.get(1)),
-                rows);
+        String[] numbers = lines.get(2).split(" ", -1);
+        CertifiedRows rows = new CertifiedRows(
+                Long.parseLong(numbers[0]),
+                Double.parseDouble(numbers[1]),
+                Long.parseLong(numbers[2]),
+                Double.parseDouble(numbers[3]),
+                Base64.getDecoder().decode(lines.get(3)),
+                Base64.getDecoder().decode(lines.get(4)));
+        return new Position(file[0], Long.parseLong(file[1]), file[2], file[3], Long.parseLong(lines.get(1)), rows);
     }
 
     /**
@@ -128,13 +111,12 @@ public record Position(
     }
 
     private String text() {
-        CertifiedRows certified = rows.orElseThrow();
         Base64.Encoder base64 = Base64.getEncoder();
         return key + " " + length + " " + digest + " " + options + "\n"
                 + windows + "\n"
-                + certified.earlier() + " " + certified.afterTime() + " " + certified.here() + " " + certified.time()
+                + rows.earlier() + " " + rows.afterTime() + " " + rows.here() + " " + rows.time()
                 + "\n"
-                + base64.encodeToString(certified.heading()) + "\n"
-                + base64.encodeToString(certified.lead()) + "\n";
+                + base64.encodeToString(rows.heading()) + "\n"
+                + base64.encodeToString(rows.lead()) + "\n";
     }
 }

@@ -133,7 +133,7 @@ public final class RotatedCsv {
      * it, to be read from its beginning. Returns empty if it is missing.
      */
     public Optional<FollowedFile> find(Position position) throws IOException {
-        CertifiedRows certified = position.rows().orElse(CertifiedRows.UNKNOWN);
+        CertifiedRows certified = position.rows();
         List<Sibling> all = siblings(true);
         for (Sibling file : all) {
             if (file.key().equals(position.key()) && hasBytesOf(file, position)) {
@@ -157,7 +157,7 @@ public final class RotatedCsv {
                 true,
                 false,
                 Files.getLastModifiedTime(Position.file(csv)),
-                position.rows().orElse(CertifiedRows.UNKNOWN).heading(),
+                position.rows().heading(),
                 0,
                 new byte[0],
                 new byte[0],
@@ -170,9 +170,6 @@ public final class RotatedCsv {
     }
 
     private static boolean hasBytesOf(Sibling file, Position position) throws IOException {
-        if (position.digest().isEmpty()) {
-            return true;
-        }
         if (file.size() < position.length()) {
             return false;
         }

@@ -29,8 +29,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
 class CsvFollowerTest {
@@ -164,24 +162,6 @@ class CsvFollowerTest {
                 .withThrowableOfType(ExecutionException.class)
                 .withMessageContaining("windows of " + csv + " were certified with other options; use the same options,"
                         + " or remove " + csv + ".certified to certify all of " + csv + " again");
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"inode", "inode and beginning"})
-    void restart_positionOfAnEarlierVersion_isContinuedInTheRenamedFile(String firstLine) throws Exception {
-        grow(1, 30);
-        followUntil(3, 3);
-        Path position = directory.resolve("rows.csv.certified");
-        List<String> lines = Files.readAllLines(position);
-        String inode = lines.get(0).substring(0, lines.get(0).indexOf(' '));
-        Files.write(position, List.of(firstLine.equals("inode") ? inode : lines.get(0), lines.get(1)));
-        grow(31, 36);
-        Files.move(csv, directory.resolve("rows.csv.1"));
-        Files.writeString(csv, "timestamp,x,y,z\n");
-        grow(37, 40);
-
-        followUntil(4, 4);
-        assertThat(Files.readAllLines(position)).hasSize(5);
     }
 
     /** Runs a follower until this number of certificates waits. Requires that the follower has certified the windows. */

@@ -10,8 +10,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.RecordConfig;
 import dev.flk.backend.outcomes.record.RecordConfig.Store;
 import dev.flk.backend.outcomes.record.RecordFollower;
-import dev.flk.backend.outcomes.record.RecordFollower.Keeping;
-import dev.flk.backend.outcomes.record.RecordImport;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.state.ServedState;
@@ -57,15 +55,14 @@ record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedB
         RecordConfig config = common.config().record();
         DecidedLog log = new DecidedLog(certificates.inbox(), new DiskFiles());
         DecidedQueue decided = new DecidedQueue();
-        RecordImport moving =
-                state.map(served -> new RecordImport(served.engine(), log)).orElse(null);
         common.parts().opened(rows);
         RecordFollower follower = common.parts()
                 .opened(new RecordFollower(
                         log,
                         rows,
                         decided,
-                        new Keeping(moving, config.history(), common.steady().expiry()),
+                        config.history(),
+                        common.steady().expiry(),
                         common.metrics().ingest::admitted,
                         common.metrics().record,
                         System::nanoTime));

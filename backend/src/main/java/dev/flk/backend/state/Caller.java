@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.access.tokens.FormerRecord;
 import dev.flk.backend.access.tokens.TokenHolder;
 import dev.flk.backend.access.tokens.TokenHolder.Grant;
 import dev.flk.state.Operation;
@@ -13,7 +12,7 @@ import java.util.List;
 
 /**
  * A caller and its rights to the state. Namespaces that begin with {@code flk.} belong to the backend, so no caller may
- * write to them. Calls on the namespace of the former record are refused as INVALID.
+ * write to them.
  *
  * @param token the holder of the token that was shown; a caller without one has a holder without a name
  */
@@ -29,9 +28,9 @@ record Caller(TokenHolder token) {
 
     private static final String OWN_NAMESPACES = "flk.";
 
-    /** Returns whether the caller may read a key, and the state serves it. */
+    /** Returns whether the caller may read a key. */
     boolean sees(StateKey key) {
-        return !FormerRecord.isIn(key.namespace()) && token.mayRead(key.namespace(), key.agentId());
+        return token.mayRead(key.namespace(), key.agentId());
     }
 
     /** Returns a unique name, which identifies the caller's transactions and requests. */
@@ -46,7 +45,6 @@ record Caller(TokenHolder token) {
      * @throws StatusRuntimeException PERMISSION_DENIED if the caller is refused
      */
     void requireSight(String namespace) {
-        FormerRecord.refuse(namespace);
         if (token.grants().stream().noneMatch(Grant::reads) || (!namespace.isEmpty() && !token.maySee(namespace))) {
             throw Status.PERMISSION_DENIED
                     .withDescription(
@@ -57,7 +55,6 @@ record Caller(TokenHolder token) {
 
     /** @throws StatusRuntimeException PERMISSION_DENIED if the caller may not read this agent */
     void requireRead(String namespace, String agentId) {
-        FormerRecord.refuse(namespace);
         if (!token.mayRead(namespace, agentId)) {
             throw denied("read", namespace, agentId);
         }
@@ -65,7 +62,6 @@ record Caller(TokenHolder token) {
 
     /** @throws StatusRuntimeException PERMISSION_DENIED if the caller may not write to this agent */
     void requireWrite(String namespace, String agentId) {
-        FormerRecord.refuse(namespace);
         if (namespace.startsWith(OWN_NAMESPACES)) {
             throw Status.PERMISSION_DENIED
                     .withDescription("namespace " + namespace + " is the backend's own, and can only be read")

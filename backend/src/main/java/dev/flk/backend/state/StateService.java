@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.backend.access.tokens.FormerRecord;
 import dev.flk.client.proto.AbortRequest;
 import dev.flk.client.proto.AbortResponse;
 import dev.flk.client.proto.ApplyRequest;
@@ -53,7 +52,6 @@ import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Storage.Search;
 import dev.flk.state.Version;
-import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
@@ -66,7 +64,6 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
-import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -94,7 +91,7 @@ final class StateService extends StateImplBase {
      * Creates the service.
      *
      * @param engineName the value of STATE_ENGINE
-     * @param executors returns the executor on which the streams of a caller read
+     * @param executors returns the executor on which the streams of a caller read, and its values are checked again
      */
     StateService(
             StateEngine engine,
@@ -189,7 +186,7 @@ final class StateService extends StateImplBase {
                     txId,
                     request.getRequestId(),
                     staged -> staged.forEach(caller::require),
-                    Context.current()::isCancelled);
+                    executors.apply(caller));
         });
     }
 
@@ -200,7 +197,7 @@ final class StateService extends StateImplBase {
                     .map(operation -> Messages.operation(engine, operation))
                     .toList();
             operations.forEach(caller()::require);
-            return engine.apply(caller().name(), operations, request.getRequestId(), Context.current()::isCancelled);
+            return engine.apply(caller().name(), operations, request.getRequestId(), executors.apply(caller()));
         });
     }
 
@@ -375,10 +372,9 @@ final class StateService extends StateImplBase {
                             List.of(request.getPrefix()),
                             request.getPageToken(),
                             pageSize(request.getPageSize()),
-                            (prefix, after, limit) -> FormerRecord.namespacesWithout(engine, prefix, after, limit))
+                            (prefix, after, limit) -> engine.reads().namespaces(prefix, after, limit))
                     : ListNamesResponse.newBuilder()
                             .addAllNames(granted.get().stream()
-                                    .filter(namespace -> !FormerRecord.isIn(namespace))
                                     .filter(namespace -> engine.reads()
                                             .namespaces(namespace, null, 1)
                                             .entries()
@@ -464,10 +460,10 @@ final class StateService extends StateImplBase {
             String namespace = Messages.namespace(request.getNamespace());
             caller().requireWrite(namespace, "");
             long ifVersion = Messages.version(request.hasIfVersion(), request.getIfVersion());
-            String json = request.getJson();
-            String caller = caller().name();
-            return inTurn(namespace, json, isCancelled -> engine.schemas().set(namespace, json, ifVersion, isCancelled))
-                    .thenCompose(write -> engine.apply(caller, List.of(write), request.getRequestId()));
+            return engine.apply(
+                    caller().name(),
+                    List.of(engine.schemas().set(namespace, request.getJson(), ifVersion)),
+                    request.getRequestId());
         });
     }
 
@@ -482,33 +478,21 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** Runs a call that compiles a schema or checks values, on the threads that callers share for such calls. */
-    private <T> CompletionStage<T> inTurn(String namespace, String json, Function<BooleanSupplier, T> call) {
-        return engine.schemas().inTurn(caller().name(), namespace, json.length(), Context.current()::isCancelled, call);
-    }
-
     @Override
     public void checkSchema(CheckSchemaRequest request, StreamObserver<CheckSchemaResponse> answer) {
-        answerLater(
-                answer,
-                () -> {
-                    String namespace = Messages.namespace(request.getNamespace());
-                    caller().requireRead(namespace, "");
-                    reservePage();
-                    String[] last = request.getPageToken().isEmpty()
-                            ? new String[0]
-                            : Messages.after(request.getPageToken()).split("\n", -1);
-                    if (last.length == 1 || last.length > 2) {
-                        throw Reason.INVALID.because("page_token was not returned by CheckSchema");
-                    }
-                    StateKey after = last.length == 0 ? null : new StateKey(namespace, last[0], last[1]);
-                    String json = request.getJson();
-                    return inTurn(
-                            namespace,
-                            json,
-                            isCancelled -> engine.schemas().check(namespace, json, after, isCancelled));
-                },
-                StateService::checked);
+        answer(answer, () -> {
+            String namespace = Messages.namespace(request.getNamespace());
+            caller().requireRead(namespace, "");
+            reservePage();
+            String[] last = request.getPageToken().isEmpty()
+                    ? new String[0]
+                    : Messages.after(request.getPageToken()).split("\n", -1);
+            if (last.length == 1 || last.length > 2) {
+                throw Reason.INVALID.because("page_token was not returned by CheckSchema");
+            }
+            StateKey after = last.length == 0 ? null : new StateKey(namespace, last[0], last[1]);
+            return checked(engine.schemas().check(namespace, request.getJson(), after));
+        });
     }
 
     private static CheckSchemaResponse checked(Checked checked) {

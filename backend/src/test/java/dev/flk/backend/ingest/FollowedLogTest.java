@@ -13,27 +13,21 @@ import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.OutcomeRows.Change;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.RecordFollower;
-import dev.flk.backend.outcomes.record.RecordFollower.Keeping;
-import dev.flk.backend.outcomes.record.RecordImport;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.SteppedFollower;
 import dev.flk.backend.outcomes.record.TemporaryRows;
-import dev.flk.backend.state.MemoryEngine;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.sample.Pcs;
-import dev.flk.state.StateEngine;
 import dev.flk.verification.Policy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -64,16 +58,12 @@ class FollowedLogTest {
     }
 
     private RecordFollower follow(IngestHarness harness, TemporaryRows rows, DecidedQueue handed) {
-        return follow(harness, rows, handed, null);
-    }
-
-    private RecordFollower follow(
-            IngestHarness harness, TemporaryRows rows, DecidedQueue handed, @Nullable RecordImport moving) {
         RecordFollower follower = new RecordFollower(
                 harness.decidedLog(),
                 rows.rows(),
                 handed,
-                new Keeping(moving, Duration.ofDays(90), clock::wall),
+                Duration.ofDays(90),
+                clock::wall,
                 harness.ingestMetrics::admitted,
                 harness.recordMetrics,
                 System::nanoTime);
@@ -109,24 +99,6 @@ class FollowedLogTest {
         return numbers.mapToObj(number ->
                         new RowKey("shard-1", number, Pcs.number(number).id().toString()))
                 .toList();
-    }
-
-    @Test
-    void stateThatStillStarts_isAwaitedWithoutAWarning() throws IOException {
-        StateEngine later = MemoryEngine.notStarted(Instant::now);
-        try (later;
-                LogCapture log = new LogCapture("dev.flk.backend.record", Level.WARN);
-                IngestHarness harness = open();
-                RecordFollower follower =
-                        follow(harness, rows, new DecidedQueue(), new RecordImport(later, harness.decidedLog()))) {
-            submit(harness, 1, 5);
-            await().until(FollowedLogTest::isFollowerResting);
-
-            later.start().toCompletableFuture().join();
-            await().until(() -> follower.position() == 5);
-
-            assertThat(log.lines("")).isEmpty();
-        }
     }
 
     @Test

@@ -567,24 +567,6 @@ final class PageHandlerTest {
     }
 
     @Test
-    void state_formerRecord_isNotShown() throws Exception {
-        server.state = engine;
-        for (String namespace : List.of("flk.record", "shop")) {
-            Operation write = engine.write(
-                    new StateKey(namespace, "agent", "key"), "\"" + namespace + "\"", Operation.ANY_VERSION);
-            assertThat(engine.apply("test", List.of(write), "")).succeedsWithin(PATIENCE);
-        }
-
-        assertThat(get("/ui/state").body()).contains(">shop</a>").doesNotContain("flk.record");
-        assertThat(get("/ui/state?events=on").body()).contains("shop").doesNotContain("flk.record");
-        for (String place : List.of("", "&agent=agent", "&agent=agent&key=key", "&events=on")) {
-            HttpResponse<String> answer = get("/ui/state?namespace=flk.record" + place);
-            assertThat(answer.statusCode()).as(place).isEqualTo(400);
-            assertThat(answer.body()).contains("/v1/outcomes/changes");
-        }
-    }
-
-    @Test
     @Timeout(60)
     void events_openPage_isNotified() throws Exception {
         HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/ui/events"))

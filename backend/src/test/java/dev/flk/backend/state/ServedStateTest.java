@@ -162,8 +162,8 @@ class ServedStateTest {
     @Test
     void recordAndHistory_areRemovedWhenOld_andCurrentValuesStay() throws Exception {
         open(Optional.empty());
-        served.keepFor("flk.record", Duration.ofDays(90));
-        StateKey recorded = new StateKey("flk.record", "shard", "epoch/1");
+        served.keepFor("flk.review", Duration.ofDays(90));
+        StateKey recorded = new StateKey("flk.review", "shard", "epoch/1");
         StateKey kept = new StateKey("default", "agent", "k");
         apply(served.engine().write(recorded, "1", Operation.ANY_VERSION));
         apply(served.engine().write(kept, "1", Operation.ANY_VERSION));

@@ -13,19 +13,12 @@ import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.At;
 import dev.flk.client.proto.BeginRequest;
 import dev.flk.client.proto.CareGrpc;
-import dev.flk.client.proto.CareGrpc.CareBlockingStub;
-import dev.flk.client.proto.Check;
-import dev.flk.client.proto.CheckSchemaRequest;
 import dev.flk.client.proto.CommitRequest;
 import dev.flk.client.proto.CommitResponse;
-import dev.flk.client.proto.Delete;
 import dev.flk.client.proto.DeleteAgentRequest;
-import dev.flk.client.proto.DeletePrefixRequest;
-import dev.flk.client.proto.DeleteSchemaRequest;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.FindRequest;
 import dev.flk.client.proto.GetRequest;
-import dev.flk.client.proto.GetSchemaRequest;
 import dev.flk.client.proto.HistoryRequest;
 import dev.flk.client.proto.HistoryResponse;
 import dev.flk.client.proto.InfoRequest;
@@ -36,7 +29,6 @@ import dev.flk.client.proto.ListKeysResponse;
 import dev.flk.client.proto.ListNamespacesRequest;
 import dev.flk.client.proto.Operation;
 import dev.flk.client.proto.ReplayRequest;
-import dev.flk.client.proto.SetSchemaRequest;
 import dev.flk.client.proto.StandingRequest;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
@@ -44,7 +36,6 @@ import dev.flk.client.proto.Write;
 import dev.flk.client.proto.WriteRequest;
 import dev.flk.state.History;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateKey;
 import io.grpc.CallOptions;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
@@ -72,8 +63,6 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -205,20 +194,6 @@ class StatePortTest {
     /** A client refuses trailers of more than 8 KiB, and reports an internal error instead. */
     @Test
     void refusal_longMessage_arrivesShortened() {
-        String names = IntStream.range(0, 300)
-                .mapToObj(i -> "\"a name of about thirty-two letters " + i + "\"")
-                .collect(Collectors.joining(","));
-        var unused = state.setSchema(SetSchemaRequest.newBuilder()
-                .setNamespace("names")
-                .setJson("{\"enum\":[" + names + "]}")
-                .build());
-        Key key = key("a", "k").toBuilder().setNamespace("names").build();
-        assertShortened(
-                Code.INVALID_ARGUMENT,
-                "names/a/k",
-                () -> apply(Operation.newBuilder()
-                        .setWrite(Write.newBuilder().setKey(key).setJson("1"))
-                        .build()));
         assertShortened(
                 Code.PERMISSION_DENIED,
                 "namespace flk.x",
@@ -235,103 +210,6 @@ class StatePortTest {
                     .contains(message)
                     .endsWith(" more characters are left out)");
         });
-    }
-
-    /** Every call on the namespace of the former record is refused, and the lists and replays of others omit it. */
-    @Test
-    void formerRecord_anyCall_isInvalidAndSaysWhereTheRecordIs() {
-        engine.apply(
-                        "record",
-                        List.of(engine.write(
-                                new StateKey("flk.record", "a", "k"), "1", dev.flk.state.Operation.ANY_VERSION)),
-                        "")
-                .toCompletableFuture()
-                .join();
-        apply(write("a", "other", "1"));
-        String namespace = "flk.record";
-        Key key = key("a", "k").toBuilder().setNamespace(namespace).build();
-        CareBlockingStub care = CareGrpc.newBlockingStub(channel).withDeadlineAfter(20, TimeUnit.SECONDS);
-        List<Runnable> calls = List.of(
-                () -> state.get(GetRequest.newBuilder().addKeys(key).build()),
-                () -> state.history(HistoryRequest.newBuilder().setKey(key).build()),
-                () -> state.listKeys(ListKeysRequest.newBuilder()
-                        .setNamespace(namespace)
-                        .setAgentId("a")
-                        .build()),
-                () -> state.listAgents(
-                        ListAgentsRequest.newBuilder().setNamespace(namespace).build()),
-                () -> state.find(FindRequest.newBuilder()
-                        .setNamespace(namespace)
-                        .setJsonPath("$")
-                        .build()),
-                () -> assertThat(state.replay(ReplayRequest.newBuilder()
-                                .setNamespace(namespace)
-                                .build()))
-                        .hasNext(),
-                () -> assertThat(state.replay(ReplayRequest.newBuilder()
-                                .setNamespace(namespace)
-                                .setAgentId("a")
-                                .setFollow(true)
-                                .build()))
-                        .hasNext(),
-                () -> apply(Operation.newBuilder()
-                        .setWrite(Write.newBuilder().setKey(key).setJson("2"))
-                        .build()),
-                () -> apply(Operation.newBuilder()
-                        .setDelete(Delete.newBuilder().setKey(key))
-                        .build()),
-                () -> apply(Operation.newBuilder()
-                        .setCheck(Check.newBuilder().setKey(key).setIfVersion(1))
-                        .build()),
-                () -> state.write(WriteRequest.newBuilder()
-                        .setTxId(state.begin(BeginRequest.getDefaultInstance()).getTxId())
-                        .setWrite(Write.newBuilder().setKey(key).setJson("2"))
-                        .build()),
-                () -> state.deleteAgent(DeleteAgentRequest.newBuilder()
-                        .setNamespace(namespace)
-                        .setAgentId("a")
-                        .build()),
-                () -> state.deletePrefix(DeletePrefixRequest.newBuilder()
-                        .setNamespace(namespace)
-                        .setAgentId("a")
-                        .setPrefix("k")
-                        .build()),
-                () -> state.getSchema(
-                        GetSchemaRequest.newBuilder().setNamespace(namespace).build()),
-                () -> state.setSchema(SetSchemaRequest.newBuilder()
-                        .setNamespace(namespace)
-                        .setJson("{}")
-                        .build()),
-                () -> state.deleteSchema(
-                        DeleteSchemaRequest.newBuilder().setNamespace(namespace).build()),
-                () -> state.checkSchema(CheckSchemaRequest.newBuilder()
-                        .setNamespace(namespace)
-                        .setJson("{}")
-                        .build()),
-                () -> care.standing(
-                        StandingRequest.newBuilder().setNamespace(namespace).build()));
-
-        for (int i = 0; i < calls.size(); i++) {
-            Runnable call = calls.get(i);
-            assertInvalid(call);
-            assertThatThrownBy(call::run)
-                    .as("call %s", i)
-                    .hasMessageContaining("namespace flk.record is no longer served")
-                    .hasMessageContaining("/v1/outcomes/changes");
-        }
-        assertThat(state.listNamespaces(ListNamespacesRequest.getDefaultInstance())
-                        .getNamesList())
-                .containsExactly("default");
-        assertThat(state.replay(ReplayRequest.getDefaultInstance()))
-                .toIterable()
-                .flatExtracting(Event::getChangesList)
-                .extracting(change -> change.getKey().getKey())
-                .containsExactly("other");
-        apply(write("a", "newer", "1"));
-        engine.history().compact(new History.At.Revision(3));
-        assertThat(care.standing(StandingRequest.getDefaultInstance()).getEntriesList())
-                .extracting(entry -> entry.getKey().getKey())
-                .containsExactly("other");
     }
 
     @Test

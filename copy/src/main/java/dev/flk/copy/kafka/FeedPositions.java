@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>the log's id</td><td>{@code flk-feed2 <term> <sequence> <digest> <reviews>}</td><td>the position after the events of
  * the same transaction, with {@code -} for no reviews; a record without a value removes it: the log is fed from its
  * beginning. The term is that of the claim with which the writer owns the log. A writer without a claim repeats the
- * term of the position before, 0 at first. {@code flk-feed1} is the same without a term, which then is 0</td></tr>
+ * term of the position before, 0 at first</td></tr>
  * <tr><td>{@code <log's id>.open}</td><td>{@code flk-feed2}</td><td>a process begins: what is committed before this
  * record is final</td></tr>
  * </table>
@@ -46,7 +46,7 @@ final class FeedPositions {
     private static final String VERSION = "flk-feed2";
     private static final String WRITER = "writer";
     private static final Pattern POSITION =
-            Pattern.compile("(?:flk-feed1|" + VERSION + " ([0-9]{1,18})) ([0-9]{1,18}) ([!-~]{1,128}) ([!-~]{1,128})");
+            Pattern.compile(VERSION + " ([0-9]{1,18}) ([0-9]{1,18}) ([!-~]{1,128}) ([!-~]{1,128})");
     private static final String NONE = "-";
     private static final Duration POLL = Duration.ofMillis(100);
     private static final Duration CLOSE = Duration.ofSeconds(1);
@@ -182,7 +182,7 @@ final class FeedPositions {
                         matched.group(3),
                         matched.group(4).equals(NONE) ? "" : matched.group(4))),
                 writer(position),
-                matched.group(1) == null ? 0 : Long.parseLong(matched.group(1)));
+                Long.parseLong(matched.group(1)));
     }
 
     private static Optional<Writer> writer(ConsumerRecord<byte[], byte[]> entry) {

@@ -181,7 +181,7 @@ class KafkaFeedTest {
 
     /** Returns a producer of a log with an open transaction that has an event and a position. */
     private KafkaProducer<byte[], byte[]> dying(String logId) {
-        return dying(logId, "flk-feed1 99 lost -");
+        return dying(logId, "flk-feed2 0 99 lost -");
     }
 
     private KafkaProducer<byte[], byte[]> dying(String logId, String position) {

@@ -49,7 +49,7 @@ import org.jspecify.annotations.Nullable;
  *   4, changes   number of changes; the changes
  * 4              number of answers, then for each of them
  *   request, answer
- * 4 number of lifetimes that begin or end, then for each of them (format 2 ends before this number)
+ * 4              number of lifetimes that begin or end, then for each of them
  *   4, key       the key as in {@code latest}
  *   8            end of the lifetime in microseconds since the epoch; 0 for none
  * </pre>
@@ -278,7 +278,7 @@ final class CommitLog implements Closeable {
             answered.put(request, StateLayout.answered(body.readNBytes(body.readInt())));
         }
         Map<StateKey, Long> expiries = new HashMap<>();
-        for (int left = body.available() == 0 ? 0 : body.readInt(); left > 0; left--) {
+        for (int left = body.readInt(); left > 0; left--) {
             expiries.put(StateLayout.key(body.readNBytes(body.readInt())), body.readLong());
         }
         return new Batch(events, answered, expiries);

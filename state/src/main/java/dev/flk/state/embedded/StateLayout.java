@@ -23,7 +23,7 @@ import java.util.List;
  *           "history"                                        the id of the history
  *           "floor"                                          revision 8, committed at 8
  *           "log"                                            the first record of the {@link CommitLog} that is not in
- *                                                            RocksDB 8; missing in a backup and in format 1
+ *                                                            RocksDB 8; missing in a backup
  *           "trimmed/", namespace                            revision for readers 8, revision up to which the trim is
  *                                                            complete 8
  *           "removed"                                        revision up to which removed changes may lack an entry

@@ -26,9 +26,6 @@ import org.rocksdb.RocksDBException;
  * that RocksDB lacks. Gives the history a new id if answered commits are or may be missing.
  */
 final class StateRecovery {
-    private static final int FORMAT_0_1 = 1;
-    private static final int FORMAT_WITHOUT_LIFETIMES = 2;
-
     private final Path directory;
     private final Supplier<String> newHistoryId;
     private final Database db;
@@ -79,11 +76,7 @@ final class StateRecovery {
             return created;
         }
         int found = ByteBuffer.wrap(format).getInt();
-        if (found == FORMAT_0_1 || found == FORMAT_WITHOUT_LIFETIMES) {
-            // no conversion is needed, because an earlier format only lacks what later formats add. If version 0.1 left
-            // commits in RocksDB's own log, RocksDB has read them when it opened the database
-            writeAndFlush(new Changes().put(Table.META, StateLayout.FORMAT_KEY, StateLayout.ints(StateLayout.FORMAT)));
-        } else if (found != StateLayout.FORMAT) {
+        if (found != StateLayout.FORMAT) {
             throw Reason.STORE_DOWN.because("the state in " + directory + " has format " + found
                     + ", this version reads " + StateLayout.FORMAT + ": run the version that wrote it");
         }
@@ -94,12 +87,6 @@ final class StateRecovery {
         long revision =
                 last == null ? floor : Math.max(floor, ByteBuffer.wrap(last).getLong());
         readTrimmed();
-        if (db.get(Table.META, StateLayout.REMOVED_KEY) == null) { // only a database of version 0.1 lacks this key
-            long removed = Math.max(
-                    floor,
-                    trimmed.values().stream().mapToLong(upTo -> upTo).max().orElse(0));
-            db.write(new Changes().put(Table.META, StateLayout.REMOVED_KEY, StateLayout.longs(removed)));
-        }
         return new Head(
                 StateLayout.text(historyId, 0, historyId.length),
                 revision,

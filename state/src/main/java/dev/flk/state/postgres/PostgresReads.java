@@ -334,9 +334,6 @@ record PostgresReads(DatabaseCalls calls, KnownHistory known, Runnable readHead)
     public boolean isChanged(
             String namespace, String agentId, Predicate<StateKey> wanted, long afterRevision, long upToRevision) {
         return calls.reading(connection -> {
-            if (Jdbc.one(connection, Sql.UNNOTED, row -> row.getLong(1)).orElseThrow() > afterRevision) {
-                return true;
-            }
             AtomicBoolean isChanged = new AtomicBoolean();
             Jdbc.each(
                     connection,

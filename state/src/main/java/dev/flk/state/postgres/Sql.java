@@ -282,8 +282,6 @@ final class Sql {
 
     static final String FLOOR = "SELECT floor FROM flk_state";
 
-    static final String UNNOTED = "SELECT unnoted FROM flk_state";
-
     static final String CHANGED = """
             SELECT namespace, agent_id FROM (
                 SELECT namespace, agent_id FROM flk_state_versions WHERE revision > ? AND revision <= ?

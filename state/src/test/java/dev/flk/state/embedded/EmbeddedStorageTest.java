@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
-import dev.flk.state.KilledFiles;
 import dev.flk.state.StateException;
 import dev.flk.state.StateKey;
 import dev.flk.state.Storage.Batch;
@@ -20,12 +19,9 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.rocksdb.WriteBatch;
-import org.rocksdb.WriteOptions;
 
 class EmbeddedStorageTest {
     @TempDir
@@ -83,47 +79,6 @@ class EmbeddedStorageTest {
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.resolve("state"))))
                     .isEqualTo("rwx------");
             assertThat(directory.resolve("state/native")).doesNotExist();
-        }
-    }
-
-    /** Simulates version 0.1, which left its newest commits in RocksDB's own log. */
-    @Test
-    void open_directoryOfVersion01_isMigratedWithEveryCommit() throws Exception {
-        Path state = directory.resolve("state");
-        try (EmbeddedStorage storage = open()) {
-            storage.open();
-            commit(storage, 1);
-        }
-        KilledFiles.delete(state.resolve("log"));
-        Path killed = directory.resolve("killed");
-        try (Database database = new Database(state, 1 << 20)) {
-            Changes older = new Changes().put(Table.META, StateLayout.FORMAT_KEY, StateLayout.ints(1));
-            older.delete(Table.META, StateLayout.NEXT_RECORD_KEY);
-            database.write(older);
-            database.flush();
-            try (WriteBatch logged = new WriteBatch();
-                    WriteOptions forced = new WriteOptions().setSync(true)) {
-                TableWrites writes = new TableWrites(database);
-                writes.put(new Batch(List.of(event(2)), Map.of(), Map.of()));
-                database.add(writes.changes(), logged);
-                database.rocks().write(forced, logged);
-            }
-            KilledFiles.leave(state, killed);
-        }
-        KilledFiles.delete(state);
-        Files.move(killed, state);
-
-        for (long commits = 2; commits <= 3; commits++) {
-            try (EmbeddedStorage storage = open()) {
-                storage.open();
-                assertThat(storage.head().historyId()).isEqualTo("history");
-                List<Event> events = storage.read(reads -> reads.events(1, Long.MAX_VALUE));
-                assertThat(events)
-                        .containsExactlyElementsOf(LongStream.rangeClosed(1, commits)
-                                .mapToObj(EmbeddedStorageTest::event)
-                                .toList());
-                commit(storage, commits + 1);
-            }
         }
     }
 

@@ -46,13 +46,11 @@ import org.jspecify.annotations.Nullable;
  * <p>The header record fills complete 4 KiB blocks, two or more, so that no later write touches one of its blocks. The
  * checksum of the record has no seed, because the record contains the id. The second copy of the lines is at the end of
  * the body, so that damage in one place leaves one copy intact: {@link #salvage} reads the header from the intact copy,
- * with every carried record that still matches its checksum. Format 1, which is read but never written, lacks the
- * second copy, the lines {@code segment}, {@code log}, {@code blocks}, {@code opened} and {@code checksum}, the
- * previous segment's id, and the checksums of contexts.
+ * with every carried record that still matches its checksum.
  *
  * @param id 16 hex digits, drawn at random; seeds the checksums of the segment's records
- * @param logId 16 hex digits, drawn at random when the log is created; {@link #NO_ID} in format 1
- * @param previousId the id of the previous segment; {@link #NO_ID} in the first segment and in format 1
+ * @param logId 16 hex digits, drawn at random when the log is created
+ * @param previousId the id of the previous segment; {@link #NO_ID} in the first segment
  */
 public record SegmentHeader(
         String id,
@@ -79,7 +77,6 @@ public record SegmentHeader(
 
     private static final String FORMAT = "format 2";
     private static final Pattern LOG_LINE = Pattern.compile("\nlog ([0-9a-f]{16})\n");
-    private static final String OLD_FORMAT = "format 1";
     private static final byte[] LINES_BEGIN = (FORMAT + "\nsegment ").getBytes(StandardCharsets.US_ASCII);
 
     /** The maximum length in bytes of the lines that {@link #salvage} finds. */
@@ -187,12 +184,9 @@ public record SegmentHeader(
         HeaderLines lines = new HeaderLines(framed.body(), segment);
         String version = lines.next();
         int bodyAt = framed.length() - framed.body().length - 1;
-        if (version.equals(OLD_FORMAT)) {
-            return parseOld(framed, lines, bodyAt, bytes, segment);
-        }
         if (!version.equals(FORMAT)) {
             throw new IOException("segment " + segment + " has '" + version + "', but this program reads only '"
-                    + OLD_FORMAT + "' and '" + FORMAT + "'");
+                    + FORMAT + "'; use the version that wrote it, or begin a new log in another directory");
         }
         Lines own = Lines.read(lines);
         byte[] seed = own.header().seed();
@@ -202,35 +196,6 @@ public record SegmentHeader(
             records.add(carried(bytes, bodyAt, lines, seed, context, segment, i));
         }
         return own.header().carrying(own.header().first(), records);
-    }
-
-    private static SegmentHeader parseOld(
-            Framed framed, HeaderLines lines, int bodyAt, SegmentBytes bytes, String segment) throws IOException {
-        long ordinal = lines.number(lines.next("ordinal"));
-        long first = lines.number(lines.next("first"));
-        long next = lines.number(lines.next("next"));
-        String[] previous = lines.split(lines.next("previous"), 2);
-        long previousEnd = lines.number(previous[1]);
-        String ownContext = lines.next("context");
-        long carried = lines.number(lines.next("carried"));
-        byte[] seed = framed.keyId().getBytes(StandardCharsets.US_ASCII);
-        List<LogRecord> records = new ArrayList<>();
-        for (int i = 0; i < carried; i++) {
-            String context = lines.next("context");
-            records.add(carried(bytes, bodyAt, lines, seed, context, segment, i));
-        }
-        return new SegmentHeader(
-                framed.keyId(),
-                NO_ID,
-                ordinal,
-                first,
-                next,
-                previous[0],
-                previousEnd,
-                NO_ID,
-                ownContext,
-                framed.arrivalMillis(),
-                List.copyOf(records));
     }
 
     private static LogRecord carried(

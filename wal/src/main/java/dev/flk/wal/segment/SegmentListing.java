@@ -87,7 +87,6 @@ final class SegmentListing {
         deriveHeaders();
         sortOutForeign();
         DeclaredLosses losses = DeclaredLosses.read(files, directory, prefix, names, logId);
-        requireOneLogOfFormat1();
         for (int i = 0; i < found.size(); i++) {
             found.set(i, withPredecessor(i, losses));
         }
@@ -302,8 +301,8 @@ final class SegmentListing {
     }
 
     /**
-     * Returns the log id of the segments; {@link SegmentHeader#NO_ID} if no segment has one. Throws if the segments
-     * have different log ids.
+     * Returns the log id of the segments; {@link SegmentHeader#NO_ID} if there is no segment. Throws if the
+     * segments have different log ids.
      */
     private String commonId() throws IOException {
         Map<String, List<String>> names = new TreeMap<>();
@@ -313,7 +312,6 @@ final class SegmentListing {
                         .add(copy.name());
             }
         }
-        names.remove(SegmentHeader.NO_ID);
         if (names.size() > 1) {
             throw new IOException(directory + " contains segments of several logs, and " + LogId.file(prefix)
                     + ", which names the right one, is missing or damaged: move the segments of the other logs away."
@@ -328,39 +326,8 @@ final class SegmentListing {
         return names.isEmpty() ? SegmentHeader.NO_ID : names.keySet().iterator().next();
     }
 
-    /**
-     * Throws if two segments of format 1 have the same ordinal, and therefore belong to two logs: a log never gives the
-     * same ordinal twice. Segments of format 1 have no log id that would show this.
-     */
-    private void requireOneLogOfFormat1() throws IOException {
-        for (int i = 1; i < found.size(); i++) {
-            Listed one = found.get(i - 1);
-            Listed other = found.get(i);
-            if (one.header().ordinal() == other.header().ordinal()
-                    && one.header().logId().equals(SegmentHeader.NO_ID)
-                    && other.header().logId().equals(SegmentHeader.NO_ID)) {
-                throw new IOException(
-                        directory + " contains segments of two logs: " + one.name() + " and " + other.name()
-                                + " both have the ordinal " + one.header().ordinal()
-                                + ". Move the segments of the other log away");
-            }
-        }
-    }
-
-    /**
-     * Returns whether a segment belongs to another log. A segment of format 1 has no log id, but is older than all
-     * segments of its log that have one. It therefore belongs to another log if a segment with this log's id has the
-     * same ordinal or a lower one.
-     */
     private boolean isOfAnotherLog(SegmentHeader header) {
-        if (!header.logId().equals(SegmentHeader.NO_ID)) {
-            return !header.logId().equals(logId);
-        }
-        return byId.values().stream()
-                .map(copies -> copies.get(0).header())
-                .anyMatch(other -> other.logId().equals(logId)
-                        && !logId.equals(SegmentHeader.NO_ID)
-                        && other.ordinal() <= header.ordinal());
+        return !header.logId().equals(logId);
     }
 
     /**
@@ -371,10 +338,11 @@ final class SegmentListing {
     }
 
     /**
-     * Returns a copy of the listed segment with the index of its predecessor. The predecessor is found by its id or, in
-     * format 1, by the beginning of a name, because compression and rotation append to names. Two segments of format 1
-     * may have had the same name, if the first was renamed before any of its records was acknowledged. If the second
-     * segment is missing, the first one is not taken for the predecessor, because its records end too early.
+     * Returns a copy of the listed segment with the index of its predecessor. The predecessor is found by its id or, if
+     * the header was {@linkplain #derivedHeader derived}, by the beginning of a name, because compression and rotation
+     * append to names. Two segments may have had the same name, if the first was renamed before any of its records was
+     * acknowledged. If the second segment is missing, the first one is not taken for the predecessor, because its records
+     * end too early.
      */
     private Listed withPredecessor(int index, DeclaredLosses losses) throws IOException {
         Listed next = found.get(index);

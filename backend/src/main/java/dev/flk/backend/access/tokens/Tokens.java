@@ -54,23 +54,10 @@ public final class Tokens extends Reloaded<TokensFile> {
                 fingerprints -> TokensFile.read(file, fingerprints));
         this.file = file;
         this.audit = audit;
-        warnOfFormerRecord(inForce());
-    }
-
-    private void warnOfFormerRecord(TokensFile read) {
-        List<String> names = read.namesOfFormerRecord();
-        if (!names.isEmpty()) {
-            LOG.warn(
-                    "{} has rights to the namespace flk.record, which is no longer served; remove them from: {}. Now {}",
-                    file,
-                    String.join(", ", names),
-                    FormerRecord.TODAY);
-        }
     }
 
     @Override
     protected void replaced(TokensFile before, TokensFile now) {
-        warnOfFormerRecord(now);
         LOG.info("{} was read again and has {} tokens", file, now.size());
         audit.operation(
                 "state_tokens_changed", Map.of("file", file.toString(), "tokens", Integer.toString(now.size())));

@@ -185,15 +185,6 @@ public final class TokensFile {
         return holder.equals(byDigest.get(holder.tokenSha256()));
     }
 
-    /** Returns the names of the tokens with rights to the namespace of the former record, sorted. */
-    List<String> namesOfFormerRecord() {
-        return byDigest.values().stream()
-                .filter(holder -> holder.grants().stream().anyMatch(grant -> FormerRecord.isIn(grant.namespace())))
-                .map(TokenHolder::name)
-                .sorted()
-                .toList();
-    }
-
     /** Returns the number of tokens. */
     int size() {
         return byDigest.size();

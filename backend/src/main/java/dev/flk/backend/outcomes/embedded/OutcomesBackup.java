@@ -20,8 +20,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Copies of the outcomes in DEDUP_DIR: the ids of the embedded dedup store, the rows of the embedded record, or both.
  * Each of them continues after its own position in the log when a copy is used, so a copy may be made at any time. A copy
- * does not contain what is still being copied out of files that were set aside, or moved out of the state, so none is
- * made meanwhile.
+ * does not contain what is still being copied out of files that were set aside, so none is made meanwhile.
  *
  * <p>Calls block, and must not overlap.
  */

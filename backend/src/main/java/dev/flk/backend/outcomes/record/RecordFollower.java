@@ -13,7 +13,6 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Count;
 import dev.flk.program.metrics.Metrics.Gauge;
-import dev.flk.state.StateException;
 import dev.flk.wal.segment.LogRecord;
 import java.io.IOException;
 import java.time.Duration;
@@ -84,7 +83,6 @@ public final class RecordFollower implements AutoCloseable {
 
     // used by the follower's thread
     private final DecidedReader reader;
-    private @Nullable RecordImport moving;
 
     /** Whether the position has been read since the start. */
     private boolean hasPosition;
@@ -98,36 +96,29 @@ public final class RecordFollower implements AutoCloseable {
     private long countedNanos;
 
     /**
-     * How the record is kept.
-     *
-     * @param moving the move of the record that an earlier version has kept in the state; null if there is none
-     * @param kept how long an outcome is kept
-     * @param expiry the clock by which outcomes are removed
-     */
-    public record Keeping(@Nullable RecordImport moving, Duration kept, InstantSource expiry) {}
-
-    /**
      * Creates a follower; starts no thread.
      *
      * @param rows owned by the caller; written by this follower only
      * @param decided the decided submissions that are handed over
+     * @param kept how long an outcome is kept
+     * @param expiry the clock by which outcomes are removed
      * @param submissions the number of submissions since the start
      */
     public RecordFollower(
             DecidedLog log,
             OutcomeRows rows,
             DecidedQueue decided,
-            Keeping keeping,
+            Duration kept,
+            InstantSource expiry,
             LongSupplier submissions,
             RecordMetrics metrics,
             LongSupplier nanoTicker) {
         this.log = log;
         this.rows = rows;
         this.decided = decided;
-        this.moving = keeping.moving();
-        this.kept = keeping.kept();
-        this.expiry = keeping.expiry();
-        this.began = keeping.expiry().instant();
+        this.kept = kept;
+        this.expiry = expiry;
+        this.began = expiry.instant();
         this.submissions = submissions;
         this.metrics = metrics;
         this.nanoTicker = nanoTicker;
@@ -154,8 +145,8 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * Returns the time before which outcomes may still be missing, because the record is being moved out of the state,
-     * copied from damaged files, or derived from the whole log; empty otherwise. Safe for any thread.
+     * Returns the time before which outcomes may still be missing, because the record is being copied from damaged
+     * files, or derived from the whole log; empty otherwise. Safe for any thread.
      */
     public Optional<Instant> incompleteBefore() {
         return isIncomplete ? Optional.of(began) : Optional.empty();
@@ -181,10 +172,8 @@ public final class RecordFollower implements AutoCloseable {
                 boolean isMore = step();
                 reportFailure(null);
                 restMillis = isMore ? restMillis(nanoTicker.getAsLong() - beginNanos) : LOOK_EVERY_MILLIS;
-            } catch (IOException | RecordUnavailableException | StateException e) {
-                if (!(e instanceof StateException refused) || refused.reason() != StateException.Reason.STARTING) {
-                    reportFailure(e);
-                }
+            } catch (IOException | RecordUnavailableException e) {
+                reportFailure(e);
                 restMillis = AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
                 LOG.error(
@@ -214,15 +203,11 @@ public final class RecordFollower implements AutoCloseable {
     private void reportFailure(@Nullable Exception failure) {
         String message = failure == null ? null : String.valueOf(failure.getMessage());
         if (message != null && !message.equals(reportedFailure)) {
-            if (failure instanceof StateException) {
-                LOG.warn("the record of outcomes waits, because the state can't be read: {}", message);
-            } else {
-                LOG.error(
-                        "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a"
-                                + " second: {}",
-                        position,
-                        message);
-            }
+            LOG.error(
+                    "the record of outcomes has stopped after sequence {} of the log; the next attempt is in a"
+                            + " second: {}",
+                    position,
+                    message);
         } else if (message == null && reportedFailure != null) {
             LOG.info("the record of outcomes continues after the interruption");
         }
@@ -252,7 +237,6 @@ public final class RecordFollower implements AutoCloseable {
      * @return whether there is more to do
      * @throws IOException if the log can't be read, or contains a record that this version can't decide
      * @throws RecordUnavailableException if the rows can't be read or written
-     * @throws StateException if the record can't be moved out of the state, because the state can't be read
      */
     boolean step() throws IOException {
         try {
@@ -269,13 +253,6 @@ public final class RecordFollower implements AutoCloseable {
         }
         if (isDiskLow()) {
             return false;
-        }
-        RecordImport unfinished = moving;
-        if (unfinished != null) {
-            if (unfinished.step(rows)) {
-                return true;
-            }
-            moving = null;
         }
         if (!knowsPosition) {
             findPosition();

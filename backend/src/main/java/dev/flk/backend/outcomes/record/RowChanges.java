@@ -38,7 +38,7 @@ record RowChanges(
      * @param token identifies the version at this ROW: a log that went back has another one there; 0 if unknown
      */
     record Cursor(String logId, long history, long row, long removed, long token) {
-        private static final String FORMAT = "[^.]{1,64}(\\.[0-9a-f]{16}){3,4}";
+        private static final String FORMAT = "[^.]{1,64}(\\.[0-9a-f]{16}){4}";
 
         /** Parses a cursor; returns null for an empty text, which stands for the beginning. */
         static @Nullable Cursor parse(String text) {
@@ -49,8 +49,7 @@ record RowChanges(
                 throw new InvalidCursorException("the cursor was not returned by this call");
             }
             String[] parts = text.split("\\.", -1);
-            long token = parts.length > 4 ? hex(parts[4]) : 0; // a cursor of an earlier version has none
-            return new Cursor(parts[0], hex(parts[1]), hex(parts[2]), hex(parts[3]), token);
+            return new Cursor(parts[0], hex(parts[1]), hex(parts[2]), hex(parts[3]), hex(parts[4]));
         }
 
         private static long hex(String digits) {

@@ -4,7 +4,6 @@ package dev.flk.backend.serve.page;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.github.difflib.text.DiffRow;
 import com.github.difflib.text.DiffRowGenerator;
-import dev.flk.backend.access.tokens.FormerRecord;
 import dev.flk.program.cli.Json;
 import dev.flk.state.Event;
 import dev.flk.state.History;
@@ -136,13 +135,8 @@ public record StateView(
         }
     }
 
-    /**
-     * Reads the view of a place.
-     *
-     * @throws dev.flk.state.StateException INVALID if the place is in a namespace that is not served
-     */
+    /** Reads the view of a place. */
     public static StateView read(StateEngine engine, Place place, Instant now) {
-        FormerRecord.refuse(place.namespace());
         if (place.showsEvents()) {
             return events(engine, place, now);
         }
@@ -165,7 +159,7 @@ public record StateView(
                     now);
         }
         Page<String> page = place.namespace().isEmpty()
-                ? FormerRecord.namespacesWithout(engine, "", place.after(), PAGE)
+                ? engine.reads().namespaces("", place.after(), PAGE)
                 : engine.reads().agents(place.namespace(), "", place.after(), PAGE);
         return below(
                 place.namespace().isEmpty() ? "namespace" : "agent",
@@ -309,8 +303,7 @@ public record StateView(
     }
 
     private static boolean isAt(Place place, StateKey key) {
-        return !FormerRecord.isIn(key.namespace())
-                && (place.namespace().isEmpty() || place.namespace().equals(key.namespace()))
+        return (place.namespace().isEmpty() || place.namespace().equals(key.namespace()))
                 && (place.agent().isEmpty() || place.agent().equals(key.agentId()))
                 && (place.key().isEmpty() || place.key().equals(key.name()));
     }

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import javax.net.ssl.SSLException;
 import org.flywaydb.core.api.FlywayException;
+import org.flywaydb.core.api.exception.FlywayValidateException;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
@@ -43,6 +44,10 @@ public record PostgresFailures(String server, String limit) {
 
     /** Returns a message that describes a failure and begins with the server's address. */
     public String of(Exception thrown) {
+        if (thrown instanceof FlywayValidateException) {
+            return of("its tables have the format of an earlier version, which this version can't read: name an empty"
+                    + " database, or run the version that created them");
+        }
         if (thrown instanceof FlywayException) {
             for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
                 if (cause instanceof SQLException e) {

@@ -123,7 +123,7 @@ class StateCommandTest {
 
             assertThat(run(1, Map.of(), "schema", "get", url)).isEqualTo("flk-backend: the namespace has no schema");
             assertThat(run(1, Map.of(), "schema", "check", schema.toString(), url))
-                    .isEqualTo("a x/1  /score must have a maximum value of 100\n"
+                    .isEqualTo("a x/1  /score must be at most 100, but is 200\n"
                             + "flk-backend: 1 value of 3 violates the schema");
             assertThat(run(0, Map.of(), "schema", "set", schema.toString(), url))
                     .isEqualTo("version 1, revision 4");

@@ -2,6 +2,7 @@
 package dev.flk.backend.outcomes.postgres;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.outcomes.PostgresStores;
 import dev.flk.backend.stores.postgres.PoolMetrics;
@@ -10,6 +11,7 @@ import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
+import java.io.IOException;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.FutureTask;
@@ -73,10 +75,24 @@ final class SchemaTest {
                 .isOne();
     }
 
+    @Test
+    void migrate_tablesOfAnEarlierVersion_refusesAndSaysWhatToDo() {
+        migrate(server, database);
+        server.execute(database, "UPDATE flk_schema_history SET checksum = checksum + 1 WHERE version = '1'");
+
+        assertThatThrownBy(() -> Schema.DEDUP.migrate(config(server, database)))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("the format of an earlier version")
+                .hasMessageContaining("name an empty database");
+    }
+
+    private static PostgresConfig config(PostgresServer on, String database) {
+        return PostgresStores.config(on, database, Duration.ofSeconds(10));
+    }
+
     static void migrate(PostgresServer on, String database) {
-        PostgresConfig config = PostgresStores.config(on, database, Duration.ofSeconds(10));
         try {
-            Schema.DEDUP.migrate(new PostgresConnector(config, PoolMetrics.unobserved(Pool.DEDUP)));
+            Schema.DEDUP.migrate(new PostgresConnector(config(on, database), PoolMetrics.unobserved(Pool.DEDUP)));
         } catch (SQLException e) {
             throw new IllegalStateException(e);
         }

@@ -91,16 +91,6 @@ class EmbeddedRowsTest extends OutcomeRowsContract {
         assertThat(epochs(older.changes(all.get(1).cursor(), 10))).containsExactly(4L, 5L);
     }
 
-    @Test
-    void changes_cursorOfAnEarlierVersion_isContinued() throws Exception {
-        OutcomeRows rows = derived("rows-of-it", 1, 2, 3);
-        String cursor = rows.changes("", 1).get(0).cursor();
-
-        String earlier = cursor.substring(0, cursor.lastIndexOf('.'));
-
-        assertThat(epochs(rows.changes(earlier, 10))).containsExactly(2L, 3L);
-    }
-
     /** After a loss of DEDUP_DIR, a cursor stays valid; a follower only has to wait until the log is read. */
     @Test
     void changes_rowsAreLost_cursorWaitsForTheLog() throws Exception {

@@ -2,7 +2,6 @@
 package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.inbox.DecidedLog;
-import dev.flk.backend.outcomes.record.RecordFollower.Keeping;
 import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
 import java.io.IOException;
 import java.time.Duration;
@@ -15,8 +14,7 @@ public final class SteppedFollower {
     private final RecordFollower follower;
 
     public SteppedFollower(DecidedLog log, OutcomeRows rows, DecidedQueue decided, RecordMetrics metrics) {
-        follower = new RecordFollower(
-                log, rows, decided, new Keeping(null, FOR_EVER, () -> Instant.EPOCH), () -> 0, metrics, () -> 0);
+        follower = new RecordFollower(log, rows, decided, FOR_EVER, () -> Instant.EPOCH, () -> 0, metrics, () -> 0);
     }
 
     /** Takes one step; returns whether everything that is decided is in the record. */

@@ -17,7 +17,6 @@ import dev.flk.backend.stores.postgres.PostgresConfig.TimeLimit;
 import dev.flk.testkit.PostgresServer;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 /** Tests of the durable copy of sessions in a real Postgres. */
@@ -137,87 +136,5 @@ final class SyncTablesTest {
                 requireRefused(writer, "pool_mode=session");
             }
         }
-    }
-
-    @Test
-    void upgrade_tablesOfABackendWithoutGenerations_theFirstRestoreBeginsAGeneration() throws Exception {
-        try (Writer writer = tables.openWriter()) {
-            Unwritten unused = writer.write(0, List.of(live(1, "{}")));
-        }
-        postgres.execute(
-                database,
-                "DROP TABLE sync_generation; DELETE FROM flk_session_schema_history WHERE version IN ('2', '3')");
-
-        assertThat(tables().beginGeneration("one", 0)).isEqualTo(1);
-    }
-
-    /** The statements of a backend that knows the tables of the second migration only. */
-    private static final String OLDER_SESSION = """
-            INSERT INTO sync_sessions AS old (id, version, kind, state, changed_at, expires_at)
-            VALUES ('pump', %1$d, 'live', '{}', to_timestamp(%1$d), to_timestamp(9000000000))
-            ON CONFLICT (id) DO UPDATE SET version = excluded.version, kind = excluded.kind, state = excluded.state,
-              changed_at = excluded.changed_at, expires_at = excluded.expires_at
-            WHERE old.version < excluded.version""";
-
-    private static final String OLDER_EVENT = """
-            INSERT INTO sync_events (session_id, version, kind, state, changed_at)
-            VALUES ('pump', %1$d, 'live', '{}', to_timestamp(%1$d)) ON CONFLICT DO NOTHING""";
-    private static final String OLDER_REMOVAL = """
-            DELETE FROM sync_events WHERE ctid = ANY (ARRAY(
-              SELECT ctid FROM sync_events WHERE changed_at < now() - make_interval(secs => 1) LIMIT 10))""";
-
-    @Test
-    void upgrade_twiceAndAnOlderBackendKeepsWriting_showsTimesAndIdsUnderTheirUsualNames() {
-        createTablesOfTwoMigrations();
-        writeAsOlderBackend(1);
-        tables().openWriter().close();
-        writeAsOlderBackend(2);
-        postgres.execute(database, "DELETE FROM flk_session_schema_history WHERE version = '3'");
-        tables().openWriter().close();
-        writeAsOlderBackend(3);
-
-        assertThat(postgres.text(database, """
-                WITH recent AS (SELECT * FROM sync_events ORDER BY timestamp DESC LIMIT 10)
-                SELECT string_agg(version || ' ' || (timestamp = changed_at), ', ') FROM recent""")).isEqualTo("3 true, 2 true, 1 true");
-        assertThat(postgres.text(database, """
-                WITH found AS (SELECT * FROM sync_sessions WHERE session_id = 'pump')
-                SELECT string_agg(id || ' ' || version, ', ') FROM found""")).isEqualTo("pump 3");
-        postgres.execute(database, OLDER_REMOVAL);
-        assertThat(postgres.number(database, "SELECT count(*) FROM sync_events"))
-                .isZero();
-    }
-
-    @Test
-    void upgrade_anOlderBackendIsWriting_waitsForIt() throws Exception {
-        createTablesOfTwoMigrations();
-        CompletableFuture<Void> upgrade;
-        try (var open = postgres.connect(database);
-                var statement = open.createStatement()) {
-            open.setAutoCommit(false);
-            statement.execute(OLDER_SESSION.formatted(1));
-            upgrade = CompletableFuture.runAsync(() -> tables().openWriter().close());
-            while (postgres.number(database, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL")
-                    == 0) {
-                assertThat(upgrade).isNotDone();
-            }
-            statement.execute(
-                    OLDER_EVENT.formatted(1)); // would be a deadlock if the upgrade had locked sync_events first
-            open.commit();
-        }
-        assertThat(upgrade).succeedsWithin(Duration.ofSeconds(60));
-        assertThat(postgres.number(database, "SELECT count(*) FROM sync_events WHERE timestamp = to_timestamp(1)"))
-                .isEqualTo(1);
-    }
-
-    private void createTablesOfTwoMigrations() {
-        tables().openWriter().close();
-        postgres.execute(database, """
-                ALTER TABLE sync_sessions DROP COLUMN session_id; ALTER TABLE sync_events DROP COLUMN "timestamp";
-                DELETE FROM flk_session_schema_history WHERE version = '3'""");
-    }
-
-    private void writeAsOlderBackend(long version) {
-        postgres.execute(database, OLDER_SESSION.formatted(version));
-        postgres.execute(database, OLDER_EVENT.formatted(version));
     }
 }

@@ -429,26 +429,6 @@ final class RedisOutageTest {
     }
 
     @Test
-    void tablesOfThePreviousVersionAreRestored_underARunningBackend_allChangesAreWrittenAfterTheMigration() {
-        RedisServer server = server("redis");
-        RedisFixture backend = backend(server.uri());
-        now(backend.storage.put("kept", "{}", 0));
-        now(backend.storage.put("lost", "{}", 0));
-        awaitWritten(2);
-        postgres.execute(database, """
-                DROP TABLE sync_generation;
-                DELETE FROM flk_session_schema_history WHERE version IN ('2', '3');
-                DELETE FROM sync_sessions WHERE id = 'lost';
-                DELETE FROM sync_events WHERE session_id = 'lost'""");
-
-        IntStream.range(0, 20).forEach(n -> now(backend.storage.put("new" + n, "{}", 0)));
-
-        awaitWritten(22);
-        assertThat(number("SELECT count(*) FROM sync_sessions")).isEqualTo(22);
-        assertThat(server.send("XLEN", SessionScript.DEAD)).containsExactly(":0");
-    }
-
-    @Test
     void oldRowsCannotBeRemoved_newChangesAreWritten() {
         RedisServer server = server("redis");
         RedisFixture backend = backend(server.uri());

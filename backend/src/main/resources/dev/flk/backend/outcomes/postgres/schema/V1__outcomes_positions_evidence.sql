@@ -5,7 +5,8 @@ CREATE TABLE flk_outcomes (
     body              bytea    NOT NULL,
     digest            bytea    NOT NULL CHECK (octet_length(digest) = 32),
     signed_digest     text     NOT NULL,
-    expires_at_millis bigint   NOT NULL
+    expires_at_millis bigint   NOT NULL,
+    log_id            text     -- the log that has the body of the certificate
 );
 CREATE INDEX flk_outcomes_expiry ON flk_outcomes (expires_at_millis);
 
@@ -25,3 +26,9 @@ CREATE TABLE flk_evidence (
     PRIMARY KEY (pcs_id, digest)
 );
 CREATE INDEX flk_evidence_expiry ON flk_evidence (expires_at_millis);
+
+-- The logs whose outcomes are in this database, each with the JSON of what its backend reported last.
+CREATE TABLE flk_logs (
+    log_id text PRIMARY KEY,
+    entry  text NOT NULL
+) WITH (fillfactor = 50);
