@@ -29,6 +29,7 @@ class ArchitectureTest {
                 .resideInAnyPackage(
                         "java..",
                         "javax.management..",
+                        "com.sun.management..",
                         "javax.net.ssl..",
                         "jdk.jfr..",
                         "org.jspecify..",
