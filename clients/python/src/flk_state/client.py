@@ -117,7 +117,8 @@ class Info:
 
 
 class StateClient:
-    """A client of one namespace. It connects when the first call is made; any thread may use it.
+    """A client of one namespace. It connects when the first call is made; any thread may use it, but no process that
+    is forked after its creation, since gRPC does not survive a fork: create a client there.
 
     While the backend can't be reached, is starting, or has a failed storage, the client repeats reads and commits
     until ``timeout``, in seconds. A repeated commit takes effect only once, because all tries carry the same request

@@ -10,6 +10,7 @@ import dev.flk.backend.run.Backend;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.program.cli.StandardOutput;
 import dev.flk.program.cli.Terminal;
+import dev.flk.program.health.ServiceReadiness;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -61,6 +62,7 @@ public final class Main {
         StopWatchdog watchdog = new StopWatchdog(config.inbox());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(backend, watchdog), "stop"));
         backend.serve();
+        ServiceReadiness.report();
         throw backend.awaitLoss();
     }
 

@@ -2,6 +2,7 @@
 package dev.flk.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.client.SessionStore.Change;
@@ -115,5 +116,26 @@ final class SessionSubscriptionTest {
                     .hasMessage("the subscription has ended, because its listener failed:"
                             + " java.lang.IllegalStateException: the application is broken");
         }
+    }
+
+    @Test
+    void lineWithoutEnd_breaksTheStream_andTheNextConnectionIsUsed() {
+        firstBody = "data: " + "x".repeat(BoundedText.MAX_BYTES);
+        try (SessionSubscription subscription =
+                SessionSubscription.start(store((method, target, headers, body) -> Map.of()), "", changes::add)) {
+            await().until(() -> !changes.isEmpty());
+            assertThat(connections).hasSizeGreaterThan(1);
+            assertThat(subscription).isNotNull();
+        }
+    }
+
+    @Test
+    void answerWithoutEnd_isAFailure() {
+        firstBody = "x".repeat(BoundedText.MAX_BYTES + 1);
+
+        assertThatThrownBy(
+                        () -> store((method, target, headers, body) -> Map.of()).get("a"))
+                .isInstanceOf(SessionCallException.class)
+                .hasMessageContaining("the answer is longer than ");
     }
 }

@@ -217,9 +217,16 @@ public final class SessionStore {
     HttpResponse<InputStream> changes(String prefix, String after) throws IOException, InterruptedException {
         String target = "/v1/sessions/changes?prefix=" + encoded(prefix);
         Map<String, String> headers = after.isEmpty() ? Map.of() : Map.of("Last-Event-ID", after);
-        // the timeout of a request may cover the body, so the head gets a timeout of its own
-        CompletableFuture<HttpResponse<InputStream>> answer =
-                http.sendAsync(request("GET", target, headers, null).build(), BodyHandlers.ofInputStream());
+        return answer(request("GET", target, headers, null), BodyHandlers.ofInputStream());
+    }
+
+    /**
+     * Returns an answer; its body as well must arrive within the timeout, unless it is a stream. The timeout of an
+     * {@link HttpRequest} covers only the head with some JDKs.
+     */
+    private <T> HttpResponse<T> answer(HttpRequest.Builder request, BodyHandler<T> body)
+            throws IOException, InterruptedException {
+        CompletableFuture<HttpResponse<T>> answer = http.sendAsync(request.build(), body);
         try {
             return answer.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
@@ -235,14 +242,10 @@ public final class SessionStore {
                 ? Map.of()
                 : ifVersion == 0 ? Map.of("If-None-Match", "*") : Map.of("If-Match", "\"" + ifVersion + "\"");
         String target = "/v1/sessions/" + encoded(id).replace("%2F", "/");
-        return send(request(method, target, condition, json).timeout(timeout), BodyHandlers.ofString());
-    }
-
-    private <T> HttpResponse<T> send(HttpRequest.Builder request, BodyHandler<T> handler) {
         try {
-            return http.send(request.build(), handler);
+            return answer(request(method, target, condition, json), info -> new BoundedText());
         } catch (IOException e) {
-            throw new SessionCallException(base + " did not answer: " + e, e);
+            throw new SessionCallException(String.valueOf(e.getMessage()), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new SessionCallException("interrupted while waiting for " + base, e);

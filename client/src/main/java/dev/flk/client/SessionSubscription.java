@@ -6,12 +6,10 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.flk.client.SessionStore.Change;
 import dev.flk.client.SessionStore.Listener;
-import java.io.BufferedReader;
+import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
@@ -117,8 +115,7 @@ public final class SessionSubscription implements AutoCloseable {
             HttpResponse<InputStream> answer = store.changes(prefix, lastId);
             lineNanos = System.nanoTime();
             ScheduledFuture<?> silence = endIfSilent(answer.body());
-            try (BufferedReader lines =
-                    new BufferedReader(new InputStreamReader(answer.body(), StandardCharsets.UTF_8))) {
+            try (InputStream lines = new BufferedInputStream(answer.body())) {
                 isOpen = answer.statusCode() == 200;
                 if (!isOpen) {
                     problem = new SessionCallException(
@@ -174,11 +171,11 @@ public final class SessionSubscription implements AutoCloseable {
         }
     }
 
-    private void read(BufferedReader lines) throws IOException {
+    private void read(InputStream lines) throws IOException {
         String id = lastId;
         String event = "";
         while (!isClosed) {
-            String line = lines.readLine();
+            String line = BoundedText.line(lines);
             if (line == null) {
                 return;
             }

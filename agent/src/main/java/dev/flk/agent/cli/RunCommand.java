@@ -7,6 +7,7 @@ import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.program.cli.ReloadSignal;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.health.ServiceReadiness;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -55,6 +56,7 @@ final class RunCommand implements Callable<Integer> {
         try (Agent agent = open(config)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> end(agent, ended), "shutdown"));
             readAgainOnHangUp(agent);
+            ServiceReadiness.report();
             if (untilEmpty) {
                 agent.runUntilEmpty();
                 requireOwned(agent);

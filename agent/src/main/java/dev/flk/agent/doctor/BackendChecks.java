@@ -78,11 +78,13 @@ final class BackendChecks {
     }
 
     void look() throws InterruptedException {
-        Optional<Reply> health = ask(client::health);
-        if (health.isPresent()) {
-            health(health.get());
-            ready();
-            key();
+        try (client) {
+            Optional<Reply> health = ask(client::health);
+            if (health.isPresent()) {
+                health(health.get());
+                ready();
+                key();
+            }
         }
     }
 

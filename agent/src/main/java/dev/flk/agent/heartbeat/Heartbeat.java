@@ -89,6 +89,10 @@ public final class Heartbeat implements Closeable {
                                     url -> url,
                                     url -> new BackendClient(url, sending.requestTimeout(), sending.tls()))));
         }
+
+        void close() {
+            clients.values().forEach(BackendClient::close);
+        }
     }
 
     /**
@@ -159,15 +163,17 @@ public final class Heartbeat implements Closeable {
 
     /** Applies another configuration, and sends the next heartbeat soon, because the interval may have changed. */
     public void reconfigure(HeartbeatConfig config, SenderConfig sending) {
-        target = Target.of(config, sending);
+        Target following = Target.of(config, sending);
         try {
             timer.execute(() -> {
+                target.close();
+                target = following;
                 if (next != null && next.cancel(false)) {
                     schedule(FIRST_AFTER);
                 }
             });
         } catch (RejectedExecutionException e) {
-            // ignored: the heartbeat is closed
+            following.close(); // the heartbeat is closed
         }
     }
 
@@ -330,5 +336,6 @@ public final class Heartbeat implements Closeable {
     @Override
     public void close() {
         timer.shutdownNow();
+        target.close();
     }
 }

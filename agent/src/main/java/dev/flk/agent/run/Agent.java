@@ -112,7 +112,7 @@ public final class Agent implements Closeable {
             outbox = opened(Outbox.open(config.outbox(), surroundings.clock()));
             deadLetters = opened(DeadLetters.open(config.deadLetters(), outbox));
             AgentMeters meters = new AgentMeters();
-            sender = new Sender(config.sending(), outbox, deadLetters, meters, surroundings);
+            sender = opened(new Sender(config.sending(), outbox, deadLetters, meters, surroundings));
             register(meters, surroundings);
             metrics = config.metricsPort().isPresent()
                     ? opened(MetricsServer.start(config.metricsPort().get(), meters))

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -33,7 +35,14 @@ import org.jspecify.annotations.Nullable;
  * a certificate for good must also have the {@link BodyMark} of the bytes that were sent.
  */
 final class AnswerReader {
-    private static final JsonMapper JSON = JsonMapper.builder()
+    /** More than an answer has; each token takes much more memory than in the answer. */
+    private static final int MAX_TOKENS = 1_000;
+
+    private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
+                    .streamReadConstraints(StreamReadConstraints.builder()
+                            .maxTokenCount(MAX_TOKENS)
+                            .build())
+                    .build())
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .disable(JsonParser.Feature.INCLUDE_SOURCE_IN_LOCATION)
@@ -185,8 +194,10 @@ final class AnswerReader {
      */
     private static List<SubmitResult> readBatch(Reply reply, Batch batch) {
         List<String> pcsIds = batch.pcsIds();
-        List<String> lines =
-                new String(reply.body(), StandardCharsets.UTF_8).lines().toList();
+        List<String> lines = new String(reply.body(), StandardCharsets.UTF_8)
+                .lines()
+                .limit(pcsIds.size() + 1L)
+                .toList();
         if (reply.status() != 200 || lines.size() != pcsIds.size()) {
             return Collections.nCopies(
                     pcsIds.size(),

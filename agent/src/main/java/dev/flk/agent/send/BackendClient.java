@@ -3,46 +3,40 @@ package dev.flk.agent.send;
 
 import dev.flk.canonical.Sha256;
 import dev.flk.http.BodyMark;
+import dev.flk.http.client.BoundedHttpClient;
+import dev.flk.http.client.BoundedHttpClient.Request;
+import dev.flk.http.client.BoundedHttpClient.Response;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
+import java.io.Closeable;
 import java.net.URI;
-import java.net.http.HttpClient;
 import java.net.http.HttpHeaders;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
-import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodySubscriber;
-import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Flow.Subscription;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A client of the backend's HTTP API, with kept-alive HTTP/1.1 connections. It follows no redirects. Each method that
  * sends a request returns at once, and later calls {@code ended} exactly once, on any thread: with a complete reply and
- * null, or with null and the failure. Thread-safe.
+ * null, or with null and the failure. An answer that is longer than the backend's can be is a failure. Thread-safe.
  */
-public final class BackendClient {
-    private static final int MAX_SINGLE_BYTES = 64 << 10;
-    /**
-     * The maximum size of an answer with outcomes. For each certificate, such an answer contains little more than an id
-     * and a reason, but the reason may quote the certificate.
-     */
-    private static final int MAX_OUTCOMES_BYTES = 16 << 20;
+public final class BackendClient implements Closeable {
+    /** The maximum length of an answer that has no outcome, and the least that is allowed for any answer. */
+    static final int MAX_PLAIN_BYTES = 64 << 10;
 
-    private final HttpClient http;
+    private static final String CONTENT_TYPE = "Content-Type";
+    private static final byte[] NONE = {};
+
+    private final BoundedHttpClient http;
     private final String base;
+    private final String path;
     private final Duration requestTimeout;
     private volatile Optional<Instant> certificateEnd = Optional.empty();
 
@@ -53,12 +47,8 @@ public final class BackendClient {
     public BackendClient(URI endpoint, Duration requestTimeout, Optional<ClientTls> tls) {
         this.base = endpoint.toString().replaceAll("/+$", "");
         this.requestTimeout = requestTimeout;
-        HttpClient.Builder http = HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .followRedirects(HttpClient.Redirect.NEVER)
-                .connectTimeout(requestTimeout);
-        tls.map(ClientTls::context).ifPresent(http::sslContext);
-        this.http = http.build();
+        this.path = URI.create(base).getRawPath();
+        this.http = new BoundedHttpClient(endpoint, "flk-agent-http", tls.map(ClientTls::context));
     }
 
     /** Returns the base URL, for messages. */
@@ -76,15 +66,15 @@ public final class BackendClient {
 
     /** Sends one certificate. */
     public void submit(byte[] line, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        post("/v1/pcs/submit", "application/json", line, ended);
+        post("/v1/pcs/submit", "application/json", line, Math.max(MAX_PLAIN_BYTES, Batch.maxAnswerBytes(line)), ended);
     }
 
     /** Sends several certificates in one request, each on its own line. */
-    void submitBatch(List<byte[]> lines, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        post("/v1/pcs/batch", "application/x-ndjson", joined(lines), ended);
+    void submitBatch(Batch batch, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
+        post("/v1/pcs/batch", "application/x-ndjson", joined(batch.lines()), batch.maxAnswerBytes(), ended);
     }
 
-    /** Returns the body of a batch: one array, because only then does the request have a {@code Content-Length}. */
+    /** Returns the body of a batch. */
     static byte[] joined(List<byte[]> lines) {
         ByteArrayOutputStream body = new ByteArrayOutputStream();
         for (byte[] line : lines) {
@@ -96,13 +86,14 @@ public final class BackendClient {
 
     /** Sends certificates with their digest, so that the backend marks its refusals. See {@link BodyMark}. */
     private void post(
-            String path, String contentType, byte[] body, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        exchange(
-                request(path, contentType)
-                        .header(BodyMark.HEADER, BodyMark.header(Sha256.of(body)))
-                        .POST(BodyPublishers.ofByteArray(body)),
-                MAX_OUTCOMES_BYTES,
-                ended);
+            String target,
+            String contentType,
+            byte[] body,
+            int maxAnswerBytes,
+            BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
+        Map<String, String> headers =
+                Map.of(CONTENT_TYPE, contentType, BodyMark.HEADER, BodyMark.header(Sha256.of(body)));
+        exchange("POST", target, headers, body, maxAnswerBytes, ended);
     }
 
     /**
@@ -110,55 +101,56 @@ public final class BackendClient {
      * Date}.
      */
     public void health(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        exchange(request("/health", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
+        exchange("GET", "/health", Map.of(), NONE, MAX_PLAIN_BYTES, ended);
     }
 
     /** Requests {@code /readyz}, which shows whether the backend is ready. */
     public void readiness(BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        exchange(request("/readyz", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
+        exchange("GET", "/readyz", Map.of(), NONE, MAX_PLAIN_BYTES, ended);
     }
 
     /**
      * Stores a session.
      *
-     * @param path the path of the session below the base URL
+     * @param target the path of the session below the base URL
      * @param headers the headers of the signature
      */
     public void putSession(
-            String path,
+            String target,
             Map<String, String> headers,
             byte[] json,
             BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        HttpRequest.Builder request = request(path, "application/json").PUT(BodyPublishers.ofByteArray(json));
-        headers.forEach(request::header);
-        exchange(request, MAX_SINGLE_BYTES, ended);
-    }
-
-    private HttpRequest.Builder request(String path, String contentType) {
-        return HttpRequest.newBuilder(URI.create(base + path))
-                .header("Content-Type", contentType)
-                .header("User-Agent", "flk-agent");
+        Map<String, String> all = new HashMap<>(headers);
+        all.put(CONTENT_TYPE, "application/json");
+        exchange("PUT", target, all, json, MAX_PLAIN_BYTES, ended);
     }
 
     private void exchange(
-            HttpRequest.Builder request, int maxBytes, BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
-        CompletableFuture<HttpResponse<byte[]>> exchange =
-                http.sendAsync(request.build(), info -> new BoundedBody(maxBytes));
-        // does not use the time-out of an HttpRequest, because that time-out covers only the headers, and because JDK
-        // 17 measures it with the wall clock
-        exchange.thenApply(this::reply)
-                .orTimeout(requestTimeout.toMillis(), TimeUnit.MILLISECONDS)
-                .whenComplete((reply, failure) -> {
-                    exchange.cancel(true);
-                    ended.accept(reply, failure);
-                });
+            String method,
+            String target,
+            Map<String, String> headers,
+            byte[] body,
+            int maxAnswerBytes,
+            BiConsumer<@Nullable Reply, @Nullable Throwable> ended) {
+        Map<String, String> all = new HashMap<>(headers);
+        all.put("User-Agent", "flk-agent");
+        http.send(
+                new Request(method, path + target, all, body, maxAnswerBytes),
+                requestTimeout,
+                (response, failure) -> ended.accept(response == null ? null : reply(response), failure));
     }
 
-    private Reply reply(HttpResponse<byte[]> response) {
-        response.sslSession().flatMap(ClientTls::endOfPeer).ifPresent(end -> certificateEnd = Optional.of(end));
+    /** Ends the connections as soon as all requests have ended. No other request may be sent. */
+    @Override
+    public void close() {
+        http.close();
+    }
+
+    private Reply reply(Response response) {
+        response.tls().flatMap(ClientTls::endOfPeer).ifPresent(end -> certificateEnd = Optional.of(end));
         HttpHeaders headers = response.headers();
         return new Reply(
-                response.statusCode(),
+                response.status(),
                 headers.firstValue("X-Flk-Conflict")
                         .filter("true"::equalsIgnoreCase)
                         .isPresent(),
@@ -175,58 +167,6 @@ public final class BackendClient {
                     .toInstant());
         } catch (DateTimeParseException e) {
             return Optional.empty();
-        }
-    }
-
-    /** A response body in memory, of limited length. A longer body fails the request and closes the connection. */
-    private static final class BoundedBody implements BodySubscriber<byte[]> {
-        private final int maxBytes;
-        private final ByteArrayOutputStream received = new ByteArrayOutputStream();
-        private final CompletableFuture<byte[]> body = new CompletableFuture<>();
-        private @Nullable Subscription subscription;
-
-        BoundedBody(int maxBytes) {
-            this.maxBytes = maxBytes;
-        }
-
-        @Override
-        public CompletionStage<byte[]> getBody() {
-            return body;
-        }
-
-        @Override
-        public void onSubscribe(Subscription given) {
-            subscription = given;
-            given.request(Long.MAX_VALUE);
-        }
-
-        @Override
-        public void onNext(List<ByteBuffer> buffers) {
-            for (ByteBuffer buffer : buffers) {
-                if (body.isDone()) {
-                    return;
-                }
-                if (received.size() + buffer.remaining() > maxBytes) {
-                    body.completeExceptionally(new IOException("the answer is longer than " + maxBytes + " bytes"));
-                    if (subscription != null) {
-                        subscription.cancel();
-                    }
-                    return;
-                }
-                byte[] bytes = new byte[buffer.remaining()];
-                buffer.get(bytes);
-                received.writeBytes(bytes);
-            }
-        }
-
-        @Override
-        public void onError(Throwable error) {
-            body.completeExceptionally(error);
-        }
-
-        @Override
-        public void onComplete() {
-            body.complete(received.toByteArray());
         }
     }
 

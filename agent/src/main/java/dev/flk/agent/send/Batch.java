@@ -18,6 +18,9 @@ import java.util.Optional;
 
 /** The certificates to send in one request. The list of items is empty if no certificate can be sent. */
 record Batch(List<Item> items) {
+    /** The maximum length of the backend's answer to one certificate without what it quotes of the certificate. */
+    private static final int MAX_ANSWER_BYTES = 2 << 10;
+
     /**
      * One certificate of a batch.
      *
@@ -33,6 +36,26 @@ record Batch(List<Item> items) {
     /** Returns the total length of the lines in bytes. The lines stay in memory while the request is in flight. */
     long bytes() {
         return items.stream().mapToLong(item -> item.line().length).sum();
+    }
+
+    /** Returns the maximum length in bytes of the backend's answer to this batch. */
+    int maxAnswerBytes() {
+        long bytes =
+                items.stream().mapToLong(item -> maxAnswerBytes(item.line())).sum();
+        return (int) Math.min(Integer.MAX_VALUE, Math.max(BackendClient.MAX_PLAIN_BYTES, bytes));
+    }
+
+    /**
+     * Returns the maximum length in bytes of the backend's answer to a certificate. An answer quotes at most the
+     * certificate, and escapes all characters outside ASCII.
+     */
+    static int maxAnswerBytes(byte[] line) {
+        long bytes = MAX_ANSWER_BYTES;
+        for (byte each : line) {
+            // an escape has six bytes; a character of four bytes in UTF-8 is two escapes, any other is at most one
+            bytes += each >= ' ' && each <= '~' ? 1 : (each & 0xC0) == 0x80 ? 0 : (each & 0xF8) == 0xF0 ? 12 : 6;
+        }
+        return (int) Math.min(Integer.MAX_VALUE, bytes);
     }
 
     List<byte[]> lines() {

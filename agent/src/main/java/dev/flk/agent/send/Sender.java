@@ -10,6 +10,7 @@ import dev.flk.agent.send.SendQueue.Queued;
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LineLimit;
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
@@ -41,7 +42,7 @@ import org.slf4j.LoggerFactory;
  * outbox records the sending on disk (unless the disk fails), because the certificate may have arrived even if no
  * answer comes. Durations are measured on a ticker that starts near 0.
  */
-public final class Sender {
+public final class Sender implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
     /**
      * The largest total size in bytes of the stored certificates of a batch. The limit is half of the backend's default
@@ -53,6 +54,9 @@ public final class Sender {
      * limit may raise the number of bytes above it.
      */
     private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
+
+    /** The share of the heap that answers under way may take, of which the last request may take more. */
+    private static final int SHARE_OF_HEAP_FOR_ANSWERS = 4;
 
     private static final long STATE_WITHIN_SECONDS = 5;
     private static final int MOST_REQUESTS_A_STEP = 64;
@@ -76,6 +80,10 @@ public final class Sender {
     private final AtomicBoolean woken = new AtomicBoolean();
     private final AtomicInteger inFlight = new AtomicInteger();
     private long inFlightBytes;
+    /** The maximum length of all answers that are under way. */
+    private long awaitedBytes;
+
+    private final long maxAwaitedBytes;
     private Configured configured;
     private volatile boolean breakerOpen;
     private volatile long heldCertificates;
@@ -90,6 +98,26 @@ public final class Sender {
             DeadLetters deadLetters,
             AgentMeters meters,
             Surroundings surroundings) {
+        this(
+                config,
+                outbox,
+                deadLetters,
+                meters,
+                surroundings,
+                Runtime.getRuntime().maxMemory() / SHARE_OF_HEAP_FOR_ANSWERS);
+    }
+
+    /**
+     * @param maxAwaitedBytes the maximum length of all answers under way at which the sender sends no further requests
+     */
+    Sender(
+            SenderConfig config,
+            Outbox outbox,
+            DeadLetters deadLetters,
+            AgentMeters meters,
+            Surroundings surroundings,
+            long maxAwaitedBytes) {
+        this.maxAwaitedBytes = maxAwaitedBytes;
         this.outbox = outbox;
         this.deadLetters = deadLetters;
         this.meters = meters;
@@ -146,6 +174,10 @@ public final class Sender {
                     .toList();
         }
 
+        void close() {
+            links.forEach(link -> link.client().close());
+        }
+
         CertificateEnds certificateEnds() {
             return new CertificateEnds(
                     ownCertificateEnd,
@@ -158,6 +190,7 @@ public final class Sender {
     /** Applies another configuration (key, endpoints, options); the next step uses it. Any thread. */
     public void reconfigure(SenderConfig config) {
         tasks.add(() -> {
+            configured.close(); // after the answers under way
             configured = new Configured(config);
             hold.reset(configured.backoff, config.options().signatureGrace(), nanoTicker.getAsLong());
         });
@@ -214,6 +247,12 @@ public final class Sender {
     public void stop() {
         stopping = true;
         tasks.add(() -> {});
+    }
+
+    /** Closes the connections as soon as the answers under way have arrived or timed out. */
+    @Override
+    public void close() {
+        configured.close();
     }
 
     /** Returns the futures of certificates whose settlement an application awaits. */
@@ -303,7 +342,7 @@ public final class Sender {
         long now = nanoTicker.getAsLong();
         hold.step(now);
         OptionalLong due = queue.firstDueNanos(now);
-        if (due.isEmpty() || due.getAsLong() > now || inFlightBytes >= MAX_IN_FLIGHT_BYTES) {
+        if (due.isEmpty() || due.getAsLong() > now || hasNoRoom()) {
             return false;
         }
         for (BackendLink link : configured.links) {
@@ -325,6 +364,10 @@ public final class Sender {
             }
         }
         return false;
+    }
+
+    private boolean hasNoRoom() {
+        return inFlightBytes >= MAX_IN_FLIGHT_BYTES || awaitedBytes >= maxAwaitedBytes;
     }
 
     private void sendVia(BackendLink link, long now) {
@@ -358,6 +401,7 @@ public final class Sender {
         AnswerHandler handler = configured.handler;
         inFlight.addAndGet(batch.size());
         inFlightBytes += batch.bytes();
+        awaitedBytes += batch.maxAnswerBytes();
         link.sent(batch.size());
         outbox.beingSent(batch.entries(), age.asSending(), () -> tasks.add(() -> transmit(batch, link, handler)));
     }
@@ -374,17 +418,17 @@ public final class Sender {
             ended(batch, link);
             take(batch, link, handler, AnswerReader.read(batch, reply, failure), reply, sentNanos);
         });
-        List<byte[]> lines = batch.lines();
-        if (lines.size() == 1) {
-            link.client().submit(lines.get(0), ended);
+        if (batch.size() == 1) {
+            link.client().submit(batch.lines().get(0), ended);
         } else {
-            link.client().submitBatch(lines, ended);
+            link.client().submitBatch(batch, ended);
         }
     }
 
     private void ended(Batch batch, BackendLink link) {
         inFlight.addAndGet(-batch.size());
         inFlightBytes -= batch.bytes();
+        awaitedBytes -= batch.maxAnswerBytes();
         link.ended(batch.size());
     }
 

@@ -49,7 +49,8 @@ public final class TlsMessages {
                 "handshake_failure"),
         NO_TLS(
                 "the server does not speak TLS; use http: in ENDPOINT, or check the port",
-                "unsupported or unrecognized ssl message"),
+                "unsupported or unrecognized ssl message",
+                "not an ssl/tls record"),
         ANY("check TLS_CA, TLS_CERT and TLS_KEY, and the host name");
 
         private final String meaning;

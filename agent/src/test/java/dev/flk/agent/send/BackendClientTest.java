@@ -21,14 +21,14 @@ class BackendClientTest {
         try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             CompletableFuture<Void> serving = CompletableFuture.runAsync(() -> serveBeginning(server));
             URI endpoint = URI.create("http://127.0.0.1:" + server.getLocalPort());
-            BackendClient client = new BackendClient(endpoint, Duration.ofMillis(300), Optional.empty());
             var ended = new CompletableFuture<Throwable>();
+            try (BackendClient client = new BackendClient(endpoint, Duration.ofMillis(300), Optional.empty())) {
+                client.submit(Certificates.certificate(1), (reply, failure) -> ended.complete(failure));
 
-            client.submit(Certificates.certificate(1), (reply, failure) -> ended.complete(failure));
-
-            assertThat(AnswerReader.describe(ended.get(20, TimeUnit.SECONDS)))
-                    .isEqualTo("no answer within REQUEST_TIMEOUT");
-            serving.get(20, TimeUnit.SECONDS);
+                assertThat(AnswerReader.describe(ended.get(20, TimeUnit.SECONDS)))
+                        .isEqualTo("no answer within REQUEST_TIMEOUT");
+                serving.get(20, TimeUnit.SECONDS);
+            }
         }
     }
 

@@ -110,16 +110,19 @@ class SenderOutageTest extends SendingTest {
     }
 
     @Test
-    void answer_withALongReason_settlesTheCertificate() throws Exception {
+    void answer_quotingALongCertificate_settlesTheCertificate() throws Exception {
         SendingRig rig = rig(new SendOptions(
                 Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1));
+        String fallback = "é".repeat(70_000);
+        String reason = "degraded: " + fallback.replace("é", "\\u00e9");
         rig.backend.submit = c -> Said.of(
                 202,
                 Said.recorded(c)
                         .body()
-                        .replace(
-                                "\"escalated\":false", "\"escalated\":true,\"reason\":\"" + "x".repeat(70_000) + "\""));
-        rig.add(certificate(1));
+                        .replace("\"escalated\":false", "\"escalated\":true,\"reason\":\"" + reason + "\""));
+        rig.add(new String(certificate(1), StandardCharsets.UTF_8)
+                .replaceFirst("}$", ",\"ft\":{\"degraded\":true,\"fallbacks\":[\"" + fallback + "\"]}}")
+                .getBytes(StandardCharsets.UTF_8));
 
         rig.until(() -> rig.outbox.pendingEntries() == 0);
 
@@ -357,5 +360,18 @@ class SenderOutageTest extends SendingTest {
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
+    }
+
+    @Test
+    void answersUnderWay_exceedTheirShareOfTheHeap_nextRequestWaits() throws Exception {
+        SendingRig rig = rigWithAnswers(SendingRig.singles(), 1);
+        for (int i = 0; i < 20; i++) {
+            rig.add(certificate(i));
+        }
+
+        rig.until(() -> {
+            assertThat(rig.sender.inFlight()).isLessThanOrEqualTo(1);
+            return rig.outbox.pendingEntries() == 0;
+        });
     }
 }

@@ -52,6 +52,11 @@ final class SendingRig implements Closeable {
     }
 
     SendingRig(Path directory, SendOptions options, int backends) throws IOException {
+        this(directory, options, backends, Long.MAX_VALUE);
+    }
+
+    /** @param maxAwaitedBytes the maximum length of all answers under way */
+    SendingRig(Path directory, SendOptions options, int backends, long maxAwaitedBytes) throws IOException {
         this.directory = directory;
         this.options = options;
         for (int i = 0; i < backends; i++) {
@@ -67,7 +72,8 @@ final class SendingRig implements Closeable {
                 outbox,
                 deadLetters,
                 new AgentMeters(),
-                new Surroundings(this::now, nanos::get, new Random(1)));
+                new Surroundings(this::now, nanos::get, new Random(1)),
+                maxAwaitedBytes);
     }
 
     SenderConfig setup(String secret) {
@@ -151,6 +157,7 @@ final class SendingRig implements Closeable {
 
     @Override
     public void close() throws IOException {
+        sender.close();
         backends.forEach(ScriptedBackend::close);
         deadLetters.close();
         outbox.close();

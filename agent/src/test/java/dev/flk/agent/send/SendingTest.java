@@ -35,6 +35,13 @@ abstract class SendingTest {
         return rig;
     }
 
+    /** Returns a rig with one backend and a limit of the length of all answers under way. */
+    SendingRig rigWithAnswers(SendOptions options, long maxAwaitedBytes) throws IOException {
+        SendingRig rig = new SendingRig(directory, options, 1, maxAwaitedBytes);
+        rigs.add(rig);
+        return rig;
+    }
+
     @AfterEach
     void closeRigs() throws IOException {
         for (SendingRig rig : rigs) {

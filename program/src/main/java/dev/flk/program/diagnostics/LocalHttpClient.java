@@ -8,7 +8,6 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandler;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -62,12 +61,12 @@ public final class LocalHttpClient {
     }
 
     /**
-     * Returns the answer to a request.
+     * Returns the answer to a request. An answer that is too long for the memory of a command is a failure.
      *
      * @throws ConnectException if nothing listens at the address
      */
     public HttpResponse<String> send(HttpRequest.Builder builder) throws IOException {
-        return send(builder, BodyHandlers.ofString());
+        return send(builder, BoundedText.whole());
     }
 
     /**
@@ -77,7 +76,7 @@ public final class LocalHttpClient {
      * @throws ConnectException if nothing listens at the address
      */
     public HttpResponse<Stream<String>> lines(HttpRequest.Builder builder) throws IOException {
-        return send(builder, BodyHandlers.ofLines());
+        return send(builder, BoundedText.lines());
     }
 
     private <T> HttpResponse<T> send(HttpRequest.Builder builder, BodyHandler<T> body) throws IOException {

@@ -23,7 +23,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -206,7 +205,7 @@ public final class SessionsCommand {
                 backend.client().lines(request("GET", PATH + "/changes?prefix=" + encoded(prefix), null, null));
         try (Stream<String> lines = changes.body()) {
             if (changes.statusCode() != 200) {
-                throw refused(changes.statusCode(), lines.collect(Collectors.joining("\n")));
+                throw refused(changes.statusCode(), lines.findFirst().orElse(""));
             }
             String event = "";
             // the command ends when its output fails, for example when head closes the pipe
