@@ -50,7 +50,6 @@ final class SwitchedOffRulesTest {
                1 | what is removed is durable before         | notCalling backend.inbox.LogCare step run
                3 | a restore skips what may be in use        | notCalling wal.LogRestore skip add
              148 | what was removed is not missing           | giving backend.inbox.InboxDirectory restore removed 0
-            1526 | a restored log asserts all its outcomes   | callingInstead backend.inbox.InboxDirectory recordedUpTo removed mark
                3 | no start uses half a restore              | notCalling wal.Recovery removeUnopened requireFinished
             """)
     void switchedOff_breaksAPromise(long first, String rule, String change) throws ReflectiveOperationException {
