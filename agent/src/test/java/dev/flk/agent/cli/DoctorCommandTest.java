@@ -148,7 +148,7 @@ class DoctorCommandTest extends CommandTest {
                 .satisfies(finding -> {
                     assertThat(finding.grade()).isEqualTo(Grade.DOUBTFUL);
                     assertThat(finding.text())
-                            .containsPattern("is (599|600|601) s ahead; sending allows for it, but set up time sync");
+                            .containsPattern("is [56]\\d\\d s ahead; sending allows for it, but set up time sync");
                 });
     }
 
