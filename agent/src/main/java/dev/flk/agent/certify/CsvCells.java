@@ -35,25 +35,35 @@ final class CsvCells {
     private static final int SHOWN_CHARS = 40;
 
     private final CsvDialect dialect;
+    private final BufferedReader buffered;
     private final LastCharacter text;
+    private final CsvReader.CsvReaderBuilder reader;
     private final Iterator<CsvRecord> records;
+    private final boolean isGrowing;
     private final int skippedLastLines;
     /** The records that were read and may be the last ones, which are skipped. */
     private final Deque<CsvRecord> ahead = new ArrayDeque<>();
 
     private long line;
+    /** The line of a growing file that was read last. */
+    private String written = "";
 
-    /** Creates a reader of the records after the lines to skip. The caller closes the stream. */
-    CsvCells(InputStream stream, CsvFormat format) throws IOException, MalformedCsv {
+    /**
+     * Creates a reader of the records after the lines to skip. The caller closes the stream.
+     *
+     * @param isGrowing whether each line is a record, so that a mistake in one does not concern the next
+     */
+    CsvCells(InputStream stream, CsvFormat format, boolean isGrowing) throws IOException, MalformedCsv {
+        this.isGrowing = isGrowing;
         try {
-            BufferedReader buffered = format.text(stream);
-            dialect = CsvDialect.detect(buffered, format);
+            buffered = format.text(stream);
+            dialect = CsvDialect.detect(buffered, format, isGrowing);
             text = new LastCharacter(buffered);
         } catch (EOFException | ZipException e) {
             throw damaged(e);
         }
         Optional<Character> comment = format.filter().comment();
-        records = CsvReader.builder()
+        reader = CsvReader.builder()
                 .commentStrategy(comment.isPresent() ? CommentStrategy.SKIP : CommentStrategy.NONE)
                 .commentCharacter(comment.orElse('#'))
                 .fieldSeparator(dialect.delimiter())
@@ -61,10 +71,10 @@ final class CsvCells {
                 .allowExtraFields(true)
                 .allowMissingFields(true)
                 .trimWhitespacesAroundQuotes(true)
-                .maxBufferSize(CsvDialect.MAX_CHARS)
-                .ofCsvRecord(text)
-                .iterator();
+                .maxBufferSize(CsvDialect.MAX_CHARS);
+        records = reader.ofCsvRecord(text).iterator();
         skippedLastLines = format.filter().skippedLastLines();
+        line = dialect.linesBefore();
     }
 
     /** A reader that remembers the last character, to tell whether a text ends within a line. */
@@ -99,6 +109,11 @@ final class CsvCells {
         return line;
     }
 
+    /** Returns the text of the last record of a growing file. */
+    String written() {
+        return written;
+    }
+
     /** Returns whether the last record, which was returned last, has no line end, and may be incomplete. */
     boolean isLastWithoutEnd() {
         return text.last != '\n' && text.last != '\r' && skippedLastLines == 0;
@@ -107,6 +122,9 @@ final class CsvCells {
     /** Returns the next record that is not blank; null after the last one that is not skipped. */
     @Nullable
     CsvRecord next() throws IOException, MalformedCsv {
+        if (isGrowing) {
+            return nextLine();
+        }
         for (CsvRecord read = read(); read != null; read = read()) {
             ahead.add(read);
             if (ahead.size() > skippedLastLines) {
@@ -116,6 +134,34 @@ final class CsvCells {
             }
         }
         return null;
+    }
+
+    private @Nullable CsvRecord nextLine() throws IOException, MalformedCsv {
+        for (String next = buffered.readLine(); next != null; next = buffered.readLine()) {
+            line++;
+            written = next;
+            if (!next.isBlank()) {
+                CsvRecord record = record(next);
+                if (record.getFields().stream().anyMatch(cell -> cell.indexOf('\n') >= 0)) {
+                    throw indivisible(); // the end of the line is in quotes
+                }
+                return record;
+            }
+        }
+        return null;
+    }
+
+    private CsvRecord record(String text) throws MalformedCsv {
+        try {
+            return reader.ofSingleCsvRecord(text + "\n");
+        } catch (CsvParseException e) {
+            throw indivisible();
+        }
+    }
+
+    private MalformedCsv indivisible() {
+        return malformed("can't be split into cells: a quote is not closed, or a cell is longer than "
+                + CsvDialect.MAX_CHARS + " characters; is this a CSV file?");
     }
 
     private long lineOf(CsvRecord each) {
@@ -140,8 +186,7 @@ final class CsvCells {
         } catch (CsvParseException e) {
             Matcher started = STARTED.matcher(String.valueOf(e.getMessage()));
             line = started.find() ? dialect.linesBefore() + Long.parseLong(started.group(1)) : line + 1;
-            throw malformed("can't be split into cells: a quote is not closed, or a cell is longer than "
-                    + CsvDialect.MAX_CHARS + " characters; is this a CSV file?");
+            throw indivisible();
         }
     }
 
@@ -151,7 +196,12 @@ final class CsvCells {
 
     /** Returns the error for a mistake in the line that was read last. */
     MalformedCsv malformed(String what) {
-        return new MalformedCsv("line " + line + ": " + what);
+        return new MalformedCsv(at(what));
+    }
+
+    /** Returns a message about the line that was read last. */
+    String at(String what) {
+        return "line " + line + ": " + what;
     }
 
     /**

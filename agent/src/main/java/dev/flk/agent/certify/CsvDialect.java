@@ -33,8 +33,13 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
 
     private static final Pattern EXCEL = Pattern.compile("(?i)\\s*\"?sep=([^\\s\\w\"]|\t)\"?\\s*");
 
-    /** Detects the dialect of a text, and consumes the lines before the first record. */
-    static CsvDialect detect(BufferedReader text, CsvFormat format) throws IOException, MalformedCsv {
+    /**
+     * Detects the dialect of a text, and consumes the lines before the first record.
+     *
+     * @param isGrowing whether the header alone must show the delimiter, because the rows may not be written yet
+     */
+    static CsvDialect detect(BufferedReader text, CsvFormat format, boolean isGrowing)
+            throws IOException, MalformedCsv {
         for (int i = 0; i < format.skippedLines(); i++) {
             if (text.readLine() == null) {
                 throw new MalformedCsv(
@@ -42,13 +47,13 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
             }
         }
         long before = format.skippedLines();
+        Optional<Character> given = format.notation().delimiter();
         Sample sample = new Sample(text, format.filter().comment());
-        String first = sample.first();
+        String first = sample.first(isGrowing && given.isPresent());
         Matcher excel = EXCEL.matcher(first);
         boolean isExcel = excel.matches();
-        Optional<Character> given = format.notation().delimiter();
         if (given.isEmpty() && !isExcel) {
-            CsvDialect detected = detect(first, sample, format);
+            CsvDialect detected = detect(first, sample, format, isGrowing);
             text.reset();
             return detected;
         }
@@ -65,7 +70,8 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
                 : new CsvDialect(excel.group(1).charAt(0), "as the line sep= says", before);
     }
 
-    private static CsvDialect detect(String first, Sample sample, CsvFormat format) throws IOException, MalformedCsv {
+    private static CsvDialect detect(String first, Sample sample, CsvFormat format, boolean isGrowing)
+            throws IOException, MalformedCsv {
         List<Character> fitting = new ArrayList<>();
         char best = DETECTED[0];
         for (char candidate : DETECTED) {
@@ -74,6 +80,11 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
                 fitting.add(candidate);
             }
             best = count > count(first, best) ? candidate : best;
+        }
+        if (isGrowing && fitting.size() > 1) {
+            throw new MalformedCsv("line 1: a "
+                    + fitting.stream().map(CsvDialect::name).collect(Collectors.joining(" or a "))
+                    + " may separate the cells; give the --delimiter");
         }
         boolean isCompared = false;
         int rowsAfterHeader = format.notation().rowsAfterHeader();
@@ -97,11 +108,6 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
         if (isCompared && fitting.size() == 1) {
             return new CsvDialect(fitting.get(0), "the one that fits the first rows", format.skippedLines());
         }
-        char earlier = asEarlierVersions(first);
-        if (earlier != best && count(first, earlier) > 0) {
-            throw new MalformedCsv("line 1: a quote within a cell makes it unclear whether a " + name(best) + " or a "
-                    + name(earlier) + " separates the cells; give the --delimiter");
-        }
         return new CsvDialect(best, "the most frequent in the first line", format.skippedLines());
     }
 
@@ -111,28 +117,6 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
         return count(row, delimiter) == cells
                 || (count(row, delimiter) > cells
                         && count(row.replaceFirst("[\\s" + delimiter + "]+$", ""), delimiter) <= cells);
-    }
-
-    /**
-     * Returns the delimiter that earlier versions detected: they saw a quote in the middle of a cell as an opening one,
-     * and only the first line. A file on which both rules differ is refused, so that no file is read in another way
-     * than before.
-     */
-    private static char asEarlierVersions(String record) {
-        String line = record.strip().split("[\r\n]", 2)[0];
-        long[] counts = new long[DETECTED.length];
-        boolean isQuoted = false;
-        for (int i = 0; i < line.length(); i++) {
-            isQuoted ^= line.charAt(i) == '"';
-            for (int d = 0; d < DETECTED.length; d++) {
-                counts[d] += !isQuoted && line.charAt(i) == DETECTED[d] ? 1 : 0;
-            }
-        }
-        int best = 0;
-        for (int d = 1; d < DETECTED.length; d++) {
-            best = counts[d] > counts[best] ? d : best;
-        }
-        return DETECTED[best];
     }
 
     /** Returns the number of occurrences of a character outside quotes. */
@@ -189,12 +173,12 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
             text.mark(MOST_CHARS + 1);
         }
 
-        /** Returns the first record that is not blank. Throws if the record is too long or is not text. */
-        String first() throws IOException, MalformedCsv {
+        /** Returns the first record that is not blank. Throws if the record is too long or, without NULs, not text. */
+        String first(boolean mayHaveNul) throws IOException, MalformedCsv {
             StringBuilder record = new StringBuilder();
             boolean isComplete = read(record, MAX_CHARS);
             int end = record.indexOf("\0");
-            if (end >= 0) {
+            if (end >= 0 && !mayHaveNul) {
                 boolean isWide = record.length() > end + 1 && record.charAt(end + 1) == 0;
                 throw new MalformedCsv("line 1: is not text in UTF-8; save the file as CSV in UTF-8, or give its"
                         + " --encoding, such as UTF-" + (isWide ? 32 : 16) + (end == 0 ? "BE" : "LE"));

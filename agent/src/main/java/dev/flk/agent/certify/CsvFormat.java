@@ -15,7 +15,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.zip.GZIPInputStream;
 
@@ -30,7 +29,7 @@ import java.util.zip.GZIPInputStream;
  * @param missing the texts that count as an empty cell, in addition to blank text; a text may name several, separated
  *     by commas
  * @param timeFormat the format of times; empty if times are numbers or in ISO 8601
- * @param zone the zone that applies to times without a zone
+ * @param zone the zone that applies to times without a zone; empty for UTC, which a growing file does not assume
  * @param isSorted whether to sort the rows by time; sorting keeps all rows in memory
  * @param notation the rarer properties
  * @param filter the lines and rows that are no measurements
@@ -42,13 +41,13 @@ public record CsvFormat(
         Optional<Character> decimal,
         Set<String> missing,
         Optional<TimeFormat> timeFormat,
-        ZoneId zone,
+        Optional<ZoneId> zone,
         boolean isSorted,
         Notation notation,
         Filter filter) {
     /** The format that applies unless other properties are given. */
     public static final CsvFormat USUAL = new CsvFormat(
-            true, 0, Optional.empty(), Optional.empty(), Set.of(), Optional.empty(), ZoneOffset.UTC, false);
+            true, 0, Optional.empty(), Optional.empty(), Set.of(), Optional.empty(), Optional.empty(), false);
 
     /**
      * The rarer properties of a file.
@@ -95,7 +94,7 @@ public record CsvFormat(
             Optional<Character> decimal,
             Set<String> missing,
             Optional<TimeFormat> timeFormat,
-            ZoneId zone,
+            Optional<ZoneId> zone,
             boolean isSorted) {
         this(
                 hasHeader,
@@ -142,27 +141,35 @@ public record CsvFormat(
 
     /** Returns each text that counts as an empty cell. */
     Set<String> missingTexts() {
-        return missing.stream()
-                .flatMap(each -> Arrays.stream(each.split(",")))
-                .collect(Collectors.toCollection(TreeSet::new)); // sorted, so that equal formats are equal texts
+        return missing.stream().flatMap(each -> Arrays.stream(each.split(","))).collect(Collectors.toSet());
     }
 
-    /**
-     * Returns the text of which {@code certify --follow} stores a digest. A format with the usual notation has the text
-     * that it had before notations existed. Filters can't be combined with {@code --follow}.
-     */
-    @Override
-    public String toString() {
-        return "CsvFormat[hasHeader=%s, skippedLines=%s, encoding=%s, decimal=%s, missing=%s, timeFormat=%s, zone=%s, isSorted=%s%s]"
-                .formatted(
-                        hasHeader,
-                        skippedLines,
-                        encoding,
-                        decimal,
-                        missingTexts(),
-                        timeFormat,
-                        zone,
-                        isSorted,
-                        notation.equals(Notation.USUAL) ? "" : ", " + notation);
+    /** Returns this format with a delimiter and a decimal separator, unless it has its own. */
+    CsvFormat settled(char delimiter, Optional<Character> settledDecimal) {
+        return new CsvFormat(
+                hasHeader,
+                skippedLines,
+                encoding,
+                hasDecimal() ? decimal : settledDecimal,
+                missing,
+                timeFormat,
+                zone,
+                isSorted,
+                new Notation(
+                        Optional.of(notation.delimiter().orElse(delimiter)),
+                        notation.grouping(),
+                        notation.timeUnit(),
+                        notation.rowsAfterHeader()),
+                filter);
+    }
+
+    /** Returns whether an option determines the decimal separator, or that the other mark groups thousands. */
+    boolean hasDecimal() {
+        return decimal.isPresent() || notation.grouping().isPresent();
+    }
+
+    /** Returns the zone of times without a zone. */
+    ZoneId usedZone() {
+        return zone.orElse(ZoneOffset.UTC);
     }
 }

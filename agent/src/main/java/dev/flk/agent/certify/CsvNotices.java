@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
-/** The notices of a reader that follows a growing file, for the log. */
+import dev.flk.agent.certify.FollowedRows.File;
+import java.io.IOException;
+
+/** The notices of a reader that follows a growing file. */
 public interface CsvNotices {
-    /** No notices. */
-    CsvNotices NONE = new CsvNotices() {
-        @Override
-        public void understood(String text) {}
-
-        @Override
-        public void waiting(String text) {}
-
-        @Override
-        public void leftOut(String text) {}
-    };
-
     /** Reports how the file is read, once, with the first row. */
     void understood(String text);
 
-    /** Reports that rows wait for a later row that settles what they mean. */
-    void waiting(String text);
+    /** Reports a line that is not certified, with the reason and the text of the line. */
+    void leftOut(File csv, long line, String why, String text) throws IOException;
 
-    /** Reports rows that are not certified, because no row settles what they mean. */
-    void leftOut(String text);
+    /** Reports that the lines after those that were left out are certified, or are in another file. */
+    void resumed();
 }

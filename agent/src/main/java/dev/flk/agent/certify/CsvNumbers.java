@@ -7,12 +7,10 @@ import java.util.Optional;
 
 /** The numbers of the time column and of the value columns of a file. */
 final class CsvNumbers {
-    private final char delimiter;
     private final List<NumberColumn> columns = new ArrayList<>();
     private final List<String> names = new ArrayList<>();
 
     CsvNumbers(CsvFormat format, CsvColumns found, char delimiter) {
-        this.delimiter = delimiter;
         columns.add(new NumberColumn(format, delimiter, true));
         names.add(found.timeName());
         for (int value : found.values()) {
@@ -30,15 +28,18 @@ final class CsvNumbers {
         return columns.get(index + 1);
     }
 
-    /** Returns whether this file is written like another one, so that a cell of one shows how to read both. */
-    boolean isLike(CsvNumbers other) {
-        return delimiter == other.delimiter && columns.size() == other.columns.size();
+    /** Returns the decimal separator that a value showed; empty if none did. */
+    Optional<Character> shown(boolean isGrowing) {
+        return columns.stream()
+                .skip(1)
+                .flatMap(column -> column.shown(isGrowing).stream())
+                .findFirst();
     }
 
     /** Returns the cell whose mark may group thousands or not; empty if the cells so far settle this. */
-    Optional<String> unsettled() {
+    Optional<String> unsettled(boolean isGrowing) {
         for (int i = 0; i < columns.size(); i++) {
-            if (columns.get(i).isUnsettled()) {
+            if (columns.get(i).isUnsettled(isGrowing)) {
                 return Optional.of(columns.get(i).unsettled(names.get(i)));
             }
         }

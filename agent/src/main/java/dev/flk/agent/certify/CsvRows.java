@@ -4,7 +4,7 @@ package dev.flk.agent.certify;
 import de.siegmar.fastcsv.reader.CsvRecord;
 import dev.flk.agent.certify.CsvTimes.NotATime;
 import dev.flk.agent.certify.CsvTimes.Time;
-import dev.flk.agent.certify.FollowedRows.RowListener;
+import dev.flk.agent.certify.CsvTimes.WrongZone;
 import dev.flk.agent.certify.NumberColumn.NotANumber;
 import dev.flk.agent.certify.RowOrder.Measured;
 import dev.flk.canonical.CanonicalDouble;
@@ -38,22 +38,22 @@ public final class CsvRows {
     /** The largest number of rows to sort. All rows are then in memory; each row takes about 60 bytes. */
     private static final int MOST_SORTED = 5_000_000;
 
-    private final CsvFormat format;
+    private final boolean isGrowing;
     private final CsvCells cells;
     private final CsvColumns columns;
-    private final CsvTimes times;
-    private final CsvNumbers numbers;
-    private final RowFilter filter;
-    private final RowOrder order;
-    private final double afterSeconds;
-    private final RowListener after;
+    private final RowOrder order = new RowOrder();
     private final long headerLine;
+    private CsvFormat format;
+    private CsvTimes times;
+    private CsvNumbers numbers;
+    private RowFilter filter;
     /** The first record, if the file has no header and the record was not returned yet; otherwise null. */
     private @Nullable CsvRecord first;
 
     /** The rows in the order of time; null if the format does not sort the rows, or if the rows were not read yet. */
     private @Nullable Iterator<Row> sorted;
 
+    private long skippedLines;
     private @Nullable Measured earliest;
     private @Nullable Measured latest;
     private boolean isEnded;
@@ -94,30 +94,20 @@ public final class CsvRows {
 
     /** Creates a reader of a complete file, and reads the names of the columns. The caller closes the stream. */
     public CsvRows(InputStream stream, Columns columns, CsvFormat format) throws IOException, MalformedCsv {
-        this(stream, columns, format, new RowOrder(Optional.empty(), Double.NEGATIVE_INFINITY), null, () -> {});
+        this(stream, columns, format, false, false);
     }
 
     /**
-     * Creates a reader of a file of a sequence, and reads the names of the columns. The caller closes the stream.
+     * Creates a reader of a file, and reads the names of the columns. The caller closes the stream.
      *
-     * @param order the order of the rows of all files
-     * @param before the reader of the file before, which was read to its end; null for the first file. The rows of the
-     *     files before that still wait are settled and returned by this reader
-     * @param after an action after each row of this file, even if a later reader returns the row
+     * @param isGrowing whether the first row must settle how all rows are written, and each line is read by itself
+     * @param isStarted whether an earlier row of the same CSV showed that its times are plausible
      */
-    CsvRows(
-            InputStream stream,
-            Columns wanted,
-            CsvFormat format,
-            RowOrder order,
-            @Nullable CsvRows before,
-            RowListener after)
+    CsvRows(InputStream stream, Columns wanted, CsvFormat given, boolean isGrowing, boolean isStarted)
             throws IOException, MalformedCsv {
-        this.format = format;
-        this.order = order;
-        this.after = after;
-        afterSeconds = order.lastSeconds();
-        cells = new CsvCells(stream, format);
+        this.isGrowing = isGrowing;
+        cells = new CsvCells(stream, given, isGrowing);
+        format = isGrowing ? given.settled(cells.dialect().delimiter(), given.decimal()) : given;
         CsvRecord record = cells.next();
         if (record == null) {
             throw new MalformedCsv(
@@ -131,10 +121,9 @@ public final class CsvRows {
                     + " --no-header with the numbers of columns");
         }
         columns = CsvColumns.find(record.getFields(), format.hasHeader(), wanted, cells);
-        CsvNumbers own = new CsvNumbers(format, columns, cells.dialect().delimiter());
-        numbers = before == null ? own : continued(before, own);
-        times = new CsvTimes(format, numbers.ofTime(), columns.plainTimeName());
-        filter = new RowFilter(format, columns, own, cells);
+        numbers = new CsvNumbers(format, columns, cells.dialect().delimiter());
+        times = new CsvTimes(format, numbers.ofTime(), columns.plainTimeName(), isStarted);
+        filter = new RowFilter(format, columns, numbers, cells);
         if (format.hasHeader()) {
             requireNames(record);
             skipAfterHeader();
@@ -143,19 +132,9 @@ public final class CsvRows {
         }
     }
 
-    /** Returns the numbers of the file before if they are not settled yet and this file may settle them. */
-    private CsvNumbers continued(CsvRows before, CsvNumbers own) {
-        boolean isUnsettled = before.numbers.unsettled().isPresent();
-        if (hasTimes() != before.hasTimes() || (isUnsettled && !own.isLike(before.numbers))) {
-            order.leave(before.numbers);
-            return own;
-        }
-        return isUnsettled ? before.numbers : own;
-    }
-
     private boolean mayBeData(String cell) {
         return NumberColumn.isNumber(cell)
-                || new CsvTimes(format, new NumberColumn(format, cells.dialect().delimiter(), true), "")
+                || new CsvTimes(format, new NumberColumn(format, cells.dialect().delimiter(), true), "", true)
                         .mayBeTime(cell);
     }
 
@@ -186,6 +165,49 @@ public final class CsvRows {
         }
     }
 
+    /**
+     * Settles how the rows of a growing file are written, by a row that was read last, and returns the row as it is then
+     * read. Throws if an option is missing.
+     */
+    Measured settled(Measured row) throws MalformedCsv {
+        Measured settled = hasSettled(row) ? measured(row.cells()) : row;
+        take(settled);
+        return settled;
+    }
+
+    /** Settles the notation, and returns whether that changes how the row is read. */
+    private boolean hasSettled(Measured row) throws MalformedCsv {
+        if (format.zone().isEmpty() && row.time().lacksZone()) {
+            throw new MalformedCsv(
+                    about(
+                            row,
+                            "has no zone; give the offset of the clock, such as --time-zone +01:00, or a zone, such as"
+                                    + " --time-zone Europe/Berlin, of which the hour that occurs twice in autumn is"
+                                    + " left out"),
+                    true);
+        }
+        if (format.hasDecimal()) {
+            return false;
+        }
+        Optional<Character> shown = numbers.shown(isGrowing);
+        if (shown.isPresent()) {
+            format = format.settled(cells.dialect().delimiter(), shown);
+            numbers = new CsvNumbers(format, columns, cells.dialect().delimiter());
+            times = new CsvTimes(format, numbers.ofTime(), columns.plainTimeName(), true);
+            filter = new RowFilter(format, columns, numbers, cells);
+            return true;
+        }
+        Optional<String> mark = numbers.unsettled(true);
+        if (mark.isPresent()) {
+            throw new MalformedCsv(mark.get(), true);
+        }
+        if (cells.dialect().delimiter() != ',') {
+            throw new MalformedCsv(
+                    cells.at("no value shows the decimal separator; give --decimal . or --decimal ,"), true);
+        }
+        return false;
+    }
+
     /** Returns the text of the time; of a date column and a time column, both texts with a blank between them. */
     private String time(CsvRecord record) {
         return columns.times().size() == 1
@@ -195,10 +217,7 @@ public final class CsvRows {
                         .collect(Collectors.joining(" "));
     }
 
-    /**
-     * Returns the next row; null after the last one. Waits until the row is settled: until later rows show which
-     * instant a local time has that occurs twice and, if the file grows, whether a mark groups the digits of a number.
-     */
+    /** Returns the next row of a complete file, as soon as later rows settle its time; null after the last one. */
     @Nullable
     Row next() throws IOException, MalformedCsv {
         if (format.isSorted()) {
@@ -207,18 +226,11 @@ public final class CsvRows {
             }
             return sorted.hasNext() ? sorted.next() : null;
         }
-        Measured settled = nextSettled();
-        return settled == null ? null : settled.row();
-    }
-
-    /** Returns the next settled row, which may be one of an earlier file of the sequence; null after the last one. */
-    @Nullable
-    Measured nextSettled() throws IOException, MalformedCsv {
         while (true) {
-            Measured settled = order.poll(numbers);
+            Measured settled = order.poll();
             if (settled != null) {
-                settled.source().take(settled);
-                return settled;
+                take(settled);
+                return settled.row();
             }
             if (isEnded) {
                 return null;
@@ -241,16 +253,13 @@ public final class CsvRows {
         if (latest == null || row.seconds() >= latest.seconds()) {
             latest = row;
         }
-        if (rows == 1) {
-            order.following().ifPresent(notices -> notices.understood(facts()));
-        }
     }
 
     private Iterator<Row> sorted() throws IOException, MalformedCsv {
         List<Row> all = new ArrayList<>();
         for (Measured row = read(); row != null; row = read()) {
             if (row.time().isTwice()) {
-                throw order.unsettled(row);
+                throw RowOrder.unsettled(row);
             }
             take(row);
             all.add(row.row());
@@ -264,11 +273,12 @@ public final class CsvRows {
         return all.iterator();
     }
 
-    private boolean isGrowing() {
-        return order.following().isPresent();
+    /** Leaves out the lines up to this one, of which nothing but the names of the columns is read. */
+    void skipTo(long line) {
+        skippedLines = line;
     }
 
-    /** Returns the next row in the order of the file, whether it is settled or not; null after the last one. */
+    /** Returns the next row in the order of the file, whether its time is settled or not; null after the last one. */
     @Nullable
     Measured read() throws IOException, MalformedCsv {
         while (true) {
@@ -276,6 +286,9 @@ public final class CsvRows {
             first = null;
             if (record == null) {
                 return null;
+            }
+            if (cells.line() <= skippedLines) {
+                continue;
             }
             isLastMeasured = false;
             if (filter.leavesOut(record)) {
@@ -289,14 +302,18 @@ public final class CsvRows {
             }
             isLastMeasured = true;
             measuredRows++;
-            String written = time(record);
-            Time time = hasTimes() ? seconds(record, written) : Time.once((double) measuredRows, false);
-            List<Double> values = new ArrayList<>();
-            for (int i = 0; i < columns.values().size(); i++) {
-                values.add(number(record, columns.values().get(i), numbers.ofValue(i)));
-            }
-            return new Measured(this, cells.line(), record, written, time, time.seconds(), values);
+            return measured(record);
         }
+    }
+
+    private Measured measured(CsvRecord record) throws MalformedCsv {
+        String written = time(record);
+        Time time = hasTimes() ? seconds(record, written) : Time.once((double) measuredRows, false);
+        List<Double> values = new ArrayList<>();
+        for (int i = 0; i < columns.values().size(); i++) {
+            values.add(number(record, columns.values().get(i), numbers.ofValue(i)));
+        }
+        return new Measured(this, cells.line(), record, written, time, time.seconds(), values);
     }
 
     /** Returns whether the file has times. If not, row numbers replace the times. */
@@ -304,18 +321,41 @@ public final class CsvRows {
         return !columns.times().isEmpty();
     }
 
-    /** Returns the time after which the times of this file must be. */
-    double afterSeconds() {
-        return afterSeconds;
+    /** Returns the options, with values, of what the rows so far showed. A file that grows may need them. */
+    public List<String> shownOptions() {
+        List<String> options = new ArrayList<>();
+        if (format.notation().delimiter().isEmpty()) {
+            char delimiter = cells.dialect().delimiter();
+            options.add("--delimiter=" + (delimiter == '\t' ? "tab" : delimiter));
+        }
+        if (!format.hasDecimal()) {
+            options.add("--decimal=" + numbers.shown(isGrowing).orElse('.'));
+        }
+        if (format.zone().isEmpty() && latest != null && latest.time().lacksZone()) {
+            options.add("--time-zone=UTC");
+        }
+        return options;
     }
 
-    CsvNumbers numbers() {
-        return numbers;
+    /** Returns the format, with what the first row of a growing file settled. */
+    CsvFormat format() {
+        return format;
     }
 
-    /** Returns the action after each row of this file. */
-    RowListener after() {
-        return after;
+    /** Returns a message about the time of a row. */
+    String about(Measured row, String what) {
+        return "line " + row.line() + ": column " + columns.timeName() + ": " + CsvCells.shown(row.written()) + " "
+                + what;
+    }
+
+    /** Returns the number of the line that was read last. */
+    long line() {
+        return cells.line();
+    }
+
+    /** Returns the text of the line of a growing file that was read last. */
+    String written() {
+        return cells.written().strip();
     }
 
     /** Returns the error for a file without rows. */
@@ -361,8 +401,10 @@ public final class CsvRows {
         try {
             return times.read(text, cells.line());
         } catch (NotATime | NotANumber e) {
-            throw cells.malformed("column " + columns.timeName() + ": " + CsvCells.shown(text) + " " + e.getMessage()
-                    + firstRowHint(record, text));
+            throw new MalformedCsv(
+                    cells.at("column " + columns.timeName() + ": " + CsvCells.shown(text) + " " + e.getMessage()
+                            + firstRowHint(record, text)),
+                    e instanceof WrongZone);
         }
     }
 
@@ -512,7 +554,7 @@ public final class CsvRows {
                                         .map(mark -> ", decimal " + mark)
                                         .orElse("")));
             }
-            if (!isGrowing()) {
+            if (!isGrowing) {
                 facts.add(new Fact("last", shownTime(latest)));
             }
         }
@@ -522,7 +564,7 @@ public final class CsvRows {
     /** Returns {@link #understood} on one line, with the numbers of rows of a complete file. */
     public String facts() {
         return understood().stream().map(Fact::toString).collect(Collectors.joining("; "))
-                + (isGrowing()
+                + (isGrowing
                         ? ""
                         : "; rows: " + rows + ", and " + skippedRows + " skipped because of an empty cell"
                                 + (leftOutRows > 0 ? ", " + leftOutRows + " left out by --only" : ""));
@@ -532,7 +574,7 @@ public final class CsvRows {
         return "line " + row.line()
                 + (hasTimes()
                         ? ": " + CsvCells.shown(row.written()) + " read as "
-                                + Preview.instant(row.seconds(), format.zone())
+                                + Preview.instant(row.seconds(), format.usedZone())
                         : "");
     }
 
@@ -579,9 +621,16 @@ public final class CsvRows {
      * names the line and the column if they are known.
      */
     public static final class MalformedCsv extends Exception {
+        /** Whether the mistake concerns all rows, because an option must say how they are written. */
+        final boolean isOptionMissing;
 
         MalformedCsv(String message) {
+            this(message, false);
+        }
+
+        MalformedCsv(String message, boolean isOptionMissing) {
             super(message);
+            this.isOptionMissing = isOptionMissing;
         }
     }
 }

@@ -30,11 +30,13 @@ final class CsvTimes {
      * Creates a reader of times.
      *
      * @param name the name of the time column
+     * @param hasNumber whether the first number needs no check of its unit, because an earlier one was checked
      */
-    CsvTimes(CsvFormat format, NumberColumn numbers, String name) {
+    CsvTimes(CsvFormat format, NumberColumn numbers, String name, boolean hasNumber) {
         this.format = format;
         this.texts = format.timeFormat().orElse(TimeFormat.ISO);
         this.numbers = numbers;
+        this.hasNumber = hasNumber;
         check = new UnitCheck(name);
         unit = format.notation().timeUnit().orElse(null);
     }
@@ -57,8 +59,15 @@ final class CsvTimes {
     }
 
     /** The error for a cell without a time; the message continues a sentence about the cell. */
-    static final class NotATime extends Exception {
+    static class NotATime extends Exception {
         NotATime(String message) {
+            super(message);
+        }
+    }
+
+    /** The error for a local time that the zone skips. The zone may be wrong for all times. */
+    static final class WrongZone extends NotATime {
+        private WrongZone(String message) {
             super(message);
         }
     }
@@ -81,10 +90,11 @@ final class CsvTimes {
             return number(numbers.read(text, line));
         }
         Written written = texts.read(text).orElseThrow(() -> new NotATime(texts.refusal()));
-        ZoneId zone = written.zone().orElse(format.zone());
+        ZoneId zone = written.zone().orElse(format.usedZone());
         return written.isDay()
                 ? Time.once(
-                        seconds(written.local().toLocalDate().atStartOfDay(zone).toInstant()), false)
+                        seconds(written.local().toLocalDate().atStartOfDay(zone).toInstant()),
+                        zone.getRules().isFixedOffset() && written.zone().isEmpty())
                 : time(written.local(), zone, written.zone().isPresent());
     }
 
@@ -119,7 +129,7 @@ final class CsvTimes {
                     whole.longValueExact(),
                     seconds.subtract(whole).movePointRight(9).intValue(),
                     ZoneOffset.UTC);
-            return time(local, format.zone(), false);
+            return time(local, format.usedZone(), false);
         } catch (ArithmeticException | DateTimeException e) {
             throw new NotATime("is no time in " + chosen.meaning());
         }
@@ -135,7 +145,7 @@ final class CsvTimes {
         String readings = local.toInstant(change.getOffsetBefore()) + " (" + change.getOffsetBefore() + ") or "
                 + local.toInstant(change.getOffsetAfter()) + " (" + change.getOffsetAfter() + ")";
         if (offsets.isEmpty()) {
-            throw new NotATime("does not exist in " + zone + ", where the clocks went from "
+            throw new WrongZone("does not exist in " + zone + ", where the clocks went from "
                     + change.getDateTimeBefore().toLocalTime() + " to "
                     + change.getDateTimeAfter().toLocalTime() + " on that day; it may mean " + readings
                     + ": if the clock of the device does not change, give its offset, such as --time-zone "
@@ -156,10 +166,12 @@ final class CsvTimes {
 
     /** Returns how times are read, as shown to users. */
     String meaning() {
-        String zone =
-                "in " + (format.zone().equals(ZoneOffset.UTC) ? "UTC" : format.zone()) + " unless they have a zone";
+        String zone = "in " + (format.usedZone().equals(ZoneOffset.UTC) ? "UTC" : format.usedZone())
+                + " unless they have a zone";
         return format.timeFormat().isPresent()
                 ? "in the format of --time-format, " + zone
-                : unit != null ? unit.meaning() + (unit.isLocal() ? ", in " + format.zone() : "") : "ISO 8601, " + zone;
+                : unit != null
+                        ? unit.meaning() + (unit.isLocal() ? ", in " + format.usedZone() : "")
+                        : "ISO 8601, " + zone;
     }
 }

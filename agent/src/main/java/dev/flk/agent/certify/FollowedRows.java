@@ -10,46 +10,49 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PushbackInputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
+import java.util.regex.Pattern;
 
 /**
  * The rows of a CSV that grows and is rotated, divided into windows. The files are read one after the other; their rows
- * form one sequence, so a window may begin in one file and end in the next, and rows that wait at the end of a file are
- * settled by rows of the next. Certifies each window as soon as it is complete, and never the last, incomplete one. Not
- * safe for several threads.
+ * form one sequence, so a window may begin in one file and end in the next. Certifies each window as soon as it is
+ * complete, and never the last, incomplete one. Not safe for several threads.
  *
- * <p>The <em>current</em> file is the one with the last row that was added to a window. It is an earlier file than the
- * one that is read as long as its rows wait.
+ * <p>No row waits for a later one. The first row settles how all rows are written; what it leaves open is refused. After
+ * that, a line that is no measurement is left out, with a notice, and so are local times that occur twice and rows after
+ * a clock was set back, until the times increase again.
  *
  * <p>The <em>heading</em> of a file consists of its lines before the first row. A writer that continues after its file
  * was truncated, or that opens a new file, may write no heading again; the heading of the file before then applies.
  */
 public final class FollowedRows {
+    private static final int WIDE_BYTES = 4;
+    /** The first bytes of a text in UTF-16 or UTF-32: a byte order mark, or Latin letters. */
+    private static final Pattern WIDE =
+            Pattern.compile("\u00fe\u00ff|\u00ff\u00fe|\0\0\u00fe\u00ff|[^\0]\0[\0-\uffff]\0|\0[\0-\uffff]\0[^\0]");
+
     private final Certifier certifier;
     private final Columns columns;
-    private final CsvFormat format;
     private final Windows windows;
     private final Consumer<byte[]> each;
     private final CsvNotices notices;
+    private CsvFormat format;
     private Cutter cutter;
-    private RowOrder order;
-    private @Nullable CsvRows reading;
-    private @Nullable CsvRows current;
-    /** The number of rows in the files before the current one. */
-    private long earlierRows;
-    /** The number of rows of the current file so far. */
+    /** Whether a row was added to a window, perhaps by an earlier run. */
+    private boolean isStarted;
+
+    private boolean isUnderstood;
+    private boolean hasTimes = true;
+    /** The number of rows of all files that were added to windows. */
     private long rows;
-    /** The number of rows at the beginning of the current file that belong to certified windows. */
-    private long skippedRows;
 
     private double lastTime = Double.NEGATIVE_INFINITY;
-    /** The time of the last row before those of the current file. */
-    private double earlierTime = Double.NEGATIVE_INFINITY;
-
     private double timeBeforeOpen = Double.NEGATIVE_INFINITY;
+    private long linesBeforeOpen = -1;
+    private long skippedLines;
 
     /** An action after a row was added to a window. */
     @FunctionalInterface
@@ -58,13 +61,22 @@ public final class FollowedRows {
     }
 
     /**
+     * The part of the rows that is certified.
+     *
+     * @param rows the number of rows in certified windows
+     * @param time the time of the last of them; negative infinity without one
+     * @param lines the number of lines at the beginning of the file that are done
+     * @param settled the delimiter and, if it is settled, the decimal separator
+     */
+    public record Progress(long rows, double time, long lines, String settled) {}
+
+    /**
      * The first rows of a file, with their times in seconds since 1970 or, without times, their numbers.
      *
-     * @param time the time of the first row; of a local time that occurs twice, the first of its instants
-     * @param laterTime the same, but the second of its instants
+     * @param isTwice whether the first row has a local time that occurs twice, of which {@code time} is the first
      * @param latestTime the latest instant that one of the rows may have
      */
-    public record FirstRows(boolean hasTimes, double time, double laterTime, double latestTime) {}
+    public record FirstRows(boolean hasTimes, double time, boolean isTwice, double latestTime) {}
 
     /** The beginning of a file, compared with the heading of the file before it. */
     public enum Beginning {
@@ -85,11 +97,7 @@ public final class FollowedRows {
         public abstract Optional<String> otherName() throws IOException;
     }
 
-    /**
-     * Creates rows whose certificates are passed to {@code each}, in order.
-     *
-     * @param notices the receiver of notices about rows that wait or are left out
-     */
+    /** Creates rows whose certificates are passed to {@code each}, in order. */
     public FollowedRows(
             Certifier certifier,
             Columns columns,
@@ -97,14 +105,13 @@ public final class FollowedRows {
             Windows windows,
             Consumer<byte[]> each,
             CsvNotices notices) {
-        this.notices = notices;
         this.certifier = certifier;
         this.columns = columns;
         this.format = format;
         this.windows = windows;
         this.each = each;
+        this.notices = notices;
         this.cutter = cutterAfter(0);
-        this.order = new RowOrder(Optional.of(notices), Double.NEGATIVE_INFINITY);
     }
 
     private Cutter cutterAfter(long windowsBefore) {
@@ -112,30 +119,30 @@ public final class FollowedRows {
     }
 
     /**
-     * Continues after windows that were certified by an earlier run.
+     * Continues after the windows of an earlier run.
      *
-     * @param readRows the number of rows in the files before the first that is read
-     * @param time the time after which the rows of that file must be
-     * @param skipped the number of rows at the beginning of that file that belong to certified windows
+     * @param isSameFile whether the first file is the one of the progress; if not, it is read from its beginning
      */
-    public void resume(long certifiedWindows, long readRows, double time, long skipped) {
+    public void resume(long certifiedWindows, Progress progress, boolean isSameFile) {
         certifier.skip(certifiedWindows);
         cutter = cutterAfter(certifiedWindows);
-        order = new RowOrder(Optional.of(notices), time);
-        earlierRows = readRows;
-        skippedRows = skipped;
-        lastTime = time;
-        earlierTime = time;
-        timeBeforeOpen = time;
+        rows = progress.rows();
+        lastTime = progress.time();
+        timeBeforeOpen = progress.time();
+        skippedLines = isSameFile ? progress.lines() : 0;
+        String settled = progress.settled();
+        format = format.settled(
+                settled.charAt(0),
+                settled.chars().skip(1).mapToObj(mark -> (char) mark).findFirst());
+        isStarted = true;
     }
 
     /**
      * Reads a file until its stream ends.
      *
-     * @param after an action after each row of this file that is not skipped. A row that waits at the end of the file
-     *     is added while a later file is read
-     * @throws MalformedCsv if a line has a mistake; the message names the line. Windows that were complete before that
-     *     line are certified
+     * @param after an action after each row that is added to a window
+     * @throws MalformedCsv if the file has no such columns, or does not settle how its rows are written; the message
+     *     names the line and the option. Windows that were complete before that line are certified
      */
     public void read(File csv, RowListener after) throws IOException, MalformedCsv {
         PushbackInputStream all = new PushbackInputStream(csv);
@@ -144,19 +151,18 @@ public final class FollowedRows {
             return; // the file has no content
         }
         all.unread(first);
+        linesBeforeOpen = -1;
         try {
-            CsvRows source = new CsvRows(all, columns, format, order, reading, after);
-            reading = source;
-            if (current == null) {
-                current = source;
-            }
-            Measured row = source.nextSettled();
-            while (row != null && !csv.isCut()) {
-                add(row);
-                row = source.nextSettled();
+            CsvRows source = new CsvRows(all, columns, format, true, isStarted);
+            hasTimes = source.hasTimes();
+            source.skipTo(skippedLines);
+            skippedLines = 0;
+            boolean hasMore = true;
+            while (hasMore) {
+                hasMore = readRow(csv, source, after);
             }
             if (!csv.isCut()) {
-                order.reportLeftOut();
+                notices.resumed();
             }
         } catch (MalformedCsv e) {
             if (!csv.isCut()) {
@@ -167,32 +173,52 @@ public final class FollowedRows {
         }
     }
 
-    private void add(Measured measured) throws IOException, MalformedCsv {
-        CsvRows source = measured.source();
-        if (source != current) {
-            current = source;
-            earlierRows += rows;
-            earlierTime = lastTime;
-            rows = 0;
-            skippedRows = 0;
+    /** Reads the next row. Returns whether the file may have more. */
+    private boolean readRow(File csv, CsvRows source, RowListener after) throws IOException, MalformedCsv {
+        try {
+            Measured read = source.read();
+            if (read == null || csv.isCut()) {
+                return false;
+            }
+            Measured row = source.settled(read);
+            if (hasTimes && (row.time().isTwice() || row.seconds() <= lastTime)) {
+                String why = row.time().isTwice()
+                        ? row.time().readings()
+                        : "is not after the last row; was the clock set back?";
+                notices.leftOut(csv, row.line(), source.about(row, why), source.written());
+                return true;
+            }
+            add(row.row(), row.line(), source);
+        } catch (MalformedCsv e) {
+            if (!isStarted || e.isOptionMissing || csv.isCut()) {
+                throw e;
+            }
+            notices.leftOut(csv, source.line(), String.valueOf(e.getMessage()), source.written());
+            return true;
         }
-        Row row = measured.row();
-        if (!source.hasTimes()) { // the rows of all files are numbered
-            row = new Row(row.timestampSeconds() + earlierRows, row.values(), row.x(), row.y(), row.z());
-        }
-        double time = row.timestampSeconds();
-        double before = lastTime;
-        lastTime = time;
-        rows++;
-        if (rows > skippedRows) {
-            cutter.add(row, source);
-        }
+        notices.resumed();
+        after.added();
+        return true;
+    }
+
+    private void add(Row read, long line, CsvRows source) throws MalformedCsv {
+        Row row = hasTimes // otherwise, the rows of all files are numbered
+                ? read
+                : new Row((double) rows + 1, read.values(), read.x(), read.y(), read.z());
+        cutter.add(row, source);
+        boolean isNone = cutter.openRows() == 0;
         if (cutter.openRows() <= 1) {
-            timeBeforeOpen = cutter.openRows() == 0 ? time : before;
+            linesBeforeOpen = isNone ? line : line - 1;
+            timeBeforeOpen = isNone ? row.timestampSeconds() : lastTime;
         }
-        if (rows > skippedRows) {
-            source.after().added();
+        rows++;
+        lastTime = row.timestampSeconds();
+        format = source.format();
+        if (!isUnderstood) {
+            notices.understood(source.facts());
         }
+        isUnderstood = true;
+        isStarted = true;
     }
 
     /** Returns the time of the last row that was added to a window; without times, its number. */
@@ -200,55 +226,26 @@ public final class FollowedRows {
         return lastTime;
     }
 
-    /** Returns the earliest possible time of the last row that was read, even if that row still waits. */
-    public double lastReadTime() {
-        return order.lastSeconds();
-    }
-
-    /** Returns whether rows wait for later rows that settle them. */
-    public boolean isWaiting() {
-        return order.isWaiting();
-    }
-
     /** Returns whether the rows of the file that was read last have times. */
     public boolean hasTimes() {
-        return reading == null || reading.hasTimes();
+        return hasTimes;
     }
 
-    /** Returns the number of rows before those of the current file. */
-    public long earlierRows() {
-        return earlierRows;
-    }
-
-    /** Returns the time of the last row before those of the current file. */
-    public double earlierTime() {
-        return earlierTime;
-    }
-
-    /**
-     * Returns the time after which the rows of the current file must be. It is later than {@link #earlierTime} if the
-     * last rows before were not settled and are not certified.
-     */
-    public double afterTime() {
-        return current == null ? lastReadTime() : current.afterSeconds();
-    }
-
-    /** Returns the number of rows of the current file so far. */
+    /** Returns the number of rows that were added to windows. */
     public long rows() {
         return rows;
     }
 
-    /**
-     * Returns the number of rows of the current file before the open window; negative if the open window began in an
-     * earlier file.
-     */
-    public long rowsBeforeOpen() {
-        return rows - cutter.openRows();
-    }
-
-    /** Returns the time of the last row before the open window. */
-    public double timeBeforeOpen() {
-        return timeBeforeOpen;
+    /** Returns the position before the open window; empty if the window began in an earlier file. */
+    public Optional<Progress> progress() {
+        return linesBeforeOpen < 0
+                ? Optional.empty()
+                : Optional.of(new Progress(
+                        rows - cutter.openRows(),
+                        timeBeforeOpen,
+                        linesBeforeOpen,
+                        format.notation().delimiter().orElseThrow()
+                                + format.decimal().map(String::valueOf).orElse("")));
     }
 
     /** Returns the lines before the first row of a file whose first bytes are given; empty if the text is in UTF-16. */
@@ -272,7 +269,7 @@ public final class FollowedRows {
 
     /** Returns a reader of the beginning of a file, of which only {@link CsvRows#read} may be used. */
     private CsvRows rows(byte[] csv) throws IOException, MalformedCsv {
-        return new CsvRows(new ByteArrayInputStream(csv), columns, format);
+        return new CsvRows(new ByteArrayInputStream(csv), columns, format, true, isStarted);
     }
 
     private static boolean hasRow(CsvRows source) throws IOException {
@@ -294,37 +291,29 @@ public final class FollowedRows {
             return Beginning.HEADING;
         }
         int complete = lastLineEnd(file);
+        if (heading.length > 0 && complete > 0 && file[0] == 0 && !isWide(file)) {
+            return Beginning.ROWS; // after a block of NUL
+        }
         if (complete == 0 || startsWith(heading, file)) {
             return Beginning.UNDECIDED;
         }
         if (heading.length == 0) {
             return Beginning.HEADING;
         }
-        return isReadable(joined(heading, Arrays.copyOf(file, complete)), 1) ? Beginning.ROWS : Beginning.HEADING;
+        return isReadable(joined(heading, Arrays.copyOf(file, complete))) ? Beginning.ROWS : Beginning.HEADING;
     }
 
-    /**
-     * Returns whether a file begins with the rest of the incomplete last line of the file before.
-     *
-     * @param before the first lines of the file before, with its heading
-     * @param line the incomplete line
-     * @param file the first bytes of the file
-     */
-    public boolean continuesLine(byte[] before, byte[] line, byte[] file) throws IOException {
+    /** Returns whether a file begins with the rest of the incomplete last line of the file before. */
+    public boolean continuesLine(byte[] heading, byte[] line, byte[] file) throws IOException {
         int end = lineEnd(file, 0);
         boolean isNewLine = end == 0 || file[0] == '\n' || file[0] == '\r';
-        return line.length > 0
-                && !isNewLine
-                && isReadable(joined(before, line, Arrays.copyOf(file, end)), Integer.MAX_VALUE);
+        return line.length > 0 && !isNewLine && isReadable(joined(heading, line, Arrays.copyOf(file, end)));
     }
 
-    private boolean isReadable(byte[] text, int atMostRows) throws IOException {
+    /** Returns whether the first line after a heading is a row. */
+    private boolean isReadable(byte[] text) throws IOException {
         try {
-            CsvRows source = rows(text);
-            Measured row = source.read();
-            for (int i = 1; row != null && i < atMostRows; i++) {
-                row = source.read();
-            }
+            rows(text).read();
             return true;
         } catch (MalformedCsv e) {
             return false;
@@ -334,20 +323,26 @@ public final class FollowedRows {
     /** Returns the rows in the first bytes of a file; empty if they contain no row. */
     public Optional<FirstRows> firstRows(byte[] beginning) throws IOException, MalformedCsv {
         CsvRows source = rows(beginning);
-        Measured first = source.read();
-        if (first == null) {
-            return Optional.empty();
-        }
-        double latest = first.time().laterSeconds();
-        try {
-            for (Measured row = source.read(); row != null; row = source.read()) {
-                latest = Math.max(latest, row.time().laterSeconds());
+        Optional<Measured> first = Optional.empty();
+        Optional<MalformedCsv> mistake = Optional.empty();
+        double latest = Double.NEGATIVE_INFINITY;
+        for (boolean hasMore = true; hasMore; ) {
+            try {
+                Optional<Measured> row = Optional.ofNullable(source.read());
+                hasMore = row.isPresent();
+                first = first.or(() -> row);
+                latest = Math.max(
+                        latest, row.map(each -> each.time().laterSeconds()).orElse(latest));
+            } catch (MalformedCsv e) {
+                mistake = Optional.of(e); // it is left out when the file is read
             }
-        } catch (MalformedCsv e) {
-            // the rows before the mistake suffice to find the place of the file among others
         }
-        return Optional.of(new FirstRows(
-                source.hasTimes(), first.time().seconds(), first.time().laterSeconds(), latest));
+        if (first.isEmpty() && mistake.isPresent()) {
+            throw mistake.get();
+        }
+        double latestTime = latest;
+        return first.map(Measured::time)
+                .map(time -> new FirstRows(source.hasTimes(), time.seconds(), time.isTwice(), latestTime));
     }
 
     /** Returns the concatenation of these texts. */
@@ -390,13 +385,21 @@ public final class FollowedRows {
         return 0;
     }
 
-    /** Returns whether a text is in UTF-16: its line ends can't be found by single bytes. */
+    /** Returns whether a file is in UTF-16 or UTF-32: its line ends can't be found by single bytes. */
     public static boolean isWide(byte[] text) {
+        byte[] first = Arrays.copyOf(text, Math.min(text.length, WIDE_BYTES));
+        return WIDE.matcher(new String(first, StandardCharsets.ISO_8859_1)).lookingAt();
+    }
+
+    /** Returns a text in which a block of NUL, as a crash leaves it, is a single one. */
+    public static byte[] withoutNulBlocks(byte[] text) {
+        byte[] kept = new byte[text.length];
+        int length = 0;
         for (byte each : text) {
-            if (each == 0) {
-                return true;
+            if (each != 0 || length == 0 || kept[length - 1] != 0) {
+                kept[length++] = each;
             }
         }
-        return false;
+        return Arrays.copyOf(kept, length);
     }
 }

@@ -205,18 +205,27 @@ final class NumberColumn {
     }
 
     /**
-     * Returns whether the cells so far leave open whether their mark groups thousands. Later cells may settle it.
+     * Returns whether the cells so far leave open whether their mark groups thousands.
+     *
+     * @param isGrowing whether the cells after them are not written yet
      */
-    boolean isUnsettled() {
-        return !isSettled && hasWhole && maybeGrouped != null;
+    boolean isUnsettled(boolean isGrowing) {
+        return !isSettled && (hasWhole || isGrowing) && maybeGrouped != null;
     }
 
-    /** Returns the mistake of a column that is unsettled at the end of the file. */
+    /** Returns the decimal separator; empty if no cell showed it, or of a growing file only may have shown it. */
+    Optional<Character> shown(boolean isGrowing) {
+        return mark != 0 && (isSettled || !isGrowing) ? Optional.of(mark) : Optional.empty();
+    }
+
+    /** Returns the mistake of a column that is unsettled. */
     String unsettled(String name) {
         String text = String.valueOf(maybeGrouped);
         return "line " + maybeGroupedLine + ": column " + name + ": " + CsvCells.shown(text) + " is "
                 + new BigDecimal(text.replaceAll("[.,]", "")).toPlainString() + " if the " + name(mark)
-                + " groups thousands, as the whole numbers of this column suggest, and " + text.replace(',', '.')
+                + " groups thousands, "
+                + (hasWhole ? "as the whole numbers of this column suggest, " : "")
+                + "and " + text.replace(',', '.')
                 + " if it is the decimal separator; give --grouping " + mark + " or --decimal " + mark;
     }
 

@@ -38,14 +38,18 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 @Command(
         name = "certify",
@@ -65,6 +69,9 @@ final class CertifyCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(CertifyCommand.class);
 
     private final Context context;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
 
     @Parameters(paramLabel = "FILE.csv", description = "The measurements; - reads standard input.")
     private String file = "";
@@ -144,7 +151,7 @@ final class CertifyCommand implements Callable<Integer> {
             names = "--time-zone",
             paramLabel = "ZONE",
             description = "The zone of times without one, such as Europe/Berlin (default: UTC).")
-    private String timeZone = "UTC";
+    private @Nullable String timeZone;
 
     @Option(
             names = "--missing",
@@ -322,8 +329,23 @@ final class CertifyCommand implements Callable<Integer> {
             CsvRows rows = new CsvRows(csv, columns(), format());
             context.out().print(Preview.of(file, rows, windows()).text());
             rows.lastMayBeCut().ifPresent(context::complain);
+            if (!isSorted && filter().equals(Filter.NONE) && !file.equals("-")) {
+                context.out().println();
+                context.out().println("To certify the file while it grows, if all of this is right:");
+                context.out().println(followLine(rows.shownOptions()));
+            }
         }
         return 0;
+    }
+
+    /** Returns the command line with {@code --follow} instead of {@code --dry-run}, and with more options. */
+    private String followLine(List<String> more) {
+        return Stream.concat(
+                        spec.commandLine().getParseResult().originalArgs().stream()
+                                .filter(arg -> !arg.equals("--dry-run")),
+                        Stream.concat(Stream.of("--follow"), more.stream()))
+                .map(arg -> arg.matches("[\\w.,:/=+-]+") ? arg : "'" + arg.replace("'", "'\\''") + "'")
+                .collect(Collectors.joining(" \\\n    ", "flk-agent ", ""));
     }
 
     private Columns columns() {
@@ -415,11 +437,14 @@ final class CertifyCommand implements Callable<Integer> {
         }
     }
 
-    private ZoneId zone() {
+    private Optional<ZoneId> zone() {
+        if (timeZone == null) {
+            return Optional.empty();
+        }
         try {
             ZoneId zone = ZoneId.of(timeZone);
             if (!TimeFormat.isDoubtful(zone)) {
-                return zone;
+                return Optional.of(zone);
             }
         } catch (DateTimeException e) {
             throw new UsageError("--time-zone: '" + timeZone + "' is no zone; write it like Europe/Berlin or +02:00");

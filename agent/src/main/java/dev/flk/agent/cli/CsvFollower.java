@@ -3,15 +3,15 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
-import dev.flk.agent.certify.CsvNotices;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows;
+import dev.flk.agent.certify.FollowedRows.Progress;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.follow.FollowedFile;
+import dev.flk.agent.follow.LeftOutLines;
 import dev.flk.agent.follow.Position;
-import dev.flk.agent.follow.Position.CertifiedRows;
 import dev.flk.agent.follow.RotatedCsv;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.source.Intake;
@@ -21,11 +21,9 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.util.ArrayDeque;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
-import java.util.Queue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -54,17 +52,6 @@ final class CsvFollower {
     private long certified;
 
     private boolean isAdded;
-    /** The file that is read while no position is stored; null as soon as one is. */
-    private @Nullable FollowedFile unstored;
-    /** Rows that may be missing and are not reported yet. */
-    private final Queue<Loss> losses = new ArrayDeque<>();
-
-    /**
-     * Rows that may be missing.
-     *
-     * @param number the number of the file before which they are missing, counted from the start of this run
-     */
-    private record Loss(int number, String why) {}
 
     CsvFollower(AgentConfig config, Path csv, Context context) {
         this.config = config;
@@ -90,13 +77,12 @@ final class CsvFollower {
      * the outbox, in this run and in earlier runs.
      */
     long run(Certifier certifier, Columns columns, CsvFormat format, Windows windows) throws IOException, MalformedCsv {
-        options = digest(
-                (certifier.shardIds() + " " + columns + " " + format + " " + windows).getBytes(StandardCharsets.UTF_8));
+        options = digest((certifier.shardIds() + " " + windows).getBytes(StandardCharsets.UTF_8));
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
         try {
             FollowedRows rows =
-                    new FollowedRows(certifier, columns, format, windows, this::take, new LoggedNotices(csv));
-            follow(rows, new RotatedCsv(csv, rows, () -> look(rows)));
+                    new FollowedRows(certifier, columns, format, windows, this::take, new LeftOutLines(csv));
+            follow(rows, new RotatedCsv(csv, rows, looks));
         } catch (UncheckedIOException e) {
             throw e.getCause();
         } finally {
@@ -108,94 +94,58 @@ final class CsvFollower {
     private void follow(FollowedRows rows, RotatedCsv files) throws IOException, MalformedCsv {
         Optional<Position> before = Position.read(csv);
         if (before.isEmpty()) {
-            unstored = files.open();
-            follow(unstored, rows, files);
+            follow(files.open(), rows, files);
             return;
         }
         Position position = before.get();
         if (!position.options().equals(options)) {
-            throw new IOException("windows of " + csv + " were certified with other options; use the same options, or"
-                    + " remove " + Position.file(csv) + " to certify all of " + csv + " again");
+            throw new IOException("windows of " + csv + " were certified with other shards or windows; use the same"
+                    + " ones, or remove " + Position.file(csv) + " to certify all of " + csv + " again");
         }
         certified = position.windows();
         Optional<FollowedFile> found = files.find(position);
-        CertifiedRows certifiedRows = position.rows();
-        if (found.isEmpty()) {
-            rows.resume(certified, certifiedRows.earlier() + certifiedRows.here(), certifiedRows.time(), 0);
-            follow(files.after(position), rows, files);
-        } else {
-            rows.resume(certified, certifiedRows.earlier(), certifiedRows.afterTime(), certifiedRows.here());
-            follow(found.get(), rows, files);
-        }
+        rows.resume(certified, position.progress(), found.isPresent());
+        follow(found.isPresent() ? found.get() : files.after(position), rows, files);
     }
 
     private void follow(@Nullable FollowedFile first, FollowedRows rows, RotatedCsv files)
             throws IOException, MalformedCsv {
         FollowedFile file = first;
-        int number = 0;
         try {
             while (file != null) {
-                addLosses(++number, files);
-                unstored = unstored == null ? null : file;
                 try (FollowedFile open = file) {
-                    read(open, number, rows);
+                    read(open, rows, files);
                     file = open.next();
                 }
             }
         } finally {
-            addLosses(++number, files);
-            report(number, rows.earlierRows() + rows.rows(), rows.lastTime(), rows, "");
+            report(files, rows.rows(), rows.lastTime(), rows, "");
         }
     }
 
-    /** Stores the first position even if no row is settled yet: the file may be rotated before a restart. */
-    private boolean look(FollowedRows rows) {
-        FollowedFile file = unstored;
-        if (file != null && rows.isWaiting()) {
-            try {
-                keep(file, rows);
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
-        return looks.getAsBoolean();
-    }
-
-    private void addLosses(int number, RotatedCsv files) {
-        files.takeLosses().forEach(why -> losses.add(new Loss(number, why)));
-    }
-
-    private void read(FollowedFile file, int number, FollowedRows rows) throws IOException, MalformedCsv {
+    private void read(FollowedFile file, FollowedRows rows, RotatedCsv files) throws IOException, MalformedCsv {
+        long rowsBefore = rows.rows();
+        double timeBefore = rows.lastTime();
         rows.read(file, () -> {
-            boolean isFirst = rows.rows() == 1;
+            boolean isFirst = rows.rows() == rowsBefore + 1;
             if (isFirst) {
-                report(
-                        number,
-                        rows.earlierRows(),
-                        rows.earlierTime(),
-                        rows,
-                        "before row 1" + time(rows.lastTime(), rows) + " of the next file ");
+                String before = "before row 1" + time(rows.lastTime(), rows) + " of the next file ";
+                report(files, rowsBefore, timeBefore, rows, before);
             }
             // a position in this file replaces the position in an earlier file when no row of that file is needed
-            boolean isNewFile = isFirst && rows.rowsBeforeOpen() >= 0;
-            if (isAdded || isNewFile) {
-                keep(file, rows);
+            Optional<Progress> progress = rows.progress();
+            if (progress.isPresent() && (isAdded || isFirst)) {
+                keep(file, progress.get());
             }
         });
     }
 
     /** Reports the rows that may be missing before a file, each once. */
-    private void report(int number, long rowsBefore, double timeBefore, FollowedRows now, String before) {
+    private void report(RotatedCsv files, long rowsBefore, double timeBefore, FollowedRows now, String before) {
         String after = rowsBefore == 0 ? "" : "after row " + rowsBefore + time(timeBefore, now) + " ";
         String and = after.isEmpty() || before.isEmpty() ? "" : "and ";
-        while (!losses.isEmpty() && losses.element().number() <= number) {
-            LOG.error(
-                    "{}: rows {}{}{}are not certified, if there were any: {}",
-                    csv,
-                    after,
-                    and,
-                    before,
-                    losses.remove().why());
+        for (String why : files.takeLosses()) {
+            LOG.error("{}: rows {}{}{}are not certified, if there were any: {}", csv, after, and, before, why);
         }
     }
 
@@ -203,24 +153,6 @@ final class CsvFollower {
         return rows.hasTimes() && Double.isFinite(seconds)
                 ? " (" + Instant.ofEpochMilli(Math.round(seconds * 1_000)) + ")"
                 : "";
-    }
-
-    /** The notices about a growing file, in the log. */
-    private record LoggedNotices(Path file) implements CsvNotices {
-        @Override
-        public void understood(String text) {
-            LOG.info("reads {}: {}", file, text);
-        }
-
-        @Override
-        public void waiting(String text) {
-            LOG.warn("{}: {}", file, text);
-        }
-
-        @Override
-        public void leftOut(String text) {
-            LOG.error("{}: {}", file, text);
-        }
     }
 
     private static String digest(byte[] bytes) {
@@ -237,23 +169,18 @@ final class CsvFollower {
         isAdded = true;
     }
 
-    private void keep(FollowedFile file, FollowedRows rows) throws IOException {
+    private void keep(FollowedFile file, Progress progress) throws IOException {
         new Position(
                         file.key(),
                         file.position(),
                         file.digest(),
                         options,
                         certified,
-                        new CertifiedRows(
-                                rows.earlierRows(),
-                                rows.afterTime(),
-                                rows.rowsBeforeOpen(),
-                                rows.timeBeforeOpen(),
-                                file.heading(),
-                                file.lead()))
+                        progress,
+                        file.heading(),
+                        file.lead())
                 .write(csv);
         isAdded = false;
-        unstored = null;
     }
 
     /** Adds a certificate; waits while the outbox is full. */

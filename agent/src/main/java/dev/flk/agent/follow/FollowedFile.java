@@ -40,7 +40,6 @@ public final class FollowedFile extends FollowedRows.File {
     private final boolean isRotated;
     private final byte[] lead;
     private final byte[] inheritedHeading;
-    private final byte[] inheritedLines;
     private final ByteArrayOutputStream beginning = new ByteArrayOutputStream();
 
     private @Nullable FileChannel copy;
@@ -63,7 +62,6 @@ public final class FollowedFile extends FollowedRows.File {
      * @param isRotated whether the file has another name than the CSV
      * @param lead the bytes to be read before those of the file, because the file lacks them
      * @param inheritedHeading the heading of the file before; it applies if {@code lead} is not empty
-     * @param inheritedLines the first lines of the file before
      */
     FollowedFile(
             RotatedCsv csv,
@@ -72,8 +70,7 @@ public final class FollowedFile extends FollowedRows.File {
             FileTime lastModified,
             boolean isRotated,
             byte[] lead,
-            byte[] inheritedHeading,
-            byte[] inheritedLines) {
+            byte[] inheritedHeading) {
         this.csv = csv;
         this.file = file;
         this.key = key;
@@ -81,7 +78,6 @@ public final class FollowedFile extends FollowedRows.File {
         this.isRotated = isRotated;
         this.lead = lead;
         this.inheritedHeading = inheritedHeading;
-        this.inheritedLines = inheritedLines;
         this.complete = ByteBuffer.wrap(lead);
     }
 
@@ -148,13 +144,14 @@ public final class FollowedFile extends FollowedRows.File {
 
     private void take(byte[] bytes) {
         position += bytes.length;
-        beginning.write(bytes, 0, Math.min(bytes.length, BEGINNING_BYTES - beginning.size()));
         byte[] all = FollowedRows.joined(compared, bytes);
         compared = Arrays.copyOfRange(all, Math.max(0, all.length - COMPARED_BYTES), all.length);
+        boolean isWide = FollowedRows.isWide(FollowedRows.joined(beginning(), bytes));
         byte[] text = FollowedRows.joined(incomplete, bytes);
-        int end = FollowedRows.isWide(text) || text.length > LONGEST_LINE_BYTES
-                ? text.length
-                : FollowedRows.lastLineEnd(text);
+        text = isWide ? text : FollowedRows.withoutNulBlocks(text);
+        int added = text.length - incomplete.length;
+        beginning.write(text, text.length - added, Math.min(added, BEGINNING_BYTES - beginning.size()));
+        int end = isWide || text.length > LONGEST_LINE_BYTES ? text.length : FollowedRows.lastLineEnd(text);
         complete = ByteBuffer.wrap(text, 0, end);
         incomplete = Arrays.copyOfRange(text, end, text.length);
     }
@@ -234,13 +231,6 @@ public final class FollowedFile extends FollowedRows.File {
     /** Returns the first bytes of the file. */
     byte[] beginning() {
         return beginning.toByteArray();
-    }
-
-    /** Returns the first complete lines, with the heading; those of the file before if this one has no row yet. */
-    byte[] firstLines() throws IOException {
-        byte[] all = FollowedRows.joined(lead, beginning());
-        int complete = FollowedRows.lastLineEnd(all);
-        return complete > heading().length ? Arrays.copyOf(all, complete) : inheritedLines;
     }
 
     byte[] incomplete() {

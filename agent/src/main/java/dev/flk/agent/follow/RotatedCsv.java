@@ -5,7 +5,6 @@ import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows;
 import dev.flk.agent.certify.FollowedRows.Beginning;
 import dev.flk.agent.certify.FollowedRows.FirstRows;
-import dev.flk.agent.follow.Position.CertifiedRows;
 import dev.flk.canonical.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -90,8 +89,7 @@ public final class RotatedCsv {
             byte[] heading,
             int rowsAt,
             byte[] incomplete,
-            byte[] beginning,
-            byte[] firstLines) {}
+            byte[] beginning) {}
 
     /**
      * @param looks waits until the files are looked at again; returns whether following was stopped
@@ -125,7 +123,7 @@ public final class RotatedCsv {
 
     /** Opens the file with the name of the CSV, to be read from its beginning. */
     public FollowedFile open() throws IOException {
-        return open(sibling(csv), new byte[0], new byte[0], new byte[0]);
+        return open(sibling(csv), new byte[0], new byte[0]);
     }
 
     /**
@@ -133,16 +131,15 @@ public final class RotatedCsv {
      * it, to be read from its beginning. Returns empty if it is missing.
      */
     public Optional<FollowedFile> find(Position position) throws IOException {
-        CertifiedRows certified = position.rows();
         List<Sibling> all = siblings(true);
         for (Sibling file : all) {
             if (file.key().equals(position.key()) && hasBytesOf(file, position)) {
-                return Optional.of(open(file, certified.lead(), certified.heading(), new byte[0]));
+                return Optional.of(open(file, position.lead(), position.heading()));
             }
         }
         for (Sibling file : all) {
             if (position.length() > 0 && isOfThisCsv(file) && file.isText() && hasBytesOf(file, position)) {
-                return Optional.of(open(file, certified.lead(), certified.heading(), new byte[0]));
+                return Optional.of(open(file, position.lead(), position.heading()));
             }
         }
         return Optional.empty();
@@ -157,9 +154,8 @@ public final class RotatedCsv {
                 true,
                 false,
                 Files.getLastModifiedTime(Position.file(csv)),
-                position.rows().heading(),
+                position.heading(),
                 0,
-                new byte[0],
                 new byte[0],
                 new byte[0]);
         Optional<FollowedFile> next = next(before);
@@ -244,8 +240,7 @@ public final class RotatedCsv {
                 read.heading(),
                 rowsAt(read),
                 read.incomplete(),
-                read.beginning(),
-                read.firstLines());
+                read.beginning());
     }
 
     /** Returns the number of bytes before the first row; all bytes if the file begins with the rest of a line. */
@@ -363,10 +358,10 @@ public final class RotatedCsv {
     /** Returns whether a file was written after the file before, or perhaps after it was rotated. */
     private boolean isLater(Before before, Sibling file, FirstRows first) {
         boolean isNewer = file.modified().compareTo(before.modified()) > 0;
-        // after the end of daylight saving time, or after a clock was set back, the first row may seem to be earlier;
+        // after a clock was set back, the first row may be earlier;
         // while no row was read, all times are later, also those of files from before the start
-        return (first.hasTimes() && Double.isFinite(rows.lastReadTime()))
-                ? first.time() > rows.lastReadTime() || (isNewer && first.latestTime() > rows.lastReadTime())
+        return (first.hasTimes() && Double.isFinite(rows.lastTime()))
+                ? first.time() > rows.lastTime() || (isNewer && first.latestTime() > rows.lastTime())
                 : isNewer;
     }
 
@@ -381,8 +376,8 @@ public final class RotatedCsv {
     private boolean isBefore(Unread one, Unread other) {
         FirstRows its = one.rows().orElseThrow();
         FirstRows others = other.rows().orElseThrow();
-        if (latestStart(its) < earliestStart(others) || latestStart(others) < earliestStart(its)) {
-            return latestStart(its) < earliestStart(others);
+        if (!its.isTwice() && !others.isTwice() && its.time() != others.time()) {
+            return its.time() < others.time();
         }
         // the times do not show which is first
         return Comparator.comparing((Unread each) -> each.file().modified())
@@ -390,17 +385,6 @@ public final class RotatedCsv {
                         .thenComparing(each -> each.file().name(), Comparator.reverseOrder())
                         .compare(one, other)
                 < 0;
-    }
-
-    /** Returns the first instant that the first row may have, after the last row that was read. */
-    private double earliestStart(FirstRows first) {
-        return first.time() > rows.lastReadTime() || !first.hasTimes()
-                ? first.time()
-                : Math.max(first.laterTime(), rows.lastReadTime());
-    }
-
-    private double latestStart(FirstRows first) {
-        return first.hasTimes() ? Math.max(first.laterTime(), rows.lastReadTime()) : first.laterTime();
     }
 
     /** Returns a file that was not read; empty if it has no row. */
@@ -425,7 +409,7 @@ public final class RotatedCsv {
         // an earlier file may seem to continue the line, too, but was not modified later
         if (before.mayEndWithinLine()
                 && file.modified().compareTo(before.modified()) > 0
-                && rows.continuesLine(before.firstLines(), before.incomplete(), bytes)) {
+                && rows.continuesLine(before.heading(), before.incomplete(), bytes)) {
             return FollowedRows.joined(before.heading(), before.incomplete());
         }
         return rows.beginning(before.heading(), bytes) == Beginning.ROWS ? before.heading() : new byte[0];
@@ -466,17 +450,17 @@ public final class RotatedCsv {
     }
 
     private FollowedFile open(Sibling file, Before before) throws IOException {
-        return open(file, lead(before, file, beginning(file)), before.heading(), before.firstLines());
+        return open(file, lead(before, file, beginning(file)), before.heading());
     }
 
-    private FollowedFile open(Sibling file, byte[] lead, byte[] heading, byte[] lines) throws IOException {
+    private FollowedFile open(Sibling file, byte[] lead, byte[] heading) throws IOException {
         FileChannel content = FileChannel.open(file.path());
         if (!sibling(file.path()).key().equals(file.key())) {
             content.close();
             throw new NoSuchFileException(file.path().toString());
         }
         return new FollowedFile(
-                this, content, file.key(), file.modified(), !file.path().equals(csv), lead, heading, lines);
+                this, content, file.key(), file.modified(), !file.path().equals(csv), lead, heading);
     }
 
     /** Returns the present name of a file; empty if it is the name of the CSV, or no name in the directory. */
@@ -539,7 +523,13 @@ public final class RotatedCsv {
 
     private static byte[] beginning(Sibling file) throws IOException {
         try (FileChannel content = FileChannel.open(file.path())) {
-            return bytes(content, 0, FollowedFile.BEGINNING_BYTES);
+            byte[] bytes = bytes(content, 0, FollowedFile.BEGINNING_BYTES);
+            boolean isWide = FollowedRows.isWide(bytes);
+            byte[] block = new byte[FollowedFile.BEGINNING_BYTES]; // a block of NUL may have any length
+            for (long from = block.length; Arrays.equals(bytes, block); from += block.length - 1) {
+                bytes = bytes(content, from - 1, block.length);
+            }
+            return isWide ? bytes : FollowedRows.withoutNulBlocks(bytes);
         }
     }
 

@@ -61,7 +61,7 @@ class CsvFilesTest {
                     decimal,
                     missing,
                     timeFormat.map(pattern -> TimeFormat.of(pattern, OptionalInt.empty())),
-                    zone,
+                    Optional.of(zone),
                     isSorted);
         }
     }
@@ -236,7 +236,7 @@ class CsvFilesTest {
                 Optional.empty(),
                 Set.of(),
                 Optional.empty(),
-                ZoneOffset.UTC,
+                Optional.empty(),
                 false,
                 new Notation(Optional.empty(), Optional.of('.'), Optional.empty(), 0),
                 CsvFormat.Filter.NONE);

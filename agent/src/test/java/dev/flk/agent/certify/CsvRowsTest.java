@@ -85,14 +85,6 @@ class CsvRowsTest {
     }
 
     @Test
-    void delimiter_aQuoteMakesItUnclear_isRefused() {
-        assertThatExceptionOfType(MalformedCsv.class)
-                .isThrownBy(() -> Rows.read("timestamp;5\" x;y,a,b,c\n"))
-                .withMessage("line 1: a quote within a cell makes it unclear whether a comma or a semicolon separates"
-                        + " the cells; give the --delimiter");
-    }
-
-    @Test
     void number_otherMarkThanTheRestOfItsColumn_isRefused() {
         assertThatExceptionOfType(MalformedCsv.class)
                 .isThrownBy(() -> Rows.read("timestamp;x\n1;2,5\n2;3.5\n"))

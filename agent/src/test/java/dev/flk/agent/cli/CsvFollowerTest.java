@@ -160,8 +160,9 @@ class CsvFollowerTest {
         assertThat(start(new CsvFollower(config, csv, context), Windows.byCount(20, 0)))
                 .failsWithin(Duration.ofSeconds(20))
                 .withThrowableOfType(ExecutionException.class)
-                .withMessageContaining("windows of " + csv + " were certified with other options; use the same options,"
-                        + " or remove " + csv + ".certified to certify all of " + csv + " again");
+                .withMessageContaining(
+                        "windows of " + csv + " were certified with other shards or windows; use the same"
+                                + " ones, or remove " + csv + ".certified to certify all of " + csv + " again");
     }
 
     /** Runs a follower until this number of certificates waits. Requires that the follower has certified the windows. */

@@ -46,7 +46,6 @@ import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -97,7 +96,14 @@ class CsvRotationTest {
 
     private static CsvFormat format(boolean hasHeader, int skippedLines, ZoneId zone) {
         return new CsvFormat(
-                hasHeader, skippedLines, Optional.empty(), Optional.empty(), Set.of(), Optional.empty(), zone, false);
+                hasHeader,
+                skippedLines,
+                Optional.empty(),
+                Optional.empty(),
+                Set.of(),
+                Optional.empty(),
+                Optional.of(zone),
+                false);
     }
 
     @BeforeEach
@@ -138,9 +144,10 @@ class CsvRotationTest {
         for (int i = 0; i < count; i++) {
             rows++;
             String values = (rows * 7 % 11) + "," + (rows * rows % 13) + "." + (rows % 10) + ",1\n";
-            text.append(times.apply(rows)).append(',').append(values);
+            String row = times.apply(rows) + "," + values;
+            text.append(row);
+            written.append(row.matches("(?s)2026-11-01.01:.*") ? "" : row); // this hour occurs twice
         }
-        written.append(text);
         write(unwritten + text);
         unwritten = "";
     }
@@ -290,7 +297,8 @@ class CsvRotationTest {
         List<String> expected = certifier().certify(everything, windows).stream()
                 .map(CsvRotationTest::shown)
                 .toList();
-        boolean isLastComplete = windows instanceof Windows.ByCount count && rows % count.rowsPerWindow() == 0;
+        long certified = written.chars().filter(c -> c == '\n').count();
+        boolean isLastComplete = windows instanceof Windows.ByCount count && certified % count.rowsPerWindow() == 0;
         return expected.subList(0, expected.size() - (isLastComplete ? 0 : 1));
     }
 
@@ -346,165 +354,103 @@ class CsvRotationTest {
 
         assertOtherRowsCertified();
         assertThat(log.lines("ERROR"))
-                .first(as(STRING))
-                .contains(
-                        "\"900\" is not after the time of the line before: lines 2 to 3, 2 of them, are not certified");
+                .anySatisfy(line -> assertThat(line).contains("line 2: column timestamp: \"900\" is not after"))
+                .anySatisfy(line -> assertThat(line).contains("lines 2 to 3, 2 of them, are not certified"));
     }
 
-    static List<Windows> smallWindows() {
-        return List.of(
-                Windows.byCount(1, 0),
-                Windows.byCount(2, 0),
-                Windows.byCount(3, 0),
-                Windows.byTime(Duration.ofMinutes(20)));
-    }
-
-    @ParameterizedTest
-    @MethodSource("smallWindows")
-    void follow_repeatedHourIsSettledByTheNextFile_rowsAreCertifiedAsOfOneFile(Windows divided) throws Exception {
+    @Test
+    void follow_hourThatOccursTwice_isLeftOutWithItsLines_alsoAfterARestart() throws Exception {
         format = NEW_YORK;
-        windows = divided;
-        append("00:50", "01:30", "01:50");
+        windows = Windows.byCount(2, 0);
+        append("00:50", "00:55");
         follow(() -> {
+            append("01:30", "01:50");
             renameAndOpen();
-            append("01:00", "01:30", "02:10");
+            append("01:00", "01:40", "02:00", "02:10", "02:20");
         });
+        follow(() -> append("02:30"));
 
-        assertAllCertified();
+        assertOtherRowsCertified();
+        assertThat(log.lines("ERROR"))
+                .hasSize(4)
+                .anySatisfy(line -> assertThat(line).contains("line 4: column timestamp: \"2026-11-01 01:30\" occurs"))
+                .anySatisfy(line -> assertThat(line).contains("lines 4 to 5, 2 of them, are not certified"))
+                .anySatisfy(line -> assertThat(line).contains("lines 2 to 3, 2 of them, are not certified"));
     }
 
-    @ParameterizedTest
-    @MethodSource("smallWindows")
-    void restart_atAnyLookWhileTheRepeatedHourIsNotSettled_certifiesTheSame(Windows divided) throws Exception {
-        format = NEW_YORK;
-        windows = divided;
-        Path position = csv.resolveSibling("rows.csv.certified");
-        append("01:10", "01:20");
-        for (Step step : List.<Step>of(
-                () -> append("01:30"),
-                () -> {
-                    copyAndTruncate();
-                    write(heading);
-                },
-                () -> append("01:40"),
-                this::renameAndOpen,
-                () -> append("01:00"),
-                () -> append("01:15", "01:40"),
-                this::renameAndOpen,
-                () -> append("01:45", "02:10", "02:20"))) {
-            byte[][] before = {null};
-            follow(() -> {
-                before[0] = Files.readAllBytes(position);
-                step.run();
-            });
-            Files.write(position, before[0]); // as if the process was killed before it stored the next position
-            follow();
+    @Test
+    void restart_optionThatWasMissing_isGiven_andEveryRowIsCertifiedOnce() throws Exception {
+        heading = "timestamp,x\n";
+        useDirectory(Files.createDirectory(directory.resolve("options")));
+        windows = Windows.byCount(1, 0);
+        written.append("1001,999\n1003,1.002\n1004,998\n");
+        rows = 3;
+        write("1001,999\n1002,ERR\n1003,1.002\n1004,998\n");
+        for (int run = 0; run < 2; run++) {
+            assertThatThrownBy(this::follow)
+                    .isInstanceOf(MalformedCsv.class)
+                    .hasMessageContaining("line 4: column x: \"1.002\" is 1002 if")
+                    .hasMessageEndingWith("give --grouping . or --decimal .");
         }
 
-        assertThat(certified().stream().distinct().toList()).isEqualTo(expected());
-        assertThat(log.lines("ERROR")).isEmpty();
+        format = new CsvFormat(
+                true, 0, Optional.empty(), Optional.of('.'), Set.of("ERR"), Optional.empty(), Optional.empty(), false);
+        follow();
+
+        assertOtherRowsCertified();
     }
 
     @Test
-    void follow_splitLineInTheRepeatedHour_isSettledByTheRowsAfterIt() throws Exception {
-        format = NEW_YORK;
-        windows = Windows.byCount(1, 0);
-        append("00:50", "01:30");
-        follow(
-                () -> {
-                    times = row -> "2026-11-01 01:50";
-                    appendSplit(7);
-                    copyAndTruncate();
-                },
-                () -> append("01:00", "02:10"));
-
-        assertAllCertified();
-    }
-
-    @Test
-    void follow_markIsSettledByTheNextFile_rowsAreCertifiedAsOfOneFile() throws Exception {
+    void restart_decimalSeparatorThatTheFirstRowShowed_appliesToTheNextFile() throws Exception {
         heading = "timestamp;x\n";
         useDirectory(Files.createDirectory(directory.resolve("marks")));
         windows = Windows.byCount(1, 0);
-        String first = "1001;999\n1002;1.002\n";
-        String second = "1003;1.003\n1004;1.5\n";
-        written.append(first).append(second);
-        rows = 4;
-        write(first);
+        write("1001;970,5\n");
+        follow();
+        renameAndOpen();
+        write("1002;999\n1003;1.002\n");
+
+        follow();
+
+        assertThat(certified()).hasSize(2);
+        assertThat(log.lines("ERROR")).singleElement(as(STRING)).contains("\"1.002\" is not a decimal number with");
+    }
+
+    @Test
+    void follow_linesThatAreNoMeasurements_areKeptInAFile_upToItsBound() throws Exception {
+        Path bad = csv.resolveSibling("rows.csv.certified.bad");
+        append(12);
+        write(HEADING + "\0".repeat(100_000) + "\n");
+        append(8);
+        follow();
+
+        assertThat(bad)
+                .hasContent("# line 14: column timestamp: timestamp is not a time: write seconds or milliseconds since"
+                        + " 1970, or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with"
+                        + " --time\ntimestamp,x,y,z\n# line 15: has 1 cells, but the first line has 4; put double quotes"
+                        + " around a cell that contains a comma\n\0\n");
+        write(("a".repeat(60_000) + "\n").repeat(20));
+        append(10);
+        follow();
+
+        assertOtherRowsCertified();
+        assertThat(Files.size(bad)).isBetween(1_000_000L, 1L << 20);
+    }
+
+    /** A writer that does not append writes at its old position after a truncation, which leaves a block of NUL. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 70_000})
+    void follow_nulBeforeTheFirstRowAfterATruncation_isLeftOut(int length) throws Exception {
+        append(12);
         follow(() -> {
-            renameAndOpen();
-            write(second);
+            copyAndTruncate();
+            write("\0".repeat(length) + "1013,1,2,3\n");
+            append(18);
         });
-        follow();
-
-        assertAllCertified();
-    }
-
-    @Test
-    void follow_timesThatNoFileSettles_areLeftOutWithTheirLines_alsoAfterARestart() throws Exception {
-        format = NEW_YORK;
-        windows = Windows.byCount(2, 0);
-        append("00:50", "00:55");
-        write("2026-11-01 01:30,3,4,5\n");
-        follow(() -> {
-            renameAndOpen();
-            write("2026-11-01 00:58,3,4,5\n2026-11-01 01:40,3,4,5\n");
-            append("03:00", "03:10");
-        });
-        follow(() -> append("03:20", "03:30"));
+        follow(() -> append(10));
 
         assertOtherRowsCertified();
-        assertThat(log.lines("ERROR"))
-                .anySatisfy(line -> assertThat(line)
-                        .contains(
-                                "line 4 of an earlier file",
-                                "01:30",
-                                "settle which: lines 4 of an earlier file to 3, 2 of them, are not certified"));
-    }
-
-    /** Checks that too many rows in the repeated hour do not end following: they are left out, and named. */
-    @Test
-    @Tag("thorough")
-    void follow_moreRowsWaitThanThereIsRoomFor_areLeftOut_andTheFollowingContinues() throws Exception {
-        format = NEW_YORK;
-        windows = Windows.byCount(2, 0);
-        append("00:50", "00:55");
-        StringBuilder rows = new StringBuilder();
-        for (int row = 0; row <= 1_000_000; row++) {
-            rows.append("2026-11-01 01:%02d:%02d.%03d,3,4,5\n".formatted(row / 60_000, row / 1_000 % 60, row % 1_000));
-        }
-        write(rows.toString());
-        append("03:00", "03:10");
-
-        follow();
-
-        assertOtherRowsCertified();
-        assertThat(log.lines("ERROR"))
-                .singleElement()
-                .asString()
-                .contains("more than 1000000 rows wait", "lines 4 to 1000004, 1000001 of them, are not certified");
-    }
-
-    @Test
-    void restart_fileWithWaitingRowsIsGone_namesTheirLoss() throws Exception {
-        format = NEW_YORK;
-        windows = Windows.byCount(1, 0);
-        append("00:50");
-        write("2026-11-01 01:30,3,4,5\n2026-11-01 01:50,3,4,5\n");
-        follow(this::renameAndOpen);
-        Files.delete(rotated(1));
-        write("2026-11-01 01:00,3,4,5\n2026-11-01 01:30,3,4,5\n");
-        append("02:10", "02:20");
-
-        follow();
-
-        assertOtherRowsCertified();
-        assertThat(log.lines("ERROR"))
-                .hasSize(2)
-                .anySatisfy(line -> assertThat(line)
-                        .contains("after row 1 (2026-11-01T04:50:00Z) and before row 1 (2026-11-01T07:10:00Z)"))
-                .anySatisfy(
-                        line -> assertThat(line).contains("settle which: lines 2 to 3, 2 of them, are not certified"));
+        assertThat(log.lines("ERROR")).singleElement(as(STRING)).contains("line 2: column timestamp: \"?1013\" is not");
     }
 
     @ParameterizedTest
@@ -518,22 +464,6 @@ class CsvRotationTest {
                 },
                 () -> append(30));
 
-        assertAllCertified();
-    }
-
-    @Test
-    void follow_fileBetweenBeginsInTheHourThatOccursTwice_isRead() throws Exception {
-        format = NEW_YORK;
-        windows = Windows.byCount(3, 0);
-        append("00:50", "01:30", "01:20");
-        follow(() -> {
-            renameAndOpen();
-            append("01:40", "02:00", "02:20");
-            renameAndOpen();
-            append("03:00", "03:10", "03:20", "03:30");
-        });
-
-        assertThat(log.lines("continuing with")).hasSize(2);
         assertAllCertified();
     }
 
@@ -556,7 +486,7 @@ class CsvRotationTest {
                         "INFO continuing with " + rotated(2),
                         "INFO continuing with " + rotated(1),
                         "INFO continuing with " + csv);
-        assertAllCertified();
+        assertOtherRowsCertified();
     }
 
     @Test
@@ -573,7 +503,7 @@ class CsvRotationTest {
         assertThat(certified()).hasSize(3);
         assertThat(log.lines("ERROR"))
                 .singleElement(as(STRING))
-                .contains("\"130\" is not after", "lines 2 to 2, 1 of them, are not certified");
+                .contains("line 2: column timestamp: \"130\" is not after");
     }
 
     @Test
@@ -850,13 +780,16 @@ class CsvRotationTest {
     @Test
     void follow_mistakeInARenamedFile_namesIt() throws Exception {
         append(12);
-        assertThatThrownBy(() -> follow(() -> {
-                    write("1013,a,b,c\n");
-                    renameAndOpen();
-                    append(12);
-                }))
-                .isInstanceOf(MalformedCsv.class)
-                .hasMessageStartingWith(rotated(1) + ": line 14: column x: a is not a decimal number");
+        follow(() -> {
+            write("1013,a,b,c\n");
+            renameAndOpen();
+            append(12);
+        });
+
+        assertOtherRowsCertified();
+        assertThat(log.lines("ERROR"))
+                .singleElement(as(STRING))
+                .contains(rotated(1) + ": line 14: column x: a is not a decimal number");
     }
 
     @Test
@@ -935,16 +868,19 @@ class CsvRotationTest {
         int firstSeed = only == null ? 0 : only;
         for (int seed = firstSeed; seed < firstSeed + (only == null ? Integer.getInteger("flk.seeds", 5) : 1); seed++) {
             useDirectory(Files.createDirectory(directory.resolve("history" + seed)));
-            if (read.equals(NEW_YORK)) { // the first row is before the repeated hour or in it
-                Instant first = MIDNIGHT.plus(Duration.ofMinutes(seed * 7L % 110));
-                times = row -> LocalDateTime.ofInstant(first.plus(Duration.ofMinutes(3L * row)), NEW_YORK.zone())
+            if (read.equals(NEW_YORK)) { // the first row is before the hour that occurs twice
+                Instant first = MIDNIGHT.plus(Duration.ofMinutes(seed * 7L % 50));
+                times = row -> LocalDateTime.ofInstant(
+                                first.plus(Duration.ofMinutes(3L * row)),
+                                NEW_YORK.zone().orElseThrow())
                         .toString();
             }
             try {
                 boolean mayRepeat = randomHistory(new Random(seed));
                 List<String> all = certified();
                 assertThat(mayRepeat ? all.stream().distinct().toList() : all).isEqualTo(expected());
-                assertThat(log.lines("ERROR")).isEmpty();
+                assertThat(log.lines("if there were any"))
+                        .allMatch(line -> line.endsWith("its first lines can't be read as rows of this CSV"));
             } catch (AssertionError | IOException | MalformedCsv | RuntimeException e) {
                 throw new AssertionError("seed " + seed, e);
             }
@@ -989,7 +925,7 @@ class CsvRotationTest {
     }
 
     private void step(Random random) throws IOException {
-        switch (random.nextInt(9)) {
+        switch (random.nextInt(10)) {
             case 0, 1, 2 -> append(1 + random.nextInt(8));
             case 3 -> appendSplit(1 + random.nextInt(9));
             case 4 -> { // the writer opens the new file at once
@@ -1017,6 +953,14 @@ class CsvRotationTest {
                 if (Files.exists(csv)
                         && Files.readString(csv).replace(heading, "").contains("\n")) {
                     copyAndTruncate();
+                }
+            }
+            case 8 -> {
+                if (Files.exists(csv)
+                        && Files.readString(csv).replace(heading, "").contains("\n")) {
+                    flush();
+                    write(List.of(HEADING, "\0".repeat(1 + random.nextInt(9_000)) + "\n", "1,\"2\n")
+                            .get(random.nextInt(3)));
                 }
             }
             default -> append(random.nextInt(2));

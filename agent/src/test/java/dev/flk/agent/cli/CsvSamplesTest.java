@@ -169,6 +169,19 @@ class CsvSamplesTest {
         assertThat(ended.err().strip()).isEqualTo("flk-agent: " + message);
     }
 
+    @Test
+    void dryRun_endsWithTheWholeLineThatFollowsTheFile() {
+        Ended ended = certify(
+                "date-and-time-german.csv",
+                options("--time Datum,Uhrzeit --value Wert --time-format d.M.yyyy~H:mm"),
+                "--dry-run");
+
+        assertThat(ended.out())
+                .contains("flk-agent certify \\\n    --shard=golden \\\n    --time \\\n    Datum,Uhrzeit \\\n")
+                .endsWith("    'd.M.yyyy H:mm' \\\n    " + directory.resolve("sample") + " \\\n    --follow \\\n"
+                        + "    '--delimiter=;' \\\n    --decimal=, \\\n    --time-zone=UTC\n");
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
