@@ -129,7 +129,7 @@ class StateCommandTest {
                     .isEqualTo("version 1, revision 4");
             assertThat(run(1, Map.of(), "set", "a", "x/1", "{\"score\":101}", url))
                     .contains(
-                            "default/a/x/1: the value violates the schema of the namespace: /score must have a maximum");
+                            "default/a/x/1: the value violates the schema of the namespace: /score must be at most 100");
             assertThat(run(0, Map.of(), "schema", "get", url)).startsWith("{\"properties\"");
             assertThat(run(
                             1,
