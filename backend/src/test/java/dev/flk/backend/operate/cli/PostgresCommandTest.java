@@ -49,8 +49,8 @@ class PostgresCommandTest {
         assertThat(run(1, Map.of(), "check"))
                 .contains("BAD  migrations        dedup: 1 migration missing, record: 1 migration missing");
         assertThat(run(0, Map.of("STATE_ENGINE", "postgres"), "migrate")).isEqualTo("""
-                        the tables of the dedup pool are at version 2
-                        the tables of the state pool are at version 5
+                        the tables of the dedup pool are at version 1
+                        the tables of the state pool are at version 1
                         the tables of the record pool are at version 1
                         """);
         Map<String, String> sessions = Map.of(
@@ -58,7 +58,7 @@ class PostgresCommandTest {
                 "REDIS_URI", "redis://127.0.0.1:1",
                 "SESSION_DATABASE_URL", server.uri(server.newDatabase()));
         assertThat(run(0, sessions, "migrate")).isEqualTo("""
-                        the tables of the dedup pool are at version 2
+                        the tables of the dedup pool are at version 1
                         the tables of the sessions pool are at version 3
                         the tables of the record pool are at version 1
                         """);
