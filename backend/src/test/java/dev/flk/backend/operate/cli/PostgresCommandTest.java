@@ -59,7 +59,7 @@ class PostgresCommandTest {
                 "SESSION_DATABASE_URL", server.uri(server.newDatabase()));
         assertThat(run(0, sessions, "migrate")).isEqualTo("""
                         the tables of the dedup pool are at version 1
-                        the tables of the sessions pool are at version 3
+                        the tables of the sessions pool are at version 1
                         the tables of the record pool are at version 1
                         """);
         assertThat(run(0, Map.of(), "check").lines())
