@@ -120,6 +120,7 @@ public final class CopyStart {
         // others
         CopyNote known = note.filter(each -> isKnown && each.hasNewest(topic)).orElse(null);
         Local local = local();
+        long used = usedTerm.getAsLong(); // may take long, so before the owner is looked up
         Set<String> logs = new HashSet<>();
         CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {
             if (offset == 0) {
@@ -140,7 +141,7 @@ public final class CopyStart {
             requireUntrimmed(seen);
         }
         long knownTerm = Math.max(seen.term(), note.map(CopyNote::term).orElse(0L));
-        Claim claim = wanted.after(Math.max(knownTerm, usedTerm.getAsLong()));
+        Claim claim = wanted.after(Math.max(knownTerm, used));
         new CopyNote(
                         identity,
                         known == null ? "" : known.incarnation(),
@@ -222,14 +223,14 @@ public final class CopyStart {
             Optional<Copied> rest = seen.segments().values().stream().findFirst();
             String remedy = rest.map(first -> "To restore without it what follows, start again after "
                             + topic.removalCommand(OptionalLong.of(first.begin())))
-                    .orElseGet(() -> "To give the log up, remove the topic: "
-                            + topic.removalCommand(OptionalLong.empty())
-                            + "; the next start begins a new log, or copies the one that 'flk-backend wal restore --from"
-                            + " ARCHIVE' has restored before it");
+                    .orElseGet(() ->
+                            "To give the log up, remove the topic too; the next start begins a new log, or copies the one that 'flk-backend wal restore --from"
+                                    + " ARCHIVE' has restored before it");
             throw new CopyRefusedException(
                     topic.message(missing.get()
-                            + " was removed from the topic, which is the copy of a log. If a machine"
-                            + " still has this log, start its backend with it: it copies everything again. " + remedy),
+                            + " was removed from the topic, which is the copy of a log. If a machine still has this"
+                            + " log, remove the topic and start its backend, which copies everything again: "
+                            + topic.removalCommand(OptionalLong.empty()) + ". " + remedy),
                     false);
         }
     }

@@ -368,13 +368,13 @@ class CopyStoriesTest {
         long end = world.topic.end();
 
         Machine two = machine("two");
-        requireRefusedAsTrimmed(two, "To give the log up, remove the topic: remove the topic;");
+        requireRefusedAsTrimmed(two, "which copies everything again: remove the topic. To give the log up");
         assertThat(two.disk().names()).isEmpty();
         requireRefusedAsTrimmed(withAnotherLog("two"), "remove the topic");
         assertThat(world.topic.end()).as("nobody has claimed the log").isEqualTo(end);
 
         one.disk().kill();
-        one.disk().delete(CopyWorld.DIRECTORY.resolve("inbox.copied"));
+        world.topic.createAgain();
         write(start(one), 1);
         requireRestorable();
     }

@@ -31,6 +31,9 @@ public final class Schemas {
 
     private static final String KEY = "schema";
     private static final int MOST_KNOWN = 1_000;
+    /** The maximum length of the texts of all known schemas; a compiled schema takes up to 20 bytes for a character. */
+    private static final int MOST_KNOWN_CHARS = 512 << 10;
+
     /** The maximum number of times that a transaction is checked, if a schema changes during each check. */
     private static final int MOST_CHECKS = 10;
 
@@ -82,13 +85,15 @@ public final class Schemas {
 
     /**
      * @param version the version of the key that contains the schema; 0 if there is no schema
+     * @param chars the length of the text of the schema
      * @param mistake the reason why the stored schema can't be used; null if it can
      */
     private record InForce(
             long version,
+            int chars,
             @Nullable Compiled schema,
             @Nullable StateException mistake) {
-        static final InForce NONE = new InForce(0, null, null);
+        static final InForce NONE = new InForce(0, 0, null, null);
 
         /** @throws StateException INVALID if the value violates the schema, or the schema can't be used */
         void require(Operation.Write write) {
@@ -173,10 +178,12 @@ public final class Schemas {
     private InForce inForce(String namespace) {
         InForce schema = known.get(namespace);
         if (schema == null) {
-            if (known.size() >= MOST_KNOWN) {
+            schema = read(namespace);
+            long chars = schema.chars()
+                    + known.values().stream().mapToLong(InForce::chars).sum();
+            if (known.size() >= MOST_KNOWN || chars > MOST_KNOWN_CHARS) {
                 known.clear();
             }
-            schema = read(namespace);
             known.put(namespace, schema);
         }
         return schema;
@@ -188,16 +195,14 @@ public final class Schemas {
             return InForce.NONE;
         }
         long version = newest.get().version();
+        String json = Objects.requireNonNull(newest.get().json());
         try {
-            return new InForce(
-                    version,
-                    compiler.compile(Objects.requireNonNull(newest.get().json())),
-                    null);
+            return new InForce(version, json.length(), compiler.compile(json), null);
         } catch (StateException e) {
             if (e.reason() != Reason.INVALID) {
                 throw e;
             }
-            return new InForce(version, null, e);
+            return new InForce(version, 0, null, e);
         }
     }
 

@@ -4,6 +4,7 @@ package dev.flk.wal;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.files.FileOps.FileStatus;
 import dev.flk.wal.files.FileOps.OpenFile;
+import dev.flk.wal.files.TooManyFilesException;
 import dev.flk.wal.segment.LogRecord;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentNames;
@@ -186,7 +187,7 @@ final class SegmentOpener {
      * segment still has its own name, no file in the directory contains it, or the directory can't be read.
      */
     @Nullable
-    String nameOf(Segment vanished) {
+    String nameOf(Segment vanished) throws TooManyFilesException {
         Path directory = options.directory();
         try {
             if (vanished.isUnderItsName(files)) {
@@ -214,6 +215,8 @@ final class SegmentOpener {
                 }
             }
             return null;
+        } catch (TooManyFilesException e) {
+            throw e; // the segment may still exist
         } catch (IOException e) {
             return null;
         }

@@ -115,8 +115,11 @@ public final class FeedFollower implements AutoCloseable {
 
     /** Returns why nothing is fed; empty while outcomes are fed. */
     public Optional<String> problem() {
-        return Optional.ofNullable(reportedFailure)
-                .map(failure -> (hasEnded ? "has ended: " : "waits, and continues in order: ") + failure);
+        String failure = reportedFailure;
+        if (failure == null) {
+            return isUp ? Optional.empty() : Optional.of("is being opened");
+        }
+        return Optional.of((hasEnded ? "has ended: " : "waits, and continues in order: ") + failure);
     }
 
     /** Returns whether this process feeds nothing any more. */

@@ -27,6 +27,9 @@ import org.slf4j.LoggerFactory;
 record HeapBounds(long heapBytes, List<Bound> bounds, List<String> problems) {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
+    /** The defaults of the stores in memory are at most this part of the heap; they are never refused. */
+    private static final int SHARE_OF_DEFAULTS = 16;
+
     /** @param setting the setting that determines the bound; empty if it is a share of the heap */
     private record Bound(String what, long bytes, String setting) {}
 
@@ -66,7 +69,8 @@ record HeapBounds(long heapBytes, List<Bound> bounds, List<String> problems) {
                 heap -> BackendServer.maxBatchBytes(heap, lines));
         long all = sum(bounds);
         for (Bound bound : bounds) {
-            if (!bound.setting().isEmpty() && all > heapBytes) {
+            boolean isDefault = bound.bytes() <= heapBytes / SHARE_OF_DEFAULTS;
+            if (!bound.setting().isEmpty() && !isDefault && all > heapBytes) {
                 problems.add(
                         "%s: %s take %d MiB, which do not fit into the heap of %d MiB with the %d MiB of the other bounds; lower it, or raise -Xmx"
                                 .formatted(

@@ -42,8 +42,13 @@ final class SharedBound {
         boolean unused = take(caller, -bytes);
     }
 
-    /** Returns whether more is held than a lower bound than this one would allow, by all callers or by this one. */
+    /**
+     * Returns whether a caller holds more than its share of a lower bound than this one; without a token, whether all
+     * callers together hold more than that bound. What another token holds is no reason to refuse a caller with a token.
+     */
     synchronized boolean exceeds(Caller caller, long lower) {
-        return held > lower || ofCallers.getOrDefault(caller.name(), 0L) > share(caller, lower);
+        return caller.name().isEmpty()
+                ? held > lower
+                : ofCallers.getOrDefault(caller.name(), 0L) > share(caller, lower);
     }
 }

@@ -173,7 +173,8 @@ final class FeedPositions {
         if (!matched.matches()) {
             throw new FeedUnavailableException(admin.failures()
                     .message("the position of log " + logId + " at offset " + position.offset()
-                            + " was not written by this version of the backend: " + text(position.value())));
+                            + " was not written by this version of the backend: " + text(position.value())
+                            + "; name another FEED_TOPIC"));
         }
         return new Newest(
                 Optional.of(new FeedPosition(

@@ -122,8 +122,8 @@ final class ClientConnection extends SimpleChannelInboundHandler<HttpObject> {
 
     @Override
     protected void channelRead0(ChannelHandlerContext context, HttpObject part) {
-        if (exchange == null) {
-            context.close(); // the server has sent more than its answers
+        if (exchange == null || exchange.hasEnded()) {
+            context.close(); // the server has sent more than its answers, or the request has ended without one
             return;
         }
         if (part.decoderResult().isFailure()) {

@@ -277,6 +277,9 @@ public final class RecordFollower implements AutoCloseable {
 
     /** Completes the record once everything in the log is in it. */
     private void complete() {
+        if (log.decidedUpTo() >= lastWhenRead) {
+            lastWhenRead = 0; // the position stays before it if retention has removed the last records
+        }
         if (rows.isIncomplete()) {
             rows.salvage(oldestKept(), this::mayGoOn);
         }

@@ -69,7 +69,7 @@ public final class JsonSchemas {
             return schema(document, "", 0);
         } catch (JsonProcessingException e) {
             throw notASchema("", "is not JSON: " + e.getOriginalMessage());
-        } catch (NumberFormatException e) {
+        } catch (ArithmeticException | NumberFormatException e) {
             throw notASchema("", "has a number with too large an exponent");
         }
     }

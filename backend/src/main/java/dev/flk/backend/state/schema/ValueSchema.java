@@ -61,10 +61,11 @@ record ValueSchema(
     static final ValueSchema ANYTHING = ofTypes(EnumSet.allOf(JsonType.class));
     static final ValueSchema NOTHING = ofTypes(EnumSet.noneOf(JsonType.class));
 
-    // the length of a number is checked only where a schema compares it
+    // the length of a number is checked only where a schema compares it; the state bounds the length of a value
     private static final JsonFactory JSON = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNumberLength(Integer.MAX_VALUE)
+                    .maxNameLength(Integer.MAX_VALUE)
                     .build())
             .build();
 
@@ -265,7 +266,7 @@ record ValueSchema(
         }
         try {
             return number(text, comparable(new BigDecimal(text)));
-        } catch (NumberFormatException e) {
+        } catch (ArithmeticException | NumberFormatException e) {
             return must("not have so large an exponent");
         }
     }

@@ -50,6 +50,7 @@ class JsonSchemasTest {
                 "{\"score\":101,\"state\":1} | /score must be at most 100, but is 101",
                 "{\"score\":1e999999999,\"state\":1} | /score must be at most 100, but is 1e999999999",
                 "{\"score\":1e99999999999,\"state\":1} | /score must not have so large an exponent",
+                "{\"score\":100e2147483647,\"state\":1} | /score must not have so large an exponent",
                 "{\"score\":-1,\"state\":1} | /score must be at least 0, but is -1",
                 "{\"score\":1.5,\"state\":1} | /score must be of type integer, but is of type number",
                 "{\"score\":\"1\",\"state\":1} | /score must be of type integer, but is of type string",
@@ -91,6 +92,7 @@ class JsonSchemasTest {
                 "{\"$defs\":{}} | /$defs is a keyword that is not supported",
                 "{\"anyOf\":[true]} | /anyOf is a keyword that is not supported",
                 "{\"pattern\":\"^(a+)+$\"} | /pattern is a keyword that is not supported",
+                "{\"const\":100e2147483647} | it has a number with too large an exponent",
                 "{\"minimum\":1e99999999999} | it has a number with too large an exponent",
             })
     void compile_notSupported_isRefusedByName(String text, String why) {
@@ -153,6 +155,12 @@ class JsonSchemasTest {
         assertThat(violation("{\"items\":{\"type\":\"integer\",\"minimum\":0}}", value))
                 .isEmpty();
         assertThat(violation("{\"items\":{\"enum\":" + numbers(1_000) + "}}", value))
+                .isEmpty();
+    }
+
+    @Test
+    void violation_longName_isRead() {
+        assertThat(violation("{\"type\":\"object\"}", "{\"" + "n".repeat(100_000) + "\":1}"))
                 .isEmpty();
     }
 
