@@ -85,7 +85,6 @@ class LogCopyTest {
     }
 
     private static final class Listening implements LogCopy.Listener {
-        private Place safe = Place.BEGINNING;
         private int losses;
         private Claim successor;
 
@@ -94,13 +93,11 @@ class LogCopyTest {
             assertThat(successor)
                     .as("nothing is copied for a writer that does not own the log")
                     .isNull();
-            safe = place;
         }
 
         @Override
         public void lost(String what) {
             losses++;
-            safe = Place.BEGINNING;
         }
 
         @Override

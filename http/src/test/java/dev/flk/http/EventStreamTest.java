@@ -250,7 +250,7 @@ class EventStreamTest {
 
         assertThat(server.connect().send(GET).read().status()).isEqualTo(503);
 
-        nanos.addAndGet(Duration.ofMillis(1_000).toNanos());
+        nanos.addAndGet(Duration.ofSeconds(1).toNanos());
         RawClient third = server.connect().send(GET);
         assertThat(third.readHead().status()).isEqualTo(200);
         assertThat(reason()).isEqualTo(CloseReason.TOO_SLOW);

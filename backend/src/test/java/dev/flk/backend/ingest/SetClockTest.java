@@ -202,7 +202,7 @@ final class SetClockTest {
             simulation.start();
             simulation.settle();
             assertThat(simulation.metric("flk_clock_behind_seconds"))
-                    .isGreaterThan(Duration.ofDays(20).toSeconds());
+                    .isGreaterThan((double) Duration.ofDays(20).toSeconds());
             submitAndSettle(answered, start);
 
             simulation.kill();

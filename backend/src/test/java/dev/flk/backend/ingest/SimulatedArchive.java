@@ -92,7 +92,8 @@ final class SimulatedArchive {
         byte[] content;
         try (OpenFile open = disk.openForReading(file)) {
             ByteBuffer bytes = open.readUpTo(0, (int) open.size());
-            content = Arrays.copyOf(bytes.array(), bytes.limit());
+            content = new byte[bytes.remaining()];
+            bytes.get(content);
         }
         if (isOutOfReach) {
             if (random.nextBoolean()) { // only a part of the copy arrives
@@ -155,8 +156,9 @@ final class SimulatedArchive {
      */
     boolean isRestorable() {
         return !hasSegments()
-                || !isSkipPending
-                        && archived.names().stream().anyMatch(name -> !name.startsWith(PART) && name.endsWith(".mark"));
+                || (!isSkipPending
+                        && archived.names().stream()
+                                .anyMatch(name -> !name.startsWith(PART) && name.endsWith(".mark")));
     }
 
     /** Returns the highest sequence that the log must not use again. */

@@ -430,7 +430,11 @@ final class Simulation {
     }
 
     private boolean finishCopy() {
-        return running.copying() != null && (running.copying().step() | copy.step());
+        if (running.copying() == null) {
+            return false;
+        }
+        boolean isMore = running.copying().step();
+        return copy.step() || isMore;
     }
 
     /** Lets the brokers be reachable. */

@@ -339,7 +339,7 @@ final class PageHandlerTest {
                         ServerFixture.NOW.minusSeconds(i),
                         Map.of(
                                 "window_end",
-                                ServerFixture.NOW.minusSeconds(2 * i).toString()));
+                                ServerFixture.NOW.minusSeconds(2L * i).toString()));
             }
             String query = "?verdict=rejected&clock=measured&from=" + ServerFixture.NOW.minusSeconds(1_000);
 
@@ -354,7 +354,7 @@ final class PageHandlerTest {
                     .hasSize(252)
                     .allMatch(line -> line.startsWith("received_at,shard_id") || line.contains(",'=cmd|<"));
             assertThat(lines.body().lines()).hasSize(251).allMatch(line -> line.contains("\"verdict\":\"rejected\""));
-            assertThat(csv.body().lines().skip(1).map(line -> line.split(",")[3]))
+            assertThat(csv.body().lines().skip(1).map(line -> line.split(",", -1)[3]))
                     .containsExactlyElementsOf(lines.body()
                             .lines()
                             .map(line -> line.replaceAll(".*\"pcs_id\":\"([0-9a-f]*)\".*", "$1"))
@@ -433,7 +433,7 @@ final class PageHandlerTest {
                         i,
                         "accepted",
                         "",
-                        Instant.parse("2026-01-09T10:00:00Z").plusSeconds(30 * i));
+                        Instant.parse("2026-01-09T10:00:00Z").plusSeconds(30L * i));
             }
             String form = "/ui/shard?name=a&clock=received&verdict=&from=2026-01-09T10:00:30&to=";
 

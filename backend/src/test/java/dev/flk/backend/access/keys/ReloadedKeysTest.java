@@ -247,7 +247,7 @@ final class ReloadedKeysTest {
             keys.write(change);
             millis += 1_000;
             inForce.step();
-            assertThat(versions.add(version())).as(change.toString()).isTrue();
+            assertThat(versions.add(version())).as("a change of the keys").isTrue();
             assertThat(inForce.since()).isGreaterThan(since);
             since = inForce.since();
         }

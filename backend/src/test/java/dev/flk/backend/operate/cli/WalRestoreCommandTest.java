@@ -172,8 +172,10 @@ class WalRestoreCommandTest {
     void restore_beginningMissing_isRemovedUpToTheMark() throws IOException {
         Files.delete(archived(FIRST));
         assertThat(restore()).isEqualTo(3);
-        for (Path file : Files.list(empty).toList()) {
-            Files.delete(file);
+        try (Stream<Path> files = Files.list(empty)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
         }
         mark(id(wal, THIRD), 2, 8);
 

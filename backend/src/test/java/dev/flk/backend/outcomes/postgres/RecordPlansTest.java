@@ -11,6 +11,7 @@ import dev.flk.backend.stores.postgres.PoolMetrics.Pool;
 import dev.flk.backend.stores.postgres.PostgresConnector;
 import dev.flk.backend.stores.postgres.Schema;
 import dev.flk.testkit.PostgresServer;
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -89,7 +90,7 @@ final class RecordPlansTest {
                                     isMeasured,
                                     isNewestFirst,
                                     limit,
-                                    many("bytea", "shard-1".getBytes(), new byte[0][])))
+                                    many("bytea", "shard-1".getBytes(StandardCharsets.UTF_8), new byte[0][])))
                             .contains(" flk_record_versions_shard_" + time + " ");
                     assertThat(places(Scope.KEY, isMeasured, isNewestFirst, limit, "key-1"))
                             .contains(" flk_record_versions_key_" + time + " ");
@@ -111,11 +112,11 @@ final class RecordPlansTest {
     @Test
     void rows_useTheIndexesOfTheirKeys() throws SQLException {
         assertThat(plan(RecordSearch.BY_NUMBER, many("int8", 7L, new Long[0]))).contains("flk_record_versions_pkey");
-        assertThat(plan(RecordSearch.BY_EPOCH, "shard-1".getBytes(), 7L, ID, 100))
+        assertThat(plan(RecordSearch.BY_EPOCH, "shard-1".getBytes(StandardCharsets.UTF_8), 7L, ID, 100))
                 .contains("flk_record_versions_current")
                 .doesNotContain("Sort");
         assertThat(plan(RecordSearch.BY_ID, ID, ID, 100)).contains("flk_record_versions_id");
-        assertThat(plan(RecordSearch.VERSIONS, ID, "shard-1".getBytes(), 7L, 100))
+        assertThat(plan(RecordSearch.VERSIONS, ID, "shard-1".getBytes(StandardCharsets.UTF_8), 7L, 100))
                 .contains("flk_record_versions_id");
     }
 
@@ -137,7 +138,7 @@ final class RecordPlansTest {
         Object kinds = array("int2", RowMembers.kinds(null, null).toArray());
         assertThat(plan(RecordSearch.counts(Scope.ALL, false, true), bounds, kinds, 40_000L, 0L, 0L, 1_000, 1_000))
                 .contains("Index Only Scan", " flk_record_versions_received ");
-        Object shards = many("bytea", "shard-1".getBytes(), new byte[0][]);
+        Object shards = many("bytea", "shard-1".getBytes(StandardCharsets.UTF_8), new byte[0][]);
         assertThat(plan(
                         RecordSearch.counts(Scope.SHARD, true, true),
                         bounds,
@@ -155,7 +156,7 @@ final class RecordPlansTest {
     void apply_usesTheIndexesOfTheKeys() throws SQLException {
         assertThat(plan(
                         RecordStatements.CURRENT,
-                        many("bytea", "shard-1".getBytes(), new byte[0][]),
+                        many("bytea", "shard-1".getBytes(StandardCharsets.UTF_8), new byte[0][]),
                         many("int8", 7L, new Long[0]),
                         many("bytea", ID, new byte[0][])))
                 .contains("flk_record_versions_current");

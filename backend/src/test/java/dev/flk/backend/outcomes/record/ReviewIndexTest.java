@@ -97,7 +97,7 @@ final class ReviewIndexTest {
             reviews.review(
                     new Reviewed.Ids(List.of(id), Operation.ANY_VERSION),
                     new Review(
-                            Verdict.FAULT, "", "anna", NOW.plusMillis(500 * i).toString()));
+                            Verdict.FAULT, "", "anna", NOW.plusMillis(500L * i).toString()));
         }
         small.update(Instant.MIN);
         assertThat(small.recent()).extracting(Recent::pcsId).containsExactly(ids.get(2), ids.get(1));
@@ -229,15 +229,15 @@ final class ReviewIndexTest {
 
     @Test
     void update_stateIsDown_fails_andIsExactOnceItIsUp() {
-        AtomicReference<StateEngine> engine = new AtomicReference<>(MemoryEngine.notStarted(() -> NOW));
+        StateEngine engine = MemoryEngine.notStarted(() -> NOW);
         record.add("a", 1, "rejected", TOLERANCE, NOW);
-        Reviews starting = reviews(engine.get());
+        Reviews starting = reviews(engine);
         ReviewIndex waits = new ReviewIndex(outcomes, starting, ReviewIndex.MOST);
 
         assertThatThrownBy(() -> waits.update(Instant.MIN)).isInstanceOf(StateException.class);
-        engine.get().start().toCompletableFuture().join();
+        engine.start().toCompletableFuture().join();
         assertThat(waiting(waits)).hasSize(1);
-        engine.get().close();
+        engine.close();
         assertThatThrownBy(() -> waits.update(Instant.MIN)).isInstanceOf(StateException.class);
         starting.close();
     }

@@ -364,7 +364,7 @@ final class NowViewTest {
         try (MemoryRecord record = new MemoryRecord()) {
             count(record, 40);
             for (int minute = 1; minute <= 3; minute++) {
-                now = BEGAN.plusSeconds(60 * minute);
+                now = BEGAN.plusSeconds(60L * minute);
                 verdicts.count(record.outcomes(), now, () -> Duration.ofHours(3));
             }
             record.add("a", 1, "accepted", "", BEGAN.plusSeconds(1));

@@ -19,6 +19,7 @@ import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.ServerLoad.Bound;
 import dev.flk.http.testing.RawClient;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.Instant;
@@ -69,7 +70,13 @@ final class OutcomeExportTest {
                                 () -> export.send(
                                         exchange, record.outcomes(), source, false, format, "name", List.of()))));
         port = server.listen(new Listener(
-                new InetSocketAddress("127.0.0.1", 0), "here", "PORT", "too many", routes, Admission.ALL, null));
+                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+                "here",
+                "PORT",
+                "too many",
+                routes,
+                Admission.ALL,
+                null));
     }
 
     @AfterEach
