@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.FollowedRows.File;
+import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.ZoneId;
 import java.util.ArrayList;
@@ -43,16 +44,20 @@ class GrowingCsvTest {
 
     /** A file that was read to its end and does not grow any more. */
     private static final class Complete extends File {
-        private final byte[] bytes;
-        private int at;
+        private final ByteArrayInputStream bytes;
 
         Complete(String text) {
-            bytes = text.getBytes(StandardCharsets.UTF_8);
+            bytes = new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
         }
 
         @Override
         public int read() {
-            return at < bytes.length ? bytes[at++] & 0xff : -1;
+            return bytes.read();
+        }
+
+        @Override
+        public int read(byte[] target, int offset, int length) {
+            return bytes.read(target, offset, length);
         }
 
         @Override

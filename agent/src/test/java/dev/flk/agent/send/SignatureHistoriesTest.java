@@ -237,7 +237,7 @@ class SignatureHistoriesTest {
             BackendKeys keys = headers.apply(sent.by().keys());
             if (sent.isAccepted()) {
                 hold.accepted(queued, SHARD, keys, nanos);
-                settled(queued, queue, hold);
+                settled(queued, queue);
             } else if (hold.refused(queued, SHARD, keys, nanos)) {
                 hold.givenUp(queued);
                 givenUp.add(queued.entry.sequence());
@@ -246,7 +246,7 @@ class SignatureHistoriesTest {
         }
 
         /** Settles a good certificate, or sends it once more as if it were another one, while bad ones are left. */
-        private void settled(Queued queued, SendQueue queue, SignatureHold hold) {
+        private void settled(Queued queued, SendQueue queue) {
             if (open.stream().anyMatch(SignatureHistoriesTest.History::isBad) || random.nextInt(3) > 0) {
                 Queued another =
                         new Queued(queued.entry, nanos + Duration.ofSeconds(20).toNanos());
