@@ -89,9 +89,8 @@ final class ReadinessIT {
             assertThat(refused.has("retry-after")).isTrue();
             assertThat(client.metric("flk_files_exhausted_total")).isPositive();
             assertThat(backend.allLines())
-                    .doesNotContain("Mount point not found")
-                    .containsOnlyOnce("WAL append error")
-                    .containsOnlyOnce("was removed, emptied or moved out");
+                    .doesNotContain("Mount point not found", "was removed, emptied or moved out")
+                    .containsOnlyOnce("WAL append error");
             limit(prlimit, pid, "4096");
 
             assertReadyAgain(client, 3);
