@@ -214,7 +214,7 @@ final class ExploreIT {
                         .body()
                         .lines()
                         .skip(1)
-                        .map(line -> line.split(",")[3]))
+                        .map(line -> line.split(",", -1)[3]))
                 .startsWith(first.toArray(String[]::new))
                 .endsWith(second.toArray(String[]::new))
                 .hasSize(110);

@@ -84,10 +84,10 @@ final class FeedBrokersIT {
             Set<Long> overruled = entries.stream()
                     .filter(entry -> entry.kind() == 'o')
                     .map(entry -> Long.parseLong(
-                            entry.body().lines().findFirst().orElseThrow().split(" ")[1]))
+                            entry.body().lines().findFirst().orElseThrow().split(" ", -1)[1]))
                     .collect(Collectors.toSet());
             return Map.entry(
-                    Files.readString(wal.resolve("inbox.mark")).split(" ")[1],
+                    Files.readString(wal.resolve("inbox.mark")).split(" ", -1)[1],
                     entries.stream()
                             .filter(entry -> entry.kind() == 's' && !overruled.contains(entry.sequence()))
                             .map(Entry::sequence)

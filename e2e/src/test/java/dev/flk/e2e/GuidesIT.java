@@ -141,7 +141,7 @@ final class GuidesIT {
 
     /** Tries something and returns the exit code or status, a space, and what was printed or answered, in one line. */
     private String result(String tried, ServedBackend backend) throws IOException, InterruptedException {
-        String[] words = tried.replace("{state}", backend.stateUrl()).split(" ");
+        String[] words = tried.replace("{state}", backend.stateUrl()).split(" ", -1);
         String[] rest = Arrays.copyOfRange(words, 1, words.length);
         return switch (words[0]) {
             case "GET" -> line(new Client(backend.url()).get(rest[0]));

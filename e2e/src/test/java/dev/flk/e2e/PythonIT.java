@@ -77,8 +77,12 @@ class PythonIT {
                             .replace("the secret", Pcs.KEY)))
                     .isEqualTo("True False None\n");
             assertThat(runProgram(programs.get(2).replace("localhost:50051", state(backend))))
-                    .isEqualTo("{'fact': 'Paris is in France'} 1\nNone ['draft', 'memory']\n"
-                            + "WRITE memory 1\nWRITE draft 1\n");
+                    .isEqualTo("""
+                            {'fact': 'Paris is in France'} 1
+                            None ['draft', 'memory']
+                            WRITE memory 1
+                            WRITE draft 1
+                            """);
         }
     }
 

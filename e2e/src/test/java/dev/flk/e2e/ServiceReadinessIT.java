@@ -16,10 +16,12 @@ import org.junit.jupiter.api.io.TempDir;
 /** Tests that the programs report to systemd that they accept requests. */
 final class ServiceReadinessIT {
     /** Prints the first report that arrives at the socket that systemd would open. */
-    private static final String SYSTEMD = "import socket, sys\n"
-            + "server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
-            + "server.bind(sys.argv[1])\n"
-            + "print(server.recv(1024).decode())\n";
+    private static final String SYSTEMD = """
+            import socket, sys
+            server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            server.bind(sys.argv[1])
+            print(server.recv(1024).decode())
+            """;
 
     @TempDir
     private Path directory;

@@ -9,6 +9,7 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.io.Writer;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -247,7 +248,7 @@ public final class KafkaBrokers implements AutoCloseable {
         void awaitListening() {
             awaitReady(() -> {
                 try (Socket socket = new Socket()) {
-                    socket.connect(new InetSocketAddress("127.0.0.1", port()), 100);
+                    socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port()), 100);
                     return true;
                 } catch (IOException notYet) {
                     return false;

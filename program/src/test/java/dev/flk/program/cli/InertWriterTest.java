@@ -23,9 +23,10 @@ final class InertWriterTest {
         out.println(new IllegalStateException("\u2066"));
         out.append('\u0007').printf("%s%n", "\udb40\udc01");
 
-        assertThat(written)
-                .hasToString("D̂ é😀\t\\u001b[2J\\u009b\\u202e\\u000djava.lang.IllegalStateException: \\u2066\n"
-                        + "\\u0007\\udb40\\udc01\n");
+        assertThat(written).hasToString("""
+                        D̂ é😀\t\\u001b[2J\\u009b\\u202e\\u000djava.lang.IllegalStateException: \\u2066
+                        \\u0007\\udb40\\udc01
+                        """);
     }
 
     @Test
