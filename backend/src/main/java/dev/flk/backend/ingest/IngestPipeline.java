@@ -145,15 +145,19 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * Creates the pipeline around a log and a store; {@link #open} must follow.
+     * What a pipeline works with.
      *
-     * @param inbox the inbox, opened but not started; owned by the pipeline from now on
+     * @param inbox the inbox, opened but not started; owned by the pipeline
      * @param queue the listener of the inbox's log
      * @param store owned by the caller
      * @param clock the clock of arrivals, of expiry and of retention
      * @param nanoTicker monotonic time
+     * @param safe how far the log is safe; everything that it has at the start must be safe
+     * @param isForgotten whether the log with an id was given up; must not block. A certificate whose outcome belongs
+     *     to such a log is logged again when it is sent again, so that its body exists, and its outcome stays what it is
+     * @param whenRecorded gets each group of submissions whose outcomes were recorded, on the recorder's thread
      */
-    public IngestPipeline(
+    public record Wiring(
             Inbox inbox,
             ForcedQueue queue,
             GuardedStore store,
@@ -161,24 +165,35 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             SteadyClock clock,
             LongSupplier nanoTicker,
             IngestMetrics metrics,
-            Audit audit) {
-        this.inbox = inbox;
-        this.queue = queue;
-        this.store = store;
+            Audit audit,
+            SafeEnd safe,
+            Predicate<String> isForgotten,
+            Consumer<List<DecidedSubmission>> whenRecorded) {}
+
+    /** Creates the pipeline around a log and a store; {@link #open} must follow. */
+    public IngestPipeline(Wiring wiring) {
+        this.inbox = wiring.inbox();
+        this.queue = wiring.queue();
+        this.store = wiring.store();
+        this.checks = wiring.checks();
         this.limits = checks.limits();
-        this.checks = checks;
-        this.clock = clock;
-        this.metrics = metrics;
-        this.log = new OutcomeLog(audit);
+        this.clock = wiring.clock();
+        this.metrics = wiring.metrics();
+        this.log = new OutcomeLog(wiring.audit());
         this.inFlightIds = new InFlightIds(MAX_IDS_IN_FLIGHT, clock.expiry());
         this.advice = new RetryAdvice(store, inbox.lowWater());
-        Evidence evidence =
-                new Evidence(inbox, queue, store, clock.expiry(), new EvidenceBudget(nanoTicker), log, MAX_EVIDENCE);
+        EvidenceBudget budget = new EvidenceBudget(wiring.nanoTicker());
+        Evidence evidence = new Evidence(inbox, queue, store, clock.expiry(), budget, log, MAX_EVIDENCE);
         this.completion = new Completion(inFlightIds, inbox.lowWater(), evidence, limits, metrics, log);
         CatchUp catchUp = new CatchUp(inbox, queue, store, inFlightIds, evidence, clock, metrics, log);
-        this.link = new StoreLink(store, inbox, queue, catchUp, advice, nanoTicker);
-        this.writer = new OutcomeWriter(link, store, inbox, queue, completion, advice, log, metrics, clock);
-        queue.setForcedUpTo(inbox::last);
+        this.link = new StoreLink(wiring, catchUp, advice);
+        this.writer = new OutcomeWriter(wiring, link, completion, advice, log);
+        SafeEnd safe = wiring.safe();
+        queue.setForcedUpTo(() -> {
+            long last = inbox.last();
+            safe.forced(last);
+            return last;
+        });
         queue.whenVanished(() -> {
             store.sync();
             inbox.keepMark();
@@ -203,32 +218,6 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             writer.completeStore(ready == Ready.WHEN_STORE_HAS_CAUGHT_UP);
         }
         return this;
-    }
-
-    /** Hands over each group of submissions whose outcomes were recorded from now on, on the recorder's thread. */
-    public void whenRecorded(Consumer<List<DecidedSubmission>> listener) {
-        writer.whenRecorded(listener);
-    }
-
-    /** Sets how far the log is safe; called before {@link #open}. Everything that the log has by then must be safe. */
-    public void setSafeEnd(SafeEnd end) {
-        queue.setForcedUpTo(() -> {
-            long last = inbox.last();
-            end.forced(last);
-            return last;
-        });
-        writer.setSafeEnd(end);
-        link.setSafeEnd(end);
-    }
-
-    /**
-     * Sets which logs were given up. A certificate whose outcome belongs to such a log is logged again when it is sent
-     * again, so that its body exists, and its outcome stays what it is.
-     *
-     * @param isForgotten whether the log with an id was given up; must not block
-     */
-    public void setForgotten(Predicate<String> isForgotten) {
-        writer.setForgotten(isForgotten);
     }
 
     /** Starts the threads. */

@@ -9,11 +9,11 @@ import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
+import dev.flk.backend.ingest.IngestPipeline.Wiring;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.certificate.PcsId;
-import dev.flk.program.time.SteadyClock;
 import dev.flk.wal.segment.Entry;
 import java.io.IOException;
 import java.time.InstantSource;
@@ -64,9 +64,9 @@ final class OutcomeWriter {
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
     private final AtomicBoolean tickIsDue = new AtomicBoolean();
     private final AtomicInteger adopting = new AtomicInteger();
-    private volatile Consumer<List<DecidedSubmission>> whenRecorded = decided -> {};
-    private volatile Predicate<String> isForgotten = log -> false;
-    private volatile SafeEnd safe = SafeEnd.ON_DISK;
+    private final Consumer<List<DecidedSubmission>> whenRecorded;
+    private final Predicate<String> isForgotten;
+    private final SafeEnd safe;
 
     /** Groups that are on disk but not safe yet, in log order; used by this object's thread only. */
     private final Deque<ForcedQueue.Group> unsafe = new ArrayDeque<>();
@@ -74,42 +74,21 @@ final class OutcomeWriter {
     private boolean draining;
     private boolean ending;
 
-    OutcomeWriter(
-            StoreLink link,
-            GuardedStore store,
-            Inbox inbox,
-            ForcedQueue queue,
-            Completion completion,
-            RetryAdvice advice,
-            OutcomeLog log,
-            IngestMetrics metrics,
-            SteadyClock clock) {
+    OutcomeWriter(Wiring wiring, StoreLink link, Completion completion, RetryAdvice advice, OutcomeLog log) {
         this.link = link;
-        this.store = store;
-        this.inbox = inbox;
-        this.queue = queue;
+        this.store = wiring.store();
+        this.inbox = wiring.inbox();
+        this.queue = wiring.queue();
         this.completion = completion;
         this.advice = advice;
         this.log = log;
-        this.metrics = metrics;
-        this.clock = clock;
-        this.expiry = clock.expiry();
-    }
-
-    /** Hands over each group of submissions whose outcomes were recorded. */
-    void whenRecorded(Consumer<List<DecidedSubmission>> listener) {
-        whenRecorded = listener;
-    }
-
-    /** Sets how far the log is safe. */
-    void setSafeEnd(SafeEnd end) {
-        safe = end;
-        end.whenMoved(() -> queue.execute(this::recordSafe));
-    }
-
-    /** Sets which logs were given up. */
-    void setForgotten(Predicate<String> which) {
-        isForgotten = which;
+        this.metrics = wiring.metrics();
+        this.clock = wiring.clock();
+        this.expiry = wiring.clock().expiry();
+        this.whenRecorded = wiring.whenRecorded();
+        this.isForgotten = wiring.isForgotten();
+        this.safe = wiring.safe();
+        safe.whenMoved(() -> queue.execute(this::recordSafe));
     }
 
     /** Returns whether the stored outcome of a submitted content belongs to a log that was given up, with its body. */

@@ -7,6 +7,7 @@ import dev.flk.backend.inbox.LowWater;
 import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.Ingest.Outcome.Refusal;
 import dev.flk.backend.ingest.Ingest.Outcome.Refused;
+import dev.flk.backend.ingest.IngestPipeline.Wiring;
 import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.wal.segment.Damage;
 import dev.flk.wal.segment.DamagedLogException;
@@ -51,7 +52,7 @@ final class StoreLink {
     private final CatchUp catchUp;
     private final RetryAdvice advice;
     private final LongSupplier nanoTicker;
-    private volatile SafeEnd safe = SafeEnd.ON_DISK;
+    private final SafeEnd safe;
 
     private State state = State.LOST;
     private CatchUp.@Nullable Run assertion;
@@ -78,25 +79,15 @@ final class StoreLink {
         UP
     }
 
-    StoreLink(
-            GuardedStore store,
-            Inbox inbox,
-            ForcedQueue queue,
-            CatchUp catchUp,
-            RetryAdvice advice,
-            LongSupplier nanoTicker) {
-        this.store = store;
-        this.inbox = inbox;
-        this.queue = queue;
+    StoreLink(Wiring wiring, CatchUp catchUp, RetryAdvice advice) {
+        this.store = wiring.store();
+        this.inbox = wiring.inbox();
+        this.queue = wiring.queue();
         this.catchUp = catchUp;
         this.advice = advice;
-        this.nanoTicker = nanoTicker;
+        this.nanoTicker = wiring.nanoTicker();
+        this.safe = wiring.safe();
         store.whenLost(connection -> queue.execute(() -> lost(connection)));
-    }
-
-    /** Sets how far the log is safe. */
-    void setSafeEnd(SafeEnd end) {
-        safe = end;
     }
 
     /**

@@ -12,9 +12,11 @@ import dev.flk.backend.inbox.ArchiveCare;
 import dev.flk.backend.inbox.ArchiveCommand;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LogCare;
+import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
 import dev.flk.backend.outcomes.GuardedStore;
+import dev.flk.backend.outcomes.record.DecidedQueue;
 import dev.flk.backend.peers.Peers;
 import dev.flk.program.config.Key;
 import dev.flk.program.metrics.DiskSpace;
@@ -33,6 +35,7 @@ import java.util.stream.Collectors;
  * The log of certificates, and all that decides about them.
  *
  * @param archive the archive of the log; empty if it has none
+ * @param decided the submissions whose outcomes were recorded last, if this backend keeps a record
  * @param hasSharedStore whether several backends may share the store of outcomes
  */
 record CertificateParts(
@@ -41,6 +44,7 @@ record CertificateParts(
         Optional<ArchiveCare> archive,
         Signatures signatures,
         IngestPipeline ingest,
+        DecidedQueue decided,
         boolean hasSharedStore) {
 
     /** Opens the log, which reads and repairs its end. */
@@ -86,7 +90,8 @@ record CertificateParts(
         if (inbox.isNew()) { // the registry knows a log that has records
             store.beforeConnect(() -> peers.register(signatures.version()));
         }
-        IngestPipeline pipeline = new IngestPipeline(
+        DecidedQueue decided = new DecidedQueue();
+        IngestPipeline pipeline = new IngestPipeline(new IngestPipeline.Wiring(
                 inbox,
                 forced,
                 store,
@@ -95,8 +100,10 @@ record CertificateParts(
                 common.steady(),
                 System::nanoTime,
                 common.metrics().ingest,
-                common.audit());
-        copied.ifPresent(pipeline::setSafeEnd);
+                common.audit(),
+                copied.<SafeEnd>map(each -> each).orElse(SafeEnd.ON_DISK),
+                peers::isForgotten,
+                common.config().record().store().isPresent() ? decided : unused -> {}));
         IngestPipeline ingest = common.parts().opened(pipeline.open(configured.ready()));
         ingest.start();
         LogCare care = common.parts()
@@ -120,6 +127,7 @@ record CertificateParts(
                 archive,
                 signatures,
                 ingest,
+                decided,
                 common.config().store().isShared());
     }
 

@@ -70,7 +70,6 @@ final class PeerParts {
     /** Starts to report this backend's log, and to watch the others. */
     void start(CertificateParts opened) {
         certificates = opened;
-        opened.ingest().setForgotten(peers::isForgotten);
         peers.start();
     }
 

@@ -4,7 +4,6 @@ package dev.flk.backend.run;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.LoggedBodies;
 import dev.flk.backend.outcomes.postgres.PostgresRows;
-import dev.flk.backend.outcomes.record.DecidedQueue;
 import dev.flk.backend.outcomes.record.EmbeddedRows;
 import dev.flk.backend.outcomes.record.OutcomeRows;
 import dev.flk.backend.outcomes.record.RecordConfig;
@@ -54,19 +53,17 @@ record RecordParts(RecordedOutcomes outcomes, Optional<Reviews> reviews, LoggedB
             Common common, OutcomeRows rows, CertificateParts certificates, Optional<ServedState> state) {
         RecordConfig config = common.config().record();
         DecidedLog log = new DecidedLog(certificates.inbox(), new DiskFiles());
-        DecidedQueue decided = new DecidedQueue();
         common.parts().opened(rows);
         RecordFollower follower = common.parts()
                 .opened(new RecordFollower(
                         log,
                         rows,
-                        decided,
+                        certificates.decided(),
                         config.history(),
                         common.steady().expiry(),
                         common.metrics().ingest::admitted,
                         common.metrics().record,
                         System::nanoTime));
-        certificates.ingest().whenRecorded(decided);
         certificates.care().waitFor(follower::position, rows::sync);
         RecordedOutcomes outcomes = new RecordedOutcomes(
                 rows,

@@ -133,7 +133,7 @@ class FollowedLogTest {
         DecidedQueue handed = new DecidedQueue();
         try (IngestHarness harness = open();
                 TemporaryRows fromTheLog = new TemporaryRows()) {
-            harness.ingest.whenRecorded(handed);
+            harness.whenRecorded = handed;
             try (RecordFollower follower = follow(harness, handed)) {
                 submit(harness, 1, 50);
                 submit(harness, 40, 50);
@@ -283,7 +283,7 @@ class FollowedLogTest {
             DecidedQueue handed = new DecidedQueue();
             try (RecordFollower follower = follow(harness, handed)) {
                 await().until(FollowedLogTest::isFollowerResting);
-                harness.ingest.whenRecorded(handed);
+                harness.whenRecorded = handed;
 
                 submit(harness, 7, 9);
                 await().until(() -> follower.position() == 9);

@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.access.limit.Submitter;
+import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.DecisionRules;
 import dev.flk.backend.inbox.DecidedLog;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.outcomes.DedupStore;
@@ -45,7 +47,9 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /** A complete ingest on a directory, with a real log, a real store and a clock that the test provides. */
@@ -66,6 +70,9 @@ final class IngestHarness implements AutoCloseable {
     final Submitter sender = sender();
     /** Whether another backend has newer keys. */
     final AtomicBoolean newerKeysElsewhere = new AtomicBoolean();
+
+    volatile Predicate<String> isForgotten = log -> false;
+    volatile Consumer<List<DecidedSubmission>> whenRecorded = decided -> {};
 
     /** Returns the sender of a connection from this machine. */
     static Submitter sender() {
@@ -153,7 +160,7 @@ final class IngestHarness implements AutoCloseable {
             embedded.belongsTo(inbox.logId(), inbox.isNew(), clock.expiry());
         }
         try {
-            ingest = new IngestPipeline(
+            ingest = new IngestPipeline(new IngestPipeline.Wiring(
                             inbox,
                             forced,
                             guarded,
@@ -166,7 +173,10 @@ final class IngestHarness implements AutoCloseable {
                             clock.steady(),
                             System::nanoTime,
                             ingestMetrics,
-                            Audit.none())
+                            Audit.none(),
+                            SafeEnd.ON_DISK,
+                            log -> isForgotten.test(log),
+                            decided -> whenRecorded.accept(decided)))
                     .open(
                             dedup instanceof EmbeddedStore
                                     ? IngestPipeline.Ready.WHEN_STORE_HAS_CAUGHT_UP

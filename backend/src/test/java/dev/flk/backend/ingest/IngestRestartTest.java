@@ -184,7 +184,7 @@ final class IngestRestartTest {
         clock.millis += 1_000;
         AtomicBoolean isForgotten = new AtomicBoolean();
         try (IngestHarness harness = new IngestHarness(log(), clock, Policy.defaults(), shared, 100)) {
-            harness.ingest.setForgotten(log -> isForgotten.get() && log.equals("lost"));
+            harness.isForgotten = log -> isForgotten.get() && log.equals("lost");
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
             assertThat(IngestHarness.logged(log())).isEmpty();
             isForgotten.set(true);

@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.decide.DecidedSubmission;
 import dev.flk.backend.decide.RecordKind;
 import dev.flk.backend.decide.RecordKind.LoggedId;
 import dev.flk.backend.decide.RecordKind.Overruled;
@@ -39,6 +40,7 @@ import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -123,9 +125,16 @@ final class SimulatedRecord {
         disk = other;
     }
 
+    /** Returns what a process that starts does with the outcomes that it has recorded. */
+    Consumer<List<DecidedSubmission>> whenRecorded(DecidedQueue queue) {
+        return decided -> {
+            decided.forEach(each -> wereFirst.add(each.sequence()));
+            queue.accept(decided);
+        };
+    }
+
     /** Follows the log of a process that has started. */
-    void follow(Inbox opened, IngestPipeline ingest, LogCare care) {
-        DecidedQueue queue = new DecidedQueue();
+    void follow(Inbox opened, DecidedQueue queue, LogCare care) {
         inbox = opened;
         lastWhenDecided.clear();
         isIdle = hasLogLostItsEnd && random.nextBoolean();
@@ -133,10 +142,6 @@ final class SimulatedRecord {
         log = new DecidedLog(opened, disk);
         SteppedFollower started = new SteppedFollower(log, rows, queue, metrics);
         follower = started;
-        ingest.whenRecorded(decided -> {
-            decided.forEach(each -> wereFirst.add(each.sequence()));
-            queue.accept(decided);
-        });
         care.waitFor(started::position, rows::sync);
         setDiskLow(random.nextInt(8) == 0);
         rows.setMood(random.nextInt(5) == 0 ? Mood.DOWN : random.nextInt(3) == 0 ? Mood.FLAKY : Mood.UP);

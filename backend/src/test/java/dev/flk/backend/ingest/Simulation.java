@@ -12,6 +12,7 @@ import dev.flk.backend.decide.StoredOutcome;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.Inbox.Marked;
 import dev.flk.backend.inbox.LogCare;
+import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.Ingest.Outcome;
 import dev.flk.backend.ingest.Ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Ingest.Outcome.Relation;
@@ -19,6 +20,7 @@ import dev.flk.backend.ingest.Ingest.Submission;
 import dev.flk.backend.ingest.IngestPipeline.Ready;
 import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
+import dev.flk.backend.outcomes.record.DecidedQueue;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
@@ -158,8 +160,9 @@ final class Simulation {
             archive.follow(options, inbox.log());
             assertThat(inbox.last()).as("sequences are not used again").isGreaterThanOrEqualTo(archive.used());
         }
+        DecidedQueue queue = new DecidedQueue();
         GuardedStore guarded = new GuardedStore("the store", store, world::nanos, random, storeMetrics);
-        IngestPipeline ingest = new IngestPipeline(
+        IngestPipeline ingest = new IngestPipeline(new IngestPipeline.Wiring(
                 inbox,
                 forced,
                 guarded,
@@ -175,10 +178,10 @@ final class Simulation {
                 clock.steady(),
                 world::nanos,
                 ingestMetrics,
-                Audit.none());
-        if (copying != null) {
-            ingest.setSafeEnd(copying.safeEnd(() -> copy.await(copying)));
-        }
+                Audit.none(),
+                copying == null ? SafeEnd.ON_DISK : copying.safeEnd(() -> copy.await(copying)),
+                log -> false,
+                record == null ? decided -> {} : record.whenRecorded(queue)));
         ingest.open(ready);
         LogCare care = new LogCare(inbox, guarded::sync, ingest::recordedUpTo, disk, TTL, clock.steady());
         if (copying != null) {
@@ -186,7 +189,7 @@ final class Simulation {
         }
         running = new Running(ingest, inbox, care, clock.steady(), store, disk, copying);
         if (record != null) {
-            record.follow(inbox, ingest, care);
+            record.follow(inbox, queue, care);
         }
     }
 

@@ -30,6 +30,8 @@ public final class PolicyTrial {
      */
     private static final int MOST_REASONS = 100;
 
+    private static final String ACCEPTED = Verdict.Kind.ACCEPTED.label();
+
     private final Policy policy;
     private final Instant since;
     private final int mostExamples;
@@ -171,7 +173,7 @@ public final class PolicyTrial {
     }
 
     private Tally reason(ReplayedOutcome given) {
-        String kind = given.reason().isEmpty() ? "accepted" : given.reason().split("[:,]", 2)[0];
+        String kind = given.reason().isEmpty() ? ACCEPTED : given.reason().split("[:,]", 2)[0];
         return byReason.computeIfAbsent(
                 byReason.containsKey(kind) || byReason.size() < MOST_REASONS ? kind : "others", any -> new Tally());
     }
@@ -191,7 +193,7 @@ public final class PolicyTrial {
     public List<Reason> reasons() {
         return byReason.entrySet().stream()
                 .map(entry -> new Reason(entry.getKey(), entry.getValue().before, entry.getValue().after))
-                .sorted(Comparator.comparing((Reason reason) -> !reason.reason().equals("accepted"))
+                .sorted(Comparator.comparing((Reason reason) -> !reason.reason().equals(ACCEPTED))
                         .thenComparing(Reason::reason))
                 .toList();
     }

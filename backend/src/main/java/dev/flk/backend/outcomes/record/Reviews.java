@@ -30,6 +30,7 @@ import dev.flk.state.StateKey;
 import dev.flk.state.StateReads.Found;
 import dev.flk.state.Storage.Head;
 import dev.flk.state.Version;
+import dev.flk.verification.Verdict.Kind;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
@@ -81,7 +82,7 @@ public final class Reviews implements AutoCloseable {
     private static final long MOST_WAIT_SECONDS = 1;
 
     /** The verdicts of certificates that wait for a review. */
-    static final List<String> VERDICTS = List.of("escalated", "rejected");
+    static final List<String> VERDICTS = List.of(Kind.ESCALATED.label(), Kind.REJECTED.label());
 
     private final RecordedOutcomes record;
     private final StateEngine engine;

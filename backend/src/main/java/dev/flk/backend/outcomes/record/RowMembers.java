@@ -4,11 +4,14 @@ package dev.flk.backend.outcomes.record;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.certificate.Certificate.Regime;
+import dev.flk.verification.Verdict;
 import java.io.IOException;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,12 +26,16 @@ public record RowMembers(long receivedMillis, long measuredMillis, int kind, Str
     public static final long UNKNOWN = Long.MIN_VALUE;
 
     /** The verdicts that queries distinguish. */
-    public static final List<String> VERDICTS = List.of("accepted", "escalated", "rejected");
+    public static final List<String> VERDICTS =
+            Stream.of(Verdict.Kind.values()).map(Verdict.Kind::label).toList();
 
     /** Stands for all verdicts that this version does not know. */
     public static final String UNKNOWN_VERDICT = "unknown";
 
-    private static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");
+    /** The regimes that queries distinguish. */
+    public static final List<String> REGIMES =
+            Stream.of(Regime.values()).map(Regime::wireName).toList();
+
     private static final int OTHER = 3;
     private static final JsonFactory JSON = new JsonFactory();
 

@@ -5,6 +5,7 @@ import dev.flk.backend.serve.page.Problem.Seen;
 import dev.flk.backend.serve.page.Rates.Counted;
 import dev.flk.backend.serve.page.Rates.Minute;
 import dev.flk.program.metrics.Samples;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
@@ -45,8 +46,13 @@ public record NowView(
     static final String SILENT = "/ui/agents?silent=on";
 
     private static final int MINUTES_OF_HOUR = 60;
-    private static final Map<Counted, String> RECORDED =
-            Map.of(Counted.ACCEPTED, "accepted", Counted.ESCALATED, "escalated", Counted.REJECTED, "rejected");
+    private static final Map<Counted, String> RECORDED = Map.of(
+            Counted.ACCEPTED,
+            Kind.ACCEPTED.label(),
+            Counted.ESCALATED,
+            Kind.ESCALATED.label(),
+            Counted.REJECTED,
+            Kind.REJECTED.label());
 
     /** A component of the backend and whether it works. */
     public record Part(String name, boolean isReady, String detail) {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.Reviews.Waiting;
 import dev.flk.program.cli.Json;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -112,7 +113,7 @@ public record Outcome(
 
     /** Returns whether the certificate was accepted. */
     public boolean isAccepted() {
-        return verdict.equals("accepted");
+        return verdict.equals(Kind.ACCEPTED.label());
     }
 
     static String decimals(double value) {

@@ -41,9 +41,6 @@ public record OutcomeFilter(
     public static final List<String> NAMES =
             List.of("verdict", "clock", "from", "to", "regime", "shard", "agent", "key", "reason", "id");
 
-    /** The regimes of certificates. */
-    public static final List<String> REGIMES = List.of("sticky", "mixed", "non_sticky");
-
     static final String PATH = "/ui/outcomes";
 
     private static final Instant FIRST_TIME = Instant.parse("0001-01-01T00:00:00Z");
@@ -127,7 +124,7 @@ public record OutcomeFilter(
             throw new IllegalFilterException("the range of time ends before it begins");
         }
         requireOneOf(given, "verdict", RowMembers.VERDICTS);
-        requireOneOf(given, "regime", REGIMES);
+        requireOneOf(given, "regime", RowMembers.REGIMES);
         String id = given.get("id");
         if (id != null && !RecordedOutcomes.isId(id)) {
             throw new IllegalFilterException(

@@ -6,6 +6,7 @@ import dev.flk.backend.serve.page.Problem.Link;
 import dev.flk.backend.serve.page.Problem.Seen;
 import dev.flk.backend.serve.page.Rates.Minute;
 import dev.flk.program.metrics.Samples;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -166,7 +167,8 @@ public final class Problems {
     /** Returns the lists of the record, with the numbers of the record: it may have the outcomes of several backends. */
     private static List<Link> listed(VerdictMinutes verdicts, int minutes) {
         List<Link> links = new ArrayList<>();
-        for (String verdict : verdicts.isCounted() ? List.of("escalated", "rejected") : List.<String>of()) {
+        for (String verdict :
+                verdicts.isCounted() ? List.of(Kind.ESCALATED.label(), Kind.REJECTED.label()) : List.<String>of()) {
             NowView.Cell sum = NowView.sum(verdict, verdicts, minutes, false);
             if (sum.path() != null && !sum.text().equals("0")) {
                 links.add(new Link(sum.text() + " " + verdict, sum.path()));

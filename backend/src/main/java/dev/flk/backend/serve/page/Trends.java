@@ -8,6 +8,7 @@ import dev.flk.program.plot.Plot;
 import dev.flk.program.plot.Plot.Area;
 import dev.flk.program.plot.Plot.Line;
 import dev.flk.program.plot.Plot.Point;
+import dev.flk.verification.Verdict.Kind;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -105,13 +106,13 @@ public final class Trends {
     }
 
     private Drawn accepted() {
-        List<Point> accepted = outcomes("accepted", Counted.ACCEPTED);
+        List<Point> accepted = outcomes(Kind.ACCEPTED, Counted.ACCEPTED);
         return drawn(plot("Accepted (per minute)", countedSince(), 0, List.of(accepted)), accepted, source());
     }
 
     private Drawn doubted() {
-        List<Point> escalated = outcomes("escalated", Counted.ESCALATED);
-        List<Point> rejected = outcomes("rejected", Counted.REJECTED);
+        List<Point> escalated = outcomes(Kind.ESCALATED, Counted.ESCALATED);
+        List<Point> rejected = outcomes(Kind.REJECTED, Counted.REJECTED);
         return drawn(
                 plot("Escalated, rejected (per minute)", countedSince(), 0, List.of(escalated, rejected)),
                 escalated,
@@ -123,13 +124,13 @@ public final class Trends {
     }
 
     /** Returns the numbers of the record; those in memory if nothing of the record is counted. */
-    private List<Point> outcomes(String verdict, Counted counted) {
+    private List<Point> outcomes(Kind verdict, Counted counted) {
         if (!verdicts.isCounted()) {
             return perMinute(counted);
         }
         int most = isDay ? VerdictMinutes.MINUTES : ServiceLevel.MINUTES_OF_HOUR;
         int step = isDay ? MINUTES_OF_BIN : 1;
-        double[] values = verdicts.newest(verdict, most);
+        double[] values = verdicts.newest(verdict.label(), most);
         double end = Axis.seconds(verdicts.end());
         List<Point> points = new ArrayList<>();
         for (int i = 0; i < most; i += step) {

@@ -8,6 +8,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Order;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Part;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Span;
 import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
+import dev.flk.backend.outcomes.record.RowMembers;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.guard.Starting;
@@ -21,13 +22,12 @@ import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
 import dev.flk.program.cli.Json;
 import dev.flk.program.time.DaemonThreads;
-import dev.flk.state.StateException;
-import dev.flk.state.StateException.Reason;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -41,8 +41,6 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The handler of {@code /v1/shards}, {@code /v1/shards/SHARD/outcomes} and {@code /v1/outcomes}, which require the
@@ -64,7 +62,6 @@ public final class RecordHandler implements AutoCloseable {
 
     static final Answer NO_RECORD = Answer.error(404, "this backend keeps no record of outcomes because RECORD is off");
 
-    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
     private static final String SHARDS = "/v1/shards";
     private static final String OUTCOMES = "outcomes";
     private static final String ACROSS_SHARDS = "/v1/outcomes";
@@ -88,8 +85,6 @@ public final class RecordHandler implements AutoCloseable {
             "limit",
             "cursor");
     private static final Set<String> ORDERS = Set.of("newest", "oldest");
-    private static final Set<String> VERDICTS = Set.of("accepted", "escalated", "rejected");
-    private static final Set<String> REGIMES = Set.of("sticky", "mixed", "non_sticky");
 
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Starting starting;
@@ -210,8 +205,8 @@ public final class RecordHandler implements AutoCloseable {
         return new Wanted(
                 shard == null ? Set.of() : Set.of(shard),
                 query.get("key"),
-                oneOf(query, "verdict", VERDICTS),
-                oneOf(query, "regime", REGIMES),
+                oneOf(query, "verdict", RowMembers.VERDICTS),
+                oneOf(query, "regime", RowMembers.REGIMES),
                 query.get("reason"),
                 new Span(time(query, "from"), time(query, "to")),
                 new Span(time(query, "measured_from"), time(query, "measured_to")),
@@ -226,7 +221,7 @@ public final class RecordHandler implements AutoCloseable {
      * @throws BadRequest if no outcome can have this verdict
      */
     public static String verdict(Map<String, String> query) {
-        String verdict = oneOf(query, "verdict", VERDICTS);
+        String verdict = oneOf(query, "verdict", RowMembers.VERDICTS);
         return verdict == null ? "" : verdict;
     }
 
@@ -401,17 +396,6 @@ public final class RecordHandler implements AutoCloseable {
         return text.toString().getBytes(StandardCharsets.UTF_8);
     }
 
-    static Answer refusal(StateException e) {
-        if (e.reason() == Reason.INVALID) {
-            return Answer.error(400, e.getMessage());
-        }
-        if (e.reason() == Reason.STARTING) {
-            return Answer.error(503, e.getMessage(), Header.retryAfter(1));
-        }
-        LOG.warn("the record of outcomes can't be read from the state: {}", e.getMessage());
-        return Answer.error(503, "the state is down", Header.retryAfter(1));
-    }
-
     static Answer refusal(RecordUnavailableException e) {
         return Answer.error(503, "the record can't be read now: " + e.getMessage(), Header.retryAfter(1));
     }
@@ -425,7 +409,7 @@ public final class RecordHandler implements AutoCloseable {
         }
     }
 
-    static @Nullable String oneOf(Map<String, String> query, String name, Set<String> values) {
+    static @Nullable String oneOf(Map<String, String> query, String name, Collection<String> values) {
         String text = query.get(name);
         if (text != null && !values.contains(text)) {
             throw new BadRequest(name + " is not one of "
