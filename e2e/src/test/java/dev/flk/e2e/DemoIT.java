@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.flk.testkit.Starts;
+import dev.flk.testkit.Starts.Started;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -196,6 +198,7 @@ final class DemoIT {
         ProcessBuilder builder =
                 new ProcessBuilder(command).directory(copy.toFile()).redirectError(errors.toFile());
         builder.environment().put("JAVA_HOME", temporary.resolve("java").toString());
+        Starts.count(Started.JVM);
         Process process = builder.start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(Files.readString(errors)).isZero();
@@ -250,6 +253,7 @@ final class DemoIT {
             builder.environment().put("JDK_JAVA_OPTIONS", required);
         }
         builder.environment().put("JAVA_HOME", temporary.resolve("java").toString());
+        Starts.count(Started.JVM);
         Process process = builder.redirectErrorStream(true).start();
         process.getOutputStream().close();
         return process;

@@ -3,6 +3,8 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.testkit.Starts;
+import dev.flk.testkit.Starts.Started;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
@@ -116,6 +118,7 @@ final class FirstCommandIT {
                 .redirectError(errors.toFile());
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         builder.environment().put("MAVEN_OPTS", "-Dmaven.repo.local=" + System.getProperty("flk.repository"));
+        Starts.count(Started.JVM);
         Process process = builder.start();
         process.getOutputStream().close();
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -4,6 +4,8 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.sample.Pcs;
+import dev.flk.testkit.Starts;
+import dev.flk.testkit.Starts.Started;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -62,6 +64,7 @@ final class HealthIT {
         builder.environment().keySet().retainAll(List.of("PATH"));
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         builder.environment().putAll(settings);
+        Starts.count(Started.JVM);
         Process process = builder.start();
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         return new Ended(process.waitFor(), out);

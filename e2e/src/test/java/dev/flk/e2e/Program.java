@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import dev.flk.testkit.Starts;
+import dev.flk.testkit.Starts.Started;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -39,6 +41,7 @@ final class Program implements AutoCloseable {
     private final StringBuilder out = new StringBuilder();
 
     private Program(String name, Process process) {
+        Starts.count(Started.JVM);
         this.name = name;
         this.process = process;
         readers.add(reader(process.getErrorStream(), null));

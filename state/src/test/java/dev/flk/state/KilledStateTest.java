@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.state.Event.Change;
 import dev.flk.state.embedded.EmbeddedStorage;
+import dev.flk.testkit.Starts;
+import dev.flk.testkit.Starts.Started;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -200,6 +202,7 @@ class KilledStateTest {
                 Committing.class.getName(),
                 directory.toString(),
                 Long.toString(millis)));
+        Starts.count(Started.JVM);
         Process process = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();

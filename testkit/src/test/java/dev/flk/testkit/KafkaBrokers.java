@@ -3,6 +3,7 @@ package dev.flk.testkit;
 
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.testkit.Starts.Started;
 import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -49,6 +50,7 @@ public final class KafkaBrokers implements AutoCloseable {
      * @param directory a directory for their logs and data; the caller removes it
      */
     public static KafkaBrokers start(Path directory, int count) {
+        Starts.count(Started.KAFKA);
         String cluster = Uuid.randomUuid().toString();
         List<Broker> brokers = IntStream.rangeClosed(1, count)
                 .mapToObj(id -> new Broker(directory.resolve("broker-" + id), id, cluster))
@@ -228,15 +230,18 @@ public final class KafkaBrokers implements AutoCloseable {
                             entry.endsWith(".jar") && !entry.contains("logback") && !entry.contains("slf4j-nop"))
                     .collect(Collectors.joining(File.pathSeparator));
             isStarted = true;
-            launch(List.of(
-                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                    "-Xmx256m",
-                    "-XX:+UseSerialGC",
-                    "-XX:TieredStopAtLevel=1",
-                    "-cp",
-                    classPath,
-                    "kafka.Kafka",
-                    file().toString()));
+            launch(
+                    Started.JVM,
+                    List.of(
+                            Path.of(System.getProperty("java.home"), "bin", "java")
+                                    .toString(),
+                            "-Xmx256m",
+                            "-XX:+UseSerialGC",
+                            "-XX:TieredStopAtLevel=1",
+                            "-cp",
+                            classPath,
+                            "kafka.Kafka",
+                            file().toString()));
         }
 
         private void killIfStarted() {

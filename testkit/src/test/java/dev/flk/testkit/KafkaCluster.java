@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.testkit;
 
+import dev.flk.testkit.Starts.Started;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -49,6 +50,7 @@ public final class KafkaCluster implements AutoCloseable {
     }
 
     private static KafkaCluster start(int brokers, SecurityProtocol protocol, Map<String, String> settings) {
+        Starts.count(Started.KAFKA);
         KafkaCluster cluster = new KafkaCluster(built(brokers, protocol, settings));
         try {
             cluster.kit.format();

@@ -3,6 +3,7 @@ package dev.flk.testkit;
 
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.testkit.Starts.Started;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -127,7 +128,7 @@ public final class PostgresServer extends ServerProcess {
                         "fsync=off")
                 .forEach(setting -> command.addAll(List.of("-c", setting)));
         settings.forEach(setting -> command.addAll(List.of("-c", setting)));
-        launch(unprivileged(command));
+        launch(Started.POSTGRES, unprivileged(command));
         awaitReady(this::isReady);
     }
 

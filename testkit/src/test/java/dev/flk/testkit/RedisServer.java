@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.testkit;
 
+import dev.flk.testkit.Starts.Started;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -161,7 +162,7 @@ public final class RedisServer extends ServerProcess {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        launch(command);
+        launch(Started.REDIS, command);
     }
 
     private Optional<String> answer() {

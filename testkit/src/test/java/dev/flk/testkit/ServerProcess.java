@@ -3,6 +3,7 @@ package dev.flk.testkit;
 
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.testkit.Starts.Started;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -74,7 +75,8 @@ public abstract class ServerProcess implements AutoCloseable {
         processes().forEach(handle -> signal("CONT", handle));
     }
 
-    final void launch(List<String> command) {
+    final void launch(Started what, List<String> command) {
+        Starts.count(what);
         process = start(command);
     }
 

@@ -12,6 +12,8 @@ import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.send.Settlement;
+import dev.flk.testkit.Starts;
+import dev.flk.testkit.Starts.Started;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -114,6 +116,7 @@ class EmbeddedAgentTest {
     @Test
     void close_notCalled_programEndsAndTheOutboxKeepsTheCertificate() throws Exception {
         Path outbox = directory.resolve("forgotten");
+        Starts.count(Started.JVM);
         Process program = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-cp",
