@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.testkit;
 
+import static org.awaitility.Awaitility.await;
+
 import dev.flk.testkit.Starts.Started;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -124,6 +126,13 @@ public final class KafkaCluster implements AutoCloseable {
         return setting.equals("KAFKA_BROKERS")
                 ? "bootstrap.servers"
                 : setting.substring("KAFKA_".length()).toLowerCase(Locale.ROOT).replace('_', '.');
+    }
+
+    /** Blocks until each broker knows a topic, which may be later than its creation. */
+    public void awaitTopic(String topic) {
+        await().atMost(ServerProcess.PATIENCE)
+                .until(() -> kit.brokers().values().stream()
+                        .allMatch(broker -> broker.metadataCache().contains(topic)));
     }
 
     /** Stops a broker, by its id from 0 on, cleanly and waits for its end. */

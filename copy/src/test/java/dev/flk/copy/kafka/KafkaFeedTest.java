@@ -44,9 +44,17 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
+import org.junit.jupiter.api.parallel.ResourceAccessMode;
+import org.junit.jupiter.api.parallel.ResourceLock;
+import org.junit.jupiter.api.parallel.ResourceLockTarget;
 
 /** Tests of a feed on three brokers that run in this JVM. */
+@Execution(ExecutionMode.CONCURRENT)
+@ResourceLock(value = KafkaFeedTest.BROKERS, mode = ResourceAccessMode.READ, target = ResourceLockTarget.CHILDREN)
 class KafkaFeedTest {
+    static final String BROKERS = "brokers";
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final Limits LIMITS =
             new Limits(Duration.ofSeconds(2), Duration.ofSeconds(4), Duration.ofSeconds(20), 8);
@@ -128,6 +136,7 @@ class KafkaFeedTest {
                     .all()
                     .get();
         }
+        cluster.awaitTopic(name);
     }
 
     private static FeedEvent event(String key, String value) {
@@ -517,6 +526,7 @@ class KafkaFeedTest {
     }
 
     @Test
+    @ResourceLock(BROKERS)
     void brokersThatAreDown_failEachCall_andNothingIsLostOrRepeated() throws Exception {
         create();
         open(feed);
