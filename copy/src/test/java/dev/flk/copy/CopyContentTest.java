@@ -14,9 +14,6 @@ import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
-import dev.flk.wal.LogRepair;
-import dev.flk.wal.LogRepair.Repair;
-import dev.flk.wal.SegmentArchive;
 import dev.flk.wal.files.FileOps;
 import dev.flk.wal.segment.Damage.OnDamage;
 import dev.flk.wal.segment.Entry;
@@ -210,54 +207,5 @@ class CopyContentTest {
 
         assertThat(CopyContent.notKnownToBeCopied(disk, DIRECTORY, "inbox"))
                 .isEqualTo(new OnlyHere(RECORDS, 1, RECORDS));
-    }
-
-    /** Repairs a damaged, a missing and a growing segment, killed at any operation on the log's disk. */
-    @Test
-    void repair_damagedLog_losesNothingThatTheCopyHas_whereverItIsInterrupted() throws Exception {
-        List<LogRecord> complete = records(disk);
-        List<Listed> segments = SegmentList.read(disk, DIRECTORY, "inbox").segments();
-        assertThat(segments).hasSizeGreaterThanOrEqualTo(4);
-        flip(complete.get(1));
-        disk.delete(DIRECTORY.resolve(segments.get(1).name()));
-        flip(complete.get(RECORDS - 2));
-
-        boolean reached = true;
-        for (int n = 0; reached; n++) {
-            SimulatedDisk damaged = disk.copy();
-            damaged.failOperation(
-                    n, List.of(SimulatedDisk.Fault.values()).get(n % SimulatedDisk.Fault.values().length));
-            try {
-                repair(damaged);
-            } catch (SimulatedDisk.Killed | IOException e) {
-                assertThat(damaged.faultHappened()).isTrue();
-            }
-            reached = damaged.faultHappened();
-            if (n % 2 == 0) {
-                damaged.losePower();
-            } else {
-                damaged.kill();
-            }
-
-            assertThat(repair(damaged).lost()).as("operation %d", n).isEmpty();
-            assertThat(records(damaged))
-                    .zipSatisfy(
-                            complete,
-                            (actual, expected) -> assertThat(actual.body()).isEqualTo(expected.body()));
-        }
-    }
-
-    private void flip(LogRecord record) {
-        byte[] content = disk.content(record.position().segment());
-        content[(int) record.position().offset() + 40] ^= 1;
-        disk.put(record.position().segment(), content);
-    }
-
-    private Repair repair(SimulatedDisk damaged) throws IOException {
-        return new LogRepair(damaged, DIRECTORY, "inbox", "a test").run(intact -> {
-            SimulatedDisk archive = new SimulatedDisk(random);
-            new CopyContent(topic.connect()).write(archive, ARCHIVE, id -> !intact.contains(id));
-            return SegmentArchive.read(archive, ARCHIVE);
-        });
     }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.copy.CopyStart.Started;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.CopyWorld.Backend;
+import dev.flk.copy.testing.ForwardingTopic;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import dev.flk.wal.testing.SimulatedDisk.Killed;

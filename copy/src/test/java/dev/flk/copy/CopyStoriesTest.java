@@ -10,6 +10,7 @@ import dev.flk.copy.CopyRecord.Claim;
 import dev.flk.copy.CopyStart.Started;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.CopyWorld.Backend;
+import dev.flk.copy.testing.ForwardingTopic;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import dev.flk.wal.testing.SimulatedDisk.Killed;
@@ -394,6 +395,25 @@ class CopyStoriesTest {
         trimTo(rest);
         write(start(two), 1);
         assertThat(world.restored).isEqualTo(1);
+    }
+
+    /** The claim of a backend that runs for long is removed with the oldest segments. */
+    @Test
+    void ownerWhoseClaimWasTrimmed_isNotTakenOverWhileItIsAlive() throws IOException {
+        Backend owner = start(machine("one"));
+        long begin = owner.end().ordinal();
+        while (owner.end().ordinal() < begin + 2) {
+            write(owner, 1);
+        }
+        trimTo(firstOf(begin + 1));
+
+        Machine two = machine("two");
+        CopyRefusedException refused = refused(two);
+        assertThat(refused)
+                .hasMessageContaining("the log belongs to another backend: instance 0000000000000001 on one")
+                .hasMessageContaining(" and was alive at ");
+        assertThat(refused.mayPass()).isTrue();
+        write(start(two), 1);
     }
 
     @Test

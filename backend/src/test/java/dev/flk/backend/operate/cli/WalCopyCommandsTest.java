@@ -172,46 +172,6 @@ class WalCopyCommandsTest {
         assertThat(out).hasToString("whole: 11 records (1 to 11) in " + wal + "\n");
     }
 
-    /** The copy lacks the newest record, and the disk one before. */
-    @Test
-    void repair_copyEndsEarlier_keepsTheRecordThatOnlyThisDiskHas() throws IOException {
-        byte[] complete = Files.readAllBytes(wal.resolve(LAST));
-        flip(wal.resolve(LAST), 8_192 + 20);
-
-        assertThat(run("repair")).isZero();
-
-        assertThat(out.toString()).contains("is taken from the copy", "repaired: 0 records lost");
-        assertThat(Files.readAllBytes(wal.resolve(LAST))).isEqualTo(complete);
-    }
-
-    @Test
-    void repair_missingAndTruncatedSegments_areTakenFromTheCopy() throws IOException {
-        byte[] first = Files.readAllBytes(wal.resolve(FIRST));
-        Files.write(wal.resolve(FIRST), Arrays.copyOf(first, 8_192 + 30));
-        byte[] second = Files.readAllBytes(wal.resolve(SECOND));
-        Files.delete(wal.resolve(SECOND));
-
-        assertThat(run("repair", "--json")).isZero();
-
-        assertThat(out.toString().lines())
-                .containsExactly(
-                        "{\"type\":\"taken\",\"segment\":\"" + FIRST + "\",\"archived\":\"" + archived(FIRST)
-                                + "\",\"as\":\"" + FIRST + ".broken\"}",
-                        "{\"type\":\"taken\",\"segment\":\"" + SECOND + "\",\"archived\":\"" + archived(SECOND) + "\"}",
-                        "{\"type\":\"summary\",\"dry_run\":false,\"needed\":true,\"lost\":0}");
-        assertThat(Files.readAllBytes(wal.resolve(FIRST))).isEqualTo(first);
-        assertThat(Files.readAllBytes(wal.resolve(SECOND))).isEqualTo(second);
-    }
-
-    private String archived(String name) throws IOException {
-        SegmentHeader header = SegmentList.read(new DiskFiles(), wal, "inbox").segments().stream()
-                .filter(listed -> listed.name().equals(name))
-                .findFirst()
-                .orElseThrow()
-                .header();
-        return name.replace(".wal", "-" + header.id() + ".wal");
-    }
-
     @Test
     void repair_copyDoesNotHelp_declaresTheLossAndSaysWhy() throws IOException {
         flip(wal.resolve(SECOND), 8_192 + 20);
@@ -236,20 +196,6 @@ class WalCopyCommandsTest {
     }
 
     @Test
-    void repair_copyWithoutTheSegment_declaresTheLossAndSaysWhy() throws IOException {
-        flip(wal.resolve(SECOND), 8_192 + 20);
-        topic.createAgain();
-
-        assertThat(run("repair", "--dry-run")).isZero();
-        assertThat(out.toString()).contains("the copy in the topic flk.inbox.one\n    does not have this segment\n");
-        assertThat(run("repair")).isZero();
-
-        assertThat(out.toString())
-                .contains("the copy in the topic flk.inbox.one\n    does not have this segment\n")
-                .endsWith("repaired: 1 record lost in " + wal + ", declared in inbox-lost-1\n");
-    }
-
-    @Test
     void repair_brokersAway_isRefused_unlessTheCopyIsNotWanted() throws IOException {
         flip(wal.resolve(SECOND), 8_192 + 20);
         topic.setDown(true);
@@ -264,15 +210,6 @@ class WalCopyCommandsTest {
 
         assertThat(run("repair", "--without-copy")).isZero();
         assertThat(out.toString()).contains("repaired: 1 record lost");
-    }
-
-    @Test
-    void repair_nothingIsDamaged_doesNotAskTheBrokers() {
-        topic.setDown(true);
-
-        assertThat(run("repair")).isZero();
-
-        assertThat(out).hasToString("nothing to do: no record is missing in " + wal + "\n");
     }
 
     @Test
