@@ -249,9 +249,4 @@ final class CopyChain {
     long beatMillis() {
         return beatMillis;
     }
-
-    /** Returns the offset after the last entry that was read. */
-    long nextOffset() {
-        return nextOffset;
-    }
 }

@@ -511,57 +511,6 @@ class CopyStoriesTest {
     }
 
     @Test
-    void freshMachine_brokersAway_createsNothing() throws Exception {
-        requireNothingCreated(world.topic.connect());
-    }
-
-    /** Switches off the rule that a topic that does not answer is not taken for an empty one. */
-    @Test
-    void freshMachine_silentTopicIsTakenForAnEmptyOne_createsALog() {
-        assertThatThrownBy(() -> requireNothingCreated(new SilentIsEmpty(world.topic.connect())))
-                .isInstanceOf(AssertionError.class);
-    }
-
-    private void requireNothingCreated(CopyTopic connection) throws Exception {
-        write(start(machine("one")), 3);
-        world.topic.setDown(true);
-        Machine fresh = machine("two");
-        try {
-            Backend unused = start(world, fresh, connection, false);
-        } catch (CopyUnavailableException e) {
-            assertThat(e).hasMessageContaining("down");
-        }
-        assertThat(fresh.disk().names()).isEmpty();
-    }
-
-    /** A connection to a topic that is taken for an empty one. */
-    private static final class SilentIsEmpty extends ForwardingTopic {
-        SilentIsEmpty(CopyTopic topic) {
-            super(topic);
-        }
-
-        @Override
-        public String identity() {
-            return "cluster/1";
-        }
-
-        @Override
-        public long begin() {
-            return 0;
-        }
-
-        @Override
-        public long end() {
-            return 0;
-        }
-
-        @Override
-        public CompletionStage<Long> send(byte[] value) {
-            return CompletableFuture.completedFuture(0L);
-        }
-    }
-
-    @Test
     void topicIsCreatedAgain_everythingIsCopiedAgain_beforeTheMachineBurns() throws IOException {
         Machine one = machine("one");
         Backend backend = start(one);
@@ -693,24 +642,6 @@ class CopyStoriesTest {
             write(second, 1);
             requireAnswered(world, two);
         }
-    }
-
-    @Test
-    void brokersAreDownWhileTheMachineBurns_nothingWasAnswered() throws IOException {
-        Backend backend = start(machine("one"));
-        backend.copyAll();
-        world.topic.setDown(true);
-        write(backend, 5);
-        assertThat(world.answered).isEmpty();
-
-        world.topic.setDown(false);
-        Machine two = machine("two");
-        Backend second = start(two);
-        assertThat(world.records(two.disk())).isEmpty();
-        write(second, 5); // the senders send them again
-
-        assertThat(world.answered).hasSize(5);
-        requireRestorable();
     }
 
     /** A connection that can lose an entry, which fails only later. */
