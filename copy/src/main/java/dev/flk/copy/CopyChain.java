@@ -53,9 +53,6 @@ final class CopyChain {
     interface Sink {
         /** Receives the bytes of a segment at an offset, which is the end of the bytes before. */
         void bytes(Segment segment, long offset, byte[] bytes) throws IOException;
-
-        /** Receives the other files of the log, by their names, that were copied before the next bytes. */
-        default void attachments(Map<String, byte[]> files) {}
     }
 
     /**
@@ -175,7 +172,6 @@ final class CopyChain {
         int skipped = (int) Math.min(part.bytes().length, length - part.offset());
         if (skipped < part.bytes().length) {
             byte[] added = Arrays.copyOfRange(part.bytes(), skipped, part.bytes().length);
-            sink.attachments(attachments);
             sink.bytes(segment, length, added);
             length += part.bytes().length - skipped;
         }
@@ -252,10 +248,5 @@ final class CopyChain {
     /** Returns when the owner was alive last, in milliseconds since the epoch by its clock; 0 if it ended. */
     long beatMillis() {
         return beatMillis;
-    }
-
-    /** Returns the offset after the last entry that was read. */
-    long nextOffset() {
-        return nextOffset;
     }
 }

@@ -7,27 +7,17 @@ import dev.flk.copy.CopyRecord.Segment;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.LogCopy.Place;
 import dev.flk.wal.files.FileOps;
-import dev.flk.wal.files.FileOps.OpenFile;
-import dev.flk.wal.segment.BrokenFiles;
-import dev.flk.wal.segment.BrokenFiles.NewFile;
-import dev.flk.wal.segment.DeclaredLosses;
 import dev.flk.wal.segment.LogId;
-import dev.flk.wal.segment.SegmentBytes.GzippedFile;
 import dev.flk.wal.segment.SegmentHeader;
 import dev.flk.wal.segment.SegmentList;
-import dev.flk.wal.segment.SegmentList.Listed;
-import dev.flk.wal.segment.SegmentNames;
 import dev.flk.wal.segment.Vanished;
-import java.io.Closeable;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -49,6 +39,10 @@ public final class CopyStart {
 
     private static final long CLAIM_SECONDS = 60;
 
+    private static final String SET_ASIDE =
+            "set this log aside with 'flk backend wal set-aside', which counts what only"
+                    + " it has; a start without a log takes it from the copy";
+
     private final FileOps files;
     private final Path directory;
     private final String prefix;
@@ -61,37 +55,38 @@ public final class CopyStart {
      * @param from the place up to which the log is copied
      * @param begins the first entry of each segment in the topic, by its ordinal
      * @param next the entry after the claim
-     * @param taken the bytes of the log that only the copy had, and that this machine has now
      * @param lost what the topic has lost; empty if it has everything that it has acknowledged
      */
-    public record Started(
-            Claim claim, Place from, Map<Long, Long> begins, long next, long taken, Optional<String> lost) {}
+    public record Started(Claim claim, Place from, Map<Long, Long> begins, long next, Optional<String> lost) {}
 
     /** The segments of the log on this machine, by their ids. */
     private record Local(Map<String, LocalSegment> segments, Set<String> logs, long first, long last) {
-        /** Returns whether there is a segment with this ordinal, and records in it or after it. */
-        boolean hasRecordsFrom(long ordinal) {
-            return segments.values().stream().anyMatch(each -> each.ordinal() == ordinal)
-                    && segments.values().stream().anyMatch(each -> each.ordinal() >= ordinal && each.hasRecords());
+        boolean hasOrdinal(long ordinal) {
+            return segments.values().stream().anyMatch(each -> each.ordinal() == ordinal);
         }
 
-        Local without(Set<String> ids) {
-            Map<String, LocalSegment> left = new HashMap<>(segments);
-            left.keySet().removeAll(ids);
-            long newest = left.values().stream()
-                    .mapToLong(LocalSegment::ordinal)
-                    .max()
-                    .orElse(0);
-            return new Local(left, logs, first, newest);
+        /** Returns whether this machine lacks the end of a segment that continues its log, or all of the segment. */
+        boolean lacks(Copied copied) {
+            Segment segment = copied.segment();
+            LocalSegment here = segments.get(segment.id());
+            return here == null ? segment.ordinal() > last : segment.ordinal() == last && copied.bytes() > here.end();
+        }
+
+        /** Returns whether a copy lacks a part of a segment that is not before {@code ordinal}. */
+        boolean hasMoreThan(CopyChain copy, long ordinal) {
+            return segments.entrySet().stream().anyMatch(listed -> {
+                LocalSegment each = listed.getValue();
+                Copied copied = copy.segments().get(each.ordinal());
+                long bytes = copied != null && copied.segment().id().equals(listed.getKey())
+                        ? copied.bytes()
+                        : each.headerEnd();
+                return each.ordinal() >= ordinal && each.end() > bytes;
+            });
         }
     }
 
     /** A segment of the log on this machine. */
-    private record LocalSegment(String name, long ordinal, long headerEnd, long end) {
-        boolean hasRecords() {
-            return end > headerEnd;
-        }
-    }
+    private record LocalSegment(long ordinal, long headerEnd, long end) {}
 
     public CopyStart(FileOps files, Path directory, String prefix, CopyTopic topic, InstantSource clock) {
         this.files = files;
@@ -102,14 +97,14 @@ public final class CopyStart {
     }
 
     /**
-     * Compares and claims. If the copy has more than this machine, because an older copy of the disk was put back, takes
-     * what is missing from it.
+     * Compares and claims.
      *
      * @param wanted the claim of this writer; its term is not used
      * @param takeOver whether to claim a log whose owner may be alive
      * @param usedTerm a term that was used, also in a topic before this one, whose terms begin at 1; called before the
      *     claim
-     * @throws CopyRefusedException if another backend owns the log or claims it now, or the copy belongs to another log
+     * @throws CopyRefusedException if another backend owns the log or claims it now, or the copy belongs to another log,
+     *     or has what this machine lacks
      * @throws CopyUnavailableException if the topic can't be used; the call can be repeated
      */
     public Started run(Claim wanted, boolean takeOver, LongSupplier usedTerm) throws IOException, CopyRefusedException {
@@ -122,11 +117,12 @@ public final class CopyStart {
         Local local = local();
         long used = usedTerm.getAsLong(); // may take long, so before the owner is looked up
         Set<String> logs = new HashSet<>();
-        CopyChain seen = read(known, topic.end(), (segment, offset, bytes) -> {
+        CopyChain.Sink ids = (segment, offset, bytes) -> {
             if (offset == 0) {
                 SegmentHeader.logIdIn(bytes).ifPresent(logs::add);
             }
-        });
+        };
+        CopyChain seen = read(known, topic.end(), ids);
         if (note.isEmpty() || isKnown) {
             requireOwn(seen, wanted, note.orElse(null), isKnown, takeOver);
         }
@@ -155,19 +151,13 @@ public final class CopyStart {
         long claimed = append(claim);
         String lost = note.flatMap(each -> each.loss(topic, identity, claimed)).orElse(null);
         CopyNote base = lost == null ? known : null;
-        CopyChain all;
-        long taken;
-        forceNewest(local); // a start that was killed may have written to it what only the copy had
         // up to the claim, and not up to an end that a broker may remember wrongly after it was replaced as the leader
-        Set<String> replaced = replaced(seen, local);
-        try (Missing missing = new Missing(local.without(replaced))) {
-            all = read(base, claimed, missing);
-            taken = missing.finish();
-        }
+        CopyChain all = read(base, claimed, ids);
         if (all.term() >= claim.term()) { // the terms of two owners must differ
             throw new CopyRefusedException("another backend has claimed the log at the same time", true);
         }
-        remove(replaced);
+        requireSameLog(
+                all, local, logs, Optional.ofNullable(lost)); // the owner before may have written until the claim
         if (lost != null && hasAll(all, local)) {
             lost = null; // only an older disk knows what was lost, or another topic
         }
@@ -185,7 +175,7 @@ public final class CopyStart {
                         from,
                         begins)
                 .write(files, directory, prefix);
-        return new Started(claim, from, begins, claimed + 1, taken, Optional.ofNullable(lost));
+        return new Started(claim, from, begins, claimed + 1, Optional.ofNullable(lost));
     }
 
     /**
@@ -235,45 +225,6 @@ public final class CopyStart {
         }
     }
 
-    private void forceNewest(Local local) throws IOException {
-        for (LocalSegment each : local.segments().values()) {
-            if (each.ordinal() == local.last() && !each.name().endsWith(SegmentNames.GZIP)) {
-                try (OpenFile file = files.openForWriting(directory.resolve(each.name()))) {
-                    file.force();
-                }
-            }
-        }
-    }
-
-    /** Writes the declared losses of the copy that this machine does not have: the segments that it takes need them. */
-    private void takeLosses(Map<String, byte[]> others) throws IOException {
-        String start = prefix + DeclaredLosses.NAME;
-        for (Map.Entry<String, byte[]> file : others.entrySet()) {
-            if (file.getKey().startsWith(start)) {
-                List<String> names = files.list(directory);
-                String name = file.getKey();
-                for (int n = 1; names.contains(name) && !hasContent(name, file.getValue()); n++) {
-                    name = start + n;
-                }
-                if (!names.contains(name)) {
-                    NewFile.write(
-                            files,
-                            directory,
-                            prefix,
-                            name,
-                            target -> target.write(ByteBuffer.wrap(file.getValue()), 0));
-                }
-            }
-        }
-    }
-
-    private boolean hasContent(String name, byte[] content) throws IOException {
-        try (OpenFile file = files.openForReading(directory.resolve(name))) {
-            return file.size() == content.length
-                    && file.readUpTo(0, content.length).equals(ByteBuffer.wrap(content));
-        }
-    }
-
     /** Returns whether the copy has the log from its beginning to its end on this machine. */
     private static boolean hasAll(CopyChain copy, Local local) {
         long end = local.segments().values().stream()
@@ -320,85 +271,43 @@ public final class CopyStart {
                         + owner.host() + " has owned it since " + Instant.ofEpochMilli(owner.millis())
                         + " and was alive at " + Instant.ofEpochMilli(beatMillis)
                         + ". If that backend has ended for good, start this one with --take-over. If this machine's log is the"
-                        + " old one, set it aside with 'flk backend wal set-aside', which counts what only it has; a"
-                        + " start without a log takes it from the copy",
+                        + " old one, " + SET_ASIDE,
                 mayPass);
     }
 
     /**
-     * Checks that the copy is one of this log, and that one of them is a beginning of the other. Segments that have only
-     * a header may be missing anywhere, because a start replaces them.
+     * Checks that the copy is one of this log, and has nothing that this machine lacks. This machine may lack segments
+     * that have only a header, because a start replaces them.
      *
      * @param logs the ids of the logs of copied segments
      * @param lost what the topic has lost
      */
-    private void requireSameLog(CopyChain seen, Local local, Set<String> logs, Optional<String> lost)
+    private void requireSameLog(CopyChain copy, Local local, Set<String> logs, Optional<String> lost)
             throws IOException, CopyRefusedException {
         long common = 0;
-        boolean isCopyLonger = false;
         boolean hasRecords = false;
-        for (Copied copied : seen.segments().values()) {
+        for (Copied copied : copy.segments().values()) {
             Segment segment = copied.segment();
             hasRecords |= copied.hasRecords();
             if (local.segments().containsKey(segment.id())) {
                 common = Math.max(common, segment.ordinal());
-            } else if (segment.ordinal() > local.last()) {
-                isCopyLonger |= copied.hasRecords() || copied.bytes() > 0;
             } else if (segment.ordinal() >= local.first()
-                    && (copied.hasRecords() || local.hasRecordsFrom(segment.ordinal()))) {
+                    && segment.ordinal() <= local.last()
+                    && (copied.hasRecords() || local.hasOrdinal(segment.ordinal()))) {
                 throw different(segment.ordinal(), lost);
             }
         }
         boolean isOther = !local.logs().containsAll(logs) && !local.segments().isEmpty();
         // a topic that has lost its end may end before the oldest segment that the retention has kept
         boolean isBefore = !local.segments().isEmpty()
-                && !seen.segments().isEmpty()
-                && seen.segments().lastKey() < local.first();
+                && !copy.segments().isEmpty()
+                && copy.segments().lastKey() < local.first();
         if (isOther || (hasRecords && common == 0 && !isBefore && isLog(local))) {
-            throw different(Math.min(local.first(), seen.segments().firstKey()), lost);
+            throw different(Math.min(local.first(), copy.segments().firstKey()), lost);
         }
-        if (isCopyLonger) {
-            for (Map.Entry<String, LocalSegment> listed : local.segments().entrySet()) {
-                LocalSegment each = listed.getValue();
-                Copied copied = seen.segments().get(each.ordinal());
-                long copiedBytes = copied != null && copied.segment().id().equals(listed.getKey())
-                        ? copied.bytes()
-                        : each.headerEnd();
-                if (each.ordinal() >= common && each.end() > copiedBytes) {
-                    throw different(each.ordinal(), lost);
-                }
-            }
+        if (copy.segments().values().stream().anyMatch(local::lacks)) {
+            throw local.hasMoreThan(copy, common) ? different(common, lost) : older(local.last());
         }
-    }
-
-    /**
-     * Returns the ids of segments of an older disk that have only a header, and that the log has replaced since: what
-     * the copy has instead may continue an earlier place.
-     */
-    private static Set<String> replaced(CopyChain seen, Local local) {
-        Set<String> ids = new HashSet<>();
-        local.segments().forEach((id, each) -> {
-            Copied copied = seen.segments().get(each.ordinal());
-            if (!each.hasRecords()
-                    && (copied == null || !copied.segment().id().equals(id))
-                    && seen.segments().lowerKey(each.ordinal()) != null
-                    && seen.segments().ceilingKey(each.ordinal()) != null) {
-                ids.add(id);
-            }
-        });
-        return ids;
-    }
-
-    private void remove(Set<String> ids) throws IOException {
-        if (ids.isEmpty()) {
-            return;
-        }
-        for (Listed each : SegmentList.read(files, directory, prefix).segments()) {
-            if (ids.contains(each.header().id())) {
-                files.delete(directory.resolve(each.name()));
-            }
-        }
-        files.forceDirectory(directory);
     }
 
     private boolean isLog(Local local) throws IOException {
@@ -410,10 +319,16 @@ public final class CopyStart {
         return new CopyRefusedException(
                 lost.map(loss -> what + ", and " + loss + ". Keep this log: it may have what was answered and the copy"
                                 + " has lost. Give it another LOG_NAME, so that all of it is copied to another topic")
-                        .orElse(what
-                                + ": set this log aside with 'flk backend wal set-aside', which counts what only it has; a"
-                                + " start without a log takes it from the copy. If the copy is of another log, give this one"
-                                + " another LOG_NAME"),
+                        .orElse(what + ": " + SET_ASIDE
+                                + ". If the copy is of another log, give this one another LOG_NAME"),
+                false);
+    }
+
+    private static CopyRefusedException older(long ordinal) {
+        return new CopyRefusedException(
+                "the copy continues after the end of this machine's log, which is in the segment with the ordinal "
+                        + ordinal + ": an older copy of the disk was put back, or the log has lost its end: "
+                        + SET_ASIDE,
                 false);
     }
 
@@ -427,11 +342,7 @@ public final class CopyStart {
             SegmentHeader header = list.segments().get(i).header();
             segments.put(
                     header.id(),
-                    new LocalSegment(
-                            list.segments().get(i).name(),
-                            header.ordinal(),
-                            header.encode().remaining(),
-                            SegmentEnds.of(list, i, header)));
+                    new LocalSegment(header.ordinal(), header.encode().remaining(), SegmentEnds.of(list, i, header)));
             logs.add(header.logId());
             first = Math.min(first, header.ordinal());
             last = Math.max(last, header.ordinal());
@@ -451,127 +362,6 @@ public final class CopyStart {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CopyUnavailableException("the wait for the claim of the log was interrupted", e);
-        }
-    }
-
-    /** Writes to this machine what only the copy has. A kill in between leaves what the next start writes again. */
-    private final class Missing implements CopyChain.Sink, Closeable {
-        private final Local local;
-        private String openId = "";
-        private @Nullable OpenFile open;
-        private @Nullable Segment created;
-        private Map<String, byte[]> others = Map.of();
-        private Map<String, byte[]> takenOthers = Map.of();
-        private long end;
-        private long taken;
-
-        Missing(Local local) {
-            this.local = local;
-        }
-
-        @Override
-        public void attachments(Map<String, byte[]> copied) {
-            others = copied;
-        }
-
-        @Override
-        public void bytes(Segment segment, long offset, byte[] bytes) throws IOException {
-            LocalSegment here = local.segments().get(segment.id());
-            long absent = segment.ordinal() > local.last() ? 0 : Long.MAX_VALUE;
-            long known = here == null ? absent : here.end();
-            long to = offset + bytes.length;
-            if (to <= known) {
-                return;
-            }
-            if (!others.equals(takenOthers)) { // on disk before the segments, which the next start may find complete
-                takeLosses(others);
-                takenOthers = Map.copyOf(others);
-            }
-            OpenFile file = file(segment);
-            int skipped = (int) Math.max(0, known - offset);
-            file.write(ByteBuffer.wrap(bytes, skipped, bytes.length - skipped), offset + skipped);
-            end = to;
-            taken += bytes.length - skipped;
-        }
-
-        private OpenFile file(Segment segment) throws IOException {
-            OpenFile file = open;
-            if (file != null && openId.equals(segment.id())) {
-                return file;
-            }
-            complete();
-            LocalSegment here = local.segments().get(segment.id());
-            if (here != null) {
-                file = files.openForWriting(directory.resolve(uncompressed(here)));
-            } else {
-                Path opening = opening(segment);
-                if (files.status(opening).isPresent()) {
-                    files.delete(opening);
-                }
-                file = files.create(opening);
-                created = segment;
-            }
-            open = file;
-            openId = segment.id();
-            return file;
-        }
-
-        /** Returns the name of the file of a segment, which is decompressed if it was compressed. */
-        private String uncompressed(LocalSegment here) throws IOException {
-            if (!here.name().endsWith(SegmentNames.GZIP)) {
-                return here.name();
-            }
-            String wanted = here.name().substring(0, here.name().length() - SegmentNames.GZIP.length());
-            String plain = files.status(directory.resolve(wanted)).isEmpty()
-                    ? wanted
-                    : SegmentNames.freeRotatedName(files, directory, wanted);
-            try (OpenFile content = new GzippedFile(files.openForReading(directory.resolve(here.name())))) {
-                NewFile.write(
-                        files, directory, prefix, plain, target -> BrokenFiles.copy(content, 0, here.end(), target));
-            }
-            files.delete(directory.resolve(here.name()));
-            files.forceDirectory(directory);
-            return plain;
-        }
-
-        private Path opening(Segment segment) {
-            return directory.resolve(prefix + SegmentNames.OPENING + segment.ordinal());
-        }
-
-        /** Forces the file that is being written, which ends where the copy ends. */
-        private void complete() throws IOException {
-            OpenFile file = open;
-            if (file == null) {
-                return;
-            }
-            file.truncate(end);
-            file.force();
-            close();
-            Segment named = created;
-            created = null;
-            if (named != null) {
-                Path target = directory.resolve(named.name());
-                if (files.status(target).isPresent()) {
-                    files.move(target, directory.resolve(SegmentNames.freeRotatedName(files, directory, named.name())));
-                }
-                files.move(opening(named), target);
-                files.forceDirectory(directory);
-            }
-        }
-
-        long finish() throws IOException {
-            complete();
-            return taken;
-        }
-
-        @Override
-        public void close() throws IOException {
-            OpenFile file = open;
-            open = null;
-            openId = "";
-            if (file != null) {
-                file.close();
-            }
         }
     }
 }

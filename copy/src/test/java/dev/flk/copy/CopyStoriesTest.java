@@ -10,6 +10,7 @@ import dev.flk.copy.CopyRecord.Claim;
 import dev.flk.copy.CopyStart.Started;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.CopyWorld.Backend;
+import dev.flk.copy.testing.ForwardingTopic;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import dev.flk.wal.testing.SimulatedDisk.Killed;
@@ -106,19 +107,30 @@ class CopyStoriesTest {
     }
 
     @Test
-    void diskIsRolledBackToASnapshot_missingRecordsAreTaken_andNoSequenceIsSkipped() throws IOException {
+    void olderDiskIsPutBack_isRefused_andOnceItIsSetAside_nothingIsMissing() throws IOException {
         Machine one = machine("one");
         Backend first = start(one);
         write(first, 3);
         Machine rolledBack = snapshot(world, one);
         write(first, 20);
+        world.advance(CopyStart.ALIVE);
+        long end = world.topic.end();
 
-        Backend second = start(rolledBack);
-        requireAnswered(world, rolledBack);
-        write(second, 1);
+        requireRefusedAsOlder(rolledBack);
+        assertThat(world.topic.end()).as("nobody has claimed the log").isEqualTo(end);
+        rolledBack.disk().lose();
+        write(start(rolledBack), 1);
 
-        assertThat(world.answered).hasSize(24).containsKey(24L);
+        assertThat(world.answered).hasSize(24);
         requireAnswered(world, rolledBack);
+    }
+
+    private void requireRefusedAsOlder(Machine machine) {
+        CopyRefusedException refused = refused(machine);
+        assertThat(refused)
+                .hasMessageContaining("the copy continues after the end of this machine's log")
+                .hasMessageContaining("'flk backend wal set-aside'");
+        assertThat(refused.mayPass()).isFalse();
     }
 
     /** Prepares the machine whose start is killed, in a world of its own. */
@@ -132,12 +144,8 @@ class CopyStoriesTest {
         TOPIC
     }
 
-    /**
-     * Kills a start in each of its steps; the next one must succeed, and have everything.
-     *
-     * @param files files that the next one must have
-     */
-    private static void killInEachStep(Before before, String hostAfterwards, String... files) throws Exception {
+    /** Kills a start in each of its steps; the next one must succeed, and have everything. */
+    private static void killInEachStep(Before before, String hostAfterwards) throws Exception {
         for (Where where : Where.values()) {
             boolean isReached = true;
             for (int step = 0; isReached; step++) {
@@ -150,7 +158,6 @@ class CopyStoriesTest {
                 write(backend, 2);
                 requireAnswered(world, again);
                 assertThat(world.copied()).containsAllEntriesOf(world.answered);
-                assertThat(machine.disk().names()).containsAll(List.of(files));
             }
         }
     }
@@ -176,31 +183,16 @@ class CopyStoriesTest {
         }
     }
 
+    /** The copy has declared losses, because the log was restored once. */
     @Test
     void restoreIsKilledInEachStep_nextOneRestoresEverything() throws Exception {
         killInEachStep(
                 world -> {
-                    write(start(world, machine(world, "one")), 8);
+                    write(start(world, machine(world, "one")), 4);
+                    write(start(world, machine(world, "one")), 4);
                     return machine(world, "two");
                 },
                 "two");
-    }
-
-    /** The copy has declared losses, because the log was restored once. */
-    @Test
-    void startOnAnOlderDiskIsKilledInEachStep_nextOneTakesEverything() throws Exception {
-        killInEachStep(
-                world -> {
-                    Machine one = machine(world, "one");
-                    Backend first = start(world, one);
-                    write(first, 2);
-                    Machine rolledBack = snapshot(world, one);
-                    write(first, 4);
-                    write(start(world, machine(world, "one")), 4);
-                    return rolledBack;
-                },
-                "one",
-                "inbox-lost-1");
     }
 
     /** The volume of a pod is attached to another host after each kill. */
@@ -287,7 +279,7 @@ class CopyStoriesTest {
         requireAnswered(world, two);
     }
 
-    /** Another backend takes over while the owner answers in each step of that start. */
+    /** Another backend takes over, perhaps with a copy of the disk, while the owner answers in each step of that start. */
     @Test
     void ownerAnswersUntilAnotherClaims_successorHasAllOfIt() throws Exception {
         for (boolean isFresh : new boolean[] {true, false}) {
@@ -311,10 +303,17 @@ class CopyStoriesTest {
         Machine one = machine(world, "one");
         Backend owner = start(world, one);
         write(owner, 3);
-        Machine two = isFresh ? machine(world, "two") : snapshot(world, one);
         write(owner, 3);
+        Machine two = isFresh ? machine(world, "two") : snapshot(world, one);
         HookedTopic hooked = new HookedTopic(connection, step, () -> write(owner, 1));
-        Backend successor = start(world, two, hooked, true);
+        Backend successor;
+        try {
+            successor = start(world, two, hooked, true);
+        } catch (CopyRefusedException e) {
+            assertThat(e).hasMessageContaining("set this log aside");
+            two.disk().lose();
+            successor = start(world, two, hooked, true);
+        }
         int answered = world.answered.size() - 6;
         String refused = owner.write();
         assertThat(world.answered).doesNotContainValue(refused);
@@ -396,6 +395,25 @@ class CopyStoriesTest {
         trimTo(rest);
         write(start(two), 1);
         assertThat(world.restored).isEqualTo(1);
+    }
+
+    /** The claim of a backend that runs for long is removed with the oldest segments. */
+    @Test
+    void ownerWhoseClaimWasTrimmed_isNotTakenOverWhileItIsAlive() throws IOException {
+        Backend owner = start(machine("one"));
+        long begin = owner.end().ordinal();
+        while (owner.end().ordinal() < begin + 2) {
+            write(owner, 1);
+        }
+        trimTo(firstOf(begin + 1));
+
+        Machine two = machine("two");
+        CopyRefusedException refused = refused(two);
+        assertThat(refused)
+                .hasMessageContaining("the log belongs to another backend: instance 0000000000000001 on one")
+                .hasMessageContaining(" and was alive at ");
+        assertThat(refused.mayPass()).isTrue();
+        write(start(two), 1);
     }
 
     @Test
@@ -493,57 +511,6 @@ class CopyStoriesTest {
     }
 
     @Test
-    void freshMachine_brokersAway_createsNothing() throws Exception {
-        requireNothingCreated(world.topic.connect());
-    }
-
-    /** Switches off the rule that a topic that does not answer is not taken for an empty one. */
-    @Test
-    void freshMachine_silentTopicIsTakenForAnEmptyOne_createsALog() {
-        assertThatThrownBy(() -> requireNothingCreated(new SilentIsEmpty(world.topic.connect())))
-                .isInstanceOf(AssertionError.class);
-    }
-
-    private void requireNothingCreated(CopyTopic connection) throws Exception {
-        write(start(machine("one")), 3);
-        world.topic.setDown(true);
-        Machine fresh = machine("two");
-        try {
-            Backend unused = start(world, fresh, connection, false);
-        } catch (CopyUnavailableException e) {
-            assertThat(e).hasMessageContaining("down");
-        }
-        assertThat(fresh.disk().names()).isEmpty();
-    }
-
-    /** A connection to a topic that is taken for an empty one. */
-    private static final class SilentIsEmpty extends ForwardingTopic {
-        SilentIsEmpty(CopyTopic topic) {
-            super(topic);
-        }
-
-        @Override
-        public String identity() {
-            return "cluster/1";
-        }
-
-        @Override
-        public long begin() {
-            return 0;
-        }
-
-        @Override
-        public long end() {
-            return 0;
-        }
-
-        @Override
-        public CompletionStage<Long> send(byte[] value) {
-            return CompletableFuture.completedFuture(0L);
-        }
-    }
-
-    @Test
     void topicIsCreatedAgain_everythingIsCopiedAgain_beforeTheMachineBurns() throws IOException {
         Machine one = machine("one");
         Backend backend = start(one);
@@ -565,6 +532,21 @@ class CopyStoriesTest {
     }
 
     @Test
+    void topicIsCreatedAgain_andAnotherClaimsIt_ownerAnswersNothingMore() throws IOException {
+        Backend owner = start(machine("one"));
+        write(owner, 3);
+        world.topic.createAgain();
+        Backend unused = start(machine("two"));
+
+        String refused = owner.write();
+
+        assertThat(owner.successor().map(Claim::host)).contains("two");
+        assertThat(owner.losses).isZero();
+        assertThat(world.answered).doesNotContainValue(refused);
+    }
+
+    /** What the topic has lost is in it again, and only the older disk knows of the loss. */
+    @Test
     void topicLosesItsEnd_andAnOlderDiskIsPutBack() throws IOException {
         Machine one = machine("one");
         Backend backend = start(one);
@@ -577,12 +559,9 @@ class CopyStoriesTest {
         }
         write(backend, 20);
         assertThat(backend.losses).isEqualTo(1);
+        world.advance(CopyStart.ALIVE);
 
-        Backend second = start(rolledBack);
-        requireAnswered(world, rolledBack);
-        write(second, 1);
-
-        requireAnswered(world, rolledBack);
+        requireRefusedAsOlder(rolledBack);
         requireRestorable();
     }
 
@@ -663,24 +642,6 @@ class CopyStoriesTest {
             write(second, 1);
             requireAnswered(world, two);
         }
-    }
-
-    @Test
-    void brokersAreDownWhileTheMachineBurns_nothingWasAnswered() throws IOException {
-        Backend backend = start(machine("one"));
-        backend.copyAll();
-        world.topic.setDown(true);
-        write(backend, 5);
-        assertThat(world.answered).isEmpty();
-
-        world.topic.setDown(false);
-        Machine two = machine("two");
-        Backend second = start(two);
-        assertThat(world.records(two.disk())).isEmpty();
-        write(second, 5); // the senders send them again
-
-        assertThat(world.answered).hasSize(5);
-        requireRestorable();
     }
 
     /** A connection that can lose an entry, which fails only later. */
@@ -790,24 +751,6 @@ class CopyStoriesTest {
         assertThat(backend.losses).isEqualTo(1);
         assertThat(left).isNotEmpty();
         assertThat(world.copied()).containsAllEntriesOf(left);
-    }
-
-    /** The log was restored meanwhile, and continues at an earlier place and under another name. */
-    @Test
-    void olderDiskHasAnEmptySegmentThatWasReplaced_isRemoved() throws IOException {
-        Machine one = machine("one");
-        write(start(one), 3);
-        one.disk().kill();
-        Backend unused = start(one); // opens a segment, and is lost before it is copied
-        Machine rolledBack = snapshot(world, one);
-        write(start(machine("one")), 5);
-
-        Backend third = start(rolledBack);
-        requireAnswered(world, rolledBack);
-        write(third, 1);
-
-        requireAnswered(world, rolledBack);
-        requireRestorable();
     }
 
     @Test

@@ -13,7 +13,6 @@ import dev.flk.testkit.DirectoryTree;
 import dev.flk.testkit.FreePort;
 import dev.flk.testkit.KafkaBrokers;
 import dev.flk.testkit.PostgresServer;
-import dev.flk.testkit.RedisServer;
 import dev.flk.testkit.ServerProcess;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -40,7 +39,6 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -398,59 +396,5 @@ final class CopyBrokersIT {
 
     private static String verdict(Pcs pcs) {
         return isRejected(pcs) ? "rejected" : "accepted";
-    }
-
-    @Test
-    void allBrokersAreDown_answersAre503_andEverythingIsDecidedWithoutAResend() throws Exception {
-        try (RedisServer store = RedisServer.startDurable(directory.resolve("server"))) {
-            BackendProcess backend = start("a", settings(store, "down"));
-            Client client = new Client(backend.url());
-            List<Sent> all;
-            try (Traffic traffic = new Traffic(backend.url(), 1, 100)) {
-                Client.awaitUntil(() -> traffic.answered().size() >= 100);
-                brokers.killAll();
-                long downNanos = System.nanoTime();
-                await().atMost(Client.PATIENCE).until(() -> Traffic.count(traffic.answered(), 503) > 0);
-                client.awaitUnready();
-                long noticedNanos = System.nanoTime();
-                assertThat(client.get("/readyz").body()).contains("Kafka ");
-                assertThat(client.get("/health").body()).isEqualTo("OK");
-                await().atMost(Client.PATIENCE)
-                        .until(() -> during(traffic, noticedNanos).size() >= 1_000);
-                assertThat(during(traffic, noticedNanos)).allSatisfy(each -> {
-                    assertThat(each.status()).isEqualTo(503);
-                    assertThat(each.body()).isEqualTo("{\"error\":\"dedup store unavailable\"}");
-                });
-                brokers.restartAll();
-                client.awaitReady();
-                client.awaitNothingPending();
-                int before = traffic.answered().size();
-                Client.awaitUntil(() -> traffic.answered().size() >= before + 100);
-                traffic.end();
-                all = traffic.sent();
-                System.out.printf(
-                        "CopyBrokersIT: noticed after %d ms, the slowest of %d answers took %d ms%n",
-                        TimeUnit.NANOSECONDS.toMillis(noticedNanos - downNanos),
-                        all.size(),
-                        all.stream().mapToLong(Sent::millis).max().orElse(0));
-            }
-            client.awaitNothingPending();
-            assertThat(all).allSatisfy(each -> assertThat(each.status()).isIn(200, 503));
-            assertThat(client.metric("flk_accepted")).isEqualTo(all.size());
-            assertThat(client.metric("flk_lost_outcomes_total")).isZero();
-            Traffic.resubmit(client, all, (before, again) -> {
-                assertThat(again.status()).isEqualTo(200);
-                assertThat(again.has("X-Flk-Duplicate")).isTrue();
-                if (before.status() == 200) {
-                    assertThat(again.body()).isEqualTo(before.body());
-                }
-            });
-        }
-    }
-
-    private static List<Sent> during(Traffic traffic, long noticedNanos) {
-        return traffic.answered().stream()
-                .filter(each -> each.sentNanos() - noticedNanos > 0)
-                .toList();
     }
 }

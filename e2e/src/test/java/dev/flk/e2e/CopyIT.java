@@ -66,7 +66,7 @@ final class CopyIT {
     }
 
     @Test
-    void machineIsLost_anotherGoesOnWithTheLog_andTheOldOneIsRefused() throws Exception {
+    void machineIsLost_anotherGoesOnWithTheLog_andTheOldOneIsRefusedAndSetAside() throws Exception {
         Map<String, String> settings = settings("moved");
         Map<Pcs, String> answers = new HashMap<>();
         try (BackendProcess backend = start("a", settings)) {
@@ -87,9 +87,10 @@ final class CopyIT {
                             .map(LogFiles.Entry::body))
                     .containsExactlyInAnyOrderElementsOf(
                             answers.keySet().stream().map(Pcs::json).toList());
+            int unused = elsewhere.program().terminate(); // it says that it has ended, so nobody waits for its end
         }
         assertRepairedFromTheCopy(directory.resolve("b/data/wal"), settings);
-        assertSetAside(directory.resolve("a/data/wal"), settings);
+        assertOlderDiskIsSetAside(settings, answers);
     }
 
     private static void assertRepairedFromTheCopy(Path wal, Map<String, String> settings) throws IOException {
@@ -107,7 +108,13 @@ final class CopyIT {
                 .contains("whole: 120 records");
     }
 
-    private static void assertSetAside(Path wal, Map<String, String> settings) throws IOException {
+    private void assertOlderDiskIsSetAside(Map<String, String> settings, Map<Pcs, String> answers) throws Exception {
+        Path wal = directory.resolve("a/data/wal");
+        try (Program older = launch("a", settings)) {
+            older.awaitLine(line -> line.contains("the copy continues after the end of this machine's log"));
+            assertThat(older.awaitExit()).isEqualTo(4);
+        }
+
         Command aside = Command.ofBackend(settings, "wal", "set-aside", "--dir", wal.toString())
                 .exits(0);
 
@@ -115,6 +122,10 @@ final class CopyIT {
         assertThat(wal).doesNotExist();
         try (Stream<Path> beside = Files.list(wal.getParent())) {
             assertThat(beside).anyMatch(path -> path.getFileName().toString().startsWith("wal.aside-"));
+        }
+        try (BackendProcess backend = start("a", settings)) {
+            assertAnswered(backend, answers);
+            assertAnswered(backend, submit(backend, 121, 130));
         }
     }
 
@@ -158,8 +169,9 @@ final class CopyIT {
     @Test
     void diskIsLostAfterAKill_topicHasNoLog_isRefusedByWhatDedupDirHas_andBegunOnPurpose() throws Exception {
         Map<String, String> settings = settings("gone");
+        Map<Pcs, String> answers;
         try (BackendProcess backend = start("gone", settings)) {
-            submit(backend, 1, 5);
+            answers = submit(backend, 1, 5);
             backend.program().kill();
         }
         Path wal = directory.resolve("gone/data/wal");
@@ -173,6 +185,7 @@ final class CopyIT {
         Command.ofBackend(settings, "wal", "init", "--new", "--dir", wal.toString())
                 .exits(0);
         try (BackendProcess backend = start("gone", settings)) {
+            assertAnswered(backend, answers); // by what DEDUP_DIR has
             submit(backend, 6, 10);
         }
     }

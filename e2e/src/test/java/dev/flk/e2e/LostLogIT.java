@@ -25,9 +25,8 @@ import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Tests of the loss of a machine with its disk: of two backends of one store, one is killed and its directory is
@@ -43,23 +42,6 @@ final class LostLogIT {
 
     @TempDir
     private Path directory;
-
-    private enum Store {
-        REDIS {
-            @Override
-            ServerProcess start(Path directory) {
-                return RedisServer.start(directory);
-            }
-        },
-        POSTGRES {
-            @Override
-            ServerProcess start(Path directory) {
-                return PostgresServer.startWithScram();
-            }
-        };
-
-        abstract ServerProcess start(Path directory) throws IOException;
-    }
 
     private Path wal(String backend) {
         return directory.resolve(backend).resolve("data/wal");
@@ -110,11 +92,10 @@ final class LostLogIT {
                 .collect(Collectors.toMap(LogFiles.Entry::sequence, LogFiles.Entry::body));
     }
 
-    @ParameterizedTest
-    @EnumSource(Store.class)
-    void restoredFromItsArchive_hasTheBodiesAndNewSequences(Store kind) throws Exception {
+    @Test
+    void restoredFromItsArchive_hasTheBodiesAndNewSequences() throws Exception {
         List<Pcs> certificates = numbered(1, CERTIFICATES);
-        try (ServerProcess store = kind.start(directory.resolve("server"))) {
+        try (ServerProcess store = PostgresServer.startWithScram()) {
             FakeClock clock = FakeClock.in(directory);
             Map<String, String> watching = settings(store, "b");
             watching.remove("WAL_ARCHIVE_COMMAND");
@@ -200,11 +181,10 @@ final class LostLogIT {
         assertThat(Files.exists(wal("empty").resolve("inbox.mark"))).isFalse();
     }
 
-    @ParameterizedTest
-    @EnumSource(Store.class)
-    void givenUp_bodiesAreLoggedAgainWhenTheyAreSentAgain(Store kind) throws Exception {
+    @Test
+    void givenUp_bodiesAreLoggedAgainWhenTheyAreSentAgain() throws Exception {
         List<Pcs> certificates = numbered(1, CERTIFICATES);
-        try (ServerProcess store = kind.start(directory.resolve("server"))) {
+        try (ServerProcess store = RedisServer.start(directory.resolve("server"))) {
             FakeClock clock = FakeClock.in(directory);
             Map<String, String> watching = settings(store, "b");
             watching.putAll(clock.environment());

@@ -102,18 +102,6 @@ public final class KafkaBrokers implements AutoCloseable {
         }
     }
 
-    /** Kills all brokers with SIGKILL. */
-    public void killAll() {
-        brokers.forEach(ServerProcess::kill);
-    }
-
-    /** Restarts all brokers, which must have ended, at once: a lone one does not serve, and waits for the others. */
-    public void restartAll() {
-        brokers.forEach(Broker::begin);
-        brokers.forEach(Broker::awaitListening);
-        awaitJoined();
-    }
-
     /** Blocks until all brokers have joined, after some of them were started again. */
     public void awaitJoined() {
         try (Admin admin = admin()) {

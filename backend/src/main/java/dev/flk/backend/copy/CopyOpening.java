@@ -187,11 +187,6 @@ public final class CopyOpening implements AutoCloseable {
             lock.close();
         }
         started = begun;
-        if (begun.taken() > 0) {
-            LOG.warn(
-                    "this machine's log was an older one: {} bytes that only the copy had were written to it",
-                    begun.taken());
-        }
         begun.lost().ifPresent(lost -> LOG.error("{}: everything that this machine retains is copied again", lost));
     }
 

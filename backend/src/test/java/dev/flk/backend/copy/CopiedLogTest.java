@@ -9,6 +9,8 @@ import dev.flk.backend.inbox.Inbox;
 import dev.flk.copy.CopyRecord.Claim;
 import dev.flk.copy.CopyRefusedException;
 import dev.flk.copy.CopyTopic;
+import dev.flk.copy.CopyTopic.CopyUnavailableException;
+import dev.flk.copy.testing.ForwardingTopic;
 import dev.flk.copy.testing.SimulatedTopic;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.program.metrics.Metrics;
@@ -30,7 +32,6 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
@@ -419,7 +420,7 @@ class CopiedLogTest {
         inbox.close();
         CountDownLatch hangs = new CountDownLatch(1);
         Thread[] thread = new Thread[1];
-        start(new Connection(topic.connect()) {
+        start(new ForwardingTopic(topic.connect()) {
             @Override
             public CompletionStage<Long> send(byte[] value) {
                 if (Thread.currentThread().getName().equals("log-copy")) {
@@ -483,59 +484,5 @@ class CopiedLogTest {
                 .hasMessageContaining("interrupted");
 
         assertThat(Thread.interrupted()).isTrue();
-    }
-
-    /** A connection whose methods a test replaces. */
-    private abstract static class Connection implements CopyTopic {
-        private final CopyTopic topic;
-
-        Connection(CopyTopic topic) {
-            this.topic = topic;
-        }
-
-        @Override
-        public String identity() {
-            return topic.identity();
-        }
-
-        @Override
-        public String message(String what) {
-            return topic.message(what);
-        }
-
-        @Override
-        public String removalCommand(OptionalLong before) {
-            return topic.removalCommand(before);
-        }
-
-        @Override
-        public long begin() {
-            return topic.begin();
-        }
-
-        @Override
-        public long end() {
-            return topic.end();
-        }
-
-        @Override
-        public List<CopyTopic.Entry> read(long from, long end) {
-            return topic.read(from, end);
-        }
-
-        @Override
-        public CompletionStage<Long> send(byte[] value) {
-            return topic.send(value);
-        }
-
-        @Override
-        public void trim(long before) {
-            topic.trim(before);
-        }
-
-        @Override
-        public void close() {
-            topic.close();
-        }
     }
 }

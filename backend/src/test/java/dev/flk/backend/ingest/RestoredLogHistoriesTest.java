@@ -56,7 +56,7 @@ final class RestoredLogHistoriesTest {
     }
 
     @Test
-    void positionInTheSkippedRange_everythingRestoredIsThereAndAnswersStay() throws IOException {
+    void positionInTheSkippedRange_everythingRestoredIsThere_answersStay_andTheRecordHasNoGap() throws IOException {
         simulation.start();
         simulation.settle();
 
@@ -65,38 +65,17 @@ final class RestoredLogHistoriesTest {
         Outcome again = submit(Pcs.number(ANSWERED));
         assertThat(relation(again)).isEqualTo(Relation.DUPLICATE);
         assertThat(body(again)).isEqualTo(body(lastAnswered));
+        record.catchUp();
+        assertThat(record.position()).isGreaterThanOrEqualTo(LogRestore.SKIPPED + ARCHIVED);
         assertThat(relation(submit(Pcs.number(ANSWERED + 1)))).isEqualTo(Relation.FIRST);
         assertThat(simulation.log())
                 .extracting(LogRecord::sequence)
                 .last()
                 .asInstanceOf(LONG)
                 .isGreaterThan(LogRestore.SKIPPED + ARCHIVED);
-        simulation.audit();
-    }
-
-    @Test
-    void storeEmptiedToo_theRestoredOutcomesAreAssertedAgain() throws IOException {
-        remote.empty();
-        world.answers.storeLost();
-        simulation.start();
-        simulation.settle();
-
-        assertThat(relation(submit(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
-        assertThat(relation(submit(Pcs.number(ANSWERED)))).isEqualTo(Relation.FIRST);
-        simulation.audit();
-    }
-
-    /** Checks that the record neither lags behind the skipped range nor reports it as a gap. */
-    @Test
-    void record_stepsOverTheSkippedRangeWithoutAGap() throws IOException {
-        simulation.start();
-        simulation.settle();
-        record.catchUp();
-
-        assertThat(record.position()).isGreaterThanOrEqualTo(LogRestore.SKIPPED + ARCHIVED);
-        assertThat(submit(Pcs.number(ANSWERED + 1))).isNotNull();
         record.catchUp();
         assertThat(record.wasMissing(ANSWERED + 10)).isFalse();
+        simulation.audit();
     }
 
     /** A generator with which nothing fails and nothing unusual happens; {@code ofThree} is its choice among three. */

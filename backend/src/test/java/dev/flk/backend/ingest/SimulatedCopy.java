@@ -102,8 +102,8 @@ final class SimulatedCopy {
     }
 
     /**
-     * Makes the directory ready, and waits for the brokers and for the end of the owner. An operator moves a log away
-     * that continues differently, and takes over a log whose owner seems to be alive for long.
+     * Makes the directory ready, and waits for the brokers and for the end of the owner. An operator sets a log aside
+     * that is older or continues differently, and takes over a log whose owner seems to be alive for long.
      */
     SteppedCopy prepare(SimulatedDisk disk) throws IOException {
         world.trace(this::entries);
@@ -128,11 +128,11 @@ final class SimulatedCopy {
             } catch (CopyRefusedException e) {
                 world.trace(() -> "  " + e.getMessage());
                 String why = String.valueOf(e.getMessage());
-                if (why.contains("continue differently")) {
+                if (why.contains("continue")) { // differently, or after the end of this log
                     assertThat(isOlder)
-                            .as("only an older log can continue differently: %s", why)
+                            .as("only an older log is refused: %s", why)
                             .isTrue();
-                    world.trace("the log is moved away");
+                    world.trace("the log is set aside");
                     disk.lose();
                     opening = opening(disk, takeOver);
                 } else if (!e.mayPass() || i > PATIENCE) {

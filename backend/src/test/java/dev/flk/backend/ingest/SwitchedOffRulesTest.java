@@ -67,11 +67,11 @@ final class SwitchedOffRulesTest {
     /** Does the same with copied logs. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
-               4 | what is not copied is not answered        | returning backend.copy.CopiedLog sequence 1099511627776
+               6 | what is not copied is not answered        | returning backend.copy.CopiedLog sequence 1099511627776
                2 | a gap is looked at before anything counts | notCalling copy.LogCopy acknowledged look
                5 | the log continues as its copy does        | notCalling copy.CopyStart run requireSameLog
-              51 | an attempt reads on as the owner before   | callingInstead copy.CopyChain after incarnation claimant
-               1 | declared losses go along                  | notCalling copy.CopyStart$Missing bytes takeLosses
+             310 | an attempt reads on as the owner before   | callingInstead copy.CopyChain after incarnation claimant
+               1 | the other files go along                  | notCalling copy.CopyStart takeAll writeAttachments
             """)
     void switchedOff_breaksAPromiseOfTheCopy(long first, String rule, String change)
             throws ReflectiveOperationException {

@@ -6,22 +6,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.copy.CopyRecord;
-import dev.flk.copy.CopyRecord.Claim;
-import dev.flk.copy.CopyRecord.Part;
-import dev.flk.copy.CopyRecord.Segment;
-import dev.flk.copy.CopySource;
 import dev.flk.copy.CopyTopic.CopyUnavailableException;
 import dev.flk.copy.CopyTopic.Entry;
-import dev.flk.copy.LogCopy;
-import dev.flk.copy.LogCopy.Place;
 import dev.flk.program.config.Settings;
 import dev.flk.program.health.Finding;
 import dev.flk.program.health.Finding.Grade;
 import dev.flk.testkit.FreePort;
 import dev.flk.testkit.KafkaCluster;
-import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,7 +23,6 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BooleanSupplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.junit.jupiter.api.AfterAll;
@@ -344,130 +335,5 @@ class KafkaTopicTest {
                 .hasMessageContaining("an entry is larger than the topic accepts")
                 .hasMessageContaining("--add-config max.message.bytes=1048588");
         await().atMost(PATIENCE).until(() -> succeeds(() -> send(bytes("small")) == 0));
-    }
-
-    /** A log of one segment in memory. */
-    private static final class OneSegment implements CopySource {
-        private static final Segment SEGMENT = new Segment("0123456789abcdef", 1, "inbox-1.wal");
-
-        private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-
-        @Override
-        public List<Written> from(long ordinal) {
-            return ordinal > 1 ? List.of() : List.of(new Written(SEGMENT, 0, bytes.size(), false));
-        }
-
-        @Override
-        public byte[] read(Segment segment, long offset, int length) {
-            return Arrays.copyOfRange(bytes.toByteArray(), (int) offset, (int) offset + length);
-        }
-
-        @Override
-        public Map<String, byte[]> attachments() {
-            return Map.of("inbox.mark", KafkaTopicTest.bytes("mark"));
-        }
-    }
-
-    private static final class Ignored implements LogCopy.Listener {
-        @Override
-        public void safe(Place place) {}
-
-        @Override
-        public void lost(String what) {
-            throw new AssertionError(what);
-        }
-
-        @Override
-        public void superseded(Claim by) {}
-    }
-
-    private static Claim claim(int number) {
-        return new Claim("%016x".formatted(number), "%016x".formatted(number), number, "host" + number);
-    }
-
-    private LogCopy copy(CopySource log) throws Exception {
-        Claim own = claim(1);
-        long next = send(own.encode()) + 1;
-        return new LogCopy(
-                topic, log, own, Place.BEGINNING, Map.of(), next, Clock.systemUTC(), System::nanoTime, new Ignored());
-    }
-
-    private static void step(LogCopy copy, BooleanSupplier isDone) {
-        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(1)).until(() -> {
-            copy.step();
-            return isDone.getAsBoolean();
-        });
-    }
-
-    @Test
-    void logCopy_copiesALog_untilAnotherWriterClaimsIt() throws Exception {
-        create();
-        OneSegment log = new OneSegment();
-        LogCopy copy = copy(log);
-        for (int i = 0; i < 3; i++) {
-            log.bytes.writeBytes(new byte[] {1, 2, (byte) i});
-            if (i == 1) {
-                log.bytes.writeBytes(new byte[3 << 20]);
-            }
-            int end = log.bytes.size();
-            step(copy, () -> copy.safe().offset() == end);
-        }
-        assertThat(copied()).isEqualTo(log.bytes.toByteArray());
-
-        Claim other = claim(2);
-        try (KafkaTopic its = new KafkaTopic(settings, name)) {
-            its.send(other.encode()).toCompletableFuture().get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
-        }
-        int before = log.bytes.size();
-        log.bytes.writeBytes(new byte[] {4});
-        step(copy, () -> copy.successor().isPresent());
-
-        assertThat(copy.successor()).contains(other);
-        assertThat(copy.safe().offset()).as("nothing after the claim counts").isEqualTo(before);
-    }
-
-    @Test
-    void logCopy_goesOnAfterTheLeaderHasStopped() throws Exception {
-        create();
-        OneSegment log = new OneSegment();
-        LogCopy copy = copy(log);
-        int leader = leader();
-        for (int i = 0; i < 100; i++) {
-            if (i == 50) {
-                cluster.stop(leader);
-            }
-            log.bytes.writeBytes(new byte[] {(byte) i});
-            int end = log.bytes.size();
-            step(copy, () -> copy.safe().offset() == end);
-        }
-        cluster.restart();
-        assertThat(copied()).isEqualTo(log.bytes.toByteArray());
-    }
-
-    private int leader() throws Exception {
-        try (Admin admin = cluster.admin()) {
-            return admin.describeTopics(List.of(name))
-                    .topicNameValues()
-                    .get(name)
-                    .get()
-                    .partitions()
-                    .get(0)
-                    .leader()
-                    .id();
-        }
-    }
-
-    private byte[] copied() {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        long end = topic.end();
-        for (long from = 0; from < end; ) {
-            for (Entry entry : topic.read(from, end)) {
-                if (CopyRecord.decode(entry.value()) instanceof Part part && part.offset() == bytes.size()) {
-                    bytes.writeBytes(part.bytes());
-                }
-                from = entry.offset() + 1;
-            }
-        }
-        return bytes.toByteArray();
     }
 }

@@ -26,16 +26,17 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The command {@code wal set-aside}, which makes room for the log that another machine went on with. */
+/** The command {@code wal set-aside}, which makes room for the log that the copy has. */
 @Command(
         name = "set-aside",
         description = {
-            "Moves a log aside that went on elsewhere from its copy in Kafka.",
+            "Moves a log aside that its copy in Kafka replaces.",
             "",
-            "With LOG_COPY=kafka, a backend does not start if another one owns its log, or if",
-            "the log and its copy continue differently. This command counts the records that",
-            "only this disk has, and renames the directory to DIR.aside-TIME; it deletes",
-            "nothing. The next start takes the log from the copy. The backend must be stopped.",
+            "With LOG_COPY=kafka, a backend does not start if another one owns its log, if the",
+            "log and its copy continue differently, or if the copy has what the log lacks,",
+            "because an older disk was put back. This command counts the records that only",
+            "this disk has, and renames the directory to DIR.aside-TIME; it deletes nothing.",
+            "The next start takes the log from the copy. The backend must be stopped.",
             "",
             "The senders of these records got 503 or no answer, so they have sent them again.",
             "If some of them may have been answered, because the topic has lost entries or",
@@ -180,7 +181,7 @@ final class WalSetAsideCommand implements Callable<Integer> {
             text.append(Paragraph.wrapped("only this disk has " + records + "; the copy in the topic " + copy.topic()
                     + " has everything before"));
         }
-        if (done.lost() != null) {
+        if (done.records() > 0 && done.lost() != null) {
             text.append(Paragraph.wrapped("some records may have been answered: " + done.lost()));
         } else if (done.compared() && done.records() > 0 && copy.isRequired()) {
             text.append("they were answered with 503 or not at all, so nothing was promised\n");

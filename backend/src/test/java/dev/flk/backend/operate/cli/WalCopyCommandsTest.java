@@ -29,6 +29,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -38,6 +39,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -172,46 +174,6 @@ class WalCopyCommandsTest {
         assertThat(out).hasToString("whole: 11 records (1 to 11) in " + wal + "\n");
     }
 
-    /** The copy lacks the newest record, and the disk one before. */
-    @Test
-    void repair_copyEndsEarlier_keepsTheRecordThatOnlyThisDiskHas() throws IOException {
-        byte[] complete = Files.readAllBytes(wal.resolve(LAST));
-        flip(wal.resolve(LAST), 8_192 + 20);
-
-        assertThat(run("repair")).isZero();
-
-        assertThat(out.toString()).contains("is taken from the copy", "repaired: 0 records lost");
-        assertThat(Files.readAllBytes(wal.resolve(LAST))).isEqualTo(complete);
-    }
-
-    @Test
-    void repair_missingAndTruncatedSegments_areTakenFromTheCopy() throws IOException {
-        byte[] first = Files.readAllBytes(wal.resolve(FIRST));
-        Files.write(wal.resolve(FIRST), Arrays.copyOf(first, 8_192 + 30));
-        byte[] second = Files.readAllBytes(wal.resolve(SECOND));
-        Files.delete(wal.resolve(SECOND));
-
-        assertThat(run("repair", "--json")).isZero();
-
-        assertThat(out.toString().lines())
-                .containsExactly(
-                        "{\"type\":\"taken\",\"segment\":\"" + FIRST + "\",\"archived\":\"" + archived(FIRST)
-                                + "\",\"as\":\"" + FIRST + ".broken\"}",
-                        "{\"type\":\"taken\",\"segment\":\"" + SECOND + "\",\"archived\":\"" + archived(SECOND) + "\"}",
-                        "{\"type\":\"summary\",\"dry_run\":false,\"needed\":true,\"lost\":0}");
-        assertThat(Files.readAllBytes(wal.resolve(FIRST))).isEqualTo(first);
-        assertThat(Files.readAllBytes(wal.resolve(SECOND))).isEqualTo(second);
-    }
-
-    private String archived(String name) throws IOException {
-        SegmentHeader header = SegmentList.read(new DiskFiles(), wal, "inbox").segments().stream()
-                .filter(listed -> listed.name().equals(name))
-                .findFirst()
-                .orElseThrow()
-                .header();
-        return name.replace(".wal", "-" + header.id() + ".wal");
-    }
-
     @Test
     void repair_copyDoesNotHelp_declaresTheLossAndSaysWhy() throws IOException {
         flip(wal.resolve(SECOND), 8_192 + 20);
@@ -236,20 +198,6 @@ class WalCopyCommandsTest {
     }
 
     @Test
-    void repair_copyWithoutTheSegment_declaresTheLossAndSaysWhy() throws IOException {
-        flip(wal.resolve(SECOND), 8_192 + 20);
-        topic.createAgain();
-
-        assertThat(run("repair", "--dry-run")).isZero();
-        assertThat(out.toString()).contains("the copy in the topic flk.inbox.one\n    does not have this segment\n");
-        assertThat(run("repair")).isZero();
-
-        assertThat(out.toString())
-                .contains("the copy in the topic flk.inbox.one\n    does not have this segment\n")
-                .endsWith("repaired: 1 record lost in " + wal + ", declared in inbox-lost-1\n");
-    }
-
-    @Test
     void repair_brokersAway_isRefused_unlessTheCopyIsNotWanted() throws IOException {
         flip(wal.resolve(SECOND), 8_192 + 20);
         topic.setDown(true);
@@ -264,15 +212,6 @@ class WalCopyCommandsTest {
 
         assertThat(run("repair", "--without-copy")).isZero();
         assertThat(out.toString()).contains("repaired: 1 record lost");
-    }
-
-    @Test
-    void repair_nothingIsDamaged_doesNotAskTheBrokers() {
-        topic.setDown(true);
-
-        assertThat(run("repair")).isZero();
-
-        assertThat(out).hasToString("nothing to do: no record is missing in " + wal + "\n");
     }
 
     @Test
@@ -346,6 +285,11 @@ class WalCopyCommandsTest {
         topic.createAgain();
         assertThat(run("set-aside")).isEqualTo(1);
         assertThat(err.toString()).startsWith("simulated: the topic has no log: a start without this log");
+        topic.append(OWNER.encode());
+        topic.connect().trim(1);
+        assertThat(run("set-aside")).isEqualTo(1);
+        assertThat(err.toString()).startsWith("simulated: every segment was removed from the topic: a start");
+        topic.createAgain();
 
         topic.append(OWNER.encode());
         Path other = Files.createDirectory(home.resolve("other"));
@@ -365,6 +309,55 @@ class WalCopyCommandsTest {
                 .startsWith("simulated: the topic has another log, ")
                 .contains("Check LOG_NAME");
         assertThat(wal).exists();
+    }
+
+    /** The other machine went on for so long that the topic has no segment of this one any more. */
+    @Test
+    void setAside_topicHasOnlyLaterSegments_countsWhatTheNoteDoesNotHave() throws IOException {
+        keepNote();
+        assertThat(run("set-aside", "--dry-run", "--without-copy")).isZero();
+        assertThat(out.toString()).startsWith("only this disk may have 2 records (10 to 11), ");
+        int from = topic.entries().size();
+        send(new Segment("00000000000000ff", 99, "later"), true, 0, new End(98, 1), new byte[100]);
+        topic.connect().trim(from);
+
+        assertThat(run("set-aside")).isZero();
+
+        assertThat(out.toString()).startsWith("only this disk has 2 records (10 to 11); ");
+    }
+
+    @Test
+    void setAside_topicHasLostEntries_mustBeConfirmed() throws IOException {
+        keepNote();
+        topic.loseEnd(1);
+
+        assertThat(run("set-aside")).isEqualTo(1);
+        assertThat(err.toString())
+                .startsWith("the copy lacks 1 record (11), some of which may have been answered: the topic ends before"
+                        + " entry ");
+        assertThat(run("set-aside", "--answered")).isZero();
+    }
+
+    /** Notes that the topic has everything before the records of the last segment. */
+    private void keepNote() throws IOException {
+        SegmentHeader last = SegmentList.read(new DiskFiles(), wal, "inbox").segments().stream()
+                .filter(listed -> listed.name().equals(LAST))
+                .findFirst()
+                .orElseThrow()
+                .header();
+        List<byte[]> entries = topic.entries();
+        String note = "flk-copied1 " + topic.connect().identity() + " " + OWNER.incarnation() + " "
+                + OWNER.incarnation() + " 1 " + entries.size() + " " + crc32c(entries.get(entries.size() - 1)) + " "
+                + last.ordinal() + " " + last.id() + " " + last.encode().remaining() + " head\n";
+        Files.writeString(
+                wal.resolve("inbox.copied"),
+                note + "checksum " + crc32c(note.getBytes(StandardCharsets.US_ASCII)) + "\n");
+    }
+
+    private static String crc32c(byte[] bytes) {
+        CRC32C crc = new CRC32C();
+        crc.update(bytes);
+        return "%08x".formatted(crc.getValue());
     }
 
     @Test

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.copy;
+package dev.flk.copy.testing;
 
+import dev.flk.copy.CopyTopic;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletionStage;
 
 /** A connection to a topic, of which a test replaces methods. */
-abstract class ForwardingTopic implements CopyTopic {
+public abstract class ForwardingTopic implements CopyTopic {
     private final CopyTopic topic;
 
-    ForwardingTopic(CopyTopic topic) {
+    protected ForwardingTopic(CopyTopic topic) {
         this.topic = topic;
     }
 
