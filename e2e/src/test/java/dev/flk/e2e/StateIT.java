@@ -71,21 +71,6 @@ class StateIT {
     }
 
     @Test
-    void committed_survivesAKill() throws Exception {
-        try (BackendProcess backend = startProcess();
-                StateClient client = backend.connectToState()) {
-            write(client, "{\"n\":3.50}");
-            backend.program().kill();
-        }
-        try (ServedBackend backend = start();
-                StateClient client = backend.connectToState()) {
-            assertThat(client.get("agent-1", "memory").map(Versioned::json)).contains("{\"n\":3.50}");
-            write(client, "null");
-            assertThat(client.replay(Replay.ofAgent("agent-1"))).hasSize(2);
-        }
-    }
-
-    @Test
     void damagedState_doesNotAffectCertificates() throws Exception {
         try (ServedBackend backend = start();
                 StateClient client = backend.connectToState()) {
