@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.run.Agent;
 import dev.flk.sample.Pcs;
 import dev.flk.testkit.Starts;
 import dev.flk.testkit.Starts.Started;
@@ -87,8 +88,9 @@ final class HealthIT {
         try (ServedBackend backend = BackendInJvm.start(directory)) {
             configure("backend.properties", Map.of("PORT", Integer.toString(backend.port()), "STATE_PORT", "off"));
             configureAgent(backend.port());
-            AgentHome home = new AgentHome(directory);
-            try (Program agent = home.start(Map.of(), "run", "--config", "agent.properties")) {
+            AgentHome home = AgentHome.in(directory);
+            try (Agent agent = AgentHome.open(home.sendingTo(backend.url()))) {
+                assertThat(agent.lockLost()).isEmpty();
                 Client.awaitUntil(() -> Files.exists(home.control()));
                 Ended health = ofBoth("health");
                 assertThat(health.exitCode()).as(health.out()).isZero();
@@ -96,7 +98,8 @@ final class HealthIT {
                         .startsWith("backend\nok   settings ")
                         .containsPattern("(?m)^ok   backend +[0-9]+ ms  is ready at ")
                         .containsPattern("(?m)^agent$")
-                        .containsPattern("(?m)^ok   agent +[0-9]+ ms  runs as process " + agent.pid());
+                        .containsPattern("(?m)^ok   agent +[0-9]+ ms  runs as process "
+                                + ProcessHandle.current().pid());
 
                 Ended diagnose = ofBoth("diagnose", "--output", "both.zip");
                 assertThat(diagnose.exitCode()).as(diagnose.out()).isZero();

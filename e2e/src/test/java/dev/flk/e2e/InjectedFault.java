@@ -12,54 +12,64 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * A fault that strace injects into a program's system calls on the files of a log. Strace counts only calls on these
- * files, separately for each thread.
+ * A fault that strace injects into a program's system calls on some files. Strace counts only calls on these files,
+ * separately for each thread.
  *
  * @param calls the names of the system calls, in the format of {@code -e trace=}
  * @param what {@code error=EIO} or {@code signal=KILL}
  * @param when {@code 3} for the third call of a thread, {@code 2+3} for the second call and every third call after it
  */
 record InjectedFault(String calls, String what, String when) {
-    /** The n that {@link #tryEach} tries: {@code usual}, or {@code some} or {@code all} n that occur in a short run. */
-    private static final String TRIED = System.getProperty("flk.faults", "usual");
+    private static final boolean EVERY_N = "all".equals(System.getProperty("flk.faults"));
 
-    static final boolean ONLY_USUAL = TRIED.equals("usual");
-
-    static final String RENAMES = "?rename,?renameat,?renameat2";
-    static final String REMOVALS = "?unlink,?unlinkat";
+    private static final String RENAMES = "?rename,?renameat,?renameat2";
+    private static final String REMOVALS = "?unlink,?unlinkat";
     private static final String TRACED = "trace=openat,pwrite64,fdatasync,fsync," + RENAMES + "," + REMOVALS;
     private static final List<String> STRACE = List.of("strace", "-D", "-ff", "-qq", "-y");
 
-    /** The files of the inbox on which calls fail. */
+    /** The files of a log on which calls fail. */
     enum Target {
         /** The segments to which records are appended. */
         SEGMENTS,
         /** The segments after the first one, while they have temporary names. */
         NEXT_OPENINGS,
-        /** The inbox directory itself. */
+        /** The directory of the log itself. */
         DIRECTORY,
         /** The segments, also while they have temporary names, the directory, the lock and the mark. */
         EVERYTHING;
 
-        List<Path> in(Path inbox) {
-            LogFiles log = new LogFiles(inbox, "inbox");
+        List<Path> in(LogFiles log) {
             return switch (this) {
                 case SEGMENTS -> log.possibleSegments();
                 case NEXT_OPENINGS -> log.openings(2);
-                case DIRECTORY -> List.of(inbox);
+                case DIRECTORY -> List.of(log.directory());
                 case EVERYTHING ->
                     Stream.of(
                                     log.possibleSegments(),
                                     log.openings(1),
-                                    List.of(
-                                            inbox,
-                                            inbox.resolve("lock"),
-                                            inbox.resolve("inbox.mark"),
-                                            inbox.resolve("inbox.mark-fresh")))
+                                    List.of(log.directory()),
+                                    Stream.of("lock", log.name() + ".mark", log.name() + ".mark-fresh")
+                                            .map(log.directory()::resolve)
+                                            .toList())
                             .flatMap(List::stream)
                             .toList();
             };
         }
+    }
+
+    /**
+     * Returns the fault that fails or kills a thread's n-th call.
+     *
+     * @param call the system call; {@code rename} and {@code unlink} include their variants
+     * @param what an error such as {@code EIO}, or {@code KILL}
+     */
+    static InjectedFault of(String call, String what, int n) {
+        String calls = switch (call) {
+            case "rename" -> RENAMES;
+            case "unlink" -> REMOVALS;
+            default -> call;
+        };
+        return new InjectedFault(calls, (what.equals("KILL") ? "signal=" : "error=") + what, Integer.toString(n));
     }
 
     /** Skips the test if strace is missing or can't inject faults here. */
@@ -119,23 +129,6 @@ record InjectedFault(String calls, String what, String when) {
         return what.startsWith("signal");
     }
 
-    /** Returns the number of failed writes and forces on the thread that appends records. */
-    static long failedAppends(Path traces) throws IOException {
-        return failedOnSegments(threads(traces).stream()
-                .filter(lines -> lines.stream().anyMatch(line -> line.matches("pwrite64\\(.*\\.wal>, \"flk1 .*"))));
-    }
-
-    /** Returns the number of failed writes and forces on all threads, including those that preallocate segments. */
-    static long failedOnSegments(Path traces) throws IOException {
-        return failedOnSegments(threads(traces).stream());
-    }
-
-    private static long failedOnSegments(Stream<List<String>> threads) {
-        return threads.flatMap(List::stream)
-                .filter(line -> line.contains(".wal>") && isInjected(line))
-                .count();
-    }
-
     private static boolean isInjected(String line) {
         return line.endsWith("(INJECTED)");
     }
@@ -157,23 +150,15 @@ record InjectedFault(String calls, String what, String when) {
     }
 
     /**
-     * Runs the trial for the usual n, or for n from {@code first} until the run makes fewer than n calls. With {@code
-     * -Dflk.faults=some}, the distance from {@code first} doubles each time.
-     *
-     * @param usual the n to try unless {@code flk.faults} is set; each must make the fault occur
+     * Runs the trial for n from {@code first} until the run makes fewer than n calls. The distance from {@code first}
+     * doubles each time, unless {@code -Dflk.faults=all} is set.
      */
-    static void tryEach(String name, int first, List<Integer> usual, Trial trial) throws Exception {
-        if (ONLY_USUAL) {
-            for (int n : usual) {
-                assertThat(trial.passes(n)).as("%s, n=%d, is met", name, n).isTrue();
-            }
-            return;
-        }
+    static void tryEach(String name, int first, Trial trial) throws Exception {
         int met = 0;
         int after = 0;
         while (trial.passes(first + after)) {
             met++;
-            after = TRIED.equals("all") ? after + 1 : Math.max(after + 1, 2 * after);
+            after = EVERY_N ? after + 1 : Math.max(after + 1, 2 * after);
         }
         System.out.printf("%s: %d values of n from %d%n", name, met, first);
         assertThat(met).as("values of n of %s that are met", name).isPositive();

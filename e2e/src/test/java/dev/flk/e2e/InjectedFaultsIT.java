@@ -7,8 +7,6 @@ import dev.flk.e2e.Client.Answer;
 import dev.flk.e2e.InjectedFault.Target;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,59 +16,24 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Tests of the real jar: the n-th system call of one kind on its log files fails or kills the backend. A restart and an
- * audit follow. {@code -Dflk.faults=all} tries every n that occurs in a short run, {@code some} fewer.
+ * Tests of the backend's real jar: the n-th system call of one kind on its log files fails or kills it, while it serves
+ * or while it starts. A restart and an audit follow. {@code -Dflk.faults=all} tries every n that occurs in a short run.
  */
+@Tag("thorough")
 final class InjectedFaultsIT {
-    private static final int SUBMISSIONS = 9;
+    private static final int BEFORE = 3;
+    private static final int SUBMISSIONS = 18;
     private static final int MORE = 30;
-    private static final int HEADER_BYTES = 200;
-
-    /**
-     * A fault that makes the writer open a new segment repeatedly, so that opening a segment can fail. {@link
-     * #EVERY_THIRD_WRITE} has the same effect.
-     */
-    private static final InjectedFault EVERY_THIRD_FORCE = new InjectedFault("fdatasync", "error=EIO", "2+3");
-
-    private static final InjectedFault EVERY_THIRD_WRITE = new InjectedFault("pwrite64", "error=EIO", "2+3");
+    private static final int KILLED = 137;
 
     @TempDir
     private Path directory;
-
-    /**
-     * A kind of call that fails.
-     *
-     * @param first the first n to try if {@code flk.faults} is set
-     * @param usual the n to try otherwise
-     */
-    private record Kind(String calls, String what, Target target, int first, List<Integer> usual) {
-        InjectedFault at(int n) {
-            return new InjectedFault(calls, what, Integer.toString(n));
-        }
-
-        /**
-         * Returns an additional fault that makes the writer open new segments. It affects a different system call,
-         * because strace accepts only one fault per system call.
-         */
-        InjectedFault growth() {
-            return calls.equals(EVERY_THIRD_FORCE.calls()) ? EVERY_THIRD_WRITE : EVERY_THIRD_FORCE;
-        }
-
-        boolean kills() {
-            return what.startsWith("signal");
-        }
-
-        @Override
-        public String toString() {
-            return what + " of " + calls.replace("?", "") + ", " + target;
-        }
-    }
 
     private record Sent(Pcs pcs, @Nullable Answer answer) {
         boolean isAcknowledged() {
@@ -78,303 +41,177 @@ final class InjectedFaultsIT {
         }
     }
 
-    static Stream<Kind> appends() {
-        return chosen(
-                new Kind("fdatasync", "error=EIO", Target.SEGMENTS, 1, List.of(1)),
-                new Kind("fdatasync", "error=ENOSPC", Target.SEGMENTS, 1, List.of()),
-                new Kind("pwrite64", "error=EIO", Target.SEGMENTS, 1, List.of()),
-                new Kind("pwrite64", "error=ENOSPC", Target.SEGMENTS, 1, List.of()));
-    }
-
-    static Stream<Kind> openings() {
-        return chosen(
-                // startup opens the first segment several times, on another thread
-                new Kind("openat", "error=EIO", Target.NEXT_OPENINGS, 5, List.of()),
-                new Kind("pwrite64", "error=ENOSPC", Target.NEXT_OPENINGS, 1, List.of()),
-                new Kind(InjectedFault.RENAMES, "error=EIO", Target.NEXT_OPENINGS, 1, List.of()),
-                // startup forces the directory three times, on another thread
-                new Kind("fsync", "error=EIO", Target.DIRECTORY, 4, List.of(4)));
-    }
-
-    static Stream<Kind> kills() {
-        return chosen(
-                new Kind("fdatasync", "signal=KILL", Target.SEGMENTS, 1, List.of(2)),
-                new Kind("pwrite64", "signal=KILL", Target.SEGMENTS, 1, List.of()),
-                new Kind("openat", "signal=KILL", Target.NEXT_OPENINGS, 5, List.of()),
-                new Kind("pwrite64", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of()),
-                new Kind("fdatasync", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of()),
-                new Kind(InjectedFault.RENAMES, "signal=KILL", Target.NEXT_OPENINGS, 1, List.of()),
-                new Kind("fsync", "signal=KILL", Target.DIRECTORY, 4, List.of()));
-    }
-
-    static Stream<Kind> starts() {
-        return chosen(
-                new Kind("openat", "error=EIO", Target.EVERYTHING, 1, List.of(6)),
-                new Kind("pwrite64", "error=ENOSPC", Target.EVERYTHING, 1, List.of()),
-                new Kind("fdatasync", "error=EIO", Target.EVERYTHING, 1, List.of()),
-                new Kind("fsync", "error=EIO", Target.EVERYTHING, 1, List.of()),
-                new Kind(InjectedFault.RENAMES, "error=EIO", Target.EVERYTHING, 1, List.of()),
-                new Kind("openat", "signal=KILL", Target.EVERYTHING, 1, List.of()),
-                new Kind("pwrite64", "signal=KILL", Target.EVERYTHING, 1, List.of()),
-                new Kind("fdatasync", "signal=KILL", Target.EVERYTHING, 1, List.of()),
-                new Kind("fsync", "signal=KILL", Target.EVERYTHING, 1, List.of()),
-                new Kind(InjectedFault.RENAMES, "signal=KILL", Target.EVERYTHING, 1, List.of(1)));
-    }
-
-    private static Stream<Kind> chosen(Kind... kinds) {
-        return Stream.of(kinds)
-                .filter(kind -> !InjectedFault.ONLY_USUAL || !kind.usual().isEmpty());
-    }
-
-    @BeforeEach
-    void assumeStrace() throws Exception {
-        InjectedFault.assumePossible();
-    }
-
-    @ParameterizedTest
-    @MethodSource("appends")
-    void append_syscallFails_isAnErrorAndNothingFollowsInItsSegment(Kind kind) throws Exception {
-        forEachN(kind, this::assertAppendFails);
-    }
-
-    @ParameterizedTest
-    @MethodSource("openings")
-    void open_syscallFails_isRetriedAndNothingIsLost(Kind kind) throws Exception {
-        forEachN(kind, this::assertOpeningFails);
-    }
-
-    @ParameterizedTest
-    @MethodSource("kills")
-    void killedInASyscall_acknowledgedIsKept(Kind kind) throws Exception {
-        forEachN(kind, this::assertKillLosesNothing);
-    }
-
-    @ParameterizedTest
-    @MethodSource("starts")
-    void start_syscallFails_exitsWithAMessageOrServes_andTheNextStartServes(Kind kind) throws Exception {
-        forEachN(kind, this::assertStartLosesNothing);
-    }
-
-    private interface Trial {
-        /** Runs the trial. Returns false if the run makes fewer than n calls. */
-        boolean passes(Kind kind, int n) throws Exception;
-    }
-
-    private static void forEachN(Kind kind, Trial trial) throws Exception {
-        InjectedFault.tryEach("InjectedFaultsIT, " + kind, kind.first(), kind.usual(), n -> trial.passes(kind, n));
-    }
-
-    private boolean assertAppendFails(Kind kind, int n) throws Exception {
-        Run run = new Run(kind, n);
-        try (BackendProcess backend =
-                run.start(List.of(kind.at(n)), kind.target().in(run.inbox()))) {
-            Client client = new Client(backend.url());
-            run.submit(client, SUBMISSIONS);
-            run.submitUntilAcknowledged(client);
-            assertThat(run.failed()).hasSizeBetween(run.failedAppends(), run.failedAppends() + run.failedFills());
-            assertThat(run.failed()).allSatisfy(failure -> assertReported(kind, failure, run.failedFills()));
-            assertThat(client.metric("flk_wal_errors")).isEqualTo(run.failed().size());
-            assertThat(client.get("/readyz").status()).isEqualTo(200);
-        }
-        run.audit();
-        return kind.at(n).wasMet(run.traces());
-    }
-
     /**
-     * Checks the answer to a submission whose append failed: 503 for a full disk, otherwise 500. If preallocation
-     * failed too, the answer for a full disk may also be 500.
+     * Each row is a kind of call, what happens to it, on which files, and the first n to try. Before it serves, a
+     * backend opens its first segment several times, and forces the directory three times.
      */
-    private static void assertReported(Kind kind, Sent failure, int failedFills) {
-        Answer answer = failure.answer();
-        assertThat(answer).isNotNull();
-        boolean full = kind.what().endsWith("ENOSPC") && (failedFills == 0 || answer.status() == 503);
-        assertThat(answer.status()).isEqualTo(full ? 503 : 500);
-        assertThat(answer.error()).isEqualTo(full ? "disk full" : "log append failed");
-        assertThat(answer.has("Retry-After")).isEqualTo(full);
-    }
-
-    private boolean assertOpeningFails(Kind kind, int n) throws Exception {
-        Run run = new Run(kind, n);
-        try (BackendProcess backend = run.start(List.of(kind.growth(), kind.at(n)), run.growing(kind))) {
-            Client client = new Client(backend.url());
-            run.submit(client, 2 * SUBMISSIONS);
-            assertThat(run.failed()).isNotEmpty();
-            run.submitUntilAcknowledged(client);
-            assertThat(client.metric("flk_wal_errors")).isEqualTo(run.failed().size());
-        }
-        run.audit();
-        return kind.at(n).wasMet(run.traces());
-    }
-
-    private boolean assertKillLosesNothing(Kind kind, int n) throws Exception {
-        Run run = new Run(kind, n);
-        boolean segments = kind.target() == Target.SEGMENTS;
-        List<InjectedFault> faults = segments ? List.of(kind.at(n)) : List.of(kind.growth(), kind.at(n));
-        boolean met = true;
-        try (Program program = run.program(faults, segments ? kind.target().in(run.inbox()) : run.growing(kind))) {
-            Optional<BackendProcess> backend = serving(program);
-            if (backend.isPresent()) {
-                run.submit(new Client(backend.get().url()), 2 * SUBMISSIONS);
-                met = run.sent.stream().anyMatch(one -> one.answer() == null);
-            }
-            if (met) {
-                assertThat(program.awaitExit()).isEqualTo(137);
-                assertThat(kind.at(n).wasMet(run.traces()))
-                        .as("killed by the fault")
-                        .isTrue();
-            }
-        }
-        run.audit();
-        return met;
-    }
-
-    /** Returns the backend that a program runs; empty if the program exits, or does not serve in time and is killed. */
-    private static Optional<BackendProcess> serving(Program program) {
-        try {
-            return Optional.of(BackendProcess.of(program));
-        } catch (AssertionError e) {
-            return Optional.empty();
-        }
-    }
-
-    private boolean assertStartLosesNothing(Kind kind, int n) throws Exception {
-        Run run = new Run(kind, n);
-        try (BackendProcess earlier = BackendProcess.start(run.home)) {
-            run.submit(new Client(earlier.url()), 3);
-        }
-        try (Program program = run.program(List.of(kind.at(n)), kind.target().in(run.inbox()))) {
-            Optional<BackendProcess> backend = serving(program);
-            if (backend.isEmpty()) {
-                assertEndedWithMessage(kind, program);
-            } else if (kind.kills()) {
-                run.submit(new Client(backend.get().url()), 1);
-            } else {
-                run.submitUntilAcknowledged(new Client(backend.get().url()));
-            }
-        }
-        run.audit();
-        return kind.at(n).wasMet(run.traces());
-    }
-
-    private static void assertEndedWithMessage(Kind kind, Program program) {
-        assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(kind.kills() ? 137 : 1);
-        if (!kind.kills()) {
-            // two threads read standard output and standard error, so the order of the lines is not fixed
-            assertThat(program.allLines().lines().filter(line -> line.startsWith("flk-backend: ")))
-                    .singleElement()
-                    .asString()
-                    .containsAnyOf("Input/output error", "No space left", "disk full");
-        }
+    @ParameterizedTest
+    @CsvSource({
+        "fdatasync, EIO,    SEGMENTS,      1",
+        "fdatasync, ENOSPC, SEGMENTS,      1",
+        "fdatasync, KILL,   SEGMENTS,      1",
+        "pwrite64,  EIO,    SEGMENTS,      1",
+        "pwrite64,  ENOSPC, SEGMENTS,      1",
+        "pwrite64,  KILL,   SEGMENTS,      1",
+        "openat,    EIO,    NEXT_OPENINGS, 5",
+        "openat,    KILL,   NEXT_OPENINGS, 5",
+        "pwrite64,  ENOSPC, NEXT_OPENINGS, 1",
+        "pwrite64,  KILL,   NEXT_OPENINGS, 1",
+        "fdatasync, KILL,   NEXT_OPENINGS, 1",
+        "rename,    EIO,    NEXT_OPENINGS, 1",
+        "rename,    KILL,   NEXT_OPENINGS, 1",
+        "fsync,     EIO,    DIRECTORY,     4",
+        "fsync,     KILL,   DIRECTORY,     4",
+        "openat,    EIO,    EVERYTHING,    1",
+        "openat,    KILL,   EVERYTHING,    1",
+        "pwrite64,  ENOSPC, EVERYTHING,    1",
+        "pwrite64,  KILL,   EVERYTHING,    1",
+        "fdatasync, EIO,    EVERYTHING,    1",
+        "fdatasync, KILL,   EVERYTHING,    1",
+        "fsync,     EIO,    EVERYTHING,    1",
+        "fsync,     KILL,   EVERYTHING,    1",
+        "rename,    EIO,    EVERYTHING,    1",
+        "rename,    KILL,   EVERYTHING,    1"
+    })
+    void syscallFails_isReported_andAcknowledgedIsKept(String call, String what, Target target, int first)
+            throws Exception {
+        InjectedFault.assumePossible();
+        String name = "InjectedFaultsIT, " + what + " of " + call + ", " + target;
+        InjectedFault.tryEach(name, first, n -> new Run(InjectedFault.of(call, what, n), target).isMet());
     }
 
     /** A backend with its own directory, and the certificates sent to it. */
     private final class Run {
+        private final InjectedFault fault;
+        private final Target target;
         private final Path home;
         private final List<Sent> sent = new ArrayList<>();
 
-        Run(Kind kind, int n) throws IOException {
-            String name = (kind + "-" + n).replaceAll("[^A-Za-z0-9]+", "-");
-            home = Files.createDirectory(directory.resolve(name)).toRealPath();
+        Run(InjectedFault fault, Target target) throws IOException {
+            this.fault = fault;
+            this.target = target;
+            home = Files.createTempDirectory(directory, "run").toRealPath();
         }
 
-        Path inbox() {
-            return home.resolve("data/wal");
-        }
-
-        Path traces() {
-            return home.resolve("traces");
+        /** Runs the backend with the fault, and audits it. Returns false if the fault did not occur. */
+        boolean isMet() throws Exception {
+            boolean isStart = target == Target.EVERYTHING;
+            if (isStart) {
+                try (ServedBackend earlier = BackendInJvm.start(home)) {
+                    submit(new Client(earlier.url()), BEFORE);
+                }
+            }
+            try (Program program = isStart ? program(List.of(target), List.of(fault)) : growing()) {
+                Optional<BackendProcess> backend = serving(program);
+                if (backend.isPresent()) {
+                    Client client = new Client(backend.get().url());
+                    submit(client, SUBMISSIONS);
+                    if (!fault.kills()) {
+                        submitUntilAcknowledged(client);
+                        failed().forEach(this::assertReported);
+                        assertThat(isStart || client.metric("flk_wal_errors") == failed().size())
+                                .as("each failure is counted")
+                                .isTrue();
+                    }
+                }
+                boolean isKilled = fault.kills() && (backend.isEmpty() || last().answer() == null);
+                if (isKilled || backend.isEmpty()) {
+                    assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(isKilled ? KILLED : 1);
+                    assertThat(isKilled || isStart).as(program.allLines()).isTrue();
+                    assertThat(isKilled || hasMessage(program))
+                            .as(program.allLines())
+                            .isTrue();
+                }
+            }
+            audit();
+            return fault.wasMet(home.resolve("traces"));
         }
 
         /**
-         * Returns the files that this kind targets, plus the segment files, on which {@link Kind#growth} injects
-         * faults.
+         * Starts a backend with the fault. Unless the fault is on the segments themselves, another one makes the writer
+         * open new segments; it affects another system call, because strace accepts only one fault per system call.
          */
-        List<Path> growing(Kind kind) {
-            return Stream.of(Target.SEGMENTS, Target.NEXT_OPENINGS, kind.target())
-                    .flatMap(target -> target.in(inbox()).stream())
+        private Program growing() throws IOException {
+            if (target == Target.SEGMENTS) {
+                return program(List.of(target), List.of(fault));
+            }
+            String other = fault.calls().equals("fdatasync") ? "pwrite64" : "fdatasync";
+            return program(
+                    List.of(Target.SEGMENTS, Target.NEXT_OPENINGS, target),
+                    List.of(new InjectedFault(other, "error=EIO", "2+3"), fault));
+        }
+
+        private Program program(List<Target> targets, List<InjectedFault> faults) throws IOException {
+            Path inbox = home.resolve("data/wal");
+            List<Path> files = targets.stream()
+                    .flatMap(each -> each.in(LogFiles.inbox(inbox)).stream())
                     .distinct()
                     .toList();
-        }
-
-        Program program(List<InjectedFault> faults, List<Path> files) throws IOException {
             Map<String, String> environment = new LinkedHashMap<>(ServedBackend.environment());
-            environment.put("WAL_DIR", inbox().toString());
+            environment.put("WAL_DIR", inbox.toString());
             environment.put("WAL_MIN_FREE_BYTES", "1MiB");
-            return Program.through(InjectedFault.before(faults, files, traces()), "flk-backend", home, environment);
+            return Program.through(
+                    InjectedFault.before(faults, files, home.resolve("traces")), "flk-backend", home, environment);
         }
 
-        BackendProcess start(List<InjectedFault> faults, List<Path> files) throws IOException {
-            return BackendProcess.of(program(faults, files));
-        }
-
-        /**
-         * Submits certificates one at a time. The first acknowledged certificate after a failure must be in a new
-         * segment.
-         */
-        void submit(Client client, int count) throws Exception {
-            String candidate = "";
-            for (int i = 0; i < count; i++) {
-                String newest = newestSegment();
-                Sent one = submit(client, Pcs.number(sent.size() + 1));
-                sent.add(one);
-                if (one.answer() == null) {
-                    return;
-                }
-                if (!one.isAcknowledged()) {
-                    candidate = newest;
-                } else {
-                    assertThat(newestSegment()).isNotEqualTo(candidate);
-                    candidate = "";
-                }
-            }
-        }
-
-        void submitUntilAcknowledged(Client client) throws Exception {
-            for (int i = 0; i < MORE; i++) {
-                submit(client, 1);
-                if (sent.get(sent.size() - 1).isAcknowledged()) {
-                    return;
-                }
-            }
-            throw new AssertionError("it does not go on: " + sent);
-        }
-
-        private Sent submit(Client client, Pcs pcs) throws InterruptedException {
+        /** Returns the backend that a program runs; empty if it exits, or does not serve in time and is killed. */
+        private static Optional<BackendProcess> serving(Program program) {
             try {
-                return new Sent(pcs, client.submit(pcs));
-            } catch (IOException e) {
-                return new Sent(pcs, null); // the backend was killed
+                return Optional.of(BackendProcess.of(program));
+            } catch (AssertionError e) {
+                return Optional.empty();
             }
         }
 
-        /**
-         * Returns the header of the newest segment as a unique key. The name is not unique, because a segment without
-         * records is replaced by a segment with the same name.
-         */
-        private String newestSegment() throws IOException {
-            List<Path> segments = LogFiles.inbox(inbox()).segments();
-            try (InputStream file = Files.newInputStream(segments.get(segments.size() - 1))) {
-                return new String(file.readNBytes(HEADER_BYTES), StandardCharsets.ISO_8859_1);
-            }
+        private static boolean hasMessage(Program program) {
+            return Stream.of("Input/output error", "No space left", "disk full")
+                    .anyMatch(cause -> program.allLines()
+                            .lines()
+                            .anyMatch(line -> line.startsWith("flk-backend: ") && line.contains(cause)));
         }
 
-        int failedAppends() throws IOException {
-            return (int) InjectedFault.failedAppends(traces());
+        private Sent last() {
+            return sent.get(sent.size() - 1);
         }
 
-        int failedFills() throws IOException {
-            return (int) InjectedFault.failedOnSegments(traces()) - failedAppends();
-        }
-
-        List<Sent> failed() {
+        private List<Sent> failed() {
             return sent.stream().filter(one -> !one.isAcknowledged()).toList();
+        }
+
+        /** Submits certificates one at a time, until the backend is killed. */
+        private void submit(Client client, int count) throws InterruptedException {
+            for (int i = 0; i < count; i++) {
+                Pcs pcs = Pcs.number(sent.size() + 1);
+                try {
+                    sent.add(new Sent(pcs, client.submit(pcs)));
+                } catch (IOException e) {
+                    sent.add(new Sent(pcs, null));
+                    return;
+                }
+            }
+        }
+
+        private void submitUntilAcknowledged(Client client) throws InterruptedException {
+            for (int i = 0; i < MORE && !last().isAcknowledged(); i++) {
+                submit(client, 1);
+            }
+            assertThat(last().isAcknowledged()).as("it goes on: %s", sent).isTrue();
+        }
+
+        private void assertReported(Sent failure) {
+            Answer answer = failure.answer();
+            assertThat(answer).isNotNull();
+            boolean full = fault.what().endsWith("ENOSPC") && answer.status() == 503;
+            assertThat(answer.status()).isEqualTo(full ? 503 : 500);
+            assertThat(answer.error()).isEqualTo(full ? "disk full" : "log append failed");
+            assertThat(answer.has("Retry-After")).isEqualTo(full);
         }
 
         /**
          * Restarts the backend without faults, and checks that acknowledged outcomes are unchanged to the byte, and
          * that the other certificates can be submitted and are recorded once.
          */
-        void audit() throws Exception {
+        private void audit() throws Exception {
             try (ServedBackend backend = BackendInJvm.start(home)) {
                 Client client = new Client(backend.url());
                 for (Sent one : sent) {

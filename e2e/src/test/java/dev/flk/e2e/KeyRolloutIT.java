@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import dev.flk.agent.run.Agent;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -32,7 +33,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Tests of a key that is given to an agent before one of two backends behind a balancer has it, with both jars. The
+ * Tests of a key that is given to an agent before one of two backends behind a balancer has it. The
  * backends need no common store here, because each certificate is accepted once.
  */
 final class KeyRolloutIT {
@@ -149,7 +150,7 @@ final class KeyRolloutIT {
                     Map.of("PCS_HMAC_KEY", secret("new"), "BASE_DELAY", "50ms", "MAX_DELAY", "1s", "BATCH_SIZE", "5"));
             Client ofCurrent = new Client(current.url());
             Client ofLagging = new Client(lagging.url());
-            try (Program agent = home.start(environment, "run")) {
+            try (Agent agent = AgentHome.open(environment)) {
                 spool(home, 1, CERTIFICATES);
                 Client.awaitUntil(() -> ofCurrent.metric("flk_accepted") == CERTIFICATES);
                 assertThat(ofLagging.metric("flk_signature_errors")).isPositive();
@@ -163,7 +164,7 @@ final class KeyRolloutIT {
 
                 assertThat(ofLagging.metric("flk_accepted")).isPositive();
                 assertThat(home.deadLetters()).isEmpty();
-                assertThat(agent.isAlive()).isTrue();
+                assertThat(agent.lockLost()).isEmpty();
             }
         }
     }

@@ -3,8 +3,8 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.certificate.PcsId;
 import dev.flk.e2e.Client.Answer;
+import dev.flk.e2e.Traffic.Sent;
 import dev.flk.sample.Pcs;
 import dev.flk.testkit.RedisServer;
 import java.io.IOException;
@@ -12,13 +12,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CountDownLatch;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,10 +39,6 @@ final class LostAnswerIT {
     @TempDir
     private Path directory;
 
-    private final Map<PcsId, Answer> answered = new ConcurrentHashMap<>();
-    private final Map<PcsId, Pcs> sent = new ConcurrentHashMap<>();
-    private long nextEpoch = 1;
-
     @Test
     void killedAndEmptiedAtRandomMoments_changedAnswersAreReported() throws Exception {
         long seed = Long.getLong("flk.seed", System.nanoTime());
@@ -53,32 +49,40 @@ final class LostAnswerIT {
         Path second = Files.createDirectories(directory.resolve("second"));
         int reported = 0;
         int differed = 0;
+        // the other backend's policy rejects every second certificate; each outcome names its policy
+        KilledUnderTraffic traffic = new KilledUnderTraffic(
+                epoch -> epoch % 2 == 0 ? Pcs.number(epoch) : Pcs.number(epoch).with("D_hat", "1.1"));
         try (RedisServer redis = RedisServer.startDurable(directory.resolve("redis"));
-                BackendProcess other = BackendProcess.start(second, policy(redis, "0.05"))) {
+                ServedBackend other = BackendInJvm.start(second, policy(redis, "0.05"))) {
             Client otherClient = new Client(other.url());
             for (int moment = 0; moment < moments; moment++) {
-                answered.clear();
-                sent.clear();
+                List<Sent> sent;
+                boolean emptiedBefore = random.nextInt(4) == 0;
                 try (BackendProcess backend = BackendProcess.start(first, policy(redis, "0.15"))) {
-                    submitUntilKilled(backend, redis, random);
+                    new Client(backend.url()).awaitReady();
+                    sent = traffic.kill(backend, 1 + random.nextInt(150), () -> {
+                        if (emptiedBefore) {
+                            redis.send("FLUSHALL");
+                        }
+                    });
                 }
-                Map<PcsId, Answer> stored = new HashMap<>();
-                for (Map.Entry<PcsId, Pcs> one : sent.entrySet()) {
-                    stored.put(one.getKey(), answerOf(otherClient, one.getValue()));
+                redis.send("FLUSHALL");
+                Map<String, Answer> stored = new HashMap<>();
+                for (Sent one : sent) {
+                    stored.put(one.pcs().id().toString(), answerOf(otherClient, one.pcs()));
                 }
-                try (BackendProcess again = BackendProcess.start(first, policy(redis, "0.15"))) {
+                try (ServedBackend again = BackendInJvm.start(first, policy(redis, "0.15"))) {
                     new Client(again.url()).awaitReady();
-                    Set<String> lost = reportedBy(again.program().allLines());
+                    Set<String> lost = reportedBy(again.allLines());
                     assertThat(new Client(again.url()).metric("flk_lost_outcomes_total"))
                             .isEqualTo(lost.size());
-                    Set<String> mustBeReported = differing(answered, stored);
+                    Set<String> mustBeReported = differing(sent, stored);
                     assertThat(lost).as("moment " + moment).containsAll(mustBeReported);
-                    assertThat(loggedAndDiffering(first, stored))
+                    assertThat(loggedAndDiffering(first, sent, stored))
                             .as("moment " + moment)
                             .containsAll(lost);
                     reported += lost.size();
                     differed += mustBeReported.size();
-                    assertThat(again.program().terminate()).isEqualTo(143);
                 }
             }
         }
@@ -91,45 +95,6 @@ final class LostAnswerIT {
         Map<String, String> configuration = new HashMap<>(redis.configuration());
         configuration.put("TOL_D", tolerance);
         return configuration;
-    }
-
-    /**
-     * Submits certificates until the backend is killed. The other backend's policy rejects every second certificate,
-     * and each outcome names the policy that decided it.
-     */
-    private void submitUntilKilled(BackendProcess backend, RedisServer redis, Random random) throws Exception {
-        int enough = 1 + random.nextInt(150);
-        boolean emptiedBefore = random.nextInt(4) == 0;
-        CountDownLatch answers = new CountDownLatch(enough);
-        Thread sender = new Thread(() -> send(backend.url(), answers));
-        sender.start();
-        answers.await();
-        if (emptiedBefore) {
-            redis.send("FLUSHALL");
-        }
-        backend.program().kill();
-        sender.join();
-        redis.send("FLUSHALL");
-    }
-
-    private void send(String url, CountDownLatch answers) {
-        Client client = new Client(url);
-        try {
-            while (true) {
-                long epoch = nextEpoch++;
-                Pcs pcs = epoch % 2 == 0 ? Pcs.number(epoch) : Pcs.number(epoch).with("D_hat", "1.1");
-                sent.put(pcs.id(), pcs);
-                Answer answer = client.submit(pcs);
-                if (answer.status() != 503) { // 503 if Redis is emptied before the backend is killed
-                    answered.put(pcs.id(), answer);
-                }
-                answers.countDown();
-            }
-        } catch (IOException e) {
-            // the backend was killed
-        } catch (InterruptedException e) {
-            throw new AssertionError(e);
-        }
     }
 
     /** Blocks until the backend's store is complete again, and returns the answer to a certificate. */
@@ -151,31 +116,28 @@ final class LostAnswerIT {
         return reported;
     }
 
-    private static Set<String> differing(Map<PcsId, Answer> ours, Map<PcsId, Answer> stored) {
-        Set<String> ids = new HashSet<>();
-        ours.forEach((id, answer) -> {
-            Answer theirs = stored.get(id);
-            if (theirs.status() != answer.status() || !theirs.body().equals(answer.body())) {
-                ids.add(id.toString());
-            }
-        });
-        return ids;
+    private static Set<String> differing(List<Sent> sent, Map<String, Answer> stored) {
+        return sent.stream()
+                .filter(one -> one.isAcknowledged()
+                        && (stored.get(one.pcs().id().toString()).status() != one.status()
+                                || !stored.get(one.pcs().id().toString()).body().equals(one.body())))
+                .map(one -> one.pcs().id().toString())
+                .collect(Collectors.toSet());
     }
 
     /** Returns the ids in the first backend's log for which the current outcome was decided by another policy. */
-    private Set<String> loggedAndDiffering(Path first, Map<PcsId, Answer> stored) throws IOException {
-        Set<String> ids = new HashSet<>();
-        Matcher own = POLICY.matcher(answered.values().iterator().next().body());
+    private static Set<String> loggedAndDiffering(Path first, List<Sent> sent, Map<String, Answer> stored)
+            throws IOException {
+        Matcher own = POLICY.matcher(sent.stream()
+                .filter(Sent::isAcknowledged)
+                .findFirst()
+                .orElseThrow()
+                .body());
         assertThat(own.find()).isTrue();
-        for (LogFiles.Entry entry : LogFiles.inbox(first.resolve("data/wal")).entries()) {
-            stored.forEach((id, answer) -> {
-                if (entry.kind() == 's'
-                        && entry.body().contains(id.toString())
-                        && !answer.body().contains(own.group())) {
-                    ids.add(id.toString());
-                }
-            });
-        }
-        return ids;
+        return LogFiles.inbox(first.resolve("data/wal")).entries().stream()
+                .filter(entry -> entry.kind() == 's')
+                .map(entry -> StrictJson.read(entry.body()).path("pcs_id").asText())
+                .filter(id -> stored.containsKey(id) && !stored.get(id).body().contains(own.group()))
+                .collect(Collectors.toSet());
     }
 }

@@ -3,11 +3,9 @@ package dev.flk.e2e;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.e2e.Client.Answer;
-import dev.flk.e2e.Traffic.Sent;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,15 +15,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests that a backup of the outcomes, made under traffic, replaces a lost DEDUP_DIR. */
+@Tag("thorough")
 final class OutcomesBackupIT {
     private static final int BEFORE = 300;
-    private static final int PER_SECOND = 100;
     private static final int ANSWERS = 100;
 
     @TempDir
@@ -53,16 +52,6 @@ final class OutcomesBackupIT {
         Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
     }
 
-    private static List<Sent> answered(Traffic traffic) {
-        return traffic.answered().stream()
-                .filter(sent -> sent.status() == 200 || sent.status() == 202)
-                .toList();
-    }
-
-    private static void awaitAnswers(Traffic traffic, int wanted) {
-        await().until(() -> answered(traffic).size() >= wanted);
-    }
-
     @Test
     void restore_backupWasMadeWhileSubmitting_nothingIsLostOrRecordedTwice() throws Exception {
         Path backup = directory.resolve("backup");
@@ -71,24 +60,19 @@ final class OutcomesBackupIT {
         try (ServedBackend backend = BackendInJvm.start(directory)) {
             submit(new Client(backend.url()), 1, BEFORE);
         }
-        List<Sent> sent;
+        KilledUnderTraffic traffic = new KilledUnderTraffic(epoch -> Pcs.number(BEFORE + epoch));
         try (BackendProcess backend = BackendProcess.start(directory)) {
-            try (Traffic traffic = new Traffic(backend.url(), BEFORE + 1, PER_SECOND)) {
-                awaitAnswers(traffic, ANSWERS);
-                long completeUpTo = StrictJson.read(
-                                outcomes("backup", backup.toString(), "--json", "--url", backend.url())
-                                        .exits(0)
-                                        .out())
-                        .path("complete_up_to")
-                        .asLong();
-                assertThat(completeUpTo).isGreaterThanOrEqualTo(BEFORE);
+            Client client = new Client(backend.url());
+            traffic.kill(backend, ANSWERS, () -> {
+                JsonNode made = StrictJson.read(outcomes("backup", backup.toString(), "--json", "--url", backend.url())
+                        .exits(0)
+                        .out());
+                assertThat(made.path("complete_up_to").asLong()).isGreaterThanOrEqualTo(BEFORE);
                 assertThat(outcomes("restore", backup.toString()).exits(1).err())
                         .contains("is in use by ", "; stop the backend first");
-                awaitAnswers(traffic, answered(traffic).size() + ANSWERS);
-                backend.program().kill();
-                traffic.end();
-                sent = answered(traffic);
-            }
+                double more = client.metric("flk_accepted") + ANSWERS;
+                Client.awaitUntil(() -> client.metric("flk_accepted") >= more);
+            });
         }
 
         assertThat(outcomes("restore", backup.toString()).exits(1).err()).contains(dedupDir() + " is not empty");
@@ -100,16 +84,13 @@ final class OutcomesBackupIT {
             Client client = new Client(backend.url());
             client.awaitReady();
             awaitRecorded(client);
-            for (Sent one : sent) {
-                Answer answer = client.get("/v1/pcs/" + one.pcs().id());
-                assertThat(answer.status()).isEqualTo(200);
-                assertThat(answer.body()).isEqualTo(one.body());
-            }
+            traffic.assertKept(client);
             assertThat(recordedIds(client))
                     .doesNotHaveDuplicates()
                     .containsAll(before.stream().map(pcs -> pcs.id().toString()).toList())
-                    .containsAll(
-                            sent.stream().map(one -> one.pcs().id().toString()).toList());
+                    .containsAll(traffic.acknowledged().stream()
+                            .map(one -> one.pcs().id().toString())
+                            .toList());
             assertThat(client.metric("flk_record_missed_total")).isZero();
             assertThat(client.metric("flk_dedup_set_aside_total")).isZero();
             assertThat(client.get("/v1/outcomes").has("X-Flk-Gap")).isFalse();

@@ -6,7 +6,7 @@ import dev.flk.testkit.ServerProcess;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
 
-/** Tests of a Postgres server that is killed, paused, emptied or reset to older data under traffic. */
+/** Tests of a Postgres server that is killed, emptied or reset to older data under traffic. */
 @Tag("thorough")
 final class PostgresOutageIT extends StoreOutages {
     @Override

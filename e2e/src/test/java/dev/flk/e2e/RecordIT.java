@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import dev.flk.testkit.PostgresServer;
-import dev.flk.testkit.RedisServer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,14 +17,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests that the record of outcomes equals the log and can be queried. */
+/** Tests that the record of outcomes can be queried, and is one for two backends in Postgres. */
 class RecordIT {
-    private static final int CERTIFICATES = Integer.getInteger("flk.certificates", 3_000);
-    private static final int LIVES = 4;
     private static final int BATCH = 50;
 
     @TempDir
@@ -59,42 +55,6 @@ class RecordIT {
                 lines.append(another().json()).append('\n');
             }
             assertThat(client.batch(lines.toString()).status()).isEqualTo(200);
-        }
-    }
-
-    @Test
-    @Tag("thorough")
-    void record_killsAndStoreOutage_equalsTheLog() throws Exception {
-        try (RedisServer store = RedisServer.startDurable(directory.resolve("server"))) {
-            Map<String, String> configuration = new HashMap<>(store.configuration());
-            configuration.put("STATE_PORT", "0");
-            for (int life = 0; life < LIVES; life++) {
-                try (BackendProcess backend = BackendProcess.start(directory, configuration)) {
-                    Client client = new Client(backend.url());
-                    client.awaitReady();
-                    submit(client, CERTIFICATES / LIVES / 2);
-                    if (life == 1) {
-                        store.kill();
-                    }
-                    submit(client, CERTIFICATES / LIVES / 2);
-                    backend.program().kill();
-                    if (life == 1) {
-                        store.restart();
-                    }
-                }
-            }
-            try (ServedBackend backend = BackendInJvm.start(directory, configuration)) {
-                Client client = new Client(backend.url());
-                client.awaitReady();
-                client.awaitNothingPending();
-                Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
-                Map<String, List<String>> recorded = recorded(client);
-                Map<String, List<String>> replayed = replayed();
-                assertThat(recorded.keySet()).isEqualTo(replayed.keySet());
-                recorded.entrySet().removeAll(replayed.entrySet());
-                assertThat(recorded).isEmpty();
-                assertThat(client.metric("flk_record_missed_total")).isZero();
-            }
         }
     }
 
@@ -160,48 +120,6 @@ class RecordIT {
 
             assertThat(client.get("/ui/certificate?id=" + id).body()).contains("<h3>evidence 4</h3>");
         }
-    }
-
-    /** Returns the recorded values of each id in the format of an answer, in the order of the record. */
-    private static Map<String, List<String>> recorded(Client client) throws Exception {
-        Map<String, List<String>> recorded = new HashMap<>();
-        String cursor = "";
-        boolean hasMore = true;
-        while (hasMore) {
-            Client.Answer part = client.get("/v1/outcomes/changes?limit=1000" + cursor);
-            part.body().lines().forEach(line -> {
-                String id = StrictJson.read(line).get("pcs_id").textValue();
-                add(
-                        recorded,
-                        id,
-                        line.substring(line.indexOf("\"D_hat\"")).replaceFirst(",\"(budget|other_content)\".*", ""));
-            });
-            cursor = "&cursor=" + part.header("X-Flk-Cursor");
-            hasMore = part.headers().firstValue("X-Flk-More").isPresent();
-        }
-        return recorded;
-    }
-
-    private static void add(Map<String, List<String>> outcomes, String id, String body) {
-        List<String> ofId = outcomes.computeIfAbsent(id, key -> new ArrayList<>());
-        if (ofId.isEmpty() || !ofId.get(ofId.size() - 1).equals(body)) {
-            ofId.add(body);
-        }
-    }
-
-    private Map<String, List<String>> replayed() throws Exception {
-        Map<String, List<String>> replayed = new HashMap<>();
-        Map<String, String> environment = ServedBackend.environment();
-        environment.put("WAL_DIR", directory.resolve("data/wal").toString());
-        String printed = Command.ofBackend(environment, "wal", "replay", "--outcomes")
-                .exits(0)
-                .out();
-        printed.lines().filter(line -> line.startsWith("{\"seq\"")).forEach(line -> {
-            String id = StrictJson.read(line).get("pcs_id").textValue();
-            String body = line.substring(line.indexOf("\"D_hat\""), line.length() - 2);
-            add(replayed, id, body);
-        });
-        return replayed;
     }
 
     @Test
@@ -299,45 +217,39 @@ class RecordIT {
     }
 
     @Test
-    void recordInPostgres_isOneForTwoBackends_alsoAfterKills() throws Exception {
+    void recordInPostgres_isOneForTwoBackends() throws Exception {
         try (PostgresServer server = PostgresServer.startWithScram()) {
             Map<String, String> environment = new HashMap<>(server.configuration());
             environment.put("STATE_PORT", "off");
-            Path one = Files.createDirectory(directory.resolve("one"));
-            Path two = Files.createDirectory(directory.resolve("two"));
-            try (ServedBackend other = BackendInJvm.start(two, environment)) {
-                Client otherClient = new Client(other.url());
-                for (int life = 0; life < 2; life++) {
-                    try (BackendProcess backend = BackendProcess.start(one, environment)) {
-                        Client client = new Client(backend.url());
-                        client.awaitReady();
-                        otherClient.awaitReady();
-                        submit(client, 200);
-                        submit(otherClient, 200);
-                        backend.program().kill();
-                    }
+            try (ServedBackend one = BackendInJvm.start(Files.createDirectory(directory.resolve("one")), environment);
+                    ServedBackend two =
+                            BackendInJvm.start(Files.createDirectory(directory.resolve("two")), environment)) {
+                List<Client> clients = List.of(new Client(one.url()), new Client(two.url()));
+                for (Client each : clients) {
+                    each.awaitReady();
+                    submit(each, 200);
                 }
-                try (ServedBackend backend = BackendInJvm.start(one, environment)) {
-                    Client client = new Client(backend.url());
-                    for (Client each : List.of(client, otherClient)) {
-                        each.awaitReady();
-                        each.awaitNothingPending();
-                        Client.awaitUntil(() -> each.metric("flk_record_lag_records") == 0);
-                    }
-                    Map<String, List<String>> recorded = recorded(client);
-                    assertThat(recorded).hasSize((int) next - 1);
-                    assertThat(recorded.values())
-                            .allSatisfy(versions -> assertThat(versions).hasSize(1));
-                    assertThat(recorded(otherClient)).isEqualTo(recorded);
-                    assertThat(otherClient.get("/v1/outcomes?limit=1000").body())
-                            .isEqualTo(client.get("/v1/outcomes?limit=1000").body());
-                    String cursor = client.get("/v1/outcomes/changes?limit=100").header("X-Flk-Cursor");
-                    assertThat(otherClient
-                                    .get("/v1/outcomes/changes?limit=10&cursor=" + cursor)
-                                    .body())
-                            .isEqualTo(client.get("/v1/outcomes/changes?limit=10&cursor=" + cursor)
-                                    .body());
+                for (Client each : clients) {
+                    each.awaitNothingPending();
+                    Client.awaitUntil(() -> each.metric("flk_record_lag_records") == 0);
                 }
+                Map<String, List<String>> recorded = KilledUnderTraffic.recorded(clients.get(0));
+                assertThat(recorded).hasSize((int) next - 1);
+                assertThat(recorded.values())
+                        .allSatisfy(versions -> assertThat(versions).hasSize(1));
+                assertThat(KilledUnderTraffic.recorded(clients.get(1))).isEqualTo(recorded);
+                for (String path : List.of("/v1/outcomes?limit=1000", "/v1/outcomes/changes?limit=100")) {
+                    assertThat(clients.get(0).get(path).body())
+                            .isEqualTo(clients.get(1).get(path).body());
+                }
+                String cursor = "&cursor="
+                        + clients.get(0).get("/v1/outcomes/changes?limit=100").header("X-Flk-Cursor");
+                assertThat(clients.get(1)
+                                .get("/v1/outcomes/changes?limit=10" + cursor)
+                                .body())
+                        .isEqualTo(clients.get(0)
+                                .get("/v1/outcomes/changes?limit=10" + cursor)
+                                .body());
             }
         }
     }

@@ -2,20 +2,14 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.flk.e2e.Traffic.Sent;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -33,8 +27,6 @@ final class RotatedLogIT {
     private static final int PER_SECOND = 100;
     /** The number of answers between two rotations. */
     private static final int ANSWERS = 25;
-
-    private static final Pattern ID = Pattern.compile("\"pcs_id\":\"([0-9a-f]{64})\"");
 
     @TempDir
     private Path directory;
@@ -69,48 +61,40 @@ final class RotatedLogIT {
     void rotatedUnderTraffic_everyAnsweredBodyIsInAReadableFile(String more) throws Exception {
         int rotations = Integer.getInteger("flk.rotations", 8);
         Path configuration = stanza(more);
-        List<Sent> answered;
-        try (BackendProcess backend = BackendProcess.start(directory);
+        List<String> answered;
+        try (ServedBackend backend = BackendInJvm.start(directory);
                 Traffic traffic = new Traffic(backend.url(), 1, PER_SECOND)) {
             for (int i = 0; i < rotations; i++) {
                 int before = traffic.answered().size();
-                await().atMost(Client.PATIENCE).until(() -> traffic.answered().size() > before + ANSWERS);
+                Client.awaitUntil(() -> traffic.answered().size() > before + ANSWERS);
                 rotate(configuration);
             }
             traffic.end();
-            answered = traffic.answered();
-            assertThat(answered)
-                    .filteredOn(one -> one.status() != 200)
-                    .extracting(Sent::body)
-                    .isEmpty();
-            assertThat(backend.program().allLines())
-                    .contains("was renamed and is now")
-                    .doesNotContain("ERROR");
-            assertThat(backend.program().terminate()).isEqualTo(143);
+            assertThat(traffic.answered()).allMatch(Sent::isAcknowledged);
+            answered = traffic.answered().stream()
+                    .map(one -> one.pcs().id().toString())
+                    .toList();
+            assertThat(backend.allLines()).contains("was renamed and is now").doesNotContain("ERROR");
         }
-        assertThat(rotated().size()).isGreaterThan(rotations / 2);
-        assertThat(run(0, "wal", "verify")).contains("whole");
-        Set<String> replayed = idsIn(run(0, "wal", "replay", "--outcomes"));
-        for (Sent one : answered) {
-            assertThat(replayed).contains(one.pcs().id().toString());
-        }
-        System.out.printf(
-                "RotatedLogIT: %d rotations, %d answered, all in %d rotated files and the log%n",
-                rotations, answered.size(), rotated().size());
-        try (BackendProcess backend = BackendProcess.start(directory)) {
-            assertThat(new Client(backend.url()).get("/readyz").status()).isEqualTo(200);
-            assertThat(backend.program().terminate()).isEqualTo(143);
-        }
+        List<Path> rotated = rotated();
+        assertThat(rotated.size()).isGreaterThan(rotations / 2);
+        assertThat(wal("verify").exits(0).all()).contains("whole");
+        assertThat(wal("replay", "--outcomes")
+                        .exits(0)
+                        .out()
+                        .lines()
+                        .filter(line -> line.startsWith("{\"seq\""))
+                        .map(line -> StrictJson.read(line).path("pcs_id").asText()))
+                .containsAll(answered);
 
-        Path taken = rotatedWithRecords();
+        Path taken = rotated.get(rotated.size() / 2); // it has records that the next segment does not repeat
         Files.move(taken, directory.resolve("taken"));
 
         String first = taken.getFileName().toString().replaceAll("inbox-[0-9]+-0*([0-9]+)\\.wal.*", "$1");
-        assertThat(run(1, "wal", "verify")).containsPattern("(?m)^" + first + " .* missing");
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of())) {
-            backend.program()
-                    .awaitLine(line -> line.contains("is missing, with")
-                            && line.contains("can't be rebuilt without it: put it back"));
+        assertThat(wal("verify").exits(1).all()).containsPattern("(?m)^" + first + " .* missing");
+        try (ServedBackend backend = BackendInJvm.start(directory)) {
+            backend.awaitLine(line ->
+                    line.contains("is missing, with") && line.contains("can't be rebuilt without it: put it back"));
         }
     }
 
@@ -120,24 +104,13 @@ final class RotatedLogIT {
      */
     @Test
     void copytruncate_isReportedAsAnError() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory);
-                Traffic traffic = new Traffic(backend.url(), 1, 50)) {
-            await().atMost(Client.PATIENCE).until(() -> traffic.answered().size() > 20);
+        try (ServedBackend backend = BackendInJvm.start(directory);
+                Traffic traffic = new Traffic(backend.url(), 1, PER_SECOND)) {
+            Client.awaitUntil(() -> traffic.answered().size() > ANSWERS);
             rotate(stanza("    copytruncate\n"));
 
-            backend.program()
-                    .awaitLine(line -> line.contains("ERROR") && line.contains("'copytruncate' destroys them"));
-            traffic.end();
+            backend.awaitLine(line -> line.contains("ERROR") && line.contains("'copytruncate' destroys them"));
         }
-    }
-
-    private Set<String> idsIn(String lines) {
-        Set<String> ids = new HashSet<>();
-        Matcher id = ID.matcher(lines);
-        while (id.find()) {
-            ids.add(id.group(1));
-        }
-        return ids;
     }
 
     private List<Path> rotated() throws IOException {
@@ -148,19 +121,9 @@ final class RotatedLogIT {
         }
     }
 
-    /** Returns a rotated file from the middle of the log, which has records that the next segment does not repeat. */
-    private Path rotatedWithRecords() throws IOException {
-        List<Path> rotated = rotated();
-        return rotated.get(rotated.size() / 2);
-    }
-
-    private String run(int exitCode, String... arguments) throws IOException {
-        try (Program program =
-                Program.java("flk-backend", directory, ServedBackend.environment(), List.of(), arguments)) {
-            assertThat(program.awaitExit(Duration.ofMinutes(2)))
-                    .as(String.join(" ", arguments) + "\n" + program.allLines())
-                    .isEqualTo(exitCode);
-            return program.allLines();
-        }
+    private Command wal(String... arguments) {
+        return Command.ofBackend(
+                Map.of("WAL_DIR", wal().toString()),
+                Stream.concat(Stream.of("wal"), Stream.of(arguments)).toArray(String[]::new));
     }
 }

@@ -164,10 +164,12 @@ final class SessionsIT {
         try (ServedBackend backend = BackendInJvm.start(directory, tokens())) {
             Map<String, String> environment = agent(backend.url());
             environment.put("PCS_HMAC_KEY", "another key");
-            try (Program running = Program.java("flk-agent", agent, environment, Program.QUICK_START, "run")) {
-                running.awaitLine(line -> line.contains(" WARN  " + backend.url()
-                        + " does not accept this agent's heartbeats: its key may not use the session"));
+            try (Agent running = AgentHome.open(environment)) {
+                backend.awaitLine(line -> line.contains(" WARN ")
+                        && line.contains(backend.url()
+                                + " does not accept this agent's heartbeats: its key may not use the session"));
 
+                assertThat(running.lockLost()).isEmpty();
                 assertThat(new Client(backend.url()).metric("flk_heartbeats_total"))
                         .isZero();
             }

@@ -25,7 +25,6 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ClientCalls;
 import java.io.ByteArrayInputStream;
-import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -59,29 +58,10 @@ class StateIT {
         return BackendInJvm.start(directory, WITH_STATE);
     }
 
-    private BackendProcess startProcess() throws IOException {
-        return BackendProcess.start(directory, WITH_STATE);
-    }
-
     private static void write(StateClient client, String json) {
         try (Transaction tx = client.begin()) {
             tx.write("agent-1", "memory", json);
             var unused = tx.commit();
-        }
-    }
-
-    @Test
-    void committed_survivesAKill() throws Exception {
-        try (BackendProcess backend = startProcess();
-                StateClient client = backend.connectToState()) {
-            write(client, "{\"n\":3.50}");
-            backend.program().kill();
-        }
-        try (ServedBackend backend = start();
-                StateClient client = backend.connectToState()) {
-            assertThat(client.get("agent-1", "memory").map(Versioned::json)).contains("{\"n\":3.50}");
-            write(client, "null");
-            assertThat(client.replay(Replay.ofAgent("agent-1"))).hasSize(2);
         }
     }
 
@@ -118,7 +98,7 @@ class StateIT {
     void commitsDuringKills_areAnsweredAndAppliedOnce() throws Exception {
         AtomicLong committed = new AtomicLong();
         AtomicBoolean isOver = new AtomicBoolean();
-        BackendProcess backend = startProcess();
+        BackendProcess backend = BackendProcess.start(directory, WITH_STATE);
         String address = backend.stateUrl().replace("http://", "");
         Map<String, String> samePort = Map.of("STATE_PORT", address.replaceFirst(".*:", ""));
         try (StateClient client =
@@ -244,7 +224,7 @@ class StateIT {
      */
     @Test
     void unauthenticatedContent_isNotLogged() throws Exception {
-        try (BackendProcess backend = startProcess();
+        try (ServedBackend backend = start();
                 StateClient client = backend.connectToState()) {
             int port = Integer.parseInt(backend.stateUrl().replaceFirst(".*:", ""));
             for (String sent : List.of("GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nno frame at all")) {
@@ -267,13 +247,12 @@ class StateIT {
             assertThatThrownBy(() -> write(client, "\"" + "x".repeat(10 << 20) + "\""))
                     .isInstanceOf(StateCallException.ValueTooLarge.class);
             write(client, "1");
-            assertThat(backend.program().terminate()).isEqualTo(143);
             assertThat(backend.allLines()).doesNotContain("\tat ", "Exception", "Executor", "Transport");
         }
     }
 
     /**
-     * Checks that values are unchanged after a compaction, a dump of everything and of one agent, a backup, and a kill.
+     * Checks that values are unchanged after a compaction, a dump of everything and of one agent, and a backup.
      */
     @Test
     void dumpAndBackup_restoreTheState() throws Exception {
@@ -282,7 +261,7 @@ class StateIT {
         String historyId;
         List<StateEvent> events;
         Path copy;
-        try (BackendProcess backend = startProcess();
+        try (ServedBackend backend = start();
                 StateClient client = backend.connectToState()) {
             String url = backend.stateUrl();
             write(client, "1");
@@ -304,7 +283,6 @@ class StateIT {
             copy = Path.of(made.substring(0, made.indexOf(',')));
             historyId = client.info().historyId();
             events = client.replay(Replay.ofAll()).toList();
-            backend.program().kill();
         }
         assertThat(runOn("data/state", 1, "restore", file("all")))
                 .contains("the state is not empty, it is at revision 4: restore into another STATE_DIR");

@@ -20,6 +20,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongFunction;
 
 /**
  * A sender of new certificates at a constant rate that does not depend on the answers (an open loop). It records every
@@ -33,6 +34,7 @@ final class Traffic implements AutoCloseable {
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
     private final Duration timeout;
     private final URI target;
+    private final LongFunction<Pcs> certificate;
     private final AtomicLong nextEpoch;
     private final AtomicLong underWay = new AtomicLong();
     private final Map<Long, Sent> sent = new ConcurrentHashMap<>();
@@ -44,18 +46,32 @@ final class Traffic implements AutoCloseable {
      * @param status the status of the answer; 0 before the answer arrives, -1 if the request failed
      */
     record Sent(Pcs pcs, int status, String body, long sentNanos, long answeredNanos) {
+        boolean isAcknowledged() {
+            return status == 200 || status == 202;
+        }
+
         long millis() {
             return TimeUnit.NANOSECONDS.toMillis(answeredNanos - sentNanos);
         }
     }
 
     Traffic(String url, long firstEpoch, int perSecond) {
-        this(url, firstEpoch, perSecond, TIMEOUT);
+        this(url, firstEpoch, perSecond, TIMEOUT, Pcs::number);
     }
 
     /** @param timeout how long each request waits for its answer */
     Traffic(String url, long firstEpoch, int perSecond, Duration timeout) {
+        this(url, firstEpoch, perSecond, timeout, Pcs::number);
+    }
+
+    /** @param certificate returns the certificate of an epoch */
+    Traffic(String url, long firstEpoch, int perSecond, LongFunction<Pcs> certificate) {
+        this(url, firstEpoch, perSecond, TIMEOUT, certificate);
+    }
+
+    private Traffic(String url, long firstEpoch, int perSecond, Duration timeout, LongFunction<Pcs> certificate) {
         this.timeout = timeout;
+        this.certificate = certificate;
         this.target = URI.create(url + "/v1/pcs/submit");
         this.nextEpoch = new AtomicLong(firstEpoch);
         Future<?> unused =
@@ -64,7 +80,7 @@ final class Traffic implements AutoCloseable {
 
     private void send() {
         long epoch = nextEpoch.getAndIncrement();
-        Sent begun = new Sent(Pcs.number(epoch), 0, "", System.nanoTime(), 0);
+        Sent begun = new Sent(certificate.apply(epoch), 0, "", System.nanoTime(), 0);
         sent.put(epoch, begun);
         underWay.incrementAndGet();
         var unused = http.sendAsync(

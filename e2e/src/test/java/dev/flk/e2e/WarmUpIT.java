@@ -17,7 +17,7 @@ final class WarmUpIT {
 
     @Test
     void warmUp_leavesNothingBehind() throws Exception {
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of("WARM_UP", "on", "LOG_LEVEL", "DEBUG"))) {
+        try (ServedBackend backend = BackendInJvm.start(directory, Map.of("WARM_UP", "on", "LOG_LEVEL", "DEBUG"))) {
             Client client = new Client(backend.url());
             backend.awaitLine(line -> line.contains("the warm-up ended"));
 

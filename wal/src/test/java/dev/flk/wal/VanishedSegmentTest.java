@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.PREFIX;
 import static dev.flk.wal.SimulatedLog.bodies;
 import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.options;
 import static dev.flk.wal.SimulatedLog.readAll;
+import static dev.flk.wal.SimulatedLog.readSkipping;
+import static dev.flk.wal.SimulatedLog.verify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -29,6 +33,8 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of a log whose active segment is moved, removed, replaced or emptied. */
 final class VanishedSegmentTest {
@@ -70,14 +76,6 @@ final class VanishedSegmentTest {
     }
 
     @Test
-    void nothingHappened_itIsThere() {
-        append(1);
-        assertThat(log.log.watchStep()).isTrue();
-        assertThat(log.log.step()).isFalse();
-        assertThat(reported).isEmpty();
-    }
-
-    @Test
     void moved_isToldBeforeTheNextIsOpened_andTheLogGoesOn() {
         append(3);
         disk.moveAway(ACTIVE, "moved");
@@ -86,23 +84,6 @@ final class VanishedSegmentTest {
 
         assertThat(reported).containsExactly(ACTIVE + " 0");
         assertThat(log.append(entry("next")).firstSequence).isEqualTo(4);
-    }
-
-    @Test
-    void moved_decidedRecordsThatTheNextLacks_arePassedOver() throws IOException {
-        append(3);
-        disk.moveAway(ACTIVE, "moved");
-        leave();
-        log.append(entry("next"));
-        log.log.close();
-
-        SimulatedLog again = SimulatedLog.open(disk);
-
-        try (LogReader reader = again.log.read(1, OnDamage.STOP, 2)) {
-            assertThat(reader.next().sequence()).isEqualTo(3);
-            assertThat(reader.next().sequence()).isEqualTo(4);
-            assertThat(reader.next()).isNull();
-        }
     }
 
     @Test
@@ -205,17 +186,70 @@ final class VanishedSegmentTest {
                 .hasMessageContaining(what);
     }
 
-    /** Checks that the missing segment is reported, so that it can be put back and nothing needs to be repaired. */
-    @Test
-    void read_absentSegmentAfterOneThatFailed_isWhatIsMissing() throws IOException {
+    /**
+     * Checks that the missing segment is reported, so that it can be put back and nothing needs to be repaired. After a
+     * clean end, the start replaces an empty segment, and must still name the segment that the empty one continued.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void read_absentSegmentAfterOneThatFailed_isWhatIsMissing(boolean isKilled) throws IOException {
         String repeats = failedThenAbsent();
-        disk.kill();
+        if (isKilled) {
+            disk.kill();
+        } else {
+            log.log.close();
+        }
         SimulatedLog.open(disk).append(entry("B"));
         disk.moveAway(repeats, "moved");
         assertAbsent(disk, "segment " + repeats + " is missing, with record 1");
 
         disk.moveAway("moved", repeats);
         assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L);
+    }
+
+    /**
+     * Checks that the first of two adjacent missing segments is reported, put back or declared lost, although a refused
+     * group at the end of the segment before them has the sequences of its acknowledged records.
+     */
+    @Test
+    void read_twoAbsentSegments_areMissing_thoughNoSequenceIs() throws IOException {
+        append(1);
+        disk.failOperation(1, Fault.EIO);
+        log.append(entry("refused"));
+        log.append(entry("answered"));
+        log.log.close();
+        disk.kill();
+        SimulatedLog.open(disk).append(entry("repeated by the next"));
+        disk.kill();
+        SimulatedLog last = SimulatedLog.open(disk);
+        last.append(entry("last"));
+        last.log.close();
+        disk.kill();
+        List<String> segments =
+                disk.names().stream().filter(VanishedSegmentTest::isSegment).toList();
+        SimulatedDisk complete = disk.copy();
+        disk.remove(segments.get(1));
+        disk.remove(segments.get(2));
+
+        assertThat(bodies(readSkipping(disk))).hasSize(4).contains("refused", "repeated by the next", "last");
+        Damage missing = new Damage(Damage.Kind.ABSENT, segments.get(2), 0, 3, 2);
+        assertThat(verify(disk).damages()).containsExactly(missing);
+        assertThat(missing.describe())
+                .isEqualTo("segment " + segments.get(2) + " is missing, with an unknown number of records");
+        assertThat(bodies(readAll(complete))).hasSize(4).contains("answered", "repeated by the next", "last");
+        assertAbsent(disk, missing.describe());
+        SimulatedLog started = SimulatedLog.open(disk.copy());
+        assertThat(started.log.absent(1)).hasSize(1);
+        try (LogReader decided = started.log.read(1, OnDamage.STOP, 4)) {
+            while (decided.next() != null) {
+                // read to the end
+            }
+            assertThat(decided.absent()).hasSize(1);
+        }
+        assertThat(new LogRepair(disk, DIRECTORY, PREFIX, "a test").run().lost())
+                .containsExactly(missing);
+        assertThat(bodies(readAll(disk))).hasSize(4);
+        assertThat(verify(disk).isComplete()).isTrue();
     }
 
     /**
@@ -237,19 +271,6 @@ final class VanishedSegmentTest {
         disk.moveAway(ACTIVE, "moved");
 
         assertAbsent(disk, "segment " + ACTIVE + " is missing, with record 1");
-    }
-
-    /**
-     * Checks that a start that replaces an empty segment still names the segment that the empty one continued, which is
-     * missing here.
-     */
-    @Test
-    void read_absentSegmentBeforeAReplacedEmptyOne_isWhatIsMissing() throws IOException {
-        String repeats = failedThenAbsent();
-        log.log.close();
-        SimulatedLog.open(disk).append(entry("B"));
-        disk.moveAway(repeats, "moved");
-        assertAbsent(disk, "segment " + repeats + " is missing, with record 1");
     }
 
     @Test

@@ -48,28 +48,6 @@ final class MovedSegmentTest {
                 .hasMessageContaining("is missing, with record 2");
     }
 
-    /** Simulates a store that has been down since the first start, so that the low-water mark is still 0. */
-    @Test
-    void oldestSegmentMovedBeforeAnyDecision_startFails() throws IOException {
-        simulation.start();
-        store.setMood(Mood.DOWN);
-        for (int day = 1; day <= 3; day++) {
-            simulation.submit(Pcs.number(day));
-            simulation.answerAll();
-            world.advance(Duration.ofDays(1));
-        }
-        simulation.kill();
-        String oldest = simulation.segments().get(0);
-        simulation.disk.moveAway(oldest, "moved");
-        assertThatThrownBy(simulation::start).hasMessageContaining("Put back the segments that were moved away");
-
-        simulation.kill();
-        simulation.disk.moveAway("moved", oldest);
-        simulation.start();
-        simulation.settle();
-        simulation.audit();
-    }
-
     @Test
     void oldestSegmentsRemovedDuringACatchUp_noRecordIsSkipped() throws IOException {
         boolean isReached = true;
@@ -183,33 +161,6 @@ final class MovedSegmentTest {
         simulation.audit();
     }
 
-    /**
-     * Logs new records with the sequences of the removed segment, while the store's position still counts the old
-     * records.
-     */
-    @Test
-    void newestSegmentRemovedUnnoticed_newRecordsWithItsSequencesAreKept() throws IOException {
-        simulation.start();
-        for (int i = 1; i <= 3; i++) {
-            simulation.submit(Pcs.number(i));
-            simulation.settle();
-        }
-        store.flush();
-        simulation.disk.remove(simulation.segments().get(0));
-        simulation.kill();
-
-        simulation.start();
-        for (int i = 11; i <= 13; i++) {
-            simulation.submit(Pcs.number(i));
-            simulation.settle();
-        }
-        simulation.stepLogCare(); // saves the mark
-        simulation.kill(); // the store keeps only flushed data
-        simulation.start();
-        simulation.settle();
-        simulation.audit();
-    }
-
     private void keepDecided(long mark, long decided) {
         String kept = new String(simulation.disk.content(Inbox.MARK_FILE), StandardCharsets.US_ASCII);
         String line = kept.substring(0, "flk-mark1 ".length() + 32) + " " + mark + " " + decided + " 0";
@@ -217,30 +168,6 @@ final class MovedSegmentTest {
         crc.update(line.getBytes(StandardCharsets.US_ASCII));
         simulation.disk.put(
                 Inbox.MARK_FILE, (line + " %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.US_ASCII));
-    }
-
-    /**
-     * Writes one segment a day, flushes the store only on the first day, kills the process and moves the second segment
-     * away.
-     */
-    @Test
-    void decidedSegmentMovedAndMissingFromTheStore_isNotSkipped() throws IOException {
-        simulation.start();
-        for (int day = 1; day <= 3; day++) {
-            simulation.submit(Pcs.number(day));
-            simulation.settle();
-            simulation.tick();
-            simulation.settle();
-            if (day == 1) {
-                store.flush();
-            }
-            world.advance(Duration.ofDays(1));
-        }
-        String second = simulation.segments().get(1);
-        simulation.kill();
-        keepDecided(3, 3); // as LogCare does every 5 s
-        simulation.disk.moveAway(second, "moved");
-        assertThatThrownBy(simulation::start).isInstanceOf(IOException.class).hasMessageContaining("is missing, with");
     }
 
     /** Moves the newest segments away, which are decided, and logs new, undecided records with the same sequences. */

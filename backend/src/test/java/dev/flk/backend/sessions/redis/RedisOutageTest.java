@@ -247,62 +247,6 @@ final class RedisOutageTest {
     }
 
     @Test
-    void dataLost_whileAChangeWaitsForPostgres_noVersionIsGivenOutTwice() {
-        PostgresServer own = opened(PostgresServer.start());
-        String named = own.newDatabase();
-        RedisServer server = server("redis");
-        RedisFixture backend = opened(RedisFixture.open(server.uri(), own.uri(named)));
-        now(backend.storage.put("a", "{\"n\":1}", 0));
-        await().atMost(RedisFixture.PATIENCE).until(() -> own.number(named, "SELECT count(*) FROM sync_events") == 1);
-        own.execute(named, "ALTER TABLE sync_events RENAME TO away"); // the next changes wait
-        long lost = now(backend.storage.put("a", "{\"n\":2}", 1)).version();
-        long lostOfB = now(backend.storage.put("b", "{\"n\":1}", 0)).version();
-
-        server.send("FLUSHALL");
-        own.execute(named, "ALTER TABLE away RENAME TO sync_events");
-
-        assertThat(patiently(backend.storage, "a", "{\"n\":3}", ANY).version()).isGreaterThan(lost);
-        assertThat(patiently(backend.storage, "b", "{\"n\":4}", 0).version()).isGreaterThan(lostOfB);
-        await().atMost(RedisFixture.PATIENCE)
-                .until(() -> own.text(named, "SELECT string_agg(state ->> 'n', ' ' ORDER BY id) FROM sync_sessions")
-                        .equals("3 4"));
-    }
-
-    @Test
-    void failoverAndBack_toTheSameProcess_continuesTheVersionsOfPostgres() {
-        RedisServer primary = server("primary");
-        RedisServer standby =
-                server("standby", "--replicaof", "127.0.0.1", "" + primary.port(), "--repl-diskless-sync-delay", "0");
-        awaitReplica(standby);
-        RedisFixture one = backend(primary.uri());
-        RedisFixture other = backend(primary.uri());
-        long first = now(one.storage.put("a", "{\"n\":1}", 0)).version();
-        await().atMost(RedisFixture.PATIENCE)
-                .until(() -> standby.send("EXISTS", "session:a").get(0).equals(":1"));
-        standby.send("REPLICAOF", "NO", "ONE"); // the standby misses the next updates
-        long newest = first;
-        for (int n = 2; n <= 5; n++) {
-            newest = now(one.storage.put("a", "{\"n\":" + n + "}", newest)).version();
-        }
-        awaitWritten(5);
-
-        primary.send("REPLICAOF", "127.0.0.1", Integer.toString(standby.port()));
-        awaitReplica(primary);
-        primary.send("REPLICAOF", "NO", "ONE");
-
-        Updated next = patiently(other.storage, "a", "{\"n\":6}", newest);
-        assertThat(next.version()).isGreaterThan(newest);
-        await().atMost(RedisFixture.PATIENCE)
-                .until(() -> session(one.storage, "a").version() == next.version());
-        awaitWritten(6);
-    }
-
-    private static void awaitReplica(RedisServer server) {
-        await().atMost(RedisFixture.PATIENCE)
-                .until(() -> server.send("INFO", "replication").get(0).contains("master_link_status:up"));
-    }
-
-    @Test
     void rowRefusedByATrigger_goesToTheDeadStream_andOthersAreWritten() {
         RedisServer server = server("redis");
         RedisFixture backend = backend(server.uri());
@@ -514,20 +458,6 @@ final class RedisOutageTest {
         assertThat(session(backend.storage, "a").version()).isEqualTo(1);
         own.restart();
         patiently(backend.storage, "b", "{}", ANY);
-    }
-
-    @Test
-    void put_redisOutOfMemory_isRefusedWithTheReason() {
-        RedisServer server = server("redis");
-        RedisFixture backend = opened(RedisFixture.open(server.uri(), Duration.ofHours(1)));
-        now(backend.storage.put("a", "{}", 0));
-        server.send("CONFIG", "SET", "maxmemory", "1");
-        assertThatThrownBy(() -> now(backend.storage.put("a", "{}", ANY)))
-                .hasCauseInstanceOf(StateException.class)
-                .hasMessageContaining("has no memory left (maxmemory)");
-        assertThat(session(backend.storage, "a").version()).isEqualTo(1);
-        server.send("CONFIG", "SET", "maxmemory", "0");
-        assertThat(patiently(backend.storage, "a", "{}", 1).version()).isEqualTo(2);
     }
 
     @Test
