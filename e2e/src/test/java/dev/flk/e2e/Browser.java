@@ -79,14 +79,9 @@ final class Browser implements AutoCloseable {
 
     /** Sets the width of the window in CSS pixels. */
     void width(int width) {
-        size(width, 1_000);
-    }
-
-    /** Sets the size of the window in CSS pixels. */
-    void size(int width, int height) {
         driver.executeCdpCommand(
                 "Emulation.setDeviceMetricsOverride",
-                Map.of("width", width, "height", height, "deviceScaleFactor", 1, "mobile", false));
+                Map.of("width", width, "height", 1_000, "deviceScaleFactor", 1, "mobile", false));
     }
 
     void theme(String scheme) {

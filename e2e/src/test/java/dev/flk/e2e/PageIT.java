@@ -7,7 +7,6 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.node.TextNode;
 import dev.flk.sample.Pcs;
 import dev.flk.testkit.PostgresServer;
-import dev.flk.testkit.RedisServer;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
@@ -18,7 +17,6 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -30,17 +28,19 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.openqa.selenium.By;
 import org.openqa.selenium.Dimension;
-import org.openqa.selenium.Keys;
 import org.openqa.selenium.OutputType;
-import org.openqa.selenium.StaleElementReferenceException;
 import org.openqa.selenium.WebElement;
 import org.openqa.selenium.interactions.Actions;
 
-/** Tests of the operators' page in a real browser, served by a real backend. */
+/** Tests of the operators' page in a real browser: each view in each condition, and what only its script does. */
 final class PageIT {
     private static final String TOKEN = "the token of an operator";
+    private static final String SHARD = "hall-3/bearing-of-the-inner-ring/sensor-12";
+    private static final int OUTCOMES = 60;
 
     /** Texts that contain fragments with a special meaning in HTML, attributes, URLs, scripts or templates. */
     private static final List<String> HOSTILE_TEXTS = List.of(
@@ -78,11 +78,11 @@ final class PageIT {
             "/agents?silent=on",
             "/outcomes",
             "/outcomes?verdict=rejected&from=2026-01-01T00:00:00Z",
-            "/outcomes?verdict=accepted&to=2026-01-01T00:00:00Z",
             "/outcomes?clock=measured&regime=mixed&shard=pump-1&reason=regime%20mismatch",
             "/shards",
             "/shards?verdict=rejected",
-            "/shard?name=pump-1",
+            "/shard?name=" + SHARD,
+            "/shard?name=" + SHARD + "&verdict=rejected",
             "/key?id=none",
             "/review",
             "/review?show=reviewed",
@@ -94,18 +94,30 @@ final class PageIT {
     /** Whether to write screenshots of all views to target/page for visual inspection. */
     private static final boolean SCREENSHOTS = Boolean.getBoolean("flk.screenshots");
 
+    @TempDir
+    private static Path shared;
+
     private static Browser browser;
+    private static ServedBackend withData;
+    private static Client client;
 
     @TempDir
     private Path directory;
 
     @BeforeAll
-    static void startBrowser() throws Exception {
+    static void start() throws Exception {
         browser = Browser.start();
+        withData = start(shared, Map.of());
+        client = new Client(withData.url());
+        submit(client, SHARD, 1, OUTCOMES);
+        report(client, "agent-1", "{\"version\":\"1.0\",\"host\":\"h\",\"pending\":7,\"oldest_pending_seconds\":90}");
     }
 
     @AfterAll
-    static void closeBrowser() {
+    static void close() {
+        if (withData != null) {
+            withData.close();
+        }
         if (browser != null) {
             browser.close();
         }
@@ -116,40 +128,33 @@ final class PageIT {
         browser.open("about:blank");
         List<String> earlier = browser.errors();
         assertThat(earlier).isNotNull();
+        browser.width(Browser.WIDE);
+        browser.theme("light");
     }
 
-    private BackendProcess start(Map<String, String> more) throws Exception {
+    private static ServedBackend start(Path directory, Map<String, String> more) throws Exception {
         byte[] digest = MessageDigest.getInstance("SHA-256").digest(TOKEN.getBytes(StandardCharsets.UTF_8));
-        Files.writeString(
+        Path tokens = Files.writeString(
                 directory.resolve("tokens.json"),
                 "{\"version\": 1, \"tokens\": [{\"name\": \"operator\", \"sha256\": \""
                         + HexFormat.of().formatHex(digest)
                         + "\", \"read\": [\"sessions/\"], \"write\": [\"sessions/\"]}]}");
-        return BackendProcess.start(directory, more);
+        Map<String, String> settings = new HashMap<>();
+        settings.put("STATE_PORT", "0");
+        settings.put("STATE_TOKENS_FILE", tokens.toString());
+        settings.putAll(more);
+        ServedBackend backend = BackendInJvm.start(directory, settings);
+        new Client(backend.url()).awaitReady();
+        return backend;
     }
 
-    private BackendProcess startWithState() throws Exception {
-        return start(Map.of("STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json"));
-    }
-
-    /** Returns a certificate of a drifting shard. Every fifth certificate makes a wrong claim. */
+    /** Returns a certificate. Every fifth makes a wrong claim. */
     private static Pcs pcs(int number, String shard) {
-        double dHat = 1.1 + 0.5 * Math.sin(number / 6.0);
-        double cohStar = 0.6 + 0.3 * Math.cos(number / 9.0);
-        String boxes = Stream.of(2, 4, 8, 16)
-                .map(scale -> "\"%d\":%d".formatted(scale, Math.round(20 * Math.pow(scale / 2.0, dHat))))
-                .collect(Collectors.joining(",", "{", "}"));
-        return Pcs.number(number)
-                .ofShard(shard)
-                .with("N_j", boxes)
-                .with("D_hat", number(number % 5 == 0 ? dHat + 0.4 : dHat))
-                .with("coh_star", number(cohStar))
-                .with("budget", number(0.16 + 0.2 * cohStar))
-                .with("regime", dHat <= 1.5 && cohStar >= 0.7 ? "\"sticky\"" : "\"mixed\"");
+        return Pcs.number(number).ofShard(shard).with("D_hat", number % 5 == 0 ? "1.9" : "1.0");
     }
 
-    private static String number(double value) {
-        return String.format(Locale.ROOT, "%.4f", value);
+    private static String wrong() {
+        return pcs(5, SHARD).id().toString();
     }
 
     private static void submit(Client client, String shard, int from, int to) throws Exception {
@@ -172,46 +177,66 @@ final class PageIT {
                 .isEqualTo(200);
     }
 
+    private static void open(ServedBackend backend, String view) {
+        browser.open(backend.url() + "/ui" + view);
+    }
+
+    private static List<String> viewsOfData() {
+        return Stream.concat(
+                        VIEWS.stream(),
+                        Stream.of("/certificate?id=", "/review?id=", "/outcomes?id=")
+                                .map(view -> view + wrong()))
+                .toList();
+    }
+
+    /** Tests in each build what the tests below test for each width and condition. */
     @Test
-    void everyView_isAccessibleAndFits() throws Exception {
-        try (BackendProcess backend = startWithState()) {
-            Client client = new Client(backend.url());
-            client.awaitReady();
-            look(backend, "empty", VIEWS);
-            // these views are answered 404 and 400, which the console reports
-            for (String view : List.of("/search?q=x", "/agents?sort=x", "/shard?name=a&from=x")) {
-                browser.open(backend.url() + "/ui" + view);
-                List<String> expected = browser.errors();
-                assertThat(expected).hasSize(1).allMatch(error -> error.contains("404") || error.contains("400"));
-                lookAround("wrong" + view);
-            }
-            submit(client, "pump-1", 1, 60);
-            report(
-                    client,
-                    "agent-1",
-                    "{\"version\":\"1.0\",\"host\":\"h\",\"pending\":7,\"oldest_pending_seconds\":90}");
-            look(backend, "data", VIEWS);
-            String id = pcs(5, "pump-1").id().toString();
-            look(backend, "data", List.of("/certificate?id=" + id, "/review?id=" + id, "/outcomes?id=" + id));
+    void noView_writesToTheConsole_andAKeyReviews() {
+        for (String view : viewsOfData()) {
+            open(withData, view);
+            assertThat(browser.find("h1").getText()).as(view).isNotEmpty();
+            assertThat(browser.errors()).as(view).isEmpty();
         }
+        open(withData, "/review");
+        new Actions(browser.driver()).sendKeys("f").perform();
+        browser.awaitText("1 certificate was reviewed as fault.");
+        new Actions(browser.driver()).sendKeys("z").perform();
+        browser.awaitText("1 review was withdrawn.");
+        assertThat(browser.errors()).isEmpty();
     }
 
-    private static void look(BackendProcess backend, String kind, List<String> views) throws Exception {
+    /**
+     * Requires that views are sound in both widths and in both themes, and hide no text.
+     *
+     * @param status the status of their answers, which the console reports; empty for 200
+     */
+    private static void look(String condition, ServedBackend backend, String status, List<String> views)
+            throws Exception {
         for (String view : views) {
-            browser.open(backend.url() + "/ui" + view);
-            lookAround(kind + view);
-        }
-    }
-
-    /** Requires that the open page is sound in both widths and in both themes. */
-    private static void lookAround(String name) throws Exception {
-        for (Map.Entry<Integer, String> each :
-                Map.of(Browser.NARROW, "dark", Browser.WIDE, "light").entrySet()) {
-            browser.width(each.getKey());
-            browser.theme(each.getValue());
-            browser.requireSound();
-            if (SCREENSHOTS) {
-                shoot(name.replaceAll("[^a-z]+", "-") + "-" + each.getKey() + "-" + each.getValue());
+            open(backend, view);
+            assertThat(browser.errors())
+                    .as(view)
+                    .hasSize(status.isEmpty() ? 0 : 1)
+                    .allMatch(error -> error.contains("status of " + status));
+            for (int width : List.of(Browser.NARROW, Browser.WIDE)) {
+                for (String theme : List.of("dark", "light")) {
+                    browser.width(width);
+                    browser.theme(theme);
+                    browser.requireSound();
+                    if (SCREENSHOTS) {
+                        shoot((condition + view).replaceAll("[^a-z]+", "-") + "-" + width + "-" + theme);
+                    }
+                }
+                // a value may be as long as it likes, and a wide table can be scrolled
+                Object cut = browser.run("""
+                        const cuts = (each) => getComputedStyle(each).overflowX !== 'visible'
+                            && each.scrollWidth > each.clientWidth + 1;
+                        return [...document.querySelectorAll('main *:not(.hidden, .wide, thead, input, select, svg *)')]
+                            .filter((each) => cuts(each) && !each.querySelector('svg.bars')).map((each) => each.outerHTML.slice(0, 200));
+                        """);
+                if (!view.startsWith("/state")) {
+                    assertThat((List<?>) cut).as("%s at %d", view, width).isEmpty();
+                }
             }
         }
     }
@@ -219,117 +244,197 @@ final class PageIT {
     /** Writes a screenshot to target/page. */
     private static void shoot(String name) throws Exception {
         Path pictures = Files.createDirectories(Path.of("target", "page"));
-        Files.write(
-                pictures.resolve(name.replaceAll("-+", "-") + ".png"),
-                browser.driver().getScreenshotAs(OutputType.BYTES));
+        Files.write(pictures.resolve(name + ".png"), browser.driver().getScreenshotAs(OutputType.BYTES));
     }
 
     @Test
-    void openPage_followsTheBackend_andReportsItsEnd() throws Exception {
-        browser.width(Browser.WIDE);
+    @Tag("thorough")
+    void viewsOfData_areSound() throws Exception {
+        look("data", withData, "", viewsOfData());
+        look("wrong", withData, "404", List.of("/search?q=x"));
+        look("wrong", withData, "400", List.of("/agents?sort=x", "/shard?name=a&from=x", "/outcomes?from=x"));
+    }
+
+    @Test
+    @Tag("thorough")
+    void emptyViews_areSound() throws Exception {
+        try (ServedBackend backend = start(directory, Map.of())) {
+            look("empty", backend, "", VIEWS);
+        }
+    }
+
+    @Test
+    @Tag("thorough")
+    void viewsWithoutStateAndRecord_areSound() throws Exception {
+        try (ServedBackend backend = start(directory, Map.of("STATE_PORT", "off", "RECORD", "off"))) {
+            look("off", backend, "", List.of("", "/agents", "/outcomes", "/shards", "/review", "/state"));
+        }
+    }
+
+    @Test
+    @Tag("thorough")
+    void storeGoesDown_everyViewSaysSo_andIsSound() throws Exception {
+        try (PostgresServer server = PostgresServer.startWithScram()) {
+            Map<String, String> settings = new HashMap<>(server.configuration());
+            settings.putAll(Map.of("STATE_ENGINE", "postgres", "TOL_D", "0.2"));
+            try (ServedBackend other = BackendInJvm.start(
+                            Files.createDirectory(directory.resolve("other")), server.configuration());
+                    ServedBackend backend = start(directory, settings)) {
+                submit(new Client(backend.url()), "pump-1", 1, 5);
+                new Client(other.url()).awaitReady();
+                Client.awaitUntil(() -> {
+                    open(backend, "");
+                    return browser.text().contains("Backends of this store decide by different policies.");
+                });
+                look("logs", backend, "", List.of(""));
+                server.kill();
+                List<String> views = List.of("/agents", "/outcomes", "/shard?name=pump-1", "/review", "/state");
+                for (String view : views) {
+                    open(backend, view);
+                    assertThat(browser.text()).as(view).contains("The data for this view can't be read now");
+                }
+                assertThat(browser.errors()).hasSameSizeAs(views);
+                look("down", backend, "503", views);
+                open(backend, "");
+                browser.awaitText("The deduplication store is not ready: ");
+                look("down", backend, "", List.of(""));
+            }
+        }
+    }
+
+    @Test
+    @Tag("thorough")
+    void openNow_countsProblemsInItsTitleAndIcon() {
+        open(withData, "");
+        // certificates that wait for a review are counted once a minute, as budgets are; the page updates itself
+        await().atMost(Duration.ofMinutes(3))
+                .untilAsserted(() -> assertThat(browser.driver().getTitle()).startsWith("(2) Now – "));
+
+        assertThat(browser.text())
+                .contains("12 certificates wait for a review.")
+                .containsPattern("An error budget is used up: 12 of 60 certificates were escalated or rejected");
+        Client.awaitUntil(
+                () -> browser.find("link[rel=icon]").getAttribute("href").contains("%23b3261e"));
+        assertThat(browser.errors()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Browser.NARROW, Browser.WIDE})
+    @Tag("thorough")
+    void openPage_followsTheBackend_movesNothing_andReportsItsEnd(int width) throws Exception {
+        browser.width(width);
         browser.zone("Asia/Tokyo");
-        try (BackendProcess backend = startWithState()) {
+        try (ServedBackend backend = start(directory, Map.of())) {
             Client client = new Client(backend.url());
-            client.awaitReady();
-            submit(client, "pump-1", 1, 3);
-            browser.open(backend.url() + "/ui/shard?name=pump-1");
-            browser.awaitText("The newest 3 outcomes");
-            assertThat(browser.find("time").getText()).matches("[-0-9]{10} [:0-9]{8} \\([:0-9]{8} UTC\\)");
+            submit(client, SHARD, 1, 99);
+            submit(client, "live", 1_001, 1_100);
+            int next = 1_101;
+            for (String view : List.of("/shards", "/agents", "/shard?name=live")) {
+                open(backend, view);
+                // what moves while the page is loading belongs to no update
+                browser.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+                browser.run("""
+                        window.shifts = [];
+                        const name = (source) => source.node?.nodeName + ' ' + source.node?.textContent;
+                        new PerformanceObserver((list) => list.getEntries()
+                            .forEach((each) => shifts.push(each.value + ': ' + each.sources.map(name))))
+                            .observe({ type: 'layout-shift' });
+                        document.addEventListener('htmx:afterSettle', () => { window.isUpdated = true; });
+                        """);
+                List<?> before = boxes();
 
-            submit(client, "pump-1", 4, 5);
+                submit(client, "live", next, next);
+                next++;
 
-            browser.awaitText("The newest 5 outcomes");
+                Client.awaitUntil(() -> Boolean.TRUE.equals(browser.run("return window.isUpdated === true")));
+                assertThat(boxes()).as(view).isEqualTo(before);
+                assertThat((List<?>) browser.run("return new Promise((done) => requestAnimationFrame("
+                                + "() => requestAnimationFrame(() => done(window.shifts))))"))
+                        .as(view)
+                        .isEmpty();
+            }
+            await().untilAsserted(() -> assertThat(browser.run("return document.querySelector('tbody').innerText"))
+                    .asString()
+                    .contains("1103"));
+            assertThat(browser.run("return document.querySelector('time').textContent")
+                            .toString())
+                    .matches("[-0-9]{10} [:0-9]{8} \\([:0-9]{8} UTC\\)");
             assertThat(browser.find("#stale").isDisplayed()).isFalse();
             assertThat(browser.errors()).isEmpty();
         }
         Client.awaitUntil(() -> browser.find("#stale").isDisplayed());
     }
 
-    @Test
-    @Tag("thorough")
-    void now_problemThatBegins_isCountedInTheTitle_andItsNumbersLeadToTheirLists() throws Exception {
-        browser.width(Browser.WIDE);
-        browser.theme("light");
-        try (BackendProcess backend = startWithState()) {
-            Client client = new Client(backend.url());
-            client.awaitReady();
-            browser.open(backend.url() + "/ui");
-            assertThat(browser.text()).contains("This backend sees no problem.");
-            assertThat(browser.driver().getTitle()).startsWith("Now – ");
-            submit(client, "pump-1", 1, 60);
-
-            // certificates that wait for a review are counted once a minute, as budgets are; the page updates itself
-            await().atMost(Duration.ofMinutes(3))
-                    .until(() -> browser.driver().getTitle().startsWith("(2) Now – "));
-
-            assertThat(browser.text())
-                    .contains("12 certificates wait for a review.")
-                    .containsPattern("An error budget is used up: 12 of 60 certificates were escalated or rejected");
-            for (int width : List.of(Browser.WIDE, Browser.NARROW)) {
-                for (String theme : List.of("light", "dark")) {
-                    browser.width(width);
-                    browser.theme(theme);
-                    browser.requireSound();
-                    if (SCREENSHOTS) {
-                        browser.size(width, 3_400);
-                        shoot("now-" + width + "-" + theme);
-                    }
-                }
-            }
-            browser.width(Browser.WIDE);
-            browser.driver().findElement(By.linkText("12 rejected")).click();
-            browser.awaitText("12 rejected certificates that arrived from ");
-            assertThat(browser.driver().findElements(By.cssSelector("tbody tr")))
-                    .hasSize(12);
-            browser.open(backend.url() + "/ui");
-            browser.driver().findElement(By.linkText("what waits")).click();
-            browser.awaitText("12 certificates wait for a review.");
-            assertThat(browser.errors()).isEmpty();
-        }
+    private static List<?> boxes() {
+        return (List<?>) browser.run("""
+                return [...document.querySelectorAll('body > header *, h1, h2, form, figure, nav, thead th, .wide')]
+                    .map((each) => [each.tagName, each.textContent.slice(0, 20).replace(/\\d/g, '0'),
+                        ...['x', 'y', 'width'].map((side) => each.getBoundingClientRect()[side])].join(' '));
+                """);
     }
 
     @Test
-    void range_canBeChosenByDraggingAndByLinks() throws Exception {
-        browser.width(Browser.WIDE);
-        try (BackendProcess backend = startWithState()) {
-            Client client = new Client(backend.url());
-            client.awaitReady();
-            submit(client, "pump-1", 1, 9);
-            browser.open(backend.url() + "/ui/shard?name=pump-1");
-            WebElement plot = browser.find("figure[data-zoom] svg");
-            Dimension size = plot.getSize();
-
+    @Tag("thorough")
+    void plot_zoomsByDragging_andItsPointsOpenCertificates() {
+        open(withData, "/shard?name=" + SHARD);
+        // an update may replace the plot while the pointer moves
+        await().ignoreExceptions().until(() -> {
             new Actions(browser.driver())
-                    .moveToElement(plot, -size.width / 4, 0)
-                    .clickAndHold()
-                    .moveToElement(plot, size.width / 4, 0)
-                    .release()
+                    .moveToElement(browser.find("figure[data-zoom] a[href$='" + wrong() + "'] circle:last-of-type"))
+                    .click()
                     .perform();
+            return browser.driver().getCurrentUrl().contains("/ui/certificate?id=");
+        });
 
-            Client.awaitUntil(() -> browser.driver().getCurrentUrl().contains("&from="));
-            assertThat(browser.driver().getCurrentUrl()).contains("name=pump-1&clock=received&from=", "&to=");
-            String before = browser.driver().getCurrentUrl();
-            // a page update may replace the link
-            await().ignoreException(StaleElementReferenceException.class).until(() -> {
-                browser.driver().findElement(By.linkText("zoom out")).sendKeys(Keys.ENTER);
-                return true;
-            });
-            Client.awaitUntil(() -> !browser.driver().getCurrentUrl().equals(before));
-            browser.awaitText("outcomes of this range");
-            assertThat(browser.errors()).isEmpty();
-        }
+        open(withData, "/outcomes?from=2020-01-01T00:00:00Z&to=2040-01-01T00:00:00Z");
+        WebElement bars = browser.find("figure[data-zoom] svg");
+        Dimension size = bars.getSize();
+        new Actions(browser.driver())
+                .moveToElement(bars, -size.width / 4, 0)
+                .clickAndHold()
+                .moveToElement(bars, size.width / 4, 0)
+                .release()
+                .perform();
+        Client.awaitUntil(() -> browser.driver().getCurrentUrl().contains("clock=received&from=2024"));
+        browser.driver().findElement(By.linkText("zoom out")).click();
+        browser.awaitText(OUTCOMES + " certificates that arrived from");
+        assertThat(browser.errors()).isEmpty();
+    }
+
+    @Test
+    @Tag("thorough")
+    void copyButton_copies_orSelectsTheTextWhereTheBrowserForbidsIt() {
+        open(withData, "/certificate?id=" + wrong());
+        browser.run("window.copied = []; Object.defineProperty(navigator, 'clipboard', { configurable: true, value:"
+                + " { writeText: async (text) => { copied.push(text); } } })");
+        List<WebElement> buttons = browser.driver().findElements(By.cssSelector("button.copy"));
+        List<String> texts = List.of(
+                wrong(),
+                "flk backend wal cat --id " + wrong()
+                        + " --kind submission --json --body | jq -r .body | flk backend explain -");
+
+        buttons.forEach(WebElement::click);
+
+        Client.awaitUntil(
+                () -> browser.find("#said").getAttribute("textContent").equals("Copied"));
+        assertThat((List<?>) browser.run("return copied")).isEqualTo(texts);
+        // as on a page that came over plain HTTP
+        browser.run("Object.defineProperty(navigator, 'clipboard', { value: undefined });"
+                + " document.execCommand = () => false;");
+        buttons.get(1).click();
+        Client.awaitUntil(
+                () -> browser.find("#said").getAttribute("textContent").equals("Selected"));
+        assertThat(browser.run("return document.getSelection().toString()")).isEqualTo(texts.get(1));
+        assertThat(browser.errors()).isEmpty();
     }
 
     @Test
     @Tag("thorough")
     void hostileText_neverBecomesMarkup() throws Exception {
-        browser.width(Browser.WIDE);
-        try (BackendProcess backend = startWithState()) {
-            Client client = new Client(backend.url());
-            client.awaitReady();
-            Set<String> plain = markup(backend, client, "plain", 0);
+        try (ServedBackend backend = start(directory, Map.of())) {
+            Set<String> plain = markup(backend, "plain", 0);
             for (String text : HOSTILE_TEXTS) {
-                assertThat(markup(backend, client, text, 1 + HOSTILE_TEXTS.indexOf(text)))
+                assertThat(markup(backend, text, 1 + HOSTILE_TEXTS.indexOf(text)))
                         .as(text)
                         .isSubsetOf(plain);
             }
@@ -343,11 +448,12 @@ final class PageIT {
      * shows the text. Returns the names of all elements, each with its attribute names and the start of each URL that
      * it refers to.
      */
-    private static Set<String> markup(BackendProcess backend, Client client, String text, int number) throws Exception {
+    private static Set<String> markup(ServedBackend backend, String text, int number) throws Exception {
+        Client client = new Client(backend.url());
         String quoted = TextNode.valueOf(text).toString();
         String agent = "agent-" + number;
         Pcs wrong = pcs(5, text).with("extra", "{" + quoted + ":" + quoted + "}");
-        for (Pcs each : List.of(pcs(4, text), wrong, pcs(6, text))) {
+        for (Pcs each : List.of(pcs(4, text), wrong, pcs(6, text), pcs(10, text))) {
             assertThat(client.submit(each).status()).as(text).isIn(200, 202);
         }
         awaitRecorded(client);
@@ -365,14 +471,18 @@ final class PageIT {
         assertThat(client.send(client.request("/v1/reviews")
                                 .header("Content-Type", "application/json")
                                 .PUT(BodyPublishers.ofString("{\"ids\":[\""
-                                        + pcs(5, text).id()
+                                        + wrong.id()
                                         + "\"],\"verdict\":\"fault\",\"note\":" + quoted + ",\"author\":" + author
                                         + "}")))
                         .status())
                 .isEqualTo(200);
-        for (String view : List.of(
+        Stream<String> explored = Stream.of(
+                        "clock", "from", "verdict", "regime", "shard", "agent", "key", "reason", "id", "cursor", query)
+                .map(name -> "/outcomes?" + name + "=" + query);
+        Stream<String> others = Stream.of(
                 "/agents",
                 "/agents?prefix=" + query,
+                "/outcomes",
                 "/shards",
                 "/shards?prefix=" + query + "&text=" + query + "&verdict=" + query,
                 "/shard?name=" + query,
@@ -380,19 +490,20 @@ final class PageIT {
                 "/certificate?id=" + wrong.id(),
                 "/key?id=" + query,
                 "/review",
+                "/review?show=reviewed",
+                "/review?id=" + wrong.id(),
                 "/search?q=" + query,
                 "/search?q=" + query + "x",
                 "/state?namespace=flk.review&agent=" + query,
                 "/state?events=on",
                 "/state?namespace=" + query,
-                "/state?namespace=flk.sessions&agent=" + agent + "&key=" + agent)) {
-            found.addAll(elements(backend, view));
-        }
+                "/state?namespace=flk.sessions&agent=" + agent + "&key=" + agent);
+        Stream.concat(explored, others).forEach(view -> found.addAll(elements(backend, view)));
         return found;
     }
 
-    private static Set<String> elements(BackendProcess backend, String view) {
-        browser.open(backend.url() + "/ui" + view);
+    private static Set<String> elements(ServedBackend backend, String view) {
+        open(backend, view);
         assertThat(browser.driver().getTitle()).as(view).isNotEqualTo("hacked");
         List<?> elements = (List<?>) browser.run("""
                 // htmx adds a class to an element with hx-get while it loads the element
@@ -403,107 +514,5 @@ final class PageIT {
                         ? name + '=' + each.getAttribute(name).replace(/[?#].*/, '') : name)].join(' '));
                 """);
         return elements.stream().map(String.class::cast).collect(Collectors.toCollection(TreeSet::new));
-    }
-
-    @Test
-    void storeDown_pageSaysWhatIsWrongAndWhatToDo() throws Exception {
-        browser.width(Browser.NARROW);
-        BackendInJvm.createLog(directory);
-        try (BackendProcess backend = start(Map.of(
-                "DEDUP_BACKEND",
-                "redis",
-                "REDIS_ADDR",
-                "127.0.0.1:1",
-                "STATE_PORT",
-                "0",
-                "STATE_TOKENS_FILE",
-                "tokens.json"))) {
-            browser.open(backend.url() + "/ui");
-            browser.awaitText("The deduplication store is not ready: ");
-            assertThat(browser.text()).contains("Run flk backend health on its host; it names the cause.");
-            assertThat(browser.driver().getTitle()).matches("\\([1-9]\\) Now – .+");
-            browser.requireSound();
-            for (String view : List.of("agents", "outcomes", "shards", "shard?name=a", "review", "state")) {
-                browser.open(backend.url() + "/ui/" + view);
-                browser.requireSound();
-            }
-        }
-    }
-
-    @Test
-    void storeGoesDown_everyViewSaysSo() throws Exception {
-        try (PostgresServer server = PostgresServer.startWithScram()) {
-            Map<String, String> settings = new HashMap<>(server.configuration());
-            settings.putAll(Map.of("STATE_ENGINE", "postgres", "STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json"));
-            try (BackendProcess backend = start(settings)) {
-                Client client = new Client(backend.url());
-                client.awaitReady();
-                submit(client, "pump-1", 1, 5);
-                server.kill();
-                for (String view : List.of("agents", "outcomes", "shard?name=pump-1", "review", "state")) {
-                    browser.open(backend.url() + "/ui/" + view);
-                    assertThat(browser.text()).as(view).contains("The data for this view can't be read now");
-                    assertThat(browser.errors()).hasSize(1).allMatch(error -> error.contains("503"));
-                }
-                lookAround("down");
-                browser.open(backend.url() + "/ui");
-                browser.awaitText("The deduplication store is not ready: ");
-                lookAround("down-now");
-            }
-        }
-    }
-
-    @Test
-    void logsOfASharedStore_areShown() throws Exception {
-        browser.width(Browser.NARROW);
-        try (RedisServer redis = RedisServer.start(directory.resolve("redis"));
-                ServedBackend other = BackendInJvm.start(
-                        Files.createDirectory(directory.resolve("other")),
-                        with(redis.configuration(), "a-second-backend", "TOL_D", "0.2"))) {
-            new Client(other.url()).awaitReady();
-            try (BackendProcess backend = start(with(redis.configuration(), "a-backend", "RECORD", "off"))) {
-                new Client(backend.url()).awaitReady();
-
-                browser.open(backend.url() + "/ui");
-
-                browser.awaitText("Backends of this store decide by different policies.");
-                assertThat(browser.find("section[aria-labelledby=logs]").getText())
-                        .contains("Logs of this store", "a-backend\nup", "a-second-backend\nup");
-                browser.requireSound();
-                if (SCREENSHOTS) {
-                    shoot("logs");
-                }
-            }
-        }
-    }
-
-    private static Map<String, String> with(Map<String, String> settings, String log, String name, String value) {
-        Map<String, String> all = new HashMap<>(settings);
-        all.put("LOG_NAME", log);
-        all.put(name, value);
-        return all;
-    }
-
-    @Test
-    void viewsWithoutState_sayWhy() throws Exception {
-        requireViews(Map.of("STATE_PORT", "off"), "STATE_PORT is off", "agents", "review", "state");
-    }
-
-    @Test
-    void viewsWithoutRecord_sayWhy() throws Exception {
-        Map<String, String> settings = Map.of("RECORD", "off", "STATE_PORT", "0", "STATE_TOKENS_FILE", "tokens.json");
-        requireViews(settings, "RECORD is off", "shards", "review");
-    }
-
-    private void requireViews(Map<String, String> settings, String text, String... views) throws Exception {
-        browser.width(Browser.NARROW);
-        try (BackendProcess backend = start(settings)) {
-            new Client(backend.url()).awaitReady();
-            for (String view : views) {
-                browser.open(backend.url() + "/ui/" + view);
-                assertThat(browser.text()).as(view).contains(text);
-                browser.requireSound();
-            }
-        }
     }
 }

@@ -81,8 +81,12 @@ final class ChangesHandlerTest {
     }
 
     private HttpResponse<String> get(String query) throws IOException, InterruptedException {
+        return getPath(PATH + query);
+    }
+
+    private HttpResponse<String> getPath(String path) throws IOException, InterruptedException {
         return client.send(
-                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + PATH + query))
+                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + path))
                         .build(),
                 BodyHandlers.ofString());
     }
@@ -133,13 +137,7 @@ final class ChangesHandlerTest {
         assertThat(answer.headers().firstValue("X-Flk-More")).isEmpty();
         assertThat(answer.headers().firstValue("X-Flk-Reviews")).isEmpty();
         List<String> lines = answer.body().lines().toList();
-        String current = client.send(
-                        HttpRequest.newBuilder(URI.create(
-                                        "http://127.0.0.1:" + server.port() + "/v1/outcomes?verdict=escalated"))
-                                .build(),
-                        BodyHandlers.ofString())
-                .body()
-                .strip();
+        String current = getPath("/v1/outcomes?verdict=escalated").body().strip();
         assertThat(lines.get(2).replaceFirst("\\{\"kind\":\"outcome\",\"cursor\":\"[^\"]+\",", "{"))
                 .as("an outcome is its line in /v1/outcomes, with kind and cursor")
                 .isEqualTo(current);
@@ -151,21 +149,18 @@ final class ChangesHandlerTest {
         assertThat(events(get(next(answer)))).isEmpty();
     }
 
-    /** Continues after each event, in parts of each size, and expects each event once. */
     @Test
     void record_lacksSomething_headersNameIt() throws Exception {
         record.lack("log records 4 to 6");
 
         for (String path : List.of("/v1/outcomes", "/v1/outcomes/changes", "/v1/shards")) {
-            HttpResponse<String> answer = client.send(
-                    HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + path))
-                            .build(),
-                    BodyHandlers.ofString());
+            HttpResponse<String> answer = getPath(path);
             assertThat(answer.headers().firstValue("X-Flk-Gap")).as(path).contains("log records 4 to 6");
             assertThat(answer.headers().firstValue("X-Flk-Incomplete-Before")).isEmpty();
         }
     }
 
+    /** Continues after each event, in parts of each size, and expects each event once. */
     @Test
     void changes_continuedAfterAnyEvent_missAndRepeatNothing() throws Exception {
         List<String> rejected = new ArrayList<>();

@@ -220,9 +220,10 @@ final class OperatorPathsTest {
             assertThat(review(WRONG).status()).isEqualTo(429);
             assertThat(change("POST /v1/outcomes/backup", WRONG).status()).isEqualTo(429);
             assertThat(change("POST /v1/logs/forget", WRONG).status()).isEqualTo(429);
-            assertThat(server.get("/metrics").status())
-                    .as("a browser is asked for the login")
-                    .isEqualTo(401);
+            Reply asked = server.get("/ui");
+            assertThat(asked.status()).isEqualTo(401);
+            assertThat(asked.header("WWW-Authenticate")).isPresent();
+            assertThat(asked.body()).contains("This page is for operators of the backend.");
             assertOperatorIsServed();
 
             assertThat(refused("wrong login")).isEqualTo(OperatorRefusals.BURST + ".0");

@@ -6,17 +6,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.AllWaiting;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.state.MemoryEngine;
-import dev.flk.program.cli.Json;
 import dev.flk.program.config.Secret;
-import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateKey;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -180,62 +176,75 @@ final class ReviewHandlerTest {
         assertThat(put(ids + "\"withdrawn\"}", "If-None-Match", "*"))
                 .isEqualTo("400 {\"error\":\"only a review can be withdrawn; leave out If-None-Match\"}");
         assertThat(put(ids + "\"fault\"}", "If-None-Match", "*")).startsWith("200 ");
-    }
 
-    @Test
-    void withdrawal_ofAGroup_namesTheTimeOfItsReviews() throws Exception {
-        rejected(1);
-        rejected(2);
         String group = "{\"shard\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"until\":\"" + ServerFixture.NOW
                 + "\",\"verdict\":";
-        put(group + "\"ignore\"}");
-
+        String at = ",\"reviewed_at\":\"" + ServerFixture.NOW + "\"}";
         assertThat(put(group + "\"withdrawn\"}")).contains("give reviewed_at to withdraw");
-        assertThat(put(group + "\"ignore\",\"reviewed_at\":\"" + ServerFixture.NOW + "\"}"))
-                .contains("give reviewed_at to withdraw");
-        assertThat(put(group + "\"withdrawn\",\"reviewed_at\":\"2026-01-01T00:00:00Z\"}"))
+        assertThat(put(group + "\"ignore\"" + at)).contains("give reviewed_at to withdraw");
+        assertThat(put(group + "\"withdrawn\"" + at.replace("-09T", "-08T")))
                 .isEqualTo("404 {\"error\":\"no such certificate has a review\"}");
-        assertThat(put(group + "\"withdrawn\",\"reviewed_at\":\"" + ServerFixture.NOW + "\"}"))
-                .isEqualTo("200 {\"withdrawn\":2," + AT + "}");
-        assertThat(send("GET", "/v1/reviews", "").body().lines()).hasSize(2);
+        assertThat(put(group + "\"withdrawn\"" + at)).isEqualTo("200 {\"withdrawn\":1," + AT + "}");
     }
 
     @Test
-    void command_withdraws() throws Exception {
+    void beginningOfAnId_isAcceptedWhereAnIdIs() throws Exception {
         String id = rejected(1);
-        review(Map.of(), 0, "set", id, "--verdict", "unclear");
-        String[] group = {
-            "withdraw",
-            "--shard",
-            "pump <7>",
-            "--reason",
-            "D_hat out of tolerance",
-            "--until",
-            ServerFixture.NOW.toString()
-        };
+        String printed = id.substring(0, 12);
 
-        assertThat(review(Map.of(), 0, "withdraw", id.substring(0, 12), "--note", "the other pump"))
-                .isEqualTo("1 review withdrawn\n");
-        assertThat(review(Map.of(), 0, "list")).contains(id.substring(0, 12));
-        assertThat(review(Map.of(), 1, "withdraw", id)).contains("no such certificate has a review");
-        assertThat(review(Map.of(), 2, group)).contains("--at: needed for a group, and only there");
-        review(Map.of(), 0, "set", id, "--verdict", "fault");
-        String[] timed = Stream.concat(Stream.of(group), Stream.of("--at", ServerFixture.NOW.toString()))
-                .toArray(String[]::new);
-        assertThat(review(Map.of(), 0, timed)).isEqualTo("1 review withdrawn\n");
+        assertThat(send("GET", "/v1/outcomes?id=" + printed, "").body()).contains(id);
+        assertThat(send("GET", "/ui/certificate?id=" + printed, "").headers().firstValue("Location"))
+                .contains("/ui/certificate?id=" + id);
+        assertThat(send("GET", "/ui/certificate?id=" + printed + "0", "").statusCode())
+                .isEqualTo(404);
+        assertThat(send("GET", "/ui/certificate?id=1234567", "").body()).contains("id is not 8 to 64");
+    }
+
+    private void assertUnknown(String id, int status, String why, String ofQueue, String ofCertificate)
+            throws Exception {
+        String error = "{\"error\":\"reviews unknown: " + why;
+        HttpResponse<String> waiting = send("GET", "/v1/reviews", "");
+        assertThat(waiting.statusCode() + " " + waiting.body()).startsWith(status + " " + error);
+        assertThat(waiting.headers().firstValue("Retry-After").isPresent()).isEqualTo(status == 503);
+        assertThat(put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\"}")).startsWith(status + " " + error);
+        HttpResponse<String> view = send("GET", "/ui/review", "");
+        assertThat(view.statusCode()).isEqualTo(status == 404 ? 200 : status);
+        assertThat(view.body())
+                .contains("Reviews unknown: " + ofQueue)
+                .doesNotContain("No certificate waits for a review");
+        HttpResponse<String> certificate = send("GET", "/ui/certificate?id=" + id, "");
+        assertThat(certificate.statusCode()).isEqualTo(200);
+        assertThat(certificate.body())
+                .contains("rejected", "Reviews unknown: " + ofCertificate)
+                .doesNotContain("Nobody has reviewed this certificate", "Save the review");
     }
 
     @Test
-    void command_leavesOutCertificatesWithoutAReview() throws Exception {
-        String reviewed = rejected(1);
-        String waiting = rejected(2);
-        review(Map.of(), 0, "set", reviewed, "--verdict", "fault");
+    void reviews_withoutState_areUnknown() throws Exception {
+        String id = rejected(1);
+        server.reviews = null;
+        String off = "this backend has no state";
+        assertUnknown(
+                id,
+                404,
+                off + " because STATE_PORT is off",
+                off + ", which has the reviews. It is still starting, or STATE_PORT is off.",
+                "this backend is still starting, or STATE_PORT is off.");
+        assertThat(send("GET", "/v1/outcomes", "").body()).contains(id);
+        assertThat(server.sample("flk_review_waiting")).isEqualTo("NaN");
+        assertThat(server.sample("flk_review_overdue")).isEqualTo("NaN");
 
-        assertThat(review(Map.of(), 0, "set", reviewed, waiting, "--verdict", "ignore", "--if-version", "1"))
-                .isEqualTo(
-                        "1 certificate reviewed, 1 left out, which have another review or none:\n  " + waiting + "\n");
-        assertThat(review(Map.of(), 0, "withdraw", reviewed, waiting))
-                .isEqualTo("1 review withdrawn, 1 left out, which have another review or none:\n  " + waiting + "\n");
+        StateEngine engine = MemoryEngine.notStarted(() -> ServerFixture.NOW);
+        server.reviews = reviews(engine);
+        assertUnknown(id, 503, "the state engine is starting", "the state engine is starting", "the state");
+        engine.close();
+        assertUnknown(
+                id, 503, "the state is down", "the state, which has the reviews, can't be read now", "the state can");
+
+        server.reviews = null;
+        server.record = null;
+        assertThat(send("GET", "/v1/reviews", "").body()).contains("keeps no record of outcomes");
+        assertThat(send("GET", "/ui/review", "").body()).contains("This backend has no record of outcomes.");
     }
 
     @Test
@@ -249,131 +258,6 @@ final class ReviewHandlerTest {
                         "If-None-Match",
                         "*"))
                 .isEqualTo("400 {\"error\":\"If-Match and If-None-Match are for ids, not for a group\"}");
-    }
-
-    @Test
-    void beginningOfAnId_isAcceptedWhereAnIdIs() throws Exception {
-        String id = rejected(1);
-        String printed = id.substring(0, 12);
-
-        assertThat(review(Map.of(), 0, "list")).contains(printed);
-        assertThat(send("GET", "/v1/outcomes?id=" + printed, "").body()).contains(id);
-        assertThat(send("GET", "/ui/certificate?id=" + printed, "").headers().firstValue("Location"))
-                .contains("/ui/certificate?id=" + id);
-        assertThat(send("GET", "/ui/certificate?id=" + printed + "0", "").statusCode())
-                .isEqualTo(404);
-        assertThat(send("GET", "/ui/certificate?id=1234567", "").body()).contains("id is not 8 to 64");
-        assertThat(review(Map.of(), 0, "set", printed, "--verdict", "fault", "--if-version", "0", "--author", "anna"))
-                .isEqualTo("1 certificate reviewed\n");
-        assertThat(review(Map.of(), 1, "set", printed, "--verdict", "ignore", "--if-version", "0"))
-                .contains("the backend answered 412: nothing was recorded: anna reviewed it as fault at "
-                        + ServerFixture.NOW);
-        assertThat(review(Map.of(), 2, "set", printed, "--verdict", "ignore", "--if-version", "-1"))
-                .contains("--if-version: a number from 0, for ids");
-    }
-
-    /**
-     * Adds more certificates than a group review writes in one commit, and reviews the oldest in its first commit.
-     *
-     * @return the id of the oldest
-     */
-    private String reviewedMeanwhile(int firstEpoch) {
-        String oldest = "";
-        for (int epoch = firstEpoch; epoch < firstEpoch + 201; epoch++) {
-            oldest = rejected(epoch);
-        }
-        StateKey key = RecordedOutcomes.key(Reviews.NAMESPACE, "pump <7>", firstEpoch + 200, oldest);
-        Operation decision = record.engine()
-                .write(
-                        key,
-                        Json.line(new Review(Review.Verdict.FAULT, "", "anna", ServerFixture.NOW.toString())),
-                        Operation.ANY_VERSION);
-        record.beforeNextCommit(() -> record.engine().apply("test", List.of(decision), ""));
-        return oldest;
-    }
-
-    @Test
-    void group_reviewedByOthersMeanwhile_isReported() throws Exception {
-        String until = ServerFixture.NOW.toString();
-        String group = "{\"shard\":\"pump <7>\",\"reason\":\"D_hat out of tolerance\",\"until\":\"" + until
-                + "\",\"verdict\":\"ignore\"}";
-        String first = reviewedMeanwhile(1_000);
-        assertThat(put(group))
-                .isEqualTo("200 {\"reviewed\":200," + AT + ",\"left_out\":1,\"left_out_ids\":[\"" + first + "\"]}");
-
-        String second = reviewedMeanwhile(2_000);
-        assertThat(review(
-                        Map.of(),
-                        0,
-                        "set",
-                        "--verdict",
-                        "ignore",
-                        "--shard",
-                        "pump <7>",
-                        "--reason",
-                        "D_hat out of tolerance",
-                        "--until",
-                        until))
-                .isEqualTo(
-                        "200 certificates reviewed, 1 left out, which others reviewed meanwhile:\n  " + second + "\n");
-
-        reviewedMeanwhile(3_000);
-        String page = send("GET", "/ui/review", "").body();
-        HttpResponse<String> answer = send(
-                "POST",
-                "/ui/review",
-                "token=" + field(page, "token") + "&shard=pump%20%3C7%3E&reason=D_hat%20out%20of%20tolerance&until="
-                        + until + "&verdict=ignore");
-        String target = answer.headers().firstValue("Location").orElseThrow();
-        assertThat(send("GET", target, "").body())
-                .contains("200 certificates were reviewed as ignore. 1 left out, which others reviewed meanwhile.");
-    }
-
-    @Test
-    void reviews_stateIsOff_areUnknown() throws Exception {
-        String id = rejected(1);
-        server.reviews = null;
-        String unknown = "404 {\"error\":\"reviews unknown: this backend has no state because STATE_PORT is off\"}";
-
-        assertThat(send("GET", "/v1/outcomes", "").body()).contains(id);
-        HttpResponse<String> waiting = send("GET", "/v1/reviews", "");
-        assertThat(waiting.statusCode() + " " + waiting.body()).isEqualTo(unknown);
-        assertThat(put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\"}")).isEqualTo(unknown);
-        assertThat(send("GET", "/ui/review", "").body())
-                .contains("Reviews unknown: this backend has no state", "STATE_PORT is off")
-                .doesNotContain("No certificate waits for a review");
-        assertThat(send("GET", "/ui/certificate?id=" + id, "").body())
-                .contains("rejected", "Reviews unknown: this backend is still starting, or STATE_PORT is off.")
-                .doesNotContain("Nobody has reviewed this certificate", "Save the review");
-        assertThat(server.sample("flk_review_waiting")).isEqualTo("NaN");
-        assertThat(server.sample("flk_review_overdue")).isEqualTo("NaN");
-
-        server.record = null;
-        assertThat(send("GET", "/v1/reviews", "").body()).contains("keeps no record of outcomes");
-        assertThat(send("GET", "/ui/review", "").body()).contains("This backend has no record of outcomes.");
-    }
-
-    @Test
-    void reviews_stateFails_areUnknown() throws Exception {
-        String id = rejected(1);
-        StateEngine failed = MemoryEngine.started();
-        failed.close();
-        server.reviews = reviews(failed);
-
-        HttpResponse<String> waiting = send("GET", "/v1/reviews", "");
-        assertThat(waiting.statusCode() + " " + waiting.body())
-                .isEqualTo("503 {\"error\":\"reviews unknown: the state is down\"}");
-        assertThat(waiting.headers().firstValue("Retry-After")).contains("1");
-        assertThat(put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\"}"))
-                .isEqualTo("503 {\"error\":\"reviews unknown: the state is down\"}");
-        HttpResponse<String> view = send("GET", "/ui/review", "");
-        assertThat(view.statusCode()).isEqualTo(503);
-        assertThat(view.body()).contains("Reviews unknown: the state, which has the reviews, can't be read now");
-        HttpResponse<String> certificate = send("GET", "/ui/certificate?id=" + id, "");
-        assertThat(certificate.statusCode()).isEqualTo(200);
-        assertThat(certificate.body())
-                .contains("rejected", "Reviews unknown: the state can")
-                .doesNotContain("Nobody has reviewed this certificate", "Save the review");
     }
 
     @Test
@@ -411,20 +295,6 @@ final class ReviewHandlerTest {
         end.complete(null);
         assertThat(first.join().outcomes()).hasSize(1);
         assertThat(send("GET", "/ui/review", "").body()).contains("1 certificate waits for a review.");
-    }
-
-    @Test
-    void reviews_stateStarts_areUnknown() throws Exception {
-        StateEngine starting = MemoryEngine.notStarted(() -> ServerFixture.NOW);
-        try {
-            rejected(1);
-            server.reviews = reviews(starting);
-
-            assertThat(send("GET", "/v1/reviews", "").body())
-                    .startsWith("{\"error\":\"reviews unknown: the state engine is starting");
-        } finally {
-            starting.close();
-        }
     }
 
     /** Checks that a certificate is not called unknown while the record is read from the log again. */
@@ -505,38 +375,48 @@ final class ReviewHandlerTest {
     }
 
     @Test
-    void command_listsAndReviews_withTheLogin() throws Exception {
+    void command_listsReviewsAndWithdraws_withTheLogin() throws Exception {
         server.login(new Login("operator", new Secret("secret of operators")));
         String first = rejected(1);
         String second = rejected(2);
+        String printed = first.substring(0, 12);
         Map<String, String> login = Map.of("METRICS_USER", "operator", "METRICS_PASS", "secret of operators");
+        String[] group = {
+            "--shard", "pump <7>", "--reason", "D_hat out of tolerance", "--until", ServerFixture.NOW.toString()
+        };
 
-        assertThat(review(login, 0, "list"))
-                .contains("pump <7>", REASON, first.substring(0, 12), second.substring(0, 12));
-        assertThat(review(login, 0, "set", first, "--verdict", "fault", "--note", "worn"))
+        assertThat(review(login, 0, "list")).contains("pump <7>", REASON, printed, second.substring(0, 12));
+        assertThat(review(login, 0, "set", printed, "--verdict", "fault", "--note", "worn", "--if-version", "0"))
                 .isEqualTo("1 certificate reviewed\n");
         assertThat(review(login, 0, "list", "--reviewed"))
-                .contains(first.substring(0, 12), "fault", "operator", "worn")
+                .contains(printed, "fault", "operator", "worn")
                 .doesNotContain(second.substring(0, 12));
-        assertThat(review(
-                        login,
-                        0,
-                        "set",
-                        "--verdict",
-                        "ignore",
-                        "--shard",
-                        "pump <7>",
-                        "--reason",
-                        "D_hat out of tolerance",
-                        "--until",
-                        ServerFixture.NOW.toString(),
-                        "--json"))
-                .isEqualTo("{\"reviewed\":1," + AT + "}\n");
+        assertThat(review(login, 1, "set", printed, "--verdict", "ignore", "--if-version", "0"))
+                .contains("the backend answered 412: nothing was recorded: operator reviewed it as fault at "
+                        + ServerFixture.NOW);
+        String leftOut = ", 1 left out, which have another review or none:\n  " + second + "\n";
+        assertThat(review(login, 0, "set", first, second, "--verdict", "ignore", "--if-version", "1"))
+                .isEqualTo("1 certificate reviewed" + leftOut);
+        assertThat(review(login, 0, "withdraw", first, second, "--note", "the other pump"))
+                .isEqualTo("1 review withdrawn" + leftOut);
+        assertThat(review(login, 1, "withdraw", first)).contains("no such certificate has a review");
+
+        assertThat(review(login, 0, with(group, "set", "--verdict", "ignore", "--json")))
+                .isEqualTo("{\"reviewed\":2," + AT + "}\n");
         assertThat(review(login, 0, "list")).isEqualTo("no certificate waits for a review\n");
+        assertThat(review(login, 2, with(group, "withdraw"))).contains("--at: needed for a group, and only there");
+        assertThat(review(login, 0, with(group, "withdraw", "--at", ServerFixture.NOW.toString())))
+                .isEqualTo("2 reviews withdrawn\n");
         assertThat(review(login, 1, "set", "x", "--verdict", "fault"))
                 .startsWith("flk-backend: the backend answered 400: ids is not a list of 1 to ");
+        assertThat(review(login, 2, "set", printed, "--verdict", "ignore", "--if-version", "-1"))
+                .contains("--if-version: a number from 0, for ids");
         assertThat(review(Map.of(), 1, "list"))
                 .contains("the backend asks for the operators' login; run this with its METRICS_USER and METRICS_PASS");
+    }
+
+    private static String[] with(String[] group, String... more) {
+        return Stream.concat(Stream.of(more), Stream.of(group)).toArray(String[]::new);
     }
 
     /** Runs {@code flk-backend review} and returns its output. */
@@ -552,43 +432,6 @@ final class ReviewHandlerTest {
 
         assertThat(ended).as(printed.toString()).isEqualTo(exitCode);
         return printed.toString();
-    }
-
-    @Test
-    void page_reviewsAGroup_andShowsTheReviewOfACertificate() throws Exception {
-        String id = rejected(1);
-        rejected(2);
-        String page = send("GET", "/ui/review", "").body();
-        assertThat(page).contains("2 certificates wait for a review.", "pump &lt;7", "Review all 2");
-        String form = "token=" + field(page, "token") + "&shard=pump%20%3C7%3E&reason="
-                + URLEncoder.encode(field(page, "reason"), StandardCharsets.UTF_8) + "&until=" + field(page, "until")
-                + "&verdict=expected&note=%3Cb%3E&author=";
-
-        HttpResponse<String> answer = send("POST", "/ui/review", form);
-
-        assertThat(answer.statusCode()).isEqualTo(303);
-        String target = answer.headers().firstValue("Location").orElseThrow();
-        assertThat(send("GET", target, "").body())
-                .contains("2 certificates were reviewed as expected.", "No certificate waits for a review.");
-        assertThat(send("GET", "/ui/certificate?id=" + id, "").body())
-                .contains("<strong>expected</strong>: &lt;b", "– local, ")
-                .doesNotContain("<b>");
-    }
-
-    @Test
-    void page_formOfAnotherVersion_isRefused_andSaysWhoWasFirst() throws Exception {
-        String id = rejected(1);
-        String page = send("GET", "/ui/certificate?id=" + id, "").body();
-        put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\",\"author\":\"anna\"}");
-
-        String form = "token=" + field(page, "token") + "&id=" + id + "&verdict=ignore&version=";
-        HttpResponse<String> refused = send("POST", "/ui/review", form + field(page, "version"));
-        assertThat(refused.statusCode()).isEqualTo(412);
-        assertThat(refused.body()).contains("anna reviewed it as fault at " + ServerFixture.NOW);
-        String again = send("GET", "/ui/certificate?id=" + id, "").body();
-        assertThat(send("POST", "/ui/review", form + field(again, "version")).statusCode())
-                .isEqualTo(303);
-        assertThat(send("POST", "/ui/review", form + "x").statusCode()).isEqualTo(400);
     }
 
     @Test
@@ -641,7 +484,7 @@ final class ReviewHandlerTest {
     }
 
     @Test
-    void page_review_leadsToTheNextCertificate_andCanBeUndone() throws Exception {
+    void page_review_leadsToTheNextCertificate_andCanBeUndoneForAMinute() throws Exception {
         String first = rejected(1);
         String second = rejected(2);
         String page = send("GET", "/ui/review", "").body();
@@ -653,12 +496,19 @@ final class ReviewHandlerTest {
                 .contains(
                         "1 certificate was reviewed as fault.",
                         "1 certificate waits for a review.",
+                        "data-seconds=\"60\" data-note=\"" + first + "\"",
                         "name=\"id\" value=\"" + second,
                         "Last reviews for this reason",
                         "worn – anna");
         String undo = undo(page);
+        String other = undo(sent(page, "id=" + second + "&version=0&verdict=fault&note=worn&author=anna"));
+        assertThat(other).as("the review just made, of two at the same time").contains("&id=" + second);
         page = sent(page, undo);
-        assertThat(page).contains("1 review was withdrawn.", "2 certificates wait for a review.");
+        assertThat(page)
+                .contains(
+                        "1 review was withdrawn.",
+                        "1 certificate waits for a review.",
+                        "data-seconds=\"0\" data-note=\"" + first + "\"");
         assertThat(field(page, "id")).isEqualTo(first);
         assertThat(field(page, "version")).isEqualTo("2");
 
@@ -666,37 +516,44 @@ final class ReviewHandlerTest {
         assertThat(again.statusCode()).isEqualTo(412);
         assertThat(again.body())
                 .contains("Nothing was withdrawn: the review is not the one that was shown: anna withdrew its review");
+        HttpResponse<String> last = post(page, "id=" + first + "&version=2&verdict=ignore&author=anna");
+        server.now = ServerFixture.NOW.plusSeconds(61);
+        assertThat(send("GET", last.headers().firstValue("Location").orElseThrow(), "")
+                        .body())
+                .contains("1 certificate was reviewed as ignore.")
+                .doesNotContain("class=\"undo\"");
     }
 
     @Test
-    void page_undo_isOfTheReviewJustMade_notOfAnotherAtTheSameTime() throws Exception {
-        String page = "";
-        for (int i = 1; i <= 4; i++) {
-            String id = rejected(i);
-            page = sent(
-                    send("GET", "/ui/review?id=" + id, "").body(), "id=" + id + "&version=0&verdict=fault&author=anna");
-            assertThat(undo(page)).contains("&id=" + id);
-        }
-    }
-
-    @Test
-    void page_undoOfAGroup_saysWhatWasLeftOut() throws Exception {
+    void page_reviewOfAGroup_canBeUndone_andSaysWhatWasLeftOut() throws Exception {
         String first = rejected(1);
         rejected(2);
         rejected(3);
         String page = send("GET", "/ui/review", "").body();
-        page = sent(
-                page,
-                "shard=pump%20%3C7%3E&reason=" + URLEncoder.encode("D_hat out of tolerance", StandardCharsets.UTF_8)
-                        + "&until=" + ServerFixture.NOW + "&verdict=ignore&author=anna");
-        assertThat(page).contains("3 certificates were reviewed as ignore.");
-        put("{\"ids\":[\"" + first + "\"],\"verdict\":\"withdrawn\"}");
+        assertThat(page).contains("3 certificates wait for a review.", "pump &lt;7", "Review all 3");
+        String form = "shard=pump%20%3C7%3E&reason=" + URLEncoder.encode(field(page, "reason"), StandardCharsets.UTF_8)
+                + "&until=" + field(page, "until") + "&verdict=expected&note=%3Cb%3E&author=";
 
-        page = sent(page, undo(page));
+        page = sent(page, form);
 
+        String note = " data-note=\"pump &lt;7> D_hat out of tolerance\"";
         assertThat(page)
                 .contains(
+                        "3 certificates were reviewed as expected.",
+                        "data-seconds=\"60\"" + note,
+                        "No certificate waits for a review.");
+        assertThat(send("GET", "/ui/certificate?id=" + first, "").body())
+                .contains("<strong>expected</strong>: &lt;b", "– local, ")
+                .doesNotContain("<b>");
+        assertThat(send("GET", "/ui/review?done=2&left_out=1&reviewed_at=2026-01-01T00:00:00Z", "")
+                        .body())
+                .contains("2 certificates were reviewed. 1 left out, which others reviewed meanwhile.");
+        put("{\"ids\":[\"" + first + "\"],\"verdict\":\"withdrawn\"}");
+
+        assertThat(sent(page, undo(page)))
+                .contains(
                         "2 reviews were withdrawn. 1 left out, which others changed or withdrew meanwhile.",
+                        "data-seconds=\"0\"" + note,
                         "3 certificates wait for a review.");
     }
 
@@ -743,45 +600,13 @@ final class ReviewHandlerTest {
     }
 
     @Test
-    void page_done_namesTheNoteThatWasSent() throws Exception {
+    void page_formOfAnotherVersion_hasNoEffect_keepsTheNote_andShowsWhoWasFirst() throws Exception {
         String id = rejected(1);
-        rejected(2);
-        String page = send("GET", "/ui/review", "").body();
-        page = sent(page, "id=" + id + "&version=0&verdict=fault&author=anna");
-        assertThat(page).contains("data-seconds=\"60\" data-note=\"" + id + "\"");
-        page = sent(page, undo(page));
-        assertThat(page).contains("data-seconds=\"0\" data-note=\"" + id + "\"");
-        page = sent(
-                page,
-                "shard=pump%20%3C7%3E&reason=D_hat%20out%20of%20tolerance&until=" + ServerFixture.NOW
-                        + "&count=2&verdict=ignore&author=anna");
-        assertThat(page).contains("data-seconds=\"60\" data-note=\"pump &lt;7> D_hat out of tolerance\"");
-        assertThat(sent(page, undo(page)))
-                .contains("data-seconds=\"0\" data-note=\"pump &lt;7> D_hat out of tolerance\"");
-    }
-
-    @Test
-    void page_undo_isOfferedForAMinute() throws Exception {
-        rejected(1);
-        String page = send("GET", "/ui/review", "").body();
-        HttpResponse<String> answer = post(page, "id=" + field(page, "id") + "&version=0&verdict=ignore&author=anna");
-        String target = answer.headers().firstValue("Location").orElseThrow();
-        assertThat(send("GET", target, "").body()).contains("class=\"undo\"");
-
-        server.now = ServerFixture.NOW.plusSeconds(61);
-
-        assertThat(send("GET", target, "").body())
-                .contains("1 certificate was reviewed as ignore.")
-                .doesNotContain("class=\"undo\"");
-    }
-
-    @Test
-    void page_formThatHasNoEffect_keepsTheNote_andShowsWhoWasFirst() throws Exception {
-        String id = rejected(1);
-        String page = send("GET", "/ui/review?id=" + id.substring(0, 8), "").body();
+        String page = send("GET", "/ui/certificate?id=" + id, "").body();
         put("{\"ids\":[\"" + id + "\"],\"verdict\":\"fault\",\"author\":\"anna\"}");
+        String form = "id=" + id + "&note=%3Cnoise%3E&author=ben&verdict=";
 
-        HttpResponse<String> refused = post(page, "id=" + id + "&version=0&verdict=ignore&note=%3Cnoise%3E&author=ben");
+        HttpResponse<String> refused = post(page, form + "ignore&version=" + field(page, "version"));
 
         assertThat(refused.statusCode()).isEqualTo(412);
         assertThat(refused.body())
@@ -791,8 +616,10 @@ final class ReviewHandlerTest {
                         "name=\"note\" value=\"&lt;noise",
                         "name=\"author\" value=\"ben\"");
         assertThat(field(refused.body(), "version")).isEqualTo("1");
-        assertThat(post(page, "id=" + id + "&version=0&verdict=&note=kept").body())
-                .contains("Nothing was reviewed: verdict is not one of", "value=\"kept\"");
+        assertThat(post(page, form + "&version=1").body())
+                .contains("Nothing was reviewed: verdict is not one of", "value=\"&lt;noise");
+        assertThat(post(page, form + "ignore&version=x").statusCode()).isEqualTo(400);
+        assertThat(post(page, form + "ignore&version=1").statusCode()).isEqualTo(303);
     }
 
     @Test

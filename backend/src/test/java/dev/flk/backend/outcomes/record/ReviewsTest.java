@@ -249,21 +249,7 @@ final class ReviewsTest {
                                 review(Verdict.FAULT))
                         .reviewed())
                 .isEqualTo(2_300);
-    }
-
-    @Test
-    void severalPages_areFoundAndReviewed() {
-        for (int i = 0; i < 450; i++) {
-            record.add("a", i, "escalated", "regime mismatch: " + i, NOW.minusSeconds(i));
-        }
-
-        assertThat(waiting()).hasSize(450);
-        assertThat(reviews.review(
-                                new Reviewed.Group("a", "regime mismatch", Instant.MIN, NOW), review(Verdict.EXPECTED))
-                        .reviewed())
-                .isEqualTo(450);
         assertThat(waiting()).isEmpty();
-        assertThat(reviews.reviewed(null)).hasSize(450);
     }
 
     private List<Double> faults(String... shards) {

@@ -106,6 +106,10 @@ final class OutcomesViewTest {
                         new Condition(
                                 "The reason is a & b.",
                                 "/ui/outcomes?verdict=rejected&clock=measured&to=2026-01-01T00%3A00"));
+        assertThat(view(Map.of("verdict", "rejected", "from", "2026-01-01T00:00"))
+                        .ranges())
+                .contains(new OutcomesView.Range(
+                        "last hour", "/ui/outcomes?verdict=rejected&from=2026-11-26T11%3A00%3A00Z"));
         assertThat(filter.zoom()).isEqualTo("/ui/outcomes?verdict=rejected&clock=measured&reason=a%20%26%20b");
     }
 
