@@ -60,13 +60,6 @@ class FlkAgentTest {
     }
 
     @Test
-    void run_nothingConfigured_exits2AndNamesEachSetting() {
-        assertThat(run("run")).isEqualTo(2);
-
-        assertThat(err()).contains("ENDPOINT: not set", "PCS_SIGN_ALG: not set").doesNotContain("\tat ");
-    }
-
-    @Test
     void certify_earthquakes_addsThemToTheOutbox() {
         assertThat(run("certify", "--shard", "quakes", EARTHQUAKES)).isZero();
 
