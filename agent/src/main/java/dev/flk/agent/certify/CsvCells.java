@@ -56,7 +56,7 @@ final class CsvCells {
     CsvCells(InputStream stream, CsvFormat format, boolean isGrowing) throws IOException, MalformedCsv {
         this.isGrowing = isGrowing;
         try {
-            buffered = format.text(stream);
+            buffered = isGrowing ? new BufferedReader(new CutLines(format.text(stream))) : format.text(stream);
             dialect = CsvDialect.detect(buffered, format, isGrowing);
             text = new LastCharacter(buffered);
         } catch (EOFException | ZipException e) {
@@ -100,6 +100,30 @@ final class CsvCells {
         }
     }
 
+    /** A reader that leaves out the rest of a line that is too long, so that such a line does not fill the memory. */
+    private static final class CutLines extends FilterReader {
+        private int length;
+
+        CutLines(Reader text) {
+            super(text);
+        }
+
+        @Override
+        public int read(char[] target, int offset, int count) throws IOException {
+            int kept = 0;
+            for (int read = 0; read >= 0 && kept == 0; ) {
+                read = super.read(target, offset, count);
+                for (int i = offset; i < offset + read; i++) {
+                    length = CsvDialect.isLineEnd(target[i]) ? 0 : length + 1;
+                    if (length <= CsvDialect.MAX_CHARS + 1) {
+                        target[offset + kept++] = target[i];
+                    }
+                }
+            }
+            return kept == 0 ? -1 : kept;
+        }
+    }
+
     CsvDialect dialect() {
         return dialect;
     }
@@ -140,6 +164,9 @@ final class CsvCells {
         for (String next = buffered.readLine(); next != null; next = buffered.readLine()) {
             line++;
             written = next;
+            if (next.length() > CsvDialect.MAX_CHARS) {
+                throw indivisible();
+            }
             if (!next.isBlank()) {
                 CsvRecord record = record(next);
                 if (record.getFields().stream().anyMatch(cell -> cell.indexOf('\n') >= 0)) {

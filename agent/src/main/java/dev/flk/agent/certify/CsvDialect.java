@@ -130,7 +130,7 @@ record CsvDialect(char delimiter, String source, long linesBefore) {
         return count;
     }
 
-    private static boolean isLineEnd(int c) {
+    static boolean isLineEnd(int c) {
         return c == '\n' || c == '\r';
     }
 

@@ -41,7 +41,7 @@ public final class CsvRows {
     private final boolean isGrowing;
     private final CsvCells cells;
     private final CsvColumns columns;
-    private final RowOrder order = new RowOrder();
+    private final RowOrder order = new RowOrder(this);
     private final long headerLine;
     private CsvFormat format;
     private CsvTimes times;
@@ -83,13 +83,6 @@ public final class CsvRows {
         public Columns {
             values = List.copyOf(values);
         }
-    }
-
-    /**
-     * Creates a reader of a file in the usual format, and reads the names of its columns. The caller closes the stream.
-     */
-    public CsvRows(InputStream stream, Columns columns) throws IOException, MalformedCsv {
-        this(stream, columns, CsvFormat.USUAL);
     }
 
     /** Creates a reader of a complete file, and reads the names of the columns. The caller closes the stream. */
@@ -189,7 +182,7 @@ public final class CsvRows {
         if (format.hasDecimal()) {
             return false;
         }
-        Optional<Character> shown = numbers.shown(isGrowing);
+        Optional<Character> shown = numbers.shown(true);
         if (shown.isPresent()) {
             format = format.settled(cells.dialect().delimiter(), shown);
             numbers = new CsvNumbers(format, columns, cells.dialect().delimiter());
@@ -259,7 +252,7 @@ public final class CsvRows {
         List<Row> all = new ArrayList<>();
         for (Measured row = read(); row != null; row = read()) {
             if (row.time().isTwice()) {
-                throw RowOrder.unsettled(row);
+                throw order.unsettled(row);
             }
             take(row);
             all.add(row.row());
@@ -313,7 +306,7 @@ public final class CsvRows {
         for (int i = 0; i < columns.values().size(); i++) {
             values.add(number(record, columns.values().get(i), numbers.ofValue(i)));
         }
-        return new Measured(this, cells.line(), record, written, time, time.seconds(), values);
+        return new Measured(cells.line(), record, written, time, time.seconds(), values);
     }
 
     /** Returns whether the file has times. If not, row numbers replace the times. */
@@ -329,7 +322,7 @@ public final class CsvRows {
             options.add("--delimiter=" + (delimiter == '\t' ? "tab" : delimiter));
         }
         if (!format.hasDecimal()) {
-            options.add("--decimal=" + numbers.shown(isGrowing).orElse('.'));
+            options.add("--decimal=" + numbers.shown(false).orElse('.'));
         }
         if (format.zone().isEmpty() && latest != null && latest.time().lacksZone()) {
             options.add("--time-zone=UTC");

@@ -22,6 +22,7 @@ final class RowOrder {
     private static final int MOST_WAITING = 1_000_000;
     private static final double LONGEST_STEP_BACK_SECONDS = 3_600;
 
+    private final CsvRows rows;
     private final Deque<Measured> settled = new ArrayDeque<>();
     /** The rows with a time that occurs twice, and that may still be in either pass. */
     private final Deque<Measured> open = new ArrayDeque<>();
@@ -29,23 +30,20 @@ final class RowOrder {
     /** The last row, at its earliest possible instant. */
     private @Nullable Measured last;
 
+    /** Creates the order of the rows of a reader. */
+    RowOrder(CsvRows rows) {
+        this.rows = rows;
+    }
+
     /**
      * A row of a file.
      *
-     * @param source the reader of the file
      * @param written the cell of the time, or both cells; empty if the file has no times
      * @param seconds the earliest of the instants of {@code time} that the rows before allow
      */
-    record Measured(
-            CsvRows source,
-            long line,
-            CsvRecord cells,
-            String written,
-            Time time,
-            double seconds,
-            List<Double> values) {
+    record Measured(long line, CsvRecord cells, String written, Time time, double seconds, List<Double> values) {
         private Measured at(double instant) {
-            return new Measured(source, line, cells, written, time, instant, values);
+            return new Measured(line, cells, written, time, instant, values);
         }
 
         Row row() {
@@ -114,36 +112,33 @@ final class RowOrder {
     }
 
     /** Returns the error for a time that occurs twice, and whose rows do not settle which one is meant. */
-    static MalformedCsv unsettled(Measured row) {
-        return new MalformedCsv(row.source().about(row, row.time().readings())
+    MalformedCsv unsettled(Measured row) {
+        return new MalformedCsv(rows.about(row, row.time().readings())
                 + ", and the order of the rows does not tell which; write the offset after such times");
     }
 
-    private static MalformedCsv notIncreasing(Measured row, Measured before) {
+    private MalformedCsv notIncreasing(Measured row, Measured before) {
         boolean isRepeated = row.time().seconds() == before.seconds();
         boolean isTwice = row.time().isTwice() || before.time().isTwice();
         boolean mayBeTwice = row.time().lacksZone()
                 && before.seconds() - row.time().seconds() <= LONGEST_STEP_BACK_SECONDS
                 && !isRepeated;
-        return new MalformedCsv(row.source()
-                .about(
-                        row,
-                        (isRepeated ? "repeats" : "is earlier than") + " the time of line " + before.line()
-                                + "; times must increase"
-                                + (isTwice
-                                        ? ", and " + CsvCells.shown((row.time().isTwice() ? row : before).written())
-                                                + " "
-                                                + (row.time().isTwice() ? row : before)
-                                                        .time()
-                                                        .readings()
-                                                + "; write the offset after such times"
-                                        : mayBeTwice
-                                                ? ": if daylight saving time ended here, give the --time-zone; otherwise sort"
-                                                        + " the file"
-                                                : ": "
-                                                        + (isRepeated
-                                                                ? row.source().only(before.cells(), row.cells())
-                                                                : "")
-                                                        + "sort the file, or use --sort")));
+        return new MalformedCsv(rows.about(
+                row,
+                (isRepeated ? "repeats" : "is earlier than") + " the time of line " + before.line()
+                        + "; times must increase"
+                        + (isTwice
+                                ? ", and " + CsvCells.shown((row.time().isTwice() ? row : before).written())
+                                        + " "
+                                        + (row.time().isTwice() ? row : before)
+                                                .time()
+                                                .readings()
+                                        + "; write the offset after such times"
+                                : mayBeTwice
+                                        ? ": if daylight saving time ended here, give the --time-zone; otherwise sort"
+                                                + " the file"
+                                        : ": "
+                                                + (isRepeated ? rows.only(before.cells(), row.cells()) : "")
+                                                + "sort the file, or use --sort")));
     }
 }

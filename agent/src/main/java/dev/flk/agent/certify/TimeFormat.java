@@ -297,10 +297,4 @@ public final class TimeFormat {
                                 + " in the format, and give its offset or region by --time-zone"
                         : "");
     }
-
-    /** Returns the text of which {@code certify --follow} stores a digest. */
-    @Override
-    public String toString() {
-        return formatter.toString();
-    }
 }

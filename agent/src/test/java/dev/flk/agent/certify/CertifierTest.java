@@ -87,7 +87,8 @@ class CertifierTest {
                 .certify(
                         new CsvRows(
                                 new ByteArrayInputStream(csv.toString().getBytes(StandardCharsets.UTF_8)),
-                                Columns.USUAL),
+                                Columns.USUAL,
+                                CsvFormat.USUAL),
                         Windows.byCount(40, 5))
                 .get(0);
 
@@ -200,7 +201,8 @@ class CertifierTest {
     private static List<Certificate> earthquakes(Windows windows, String... shards) throws Exception {
         List<Certificate> certificates = new ArrayList<>();
         try (InputStream csv = Files.newInputStream(EARTHQUAKES)) {
-            for (byte[] json : new Certifier(List.of(shards)).certify(new CsvRows(csv, Columns.USUAL), windows)) {
+            for (byte[] json :
+                    new Certifier(List.of(shards)).certify(new CsvRows(csv, Columns.USUAL, CsvFormat.USUAL), windows)) {
                 certificates.add(read(json));
             }
         }

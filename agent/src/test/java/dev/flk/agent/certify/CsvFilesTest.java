@@ -32,10 +32,7 @@ import java.util.function.IntFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.zip.GZIPOutputStream;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests of realistic CSV files: each is certified and usually also accepted by the verifier, or it is refused. */
 class CsvFilesTest {
@@ -140,38 +137,6 @@ class CsvFilesTest {
     }
 
     @Test
-    void nameWithAComma_takesPrecedenceOverAList() throws Exception {
-        String file = lines("time,\"temp, outside\",temp\n", i -> i + "," + point(i) + ",7");
-
-        accepted(file, new Columns(Optional.of("time"), List.of("temp, outside")), new Format());
-        accepted(file, new Columns(Optional.of("time"), List.of("temp", "temp, outside")), new Format());
-    }
-
-    @Test
-    void columns_canBeGivenAsNumbers() throws Exception {
-        accepted(
-                lines("Zeit,\uFFFD,Wert\n", i -> i + ",a," + point(i)),
-                new Columns(Optional.of("1"), List.of("3")),
-                new Format());
-    }
-
-    @Test
-    void noHeader_isRefusedUnlessDeclared() throws Exception {
-        String file = lines("", i -> "2018-01-31T01:00:" + (10 + i) + "Z," + point(i));
-        refused(
-                file,
-                Columns.USUAL,
-                new Format(),
-                "line 1: is data and does not name the columns; add a line above it that does, or use --no-header with"
-                        + " the numbers of columns");
-        Format format = new Format();
-        format.hasHeader = false;
-
-        assertBegins(accepted(file, Columns.USUAL, format), "2018-01-31T01:00:10Z");
-        accepted(file, new Columns(Optional.of("1"), List.of("2")), format);
-    }
-
-    @Test
     void noHeader_asManyDecimalCommasAsSemicolons_isRefusedWithTheOption() {
         Format format = new Format();
         format.hasHeader = false;
@@ -190,15 +155,6 @@ class CsvFilesTest {
         accepted(lines("\uFEFFtime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
         accepted(lines("sep=;\r\ntime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
         accepted(lines("\r\n\r\nsep=;\r\ntime;temp\r\n", i -> i + ";" + comma(i) + "\r"), TIME_AND_TEMP, new Format());
-    }
-
-    @Test
-    void excelUnicodeText_utf16WithTabs_isRead() throws Exception {
-        String file = lines("\uFEFFtime\ttemp\r\n", i -> i + "\t" + comma(i) + "\r");
-        accepted(file.getBytes(StandardCharsets.UTF_16LE), TIME_AND_TEMP, new Format());
-        Format format = new Format();
-        format.encoding = Optional.of(StandardCharsets.UTF_16LE);
-        accepted(file.substring(1).getBytes(StandardCharsets.UTF_16LE), TIME_AND_TEMP, format);
     }
 
     @Test
@@ -265,82 +221,12 @@ class CsvFilesTest {
     }
 
     @Test
-    void missingValues_areSkipped() throws Exception {
-        String file = lines("time,temp\n", i -> i + "," + (i % 9 == 0 ? "NaN" : i % 9 == 4 ? "-" : point(i)));
-        refused(
-                file,
-                TIME_AND_TEMP,
-                new Format(),
-                "line 2: column temp: NaN is not a decimal number; choose another column with --value, or skip such"
-                        + " rows with --missing");
-        Format format = new Format();
-        format.missing = Set.of("NaN", "-");
-
-        assertThat(certify(new ByteArrayInputStream(utf8(file)), TIME_AND_TEMP, format.build()))
-                .hasSize(1);
-    }
-
-    @Test
-    void localTimes_areReadWithAFormatAndAZone() throws Exception {
-        String file = lines("time,temp\n", i -> "31.01.2018 02:%02d:00,%s".formatted(i, point(i)));
-        refused(
-                file,
-                TIME_AND_TEMP,
-                new Format(),
-                "line 2: column time: \"31.01.2018 02:00:00\" is not a time: write seconds or milliseconds since 1970,"
-                        + " or 2018-01-30T12:34:56Z, or give its --time-format, or choose another column with --time");
-        Format format = new Format();
-        format.timeFormat = Optional.of("dd.MM.yyyy HH:mm:ss");
-        format.zone = ZoneId.of("Europe/Berlin");
-
-        assertBegins(accepted(file, TIME_AND_TEMP, format), "2018-01-31T01:00:00Z");
-    }
-
-    @ParameterizedTest
-    @CsvSource({"2:%02d pm, 14", "12:%02d am, 00", "12:%02d pm, 12"})
-    void americanTimes_areRead(String time, String hour) throws Exception {
-        Format format = new Format();
-        format.timeFormat = Optional.of("M/d/yyyy h:mm a");
-
-        assertBegins(
-                accepted(
-                        lines("time,temp\n", i -> ("1/31/2018 " + time + ",%s").formatted(i, point(i))),
-                        TIME_AND_TEMP,
-                        format),
-                "2018-01-31T" + hour + ":00:00Z");
-    }
-
-    @Test
-    void timesWithAnOffset_needNoOption() throws Exception {
-        assertBegins(
-                accepted(
-                        lines("time,temp\n", i -> "2018-01-31 02:%02d:00+01:00,%s".formatted(i, point(i))),
-                        TIME_AND_TEMP,
-                        new Format()),
-                "2018-01-31T01:00:00Z");
-    }
-
-    @Test
     void hourRepeatedByDaylightSaving_isReadInTheOrderOfTheRows() throws Exception {
         Format format = new Format();
         format.zone = ZoneId.of("Europe/Berlin");
 
         assertThat(times("time,temp\n2018-10-28T02:30:00,1\n2018-10-28T02:00:00,2\n", format))
                 .containsExactly(Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:00:00Z"));
-    }
-
-    @Test
-    void hourRepeatedByDaylightSaving_notSettledByTheRows_isRefusedWithBothReadings() {
-        Format format = new Format();
-        format.zone = ZoneId.of("Europe/Berlin");
-
-        refused(
-                "time,temp\n2018-10-28T01:30:00,1\n2018-10-28T02:00:00,2\n2018-10-28T03:00:00,2\n",
-                TIME_AND_TEMP,
-                format,
-                "line 3: column time: \"2018-10-28T02:00:00\" occurs twice in Europe/Berlin, as 2018-10-28T00:00:00Z"
-                        + " (+02:00) or 2018-10-28T01:00:00Z (+01:00), and the order of the rows does not tell which;"
-                        + " write the offset after such times");
     }
 
     @Test
@@ -360,14 +246,6 @@ class CsvFilesTest {
 
         assertThat(times("time,temp\n" + hour.formatted(30) + hour.formatted(10), format))
                 .containsExactly(Instant.parse("2018-10-28T00:30:00Z"), Instant.parse("2018-10-28T01:10:00Z"));
-        refused(
-                "time,temp\n2018-03-25 02:10 Europe/Berlin,1\n",
-                TIME_AND_TEMP,
-                format,
-                "line 2: column time: \"2018-03-25 02:10 Europe/Berlin\" does not exist in Europe/Berlin, where the"
-                        + " clocks went from 02:00 to 03:00 on that day; it may mean 2018-03-25T01:10:00Z (+01:00) or"
-                        + " 2018-03-25T00:10:00Z (+02:00): if the clock of the device does not change, give its offset,"
-                        + " such as --time-zone +01:00");
     }
 
     @Test
@@ -453,20 +331,5 @@ class CsvFilesTest {
                 new Columns(Optional.of("time"), List.of("a,b,c,d")),
                 new Format(),
                 "--value: at most 3 columns can be values, not 4");
-    }
-
-    @Test
-    @Tag("thorough")
-    void aMillionRows_areCertified() throws Exception {
-        StringBuilder file = new StringBuilder("time,temp\n");
-        for (int i = 0; i < 1_000_000; i++) {
-            file.append(i).append(',').append(i % 977).append('\n');
-        }
-
-        assertThat(new Certifier(List.of("shard"))
-                        .certify(
-                                new CsvRows(new ByteArrayInputStream(utf8(file.toString())), TIME_AND_TEMP),
-                                Windows.byCount(100_000, 0)))
-                .hasSize(10);
     }
 }

@@ -173,14 +173,6 @@ class CsvRowsTest {
                 .withMessage(message);
     }
 
-    @Test
-    void header_inUtf16WithoutMark_isRefused() {
-        assertThatExceptionOfType(MalformedCsv.class)
-                .isThrownBy(() -> Rows.read("t\0i\0m\0"))
-                .withMessage(
-                        "line 1: is not text in UTF-8; save the file as CSV in UTF-8, or give its --encoding, such as UTF-16LE");
-    }
-
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

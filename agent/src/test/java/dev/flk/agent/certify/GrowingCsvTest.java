@@ -159,6 +159,16 @@ class GrowingCsvTest {
     }
 
     @Test
+    void read_lineThatIsTooLong_isLeftOut_andOnlyItsBeginningIsKept() throws Exception {
+        assertThat(read(null, "time,temp", "1,1.5", "2,2.5" + ",".repeat(1_000_000), "3,3.5")
+                        .rows())
+                .isEqualTo(2);
+        assertThat(leftOut).hasSize(1);
+        assertThat(leftOut.get(0)).startsWith("line 3: can't be split into cells");
+        assertThat(leftOut.get(0).length()).isLessThan(66_000);
+    }
+
+    @Test
     void read_timesThatOccurTwice_areLeftOut() throws Exception {
         FollowedRows rows = read(
                 "America/New_York",

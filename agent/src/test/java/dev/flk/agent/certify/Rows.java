@@ -21,7 +21,7 @@ final class Rows {
     }
 
     static CsvRows csv(String text, Columns columns) throws IOException, MalformedCsv {
-        return new CsvRows(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)), columns);
+        return new CsvRows(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)), columns, CsvFormat.USUAL);
     }
 
     static List<Row> read(String text) throws IOException, MalformedCsv {

@@ -364,15 +364,4 @@ class CsvOptionsTest {
                         .err())
                 .isEmpty();
     }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"--comment=#", "--only=a=b", "--skip-last-lines=1"})
-    void follow_optionsThatLeaveLinesOut_areRefused(String option) {
-        Ended ended = certify("time,temp,a\n", option, "--follow");
-
-        assertThat(ended.exitCode()).isEqualTo(2);
-        assertThat(ended.err())
-                .contains("--comment, --only and --skip-last-lines need a complete file and can't be combined with"
-                        + " --follow");
-    }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.as;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvFormat;
@@ -40,6 +41,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.FutureTask;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntFunction;
 import java.util.stream.Stream;
@@ -302,42 +304,62 @@ class CsvRotationTest {
         return expected.subList(0, expected.size() - (isLastComplete ? 0 : 1));
     }
 
-    @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void follow_rowsBeforeARotationBetweenTwoLooks_areCertified(boolean isCopied) throws Exception {
-        append(12);
-        follow(
-                () -> {
-                    append(11);
-                    if (isCopied) {
-                        copyAndTruncate();
-                        write(heading);
-                    } else {
-                        renameAndOpen();
-                    }
-                    append(4);
-                },
-                () -> append(20));
+    /** Runs a follower that itself waits between two looks. */
+    @Test
+    void follow_untilStopped_certifiesBeyondARenameAndATruncation() throws Exception {
+        append(25);
+        CsvFollower follower = new CsvFollower(config, csv, context);
+        FutureTask<Long> run = new FutureTask<>(() -> follower.run(certifier(), columns, format, windows));
+        new Thread(run, "follower").start();
+        await().until(() -> certified().size() == 2);
+        append(3);
+        renameAndOpen();
+        append(14);
+        await().until(() -> certified().size() == 4);
+        append(2);
+        copyAndTruncate();
+        write(heading);
+        append(9);
+        await().until(() -> certified().size() == 5);
 
+        follower.stop();
+
+        assertThat(run.get()).isEqualTo(5);
         assertAllCertified();
     }
 
     @Test
-    void follow_writerContinuesWithoutAHeading_rowsAreCertified() throws Exception {
+    void follow_fileOfAnotherProgramNextToThePosition_isLeftAlone() throws Exception {
+        Path other = Files.writeString(csv.resolveSibling("rows.csv.certified.next"), "not ours");
         append(12);
-        follow(
-                () -> {
-                    copyAndTruncate();
-                    append(4);
-                },
-                () -> append(7),
-                () -> {
-                    rename();
-                    open(false);
-                    append(9);
-                });
 
-        assertAllCertified();
+        follow();
+
+        assertThat(other).hasContent("not ours");
+        try (Stream<Path> files = Files.list(directory)) {
+            assertThat(files.map(file -> file.getFileName().toString()))
+                    .containsExactlyInAnyOrder("rows.csv", "rows.csv.certified", "rows.csv.certified.next", "outbox");
+        }
+    }
+
+    @Test
+    void follow_positionIsAFifo_isNotOpened() throws Exception {
+        Path fifo = csv.resolveSibling("rows.csv.certified");
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+
+        assertThatThrownBy(this::follow).hasMessage(fifo + " is a FIFO, not a regular file; move it away");
+    }
+
+    @Test
+    void restart_otherWindows_isRefused() throws Exception {
+        append(30);
+        follow();
+        windows = Windows.byCount(20, 0);
+
+        assertThatThrownBy(this::follow)
+                .hasMessage("windows of " + csv + " were certified with other shards or windows; use the same ones, or"
+                        + " remove " + csv + ".certified to certify all of " + csv + " again");
     }
 
     @Test
@@ -355,26 +377,6 @@ class CsvRotationTest {
         assertOtherRowsCertified();
         assertThat(log.lines("ERROR"))
                 .anySatisfy(line -> assertThat(line).contains("line 2: column timestamp: \"900\" is not after"))
-                .anySatisfy(line -> assertThat(line).contains("lines 2 to 3, 2 of them, are not certified"));
-    }
-
-    @Test
-    void follow_hourThatOccursTwice_isLeftOutWithItsLines_alsoAfterARestart() throws Exception {
-        format = NEW_YORK;
-        windows = Windows.byCount(2, 0);
-        append("00:50", "00:55");
-        follow(() -> {
-            append("01:30", "01:50");
-            renameAndOpen();
-            append("01:00", "01:40", "02:00", "02:10", "02:20");
-        });
-        follow(() -> append("02:30"));
-
-        assertOtherRowsCertified();
-        assertThat(log.lines("ERROR"))
-                .hasSize(4)
-                .anySatisfy(line -> assertThat(line).contains("line 4: column timestamp: \"2026-11-01 01:30\" occurs"))
-                .anySatisfy(line -> assertThat(line).contains("lines 4 to 5, 2 of them, are not certified"))
                 .anySatisfy(line -> assertThat(line).contains("lines 2 to 3, 2 of them, are not certified"));
     }
 
@@ -453,20 +455,6 @@ class CsvRotationTest {
         assertThat(log.lines("ERROR")).singleElement(as(STRING)).contains("line 2: column timestamp: \"?1013\" is not");
     }
 
-    @ParameterizedTest
-    @ValueSource(ints = {1, 2, 4, 7, 9})
-    void follow_lineIsSplitByATruncation_isReadAsOneRow(int keptBack) throws Exception {
-        append(12);
-        follow(
-                () -> {
-                    appendSplit(keptBack);
-                    copyAndTruncate();
-                },
-                () -> append(30));
-
-        assertAllCertified();
-    }
-
     @Test
     void follow_filesBetweenBeginInTheHourThatOccursTwice_areReadInTheOrderOfTheirChanges() throws Exception {
         format = NEW_YORK;
@@ -540,37 +528,6 @@ class CsvRotationTest {
                         assertThat(line).contains(other + " was written later", "can't be read as rows of this CSV"));
     }
 
-    @Test
-    void follow_writerStillAppendsToTheRenamedFile_rowsAreCertified() throws Exception {
-        append(12);
-        follow(
-                () -> {
-                    rename();
-                    Files.createFile(csv);
-                },
-                () -> append(9),
-                () -> {},
-                () -> append(9),
-                () -> {
-                    append(2);
-                    open(true);
-                    append(12);
-                });
-
-        assertAllCertified();
-    }
-
-    @Test
-    void follow_fileIsMissingForAWhile_continuesWithTheNewOne() throws Exception {
-        append(12);
-        follow(this::rename, () -> {}, () -> {}, () -> {}, () -> {
-            open(true);
-            append(12);
-        });
-
-        assertAllCertified();
-    }
-
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void follow_newFileIsRotatedBeforeItIsOpened_isNotMistakenForTheEmptyOneAfterIt(boolean isCopied) throws Exception {
@@ -636,23 +593,6 @@ class CsvRotationTest {
         Files.move(csv, csv.resolveSibling("any other name"));
         open(true);
         append(8);
-
-        follow();
-
-        assertAllCertified();
-    }
-
-    @Test
-    void restart_severalRotations_allFilesAreRead() throws Exception {
-        append(25);
-        follow();
-        for (int i = 0; i < 4; i++) {
-            append(8);
-            renameAndOpen();
-            append(6);
-            copyAndTruncate();
-        }
-        append(3);
 
         follow();
 
@@ -743,37 +683,6 @@ class CsvRotationTest {
             append(12);
         });
 
-        assertAllCertified();
-    }
-
-    @Test
-    void follow_csvIsMissing_filesAreReadAgainOnlyWhenTheDirectoryChanges() throws Exception {
-        Path other = csv.resolveSibling("rows.csv.other");
-        String text = heading + "1013,1,2,3\n";
-        FileTime modified = FileTime.fromMillis(FIRST_MODIFIED_MILLIS);
-        append(12);
-        follow(
-                () -> {
-                    rename();
-                    Files.writeString(other, text.replace("1013", "0013"));
-                    Files.setLastModifiedTime(other, modified);
-                },
-                () -> {},
-                () -> {
-                    Files.writeString(other, text); // in the listing, the file is the same
-                    Files.setLastModifiedTime(other, modified);
-                },
-                () -> {},
-                () -> {},
-                () -> {
-                    assertThat(log.lines("continuing with")).isEmpty();
-                    rows++;
-                    written.append("1013,1,2,3\n");
-                    open(true);
-                    append(12);
-                });
-
-        assertThat(log.lines("continuing with")).hasSize(2);
         assertAllCertified();
     }
 

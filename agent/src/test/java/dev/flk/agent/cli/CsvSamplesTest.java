@@ -182,25 +182,6 @@ class CsvSamplesTest {
                         + "    '--delimiter=;' \\\n    --decimal=, \\\n    --time-zone=UTC\n");
     }
 
-    @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            quoteCharacter = '`',
-            value = {
-                "--grouping x | --grouping: must be a point, a comma, an apostrophe or a blank, not 'x'",
-                "--grouping . --decimal . | --grouping and --decimal: both are '.'; give two different characters",
-                "--delimiter ab | --delimiter: must be one character that is no letter, digit or quote, or tab, not 'ab'",
-                "--time-unit weeks | --time-unit: must be one of s, ms, us, ns, min, h, d, excel, matlab, julian, labview, filetime, dotnet, not 'weeks'",
-                "--time-unit s --time-format yyyy | --time-unit is for numbers and --time-format for texts; give one of them",
-                "--skip-rows-after-header 1 --no-header | --skip-rows-after-header: must be at least 0, and a file with --no-header has no such rows; skip its first lines with --skip-lines",
-            })
-    void certify_optionsThatContradict_exits2WithTheReason(String options, String message) {
-        Ended ended = certify("plain.csv", options(options), "--print");
-
-        assertThat(ended.exitCode()).isEqualTo(2);
-        assertThat(ended.err()).contains("flk-agent: " + message);
-    }
-
     @Test
     void certify_lineEndsOfCrBeyondAnyBuffer_areRead() throws Exception {
         StringBuilder text = new StringBuilder("time,power\r");

@@ -123,14 +123,6 @@ class DoctorCommandTest extends CommandTest {
     }
 
     @Test
-    void key_shardConfigured_isCheckedForThatShard() {
-        cli.with("SHARD_ID", "north-7");
-
-        assertThat(findings(0)).contains("ok  key: ");
-        assertThat(backend.received).isNotEmpty().allMatch(sent -> sent.contains("\"shard_id\":\"north-7\""));
-    }
-
-    @Test
     void key_shardWithSpecialCharacters_isCheckedForThatShard() {
         cli.with("SHARD_ID", "a\t\"b\\");
 

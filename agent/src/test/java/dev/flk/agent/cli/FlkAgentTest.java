@@ -60,13 +60,6 @@ class FlkAgentTest {
     }
 
     @Test
-    void run_nothingConfigured_exits2AndNamesEachSetting() {
-        assertThat(run("run")).isEqualTo(2);
-
-        assertThat(err()).contains("ENDPOINT: not set", "PCS_SIGN_ALG: not set").doesNotContain("\tat ");
-    }
-
-    @Test
     void certify_earthquakes_addsThemToTheOutbox() {
         assertThat(run("certify", "--shard", "quakes", EARTHQUAKES)).isZero();
 
@@ -146,17 +139,29 @@ class FlkAgentTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "'', give --shard ID or set SHARD_ID",
-        "--shard q --window=0, a window must have",
-        "--shard q --window-time=1w, --window-time: the value is not a duration",
-        "--shard q --window-time=0, flk-agent: a window must last at least 1ms",
-        "--shard q --shard-count=0, --shard-count must be",
-        "--shard q --first-epoch=-1, the first epoch must be",
-        "--shard q --plot x --follow, --plot draws a complete file and can't be combined with --follow or --dry-run",
-        "--shard q --plot x --dry-run, --plot draws a complete file and can't be combined with --follow or --dry-run",
-        "--shard q --out both --plot ./both, --plot and --out name the same file"
-    })
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "`` | give --shard ID or set SHARD_ID",
+                "--shard q --window=0 | a window must have",
+                "--shard q --window-time=1w | --window-time: the value is not a duration",
+                "--shard q --window-time=0 | flk-agent: a window must last at least 1ms",
+                "--shard q --shard-count=0 | --shard-count must be",
+                "--shard q --first-epoch=-1 | the first epoch must be",
+                "--shard q --plot x --follow | --plot draws a complete file and can't be combined with --follow or --dry-run",
+                "--shard q --plot x --dry-run | --plot draws a complete file and can't be combined with --follow or --dry-run",
+                "--shard q --out both --plot ./both | --plot and --out name the same file",
+                "--shard q --comment=# --follow | --comment, --only and --skip-last-lines need a complete file and can't",
+                "--shard q --only=a=b --follow | --comment, --only and --skip-last-lines need a complete file and can't",
+                "--shard q --skip-last-lines=1 --follow | --comment, --only and --skip-last-lines need a complete file and",
+                "--grouping x | --grouping: must be a point, a comma, an apostrophe or a blank, not 'x'",
+                "--grouping . --decimal . | --grouping and --decimal: both are '.'; give two different characters",
+                "--delimiter ab | --delimiter: must be one character that is no letter, digit or quote, or tab, not 'ab'",
+                "--time-unit weeks | --time-unit: must be one of s, ms, us, ns, min, h, d, excel, matlab, julian, labview, filetime, dotnet, not 'weeks'",
+                "--time-unit s --time-format yyyy | --time-unit is for numbers and --time-format for texts; give one of them",
+                "--skip-rows-after-header 1 --no-header | --skip-rows-after-header: must be at least 0, and a file with --no-header has no such rows; skip its first lines with --skip-lines"
+            })
     void certify_invalidOptions_exits2WithTheReason(String options, String message) {
         assertThat(run(("certify " + options + " " + EARTHQUAKES).split(" +"))).isEqualTo(2);
 

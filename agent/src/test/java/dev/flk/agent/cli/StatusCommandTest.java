@@ -128,19 +128,6 @@ class StatusCommandTest extends CommandTest {
     }
 
     @Test
-    void signaturesRefused_exits1WithAdvice() throws Exception {
-        backend.submit = line -> Said.error(401, "Signature verification failed");
-        cli.startAgent();
-        cli.submit(certificate(1));
-        Awaitility.await().until(() -> cli.run("status").err().contains("signatures"));
-
-        Ended ended = cli.run("status");
-        assertThat(ended.exitCode()).isEqualTo(1);
-        assertThat(unwrapped(ended.err()))
-                .contains("the backend refuses the signatures of 1 shard; check PCS_SIGN_ALG and the key");
-    }
-
-    @Test
     void refusedWithoutTheMark_exits1WithTheAnswer() throws Exception {
         backend.marks = false;
         backend.submit = line -> Said.error(400, "who are you?");

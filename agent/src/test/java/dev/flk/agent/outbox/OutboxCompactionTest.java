@@ -240,20 +240,6 @@ class OutboxCompactionTest {
     }
 
     @Test
-    void segmentClosedADayAgo_isCompressedAndReadable() throws Exception {
-        add(1, 50);
-        outbox.compact(HORIZON, Mode.RUN);
-        now = now.plus(Duration.ofDays(1));
-
-        assertThat(outbox.compact(HORIZON, Mode.RUN).compressedSegments()).isEqualTo(1);
-
-        assertThat(segments(".gz")).isEqualTo(1);
-        outbox.close();
-        outbox = open();
-        assertThat(names()).hasSize(50).startsWith("certificate 1").endsWith("certificate 50");
-    }
-
-    @Test
     void diskFull_reserve_allowsCompaction() throws Exception {
         outbox.compact(HORIZON, Mode.RUN); // creates the reserve
         add(1, 100);

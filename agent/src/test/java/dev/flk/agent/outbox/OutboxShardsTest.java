@@ -7,7 +7,6 @@ import dev.flk.agent.outbox.Outbox.ShardBacklog;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.send.Certificates;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -64,28 +63,6 @@ class OutboxShardsTest {
     }
 
     @Test
-    void entriesOfShards_areCountedWithTheOldest_andAnEmptiedShardShows0() throws Exception {
-        OutboxEntry first = add(1, "a");
-        OutboxEntry second = add(2, "b");
-        add(3, "a");
-        outbox.append(List.of("no certificate".getBytes(StandardCharsets.UTF_8)));
-
-        assertThat(outbox.byShard())
-                .hasSize(3)
-                .containsEntry("a", backlog(2, 0))
-                .containsEntry("b", backlog(1, 1))
-                .containsEntry("(others)", backlog(1, 3));
-        assertThat(outbox.shardName(second)).isEqualTo("b");
-
-        outbox.settle(SettledAs.ACCEPTED, List.of(first, second));
-
-        assertThat(outbox.byShard())
-                .containsEntry("a", backlog(1, 2))
-                .containsEntry("b", none())
-                .containsEntry("(others)", backlog(1, 3));
-    }
-
-    @Test
     void restart_keepsPending_andForgetsShardsWithoutAny() throws Exception {
         OutboxEntry first = add(1, "a");
         add(2, "b");
@@ -100,33 +77,6 @@ class OutboxShardsTest {
                 .containsEntry("(others)", none())
                 .containsEntry("a", backlog(1, 2))
                 .containsEntry("b", backlog(1, 1));
-    }
-
-    @Test
-    void moreShardsThanTheTableHolds_countAsOthers_untilARestart() throws Exception {
-        outbox.append(IntStream.rangeClosed(1, 70)
-                .mapToObj(i -> Certificates.certificate(i, "shard-" + i))
-                .toList());
-        assertThat(outbox.byShard())
-                .hasSize(65)
-                .containsEntry("shard-64", backlog(1, 0))
-                .containsEntry("(others)", backlog(6, 0))
-                .doesNotContainKey("shard-65");
-
-        outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 10));
-        assertThat(outbox.byShard()).hasSize(65).containsEntry("(others)", backlog(6, 0));
-        restart();
-        add(71, "shard-71");
-        add(72, "shard-70");
-
-        assertThat(outbox.byShard())
-                .containsEntry("shard-11", backlog(1, 0))
-                .containsEntry("shard-71", backlog(1, 0))
-                .doesNotContainKey("shard-1");
-        assertThat(outbox.byShard().values().stream()
-                        .mapToInt(ShardBacklog::entries)
-                        .sum())
-                .isEqualTo(outbox.pendingEntries());
     }
 
     @Test

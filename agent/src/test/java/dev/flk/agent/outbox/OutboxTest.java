@@ -15,14 +15,12 @@ import dev.flk.wal.segment.Damage.Kind;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
@@ -291,48 +289,6 @@ class OutboxTest {
     }
 
     @Test
-    void open_tornTail_reportsWhatWasTruncated() throws Exception {
-        Path killed = temporary.resolve("killed.wal");
-        try (Outbox outbox = open()) {
-            outbox.append(List.of(body(1)));
-            outbox.append(List.of(body(2)));
-            Path newest = segment(directory);
-            byte[] content = Files.readAllBytes(newest);
-            int end = new String(content, StandardCharsets.ISO_8859_1).indexOf("certificate 2") + 5;
-            Files.createDirectory(killed);
-            Files.write(killed.resolve(newest.getFileName()), Arrays.copyOf(content, end));
-        }
-
-        directory = killed;
-        try (LogCapture log = new LogCapture();
-                Outbox outbox = open()) {
-            assertThat(bodies(outbox)).containsExactly("certificate 1");
-            assertThat(log.lines("unfinished records"))
-                    .singleElement()
-                    .asString()
-                    .startsWith("WARN outbox: segment ")
-                    .contains(".broken; the log continues with record 2.");
-        }
-    }
-
-    @Test
-    void open_onlyZerosLeft_isReportedAsALoss() throws Exception {
-        fillBlocks();
-        try (DirectoryStream<Path> segments = Files.newDirectoryStream(directory, "*.wal")) {
-            for (Path segment : segments) {
-                Files.write(segment, new byte[(int) Files.size(segment)]);
-            }
-        }
-
-        try (Outbox outbox = open()) {
-            assertThat(outbox.pendingEntries()).isZero();
-            // a clean close creates one more file; that file may have held a record, too
-            assertThat(outbox.lostRecords()).isEqualTo(41);
-            assertThat(outbox.losses()).singleElement().asString().contains("records 1 to 41 can't be read");
-        }
-    }
-
-    @Test
     void open_unreadableBlock_losesOnlyItsEntries() throws Exception {
         fillBlocks();
         FaultyFiles files = new FaultyFiles();
@@ -362,20 +318,6 @@ class OutboxTest {
 
             outbox.append(List.of(body(2)));
             assertThat(bodies(outbox)).hasSize(1);
-        }
-    }
-
-    @Test
-    void open_unreadableLastBlock_isReportedAsALoss() throws Exception {
-        fillBlocks();
-        long size = Files.size(segment(directory));
-        FaultyFiles files = new FaultyFiles();
-        files.failReads(segment(directory).getFileName().toString(), size - 1, size, Integer.MAX_VALUE);
-
-        try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
-            assertThat(outbox.pendingEntries()).isBetween(40 - 6, 39);
-            assertThat(outbox.lostRecords()).isPositive();
-            assertThat(outbox.losses()).isNotEmpty();
         }
     }
 

@@ -246,7 +246,7 @@ class AnswerReaderTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {100, 201, 204, 301, 302, 307, 404, 405, 502, 504})
+    @ValueSource(ints = {100, 201, 204, 301, 302, 307})
     void read_anyOtherStatus_isAnOutage(int status) {
         assertThat(read(status, error("whatever")).isOutage()).isTrue();
         assertThat(read(status, OUTCOME).isOutage()).isTrue();

@@ -343,17 +343,6 @@ class SenderOutageTest extends SendingTest {
         }
     }
 
-    @Test
-    void submit_answerTooLong_isSentAgain() throws Exception {
-        SendingRig rig = rig(SendingRig.singles());
-        rig.backend.submit = ScriptedBackend.first(Said.of(200, "x".repeat(1 << 20)));
-        rig.add(certificate(1));
-
-        rig.untilEmpty();
-
-        assertThat(rig.backend.received).hasSize(2);
-    }
-
     private static void await(CountDownLatch latch) {
         try {
             assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();

@@ -96,21 +96,6 @@ class SignatureHoldTest {
         }
     }
 
-    @Test
-    void refused_againAfterAnotherOfTheShardWasAccepted_deadLetters() {
-        Queued queued = send(0);
-        hold.refused(queued, SHARD, BY, 0);
-        queue.take(0, 1, 1_000).forEach(next -> hold.admits(next, SHARD));
-        hold.step(0);
-        Queued other = send(0);
-        assertThat(other).isNotSameAs(queued);
-
-        hold.accepted(other, SHARD, BY, 0);
-
-        queue.take(0, 4, 1_000).forEach(next -> hold.admits(next, SHARD));
-        assertThat(hold.refused(queued, SHARD, BY, 0)).isTrue();
-    }
-
     /** Simulates a key change on the backend: the acceptance was sent before the refusal, but took longer to arrive. */
     @Test
     void refused_againAfterAnotherSentBeforeTheRefusalWasAccepted_isHeld() {

@@ -249,28 +249,6 @@ class UnprovenRefusalTest extends SendingTest {
         rig.assertNoDeadLetters();
     }
 
-    @ParameterizedTest
-    @CsvSource({"429", "503"})
-    void proxyAsksToWait_itIsNotAskedAgainBefore(int status) throws Exception {
-        for (String retryAfter : List.of("120", "time")) {
-            SendingRig rig = rig(SendingRig.singles(), 1, "wait-" + retryAfter);
-            String header = retryAfter.equals("time")
-                    ? ScriptedBackend.date(rig.start.plusSeconds(121)) // Date has whole seconds
-                    : retryAfter;
-            rig.backend.submit =
-                    ScriptedBackend.first(Said.of(status, "<html>busy</html>").with("Retry-After", header));
-            rig.add(certificate(1), certificate(2));
-
-            rig.untilEmpty();
-
-            assertThat(rig.nanos.get())
-                    .isBetween(
-                            Duration.ofSeconds(119).toNanos(),
-                            Duration.ofSeconds(190).toNanos());
-            rig.assertNoDeadLetters();
-        }
-    }
-
     @Test
     void healthAsksToWait_itIsNotAskedAgainBefore() throws Exception {
         SendingRig rig = rig(SendingRig.singles());
