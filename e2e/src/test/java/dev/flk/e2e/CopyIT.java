@@ -13,30 +13,18 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Tests of a log that is copied to Kafka: a machine burns down, and nothing that was answered is missing. */
 final class CopyIT {
-    private static KafkaCluster kafka;
+    private static final KafkaCluster KAFKA = KafkaCluster.shared();
 
     @TempDir
     private Path directory;
 
-    @BeforeAll
-    static void startKafka() {
-        kafka = KafkaCluster.start(3, Map.of());
-    }
-
-    @AfterAll
-    static void endKafka() {
-        kafka.close();
-    }
-
     private static Map<String, String> settings(String logName) {
-        Map<String, String> settings = new HashMap<>(kafka.configuration());
+        Map<String, String> settings = new HashMap<>(KAFKA.configuration());
         settings.putAll(Map.of("LOG_COPY", "kafka", "LOG_NAME", logName, "WAL_MIN_FREE_BYTES", "1MiB"));
         return settings;
     }
@@ -195,8 +183,8 @@ final class CopyIT {
         try (BackendProcess backend = start("outage", settings("outage"))) {
             Map<Pcs, String> answers = submit(backend, 1, 5);
             Client client = new Client(backend.url());
-            kafka.stop(1);
-            kafka.stop(2);
+            KAFKA.stop(1);
+            KAFKA.stop(2);
 
             Answer refused = client.submit(Pcs.number(6));
 
@@ -208,7 +196,7 @@ final class CopyIT {
             assertThat(client.metric("flk_copy_up")).isZero();
             assertThat(client.metric("flk_copy_behind_records")).isEqualTo(1);
 
-            kafka.restart();
+            KAFKA.restart();
             client.awaitReady();
             client.awaitNothingPending();
             answers.putAll(submit(backend, 6, 10));
@@ -216,7 +204,7 @@ final class CopyIT {
             assertThat(client.metric("flk_copy_behind_records")).isZero();
             assertThat(client.metric("flk_copy_lost_total")).isZero();
         } finally {
-            kafka.restart();
+            KAFKA.restart();
         }
     }
 }

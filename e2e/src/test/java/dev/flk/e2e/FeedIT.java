@@ -22,30 +22,18 @@ import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Tests of the feed of a backend, with brokers in this JVM. */
 final class FeedIT {
-    private static KafkaCluster kafka;
+    private static final KafkaCluster KAFKA = KafkaCluster.shared();
 
     @TempDir
     private Path directory;
 
-    @BeforeAll
-    static void startKafka() {
-        kafka = KafkaCluster.start(3, Map.of());
-    }
-
-    @AfterAll
-    static void endKafka() {
-        kafka.close();
-    }
-
     private static Map<String, String> settings(String topic) {
-        Map<String, String> settings = new HashMap<>(kafka.configuration());
+        Map<String, String> settings = new HashMap<>(KAFKA.configuration());
         settings.putAll(Map.of("FEED_TOPIC", topic, "WAL_MIN_FREE_BYTES", "1MiB"));
         return settings;
     }
@@ -87,13 +75,13 @@ final class FeedIT {
 
     @Test
     void backendIsKilled_brokersGoAndComeBack_eachOutcomeIsFedOnce_andAgainToAnotherTopic() throws Exception {
-        try (Admin admin = kafka.admin()) {
+        try (Admin admin = KAFKA.admin()) {
             FedEvents.create(admin, "outcomes");
             FedEvents.create(admin, new NewTopic("again", FedEvents.PARTITIONS, (short) 3));
         }
         Map<String, String> settings = settings("outcomes");
-        try (FedEvents fed = new FedEvents(kafka.client(), "outcomes");
-                FedEvents again = new FedEvents(kafka.client(), "again")) {
+        try (FedEvents fed = new FedEvents(KAFKA.client(), "outcomes");
+                FedEvents again = new FedEvents(KAFKA.client(), "again")) {
             for (int start = 0; start < 3; start++) {
                 try (BackendProcess backend = start(settings)) {
                     submit(new Client(backend.url()), start * 20 + 1, start * 20 + 20);
@@ -105,12 +93,12 @@ final class FeedIT {
                 Client.awaitUntil(() -> client.metric("flk_feed_lag_records") == 0);
                 assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 60));
 
-                kafka.stop(1);
-                kafka.stop(2);
+                KAFKA.stop(1);
+                KAFKA.stop(2);
                 submit(client, 61, 80);
                 Client.awaitUntil(() -> client.metric("flk_feed_up") == 0);
                 assertThat(client.metric("flk_feed_lag_seconds")).isPositive();
-                kafka.restart();
+                KAFKA.restart();
                 Client.awaitUntil(() -> fed.all().size() == 80 && client.metric("flk_feed_lag_seconds") == 0);
                 assertThat(ids(fed)).containsExactlyInAnyOrderElementsOf(ids(1, 80));
 
@@ -123,7 +111,7 @@ final class FeedIT {
             }
             assertThat(ids(again)).containsAll(ids(41, 80)).doesNotContainAnyElementsOf(ids(1, 40));
         } finally {
-            kafka.restart();
+            KAFKA.restart();
         }
     }
 
@@ -143,12 +131,12 @@ final class FeedIT {
     /** The machine is lost, and the log is restored elsewhere from its copy. */
     @Test
     void logIsRestoredElsewhere_feedContinuesAtItsPosition() throws Exception {
-        try (Admin admin = kafka.admin()) {
+        try (Admin admin = KAFKA.admin()) {
             FedEvents.create(admin, "moved");
         }
         Map<String, String> settings = settings("moved");
         settings.putAll(Map.of("LOG_COPY", "kafka", "LOG_NAME", "fed"));
-        try (FedEvents fed = new FedEvents(kafka.client(), "moved")) {
+        try (FedEvents fed = new FedEvents(KAFKA.client(), "moved")) {
             try (BackendProcess lost = start("lost", settings)) {
                 Client client = new Client(lost.url());
                 submit(client, 1, 20);
@@ -179,11 +167,11 @@ final class FeedIT {
                     () -> toFormer.get("/readyz").body().contains("waits, and continues in order: Kafka at "));
             assertThat(toFormer.get("/readyz").status()).isEqualTo(200);
             former.program().signal("STOP");
-            try (Admin admin = kafka.admin()) {
+            try (Admin admin = KAFKA.admin()) {
                 FedEvents.create(admin, "owned");
             }
             Path home = Files.createDirectories(directory.resolve("successor"));
-            try (FedEvents fed = new FedEvents(kafka.client(), "owned");
+            try (FedEvents fed = new FedEvents(KAFKA.client(), "owned");
                     BackendProcess successor = BackendProcess.of(Program.java(
                             "flk-backend",
                             home,
@@ -213,7 +201,7 @@ final class FeedIT {
 
     @Test
     void events_matchTheSchema() throws Exception {
-        try (Admin admin = kafka.admin()) {
+        try (Admin admin = KAFKA.admin()) {
             FedEvents.create(admin, "events");
         }
         Map<String, String> settings = settings("events");
@@ -222,7 +210,7 @@ final class FeedIT {
                 .with("ft", "{\"window_start\":\"2026-01-19T10:00:00Z\",\"window_end\":\"2026-01-19T10:10:00Z\"}");
         Pcs refused = Pcs.number(2).with("D_hat", "1.9");
         Pcs large = Pcs.number(3).with("remark", "\"" + "\\\"".repeat(500_000) + "\"");
-        try (FedEvents fed = new FedEvents(kafka.client(), "events");
+        try (FedEvents fed = new FedEvents(KAFKA.client(), "events");
                 BackendProcess backend = start(settings)) {
             Client client = new Client(backend.url());
             assertThat(client.submit(measured).status()).isEqualTo(200);

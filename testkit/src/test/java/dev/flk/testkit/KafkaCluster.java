@@ -32,6 +32,28 @@ public final class KafkaCluster implements AutoCloseable {
     }
 
     /**
+     * Returns the three brokers that all tests of this JVM share if they do not configure them; a test that stops a
+     * broker restarts it. They notice within two seconds that a broker has stopped. Closed when the JVM exits.
+     */
+    public static KafkaCluster shared() {
+        return Shared.CLUSTER;
+    }
+
+    private static final class Shared {
+        static final KafkaCluster CLUSTER = start(
+                3,
+                Map.of(
+                        "broker.session.timeout.ms", "2000",
+                        "broker.heartbeat.interval.ms", "200",
+                        "transaction.state.log.num.partitions", "3",
+                        "auto.create.topics.enable", "true"));
+
+        static {
+            Runtime.getRuntime().addShutdownHook(new Thread(CLUSTER::close));
+        }
+    }
+
+    /**
      * Starts brokers that require a login, and waits until they are ready.
      *
      * @param settings settings of all brokers, by name

@@ -38,9 +38,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
@@ -62,28 +60,12 @@ class KafkaFeedTest {
     private static final int ROUNDS = Integer.getInteger("flk.each", 3) == 1 ? 8 : 2;
     private static final String LOG = "0123456789abcdef0123456789abcdef";
     private static final String OTHER_LOG = "fedcba9876543210fedcba9876543210";
-    private static KafkaCluster cluster;
+    private static final KafkaCluster CLUSTER = KafkaCluster.shared();
 
-    private final KafkaSettings settings = settings(cluster.configuration());
+    private final KafkaSettings settings = settings(CLUSTER.configuration());
     private final List<KafkaFeed> opened = new ArrayList<>();
     private String topic;
     private KafkaFeed feed;
-
-    @BeforeAll
-    static void startBrokers() {
-        cluster = KafkaCluster.start(
-                3,
-                Map.of(
-                        "broker.session.timeout.ms", "2000",
-                        "broker.heartbeat.interval.ms", "200",
-                        "transaction.state.log.num.partitions", "3",
-                        "auto.create.topics.enable", "true"));
-    }
-
-    @AfterAll
-    static void stopBrokers() {
-        cluster.close();
-    }
 
     @BeforeEach
     void open(TestInfo test) {
@@ -131,12 +113,12 @@ class KafkaFeedTest {
     }
 
     private static void create(String name, int partitions, Map<String, String> configuration) throws Exception {
-        try (Admin admin = cluster.admin()) {
+        try (Admin admin = CLUSTER.admin()) {
             admin.createTopics(List.of(new NewTopic(name, partitions, (short) 3).configs(configuration)))
                     .all()
                     .get();
         }
-        cluster.awaitTopic(name);
+        CLUSTER.awaitTopic(name);
     }
 
     private static FeedEvent event(String key, String value) {
@@ -279,7 +261,7 @@ class KafkaFeedTest {
         assertThat(open(second)).isEqualTo(position(1));
         assertThatThrownBy(() -> feed.commit(List.of(event("key", "lost")), position(2)))
                 .isInstanceOf(FeedFencedException.class)
-                .hasMessageContaining("Kafka at " + cluster.addresses() + ", topic " + topic)
+                .hasMessageContaining("Kafka at " + CLUSTER.addresses() + ", topic " + topic)
                 .hasMessageContaining("another process writes the events of log " + LOG + ": instance two on host-two");
         assertThatThrownBy(() -> open(feed)).isInstanceOf(FeedFencedException.class);
         assertThatThrownBy(() -> feed.commit(List.of(), position(2))).isInstanceOf(IllegalStateException.class);
@@ -459,7 +441,7 @@ class KafkaFeedTest {
                     .isInstanceOf(FeedUnavailableException.class)
                     .hasMessageContaining("a transaction of flk.feed." + topic + "." + OTHER_LOG
                             + " is open from offset 0 on, last written at ")
-                    .hasMessageContaining("kafka-transactions.sh --bootstrap-server " + cluster.addresses()
+                    .hasMessageContaining("kafka-transactions.sh --bootstrap-server " + CLUSTER.addresses()
                             + " --command-config client.properties abort --topic " + topic
                             + ".positions --partition 0 --start-offset 0");
 
@@ -509,7 +491,7 @@ class KafkaFeedTest {
     }
 
     private void setMaxMessageBytes(int max) throws Exception {
-        try (Admin admin = cluster.admin()) {
+        try (Admin admin = CLUSTER.admin()) {
             AlterConfigOp set = new AlterConfigOp(
                     new ConfigEntry("max.message.bytes", Integer.toString(max)), AlterConfigOp.OpType.SET);
             ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
@@ -531,15 +513,15 @@ class KafkaFeedTest {
         create();
         open(feed);
         feed.commit(List.of(event("key", "a")), position(1));
-        cluster.stop(1);
-        cluster.stop(2);
+        CLUSTER.stop(1);
+        CLUSTER.stop(2);
 
         assertThatThrownBy(() -> feed.commit(List.of(event("key", "b")), position(2)))
                 .isInstanceOf(FeedUnavailableException.class)
                 .hasMessageContaining("only these are in sync: 0; start the others");
         assertThatThrownBy(() -> open(feed)).isInstanceOf(FeedUnavailableException.class);
 
-        cluster.restart();
+        CLUSTER.restart();
         FeedPosition found = await().atMost(PATIENCE)
                 .ignoreException(FeedUnavailableException.class)
                 .until(() -> open(feed), position(1)::equals);
@@ -550,7 +532,7 @@ class KafkaFeedTest {
 
     @Test
     void missingTopics_areReportedWithTheCommandsThatCreateThem_andNotCreated() throws Exception {
-        String server = "kafka-topics.sh --bootstrap-server " + cluster.addresses()
+        String server = "kafka-topics.sh --bootstrap-server " + CLUSTER.addresses()
                 + " --command-config client.properties --create --topic " + topic;
         assertThatThrownBy(() -> open(feed))
                 .isInstanceOf(FeedUnavailableException.class)
@@ -567,7 +549,7 @@ class KafkaFeedTest {
         assertThat(new FeedCheck(settings, topic).run())
                 .extracting(Finding::grade)
                 .containsOnly(Grade.BAD, Grade.GOOD);
-        try (Admin admin = cluster.admin()) {
+        try (Admin admin = CLUSTER.admin()) {
             assertThat(admin.listTopics().names().get()).doesNotContain(topic);
         }
     }
@@ -577,7 +559,7 @@ class KafkaFeedTest {
         create();
         assertThat(new FeedCheck(settings, topic).run()).hasSize(2).allMatch(each -> each.grade() == Grade.GOOD);
         String wrong = topic + "-wrong";
-        try (Admin admin = cluster.admin()) {
+        try (Admin admin = CLUSTER.admin()) {
             admin.createTopics(List.of(
                             new NewTopic(wrong, 2, (short) 1),
                             new NewTopic(KafkaFeed.positionsOf(wrong), 2, (short) 1)
@@ -588,7 +570,7 @@ class KafkaFeedTest {
 
         List<Finding> found = new FeedCheck(settings, wrong).run();
 
-        String set = "kafka-configs.sh --bootstrap-server " + cluster.addresses()
+        String set = "kafka-configs.sh --bootstrap-server " + CLUSTER.addresses()
                 + " --command-config client.properties --alter --entity-type topics --entity-name " + wrong;
         assertThat(found).extracting(Finding::grade).containsOnly(Grade.BAD);
         assertThat(found).extracting(Finding::subject).containsOnly("feed");
@@ -621,7 +603,7 @@ class KafkaFeedTest {
     void userWithoutRights_isToldWhichOnes() throws Exception {
         create();
         try (KafkaFeed other = new KafkaFeed(
-                settings(cluster.configurationWithoutRights()), topic, LOG, 0, "two", "host-two", LIMITS)) {
+                settings(CLUSTER.configurationWithoutRights()), topic, LOG, 0, "two", "host-two", LIMITS)) {
             assertThatThrownBy(() -> open(other))
                     .isInstanceOf(FeedUnavailableException.class)
                     .hasMessageContaining("the user may not do this: ")

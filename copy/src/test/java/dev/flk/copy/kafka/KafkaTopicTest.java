@@ -25,9 +25,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
@@ -37,26 +35,11 @@ class KafkaTopicTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final Duration CALL = Duration.ofSeconds(2);
     private static final Duration DELIVERY = Duration.ofSeconds(3);
-    private static KafkaCluster cluster;
+    private static final KafkaCluster CLUSTER = KafkaCluster.shared();
 
-    private final KafkaSettings settings = settings(cluster.configuration());
+    private final KafkaSettings settings = settings(CLUSTER.configuration());
     private String name;
     private KafkaTopic topic;
-
-    @BeforeAll
-    static void startBrokers() {
-        cluster = KafkaCluster.start(
-                3,
-                Map.of(
-                        "broker.session.timeout.ms", "2000",
-                        "broker.heartbeat.interval.ms", "200",
-                        "auto.create.topics.enable", "true"));
-    }
-
-    @AfterAll
-    static void stopBrokers() {
-        cluster.close();
-    }
 
     @BeforeEach
     void open(TestInfo test) {
@@ -96,7 +79,7 @@ class KafkaTopicTest {
     }
 
     private static void delete(String topic) throws Exception {
-        try (Admin admin = cluster.admin()) {
+        try (Admin admin = CLUSTER.admin()) {
             admin.deleteTopics(List.of(topic)).all().get();
             await().atMost(PATIENCE)
                     .until(() -> !admin.listTopics().names().get().contains(topic));
@@ -105,7 +88,7 @@ class KafkaTopicTest {
 
     @Test
     void removalCommands_nameTheTopic() {
-        String server = " --bootstrap-server " + cluster.addresses() + " --command-config client.properties ";
+        String server = " --bootstrap-server " + CLUSTER.addresses() + " --command-config client.properties ";
         assertThat(topic.removalCommand(OptionalLong.empty()))
                 .isEqualTo("kafka-topics.sh" + server + "--delete --topic " + name);
         assertThat(topic.removalCommand(OptionalLong.of(7)))
@@ -171,7 +154,7 @@ class KafkaTopicTest {
         assertThatThrownBy(topic::identity)
                 .isInstanceOf(CopyUnavailableException.class)
                 .hasMessageContaining("the topic does not exist; create it: kafka-topics.sh --bootstrap-server "
-                        + cluster.addresses() + " --command-config client.properties --create --topic " + name
+                        + CLUSTER.addresses() + " --command-config client.properties --create --topic " + name
                         + " --partitions 1 --replication-factor 3 --config cleanup.policy=delete");
         create();
 
@@ -183,7 +166,7 @@ class KafkaTopicTest {
     void missingTopic_isNotCreatedByEntries() throws Exception {
         assertThatThrownBy(() -> send(bytes("one"))).hasMessageContaining("the topic does not exist");
         assertThatThrownBy(topic::end).hasMessageContaining("the topic does not exist");
-        try (Admin admin = cluster.admin()) {
+        try (Admin admin = CLUSTER.admin()) {
             assertThat(admin.listTopics().names().get()).doesNotContain(name);
         }
         assertThat(new TopicCheck(settings, name).run(false))
@@ -196,7 +179,7 @@ class KafkaTopicTest {
 
     @Test
     void wrongTopic_isReportedWithTheCommandForEachViolation() throws Exception {
-        try (Admin admin = cluster.admin()) {
+        try (Admin admin = CLUSTER.admin()) {
             NewTopic wrong = new NewTopic(name, 2, (short) 1)
                     .configs(Map.of(
                             "cleanup.policy", "compact",
@@ -210,7 +193,7 @@ class KafkaTopicTest {
         List<Finding> found = new TopicCheck(settings, name).run(true);
 
         assertThat(found).extracting(Finding::grade).containsOnly(Grade.BAD);
-        String set = "kafka-configs.sh --bootstrap-server " + cluster.addresses()
+        String set = "kafka-configs.sh --bootstrap-server " + CLUSTER.addresses()
                 + " --command-config client.properties --alter --entity-type topics --entity-name " + name
                 + " --add-config ";
         assertThat(found)
@@ -232,15 +215,15 @@ class KafkaTopicTest {
         create();
         assertThat(send(bytes("0"))).isZero();
 
-        cluster.stop(1);
+        CLUSTER.stop(1);
         assertThat(send(bytes("1"))).as("two are enough").isEqualTo(1);
-        cluster.stop(2);
+        CLUSTER.stop(2);
         List<CompletableFuture<Long>> failing = List.of(
                 topic.send(bytes("lost")).toCompletableFuture(),
                 topic.send(bytes("lost")).toCompletableFuture());
         assertThatThrownBy(() -> failing.get(0).get(PATIENCE.toSeconds(), TimeUnit.SECONDS))
                 .hasCauseInstanceOf(CopyUnavailableException.class)
-                .hasMessageContaining("Kafka at " + cluster.addresses() + ", topic " + name)
+                .hasMessageContaining("Kafka at " + CLUSTER.addresses() + ", topic " + name)
                 .hasMessageContaining("no acknowledgement within 3 s: of the topic's brokers (ids 0, 1, 2), only these"
                         + " are in sync: 0; start the others");
         assertThat(failing.get(1)).failsWithin(PATIENCE);
@@ -249,7 +232,7 @@ class KafkaTopicTest {
                 .extracting(Finding::text)
                 .anyMatch(text -> text.contains("only 1 of its 3 brokers are in sync"));
 
-        cluster.restart();
+        CLUSTER.restart();
         await().atMost(PATIENCE).until(() -> succeeds(() -> send(bytes("last")) >= 2));
         long end = topic.end();
         assertThat(topic.read(end - 1, end))
@@ -273,7 +256,7 @@ class KafkaTopicTest {
     @Test
     void userWithoutRights_isToldWhichOnes() {
         create();
-        try (KafkaTopic other = new KafkaTopic(settings(cluster.configurationWithoutRights()), name)) {
+        try (KafkaTopic other = new KafkaTopic(settings(CLUSTER.configurationWithoutRights()), name)) {
             assertThatThrownBy(other::end)
                     .isInstanceOf(CopyUnavailableException.class)
                     .hasMessageContaining("the user may not do this: ")
@@ -290,7 +273,7 @@ class KafkaTopicTest {
     @Test
     void wrongPassword_isReportedWithoutIt() {
         try (KafkaTopic other =
-                new KafkaTopic(settings(cluster.configuration("plain-admin", "do-not-print-me")), name)) {
+                new KafkaTopic(settings(CLUSTER.configuration("plain-admin", "do-not-print-me")), name)) {
             assertThatThrownBy(other::identity)
                     .isInstanceOf(CopyUnavailableException.class)
                     .hasMessageContaining("the login failed: Authentication failed: Invalid username or password")
@@ -301,7 +284,7 @@ class KafkaTopicTest {
 
     @Test
     void malformedLogin_isReportedWithoutThePassword() {
-        Map<String, String> values = new HashMap<>(cluster.configuration());
+        Map<String, String> values = new HashMap<>(CLUSTER.configuration());
         values.put("KAFKA_SASL_JAAS_CONFIG", "PlainLoginModule required password=\"do-not-print-me\"");
         try (KafkaTopic other = new KafkaTopic(settings(values), name)) {
             assertThatThrownBy(other::identity)
