@@ -227,14 +227,9 @@ public final class CopyStart {
 
     /** Returns whether the copy has the log from its beginning to its end on this machine. */
     private static boolean hasAll(CopyChain copy, Local local) {
-        long end = local.segments().values().stream()
-                .filter(segment -> segment.ordinal() == local.last())
-                .mapToLong(LocalSegment::end)
-                .max()
-                .orElse(0);
         return !copy.segments().isEmpty()
                 && copy.segments().firstKey() <= local.first()
-                && copy.place().compareTo(new Place(local.last(), "", end, false)) >= 0;
+                && !local.hasMoreThan(copy, local.first());
     }
 
     private CopyChain read(@Nullable CopyNote base, long end, CopyChain.Sink sink) throws IOException {
