@@ -20,10 +20,10 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of event streams: what clients receive, how streams end, and that all their memory is released. */
@@ -38,6 +38,16 @@ class EventStreamTest {
 
     /** The reasons that a stream's callback received. */
     private final LinkedBlockingQueue<CloseReason> reasons = new LinkedBlockingQueue<>();
+
+    /** Connects over TLS, or plainly with small buffers. */
+    private RawClient connect(boolean isTls) throws IOException {
+        if (!isTls) {
+            return server.connectNarrow();
+        }
+        TestAuthority authority = TestAuthority.named("authority");
+        server.tls(authority.context(authority.issue("server", "localhost")));
+        return server.connectTls();
+    }
 
     private EventStream watched(EventStream stream) {
         stream.whenClosed(reasons::add);
@@ -109,13 +119,6 @@ class EventStreamTest {
         assertThat(server.places().held()).isEqualTo(2);
         assertThat(server.load().requests().held()).isZero();
         await().until(() -> server.load().answerBytes().held() == 0);
-    }
-
-    @Test
-    void stream_beforeItsFirstEvent_hasSentItsHead() throws Exception {
-        RawClient client = server.connect().send(GET);
-
-        assertThat(client.readHead().status()).isEqualTo(200);
     }
 
     @Test
@@ -191,9 +194,10 @@ class EventStreamTest {
         assertReads(client, 1);
     }
 
-    @Test
-    void send_beyondThePendingLimit_closesTheStreamAndTheConnection() throws Exception {
-        server.connectNarrow().send(GET);
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void send_beyondThePendingLimit_closesTheStreamAndTheConnection(boolean isTls) throws Exception {
+        connect(isTls).send(GET);
         EventStream stream = watched(server.nextStream());
 
         sendUntilClosed(stream);
@@ -324,9 +328,9 @@ class EventStreamTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0, 500_000})
-    void client_disconnects_callsBackOnce(int pendingBytes) throws Exception {
-        RawClient client = server.connectNarrow().send(GET);
+    @CsvSource({"false, 0", "false, 500000", "true, 0"})
+    void client_disconnects_callsBackOnce(boolean isTls, int pendingBytes) throws Exception {
+        RawClient client = connect(isTls).send(GET);
         EventStream stream = watched(server.nextStream());
         fill(stream, pendingBytes);
 
@@ -586,8 +590,7 @@ class EventStreamTest {
 
     @Test
     void tls_sendsEventsAndEnds() throws Exception {
-        server.tls(tls());
-        RawClient client = server.connectTls().send(GET);
+        RawClient client = connect(true).send(GET);
         EventStream stream = watched(server.nextStream());
         for (int i = 0; i < 100; i++) {
             stream.send(event(i));
@@ -600,38 +603,6 @@ class EventStreamTest {
         assertThat(client.isAtEnd()).isTrue();
         client.close();
         assertNothingIsHeld();
-    }
-
-    @Test
-    void tls_slowReader_isClosed() throws Exception {
-        server.tls(tls());
-        server.connectTls().send(GET);
-        EventStream stream = watched(server.nextStream());
-
-        sendUntilClosed(stream);
-
-        assertThat(reason()).isEqualTo(CloseReason.TOO_SLOW);
-        server.awaitConnections(0);
-        assertNothingIsHeld();
-    }
-
-    @Test
-    void tls_clientDisconnects_callsBackOnce() throws Exception {
-        server.tls(tls());
-        RawClient client = server.connectTls().send(GET);
-        watched(server.nextStream());
-
-        client.close();
-
-        assertThat(reason()).isEqualTo(CloseReason.DISCONNECTED);
-        server.awaitConnections(0);
-        assertThat(reasons).isEmpty();
-    }
-
-    /** Returns a context with a new certificate, which it also trusts. */
-    private static SSLContext tls() {
-        TestAuthority authority = TestAuthority.named("authority");
-        return authority.context(authority.issue("server", "localhost"));
     }
 
     /** Ends streams in several ways at the same time; all memory must be released exactly once. */

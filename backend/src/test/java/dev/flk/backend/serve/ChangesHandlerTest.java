@@ -24,9 +24,6 @@ import dev.flk.state.StateEngine;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
@@ -52,7 +49,6 @@ final class ChangesHandlerTest {
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();
 
-    private final HttpClient client = HttpClient.newHttpClient();
     private final MemoryRecord record = new MemoryRecord();
     private final ReviewMetrics metrics = new ReviewMetrics(server.metrics, 2);
 
@@ -85,10 +81,7 @@ final class ChangesHandlerTest {
     }
 
     private HttpResponse<String> getPath(String path) throws IOException, InterruptedException {
-        return client.send(
-                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + path))
-                        .build(),
-                BodyHandlers.ofString());
+        return server.send("GET", path, "");
     }
 
     private static String cursor(HttpResponse<String> answer) {
@@ -327,12 +320,7 @@ final class ChangesHandlerTest {
         private String id = "";
 
         Follower(String query, String... headers) throws IOException, InterruptedException {
-            HttpRequest.Builder request =
-                    HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + PATH + query));
-            if (headers.length > 0) {
-                request.headers(headers);
-            }
-            answer = client.send(request.build(), BodyHandlers.ofInputStream());
+            answer = server.send(BodyHandlers.ofInputStream(), "GET", PATH + query, "", headers);
             lines = new BufferedReader(new InputStreamReader(answer.body(), StandardCharsets.UTF_8));
         }
 

@@ -4,18 +4,13 @@ package dev.flk.backend.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.access.keys.Signatures;
-import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.sessions.SessionAccess;
 import dev.flk.backend.sessions.SessionConfig;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.backend.sessions.StateSessions;
 import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -47,13 +42,7 @@ final class InertOutputTest {
     @BeforeEach
     void start() throws IOException {
         server.record = record.outcomes();
-        server.reviews = new Reviews(
-                record.outcomes(),
-                record.engine(),
-                Duration.ofDays(1),
-                Duration.ofDays(90),
-                () -> ServerFixture.NOW,
-                new ReviewMetrics(server.metrics, 2));
+        server.reviews = record.reviews(server.metrics, ServerFixture.NOW);
         sessions = Sessions.start(
                 new StateSessions(record.engine(), CONFIG.ttl(), () -> ServerFixture.NOW),
                 new SessionAccess(
@@ -73,14 +62,7 @@ final class InertOutputTest {
     }
 
     private String printed(String... args) throws IOException {
-        StringWriter printed = new StringWriter();
-        PrintWriter out = new PrintWriter(printed);
-        List<String> command = new ArrayList<>(List.of(args));
-        command.addAll(List.of("--url", "http://127.0.0.1:" + server.port()));
-        int ended =
-                new CommandLineProgram(Map.of(), (config, again) -> {}, out, out).run(command.toArray(String[]::new));
-        assertThat(ended).as(printed.toString()).isZero();
-        return printed.toString();
+        return server.run(Map.of(), 0, args);
     }
 
     private String rejected(String shard, String reason) {

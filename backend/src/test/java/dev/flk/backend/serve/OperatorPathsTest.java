@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.peers.SeenLogs;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.serve.guard.OperatorRefusals;
@@ -65,13 +63,7 @@ final class OperatorPathsTest {
     void start() {
         server.peers = new SeenLogs(ServerFixture.NOW, Audit.none()).peers();
         server.record = record.outcomes();
-        server.reviews = new Reviews(
-                record.outcomes(),
-                record.engine(),
-                Duration.ofDays(1),
-                Duration.ofDays(90),
-                () -> ServerFixture.NOW,
-                new ReviewMetrics(server.metrics, 2));
+        server.reviews = record.reviews(server.metrics, ServerFixture.NOW);
         SessionAccess access = new SessionAccess(
                 Signatures.anyOf(0, SignatureCheck.hmac(List.of("secret"))),
                 (token, namespace, prefix, writes) -> token.equals("all") ? Optional.of(true) : Optional.empty(),

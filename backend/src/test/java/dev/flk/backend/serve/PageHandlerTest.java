@@ -25,9 +25,6 @@ import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateKey;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
@@ -56,7 +53,6 @@ final class PageHandlerTest {
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();
 
-    private final HttpClient client = HttpClient.newHttpClient();
     private volatile Instant now = ServerFixture.NOW;
     private StateEngine engine;
 
@@ -87,12 +83,8 @@ final class PageHandlerTest {
         assertThat(storage.put(agent, json, 0)).succeedsWithin(PATIENCE);
     }
 
-    private HttpResponse<String> get(String target, String... headers) throws IOException, InterruptedException {
-        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + target));
-        if (headers.length > 0) {
-            request.headers(headers);
-        }
-        return client.send(request.build(), BodyHandlers.ofString());
+    private HttpResponse<String> get(String target) throws IOException, InterruptedException {
+        return server.send("GET", target, "");
     }
 
     @Test
@@ -555,9 +547,8 @@ final class PageHandlerTest {
     @Test
     @Timeout(60)
     void events_openPage_isNotified() throws Exception {
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/ui/events"))
-                .build();
-        try (Stream<String> lines = client.send(request, BodyHandlers.ofLines()).body()) {
+        try (Stream<String> lines =
+                server.send(BodyHandlers.ofLines(), "GET", "/ui/events", "").body()) {
             assertThat(lines.anyMatch("event: changed"::equals)).isTrue();
         }
     }

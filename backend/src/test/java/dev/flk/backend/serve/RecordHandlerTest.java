@@ -3,21 +3,12 @@ package dev.flk.backend.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
-import java.net.URI;
 import java.net.URLEncoder;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +30,6 @@ final class RecordHandlerTest {
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();
 
-    private final HttpClient client = HttpClient.newHttpClient();
     private final MemoryRecord record = new MemoryRecord();
 
     @BeforeEach
@@ -57,12 +47,8 @@ final class RecordHandlerTest {
     }
 
     private HttpResponse<String> get(String path, @Nullable String accept) throws IOException, InterruptedException {
-        HttpRequest.Builder request =
-                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/v1" + path));
-        if (accept != null) {
-            request.header("Accept", accept);
-        }
-        return client.send(request.build(), BodyHandlers.ofString());
+        String[] headers = accept == null ? new String[0] : new String[] {"Accept", accept};
+        return server.send("GET", "/v1" + path, "", headers);
     }
 
     private HttpResponse<String> csv(String path) throws IOException, InterruptedException {
@@ -72,16 +58,8 @@ final class RecordHandlerTest {
         return answer;
     }
 
-    private record Printed(int exitCode, String text) {}
-
-    private Printed printed(String... args) throws IOException {
-        StringWriter printed = new StringWriter();
-        PrintWriter out = new PrintWriter(printed);
-        List<String> command = new ArrayList<>(Arrays.asList(args));
-        command.addAll(List.of("--url", "http://127.0.0.1:" + server.port()));
-        int ended =
-                new CommandLineProgram(Map.of(), (config, again) -> {}, out, out).run(command.toArray(String[]::new));
-        return new Printed(ended, printed.toString());
+    private String printed(int exitCode, String... args) throws IOException {
+        return server.run(Map.of(), exitCode, args);
     }
 
     @Test
@@ -110,8 +88,8 @@ final class RecordHandlerTest {
                                         .replace("+", "%20") + "/outcomes")
                         .body())
                 .isEqualTo(COLUMNS + "\n" + text.split("\n", -1)[1] + "\n");
-        assertThat(printed("record", "--all", "--format", "csv"))
-                .isEqualTo(new Printed(0, text.replace("\n", System.lineSeparator())));
+        assertThat(printed(0, "record", "--all", "--format", "csv"))
+                .isEqualTo(text.replace("\n", System.lineSeparator()));
         assertThat(csv("/outcomes?id=" + id.substring(0, 8)).body().lines()).hasSize(2);
     }
 
@@ -198,8 +176,7 @@ final class RecordHandlerTest {
         assertThat(get("/outcomes?verdict=accepted&reason=regime+mismatch", null)
                         .body())
                 .isEmpty();
-        assertThat(printed("record", "--reason", "regime mismatch", "--format", "json")
-                        .text())
+        assertThat(printed(0, "record", "--reason", "regime mismatch", "--format", "json"))
                 .contains(mismatch, other)
                 .doesNotContain("bounds");
     }
@@ -209,10 +186,8 @@ final class RecordHandlerTest {
         add("a", 1, "accepted", "");
         add("b", 2, "accepted", "");
 
-        assertThat(printed("record")).isEqualTo(new Printed(0, "a\nb\n".replace("\n", System.lineSeparator())));
-        assertThat(printed("record", "--all").text().lines()).hasSize(3).allMatch(line -> line.length() <= 80);
-        Printed refused = printed("record", "--format", "csv");
-        assertThat(refused.exitCode()).isEqualTo(2);
-        assertThat(refused.text()).contains("--all").contains("lists the shards");
+        assertThat(printed(0, "record")).isEqualTo("a\nb\n".replace("\n", System.lineSeparator()));
+        assertThat(printed(0, "record", "--all").lines()).hasSize(3).allMatch(line -> line.length() <= 80);
+        assertThat(printed(2, "record", "--format", "csv")).contains("--all").contains("lists the shards");
     }
 }

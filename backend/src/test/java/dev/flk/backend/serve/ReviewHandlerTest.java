@@ -3,7 +3,6 @@ package dev.flk.backend.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -14,18 +13,10 @@ import dev.flk.backend.state.MemoryEngine;
 import dev.flk.program.config.Secret;
 import dev.flk.state.StateEngine;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
-import java.net.URI;
 import java.net.URLEncoder;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -50,7 +41,6 @@ final class ReviewHandlerTest {
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();
 
-    private final HttpClient client = HttpClient.newHttpClient();
     private final MemoryRecord record = new MemoryRecord();
     private final ReviewMetrics metrics = new ReviewMetrics(server.metrics, 2);
 
@@ -76,12 +66,7 @@ final class ReviewHandlerTest {
 
     private HttpResponse<String> send(String method, String target, String body, String... headers)
             throws IOException, InterruptedException {
-        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + target))
-                .method(method, body.isEmpty() ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
-        if (headers.length > 0) {
-            request.headers(headers);
-        }
-        return client.send(request.build(), BodyHandlers.ofString());
+        return server.send(method, target, body, headers);
     }
 
     private String put(String body, String... headers) throws IOException, InterruptedException {
@@ -419,19 +404,11 @@ final class ReviewHandlerTest {
         return Stream.concat(Stream.of(more), Stream.of(group)).toArray(String[]::new);
     }
 
-    /** Runs {@code flk-backend review} and returns its output. */
     private String review(Map<String, String> environment, int exitCode, String... args) throws IOException {
-        StringWriter printed = new StringWriter();
-        PrintWriter out = new PrintWriter(printed);
-        List<String> command = new ArrayList<>(List.of("review"));
-        command.addAll(List.of(args));
-        command.addAll(List.of("--url", "http://127.0.0.1:" + server.port()));
-
-        int ended = new CommandLineProgram(environment, (config, again) -> {}, out, out)
-                .run(command.toArray(String[]::new));
-
-        assertThat(ended).as(printed.toString()).isEqualTo(exitCode);
-        return printed.toString();
+        return server.run(
+                environment,
+                exitCode,
+                Stream.concat(Stream.of("review"), Stream.of(args)).toArray(String[]::new));
     }
 
     @Test

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.ingest.RefusedSubmissions;
+import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
@@ -23,11 +25,21 @@ import dev.flk.program.metrics.ScrapedText;
 import dev.flk.state.StateEngine;
 import dev.flk.verification.Policy;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.math.BigDecimal;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandler;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -86,6 +98,7 @@ final class ServerFixture implements AfterEachCallback {
     private Login login;
     private Set<String> hosts = Set.of("h");
     private Supplier<SSLEngine> tls;
+    private final HttpClient http = HttpClient.newHttpClient();
     private final List<RawClient> clients = new ArrayList<>();
     private BackendServer server;
     private int port;
@@ -190,6 +203,34 @@ final class ServerFixture implements AfterEachCallback {
         return connect()
                 .send("GET " + path + " HTTP/1.1\nHost: h\n" + more + "\n")
                 .read();
+    }
+
+    /** Sends a request with Java's client, which keeps its connections, and reads the answer. */
+    HttpResponse<String> send(String method, String target, String body, String... headers)
+            throws IOException, InterruptedException {
+        return send(BodyHandlers.ofString(), method, target, body, headers);
+    }
+
+    <T> HttpResponse<T> send(BodyHandler<T> reader, String method, String target, String body, String... headers)
+            throws IOException, InterruptedException {
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port() + target))
+                .method(method, body.isEmpty() ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
+        if (headers.length > 0) {
+            request.headers(headers);
+        }
+        return http.send(request.build(), reader);
+    }
+
+    /** Runs a command of {@code flk-backend} that asks this server, and returns its output. */
+    String run(Map<String, String> environment, int exitCode, String... args) throws IOException {
+        StringWriter printed = new StringWriter();
+        PrintWriter out = new PrintWriter(printed);
+        List<String> command = new ArrayList<>(List.of(args));
+        command.addAll(List.of("--url", "http://127.0.0.1:" + port()));
+        int ended = new CommandLineProgram(environment, (config, again) -> {}, out, out)
+                .run(command.toArray(String[]::new));
+        assertThat(ended).as(printed.toString()).isEqualTo(exitCode);
+        return printed.toString();
     }
 
     Reply submit(String body) throws IOException {

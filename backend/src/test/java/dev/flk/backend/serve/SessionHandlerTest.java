@@ -18,10 +18,6 @@ import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.message.MessageSigner;
 import dev.flk.state.StateEngine;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
@@ -55,7 +51,6 @@ final class SessionHandlerTest {
     @RegisterExtension
     private final ServerFixture server = new ServerFixture();
 
-    private final HttpClient client = HttpClient.newHttpClient();
     private volatile Instant now = ServerFixture.NOW;
     private final ExecutorService threads = Executors.newCachedThreadPool();
     private StateEngine engine;
@@ -89,12 +84,7 @@ final class SessionHandlerTest {
 
     private HttpResponse<String> send(String method, String target, String body, String... headers)
             throws IOException, InterruptedException {
-        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + target))
-                .method(method, body.isEmpty() ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
-        if (headers.length > 0) {
-            request.headers(headers);
-        }
-        return client.send(request.build(), BodyHandlers.ofString());
+        return server.send(method, target, body, headers);
     }
 
     private HttpResponse<String> asOperator(String method, String target, String body, String... headers)
@@ -346,13 +336,17 @@ final class SessionHandlerTest {
     }
 
     private Stream<String> changes(String after) throws IOException, InterruptedException {
-        HttpRequest.Builder request = HttpRequest.newBuilder(
-                        URI.create("http://127.0.0.1:" + server.port() + "/v1/sessions/changes?prefix=pump"))
-                .header("Authorization", "Bearer readsPump");
+        List<String> headers = new ArrayList<>(List.of("Authorization", "Bearer readsPump"));
         if (!after.isEmpty()) {
-            request.header("Last-Event-ID", after);
+            headers.addAll(List.of("Last-Event-ID", after));
         }
-        return client.send(request.build(), BodyHandlers.ofLines()).body();
+        return server.send(
+                        BodyHandlers.ofLines(),
+                        "GET",
+                        "/v1/sessions/changes?prefix=pump",
+                        "",
+                        headers.toArray(String[]::new))
+                .body();
     }
 
     @ParameterizedTest

@@ -5,11 +5,14 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Group;
 import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
+import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.canonical.Sha256;
 import dev.flk.program.cli.Json;
+import dev.flk.program.metrics.Metrics;
 import dev.flk.state.StateEngine;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -50,6 +53,12 @@ public final class MemoryRecord implements AutoCloseable {
 
     public RecordedOutcomes outcomes() {
         return outcomes;
+    }
+
+    /** Returns reviews of these outcomes that are made at a time, with metrics of two shards. */
+    public Reviews reviews(Metrics metrics, Instant at) {
+        return new Reviews(
+                outcomes, engine, Duration.ofDays(1), Duration.ofDays(90), () -> at, new ReviewMetrics(metrics, 2));
     }
 
     /** Notes that the record lacks something for good. */

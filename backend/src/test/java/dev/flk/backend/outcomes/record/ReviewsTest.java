@@ -9,7 +9,6 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews.Made;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.outcomes.record.Reviews.Reviewed;
 import dev.flk.backend.outcomes.record.Reviews.Waiting;
 import dev.flk.program.cli.Json;
@@ -32,13 +31,7 @@ final class ReviewsTest {
 
     private final MemoryRecord record = new MemoryRecord();
     private final Metrics metrics = new Metrics("test");
-    private final Reviews reviews = new Reviews(
-            record.outcomes(),
-            record.engine(),
-            Duration.ofHours(24),
-            Duration.ofDays(90),
-            () -> NOW,
-            new ReviewMetrics(metrics, 2));
+    private final Reviews reviews = record.reviews(metrics, NOW);
 
     @AfterEach
     void close() {

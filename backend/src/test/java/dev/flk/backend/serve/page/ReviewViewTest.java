@@ -7,14 +7,12 @@ import static org.assertj.core.api.Assertions.tuple;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.Review;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.outcomes.record.Reviews.Reviewed;
 import dev.flk.backend.serve.page.ReviewGroups.Tile;
 import dev.flk.backend.serve.page.ReviewView.Choice;
 import dev.flk.backend.serve.page.ReviewView.Source;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.verification.Policy;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,13 +30,7 @@ final class ReviewViewTest {
     private static final Choice FIRST = new Choice(null, null, null);
 
     private final MemoryRecord record = new MemoryRecord();
-    private final Reviews reviews = new Reviews(
-            record.outcomes(),
-            record.engine(),
-            Duration.ofHours(24),
-            Duration.ofDays(90),
-            () -> NOW,
-            new ReviewMetrics(new Metrics("test"), 2));
+    private final Reviews reviews = record.reviews(new Metrics("test"), NOW);
 
     @AfterEach
     void close() {
