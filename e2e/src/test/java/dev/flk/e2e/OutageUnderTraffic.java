@@ -51,11 +51,7 @@ final class OutageUnderTraffic implements AutoCloseable {
      */
     void lasts(Duration atLeast) {
         await().atMost(atLeast.plus(Client.PATIENCE)).until(() -> during().size() >= atLeast.toSeconds() * PER_SECOND);
-        List<Sent> during = during();
-        assertThat(during).allSatisfy(OutageUnderTraffic::assertStoreReported);
-        System.out.printf(
-                "%d answers while it was down, the slowest after %d ms%n",
-                during.size(), during.stream().mapToLong(Sent::millis).max().orElse(0));
+        assertThat(during()).allSatisfy(OutageUnderTraffic::assertStoreReported);
     }
 
     private List<Sent> during() {
@@ -75,10 +71,8 @@ final class OutageUnderTraffic implements AutoCloseable {
      */
     void ends(Runnable end) {
         end.run();
-        long endNanos = System.nanoTime();
         client.awaitReady();
         client.awaitNothingPending();
-        System.out.printf("all decided %d ms after it was back%n", (System.nanoTime() - endNanos) / 1_000_000);
         awaitAnswers(PER_SECOND);
         traffic.end();
         client.awaitNothingPending();

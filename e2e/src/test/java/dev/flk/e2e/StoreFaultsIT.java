@@ -14,7 +14,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -29,7 +28,6 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 final class StoreFaultsIT {
     private static final int OUTCOMES = 500;
-    private static final String BATCH = "100";
 
     @TempDir
     private Path directory;
@@ -40,20 +38,13 @@ final class StoreFaultsIT {
         return directory.resolve("data/dedup");
     }
 
-    private void submitTo(ServedBackend backend, long first, int count, Map<PcsId, String> answers) throws Exception {
+    private static void submitTo(ServedBackend backend, long first, int count, Map<PcsId, String> answers)
+            throws Exception {
         Client client = new Client(backend.url());
-        for (long from = first; from < first + count; from += Long.parseLong(BATCH)) {
-            List<Pcs> batch = new ArrayList<>();
-            for (long epoch = from; epoch < Math.min(from + Long.parseLong(BATCH), first + count); epoch++) {
-                batch.add(Pcs.number(epoch));
-            }
-            Answer answer = client.batch(batch.stream().map(Pcs::json).collect(Collectors.joining("\n")));
-            List<String> lines = answer.body().lines().toList();
-            for (int i = 0; i < batch.size(); i++) {
-                assertThat(lines.get(i)).startsWith("{\"status\":200,\"body\":");
-                String body = lines.get(i).substring("{\"status\":200,\"body\":".length());
-                answers.put(batch.get(i).id(), body.substring(0, body.length() - 1));
-            }
+        for (long epoch = first; epoch < first + count; epoch++) {
+            Answer answer = client.submit(Pcs.number(epoch));
+            assertThat(answer.status()).isEqualTo(200);
+            answers.put(Pcs.number(epoch).id(), answer.body());
         }
     }
 
