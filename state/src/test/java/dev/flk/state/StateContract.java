@@ -111,14 +111,6 @@ abstract class StateContract {
     }
 
     @Test
-    void deletingAnAbsentKey_orAnEmptyTransaction_usesNoRevision() {
-        assertThat(state.apply(delete("a", "k"))).isEqualTo(new Committed(0, 0, List.of(0L)));
-        assertThat(state.apply()).isEqualTo(new Committed(0, 0, List.of()));
-        assertThat(state.engine.head().revision()).isZero();
-        assertThat(state.get("a", "k")).isInstanceOf(Found.Absent.class);
-    }
-
-    @Test
     void conflict_changesNothingAndNamesKeyExpectedAndActual() {
         state.apply(state.write("a", "k", "1"));
 
@@ -328,33 +320,6 @@ abstract class StateContract {
             }
         }
         assertThat(removals).isEqualTo(6);
-    }
-
-    @Test
-    void sameKeyTwice_hasTwoVersionsAndTheSecondSeesTheFirst() {
-        Committed committed = state.apply(state.write("a", "k", "1"), state.engine.write(key("a", "k"), "2", 1));
-
-        assertThat(committed.versions()).containsExactly(1L, 2L);
-        assertThat(state.replay(1).get(0).changes())
-                .containsExactly(new Change(key("a", "k"), 1, "1"), new Change(key("a", "k"), 2, "2"));
-        assertThat(((Found.Present) state.engine
-                                .reads()
-                                .get(key("a", "k"), 1)
-                                .found()
-                                .get(0))
-                        .version()
-                        .json())
-                .isEqualTo("1");
-    }
-
-    @Test
-    void check_preventsWriteSkew() {
-        state.apply(state.write("a", "doctor-1", "\"on call\""), state.write("a", "doctor-2", "\"on call\""));
-        state.apply(new Operation.Check(key("a", "doctor-2"), 1), state.write("a", "doctor-1", "\"off\""));
-
-        assertThat(reasonOf(() -> state.apply(
-                        new Operation.Check(key("a", "doctor-1"), 1), state.write("a", "doctor-2", "\"off\""))))
-                .isEqualTo(Reason.VERSION_CONFLICT);
     }
 
     @Test
@@ -679,13 +644,6 @@ abstract class StateContract {
             }
 
             assertThat(mine).extracting(Event::revision).containsExactly(3L, 6L, 9L, 12L, 15L, 18L, 21L, 24L, 27L, 30L);
-            assertThat(mine.get(0).operationsTotal()).isEqualTo(299);
-            assertThat(mine.get(1).changes())
-                    .containsExactly(
-                            new Change(key("mine", "a"), 2, "6", 0),
-                            new Change(key("mine", "b"), 2, null, 0),
-                            new Change(key("mine", "b"), 3, "6", 0));
-            assertThat(mine.get(9).operationsTotal()).isEqualTo(300);
             assertThat(read.get()).as("changes read").isLessThan(60);
 
             read.set(0);
