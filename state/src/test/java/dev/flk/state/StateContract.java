@@ -496,16 +496,6 @@ abstract class StateContract {
     }
 
     @Test
-    void clockSetBack_commitTimesNeverGoBack() {
-        Committed first = state.apply(state.write("a", "k", "1"));
-        state.setClock(Duration.ofHours(-1));
-
-        Committed second = state.apply(state.write("a", "k", "2"));
-
-        assertThat(second.committedAtMicros()).isEqualTo(first.committedAtMicros() + 1);
-    }
-
-    @Test
     void get_atTimesAndRevisions_returnsThatVersion() {
         state.apply(state.write("a", "k", "1"));
         state.pass(Duration.ofSeconds(10));
@@ -1030,6 +1020,8 @@ abstract class StateContract {
         state.pass(Duration.ofSeconds(9));
         assertThat(state.apply(touch("k", Duration.ofSeconds(30)))).isEqualTo(new Committed(0, 0, List.of(1L)));
         state.restart();
+        assertThat(state.engine.reads().expiries(List.of(key("a", "k"), key("a", "absent"))))
+                .containsOnlyKeys(key("a", "k"));
         state.pass(Duration.ofSeconds(29));
         state.expire();
         assertThat(state.get("a", "k")).isInstanceOf(Found.Present.class);
@@ -1044,25 +1036,6 @@ abstract class StateContract {
         state.apply(state.write("a", "ever", "1"));
         assertThat(reasonOf(() -> state.apply(touch("ever", Duration.ofSeconds(1)))))
                 .isEqualTo(Reason.INVALID);
-    }
-
-    @Test
-    void lifetime_isRemovedByAnyWriteOrDeletion() {
-        state.apply(write("written", "1", Duration.ofSeconds(1)), write("deleted", "1", Duration.ofSeconds(1)));
-        state.apply(write("removed", "1", Duration.ofSeconds(1)), write("twice", "1", Duration.ofSeconds(1)));
-        state.apply(state.write("a", "written", "2"), delete("a", "deleted"));
-        state.apply(state.write("a", "twice", "2"), write("twice", "3", Duration.ofSeconds(5)));
-        state.remove("a", "removed", -1, "");
-        state.apply(state.write("a", "deleted", "3"), state.write("a", "removed", "3"));
-        state.pass(Duration.ofSeconds(4));
-        state.expire();
-
-        assertThat(state.engine.head().revision()).isEqualTo(6);
-        assertThat(state.engine.reads().expiries(List.of(key("a", "written"), key("a", "removed"), key("a", "twice"))))
-                .containsOnlyKeys(key("a", "twice"));
-        state.pass(Duration.ofSeconds(1));
-        state.expire();
-        assertThat(state.get("a", "twice")).isInstanceOf(Found.Deleted.class);
     }
 
     @Test
