@@ -9,8 +9,6 @@ import dev.flk.state.History.Token;
 import dev.flk.state.StateException.Reason;
 import dev.flk.testkit.PostgresServer;
 import java.io.IOException;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -70,24 +68,21 @@ class RewoundPostgresTest {
 
     /** Returns the storage with a wrapper that also records its reports of missing commits. */
     private Storage noting(Storage storage) {
-        return (Storage) Proxy.newProxyInstance(
-                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, args) -> {
-                    restoring.readLock().lock();
-                    try {
-                        if (method.getName().equals("whenAnsweredAreMissing")) {
-                            @SuppressWarnings("unchecked")
-                            Consumer<String> engine = (Consumer<String>) args[0];
-                            Consumer<String> both = missing::add;
-                            storage.whenAnsweredAreMissing(both.andThen(engine));
-                            return null;
-                        }
-                        return method.invoke(storage, args);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    } finally {
-                        restoring.readLock().unlock();
-                    }
-                });
+        return CallInterceptor.wrap(Storage.class, (method, args) -> {
+            restoring.readLock().lock();
+            try {
+                if (method.getName().equals("whenAnsweredAreMissing")) {
+                    @SuppressWarnings("unchecked")
+                    Consumer<String> engine = (Consumer<String>) args[0];
+                    Consumer<String> both = missing::add;
+                    storage.whenAnsweredAreMissing(both.andThen(engine));
+                    return null;
+                }
+                return method.invoke(storage, args);
+            } finally {
+                restoring.readLock().unlock();
+            }
+        });
     }
 
     /** Dumps the database; the returned action restores it. */

@@ -20,9 +20,6 @@ import dev.flk.state.StateReads.Found;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Reads;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -650,13 +647,13 @@ abstract class StateContract {
 
     /** Returns the storage with a wrapper that counts the changes in the events that are read. */
     private static Storage counting(Storage storage, AtomicLong read) {
-        return (Storage) wrapped(Storage.class, (method, arguments) -> {
+        return CallInterceptor.wrap(Storage.class, (method, arguments) -> {
             if (!method.getName().equals("read")) {
                 return method.invoke(storage, arguments);
             }
             @SuppressWarnings("unchecked")
             Function<Reads, Object> reading = (Function<Reads, Object>) arguments[0];
-            return storage.<Object>read(reads -> reading.apply((Reads) wrapped(Reads.class, (of, given) -> {
+            return storage.<Object>read(reads -> reading.apply(CallInterceptor.wrap(Reads.class, (of, given) -> {
                 Object found = of.invoke(reads, given);
                 if (of.getName().equals("events")) {
                     ((List<?>) found)
@@ -665,20 +662,6 @@ abstract class StateContract {
                 }
                 return found;
             })));
-        });
-    }
-
-    private interface Call {
-        Object run(Method method, Object[] arguments) throws ReflectiveOperationException;
-    }
-
-    private static Object wrapped(Class<?> type, Call call) {
-        return Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
-            try {
-                return call.run(method, arguments);
-            } catch (InvocationTargetException e) {
-                throw e.getCause();
-            }
         });
     }
 
