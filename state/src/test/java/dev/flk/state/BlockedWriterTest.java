@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.embedded.MemoryStorage;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -54,18 +52,13 @@ class BlockedWriterTest {
     }
 
     private Storage waiting(Storage storage) {
-        return (Storage) Proxy.newProxyInstance(
-                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (self, method, arguments) -> {
-                    if (method.getName().equals("commit")) {
-                        begun.release();
-                        permits.acquire();
-                    }
-                    try {
-                        return method.invoke(storage, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
+        return CallInterceptor.wrap(Storage.class, (method, arguments) -> {
+            if (method.getName().equals("commit")) {
+                begun.release();
+                permits.acquire();
+            }
+            return method.invoke(storage, arguments);
+        });
     }
 
     private CompletableFuture<Committed> apply(String name) {

@@ -6,8 +6,6 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.embedded.MemoryStorage;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -46,17 +44,16 @@ class MemoryStateTest extends StateContract {
     void secondEnd_duringTheFirst_waitsForItsResult() {
         CountDownLatch held = new CountDownLatch(1);
         AtomicReference<@Nullable StateException> failure = new AtomicReference<>();
-        Storage slow = (Storage) Proxy.newProxyInstance(
-                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (self, method, arguments) -> {
-                    if (method.getName().equals("commit")) {
-                        held.await();
-                        StateException fails = failure.get();
-                        if (fails != null) {
-                            throw fails;
-                        }
-                    }
-                    return method.invoke(storage, arguments);
-                });
+        Storage slow = CallInterceptor.wrap(Storage.class, (method, arguments) -> {
+            if (method.getName().equals("commit")) {
+                held.await();
+                StateException fails = failure.get();
+                if (fails != null) {
+                    throw fails;
+                }
+            }
+            return method.invoke(storage, arguments);
+        });
         try (EngineHarness state = new EngineHarness(() -> slow)) {
             String kept = state.engine.begin(EngineHarness.ME, null).txId();
             state.engine.stage(EngineHarness.ME, kept, state.write("a", "k", "1"));
@@ -105,20 +102,15 @@ class MemoryStateTest extends StateContract {
         AtomicBoolean isLocked = new AtomicBoolean();
         CountDownLatch queued = new CountDownLatch(1);
         Storage memory = new MemoryStorage(() -> "h", 1 << 20);
-        Storage timingOut = (Storage) Proxy.newProxyInstance(
-                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, arguments) -> {
-                    if (method.getName().equals("commit") && isLocked.get()) {
-                        assertThat(queued.await(10, TimeUnit.SECONDS)).isTrue();
-                        tries.incrementAndGet();
-                        of.get().pass(Duration.ofSeconds(3));
-                        throw StateException.gaveUp("a statement took longer than 3000 ms");
-                    }
-                    try {
-                        return method.invoke(memory, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
+        Storage timingOut = CallInterceptor.wrap(Storage.class, (method, arguments) -> {
+            if (method.getName().equals("commit") && isLocked.get()) {
+                assertThat(queued.await(10, TimeUnit.SECONDS)).isTrue();
+                tries.incrementAndGet();
+                of.get().pass(Duration.ofSeconds(3));
+                throw StateException.gaveUp("a statement took longer than 3000 ms");
+            }
+            return method.invoke(memory, arguments);
+        });
         try (EngineHarness state = new EngineHarness(() -> timingOut)) {
             of.set(state);
             // then the namespace is known to have no schema, so the other commits read nothing before they are queued

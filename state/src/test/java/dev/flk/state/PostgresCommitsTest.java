@@ -11,8 +11,6 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Search;
 import dev.flk.testkit.PostgresServer;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.Statement;
 import java.time.Duration;
@@ -181,17 +179,12 @@ class PostgresCommitsTest {
      */
     private static Storage beforeReads(Storage storage, Runnable happens) {
         Thread reader = Thread.currentThread();
-        return (Storage) Proxy.newProxyInstance(
-                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, arguments) -> {
-                    if (method.getName().equals("read") && Thread.currentThread() == reader) {
-                        happens.run();
-                    }
-                    try {
-                        return method.invoke(storage, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
+        return CallInterceptor.wrap(Storage.class, (method, arguments) -> {
+            if (method.getName().equals("read") && Thread.currentThread() == reader) {
+                happens.run();
+            }
+            return method.invoke(storage, arguments);
+        });
     }
 
     private static CompletableFuture<Committed> apply(EngineHarness state, String name) {

@@ -26,6 +26,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
@@ -73,7 +74,7 @@ class PostgresStateTest extends StateContract {
                     SELECT timestamptz 'epoch' + last_value * interval '1 microsecond' FROM public.test_clock $$""");
             server.execute("postgres", "ALTER DATABASE " + name + " SET search_path = public, pg_catalog");
             connections = new PostgresConnections(server, name, TIMEOUT, TIMEOUT);
-            kept = new Kept(connections);
+            kept = kept(connections);
             try {
                 kept.prepare();
                 own = server.connect(name);
@@ -485,61 +486,13 @@ class PostgresStateTest extends StateContract {
         }
     }
 
-    /** A database whose connections stay open when a storage closes it. */
-    private static final class Kept implements StateDatabase {
-        private final StateDatabase database;
-        private boolean isPrepared;
-
-        Kept(StateDatabase database) {
-            this.database = database;
-        }
-
-        @Override
-        public void prepare() throws SQLException {
-            if (!isPrepared) {
-                database.prepare();
-                isPrepared = true;
-            }
-        }
-
-        @Override
-        public Duration statementTimeout() {
-            return database.statementTimeout();
-        }
-
-        @Override
-        public boolean beginRead() throws InterruptedException {
-            return database.beginRead();
-        }
-
-        @Override
-        public void endRead() {
-            database.endRead();
-        }
-
-        @Override
-        public Connection connection(long sinceNanos) throws SQLException {
-            return database.connection(sinceNanos);
-        }
-
-        @Override
-        public Connection ownConnection() throws SQLException {
-            return database.ownConnection();
-        }
-
-        @Override
-        public boolean awaitNotices(Connection listening, int millis) throws SQLException {
-            return database.awaitNotices(listening, millis);
-        }
-
-        @Override
-        public String what(Exception failure) {
-            return database.what(failure);
-        }
-
-        @Override
-        public void close() {
-            // the next storage reuses the connections
-        }
+    /** Returns a database whose connections stay open when a storage closes it. */
+    private static StateDatabase kept(StateDatabase database) {
+        AtomicBoolean isPrepared = new AtomicBoolean();
+        return CallInterceptor.wrap(StateDatabase.class, (method, arguments) -> {
+            boolean isSkipped = method.getName().equals("close")
+                    || (method.getName().equals("prepare") && isPrepared.getAndSet(true));
+            return isSkipped ? null : method.invoke(database, arguments);
+        });
     }
 }

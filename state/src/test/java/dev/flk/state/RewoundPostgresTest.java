@@ -9,8 +9,6 @@ import dev.flk.state.History.Token;
 import dev.flk.state.StateException.Reason;
 import dev.flk.testkit.PostgresServer;
 import java.io.IOException;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -25,6 +23,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Tests that a database that returned to an earlier revision gets a new history id, regardless of the cause and of the
@@ -68,24 +68,21 @@ class RewoundPostgresTest {
 
     /** Returns the storage with a wrapper that also records its reports of missing commits. */
     private Storage noting(Storage storage) {
-        return (Storage) Proxy.newProxyInstance(
-                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, args) -> {
-                    restoring.readLock().lock();
-                    try {
-                        if (method.getName().equals("whenAnsweredAreMissing")) {
-                            @SuppressWarnings("unchecked")
-                            Consumer<String> engine = (Consumer<String>) args[0];
-                            Consumer<String> both = missing::add;
-                            storage.whenAnsweredAreMissing(both.andThen(engine));
-                            return null;
-                        }
-                        return method.invoke(storage, args);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    } finally {
-                        restoring.readLock().unlock();
-                    }
-                });
+        return CallInterceptor.wrap(Storage.class, (method, args) -> {
+            restoring.readLock().lock();
+            try {
+                if (method.getName().equals("whenAnsweredAreMissing")) {
+                    @SuppressWarnings("unchecked")
+                    Consumer<String> engine = (Consumer<String>) args[0];
+                    Consumer<String> both = missing::add;
+                    storage.whenAnsweredAreMissing(both.andThen(engine));
+                    return null;
+                }
+                return method.invoke(storage, args);
+            } finally {
+                restoring.readLock().unlock();
+            }
+        });
     }
 
     /** Dumps the database; the returned action restores it. */
@@ -125,77 +122,150 @@ class RewoundPostgresTest {
                 .contains("the history is now " + historyId(backend));
     }
 
-    @Test
-    void restoredDump_backendStaysConnected_newHistory() {
+    /** The answered calls that the restored database lacks. */
+    private enum Lost {
+        COMMITS {
+            @Override
+            void happen(EngineHarness backend, int times) {
+                commit(backend, times);
+            }
+
+            @Override
+            void read(EngineHarness backend) {
+                assertThat(backend.engine.reads().history(EngineHarness.key("a", "k"), Long.MAX_VALUE, 1))
+                        .extracting(Version::revision)
+                        .containsExactly(4L);
+            }
+        },
+        TOUCHES {
+            @Override
+            void happen(EngineHarness backend, int times) {
+                touch(backend, times);
+            }
+
+            @Override
+            void read(EngineHarness backend) {
+                assertThat(backend.engine.reads().expiries(List.of(KEY))).containsKey(KEY);
+            }
+        };
+
+        abstract void happen(EngineHarness backend, int times);
+
+        /** Reads the result of a call, without a read of the revision. */
+        abstract void read(EngineHarness backend);
+
+        /** Returns the revision after this number of calls, the first of which follow a lease. */
+        long revision(int calls) {
+            return this == COMMITS ? calls : 1;
+        }
+
+        String name(int call) {
+            return (this == COMMITS ? "revision " : "touch ") + call;
+        }
+    }
+
+    /** Makes the calls that the dump contains. */
+    private static void prepare(EngineHarness backend, Lost what, int calls) {
+        if (what == Lost.TOUCHES) {
+            lease(backend);
+        }
+        what.happen(backend, calls);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void restoredDump_backendStaysConnected_newHistory(Lost what) {
         try (EngineHarness backend = backend("b")) {
-            commit(backend, 10);
+            prepare(backend, what, 10);
             String before = historyId(backend);
             Runnable restore = dump();
-            commit(backend, 5);
+            what.happen(backend, 5);
 
             restore.run();
 
-            assertNewHistory(backend, before, 10);
-            assertThat(missing.get(0)).contains("returned to revision 10").contains("up to 15");
-            commit(backend, 1);
-            assertThat(backend.engine.head().revision()).isEqualTo(11);
+            assertNewHistory(backend, before, what.revision(10));
+            assertThat(missing.get(0)).contains("returned to " + what.name(10)).contains("up to 15");
+            what.happen(backend, 1);
+            assertThat(backend.engine.head().revision()).isEqualTo(what.revision(11));
             assertThat(missing).hasSize(1);
         }
     }
 
     /** If the first call is a commit, the commit belongs to the new history. */
-    @Test
-    void restoredDump_firstCallIsACommit_newHistory() {
+    @ParameterizedTest
+    @EnumSource
+    void restoredDump_firstCallIsLikeTheLostOnes_newHistory(Lost what) {
         try (EngineHarness backend = backend("b")) {
-            commit(backend, 3);
+            prepare(backend, what, 3);
             String before = historyId(backend);
             Runnable restore = dump();
-            commit(backend, 2);
+            what.happen(backend, 2);
 
             restore.run();
-            commit(backend, 1);
+            what.happen(backend, 1);
 
-            assertNewHistory(backend, before, 4);
+            assertNewHistory(backend, before, what.revision(4));
         }
     }
 
-    @Test
-    void restoredDump_backendRestarted_newHistory() {
+    @ParameterizedTest
+    @EnumSource
+    void restoredDump_backendRestarted_newHistory(Lost what) {
         try (EngineHarness backend = backend("b")) {
-            commit(backend, 3);
+            prepare(backend, what, 3);
             String before = historyId(backend);
             Runnable restore = dump();
-            commit(backend, 2);
+            what.happen(backend, 2);
             backend.engine.close();
 
             restore.run();
             backend.restart();
 
-            assertNewHistory(backend, before, 3);
+            assertNewHistory(backend, before, what.revision(3));
             String now = historyId(backend);
             backend.restart();
             assertThat(historyId(backend)).isEqualTo(now);
         }
     }
 
-    /** Another backend, which does not know about the lost commits, has filled the gap in the meantime. */
-    @Test
-    void restoredDump_othersCommittedAgain_newHistory() {
+    /** Another backend, which does not know about the lost calls, has filled the gap in the meantime. */
+    @ParameterizedTest
+    @EnumSource
+    void restoredDump_othersFillTheGap_newHistory(Lost what) {
         try (EngineHarness backend = backend("b")) {
-            commit(backend, 3);
+            prepare(backend, what, 3);
             String before = historyId(backend);
             Runnable restore = dump();
-            commit(backend, 2);
+            what.happen(backend, 2);
 
             restore.run();
             try (EngineHarness other = backend("other")) {
-                other.pass(Duration.ofMinutes(1));
-                commit(other, 4);
+                other.pass(Duration.ofMinutes(what == Lost.COMMITS ? 1 : 0));
+                what.happen(other, 4);
                 assertThat(historyId(other)).isEqualTo(before);
             }
 
-            assertNewHistory(backend, before, 7);
-            assertThat(missing.get(0)).contains("revision 5").contains("is not the commit");
+            assertNewHistory(backend, before, what.revision(7));
+            assertThat(missing.get(0)).contains(what.name(5)).containsPattern("is not the (commit|touch)");
+        }
+    }
+
+    /** A backend remembers the calls of other backends as soon as it has read them, even without a revision. */
+    @ParameterizedTest
+    @EnumSource
+    void restoredDump_lostCallWasOnlyRead_newHistory(Lost what) {
+        try (EngineHarness backend = backend("b")) {
+            prepare(backend, what, 3);
+            String before = historyId(backend);
+            Runnable restore = dump();
+            try (EngineHarness other = backend("other")) {
+                what.happen(other, 1);
+            }
+            what.read(backend);
+
+            restore.run();
+
+            assertNewHistory(backend, before, what.revision(3));
         }
     }
 
@@ -269,28 +339,6 @@ class RewoundPostgresTest {
         }
     }
 
-    /**
-     * A backend remembers the commits of other backends as soon as it has read them, even in a call without a revision.
-     */
-    @Test
-    void restoredDump_missingRevisionWasOnlyRead_newHistory() {
-        try (EngineHarness backend = backend("b")) {
-            commit(backend, 3);
-            String before = historyId(backend);
-            Runnable restore = dump();
-            try (EngineHarness other = backend("other")) {
-                commit(other, 1);
-            }
-            assertThat(backend.engine.reads().history(EngineHarness.key("a", "k"), Long.MAX_VALUE, 1))
-                    .extracting(Version::revision)
-                    .containsExactly(4L);
-
-            restore.run();
-
-            assertNewHistory(backend, before, 3);
-        }
-    }
-
     private static void lease(EngineHarness backend) {
         backend.apply(backend.engine.write(KEY, "\"holder\"", Operation.ANY_VERSION, MINUTE_MICROS));
     }
@@ -298,92 +346,6 @@ class RewoundPostgresTest {
     private static void touch(EngineHarness backend, int times) {
         for (int i = 0; i < times; i++) {
             backend.apply(new Operation.Touch(KEY, Operation.ANY_VERSION, 2 * MINUTE_MICROS));
-        }
-    }
-
-    @Test
-    void restoredDump_aTouchIsMissing_newHistory() {
-        try (EngineHarness backend = backend("b")) {
-            lease(backend);
-            touch(backend, 2);
-            String before = historyId(backend);
-            Runnable restore = dump();
-            touch(backend, 3);
-
-            restore.run();
-
-            assertNewHistory(backend, before, 1);
-            assertThat(missing.get(0)).contains("returned to touch 2").contains("up to 5");
-            touch(backend, 1);
-            assertThat(missing).hasSize(1);
-        }
-    }
-
-    @Test
-    void restoredDump_aTouchIsMissingAfterARestart_newHistory() {
-        try (EngineHarness backend = backend("b")) {
-            lease(backend);
-            String before = historyId(backend);
-            Runnable restore = dump();
-            touch(backend, 1);
-            backend.engine.close();
-
-            restore.run();
-            backend.restart();
-
-            assertNewHistory(backend, before, 1);
-        }
-    }
-
-    @Test
-    void restoredDump_othersTouchedAgain_newHistory() {
-        try (EngineHarness backend = backend("b")) {
-            lease(backend);
-            String before = historyId(backend);
-            Runnable restore = dump();
-            touch(backend, 2);
-
-            restore.run();
-            try (EngineHarness other = backend("other")) {
-                touch(other, 4);
-                assertThat(historyId(other)).isEqualTo(before);
-            }
-
-            assertNewHistory(backend, before, 1);
-            assertThat(missing.get(0)).contains("touch 2").contains("is not the touch");
-        }
-    }
-
-    /** The first call after the restore is the touch of a holder that still believes in its lease. */
-    @Test
-    void restoredDump_firstCallIsATouch_newHistory() {
-        try (EngineHarness backend = backend("b")) {
-            lease(backend);
-            String before = historyId(backend);
-            Runnable restore = dump();
-            touch(backend, 1);
-
-            restore.run();
-            touch(backend, 1);
-
-            assertNewHistory(backend, before, 1);
-        }
-    }
-
-    @Test
-    void restoredDump_missingTouchWasOnlyRead_newHistory() {
-        try (EngineHarness backend = backend("b")) {
-            lease(backend);
-            String before = historyId(backend);
-            Runnable restore = dump();
-            try (EngineHarness other = backend("other")) {
-                touch(other, 1);
-            }
-            assertThat(backend.engine.reads().expiries(List.of(KEY))).containsKey(KEY);
-
-            restore.run();
-
-            assertNewHistory(backend, before, 1);
         }
     }
 

@@ -10,8 +10,6 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.state.History.Token;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.embedded.MemoryStorage;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -28,14 +26,7 @@ class RewoundStateTest {
     void start() {
         commit(before, 15);
         commit(after, 14);
-        Storage storage = (Storage) Proxy.newProxyInstance(
-                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (self, method, arguments) -> {
-                    try {
-                        return method.invoke(current, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
+        Storage storage = CallInterceptor.wrap(Storage.class, (method, arguments) -> method.invoke(current, arguments));
         state = new EngineHarness(() -> storage);
     }
 

@@ -8,9 +8,6 @@ import dev.flk.state.History.At;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Reads;
 import dev.flk.state.embedded.MemoryStorage;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -27,31 +24,18 @@ class StateReadsTest {
     /** The number of reads of values. */
     private final AtomicInteger reads = new AtomicInteger();
 
-    private final EngineHarness state = new EngineHarness(() -> proxy(Storage.class, (method, arguments) -> {
-        if (!method.getName().equals("read")) {
-            return method.invoke(storage, arguments);
-        }
-        Function<?, ?> reading = (Function<?, ?>) arguments[0];
-        return storage.read(real -> counted(reading, real));
-    }));
-
-    private interface Call {
-        Object of(Method method, Object[] arguments) throws ReflectiveOperationException;
-    }
-
-    private static <T> T proxy(Class<T> type, Call call) {
-        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, given) -> {
-            try {
-                return call.of(method, given);
-            } catch (InvocationTargetException e) {
-                throw e.getCause();
-            }
-        }));
-    }
+    private final EngineHarness state =
+            new EngineHarness(() -> CallInterceptor.wrap(Storage.class, (method, arguments) -> {
+                if (!method.getName().equals("read")) {
+                    return method.invoke(storage, arguments);
+                }
+                Function<?, ?> reading = (Function<?, ?>) arguments[0];
+                return storage.read(real -> counted(reading, real));
+            }));
 
     @SuppressWarnings("unchecked")
     private Object counted(Function<?, ?> reading, Reads real) {
-        return ((Function<Reads, ?>) reading).apply(proxy(Reads.class, (method, arguments) -> {
+        return ((Function<Reads, ?>) reading).apply(CallInterceptor.wrap(Reads.class, (method, arguments) -> {
             if (method.getName().equals("newest")) {
                 reads.incrementAndGet();
             }

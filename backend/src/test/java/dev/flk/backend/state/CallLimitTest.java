@@ -41,6 +41,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Tests that open calls count against the limits until they end. Most tests use calls that watch the health of a
@@ -169,17 +171,42 @@ class CallLimitTest {
         });
     }
 
-    @Test
-    void callAboveTheLimit_isRefusedUntilAnotherEnds() throws IOException {
-        serve(2, 1_000);
+    /** The limit of calls or bytes, of all or of one token, that the third call exceeds; one call counts as 190 bytes. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "2  | 1000 | false | there are too many streams under way",
+                "10 | 500  | false | requests under way take more than 500 bytes",
+                "10 | 1000 | true  | requests of one token, or of all, under way take more than 500 or 1000 bytes",
+            })
+    void callAboveALimit_isRefusedUntilAnotherEnds(int maxCalls, long maxBytes, boolean hasToken, String why)
+            throws IOException {
+        serve(maxCalls, maxBytes, hasToken ? new Caller(new TokenHolder("planner", "", List.of())) : Caller.ANYONE);
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
-            assertNoRoom("there are too many streams under way");
-            assertNoRoom("there are too many streams under way"); // a refused call takes up no room
+            assertNoRoom(why);
+            assertNoRoom(why); // a refused call takes up no room
             first.cancel(null);
             awaitRoom();
             assertThat(second.isCancelled()).isFalse();
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "900, 3900, requests under way take more than 900 bytes",
+        "100000, 5000, the request is longer than 4096 bytes"
+    })
+    void longRequest_isRefusedBeforeItIsCompleteAndHoldsNoMemory(long maxBytes, int bytes, String why)
+            throws IOException {
+        serve(10, maxBytes);
+        HealthCheckRequest request =
+                HealthCheckRequest.newBuilder().setService("s".repeat(bytes)).build();
+
+        assertThatThrownBy(() -> health.check(request)).hasMessage("RESOURCE_EXHAUSTED: " + why);
+
+        awaitRoom();
     }
 
     @Test
@@ -289,30 +316,6 @@ class CallLimitTest {
     }
 
     @Test
-    void requestsAboveTheMemoryLimit_areRefusedUntilOthersEnd() throws IOException {
-        serve(10, 500); // each request counts as 190 bytes, including the overhead of a frame
-        try (CancellableContext first = hold();
-                CancellableContext second = hold()) {
-            assertNoRoom("requests under way take more than 500 bytes");
-            first.cancel(null);
-            awaitRoom();
-            assertThat(second.isCancelled()).isFalse();
-        }
-    }
-
-    @Test
-    void requestsOfAToken_takeAtMostHalfOfTheMemory() throws IOException {
-        serve(10, 1_000, new Caller(new TokenHolder("planner", "", List.of())));
-        try (CancellableContext first = hold();
-                CancellableContext second = hold()) {
-            assertNoRoom("requests of one token, or of all, under way take more than 500 or 1000 bytes");
-            first.cancel(null);
-            awaitRoom();
-            assertThat(second.isCancelled()).isFalse();
-        }
-    }
-
-    @Test
     void roomForAnAnswer_isReservedBeforeItsValuesAreRead() throws IOException {
         AtomicLong reserved = new AtomicLong(11);
         whenRead = () -> CallLimit.ROOM.get().accept(reserved.get());
@@ -325,28 +328,6 @@ class CallLimitTest {
 
         // the answer has 2 bytes, so it gives back what was reserved in vain
         assertThat(health.check(ofAll).getStatusValue()).isOne();
-    }
-
-    @Test
-    void oversizedRequest_isRefusedBeforeItIsCompleteAndHoldsNoMemory() throws IOException {
-        serve(10, 900);
-        assertThatThrownBy(() -> health.check(requestOf(3_900)))
-                .isInstanceOf(StatusRuntimeException.class)
-                .hasMessage("RESOURCE_EXHAUSTED: requests under way take more than 900 bytes");
-        awaitRoom();
-    }
-
-    @Test
-    void healthRequest_sizeIsLimited() throws IOException {
-        serve(10, 100_000);
-        assertThatThrownBy(() -> health.check(requestOf(5_000)))
-                .isInstanceOf(StatusRuntimeException.class)
-                .hasMessage("RESOURCE_EXHAUSTED: the request is longer than 4096 bytes");
-        awaitRoom();
-    }
-
-    private static HealthCheckRequest requestOf(int bytes) {
-        return HealthCheckRequest.newBuilder().setService("s".repeat(bytes)).build();
     }
 
     @Test

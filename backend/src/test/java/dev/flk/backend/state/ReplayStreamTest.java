@@ -7,7 +7,6 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.state.schema.JsonSchemas;
 import dev.flk.client.Replay;
-import dev.flk.client.StateCallException.Compacted;
 import dev.flk.client.StateCallException.HistoryChanged;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
@@ -238,25 +237,6 @@ class ReplayStreamTest {
             }
         } finally {
             channel.shutdownNow();
-        }
-    }
-
-    @Test
-    void tokenOfAnAgent_laterEventsOfItCompacted_isRefusedForThatAgentOnly() {
-        write("a");
-        String token;
-        try (Follower follower = new Follower(client, Replay.ofAgent("a"))) {
-            follower.awaitEvents(1);
-            token = follower.seen.element().resumeToken();
-        }
-        write("a");
-        engine.history().compact(new At.Now());
-
-        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("a").after(token))) {
-            assertThatThrownBy(events::toList).isInstanceOf(Compacted.class);
-        }
-        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("b").after(token))) {
-            assertThat(events).isEmpty();
         }
     }
 

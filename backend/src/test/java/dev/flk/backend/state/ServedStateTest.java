@@ -92,21 +92,11 @@ class ServedStateTest {
     }
 
     private StateConfig config(Optional<Path> tokens) {
-        return config(tokens, Settings.defaults().minFreeBytes());
-    }
-
-    private StateConfig config(Optional<Path> tokens, long minFreeBytes) {
-        Settings usual = Settings.defaults();
         return new StateConfig(
                 0,
                 "127.0.0.1",
                 tokens,
-                new Settings(
-                        usual.maxValueBytes(),
-                        usual.txTimeout(),
-                        usual.maxOpenTx(),
-                        usual.maxStagedBytes(),
-                        minFreeBytes),
+                Settings.defaults(),
                 8 << 20,
                 Optional.of(directory.resolve("state")),
                 Optional.empty(),

@@ -44,9 +44,7 @@ import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -348,27 +346,5 @@ class StateClientTest {
         assertThat(requests).hasSize(2).allMatch(ReplayRequest::getProgress);
         assertThat(requests.get(1).getResumeToken()).isEqualTo("token-7");
         assertThat(requests.get(1).hasFrom()).isFalse();
-    }
-
-    @Test
-    void portReopened_losesNoCommitAndNoEvent() throws IOException {
-        Queue<Long> seen = new ConcurrentLinkedQueue<>();
-        Stream<StateEvent> events = client.replay(Replay.ofAll().follow());
-        CompletableFuture<Void> follower =
-                CompletableFuture.runAsync(() -> events.forEach(event -> seen.add(event.revision())));
-        write("a", "k", "1");
-        await().until(() -> seen.size() == 1);
-        int number = port.port();
-
-        port.close();
-        CompletableFuture<Commit> commit = CompletableFuture.supplyAsync(() -> write("a", "k", "2"));
-        port = port(number);
-
-        assertThat(commit.join().revision()).isEqualTo(2);
-        write("a", "k", "3");
-        await().until(() -> seen.size() >= 3 || follower.isDone());
-        events.close();
-        follower.join();
-        assertThat(seen).containsExactly(1L, 2L, 3L);
     }
 }

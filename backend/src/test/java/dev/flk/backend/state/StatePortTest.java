@@ -15,7 +15,6 @@ import dev.flk.client.proto.BeginRequest;
 import dev.flk.client.proto.CareGrpc;
 import dev.flk.client.proto.CommitRequest;
 import dev.flk.client.proto.CommitResponse;
-import dev.flk.client.proto.DeleteAgentRequest;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.FindRequest;
 import dev.flk.client.proto.GetRequest;
@@ -63,7 +62,6 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
-import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -189,27 +187,6 @@ class StatePortTest {
                 WriteRequest.newBuilder().setTxId(longText).setWrite(one).build()));
         replayInvalid(ReplayRequest.newBuilder().setResumeToken(longText + "-1"));
         replayInvalid(ReplayRequest.newBuilder().setFrom(At.newBuilder().setRevision(-1)));
-    }
-
-    /** A client refuses trailers of more than 8 KiB, and reports an internal error instead. */
-    @Test
-    void refusal_longMessage_arrivesShortened() {
-        assertShortened(
-                Code.PERMISSION_DENIED,
-                "namespace flk.x",
-                () -> state.deleteAgent(DeleteAgentRequest.newBuilder()
-                        .setNamespace("flk." + "x".repeat(10_000))
-                        .setAgentId("a")
-                        .build()));
-    }
-
-    private static void assertShortened(Code code, String message, ThrowingCallable call) {
-        assertThatThrownBy(call).isInstanceOfSatisfying(StatusRuntimeException.class, refusal -> {
-            assertThat(refusal.getStatus().getCode()).isEqualTo(code);
-            assertThat(refusal.getStatus().getDescription())
-                    .contains(message)
-                    .endsWith(" more characters are left out)");
-        });
     }
 
     @Test
