@@ -385,12 +385,16 @@ final class PageHandlerTest {
     @Test
     void agentsAndShards_leadToEachOther() throws Exception {
         SessionStorage storage = withSessions();
-        report(storage, "a-one", "{\"shards\":[\"pump-1\",\"<b>\",3]}");
+        report(storage, "a-one", "{\"shards\":[\"pump-1\",\"<b>\",3,\"c\"]}");
         report(storage, "a-two", "{\"shards\":[\"pump-2\"]}");
         report(storage, "a-wrong", "{\"shards\":\"pump-1\"}");
 
         assertThat(get("/ui/agents?shard=pump-1").body())
-                .contains(">a-one<", "<a href=\"/ui/shard?name=pump-1\">pump-1</a>", "?name=%3Cb%3E\">&lt;b&gt;<")
+                .contains(
+                        ">a-one<",
+                        "<a href=\"/ui/shard?name=pump-1\">pump-1</a>",
+                        "?name=%3Cb%3E\">&lt;b&gt;<",
+                        "<summary>and 1 more</summary>")
                 .doesNotContain(">a-two<", ">a-wrong<");
         assertThat(get("/ui/agents?shard=pump").body()).contains("No agent names the shard “pump” in its report.");
         try (MemoryRecord memory = new MemoryRecord()) {
