@@ -48,7 +48,7 @@ final class FullDiskIT {
                 all = traffic.sent();
             }
             assertThat(all).extracting(Sent::status).containsOnly(200, 503);
-            assertThat(client.metric("flk_accepted")).isEqualTo(Traffic.count(all, 200));
+            assertThat(client.metric("flk_accepted")).isEqualTo((double) Traffic.count(all, 200));
             Traffic.resubmit(client, withStatus(all, 200), FullDiskIT::assertSame);
             Traffic.resubmit(client, withStatus(all, 503).subList(0, FITTING), (before, again) -> {
                 assertThat(again.status()).isEqualTo(200);
