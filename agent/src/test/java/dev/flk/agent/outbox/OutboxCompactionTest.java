@@ -91,6 +91,16 @@ class OutboxCompactionTest {
         }
     }
 
+    private String oldestSegment() throws IOException {
+        try (Stream<Path> all = Files.list(directory)) {
+            return all.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".wal"))
+                    .sorted()
+                    .findFirst()
+                    .orElseThrow();
+        }
+    }
+
     @Test
     void settledEntries_withinTheHorizon_stay_afterIt_areRemoved() throws Exception {
         add(1, 10);
@@ -159,14 +169,7 @@ class OutboxCompactionTest {
         add(1, 40);
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(Duration.ofDays(2));
-        String segment;
-        try (Stream<Path> all = Files.list(directory)) {
-            segment = all.map(file -> file.getFileName().toString())
-                    .filter(name -> name.endsWith(".wal"))
-                    .sorted()
-                    .findFirst()
-                    .orElseThrow();
-        }
+        String segment = oldestSegment();
         files.failReads(segment, 16_384, 20_480, Integer.MAX_VALUE);
 
         assertThat(outbox.compact(HORIZON, Mode.RUN).compressedSegments()).isZero();
@@ -187,14 +190,7 @@ class OutboxCompactionTest {
         outbox.settle(SettledAs.ACCEPTED, done);
         outbox.close();
         outbox = open();
-        String segment;
-        try (Stream<Path> all = Files.list(directory)) {
-            segment = all.map(file -> file.getFileName().toString())
-                    .filter(name -> name.endsWith("0000000001.wal"))
-                    .findFirst()
-                    .orElseThrow();
-        }
-        files.failReads(segment, 61 * 2_000, Long.MAX_VALUE, Integer.MAX_VALUE);
+        files.failReads(oldestSegment(), 61 * 2_000, Long.MAX_VALUE, Integer.MAX_VALUE);
 
         assertThat(outbox.compact(Duration.ZERO, Mode.RUN).removedSegments()).isPositive();
 
@@ -206,12 +202,7 @@ class OutboxCompactionTest {
     void entryReadableAgain_survivesCompaction() throws Exception {
         add(1, 100);
         OutboxEntry lost = waiting().get(2);
-        Path segment;
-        try (Stream<Path> all = Files.list(directory)) {
-            segment = all.filter(file -> file.toString().endsWith("0000000001.wal"))
-                    .findFirst()
-                    .orElseThrow();
-        }
+        Path segment = directory.resolve(oldestSegment());
         outbox.settle(SettledAs.LOST, List.of(lost));
         outbox.settle(SettledAs.ACCEPTED, waiting());
         assertThat(outbox.lostRecords()).isEqualTo(1);

@@ -199,12 +199,9 @@ class OutboxTest {
     }
 
     private List<Path> segments() throws IOException {
-        try (Stream<Path> files = Files.list(directory)) {
-            return files.filter(file ->
-                            file.toString().endsWith(".wal") && file.toFile().length() > 0)
-                    .sorted()
-                    .toList();
-        }
+        return segments(directory).stream()
+                .filter(file -> file.toFile().length() > 0)
+                .toList();
     }
 
     @Test

@@ -38,8 +38,7 @@ class SenderOutageTest extends SendingTest {
         "400, timestamp in future: x"
     })
     void answer_notCausedByTheCertificate_countsNoAttempt(int status, String error) throws Exception {
-        SendOptions once = new SendOptions(
-                Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
+        SendOptions once = SendingRig.options(1, 8, 1);
         SendingRig rig = rig(once);
         AtomicInteger answers = new AtomicInteger();
         rig.backend.submit = c -> answers.incrementAndGet() <= 5 ? Said.error(status, error) : Said.recorded(c);
@@ -111,8 +110,7 @@ class SenderOutageTest extends SendingTest {
 
     @Test
     void answer_quotingALongCertificate_settlesTheCertificate() throws Exception {
-        SendingRig rig = rig(new SendOptions(
-                Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1));
+        SendingRig rig = rig(SendingRig.options(1, 8, 1));
         String fallback = "é".repeat(70_000);
         String reason = "degraded: " + fallback.replace("é", "\\u00e9");
         rig.backend.submit = c -> Said.of(
@@ -132,8 +130,7 @@ class SenderOutageTest extends SendingTest {
     @ParameterizedTest
     @CsvSource({"200, <html>welcome</html>", "401, login", "0, ''"})
     void answer_notFromTheBackend_isAnOutageWithoutAnAttempt(int status, String body) throws Exception {
-        SendOptions once = new SendOptions(
-                Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
+        SendOptions once = SendingRig.options(1, 8, 1);
         SendingRig rig = rig(once);
         AtomicInteger answers = new AtomicInteger();
         rig.backend.submit = c -> answers.incrementAndGet() <= 12 ? Said.of(status, body) : Said.recorded(c);

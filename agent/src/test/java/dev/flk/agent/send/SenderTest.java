@@ -145,8 +145,7 @@ class SenderTest extends SendingTest {
 
     @Test
     void answer_temporary_deadLettersAfterMaxAttempts() throws Exception {
-        SendOptions thrice = new SendOptions(
-                Duration.ofSeconds(1), Duration.ofSeconds(60), 3, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
+        SendOptions thrice = SendingRig.options(3, 8, 1);
         SendingRig rig = rig(thrice);
         rig.backend.submit = c -> Said.error(500, "log append failed");
         rig.add(certificate(1));
@@ -224,8 +223,7 @@ class SenderTest extends SendingTest {
 
     @Test
     void batch_manyCertificates_keepTheInFlightLimit() throws Exception {
-        SendOptions options = new SendOptions(
-                Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), Duration.ofDays(1), 7, 3);
+        SendOptions options = SendingRig.options(0, 7, 3);
         SendingRig rig = rig(options);
         for (int i = 0; i < 50; i++) {
             rig.add(certificate(i));

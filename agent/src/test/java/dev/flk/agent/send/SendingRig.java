@@ -85,14 +85,23 @@ final class SendingRig implements Closeable {
                 options);
     }
 
-    static SendOptions singles() {
+    static SendOptions options(int maxAttempts, int maxInFlight, int batchSize) {
         return new SendOptions(
-                Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), Duration.ofDays(1), 8, 1);
+                Duration.ofSeconds(1),
+                Duration.ofSeconds(60),
+                maxAttempts,
+                Duration.ofDays(13),
+                Duration.ofDays(1),
+                maxInFlight,
+                batchSize);
+    }
+
+    static SendOptions singles() {
+        return options(0, 8, 1);
     }
 
     static SendOptions batches(int size) {
-        return new SendOptions(
-                Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), Duration.ofDays(1), 256, size);
+        return options(0, 256, size);
     }
 
     Instant now() {

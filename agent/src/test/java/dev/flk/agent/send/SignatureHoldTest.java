@@ -14,14 +14,10 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
 
 class SignatureHoldTest {
     private static final String SHARD = "s";
@@ -96,20 +92,6 @@ class SignatureHoldTest {
         }
     }
 
-    /** Simulates a key change on the backend: the acceptance was sent before the refusal, but took longer to arrive. */
-    @Test
-    void refused_againAfterAnotherSentBeforeTheRefusalWasAccepted_isHeld() {
-        Queued other = send(0);
-        Queued queued = send(0);
-        hold.refused(queued, SHARD, BY, 0);
-
-        hold.accepted(other, SHARD, BY, 0);
-
-        queue.take(0, 4, 1_000).forEach(next -> hold.admits(next, SHARD));
-        assertThat(hold.refused(queued, SHARD, BY, 0)).isFalse();
-        assertThat(hold.heldEntries()).isOne();
-    }
-
     /**
      * Simulates an acceptance while the refused certificate is on its way again: the backend may have learnt the key in
      * between.
@@ -145,22 +127,6 @@ class SignatureHoldTest {
     void refused_againByTheSameBackendThatAcceptedAnother_isBad() {
         assertThat(hold.refused(sentAgainAfterAnAcceptance(BY, BY), SHARD, BY, 0))
                 .isTrue();
-    }
-
-    @ParameterizedTest
-    @MethodSource
-    void refused_oneOfThreeAnswersOfOtherKeys_isNotBad(BackendKeys first, BackendKeys other, BackendKeys second) {
-        Queued queued = sentAgainAfterAnAcceptance(first, other);
-
-        assertThat(hold.refused(queued, SHARD, second, 0)).isFalse();
-        assertThat(hold.heldEntries()).isOne();
-        assertThat(hold.heldShards()).as("others do not wait").isZero();
-    }
-
-    static Stream<Arguments> refused_oneOfThreeAnswersOfOtherKeys_isNotBad() {
-        return Stream.of(keys("a", "1"), keys("b", "2"), null)
-                .flatMap(other -> Stream.of(
-                        Arguments.of(other, BY, BY), Arguments.of(BY, other, BY), Arguments.of(BY, BY, other)));
     }
 
     /** Simulates a balancer: the answers of another backend between those of the first say nothing about it. */
