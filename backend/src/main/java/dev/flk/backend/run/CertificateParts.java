@@ -14,8 +14,8 @@ import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.inbox.LogCare;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.GuardedStore;
-import dev.flk.backend.peers.Peers;
 import dev.flk.program.config.Key;
 import dev.flk.program.metrics.DiskSpace;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
@@ -78,20 +78,20 @@ record CertificateParts(
             ConfiguredStore configured,
             ForcedQueue forced,
             Limits limits,
-            Peers peers)
+            Logs logs)
             throws IOException {
         GuardedStore store =
                 configured.open(inbox.logId(), inbox.isNew(), common.steady().expiry());
-        Signatures signatures = signatures(common, peers);
+        Signatures signatures = signatures(common, logs);
         if (inbox.isNew()) { // the registry knows a log that has records
-            store.beforeConnect(() -> peers.register(signatures.version()));
+            store.beforeConnect(() -> logs.register(signatures.version()));
         }
         IngestPipeline pipeline = new IngestPipeline(
                 inbox,
                 forced,
                 store,
                 new IngestPipeline.Checks(
-                        limits, signatures, rules, common.config().maxClockSkew(), peers::ask),
+                        limits, signatures, rules, common.config().maxClockSkew(), logs::ask),
                 common.steady(),
                 System::nanoTime,
                 common.metrics().ingest,
@@ -141,7 +141,7 @@ record CertificateParts(
                 ArchiveCare.Limits.USUAL));
     }
 
-    private static Signatures signatures(Common common, Peers peers) throws IOException {
+    private static Signatures signatures(Common common, Logs logs) throws IOException {
         SigningConfig signing = common.config().signing();
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(common.clock().millis(), simple.check());
@@ -157,7 +157,7 @@ record CertificateParts(
                                 System::nanoTime,
                                 common.metrics().keys));
                 common.reloads().addFiles(keys::onReloadSignal);
-                return keys.start(common.audit(), peers::announceKeys);
+                return keys.start(common.audit(), logs::announceKeys);
             } catch (InvalidFileException e) {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
             }

@@ -91,7 +91,7 @@ final class InertOutputTest {
     void csv_formulas_areText_numbersStayNumbers() throws Exception {
         rejected("=HYPERLINK(\"http://evil.example\")", "@SUM(1): +2");
 
-        assertThat(printed("record", "--verdict", "rejected", "--format", "csv"))
+        assertThat(printed("record", "--verdict", "rejected", "--csv"))
                 .contains(",\"'=HYPERLINK(\"\"http://evil.example\"\")\",1,", ",-1.5,", "'@SUM(1): +2");
     }
 
@@ -102,10 +102,10 @@ final class InertOutputTest {
         String state = "{\"host\":\"" + SPOKEN + "\"}";
         List<String> all = new ArrayList<>();
         all.add(printed("record"));
-        all.add(printed("record", "--format", "json"));
-        for (String format : List.of("table", "json", "csv")) {
-            all.add(printed("record", "--verdict", "rejected", "--format", format));
-        }
+        all.add(printed("record", "--json"));
+        all.add(printed("record", "--verdict", "rejected"));
+        all.add(printed("record", "--verdict", "rejected", "--json"));
+        all.add(printed("record", "--verdict", "rejected", "--csv"));
         all.add(printed("review", "list"));
         all.add(printed("review", "list", "--json"));
         all.add(printed("review", "set", id, "--verdict", "fault", "--note", SPOKEN, "--author", SPOKEN, "--json"));

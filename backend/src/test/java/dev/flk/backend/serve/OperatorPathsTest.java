@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.logs.SeenLogs;
 import dev.flk.backend.outcomes.record.MemoryRecord;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
-import dev.flk.backend.peers.SeenLogs;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.sessions.SessionAccess;
@@ -63,7 +63,7 @@ final class OperatorPathsTest {
 
     @BeforeEach
     void start() {
-        server.peers = new SeenLogs(ServerFixture.NOW, Audit.none()).peers();
+        server.logs = new SeenLogs(ServerFixture.NOW, Audit.none()).registered();
         server.record = record.outcomes();
         server.reviews = new Reviews(
                 record.outcomes(),
@@ -87,7 +87,7 @@ final class OperatorPathsTest {
     void close() {
         threads.shutdownNow();
         server.sessions.close();
-        server.peers.close();
+        server.logs.close();
         record.close();
     }
 

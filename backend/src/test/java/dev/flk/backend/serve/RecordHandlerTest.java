@@ -110,7 +110,7 @@ final class RecordHandlerTest {
                                         .replace("+", "%20") + "/outcomes")
                         .body())
                 .isEqualTo(COLUMNS + "\n" + text.split("\n", -1)[1] + "\n");
-        assertThat(printed("record", "--all", "--format", "csv"))
+        assertThat(printed("record", "--all", "--csv"))
                 .isEqualTo(new Printed(0, text.replace("\n", System.lineSeparator())));
         assertThat(csv("/outcomes?id=" + id.substring(0, 8)).body().lines()).hasSize(2);
     }
@@ -198,8 +198,7 @@ final class RecordHandlerTest {
         assertThat(get("/outcomes?verdict=accepted&reason=regime+mismatch", null)
                         .body())
                 .isEmpty();
-        assertThat(printed("record", "--reason", "regime mismatch", "--format", "json")
-                        .text())
+        assertThat(printed("record", "--reason", "regime mismatch", "--json").text())
                 .contains(mismatch, other)
                 .doesNotContain("bounds");
     }
@@ -211,7 +210,7 @@ final class RecordHandlerTest {
 
         assertThat(printed("record")).isEqualTo(new Printed(0, "a\nb\n".replace("\n", System.lineSeparator())));
         assertThat(printed("record", "--all").text().lines()).hasSize(3).allMatch(line -> line.length() <= 80);
-        Printed refused = printed("record", "--format", "csv");
+        Printed refused = printed("record", "--csv");
         assertThat(refused.exitCode()).isEqualTo(2);
         assertThat(refused.text()).contains("--all").contains("lists the shards");
     }
