@@ -20,7 +20,7 @@ import java.util.Optional;
  * @param bodies the log's bodies, which exist if the record exists
  * @param backup the backup of the outcomes, which exists if DEDUP_DIR has any
  * @param state the state of agents
- * @param logs the backends of this store
+ * @param logs the logs of this store
  */
 public record Features(
         boolean areOpen,

@@ -109,16 +109,6 @@ final class LogsHandlerTest {
     }
 
     @Test
-    void get_backendStarts_is503() throws IOException {
-        server.logs = null;
-        for (Reply reply : List.of(server.get("/v1/logs"), forget("{\"log\":\"a\"}"))) {
-            assertThat(reply.status()).isEqualTo(503);
-            assertThat(reply.body()).isEqualTo("{\"error\":\"this backend is still starting\"}");
-            assertThat(reply.header("Retry-After")).contains("1");
-        }
-    }
-
-    @Test
     void storeFails_listSaysSo_andNothingIsForgotten() throws IOException {
         lose("lost");
         logs.fail();
@@ -179,7 +169,7 @@ final class LogsHandlerTest {
     }
 
     @Test
-    void peers_nothingMissing_isATable() throws IOException {
+    void logs_nothingMissing_isATable() throws IOException {
         assertThat(run(0, "logs")).isEqualTo("""
                 backend    seen (UTC)           records  policy    keys      log
                 up         2026-01-09 10:30:45     3000  01234567            other
@@ -188,7 +178,7 @@ final class LogsHandlerTest {
     }
 
     @Test
-    void peers_missingLogWithALongName_fitsAndSaysWhatToDo() throws IOException {
+    void logs_missingLogWithALongName_fitsAndSaysWhatToDo() throws IOException {
         String name = "a-release-of-the-chart-flk-backend-0.flk-backend.measurements.svc.cluster.example.com-and-so-on";
         lose(name);
         String printed = run(1, "logs");

@@ -138,9 +138,20 @@ class ForeignAnswerTest {
         body =
                 ("{'shard_id':'%s','pcs_id':'%s','received_at':'%s','verdict':'%s','reason':'%s','note':'%s','author':'%s',"
                                 + "'at':'%s','window_end':'%s','id':'%s','directory':'%s','D_hat':'%s','left_out_ids':['%s'],"
-                                + "'logs':[{'name':'%s','log_id':'%s'}],'problem':'%s','version':'%s'}\n")
-                        .replace("%s", "2026-01-31T12:00:00Z\u009b\u202e\u2066")
+                                + "'logs':[{'name':'%s','log_id':'%s'}],'problem':'%s','version':'%s',"
+                                + "'sessions':[{'id':'%s','age':1,'state':{'host':'%s','pending':'%s'}}]}\n")
+                        .replace("%s", "2026-01-31T12:00:00Z\u009b\u202e\u2066\u2028\u007f")
                         .replace('\'', '"');
         assertThat(printed()).isNotEmpty();
+    }
+
+    @Test
+    void metricsOfAnotherServer_areReported() {
+        assertThat(cli.run("sessions queue --url http://127.0.0.1:"
+                        + server.getAddress().getPort()))
+                .isOne();
+        assertThat(cli.err())
+                .contains("the metrics lack flk_session_writes_pending; check that the URL names a backend of this"
+                        + " version");
     }
 }

@@ -40,9 +40,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/**
- * The options that the commands share which ask a running backend, and the client with which they call its HTTP API.
- */
+/** The options that are common to all commands that ask a running backend, and the client for its HTTP API. */
 public class BackendConnection {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int MAX_FILE_BYTES = 1 << 20;
