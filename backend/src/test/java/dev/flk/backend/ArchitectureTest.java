@@ -38,7 +38,7 @@ class ArchitectureTest {
             Map.entry("inbox", List.of("decide", "stores")),
             Map.entry("outcomes", List.of("decide", "stores", "inbox")),
             Map.entry("ingest", List.of("decide", "stores", "access", "inbox", "outcomes")),
-            Map.entry("peers", List.of("stores")),
+            Map.entry("logs", List.of("stores")),
             Map.entry("copy", List.of("inbox")),
             Map.entry("feed", List.of("decide", "inbox", "outcomes")),
             Map.entry("sessions", List.of("stores", "access")),

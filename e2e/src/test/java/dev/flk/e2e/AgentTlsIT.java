@@ -4,7 +4,6 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.sample.Pcs;
-import dev.flk.testkit.FreePort;
 import dev.flk.testkit.TestAuthority;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,14 +14,14 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Tests of TLS between agent and backend, mostly with client certificates, with right and wrong settings. With wrong
- * settings, nothing is lost, and the agent reports the problem.
+ * Tests of TLS with client certificates between agent and backend: with wrong settings, nothing is lost, the agent
+ * reports the problem, and everything arrives once they are corrected. {@code TlsTest} and {@code TlsMessagesTest} have
+ * all reasons.
  */
 @Tag("thorough")
 final class AgentTlsIT {
@@ -110,29 +109,16 @@ final class AgentTlsIT {
             backend.program()
                     .awaitLine(line -> line.contains("new connections use the certificate in TLS_CERT")
                             && line.contains(": CN=backend"));
-            configure(backend.tlsUrl());
+            Path right = configure(backend.tlsUrl());
             agent.onReloadSignal();
             Client.awaitUntil(() -> operators.metric("flk_accepted") == 3);
+            try (Program doctor = home.start(Map.of(), "doctor", "--config", right.toString())) {
+                doctor.awaitExit();
+                assertThat(doctor.out())
+                        .contains("is reachable and serves", "reports its readiness elsewhere", "knows it");
+            }
             assertThat(home.deadLetters()).isEmpty();
             assertThat(agent.allLines()).doesNotContain("\tat ");
-        }
-    }
-
-    @Test
-    void validCertificates_everythingArrives_alsoInBatches() throws Exception {
-        try (BackendProcess backend = backend()) {
-            Client operators = new Client(backend.opsUrl());
-            home.spool("some", List.of(Pcs.number(1), Pcs.number(2), Pcs.number(3)));
-            Path settings = configure(backend.tlsUrl());
-            try (Program agent = home.start(Map.of(), "run", "--config", settings.toString())) {
-                Client.awaitUntil(() -> operators.metric("flk_accepted") == 3);
-                try (Program doctor = home.start(Map.of(), "doctor", "--config", settings.toString())) {
-                    doctor.awaitExit();
-                    assertThat(doctor.out())
-                            .contains("is reachable and serves", "reports its readiness elsewhere", "knows it");
-                }
-                assertThat(agent.terminate()).isEqualTo(143);
-            }
         }
     }
 
@@ -160,43 +146,6 @@ final class AgentTlsIT {
                 default -> configure(backend.tlsUrl());
             };
             assertReportedAndNothingLost(backend, settings, reported, counted);
-        }
-    }
-
-    /**
-     * When a backend restarts with TLS, the agent receives unexpected answers. No such answer may turn a certificate
-     * into a dead letter.
-     */
-    @Test
-    void backendSwitchesToTls_agentConfiguredForHttp_makesNoDeadLetters() throws Exception {
-        int port = FreePort.choose();
-        Path settings = configure("http://127.0.0.1:" + port);
-        try (Program agent = home.start(Map.of(), "run", "--config", settings.toString())) {
-            try (BackendProcess plain =
-                    BackendProcess.start(directory, Map.of("PORT", Integer.toString(port)), Program.QUICK_START)) {
-                home.spool("first", List.of(Pcs.number(1), Pcs.number(2)));
-                Client client = new Client(plain.url());
-                Client.awaitUntil(() -> client.metric("flk_accepted") == 2);
-                plain.program().terminate();
-            }
-            try (BackendProcess tls = BackendProcess.start(
-                    directory,
-                    Map.of(
-                            "PORT", Integer.toString(port),
-                            "OPS_PORT", "0",
-                            "TLS_CERT", etc.resolve("backend.crt").toString(),
-                            "TLS_KEY", etc.resolve("backend.key").toString()),
-                    Program.QUICK_START)) {
-                Client operators = new Client(tls.opsUrl());
-                home.spool("second", List.of(Pcs.number(3), Pcs.number(4)));
-                home.spool("third", List.of(Pcs.number(5)));
-                Client.awaitUntil(() -> operators.metric("flk_tls_handshake_failures_total{reason=\"no tls\",}") > 0);
-                assertThat(home.deadLetters()).isEmpty();
-                configure("https://localhost:" + port);
-                agent.onReloadSignal();
-                Client.awaitUntil(() -> operators.metric("flk_accepted") == 3);
-                assertThat(home.deadLetters()).isEmpty();
-            }
         }
     }
 }

@@ -10,6 +10,8 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests of {@code GET /metrics}: the required login, and the names that dashboards rely on. */
 final class ContractMetricsIT {
@@ -53,28 +55,22 @@ final class ContractMetricsIT {
         assertThat(answer.error()).isEqualTo("login needed");
     }
 
-    @Test
-    void metrics_inPrometheusText_alwaysHaveAllNames() throws Exception {
-        Answer answer = scrape(PASSWORD, "*/*");
-        assertThat(answer.header("Content-Type")).startsWith("text/plain; version=0.0.4");
-        Scrape scrape = parsed(answer.body());
-        assertNames(scrape, "untyped");
-        assertThat(COUNTERS).allSatisfy(name -> assertThat(scrape.types()).containsEntry(name, "counter"));
-        assertThat(scrape.types()).containsEntry("flk_rejected_total", "counter");
-    }
-
-    @Test
-    void metrics_inOpenMetrics_alwaysHaveAllNames() throws Exception {
-        Answer answer = scrape(PASSWORD, "application/openmetrics-text; version=1.0.0");
-        assertThat(answer.header("Content-Type")).startsWith("application/openmetrics-text; version=1.0.0");
-        assertThat(answer.body()).endsWith("\n# EOF\n");
+    @ParameterizedTest
+    @CsvSource({
+        "*/*, text/plain; version=0.0.4, untyped, _total",
+        "application/openmetrics-text; version=1.0.0, application/openmetrics-text; version=1.0.0, unknown, ''"
+    })
+    void metrics_inEachFormat_alwaysHaveAllNames(String accept, String type, String bareType, String suffix)
+            throws Exception {
+        Answer answer = scrape(PASSWORD, accept);
+        assertThat(answer.header("Content-Type")).startsWith(type);
+        assertThat(answer.body().endsWith("\n# EOF\n")).isEqualTo(suffix.isEmpty());
         Scrape scrape = parsed(answer.body().replace("\n# EOF\n", "\n"));
-        assertNames(scrape, "unknown");
-        // in this format, the family name of a counter lacks the suffix _total
-        assertThat(scrape.types())
-                .containsEntry("flk_rate_limited", "counter")
-                .containsEntry("flk_conflicts", "counter")
-                .containsEntry("flk_rejected", "counter");
+        assertNames(scrape, bareType);
+        // in OpenMetrics, the family name of a counter lacks the suffix _total
+        for (String name : List.of("flk_rate_limited", "flk_conflicts", "flk_rejected")) {
+            assertThat(scrape.types()).containsEntry(name + suffix, "counter");
+        }
     }
 
     private static void assertNames(Scrape scrape, String bareType) {

@@ -6,18 +6,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.Ed25519Signer;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests of submissions: the order in which reasons for refusal are checked, and the answer to a second submission with
- * the same id. The other tests of the contract run the backend in their JVM; this class runs the jar.
+ * Tests of submissions to the jar: the answer to a second submission with the same id, what is logged, and a write that
+ * fails. The other tests of the contract run the backend in their JVM ({@link ContractIT}).
  */
 final class ContractSubmissionIT {
     private static final Map<String, String> DUPLICATE = Map.of("x-flk-duplicate", "true");
@@ -96,39 +99,17 @@ final class ContractSubmissionIT {
     }
 
     @Test
-    void submit_malformedAndBadlySigned_isMalformed() throws Exception {
-        Answer answer = submit(backend.next().tampered("epoch", "\"x\"").tampered("sig", "\"\""));
-        assertThat(answer.status()).isEqualTo(400);
-        assertThat(answer.error()).isEqualTo("epoch must be a 64-bit integer");
-    }
-
-    @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {
-                "version|\"9\"",
-                "regime|7",
-                "sent_at|\"2999-01-01T00:00:00Z\"",
-                "epoch|-1",
-                "shard_id|\"\"",
-                "merkle_root|\"\""
-            })
-    void submit_badlySignedAndAgainstAnotherRule_isBadlySigned(String field, String json) throws Exception {
-        assertThat(submit(backend.next().tampered(field, json).tampered("sig", "\"AAAA\""))
-                        .status())
-                .isEqualTo(401);
-    }
-
-    @Test
     void submit_refused_isNotLogged() throws Exception {
         Pcs malformed = backend.next().with("regime", "\"none\"");
         Pcs unsigned = backend.next().without("sig");
         Pcs ahead = backend.next().with("sent_at", "\"2999-01-01T00:00:00Z\"");
-        for (Pcs refused : new Pcs[] {malformed, unsigned, ahead}) {
+        Pcs tampered = backend.next().tampered("r", "0.800000001");
+        List<Pcs> all = List.of(malformed, unsigned, ahead, tampered);
+        for (Pcs refused : all) {
             assertThat(submit(refused).status()).isIn(400, 401);
         }
         submit(backend.next());
-        for (Pcs refused : new Pcs[] {malformed, unsigned, ahead}) {
+        for (Pcs refused : all) {
             assertThat(backend.log().kindsOf(refused.id().toString())).isEmpty();
         }
     }
@@ -163,6 +144,38 @@ final class ContractSubmissionIT {
         submit(pcs.signedBy(new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES])));
         awaitLine("ERROR", "Signature verification failed for " + pcs.id() + ": other algorithm, from 127.0.0.1");
         assertThat(backend.backend().allLines()).doesNotContain("FAKE LINE");
+    }
+
+    @Test
+    void log_writeFails_is500AndTheNextSegmentTakesOver(@TempDir Path directory) throws Exception {
+        Map<String, String> environment = ServedBackend.environment();
+        // the native library of the embedded store exceeds the file size limit
+        environment.put("DEDUP_BACKEND", "memory");
+        // the limit is in blocks of 512 bytes; without a limit, segments can grow to 64 MiB
+        Program program = Program.limited("ulimit -f 12288", "flk-backend", directory, environment);
+        try (ServedBackend limited = BackendProcess.of(program)) {
+            Client client = Client.comparing(limited.url());
+            Answer failed = null;
+            long epoch = 0;
+            for (; failed == null && epoch < 20; epoch++) {
+                Answer answer = client.submit(large(epoch));
+                failed = answer.status() == 200 ? null : answer;
+            }
+            assertThat(failed).isNotNull();
+            assertThat(failed.status()).isEqualTo(500);
+            assertThat(failed.body()).isEqualTo("{\"error\":\"log append failed\"}");
+            program.awaitLine(line -> line.contains(" ERROR ") && line.contains("WAL append error"));
+            assertThat(client.metric("flk_wal_errors")).isEqualTo(1);
+
+            Answer retried = client.submit(large(epoch - 1));
+            assertThat(retried.status()).isEqualTo(200);
+            assertThat(retried.marks()).isEmpty();
+            assertThat(LogFiles.inbox(directory.resolve("data/wal")).segments()).hasSize(2);
+        }
+    }
+
+    private static Pcs large(long epoch) {
+        return Pcs.number(epoch).with("x_fill", "\"" + "x".repeat(1_000_000) + "\"");
     }
 
     private static void awaitLine(String level, String text) {

@@ -215,7 +215,7 @@ final class DocsIT {
     private static String command(MatchResult found) {
         String words = found.group(2);
         boolean isFamily =
-                words.matches("(wal|keys|config|feed|policy|dlq|outbox|outcomes|postgres|review|sessions|stores) .*");
+                words.matches("(wal|keys|config|feed|policy|dlq|outbox|outcomes|postgres|review|sessions|logs) .*");
         return found.group(1) + " " + (isFamily ? words : words.replaceFirst(" .*", ""));
     }
 }

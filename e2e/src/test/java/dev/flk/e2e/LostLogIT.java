@@ -119,8 +119,8 @@ final class LostLogIT {
                     home.spool("second", numbered(CERTIFICATES + 1, 2 * CERTIFICATES));
                     clock.set(Duration.ofMinutes(11));
                     awaitMissing(client, 1);
-                    assertThat(other.allLines()).contains("ERROR peers - the log a (");
-                    assertThat(peers(other).exits(1).out()).contains("missing");
+                    assertThat(other.allLines()).contains("ERROR logs - the log a (");
+                    assertThat(logs(other).exits(1).out()).contains("missing");
                     await().atMost(Client.PATIENCE).until(home::spoolIsEmpty);
                     await().atMost(Client.PATIENCE).until(() -> client.metric("flk_accepted") >= CERTIFICATES);
                     assertThat(agent).isNotNull();
@@ -166,8 +166,8 @@ final class LostLogIT {
         }
     }
 
-    private Command peers(ServedBackend backend) {
-        return Command.ofBackend(Map.of(), "peers", "--url", backend.url());
+    private Command logs(ServedBackend backend) {
+        return Command.ofBackend(Map.of(), "logs", "--url", backend.url());
     }
 
     private void refusesToStartEmpty(ServerProcess store) throws IOException, InterruptedException {
@@ -222,7 +222,7 @@ final class LostLogIT {
     }
 
     private Command forget(ServedBackend backend) {
-        return Command.ofBackend(Map.of(), "stores", "forget-log", "a", "--yes", "--url", backend.url());
+        return Command.ofBackend(Map.of(), "logs", "forget", "a", "--yes", "--url", backend.url());
     }
 
     private static void assertAnsweredAs(Map<Pcs, String> answers, Client client) throws Exception {

@@ -157,17 +157,6 @@ final class OpenApiIT {
     }
 
     @Test
-    void changedBody_isAnsweredAsDocumented() throws Exception {
-        Answer answer = backend.client()
-                .send(backend.client()
-                        .request("/v1/pcs/submit")
-                        .header("Content-Digest", BodyMark.header(Sha256.of("{".getBytes(UTF_8))))
-                        .POST(BodyPublishers.ofString("")));
-
-        assertThat(answer.status()).isEqualTo(408);
-    }
-
-    @Test
     void document_isValidOpenApi() {
         assertThat(DOCUMENT.at("/openapi").asText()).startsWith("3.1.");
         assertThat(DOCUMENT.mistakes()).isEmpty();

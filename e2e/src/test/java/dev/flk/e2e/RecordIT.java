@@ -165,7 +165,7 @@ class RecordIT {
             String table = printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--limit", "7");
             assertThat(table.lines().filter(line -> !line.startsWith("    "))).hasSize(8);
             assertThat(table.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
-            assertThat(printed(backend, "record", "--shard", "a/b c", "--format", "csv", "--limit", "2")
+            assertThat(printed(backend, "record", "--shard", "a/b c", "--csv", "--limit", "2")
                             .lines())
                     .hasSize(3);
         }

@@ -10,9 +10,9 @@ import dev.flk.backend.feed.FeedFollower;
 import dev.flk.backend.inbox.Inbox;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.logs.LogRegistry;
 import dev.flk.backend.outcomes.StoreConfig;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
-import dev.flk.backend.peers.LogRegistry;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.Features;
 import dev.flk.backend.serve.HttpConfig;
@@ -125,7 +125,7 @@ public final class Backend implements AutoCloseable {
         this.lockLost = forced.lockLost();
         ConfiguredStore store = new ConfiguredStore(config, metrics, parts);
         LogRegistry registry = parts.opened(store.registry());
-        CopyOpening.Check newLog = () -> PeerParts.requireNoLostLog(config, store, registry);
+        CopyOpening.Check newLog = () -> RegistryParts.requireNoLostLog(config, store, registry);
         Optional<CopyOpening> copy = config.copy().isEmpty()
                 ? Optional.empty()
                 : Optional.of(CopyParts.prepare(
@@ -140,14 +140,14 @@ public final class Backend implements AutoCloseable {
         Audit audit = openAudit(config, version, metrics);
         Common common = new Common(instance, config, metrics, parts, reloads, clock, steady, audit);
         // closed after the pipeline and its log
-        PeerParts others = new PeerParts(
+        RegistryParts others = new RegistryParts(
                 common,
                 registry,
                 inbox,
                 () -> inbox.isClosed() && !lockLost.toCompletableFuture().isDone(),
                 version);
         CertificateParts certificates =
-                CertificateParts.open(common, inbox, copied, rules, store, forced, limits, others.peers());
+                CertificateParts.open(common, inbox, copied, rules, store, forced, limits, others.logs());
         this.state = config.state().isEmpty()
                 ? Optional.empty()
                 : Optional.of(StateParts.open(common, config.state().get(), servers.tls()));
@@ -171,7 +171,7 @@ public final class Backend implements AutoCloseable {
                 backup(common, store, certificates, record),
                 state.map(ServedState::engine),
                 sessions,
-                Optional.of(others.peers())));
+                Optional.of(others.logs())));
     }
 
     /** Returns the settings with at most as many connections as fit into the limit of open files. */

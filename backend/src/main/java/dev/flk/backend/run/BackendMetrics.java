@@ -8,10 +8,10 @@ import dev.flk.backend.feed.FeedMetrics;
 import dev.flk.backend.inbox.ArchiveMetrics;
 import dev.flk.backend.ingest.IngestMetrics;
 import dev.flk.backend.ingest.RefusedSubmissions;
+import dev.flk.backend.logs.Logs.RegistryMetrics;
 import dev.flk.backend.outcomes.GuardedStore.StoreMetrics;
 import dev.flk.backend.outcomes.record.RecordFollower.RecordMetrics;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
-import dev.flk.backend.peers.Peers.PeerMetrics;
 import dev.flk.backend.serve.HttpMetrics;
 import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.sessions.SessionMetrics;
@@ -45,7 +45,7 @@ final class BackendMetrics {
     final SessionMetrics sessions;
     final RecordMetrics record;
     final ReviewMetrics review;
-    final PeerMetrics peers;
+    final RegistryMetrics logs;
     final AuditMetrics audit;
 
     /**
@@ -71,7 +71,7 @@ final class BackendMetrics {
         sessions = new SessionMetrics(all);
         record = new RecordMetrics(all);
         review = new ReviewMetrics(all, mostShards);
-        peers = new PeerMetrics(all);
+        logs = new RegistryMetrics(all);
         audit = new AuditMetrics(all);
     }
 }

@@ -15,9 +15,9 @@ import dev.flk.backend.inbox.LogCare;
 import dev.flk.backend.inbox.SafeEnd;
 import dev.flk.backend.ingest.ForcedQueue;
 import dev.flk.backend.ingest.IngestPipeline;
+import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.GuardedStore;
 import dev.flk.backend.outcomes.record.DecidedQueue;
-import dev.flk.backend.peers.Peers;
 import dev.flk.program.config.Key;
 import dev.flk.program.metrics.DiskSpace;
 import dev.flk.program.reload.ConfiguredFile.InvalidFileException;
@@ -82,13 +82,13 @@ record CertificateParts(
             ConfiguredStore configured,
             ForcedQueue forced,
             Limits limits,
-            Peers peers)
+            Logs logs)
             throws IOException {
         GuardedStore store =
                 configured.open(inbox.logId(), inbox.isNew(), common.steady().expiry());
-        Signatures signatures = signatures(common, peers);
+        Signatures signatures = signatures(common, logs);
         if (inbox.isNew()) { // the registry knows a log that has records
-            store.beforeConnect(() -> peers.register(signatures.version()));
+            store.beforeConnect(() -> logs.register(signatures.version()));
         }
         DecidedQueue decided = new DecidedQueue();
         IngestPipeline pipeline = new IngestPipeline(new IngestPipeline.Wiring(
@@ -96,13 +96,13 @@ record CertificateParts(
                 forced,
                 store,
                 new IngestPipeline.Checks(
-                        limits, signatures, rules, common.config().maxClockSkew(), peers::ask),
+                        limits, signatures, rules, common.config().maxClockSkew(), logs::ask),
                 common.steady(),
                 System::nanoTime,
                 common.metrics().ingest,
                 common.audit(),
                 copied.<SafeEnd>map(each -> each).orElse(SafeEnd.ON_DISK),
-                peers::isForgotten,
+                logs::isForgotten,
                 common.config().record().store().isPresent() ? decided : unused -> {}));
         IngestPipeline ingest = common.parts().opened(pipeline.open(configured.ready()));
         ingest.start();
@@ -149,7 +149,7 @@ record CertificateParts(
                 ArchiveCare.Limits.USUAL));
     }
 
-    private static Signatures signatures(Common common, Peers peers) throws IOException {
+    private static Signatures signatures(Common common, Logs logs) throws IOException {
         SigningConfig signing = common.config().signing();
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(common.clock().millis(), simple.check());
@@ -165,7 +165,7 @@ record CertificateParts(
                                 System::nanoTime,
                                 common.metrics().keys));
                 common.reloads().addFiles(keys::onReloadSignal);
-                return keys.start(common.audit(), peers::announceKeys);
+                return keys.start(common.audit(), logs::announceKeys);
             } catch (InvalidFileException e) {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
             }

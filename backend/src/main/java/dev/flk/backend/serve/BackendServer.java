@@ -77,7 +77,7 @@ public final class BackendServer implements AutoCloseable {
     private @Nullable ChangesHandler changes;
 
     private final BackupHandler backup;
-    private final PeersHandler peers;
+    private final LogsHandler logs;
     private final @Nullable SessionHandler sessions;
     private final @Nullable DebugHandler debug;
     private final @Nullable PageHandler page;
@@ -132,7 +132,7 @@ public final class BackendServer implements AutoCloseable {
         Starting starting = new Starting(() -> !parts.features().get().areOpen());
         this.record = new RecordHandler(() -> parts.features().get().record(), starting, guard);
         this.backup = new BackupHandler(() -> parts.features().get().backup(), starting, guard);
-        this.peers = new PeersHandler(() -> parts.features().get().peers(), guard);
+        this.logs = new LogsHandler(() -> parts.features().get().logs(), guard);
         this.sessions = new SessionHandler(
                 () -> parts.features().get().sessions(),
                 starting,
@@ -197,7 +197,7 @@ public final class BackendServer implements AutoCloseable {
         Starting starting = new Starting(() -> !parts.features().get().areOpen());
         this.record = new RecordHandler(() -> parts.features().get().record(), starting, guard);
         this.backup = new BackupHandler(() -> parts.features().get().backup(), starting, guard);
-        this.peers = new PeersHandler(() -> parts.features().get().peers(), guard);
+        this.logs = new LogsHandler(() -> parts.features().get().logs(), guard);
         Routes routes = withRecord(
                 parts,
                 guard,
@@ -283,7 +283,7 @@ public final class BackendServer implements AutoCloseable {
                 () -> features.get().record(), () -> features.get().reviews(), guard, record);
         parts.metrics().http().watchers.watch(changes::watchers);
         return new ReviewHandler(() -> features.get().reviews(), guard, record, parts.clock())
-                .addTo(peers.addTo(backup.addTo(changes.addTo(record.addTo(routes)))));
+                .addTo(logs.addTo(backup.addTo(changes.addTo(record.addTo(routes)))));
     }
 
     /** Returns whether this server serves the page for operators. */
@@ -346,7 +346,7 @@ public final class BackendServer implements AutoCloseable {
             changes.close();
         }
         backup.close();
-        peers.close();
+        logs.close();
         if (sessions != null) {
             sessions.close();
         }

@@ -2,10 +2,10 @@
 package dev.flk.backend.serve;
 
 import dev.flk.backend.inbox.LoggedBodies;
+import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.peers.Peers;
 import dev.flk.backend.sessions.Sessions;
 import dev.flk.state.StateEngine;
 import java.util.Optional;
@@ -20,7 +20,7 @@ import java.util.Optional;
  * @param bodies the log's bodies, which exist if the record exists
  * @param backup the backup of the outcomes, which exists if DEDUP_DIR has any
  * @param state the state of agents
- * @param peers the backends of this store
+ * @param logs the logs of this store
  */
 public record Features(
         boolean areOpen,
@@ -30,7 +30,7 @@ public record Features(
         Optional<OutcomesBackup> backup,
         Optional<StateEngine> state,
         Optional<Sessions> sessions,
-        Optional<Peers> peers) {
+        Optional<Logs> logs) {
 
     /** Returns no features, as before they are opened. */
     public static Features none() {

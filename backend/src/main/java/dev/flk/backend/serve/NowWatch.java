@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve;
 
+import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.record.OutcomeRows.RecordUnavailableException;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
-import dev.flk.backend.peers.Peers;
 import dev.flk.backend.serve.BackendServer.Readiness;
 import dev.flk.backend.serve.page.LogsView;
 import dev.flk.backend.serve.page.NowView;
@@ -34,7 +34,7 @@ final class NowWatch {
     private static final double MOST_BEHIND_SECONDS = 1e9;
 
     private final Readiness readiness;
-    private final Supplier<Optional<Peers>> peers;
+    private final Supplier<Optional<Logs>> logs;
     private final Supplier<Optional<RecordedOutcomes>> record;
     private final Metrics metrics;
     private final InstantSource clock;
@@ -45,7 +45,7 @@ final class NowWatch {
 
     NowWatch(BackendServer.Parts parts) {
         this.readiness = parts.readiness();
-        this.peers = () -> parts.features().get().peers();
+        this.logs = () -> parts.features().get().logs();
         this.record = () -> parts.features().get().record();
         this.metrics = parts.metrics().all();
         this.clock = parts.clock();
@@ -108,7 +108,7 @@ final class NowWatch {
     }
 
     private Optional<LogsView> logs(Instant at) {
-        return peers.get().flatMap(found -> LogsView.of(found, at));
+        return logs.get().flatMap(found -> LogsView.of(found, at));
     }
 
     NowView view() {

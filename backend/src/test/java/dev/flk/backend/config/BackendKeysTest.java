@@ -2,7 +2,7 @@
 package dev.flk.backend.config;
 
 import dev.flk.backend.access.keys.KeysFixture;
-import dev.flk.backend.peers.LogName;
+import dev.flk.backend.logs.LogName;
 import dev.flk.program.config.Diagnosed;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.KeysContract;

@@ -230,7 +230,7 @@ final class BackendTest {
     void walDirIsEmpty_storeIsDown_waitsForIt() throws Exception {
         try (RedisServer redis = RedisServer.start(directory.resolve("redis"))) {
             redis.kill();
-            Logger log = (Logger) LoggerFactory.getLogger("dev.flk.backend.peers");
+            Logger log = (Logger) LoggerFactory.getLogger("dev.flk.backend.logs");
             ListAppender<ILoggingEvent> lines = new ListAppender<>();
             lines.start();
             log.addAppender(lines);

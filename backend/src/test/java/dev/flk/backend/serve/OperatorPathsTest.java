@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.access.keys.Signatures;
 import dev.flk.backend.access.limit.Limits;
+import dev.flk.backend.logs.SeenLogs;
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.peers.SeenLogs;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
 import dev.flk.backend.serve.guard.OperatorRefusals;
 import dev.flk.backend.sessions.SessionAccess;
@@ -39,6 +39,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests of the rule for operators' paths, and of what strangers can and can't occupy, on a real server. */
@@ -61,7 +62,7 @@ final class OperatorPathsTest {
 
     @BeforeEach
     void start() {
-        server.peers = new SeenLogs(ServerFixture.NOW, Audit.none()).peers();
+        server.logs = new SeenLogs(ServerFixture.NOW, Audit.none()).registered();
         server.record = record.outcomes();
         server.reviews = record.reviews(server.metrics, ServerFixture.NOW);
         SessionAccess access = new SessionAccess(
@@ -79,7 +80,7 @@ final class OperatorPathsTest {
     void close() {
         threads.shutdownNow();
         server.sessions.close();
-        server.peers.close();
+        server.logs.close();
         record.close();
     }
 
@@ -257,12 +258,11 @@ final class OperatorPathsTest {
                 .read();
     }
 
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "/ui",
-                "/ui/shards",
+    static List<String> paths() {
+        return List.of(
                 "/ui/events",
+                "/ui/outcomes.csv",
+                "/ui/outcomes.ndjson",
                 "/v1/outcomes",
                 "/v1/outcomes/changes",
                 "/v1/outcomes/changes?follow=true",
@@ -271,8 +271,12 @@ final class OperatorPathsTest {
                 "/v1/reviews",
                 "/v1/logs",
                 "/metrics",
-                PREFIX
-            })
+                PREFIX);
+    }
+
+    @ParameterizedTest
+    @MethodSource("paths")
+    @ValueSource(strings = {"/ui", "/ui/shards"})
     void foreignHost_withoutLogin_isRefused(String path) throws IOException {
         server.hosts("backend");
 
@@ -317,21 +321,7 @@ final class OperatorPathsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "/ui/events",
-                "/ui/outcomes.csv",
-                "/ui/outcomes.ndjson",
-                "/v1/outcomes",
-                "/v1/outcomes/changes",
-                "/v1/outcomes/changes?follow=true",
-                "/v1/shards",
-                "/v1/shards/a/outcomes",
-                "/v1/reviews",
-                "/v1/logs",
-                "/metrics",
-                PREFIX
-            })
+    @MethodSource("paths")
     void crossSiteRequest_evenANavigation_isRefused(String path) throws IOException {
         for (String mode : List.of("no-cors", "cors", "navigate")) {
             assertThat(server.get(path, CROSS_SITE, "Sec-Fetch-Mode: " + mode).status())

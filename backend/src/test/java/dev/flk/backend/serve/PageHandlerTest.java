@@ -4,10 +4,10 @@ package dev.flk.backend.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.access.keys.Signatures;
+import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.Logs;
+import dev.flk.backend.logs.SeenLogs;
 import dev.flk.backend.outcomes.record.MemoryRecord;
-import dev.flk.backend.peers.LogEntry;
-import dev.flk.backend.peers.Peers;
-import dev.flk.backend.peers.SeenLogs;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
@@ -134,14 +134,14 @@ final class PageHandlerTest {
     @Test
     void now_missingLog_standsOut_andSaysWhatToDo() throws Exception {
         SeenLogs logs = new SeenLogs(ServerFixture.NOW.minus(Duration.ofMinutes(12)), Audit.none());
-        try (Peers peers = logs.peers()) {
-            server.peers = peers;
+        try (Logs registered = logs.registered()) {
+            server.logs = registered;
             logs.report(logs.entry(2, "lost", Duration.ZERO));
             logs.pass(Duration.ofMinutes(12));
             String page = get("/ui").body();
             assertThat(page)
                     .contains("The log lost is missing: no backend has reported it for 12 min.")
-                    .contains("flk backend stores forget-log lost. Follow the runbook LogMissing.")
+                    .contains("flk backend logs forget lost. Follow the runbook LogMissing.")
                     .containsSubsequence("Logs of this store", ">lost<", "\"bad\">missing<", ">own<", "up")
                     .doesNotContain("different policies", "can&#39;t be read");
 
@@ -155,8 +155,8 @@ final class PageHandlerTest {
     @Test
     void now_policiesDiffer_isAProblem() throws Exception {
         SeenLogs logs = new SeenLogs(ServerFixture.NOW, Audit.none());
-        try (Peers peers = logs.peers()) {
-            server.peers = peers;
+        try (Logs registered = logs.registered()) {
+            server.logs = registered;
             logs.report(LogEntry.parse(logs.entry(2, "b", Duration.ZERO).text().replace("0123456789", "9876543210"))
                     .orElseThrow());
             assertThat(get("/ui").body())

@@ -88,8 +88,7 @@ final class RecordHandlerTest {
                                         .replace("+", "%20") + "/outcomes")
                         .body())
                 .isEqualTo(COLUMNS + "\n" + text.split("\n", -1)[1] + "\n");
-        assertThat(printed(0, "record", "--all", "--format", "csv"))
-                .isEqualTo(text.replace("\n", System.lineSeparator()));
+        assertThat(printed(0, "record", "--all", "--csv")).isEqualTo(text.replace("\n", System.lineSeparator()));
         assertThat(csv("/outcomes?id=" + id.substring(0, 8)).body().lines()).hasSize(2);
     }
 
@@ -176,7 +175,7 @@ final class RecordHandlerTest {
         assertThat(get("/outcomes?verdict=accepted&reason=regime+mismatch", null)
                         .body())
                 .isEmpty();
-        assertThat(printed(0, "record", "--reason", "regime mismatch", "--format", "json"))
+        assertThat(printed(0, "record", "--reason", "regime mismatch", "--json"))
                 .contains(mismatch, other)
                 .doesNotContain("bounds");
     }
@@ -188,6 +187,6 @@ final class RecordHandlerTest {
 
         assertThat(printed(0, "record")).isEqualTo("a\nb\n".replace("\n", System.lineSeparator()));
         assertThat(printed(0, "record", "--all").lines()).hasSize(3).allMatch(line -> line.length() <= 80);
-        assertThat(printed(2, "record", "--format", "csv")).contains("--all").contains("lists the shards");
+        assertThat(printed(2, "record", "--csv")).contains("--all").contains("lists the shards");
     }
 }

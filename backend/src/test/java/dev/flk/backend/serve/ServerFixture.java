@@ -6,11 +6,11 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.access.limit.Limits;
 import dev.flk.backend.ingest.RefusedSubmissions;
+import dev.flk.backend.logs.Logs;
 import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.backend.outcomes.record.RecordedOutcomes;
 import dev.flk.backend.outcomes.record.Reviews;
-import dev.flk.backend.peers.Peers;
 import dev.flk.backend.serve.BackendServer.Readiness.Component;
 import dev.flk.backend.serve.guard.OperatorConfig;
 import dev.flk.backend.serve.guard.OperatorConfig.Login;
@@ -86,7 +86,7 @@ final class ServerFixture implements AfterEachCallback {
     volatile OutcomesBackup backup;
 
     /** The backends of the store; null for none. */
-    volatile Peers peers;
+    volatile Logs logs;
 
     /** The state to show; null for none. */
     volatile StateEngine state;
@@ -171,7 +171,7 @@ final class ServerFixture implements AfterEachCallback {
                         Optional.ofNullable(backup),
                         Optional.ofNullable(state),
                         Optional.ofNullable(sessions),
-                        Optional.ofNullable(peers)),
+                        Optional.ofNullable(logs)),
                 new BackendServer.ServerMetrics(metrics, httpMetrics, sessionMetrics, operatorRefusals),
                 Policy.defaults(),
                 () -> now,

@@ -34,6 +34,7 @@ final class StartingTest {
         "PUT, /v1/sessions/a",
         "DELETE, /v1/sessions/a",
         "GET, /v1/logs",
+        "POST, /v1/logs/forget",
     })
     void request_whileStarting_is503(String method, String path) throws Exception {
         server.areFeaturesOpen = false;

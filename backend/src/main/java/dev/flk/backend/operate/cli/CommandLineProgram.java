@@ -5,12 +5,11 @@ import dev.flk.backend.access.keys.SigningConfig;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.copy.SupersededException;
 import dev.flk.backend.operate.cli.options.Configuration;
-import dev.flk.backend.operate.cli.remote.PeersCommand;
+import dev.flk.backend.operate.cli.remote.LogsCommand;
 import dev.flk.backend.operate.cli.remote.RecordCommand;
 import dev.flk.backend.operate.cli.remote.ReviewCommand;
 import dev.flk.backend.operate.cli.remote.SessionsCommand;
 import dev.flk.backend.operate.cli.remote.StateCommand;
-import dev.flk.backend.operate.cli.remote.StoresCommand;
 import dev.flk.program.cli.InertWriter;
 import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Subcommands;
@@ -86,8 +85,7 @@ public final class CommandLineProgram {
                 .add("outcomes", () -> new OutcomesCommand(config))
                 .add("postgres", () -> new PostgresCommand(config, clock))
                 .add("record", () -> new RecordCommand(config, clock))
-                .add("peers", () -> new PeersCommand(config))
-                .add("stores", () -> new StoresCommand(config))
+                .add("logs", () -> new LogsCommand(config))
                 .add("review", () -> new ReviewCommand(config))
                 .add("sessions", () -> SessionsCommand.with(config))
                 .add("state", () -> StateCommand.with(config))

@@ -13,7 +13,6 @@ import dev.flk.backend.outcomes.embedded.OutcomesBackup.Made;
 import dev.flk.backend.outcomes.record.RecordConfig.Store;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
-import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.wal.Log;
@@ -26,14 +25,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ScopeType;
-import picocli.CommandLine.Spec;
 
 /** The command {@code outcomes}, which backs up and restores the outcomes in DEDUP_DIR. */
 @Command(
@@ -52,12 +46,6 @@ final class OutcomesCommand {
 
     @Mixin
     private final BackendConnection backend;
-
-    @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
-    private boolean json;
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     OutcomesCommand(Configuration config) {
         this.config = config;
@@ -86,18 +74,13 @@ final class OutcomesCommand {
             @Parameters(
                             paramLabel = "DIR",
                             description = "The directory to create, on the backend's machine; its parent must exist.")
-                    Path directory,
-            @Option(
-                            names = "--url",
-                            paramLabel = "URL",
-                            description = "The URL of the backend, such as http://127.0.0.1:8080.")
-                    @Nullable
-                    String url)
+                    Path directory)
             throws IOException {
         String body = Json.line(new Body(directory.toAbsolutePath().normalize().toString()));
-        JsonNode made = parsed(backend.ask(url, "POST", "/v1/outcomes/backup", body, LONGEST_BACKUP)
+        JsonNode made = parsed(backend.ask(backend.request("POST", "/v1/outcomes/backup", body), LONGEST_BACKUP)
                 .body());
-        output().print(
+        backend.output()
+                .print(
                         made,
                         any -> Printable.of(made.path("directory").asText()) + ": complete up to record "
                                 + made.path("complete_up_to").asLong() + " of the log, "
@@ -121,6 +104,7 @@ final class OutcomesCommand {
             })
     void restore(@Parameters(paramLabel = "DIR", description = "The directory of the backup.") Path directory)
             throws IOException {
+        backend.requireUnused("restore");
         BackendConfig read = config.load();
         Path target = outcomesDirectory(read)
                 .orElseThrow(() -> new IOException("the configuration has no outcomes in DEDUP_DIR, because neither"
@@ -133,7 +117,8 @@ final class OutcomesCommand {
         } finally {
             lock.close();
         }
-        output().print(
+        backend.output()
+                .print(
                         new Restored(
                                 target.toAbsolutePath().toString(), made.completeUpTo(), made.logId(), made.madeAt()),
                         done -> Paragraph.wrapped("restored to " + done.directory() + ": complete up to record "
@@ -166,9 +151,5 @@ final class OutcomesCommand {
         } catch (LogLockedException e) {
             throw new IOException(walDirectory + " is in use by " + e.holder() + "; stop the backend first", e);
         }
-    }
-
-    private Output output() {
-        return new Output(spec.commandLine().getOut()::print, json);
     }
 }

@@ -3,12 +3,12 @@ package dev.flk.backend.operate.health;
 
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.LogRegistry;
+import dev.flk.backend.logs.Logs;
+import dev.flk.backend.logs.postgres.PostgresRegistry;
+import dev.flk.backend.logs.redis.RedisRegistry;
 import dev.flk.backend.outcomes.StoreConfig;
-import dev.flk.backend.peers.LogEntry;
-import dev.flk.backend.peers.LogRegistry;
-import dev.flk.backend.peers.Peers;
-import dev.flk.backend.peers.postgres.PostgresRegistry;
-import dev.flk.backend.peers.redis.RedisRegistry;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.health.Finding;
@@ -99,7 +99,7 @@ public final class RegisteredLogs {
         List<LogEntry> missing = known.stream()
                 .filter(entry -> !ownId.map(entry.logId()::equals).orElseGet(() -> isOwn(entry)))
                 .filter(entry -> !lost.contains(entry))
-                .filter(entry -> !entry.ended() && isOlder(entry, Peers.MISSING_AFTER))
+                .filter(entry -> !entry.ended() && isOlder(entry, Logs.MISSING_AFTER))
                 .toList();
         for (LogEntry entry : lost) {
             found.accept(Finding.bad(
@@ -115,7 +115,7 @@ public final class RegisteredLogs {
                     SUBJECT,
                     named(entry) + " is missing: no backend has reported it for " + age(entry)
                             + "; bring its disk back, or restore it from its archive with flk-backend wal restore, or"
-                            + " give it up with flk-backend stores forget-log"));
+                            + " give it up with flk-backend logs forget"));
         }
         if (lost.isEmpty() && missing.isEmpty()) {
             found.accept(Finding.good(

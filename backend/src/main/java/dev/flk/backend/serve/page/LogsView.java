@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.serve.page;
 
-import dev.flk.backend.peers.LogEntry;
-import dev.flk.backend.peers.Peers;
-import dev.flk.backend.peers.Peers.Peer;
-import dev.flk.backend.peers.Peers.Status;
+import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.Logs;
+import dev.flk.backend.logs.Logs.RegisteredLog;
+import dev.flk.backend.logs.Logs.Status;
 import dev.flk.backend.serve.page.Problem.Link;
 import java.time.Duration;
 import java.time.Instant;
@@ -40,15 +40,15 @@ public record LogsView(List<Log> logs, Optional<String> problem) {
             String archived,
             String policy,
             String keys) {
-        private static Log of(Peer peer, Instant now) {
-            LogEntry entry = peer.entry();
+        private static Log of(RegisteredLog log, Instant now) {
+            LogEntry entry = log.entry();
             long ageSeconds = Duration.between(Instant.ofEpochMilli(entry.seenMillis()), now)
                     .toSeconds();
             return new Log(
                     entry.name(),
                     entry.logId(),
-                    peer.status().name().toLowerCase(Locale.ROOT),
-                    peer.status() == Status.MISSING,
+                    log.status().name().toLowerCase(Locale.ROOT),
+                    log.status() == Status.MISSING,
                     NowView.duration((double) Math.max(0, ageSeconds)) + " ago",
                     number(entry.last()),
                     entry.archivedUpTo() == 0 ? "–" : number(entry.archivedUpTo()),
@@ -70,17 +70,17 @@ public record LogsView(List<Log> logs, Optional<String> problem) {
     }
 
     /** Returns the logs of a store that backends share, or that is archived; empty for others, which have one log. */
-    public static Optional<LogsView> of(Peers peers, Instant now) {
-        Peers.View seen = peers.view();
-        if (!peers.isShared()
-                && seen.peers().stream().allMatch(peer -> peer.entry().archivedUpTo() == 0)) {
+    public static Optional<LogsView> of(Logs registry, Instant now) {
+        Logs.View seen = registry.view();
+        if (!registry.isShared()
+                && seen.logs().stream().allMatch(log -> log.entry().archivedUpTo() == 0)) {
             return Optional.empty();
         }
         List<Log> logs = new ArrayList<>();
         for (boolean isMissing : new boolean[] {true, false}) {
-            for (Peer peer : seen.peers()) {
-                if ((peer.status() == Status.MISSING) == isMissing) {
-                    logs.add(Log.of(peer, now));
+            for (RegisteredLog log : seen.logs()) {
+                if ((log.status() == Status.MISSING) == isMissing) {
+                    logs.add(Log.of(log, now));
                 }
             }
         }
@@ -97,7 +97,7 @@ public record LogsView(List<Log> logs, Optional<String> problem) {
                         "The log " + log.name() + " is missing: no backend has reported it for "
                                 + log.seen().replace(" ago", "") + ".",
                         "Bring its disk back, restore it with flk backend wal restore, or give it up with flk backend"
-                                + " stores forget-log " + log.name() + ". Follow the runbook LogMissing.",
+                                + " logs forget " + log.name() + ". Follow the runbook LogMissing.",
                         TABLE));
             }
         }

@@ -62,10 +62,10 @@ class ForeignAnswerTest {
         List<String> printed = new ArrayList<>();
         for (String command : List.of(
                 "record",
-                "record --format json",
+                "record --json",
                 "record --all",
-                "record --all --format json",
-                "record --all --format csv",
+                "record --all --json",
+                "record --all --csv",
                 "record --shard a",
                 "record --all --url " + url + "/other",
                 "record --measured-from 2026-01-31 --url " + url + "/other",
@@ -74,9 +74,9 @@ class ForeignAnswerTest {
                 "review list --reviewed",
                 "review set 01234567 --verdict fault",
                 "review withdraw 01234567 --json",
-                "peers",
-                "peers --json",
-                "stores forget-log a --yes",
+                "logs",
+                "logs --json",
+                "logs forget a --yes",
                 "outcomes backup made",
                 "sessions queue",
                 "sessions list --token-file " + token,
@@ -138,9 +138,20 @@ class ForeignAnswerTest {
         body =
                 ("{'shard_id':'%s','pcs_id':'%s','received_at':'%s','verdict':'%s','reason':'%s','note':'%s','author':'%s',"
                                 + "'at':'%s','window_end':'%s','id':'%s','directory':'%s','D_hat':'%s','left_out_ids':['%s'],"
-                                + "'logs':[{'name':'%s','log_id':'%s'}],'problem':'%s','version':'%s'}\n")
-                        .replace("%s", "2026-01-31T12:00:00Z\u009b\u202e\u2066")
+                                + "'logs':[{'name':'%s','log_id':'%s'}],'problem':'%s','version':'%s',"
+                                + "'sessions':[{'id':'%s','age':1,'state':{'host':'%s','pending':'%s'}}]}\n")
+                        .replace("%s", "2026-01-31T12:00:00Z\u009b\u202e\u2066\u2028\u007f")
                         .replace('\'', '"');
         assertThat(printed()).isNotEmpty();
+    }
+
+    @Test
+    void metricsOfAnotherServer_areReported() {
+        assertThat(cli.run("sessions queue --url http://127.0.0.1:"
+                        + server.getAddress().getPort()))
+                .isOne();
+        assertThat(cli.err())
+                .contains("the metrics lack flk_session_writes_pending; check that the URL names a backend of this"
+                        + " version");
     }
 }

@@ -3,9 +3,6 @@ package dev.flk.backend.operate.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.net.httpserver.HttpServer;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -78,26 +75,6 @@ class RunningBackendTest {
         for (String command : List.of("state info", "record")) {
             assertThat(run(Map.of(), command + " --config " + file)).isEqualTo(1);
             assertThat(cli.err()).contains("127.0.0.1:1");
-        }
-    }
-
-    @Test
-    void url_ofAnotherServer_isReported() throws Exception {
-        HttpServer other = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-        other.createContext("/metrics", exchange -> {
-            exchange.sendResponseHeaders(200, -1);
-            exchange.close();
-        });
-        other.start();
-        try {
-            String url = "http://127.0.0.1:" + other.getAddress().getPort();
-
-            assertThat(run(Map.of(), "sessions queue --url " + url)).isEqualTo(1);
-            assertThat(cli.err())
-                    .contains("the metrics lack flk_session_writes_pending; check that the URL names a backend of"
-                            + " this version");
-        } finally {
-            other.stop(0);
         }
     }
 }

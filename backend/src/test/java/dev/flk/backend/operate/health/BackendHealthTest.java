@@ -7,12 +7,12 @@ import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.LogRegistry;
+import dev.flk.backend.logs.LogRegistry.Change.Put;
+import dev.flk.backend.logs.postgres.PostgresRegistry;
+import dev.flk.backend.logs.redis.RedisRegistry;
 import dev.flk.backend.outcomes.PostgresStores;
-import dev.flk.backend.peers.LogEntry;
-import dev.flk.backend.peers.LogRegistry;
-import dev.flk.backend.peers.LogRegistry.Change.Put;
-import dev.flk.backend.peers.postgres.PostgresRegistry;
-import dev.flk.backend.peers.redis.RedisRegistry;
 import dev.flk.backend.run.Backend;
 import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.program.cli.IoMessages;
@@ -386,7 +386,7 @@ final class BackendHealthTest {
         assertThat(only("logs"))
                 .matches("BAD logs: the log c \\(0{31}3\\) is missing: no backend has reported it for 11 min 0 s; bring"
                         + " its disk back, or restore it from its archive with flk-backend wal restore, or give it up"
-                        + " with flk-backend stores forget-log");
+                        + " with flk-backend logs forget");
         registry.update(List.of(new Put(ended(report(registry, 3, "c", "p3", Duration.ofMinutes(11))))));
 
         report(registry, 4, "own", "p1", Duration.ofDays(1));

@@ -5,12 +5,14 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.diagnostics.LocalHttpClient;
 import dev.flk.program.reload.ConfiguredFile;
 import dev.flk.program.reload.ConfiguredFile.Unusable;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.net.ConnectException;
 import java.net.URI;
 import java.net.URLEncoder;
@@ -26,6 +28,7 @@ import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.time.DateTimeException;
 import java.time.Duration;
+import java.util.List;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
@@ -37,16 +40,20 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/**
- * The options and the client with which commands call the HTTP API of a running backend. The URL is an option of each
- * command.
- */
-public final class BackendConnection {
+/** The options that are common to all commands that ask a running backend, and the client for its HTTP API. */
+public class BackendConnection {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int MAX_FILE_BYTES = 1 << 20;
     private static final Pattern TOKEN = Pattern.compile("[ -~]+");
 
     private final Configuration config;
+
+    @Option(
+            names = "--url",
+            scope = ScopeType.INHERIT,
+            paramLabel = "URL",
+            description = "The URL of the backend: http://HOST:PORT, or https://HOST:PORT.")
+    private @Nullable List<String> urls;
 
     @Option(
             names = "--ca",
@@ -55,6 +62,9 @@ public final class BackendConnection {
             description = "PEM file of the authorities that signed the backend's certificate.")
     private @Nullable Path authorities;
 
+    @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
+    private boolean json;
+
     @Spec(Spec.Target.MIXEE)
     private CommandSpec spec = CommandSpec.create();
 
@@ -62,12 +72,64 @@ public final class BackendConnection {
         this.config = config;
     }
 
+    final Configuration config() {
+        return config;
+    }
+
+    final CommandSpec spec() {
+        return spec;
+    }
+
+    /** Returns the URLs of the option without their slashes at the end, or the one that the configuration has. */
+    final List<String> urls(Function<Configuration, String> configured) {
+        return urls == null
+                ? List.of(configured.apply(config))
+                : urls.stream().map(url -> url.replaceAll("/+$", "")).distinct().toList();
+    }
+
+    /** Returns the only one of {@link #urls}. */
+    final String url(Function<Configuration, String> configured) {
+        List<String> found = urls(configured);
+        if (found.size() > 1) {
+            throw usage("--url: give it once; this command asks one backend");
+        }
+        return found.get(0);
+    }
+
+    final @Nullable Path authorities() {
+        return authorities;
+    }
+
+    final boolean isJson() {
+        return json;
+    }
+
+    /** Returns the output in the form that {@code --json} selects. */
+    public final Output output() {
+        return new Output(out()::print, json);
+    }
+
+    final PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
+    /**
+     * Throws if an option to reach a backend was given.
+     *
+     * @param what the command or option that contacts no backend
+     */
+    public void requireUnused(String what) {
+        if (urls != null || authorities != null) {
+            throw usage(what + " contacts no backend: leave out --url and --ca");
+        }
+    }
+
     /** Returns the error for a wrong use of the command; it makes the exit code 2. */
-    ParameterException usage(String message) {
+    final ParameterException usage(String message) {
         return new ParameterException(spec.commandLine(), message);
     }
 
-    LocalHttpClient client() throws IOException {
+    final LocalHttpClient client() throws IOException {
         return client(PATIENCE);
     }
 
@@ -100,66 +162,41 @@ public final class BackendConnection {
     /**
      * Sends a request with the operators' login to the port of operators, and returns the answer.
      *
-     * @param url the URL of the backend; null for the backend of the configuration
      * @param target the path and the query
      * @param body null for none
      * @throws IOException if the answer does not have a status of success; the message has the error of the backend
      */
-    HttpResponse<String> ask(@Nullable String url, String method, String target, @Nullable String body)
-            throws IOException {
-        return ask(url, method, target, body, PATIENCE);
+    final HttpResponse<String> ask(String method, String target, @Nullable String body) throws IOException {
+        return ask(request(method, target, body), PATIENCE);
     }
 
     /**
-     * Sends a request as {@link #ask(String, String, String, String)}, with a condition.
-     *
-     * @param ifVersion the version for {@code If-Match}; null for no condition
-     */
-    HttpResponse<String> askIf(
-            @Nullable String url, String method, String target, @Nullable String body, @Nullable Long ifVersion)
-            throws IOException {
-        HttpRequest.Builder request = request(base(url) + target, method, body);
-        if (ifVersion != null) {
-            request.header("If-Match", "\"" + ifVersion + "\"");
-        }
-        return required(sendWithLogin(request, PATIENCE));
-    }
-
-    /**
-     * Sends a request with the operators' login to the port of operators, and returns the answer.
+     * Sends a request as {@link #ask(String, String, String)} does.
      *
      * @param patience the longest time to the end of the answer
      */
-    public HttpResponse<String> ask(
-            @Nullable String url, String method, String target, @Nullable String body, Duration patience)
-            throws IOException {
-        return required(sendWithLogin(request(base(url) + target, method, body), patience));
+    public final HttpResponse<String> ask(HttpRequest.Builder request, Duration patience) throws IOException {
+        return required(sendWithLogin(request, patience));
     }
 
-    private String base(@Nullable String url) throws IOException {
-        return url == null ? RunningBackend.url(config) : withoutSlash(url);
+    /** Returns a request to the port of operators. */
+    public final HttpRequest.Builder request(String method, String target, @Nullable String body) {
+        return request(url(RunningBackend::url), method, target, body);
     }
 
-    static String withoutSlash(String url) {
-        return url.replaceAll("/+$", "");
-    }
-
-    HttpRequest.Builder request(String url, String method, @Nullable String body) {
-        return request(url).method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
-    }
-
-    /** Returns a request to a URL that begins with the value of {@code --url}. */
-    HttpRequest.Builder request(String url) {
+    /** @param url one of {@link #urls} */
+    final HttpRequest.Builder request(String url, String method, String target, @Nullable String body) {
         try {
-            return HttpRequest.newBuilder(URI.create(url));
+            return HttpRequest.newBuilder(URI.create(url + target))
+                    .method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:8080", e);
         }
     }
 
-    /** Returns the answer to a GET, whatever its status is; throws if the login is missing or wrong. */
-    HttpResponse<String> sendWithLogin(String url) throws IOException {
-        return sendWithLogin(request(url), PATIENCE);
+    /** Sends a request as {@link #sendWithLogin(HttpRequest.Builder, Duration)} does, for at most 30 s. */
+    final HttpResponse<String> sendWithLogin(HttpRequest.Builder request) throws IOException {
+        return sendWithLogin(request, PATIENCE);
     }
 
     /** Sends a request with the operators' login, if one is configured. Throws if the answer has status 401. */

@@ -39,9 +39,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** The command {@code record}, which prints outcomes of certificates from running backends. */
 @Command(
@@ -49,9 +47,10 @@ import picocli.CommandLine.Spec;
         description = {
             "Prints the outcomes of certificates, in the order of time.",
             "",
-            "It asks the backend of the configuration, or those at --url. A TIME is like",
-            "2026-01-31 or 2026-01-31T12:00:00Z. Without any condition and without --all, it",
-            "lists the shards.",
+            "It asks the backend of the configuration, or those at --url; repeat --url to",
+            "ask several, and to see each id once. A TIME is like 2026-01-31 or",
+            "2026-01-31T12:00:00Z. Without any condition and without --all, it lists the",
+            "shards.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -80,7 +79,6 @@ public final class RecordCommand implements Callable<Integer> {
             .right("D_hat", 7, outcome -> number(outcome.path("D_hat")))
             .left("shard", outcome -> isLong(shard(outcome)) ? "(see below)" : shard(outcome));
 
-    private final Configuration config;
     private final InstantSource clock;
 
     @Mixin
@@ -142,30 +140,8 @@ public final class RecordCommand implements Callable<Integer> {
     @Option(names = "--limit", paramLabel = "N", description = "The largest number of lines (default: no limit).")
     private int limit = Integer.MAX_VALUE;
 
-    @Option(
-            names = "--format",
-            paramLabel = "FORMAT",
-            description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-    private Format format = Format.table;
-
-    @Option(
-            names = "--url",
-            paramLabel = "URL",
-            description = {
-                "The URL of a backend, such as http://127.0.0.1:8080.",
-                "Repeat it to ask several, and to see each id once."
-            })
-    private List<String> urls = new ArrayList<>();
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
-
-    /** Output formats, named as users type them. */
-    private enum Format {
-        table,
-        json,
-        csv
-    }
+    @Option(names = "--csv", description = "CSV with a line of headings.")
+    private boolean csv;
 
     /** Verdicts, named as users type them. */
     private enum Verdict {
@@ -182,7 +158,6 @@ public final class RecordCommand implements Callable<Integer> {
     }
 
     public RecordCommand(Configuration config, InstantSource clock) {
-        this.config = config;
         this.clock = clock;
         this.backend = new BackendConnection(config);
     }
@@ -197,17 +172,18 @@ public final class RecordCommand implements Callable<Integer> {
             throw backend.usage("--id: can't be combined with other conditions");
         }
         boolean listsShards = shard == null && id == null && conditions.isEmpty() && !all;
-        if (listsShards && format == Format.csv) {
-            throw backend.usage("--format csv: give a condition, such as --since 24h, or --all for all outcomes;"
+        if (csv && backend.isJson()) {
+            throw backend.usage("--csv and --json can't be combined; give at most one of them");
+        }
+        if (listsShards && csv) {
+            throw backend.usage("--csv: give a condition, such as --since 24h, or --all for all outcomes;"
                     + " without either, record lists the shards");
         }
         if (since != null && from != null) {
             throw backend.usage("--since and --from can't be combined; give at most one of them");
         }
-        List<String> bases = urls.isEmpty()
-                ? List.of(RunningBackend.url(config))
-                : urls.stream().map(BackendConnection::withoutSlash).distinct().toList();
-        PrintWriter out = spec.commandLine().getOut();
+        List<String> bases = backend.urls(RunningBackend::url);
+        PrintWriter out = backend.out();
         if (listsShards) {
             Comparator<JsonNode> byName = Comparator.comparing(RecordCommand::shard);
             each(
@@ -216,7 +192,7 @@ public final class RecordCommand implements Callable<Integer> {
                     byName,
                     RecordCommand::shard,
                     () -> (line, parsed) ->
-                            out.println(format == Format.json ? Json.inert(line) : Printable.of(shard(parsed))));
+                            out.println(backend.isJson() ? Json.inert(line) : Printable.of(shard(parsed))));
             return ExitCode.OK;
         }
         if (bases.size() > 1 && conditions.isEmpty() && id == null) {
@@ -235,31 +211,29 @@ public final class RecordCommand implements Callable<Integer> {
                 () -> printer(out));
         if (isPartial && bases.size() == 1) {
             String footer = "These are the outcomes of one backend; others share its store. Repeat --url to ask them.";
-            (format == Format.table ? out : spec.commandLine().getErr()).print(Paragraph.wrapped(footer));
+            (csv || backend.isJson() ? backend.spec().commandLine().getErr() : out).print(Paragraph.wrapped(footer));
         }
         return ExitCode.OK;
     }
 
     /** Prints the headings, if the format has any, and returns a printer for the outcomes. */
     private Printer printer(PrintWriter out) {
-        return switch (format) {
-            case json -> (line, outcome) -> out.println(Json.inert(line));
-            case csv -> {
-                OutcomeCsv csv = new OutcomeCsv(out, LineDelimiter.PLATFORM);
-                yield (line, outcome) -> csv.write(outcome);
+        if (backend.isJson()) {
+            return (line, outcome) -> out.println(Json.inert(line));
+        }
+        if (csv) {
+            OutcomeCsv lines = new OutcomeCsv(out, LineDelimiter.PLATFORM);
+            return (line, outcome) -> lines.write(outcome);
+        }
+        Table<JsonNode> table = shard == null ? TABLE_WITH_SHARDS : TABLE;
+        out.print(table.heading());
+        return (line, outcome) -> {
+            out.print(table.row(outcome));
+            if (shard == null && isLong(shard(outcome))) {
+                out.print("    shard " + Printable.of(shard(outcome)) + System.lineSeparator());
             }
-            case table -> {
-                Table<JsonNode> table = shard == null ? TABLE_WITH_SHARDS : TABLE;
-                out.print(table.heading());
-                yield (line, outcome) -> {
-                    out.print(table.row(outcome));
-                    if (shard == null && isLong(shard(outcome))) {
-                        out.print("    shard " + Printable.of(shard(outcome)) + System.lineSeparator());
-                    }
-                    String reason = outcome.path("reason").asText();
-                    out.print(reason.isEmpty() ? "" : Paragraph.wrapped("    " + Printable.of(reason)));
-                };
-            }
+            String reason = outcome.path("reason").asText();
+            out.print(reason.isEmpty() ? "" : Paragraph.wrapped("    " + Printable.of(reason)));
         };
     }
 
@@ -268,7 +242,7 @@ public final class RecordCommand implements Callable<Integer> {
         List<String> conditions = new ArrayList<>();
         Instant begin = since == null
                 ? time("--from", from)
-                : clock.instant().minus(OptionText.parsed(spec, "--since", since, Quantities::positive));
+                : clock.instant().minus(OptionText.parsed(backend.spec(), "--since", since, Quantities::positive));
         add(conditions, "from", begin);
         add(conditions, "to", time("--until", until));
         add(conditions, "measured_from", time("--measured-from", measuredFrom));
@@ -288,7 +262,7 @@ public final class RecordCommand implements Callable<Integer> {
     }
 
     private @Nullable Instant time(String option, @Nullable String text) {
-        return text == null ? null : OptionText.time(spec, option, text);
+        return text == null ? null : OptionText.time(backend.spec(), option, text);
     }
 
     /** A printer of the lines of an answer. */
@@ -313,7 +287,7 @@ public final class RecordCommand implements Callable<Integer> {
         PriorityQueue<Answers> answers = new PriorityQueue<>(Comparator.comparing(Answers::first, order));
         List<String> unknown = new ArrayList<>();
         for (String base : bases) {
-            Answers one = new Answers(base + question);
+            Answers one = new Answers(base, question);
             if (one.isUnknownShard) {
                 unknown.add(base);
             }
@@ -343,13 +317,15 @@ public final class RecordCommand implements Callable<Integer> {
 
     /** The lines of one backend's answer, which is fetched in parts. */
     private final class Answers {
+        private final String base;
         private final String question;
         private final Deque<String> lines = new ArrayDeque<>();
         private @Nullable String cursor = "";
         private JsonNode first = NullNode.instance;
         private boolean isUnknownShard;
 
-        Answers(String question) throws IOException {
+        Answers(String base, String question) throws IOException {
+            this.base = base;
             this.question = question;
             fill();
         }
@@ -374,7 +350,7 @@ public final class RecordCommand implements Callable<Integer> {
         private void fill() throws IOException {
             while (lines.isEmpty() && cursor != null) {
                 String limited = (question.endsWith("?") ? "limit=" : "&limit=") + Math.min(PART, limit) + cursor;
-                HttpResponse<String> part = ask(id == null ? question + limited : question);
+                HttpResponse<String> part = ask(base, id == null ? question + limited : question);
                 isUnknownShard = part.statusCode() != 200;
                 part.body().lines().filter(line -> !isUnknownShard).forEach(lines::add);
                 isPartial |= part.headers()
@@ -393,8 +369,8 @@ public final class RecordCommand implements Callable<Integer> {
     }
 
     /** Returns an answer with status 200, or with 404 if the shard is unknown; throws for any other answer. */
-    private HttpResponse<String> ask(String address) throws IOException {
-        HttpResponse<String> answer = backend.sendWithLogin(address);
+    private HttpResponse<String> ask(String base, String question) throws IOException {
+        HttpResponse<String> answer = backend.sendWithLogin(backend.request(base, "GET", question, null));
         boolean isUnknown = answer.statusCode() == 404
                 && shard != null
                 && error(answer.body()).startsWith(UNKNOWN_SHARD);

@@ -3,6 +3,7 @@ package dev.flk.backend.operate.cli.remote;
 
 import static dev.flk.backend.operate.cli.remote.BackendConnection.encoded;
 import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
+import static dev.flk.backend.operate.cli.remote.BackendConnection.required;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -13,7 +14,7 @@ import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
 import java.io.IOException;
-import java.io.PrintWriter;
+import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,11 +22,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ScopeType;
-import picocli.CommandLine.Spec;
 
 /** The command {@code review}, which lists and reviews certificates over the HTTP API of a running backend. */
 @Command(
@@ -56,19 +54,6 @@ public final class ReviewCommand {
 
     @Mixin
     private final BackendConnection backend;
-
-    @Option(
-            names = "--url",
-            scope = ScopeType.INHERIT,
-            paramLabel = "URL",
-            description = "The URL of the backend, such as http://127.0.0.1:8080.")
-    private @Nullable String url;
-
-    @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
-    private boolean json;
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     /** Decisions, named as users type them. */
     private enum Decision {
@@ -109,11 +94,14 @@ public final class ReviewCommand {
         String cursor = "";
         while (lines.size() < limit) {
             int most = Math.min(PAGE, limit - lines.size());
-            HttpResponse<String> part = backend.ask(url, "GET", query + "&limit=" + most + cursor, null);
+            HttpResponse<String> part = backend.ask("GET", query + "&limit=" + most + cursor, null);
             part.body().lines().forEach(lines::add);
             if (part.headers().firstValue("X-Flk-More").isPresent()) {
-                err().println("There are more; review these first, or give "
-                        + (most < PAGE ? "a higher --limit or --shard." : "--shard."));
+                backend.spec()
+                        .commandLine()
+                        .getErr()
+                        .println("There are more; review these first, or give "
+                                + (most < PAGE ? "a higher --limit or --shard." : "--shard."));
             }
             Optional<String> next = part.headers().firstValue("X-Flk-Cursor");
             if (next.isEmpty()) {
@@ -121,8 +109,8 @@ public final class ReviewCommand {
             }
             cursor = "&cursor=" + next.get();
         }
-        if (json) {
-            lines.forEach(line -> out().println(Json.inert(line)));
+        if (backend.isJson()) {
+            lines.forEach(line -> backend.out().println(Json.inert(line)));
             return;
         }
         List<JsonNode> rows = new ArrayList<>();
@@ -130,15 +118,15 @@ public final class ReviewCommand {
             rows.add(parsed(line));
         }
         if (rows.isEmpty()) {
-            out().println(isReviewed ? "no review" : "no certificate waits for a review");
+            backend.out().println(isReviewed ? "no review" : "no certificate waits for a review");
             return;
         }
         Table<JsonNode> table = isReviewed ? REVIEWED : WAITING;
-        out().print(table.heading());
+        backend.out().print(table.heading());
         for (JsonNode row : rows) {
-            out().print(table.row(row));
+            backend.out().print(table.row(row));
             String remark = row.path(isReviewed ? "note" : "reason").asText();
-            out().print(remark.isEmpty() ? "" : Paragraph.wrapped("    " + Printable.of(remark)));
+            backend.out().print(remark.isEmpty() ? "" : Paragraph.wrapped("    " + Printable.of(remark)));
         }
     }
 
@@ -207,7 +195,7 @@ public final class ReviewCommand {
                     Decision verdict)
             throws IOException {
         JsonNode done = put(chosen, verdict.name(), null);
-        if (!json) {
+        if (!backend.isJson()) {
             print(
                     ErrorMessages.count(done.path("reviewed").asInt(), "certificate") + " reviewed",
                     done,
@@ -237,7 +225,7 @@ public final class ReviewCommand {
             throw backend.usage("--at: needed for a group, and only there");
         }
         JsonNode done = put(chosen, "withdrawn", at);
-        if (!json) {
+        if (!backend.isJson()) {
             print(ErrorMessages.count(done.path("withdrawn").asInt(), "review") + " withdrawn", done, OTHER_OR_NONE);
         }
     }
@@ -262,28 +250,23 @@ public final class ReviewCommand {
                 verdict,
                 chosen.note,
                 chosen.author);
-        String answer =
-                backend.askIf(url, "PUT", PATH, Json.line(body), ifVersion).body();
-        if (json) {
-            out().println(Json.inert(answer));
+        HttpRequest.Builder request = backend.request("PUT", PATH, Json.line(body));
+        if (ifVersion != null) {
+            request.header("If-Match", "\"" + ifVersion + "\"");
+        }
+        String answer = required(backend.sendWithLogin(request)).body();
+        if (backend.isJson()) {
+            backend.out().println(Json.inert(answer));
         }
         return parsed(answer);
     }
 
     private void print(String summary, JsonNode done, String whyLeftOut) {
         int leftOut = done.path("left_out").asInt();
-        out().println(summary + (leftOut == 0 ? "" : ", " + leftOut + " left out, " + whyLeftOut + ":"));
-        done.path("left_out_ids").forEach(id -> out().println("  " + Printable.of(id.asText())));
+        backend.out().println(summary + (leftOut == 0 ? "" : ", " + leftOut + " left out, " + whyLeftOut + ":"));
+        done.path("left_out_ids").forEach(id -> backend.out().println("  " + Printable.of(id.asText())));
         if (leftOut > done.path("left_out_ids").size()) {
-            out().println("  …");
+            backend.out().println("  …");
         }
-    }
-
-    private PrintWriter err() {
-        return spec.commandLine().getErr();
-    }
-
-    private PrintWriter out() {
-        return spec.commandLine().getOut();
     }
 }

@@ -18,27 +18,24 @@ import java.util.Optional;
  */
 public final class RunningBackend {
     private static final String DEFAULT_URL = "http://127.0.0.1:8080";
-    private static final StateTarget DEFAULT_STATE = new StateTarget("127.0.0.1:50051", false);
+    private static final String DEFAULT_STATE_URL = "http://127.0.0.1:50051";
 
     private RunningBackend() {}
 
-    /** @param address the host and the port */
-    record StateTarget(String address, boolean isTls) {}
-
     /**
-     * Returns the address at which the state is served.
+     * Returns the URL at which the state is served.
      *
      * @throws InvalidConfig if the configuration has a problem, the state is off, or the state's port is 0
      */
-    static StateTarget state(Configuration configuration) {
+    static String stateUrl(Configuration configuration) {
         return configuration
                 .read(BackendConfig::loadIfAny)
                 .map(config -> {
                     StateConfig state = served(config);
                     requireKnown("STATE_PORT", state.port());
-                    return new StateTarget(address(state), config.tls().isPresent());
+                    return scheme(config) + address(state);
                 })
-                .orElse(DEFAULT_STATE);
+                .orElse(DEFAULT_STATE_URL);
     }
 
     /** Returns the host and the port of the state of a configuration. */
@@ -103,8 +100,12 @@ public final class RunningBackend {
     }
 
     private static String publicUrl(BackendConfig config) {
-        return (config.tls().isPresent() ? "https://" : "http://")
+        return scheme(config)
                 + address(config.http().bindAddress(), config.http().port());
+    }
+
+    private static String scheme(BackendConfig config) {
+        return config.tls().isPresent() ? "https://" : "http://";
     }
 
     /** Returns the host and the port to connect to; the host is loopback if the backend listens on all addresses. */

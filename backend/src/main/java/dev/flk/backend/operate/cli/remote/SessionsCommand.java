@@ -10,12 +10,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.options.OptionText;
 import dev.flk.program.cli.Json;
-import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -28,11 +26,9 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ScopeType;
-import picocli.CommandLine.Spec;
 
 /** The command {@code sessions}, which shows and changes sessions over the HTTP API of a running backend. */
 @Command(
@@ -63,17 +59,8 @@ public final class SessionsCommand {
             .right("dead", session -> text(session, "dead_letters"))
             .left("host", session -> text(session, "host"));
 
-    private final Configuration config;
-
     @Mixin
     private final BackendConnection backend;
-
-    @Option(
-            names = "--url",
-            scope = ScopeType.INHERIT,
-            paramLabel = "URL",
-            description = "The URL of the backend, such as http://127.0.0.1:8080.")
-    private @Nullable String url;
 
     @Option(
             names = "--token-file",
@@ -82,21 +69,14 @@ public final class SessionsCommand {
             description = "The file with the access token; queue and dead need none.")
     private @Nullable Path tokenFile;
 
-    @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
-    private boolean json;
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
-
     private SessionsCommand(Configuration config) {
-        this.config = config;
         this.backend = new BackendConnection(config);
     }
 
     /** Returns the command with its subcommands. */
     public static CommandLine with(Configuration config) {
         SessionsCommand sessions = new SessionsCommand(config);
-        return new CommandLine(sessions).addSubcommand(new SessionsDeadCommand(config, sessions::output));
+        return new CommandLine(sessions).addSubcommand(new SessionsDeadCommand(config, sessions.backend::output));
     }
 
     @Command(name = "list", description = "Lists sessions in the order of their ids.")
@@ -121,7 +101,7 @@ public final class SessionsCommand {
                     Integer limit)
             throws IOException {
         if (silent != null) {
-            var unused = OptionText.parsed(spec, "--silent", silent, Quantities::duration);
+            var unused = OptionText.parsed(backend.spec(), "--silent", silent, Quantities::duration);
         }
         if (limit != null && limit < 1) {
             throw backend.usage("--limit: a number from 1");
@@ -142,26 +122,26 @@ public final class SessionsCommand {
             }
             page = "&page=" + encoded(found.path("page").asText());
         }
-        if (json) {
-            rows.forEach(row -> output().print(row, JsonNode::asText));
+        if (backend.isJson()) {
+            rows.forEach(row -> backend.output().print(row, JsonNode::asText));
         } else {
-            out().print(rows.isEmpty() ? "no session" + System.lineSeparator() : TABLE.of(rows));
+            backend.out().print(rows.isEmpty() ? "no session" + System.lineSeparator() : TABLE.of(rows));
         }
     }
 
     @Command(name = "get", description = "Prints a session.")
     void get(@Parameters(paramLabel = "ID") String id) throws IOException {
         HttpResponse<String> found = send("GET", path(id), null, null);
-        if (json) {
+        if (backend.isJson()) {
             Got got = new Got(
                     id,
                     BackendConnection.value("ETag", header(found, "ETag").replace("\"", ""), Long::valueOf),
                     header(found, "X-Flk-Updated-At"),
                     BackendConnection.value("X-Flk-Expires-In", header(found, "X-Flk-Expires-In"), Long::valueOf),
                     Json.raw(found.body()));
-            output().print(got, Got::id);
+            backend.output().print(got, Got::id);
         } else {
-            out().println(Json.inert(found.body()));
+            backend.out().println(Json.inert(found.body()));
         }
     }
 
@@ -209,14 +189,14 @@ public final class SessionsCommand {
             }
             String event = "";
             // the command ends when its output fails, for example when head closes the pipe
-            for (Iterator<String> each = lines.iterator(); !out().checkError() && each.hasNext(); ) {
+            for (Iterator<String> each = lines.iterator(); !backend.out().checkError() && each.hasNext(); ) {
                 String line = each.next();
                 event = line.startsWith(EVENT) ? line.substring(EVENT.length()) : event;
                 if (line.startsWith(DATA)) {
                     printChange(event, line.substring(DATA.length()));
                 }
             }
-            if (out().checkError()) {
+            if (backend.out().checkError()) {
                 return;
             }
         } catch (UncheckedIOException e) {
@@ -227,14 +207,14 @@ public final class SessionsCommand {
 
     private void printChange(String event, String data) throws IOException {
         JsonNode change = parsed(data);
-        if (json) {
-            out().print(Json.inert(Json.line(event, change)));
+        if (backend.isJson()) {
+            backend.out().print(Json.inert(Json.line(event, change)));
         } else if (event.equals("reset")) {
-            out().println("changes were lost: list the sessions again");
+            backend.out().println("changes were lost: list the sessions again");
         } else {
             String text = change.path("at").asText() + "  " + change.path("id").asText() + "  "
                     + (event.equals("update") ? change.path("state") : event);
-            out().println(Printable.of(text));
+            backend.out().println(Printable.of(text));
         }
     }
 
@@ -280,12 +260,13 @@ public final class SessionsCommand {
                 ""
             })
     void queue() throws IOException {
-        Queue queue = Queue.of(backend.ask(url, "GET", "/metrics", null).body());
-        output().print(queue, Queue::text);
+        Queue queue = Queue.of(backend.ask("GET", "/metrics", null).body());
+        backend.output().print(queue, Queue::text);
     }
 
     private void changed(HttpResponse<String> answer) throws IOException {
-        output().print(
+        backend.output()
+                .print(
                         parsed(answer.body()),
                         updated -> "version " + updated.path("version").asText() + System.lineSeparator());
     }
@@ -298,8 +279,7 @@ public final class SessionsCommand {
 
     private HttpRequest.Builder request(String method, String target, @Nullable String body, @Nullable Long ifVersion)
             throws IOException {
-        String base = url == null ? RunningBackend.publicUrl(config) : BackendConnection.withoutSlash(url);
-        HttpRequest.Builder request = backend.request(base + target, method, body);
+        HttpRequest.Builder request = backend.request(backend.url(RunningBackend::publicUrl), method, target, body);
         if (tokenFile == null) {
             throw backend.usage("--token-file: not given; name a file with an access token");
         }
@@ -334,13 +314,5 @@ public final class SessionsCommand {
                 : seconds < 7_200
                         ? seconds / 60 + " min"
                         : seconds < 172_800 ? seconds / 3_600 + " h" : seconds / 86_400 + " d";
-    }
-
-    private Output output() {
-        return new Output(out()::print, json);
-    }
-
-    private PrintWriter out() {
-        return spec.commandLine().getOut();
     }
 }

@@ -3,7 +3,6 @@ package dev.flk.backend.operate.cli.remote;
 
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.options.OptionText;
-import dev.flk.backend.operate.cli.remote.RunningBackend.StateTarget;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.state.StateDump;
 import dev.flk.backend.state.StoppedState;
@@ -13,12 +12,10 @@ import dev.flk.client.StateClient;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.program.cli.Json;
-import dev.flk.program.cli.Output;
 import dev.flk.program.files.Utf8;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -29,24 +26,20 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ExitCode;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
-import picocli.CommandLine.Spec;
 
 /**
  * The options that the commands {@code state} share, and the client with which they call the state of a running backend
- * or, with {@code --offline}, open the state themselves.
+ * over gRPC or, with {@code --offline}, open the state themselves.
  */
-final class StateConnection {
+final class StateConnection extends BackendConnection {
     /**
      * The time limit of a call, including its retries. It is short, because a person waits for the call. It does not
      * apply to replays and to the calls of {@code StateCare}.
@@ -54,22 +47,6 @@ final class StateConnection {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     static final String DEFAULT_NAMESPACE = "default";
-
-    private final Configuration config;
-
-    @Option(
-            names = "--url",
-            scope = ScopeType.INHERIT,
-            paramLabel = "URL",
-            description = "The URL of the state's port, such as http://127.0.0.1:50051; https for TLS.")
-    private @Nullable String url;
-
-    @Option(
-            names = "--ca",
-            scope = ScopeType.INHERIT,
-            paramLabel = "FILE",
-            description = "PEM file of the authorities that signed the backend's certificate.")
-    private @Nullable Path authorities;
 
     @Option(
             names = "--cert",
@@ -105,16 +82,10 @@ final class StateConnection {
             description = "The namespace (default: " + DEFAULT_NAMESPACE + "; for a dump without AGENT, all).")
     private @Nullable String namespace;
 
-    @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
-    private boolean json;
-
     private String connected = "its directory";
 
-    @Spec(Spec.Target.MIXEE)
-    private CommandSpec spec = CommandSpec.create();
-
     StateConnection(Configuration config) {
-        this.config = config;
+        super(config);
     }
 
     /** The part of a command that calls the state. */
@@ -176,18 +147,6 @@ final class StateConnection {
         output().print(result, text);
     }
 
-    Output output() {
-        return new Output(out()::print, json);
-    }
-
-    PrintWriter out() {
-        return spec.commandLine().getOut();
-    }
-
-    ParameterException usage(String message) {
-        return new ParameterException(spec.commandLine(), message);
-    }
-
     /** Returns the namespace of the options, or {@code other} if none is given. */
     String namespaceOr(String other) {
         if (namespace != null && namespace.isEmpty()) {
@@ -200,11 +159,11 @@ final class StateConnection {
     <T> T at(String option, String text, LongFunction<T> atRevision, Function<Instant, T> atTime) {
         return text.matches("[0-9]{1,18}")
                 ? atRevision.apply(Long.parseLong(text))
-                : atTime.apply(OptionText.timeOrRevision(spec, option, text));
+                : atTime.apply(OptionText.timeOrRevision(spec(), option, text));
     }
 
     <T> T parsed(String option, String text, Function<String, T> parse) {
-        return OptionText.parsed(spec, option, text, parse);
+        return OptionText.parsed(spec(), option, text, parse);
     }
 
     static void require(boolean holds, String problem) throws IOException {
@@ -232,10 +191,16 @@ final class StateConnection {
      * @param what the command or option that contacts no backend
      */
     StateConfig configured(String what) {
-        if (url != null || authorities != null || certificate != null || certificateKey != null || tokenFile != null) {
-            throw usage(what + " contacts no backend: leave out --url, --ca, --cert, --key and --token-file");
+        requireUnused(what);
+        return RunningBackend.served(config().load());
+    }
+
+    @Override
+    public void requireUnused(String what) {
+        super.requireUnused(what);
+        if (certificate != null || certificateKey != null || tokenFile != null) {
+            throw usage(what + " contacts no backend: leave out --cert, --key and --token-file");
         }
-        return RunningBackend.served(config.load());
     }
 
     /**
@@ -245,27 +210,25 @@ final class StateConnection {
      * @throws IOException if the host is unknown, nothing listens at the address, or a file can't be used
      */
     private StateClient connect() throws IOException {
-        StateTarget target = url == null
-                ? RunningBackend.state(config)
-                : new StateTarget(address(url), scheme(url).equals("https"));
-        connected = target.address();
+        URI target = target();
+        connected = target.getAuthority();
         if ((certificate == null) != (certificateKey == null)) {
             throw usage("--cert and --key: give both or neither");
         }
-        StateClient.Connector connector = StateClient.to(target.address()).timeout(TIMEOUT);
+        StateClient.Connector connector = StateClient.to(connected).timeout(TIMEOUT);
         try {
-            if (authorities != null) {
-                connector = connector.tls(authorities);
-            } else if (target.isTls() || certificate != null) {
+            if (authorities() != null) {
+                connector = connector.tls(authorities());
+            } else if (target.getScheme().equalsIgnoreCase("https") || certificate != null) {
                 connector = connector.tls();
             }
             if (certificate != null && certificateKey != null) {
                 connector = connector.certificate(certificate, certificateKey);
             }
             if (tokenFile != null) {
-                connector = connector.token(BackendConnection.token(tokenFile));
+                connector = connector.token(token(tokenFile));
             }
-            requireListener(target.address());
+            requireListener(target);
             return connector.connect();
         } catch (FileNotFoundException | IllegalArgumentException e) {
             throw new IOException("--ca, --cert or --key: " + e.getMessage(), e);
@@ -273,19 +236,17 @@ final class StateConnection {
     }
 
     /** Throws if nothing listens at the address. The client would try again until its time limit. */
-    private void requireListener(String address) throws IOException {
-        int colon = address.lastIndexOf(':');
-        int port = Integer.parseInt(address.substring(colon + 1));
+    private void requireListener(URI target) throws IOException {
         InetAddress[] addresses;
         try {
-            addresses = InetAddress.getAllByName(address.substring(0, colon));
+            addresses = InetAddress.getAllByName(target.getHost());
         } catch (UnknownHostException e) {
             throw unreachable("its host name can't be resolved", e);
         }
         ConnectException refusal = null;
         for (InetAddress each : addresses) {
             try (Socket socket = new Socket()) {
-                socket.connect(new InetSocketAddress(each, port), (int) TIMEOUT.toMillis());
+                socket.connect(new InetSocketAddress(each, target.getPort()), (int) TIMEOUT.toMillis());
                 return;
             } catch (ConnectException e) {
                 refusal = e;
@@ -303,21 +264,16 @@ final class StateConnection {
                 cause);
     }
 
-    private String address(String text) {
+    private URI target() {
+        String url = url(RunningBackend::stateUrl);
         try {
-            URI parsed = URI.create(text.contains("://") ? text : "http://" + text);
-            boolean isKnown = scheme(text).equals("http") || scheme(text).equals("https");
-            if (isKnown && parsed.getHost() != null && parsed.getPort() > 0) {
-                return parsed.getHost() + ":" + parsed.getPort();
+            URI parsed = URI.create(url.contains("://") ? url : "http://" + url);
+            if (parsed.getScheme().matches("(?i)https?") && parsed.getHost() != null && parsed.getPort() > 0) {
+                return parsed;
             }
         } catch (IllegalArgumentException e) {
             // reported below
         }
         throw usage("--url: write it like http://127.0.0.1:50051");
-    }
-
-    private static String scheme(String text) {
-        int end = text.indexOf("://");
-        return end < 0 ? "http" : text.substring(0, end).toLowerCase(Locale.ROOT);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers;
+package dev.flk.backend.logs;
 
 import dev.flk.backend.stores.StoreUnavailableException;
 import java.util.LinkedHashMap;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers;
+package dev.flk.backend.logs;
 
-import dev.flk.backend.peers.LogRegistry.Change;
-import dev.flk.backend.peers.Peers.PeerMetrics;
+import dev.flk.backend.logs.LogRegistry.Change;
+import dev.flk.backend.logs.Logs.RegistryMetrics;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
@@ -16,7 +16,7 @@ import java.util.Map;
 public final class SeenLogs {
     private final Map<String, LogEntry> entries = new LinkedHashMap<>();
     private final Instant start;
-    private final Peers peers;
+    private final Logs logs;
     private long elapsedNanos;
     private boolean isDown;
 
@@ -38,14 +38,14 @@ public final class SeenLogs {
 
     public SeenLogs(Instant start, Audit audit) {
         this.start = start;
-        this.peers = new Peers(
+        this.logs = new Logs(
                 new InMemory(),
                 () -> entry(1, "own", Duration.ZERO),
                 () -> true,
                 Duration.ofDays(14),
                 this::now,
                 () -> elapsedNanos,
-                new PeerMetrics(new Metrics("1")),
+                new RegistryMetrics(new Metrics("1")),
                 audit);
     }
 
@@ -53,8 +53,8 @@ public final class SeenLogs {
         return start.plusNanos(elapsedNanos);
     }
 
-    public Peers peers() {
-        return peers;
+    public Logs registered() {
+        return logs;
     }
 
     /** Returns an entry whose ids have this number, as it was reported some time ago. */
@@ -78,18 +78,18 @@ public final class SeenLogs {
     /** Adds or replaces an entry, and reads the registry. */
     public void report(LogEntry entry) {
         entries.put(entry.logId(), entry);
-        peers.look();
+        logs.look();
     }
 
     /** Lets time pass in which only this backend reports its log. */
     public void pass(Duration time) {
         elapsedNanos += time.toNanos();
-        peers.look();
+        logs.look();
     }
 
     /** Makes the registry fail from now on. */
     public void fail() {
         isDown = true;
-        peers.look();
+        logs.look();
     }
 }

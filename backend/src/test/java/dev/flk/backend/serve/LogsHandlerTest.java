@@ -4,8 +4,8 @@ package dev.flk.backend.serve;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.logs.SeenLogs;
 import dev.flk.backend.operate.cli.CommandLineProgram;
-import dev.flk.backend.peers.SeenLogs;
 import dev.flk.http.testing.RawClient.Reply;
 import dev.flk.program.cli.Json;
 import dev.flk.program.logging.Audit;
@@ -29,8 +29,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Tests of the logs of a store, over HTTP and by the commands {@code peers} and {@code stores}. */
-final class PeersHandlerTest {
+/** Tests of the logs of a store, over HTTP and by the commands {@code logs}. */
+final class LogsHandlerTest {
     private static final String LOST_ID = "%032x".formatted(2);
 
     @RegisterExtension
@@ -46,13 +46,13 @@ final class PeersHandlerTest {
     void start() throws IOException {
         audit = Audit.open(directory, InstantSource.system(), System::nanoTime, new AuditMetrics(server.metrics));
         logs = new SeenLogs(ServerFixture.NOW, audit);
-        server.peers = logs.peers();
+        server.logs = logs.registered();
         logs.report(logs.entry(3, "other", Duration.ZERO));
     }
 
     @AfterEach
     void close() {
-        logs.peers().close();
+        logs.registered().close();
         audit.close();
     }
 
@@ -109,16 +109,6 @@ final class PeersHandlerTest {
     }
 
     @Test
-    void get_backendStarts_is503() throws IOException {
-        server.peers = null;
-        for (Reply reply : List.of(server.get("/v1/logs"), forget("{\"log\":\"a\"}"))) {
-            assertThat(reply.status()).isEqualTo(503);
-            assertThat(reply.body()).isEqualTo("{\"error\":\"this backend is still starting\"}");
-            assertThat(reply.header("Retry-After")).contains("1");
-        }
-    }
-
-    @Test
     void storeFails_listSaysSo_andNothingIsForgotten() throws IOException {
         lose("lost");
         logs.fail();
@@ -126,7 +116,7 @@ final class PeersHandlerTest {
                 .isEqualTo("the store does not answer");
         assertThat(statuses()).contains("lost missing");
         assertThat(forget("{\"log\":\"lost\"}").status()).isEqualTo(503);
-        assertThat(oneLine(run(1, "peers")))
+        assertThat(oneLine(run(1, "logs")))
                 .contains("This is not up to date, because the store can't be read: the store does not answer");
     }
 
@@ -171,16 +161,16 @@ final class PeersHandlerTest {
         Reply reply = forget("{\"log\":\"other\"}");
         assertThat(reply.status()).isEqualTo(409);
         assertThat(reply.body()).contains("several logs have the name other; give the id of one: " + LOST_ID + ", ");
-        assertThat(oneLine(run(1, "stores", "forget-log", "other", "--yes")))
-                .contains("several logs have the name other; give the id of one, as 'peers --json' prints it");
+        assertThat(oneLine(run(1, "logs", "forget", "other", "--yes")))
+                .contains("several logs have the name other; give the id of one, as 'logs --json' prints it");
         assertThat(statuses()).containsExactly("other missing", "other up", "own up");
-        assertThat(oneLine(run(0, "stores", "forget-log", LOST_ID, "--yes"))).contains("was given up");
+        assertThat(oneLine(run(0, "logs", "forget", LOST_ID, "--yes"))).contains("was given up");
         assertThat(statuses()).containsExactly("other forgotten", "other up", "own up");
     }
 
     @Test
-    void peers_nothingMissing_isATable() throws IOException {
-        assertThat(run(0, "peers")).isEqualTo("""
+    void logs_nothingMissing_isATable() throws IOException {
+        assertThat(run(0, "logs")).isEqualTo("""
                 backend    seen (UTC)           records  policy    keys      log
                 up         2026-01-09 10:30:45     3000  01234567            other
                 up         2026-01-09 10:30:45     1000  01234567            own
@@ -188,47 +178,46 @@ final class PeersHandlerTest {
     }
 
     @Test
-    void peers_missingLogWithALongName_fitsAndSaysWhatToDo() throws IOException {
+    void logs_missingLogWithALongName_fitsAndSaysWhatToDo() throws IOException {
         String name = "a-release-of-the-chart-flk-backend-0.flk-backend.measurements.svc.cluster.example.com-and-so-on";
         lose(name);
-        String printed = run(1, "peers");
+        String printed = run(1, "logs");
         assertThat(printed.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
         assertThat(printed.lines().toList().get(1))
                 .startsWith("missing    2026-01-09 10:30:45     2000  01234567            (see below)");
         assertThat(printed.replaceAll("\\s+", ""))
                 .contains("log" + name)
                 .contains("Thelog" + name + "ismissing.Bringitsdiskback;")
-                .contains("('storesforget-log" + name + "').");
-        assertThat(Json.parse(run(1, "peers", "--json")).path("logs")).hasSize(3);
+                .contains("('logsforget" + name + "').");
+        assertThat(Json.parse(run(1, "logs", "--json")).path("logs")).hasSize(3);
     }
 
     @Test
     void forgetLog_withoutYes_saysWhatIsLostAndChangesNothing() throws IOException {
         lose("lost");
-        String printed = run(1, "stores", "forget-log", "lost");
+        String printed = run(1, "logs", "forget", "lost");
         assertThat(printed.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
         assertThat(oneLine(printed))
                 .contains("Only the log lost (" + LOST_ID + ") has the bodies of its certificates, 2000 records when")
-                .contains("Nothing was changed. To give up the log, add --yes.");
+                .contains("nothing was changed; to give up the log, add --yes");
         assertThat(statuses()).contains("lost missing");
     }
 
     @Test
     void forgetLog_withYes_givesItUp() throws IOException {
         lose("lost");
-        assertThat(oneLine(run(0, "stores", "forget-log", "lost", "--yes")))
+        assertThat(oneLine(run(0, "logs", "forget", "lost", "--yes")))
                 .contains("The store keeps the outcomes")
                 .endsWith("The log lost (" + LOST_ID + ") was given up.");
         assertThat(statuses()).contains("lost forgotten");
-        assertThat(run(0, "peers")).contains("forgotten");
+        assertThat(run(0, "logs")).contains("forgotten");
     }
 
     @Test
     void forgetLog_unknownOrInUse_isRefusedEitherWay() throws IOException {
-        assertThat(oneLine(run(1, "stores", "forget-log", "none", "--yes")))
-                .contains("the store knows no log with the name or id none; 'peers' lists the logs");
-        for (String[] command :
-                new String[][] {{"stores", "forget-log", "other"}, {"stores", "forget-log", "other", "--yes"}}) {
+        assertThat(oneLine(run(1, "logs", "forget", "none", "--yes")))
+                .contains("the store knows no log with the name or id none; 'logs' lists the logs");
+        for (String[] command : new String[][] {{"logs", "forget", "other"}, {"logs", "forget", "other", "--yes"}}) {
             assertThat(oneLine(run(1, command)))
                     .contains("the log other is in use: a backend reported it at 2026-01-09T10:30:45Z; a log can be");
         }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers;
+package dev.flk.backend.logs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.backend.logs.LogRegistry.Change.Put;
+import dev.flk.backend.logs.postgres.PostgresRegistry;
 import dev.flk.backend.outcomes.PostgresStores;
-import dev.flk.backend.peers.LogRegistry.Change.Put;
-import dev.flk.backend.peers.postgres.PostgresRegistry;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.postgres.PostgresConfig;
 import dev.flk.testkit.PostgresServer;

@@ -4,6 +4,6 @@
  * {@code run} constructs these objects.
  */
 @NullMarked
-package dev.flk.backend.peers;
+package dev.flk.backend.logs;
 
 import org.jspecify.annotations.NullMarked;

@@ -3,12 +3,12 @@ package dev.flk.backend.serve;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.flk.backend.peers.LogEntry;
-import dev.flk.backend.peers.Peers;
-import dev.flk.backend.peers.Peers.NotForgettableException;
-import dev.flk.backend.peers.Peers.Peer;
-import dev.flk.backend.peers.Peers.Status;
-import dev.flk.backend.peers.Peers.View;
+import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.Logs;
+import dev.flk.backend.logs.Logs.NotForgettableException;
+import dev.flk.backend.logs.Logs.RegisteredLog;
+import dev.flk.backend.logs.Logs.Status;
+import dev.flk.backend.logs.Logs.View;
 import dev.flk.backend.serve.guard.BadRequest;
 import dev.flk.backend.serve.guard.OperatorGuard;
 import dev.flk.backend.serve.guard.Starting;
@@ -37,24 +37,24 @@ import org.jspecify.annotations.Nullable;
  * The handler of {@code GET /v1/logs}, the logs of this store and their backends, and of {@code POST /v1/logs/forget},
  * which gives up a log. The latter waits for the store, so it has a thread of its own; there is at most one at a time.
  */
-final class PeersHandler implements AutoCloseable {
+final class LogsHandler implements AutoCloseable {
     private static final int MAX_BODY_BYTES = 4 << 10;
     private static final String LOG = "log";
     private static final Answer BUSY = Answer.error(409, "another log is being given up; try again");
 
-    private final Supplier<Optional<Peers>> peers;
+    private final Supplier<Optional<Logs>> logs;
     private final OperatorGuard guard;
     private final ThreadPoolExecutor thread = new ThreadPoolExecutor(
             0, 1, 1, TimeUnit.SECONDS, new SynchronousQueue<>(), DaemonThreads.named("logs-forget"));
 
     /** The answer to {@code GET /v1/logs}. */
-    private record Logs(
-            List<Log> logs,
+    private record Listing(
+            List<Line> logs,
             @Nullable Instant readAt,
             @Nullable String problem) {}
 
     /** A log in that answer. */
-    private record Log(
+    private record Line(
             String name,
             String logId,
             Status status,
@@ -66,12 +66,12 @@ final class PeersHandler implements AutoCloseable {
             Instant seen,
             long last,
             long archivedUpTo) {
-        static Log of(Peer peer) {
-            LogEntry entry = peer.entry();
-            return new Log(
+        static Line of(RegisteredLog log) {
+            LogEntry entry = log.entry();
+            return new Line(
                     entry.name(),
                     entry.logId(),
-                    peer.status(),
+                    log.status(),
                     entry.instance(),
                     entry.version(),
                     entry.policy(),
@@ -83,9 +83,9 @@ final class PeersHandler implements AutoCloseable {
         }
     }
 
-    /** @param peers a supplier of the view; empty while this backend starts */
-    PeersHandler(Supplier<Optional<Peers>> peers, OperatorGuard guard) {
-        this.peers = peers;
+    /** @param logs a supplier of the view; empty while this backend starts */
+    LogsHandler(Supplier<Optional<Logs>> logs, OperatorGuard guard) {
+        this.logs = logs;
         this.guard = guard;
     }
 
@@ -98,20 +98,20 @@ final class PeersHandler implements AutoCloseable {
     }
 
     private void list(Request request, Exchange exchange) {
-        exchange.answer(peers.get().map(found -> list(found.view())).orElse(Starting.ANSWER));
+        exchange.answer(logs.get().map(found -> list(found.view())).orElse(Starting.ANSWER));
     }
 
     private static Answer list(View view) {
         return Answer.json(
                 200,
-                Json.bytes(new Logs(
-                        view.peers().stream().map(Log::of).toList(),
+                Json.bytes(new Listing(
+                        view.logs().stream().map(Line::of).toList(),
                         view.readAt().orElse(null),
                         view.problem().orElse(null))));
     }
 
     private void forget(Request request, Exchange exchange) {
-        Optional<Peers> found = peers.get();
+        Optional<Logs> found = logs.get();
         if (found.isEmpty()) {
             exchange.answer(Starting.ANSWER);
             return;
@@ -124,10 +124,10 @@ final class PeersHandler implements AutoCloseable {
         }
     }
 
-    private Answer forget(Peers found, byte[] body) {
+    private Answer forget(Logs found, byte[] body) {
         try {
             LogEntry forgotten = found.forget(name(body), guard.user());
-            return Answer.json(200, Json.bytes(Log.of(new Peer(forgotten, Status.FORGOTTEN))));
+            return Answer.json(200, Json.bytes(Line.of(new RegisteredLog(forgotten, Status.FORGOTTEN))));
         } catch (BadRequest e) {
             return Answer.error(400, e.text());
         } catch (NotForgettableException e) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers.redis;
+package dev.flk.backend.logs.redis;
 
-import dev.flk.backend.peers.LogEntry;
-import dev.flk.backend.peers.LogRegistry;
+import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.LogRegistry;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.backend.stores.redis.RedisConnector;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers;
+package dev.flk.backend.logs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.backend.peers.LogRegistry.Change.Put;
-import dev.flk.backend.peers.redis.RedisRegistry;
+import dev.flk.backend.logs.LogRegistry.Change.Put;
+import dev.flk.backend.logs.redis.RedisRegistry;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.redis.RedisConfig;
 import dev.flk.program.config.Secret;

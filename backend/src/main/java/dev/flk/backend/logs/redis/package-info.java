@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The registry of logs in Postgres. */
+/** The registry of logs in Redis. */
 @NullMarked
-package dev.flk.backend.peers.postgres;
+package dev.flk.backend.logs.redis;
 
 import org.jspecify.annotations.NullMarked;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers;
+package dev.flk.backend.logs;
 
-import dev.flk.backend.peers.LogRegistry.Change;
+import dev.flk.backend.logs.LogRegistry.Change;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.logging.Audit;
@@ -45,7 +45,7 @@ import org.slf4j.LoggerFactory;
  * <p>The clocks of backends may differ, so whether a log is still reported is judged by changes of its entry that this
  * backend has seen, in elapsed time. Safe for any thread.
  */
-public final class Peers implements AutoCloseable {
+public final class Logs implements AutoCloseable {
     /** The time without a report after which a log is missing. */
     public static final Duration MISSING_AFTER = Duration.ofMinutes(10);
 
@@ -63,7 +63,7 @@ public final class Peers implements AutoCloseable {
 
     private static final long FINISH_SECONDS = 5;
     private static final int SHORT_HASH = 12;
-    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.peers");
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.logs");
 
     private final LogRegistry registry;
     private final Supplier<LogEntry> own;
@@ -71,10 +71,10 @@ public final class Peers implements AutoCloseable {
     private final Duration keep;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
-    private final PeerMetrics metrics;
+    private final RegistryMetrics metrics;
     private final Audit audit;
     private final ScheduledExecutorService timer =
-            Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "peers"));
+            Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "logs"));
 
     /** Held by the thread that uses the registry. */
     private final ReentrantLock turn = new ReentrantLock();
@@ -124,7 +124,7 @@ public final class Peers implements AutoCloseable {
     }
 
     /** A log with its status. */
-    public record Peer(LogEntry entry, Status status) {
+    public record RegisteredLog(LogEntry entry, Status status) {
         /** Returns whether a backend may still write the log, so that it can't be given up. */
         public boolean isInUse() {
             return status == Status.UP || status == Status.QUIET;
@@ -134,11 +134,11 @@ public final class Peers implements AutoCloseable {
     /**
      * The registry as it was read last.
      *
-     * @param peers the logs, by their names
+     * @param logs the logs, by their names
      * @param readAt when it was read; empty if it never was
      * @param problem why the last attempt failed; empty if it succeeded
      */
-    public record View(List<Peer> peers, Optional<Instant> readAt, Optional<String> problem) {}
+    public record View(List<RegisteredLog> logs, Optional<Instant> readAt, Optional<String> problem) {}
 
     /** The refusal to give up a log. */
     public static final class NotForgettableException extends Exception {
@@ -157,14 +157,14 @@ public final class Peers implements AutoCloseable {
      * @param ownsLog whether this backend has closed its log and owned it until then; otherwise, its end is not clean
      * @param keep the time for which the entry of a log that ended or was given up is needed
      */
-    public Peers(
+    public Logs(
             LogRegistry registry,
             Supplier<LogEntry> own,
             BooleanSupplier ownsLog,
             Duration keep,
             InstantSource clock,
             LongSupplier nanoTicker,
-            PeerMetrics metrics,
+            RegistryMetrics metrics,
             Audit audit) {
         this.registry = registry;
         this.own = own;
@@ -179,7 +179,7 @@ public final class Peers implements AutoCloseable {
     }
 
     /** Starts to report and to look. */
-    public Peers start() {
+    public Logs start() {
         timer.scheduleWithFixedDelay(this::look, 0, LOOK_EVERY.toMillis(), TimeUnit.MILLISECONDS);
         return this;
     }
@@ -188,7 +188,7 @@ public final class Peers implements AutoCloseable {
         View now = view;
         return now.problem().isPresent()
                 ? Double.NaN
-                : now.peers().stream().filter(peer -> peer.status() == status).count();
+                : now.logs().stream().filter(log -> log.status() == status).count();
     }
 
     /** Returns whether other backends may use the registry of this backend. */
@@ -340,25 +340,25 @@ public final class Peers implements AutoCloseable {
         }
         Map<String, Seen> before = new HashMap<>(seen);
         seen.clear();
-        List<Peer> peers = new ArrayList<>();
+        List<RegisteredLog> logs = new ArrayList<>();
         for (LogEntry entry : found.values()) {
             Seen known = before.get(entry.logId());
             // others could not report while the registry could not be read
             Seen next =
                     known == null || view.problem().isPresent() ? new Seen(entry, now, false) : known.next(entry, now);
             seen.put(entry.logId(), next);
-            peers.add(new Peer(entry, status(next, now)));
+            logs.add(new RegisteredLog(entry, status(next, now)));
         }
-        peers.sort(Comparator.comparing((Peer peer) -> peer.entry().name())
-                .thenComparing(peer -> peer.entry().logId()));
-        forgotten = peers.stream()
-                .filter(peer -> peer.status() == Status.FORGOTTEN)
-                .map(peer -> peer.entry().logId())
+        logs.sort(Comparator.comparing((RegisteredLog log) -> log.entry().name())
+                .thenComparing(log -> log.entry().logId()));
+        forgotten = logs.stream()
+                .filter(log -> log.status() == Status.FORGOTTEN)
+                .map(log -> log.entry().logId())
                 .collect(Collectors.toUnmodifiableSet());
-        view = new View(List.copyOf(peers), Optional.of(clock.instant()), Optional.empty());
+        view = new View(List.copyOf(logs), Optional.of(clock.instant()), Optional.empty());
         isFirst = false;
-        tellOfMissing(peers);
-        tellOfPolicies(peers);
+        tellOfMissing(logs);
+        tellOfPolicies(logs);
     }
 
     private Status status(Seen known, long now) {
@@ -381,16 +381,16 @@ public final class Peers implements AutoCloseable {
                 : Status.UP;
     }
 
-    private void tellOfMissing(List<Peer> peers) {
+    private void tellOfMissing(List<RegisteredLog> logs) {
         Set<String> now = new HashSet<>();
-        for (Peer peer : peers) {
-            LogEntry entry = peer.entry();
-            if (peer.status() == Status.MISSING && now.add(entry.logId()) && missing.add(entry.logId())) {
+        for (RegisteredLog log : logs) {
+            LogEntry entry = log.entry();
+            if (log.status() == Status.MISSING && now.add(entry.logId()) && missing.add(entry.logId())) {
                 LOG.error(
                         "the log {} ({}) is missing: no backend has reported it since {}. The bodies of its"
                                 + " certificates and their record are only on its disk{}: bring the disk back, restore"
                                 + " the log from its archive ('flk-backend wal restore'), or give it up"
-                                + " ('flk-backend stores forget-log {}')",
+                                + " ('flk-backend logs forget {}')",
                         entry.name(),
                         entry.logId(),
                         Instant.ofEpochMilli(entry.seenMillis()),
@@ -398,30 +398,28 @@ public final class Peers implements AutoCloseable {
                         entry.name());
             }
         }
-        for (Peer peer : peers) {
-            if (!now.contains(peer.entry().logId())
-                    && missing.remove(peer.entry().logId())) {
+        for (RegisteredLog log : logs) {
+            if (!now.contains(log.entry().logId()) && missing.remove(log.entry().logId())) {
                 LOG.info(
                         "the log {} ({}) is no longer missing",
-                        peer.entry().name(),
-                        peer.entry().logId());
+                        log.entry().name(),
+                        log.entry().logId());
             }
         }
     }
 
-    private void tellOfPolicies(List<Peer> peers) {
+    private void tellOfPolicies(List<RegisteredLog> logs) {
         LogEntry mine = own.get();
-        String differing = peers.stream()
-                .filter(peer ->
-                        peer.status() == Status.UP && !peer.entry().policy().equals(mine.policy()))
-                .map(peer -> peer.entry().name() + " has "
-                        + peer.entry()
+        String differing = logs.stream()
+                .filter(log ->
+                        log.status() == Status.UP && !log.entry().policy().equals(mine.policy()))
+                .map(log -> log.entry().name() + " has "
+                        + log.entry()
                                 .policy()
                                 .substring(
                                         0,
                                         Math.min(
-                                                SHORT_HASH,
-                                                peer.entry().policy().length())))
+                                                SHORT_HASH, log.entry().policy().length())))
                 .collect(Collectors.joining(", "));
         if (!differing.equals(toldOfPolicies)) {
             toldOfPolicies = differing;
@@ -443,14 +441,13 @@ public final class Peers implements AutoCloseable {
             LOG.warn("the registry of logs can't be used, and will be tried again: {}", what);
         }
         isFirst = false;
-        view = new View(view.peers(), view.readAt(), Optional.of(what));
+        view = new View(view.logs(), view.readAt(), Optional.of(what));
     }
 
     private boolean hasOtherKeys(LogEntry mine, long now) {
-        String others = view.peers().stream()
-                .filter(peer ->
-                        peer.status() == Status.UP && !peer.entry().keys().equals(mine.keys()))
-                .map(peer -> peer.entry().keys())
+        String others = view.logs().stream()
+                .filter(log -> log.status() == Status.UP && !log.entry().keys().equals(mine.keys()))
+                .map(log -> log.entry().keys())
                 .sorted()
                 .distinct()
                 .collect(Collectors.joining(" "));
@@ -519,26 +516,26 @@ public final class Peers implements AutoCloseable {
         if (now.problem().isPresent()) {
             throw new StoreUnavailableException(now.problem().get());
         }
-        List<Peer> named = now.peers().stream()
-                .filter(peer ->
-                        peer.entry().name().equals(name) || peer.entry().logId().equals(name))
+        List<RegisteredLog> named = now.logs().stream()
+                .filter(log ->
+                        log.entry().name().equals(name) || log.entry().logId().equals(name))
                 .toList();
         if (named.isEmpty()) {
             throw new NotForgettableException("the store knows no log with the name or id " + name);
         }
         if (named.size() > 1) {
             throw new NotForgettableException("several logs have the name " + name + "; give the id of one: "
-                    + named.stream().map(peer -> peer.entry().logId()).collect(Collectors.joining(", ")));
+                    + named.stream().map(log -> log.entry().logId()).collect(Collectors.joining(", ")));
         }
-        Peer peer = named.get(0);
-        if (peer.isInUse()) {
+        RegisteredLog log = named.get(0);
+        if (log.isInUse()) {
             throw new NotForgettableException("the log " + name + " is in use: a backend reported it "
                     + ErrorMessages.duration(Duration.ofMillis(
-                            Math.max(0, clock.millis() - peer.entry().seenMillis())))
+                            Math.max(0, clock.millis() - log.entry().seenMillis())))
                     + " ago; a log can be given up "
                     + MISSING_AFTER.toMinutes() + " minutes after its last report");
         }
-        LogEntry given = peer.entry().forget();
+        LogEntry given = log.entry().forget();
         change(given);
         look();
         audit.operation("log_forgotten", Map.of("log", given.name(), "log_id", given.logId(), "user", user));
@@ -578,7 +575,7 @@ public final class Peers implements AutoCloseable {
     }
 
     /** The metrics of the registry. */
-    public static final class PeerMetrics extends Metrics.Feature {
+    public static final class RegistryMetrics extends Metrics.Feature {
         private final Gauge missing = gauge(
                 "flk_logs_missing",
                 "Logs that no backend has reported for ten minutes, and that did not end cleanly; NaN if unknown.");
@@ -587,7 +584,7 @@ public final class Peers implements AutoCloseable {
         private final Count failures =
                 counter("flk_registry_failures_total", "Failed attempts to read or change the registry of logs.");
 
-        public PeerMetrics(Metrics metrics) {
+        public RegistryMetrics(Metrics metrics) {
             super(metrics);
         }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers;
+package dev.flk.backend.logs;
 
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;

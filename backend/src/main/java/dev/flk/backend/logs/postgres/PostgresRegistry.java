@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers.postgres;
+package dev.flk.backend.logs.postgres;
 
-import dev.flk.backend.peers.LogEntry;
-import dev.flk.backend.peers.LogRegistry;
+import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.LogRegistry;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.backend.stores.postgres.PoolMetrics;
 import dev.flk.backend.stores.postgres.PoolMetrics.Pool;

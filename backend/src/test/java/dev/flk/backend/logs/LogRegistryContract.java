@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers;
+package dev.flk.backend.logs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.peers.LogRegistry.Change.Add;
-import dev.flk.backend.peers.LogRegistry.Change.Put;
-import dev.flk.backend.peers.LogRegistry.Change.Remove;
+import dev.flk.backend.logs.LogRegistry.Change.Add;
+import dev.flk.backend.logs.LogRegistry.Change.Put;
+import dev.flk.backend.logs.LogRegistry.Change.Remove;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

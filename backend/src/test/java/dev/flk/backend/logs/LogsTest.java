@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.peers;
+package dev.flk.backend.logs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.backend.peers.LogRegistry.Change;
-import dev.flk.backend.peers.Peers.NotForgettableException;
-import dev.flk.backend.peers.Peers.PeerMetrics;
-import dev.flk.backend.peers.Peers.Status;
+import dev.flk.backend.logs.LogRegistry.Change;
+import dev.flk.backend.logs.Logs.NotForgettableException;
+import dev.flk.backend.logs.Logs.RegistryMetrics;
+import dev.flk.backend.logs.Logs.Status;
 import dev.flk.backend.stores.StoreUnavailableException;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.metrics.Metrics;
@@ -22,7 +22,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /** Tests of what backends see of each other, with their clocks and without threads. */
-class PeersTest {
+class LogsTest {
     private static final long START_MILLIS =
             Instant.parse("2026-11-28T12:00:00Z").toEpochMilli();
     private static final Duration KEEP = Duration.ofDays(14);
@@ -39,7 +39,7 @@ class PeersTest {
         private final int number;
         private final String name;
         private final Metrics metrics = new Metrics("1");
-        private Peers peers;
+        private Logs logs;
         private String instance;
         private String policy = "p1";
         private String keys = "k1";
@@ -55,8 +55,8 @@ class PeersTest {
         /** Starts the backend again with what it knew lost, as after a kill. */
         void restart() {
             instance = "%016x".formatted(instance == null ? number : Long.parseLong(instance, 16) + 100);
-            Metrics fresh = peers == null ? metrics : new Metrics("1");
-            peers = new Peers(
+            Metrics fresh = logs == null ? metrics : new Metrics("1");
+            logs = new Logs(
                     new Shared(),
                     () -> new LogEntry(
                             id(number),
@@ -76,7 +76,7 @@ class PeersTest {
                     KEEP,
                     () -> Instant.ofEpochMilli(millis()),
                     () -> elapsedNanos,
-                    new PeerMetrics(fresh),
+                    new RegistryMetrics(fresh),
                     Audit.none());
         }
 
@@ -85,17 +85,17 @@ class PeersTest {
         }
 
         Status sees(Backend other) {
-            return peers.view().peers().stream()
-                    .filter(peer -> peer.entry().name().equals(other.name))
-                    .map(Peers.Peer::status)
+            return logs.view().logs().stream()
+                    .filter(log -> log.entry().name().equals(other.name))
+                    .map(Logs.RegisteredLog::status)
                     .findFirst()
                     .orElse(null);
         }
 
         boolean leavesOpen() {
             List<Boolean> answers = new ArrayList<>();
-            peers.ask(answers::add);
-            peers.look();
+            logs.ask(answers::add);
+            logs.look();
             assertThat(answers).hasSize(1);
             return answers.get(0);
         }
@@ -128,9 +128,9 @@ class PeersTest {
     private void pass(Duration time, Backend... running) {
         long end = elapsedNanos + time.toNanos();
         while (elapsedNanos < end) {
-            elapsedNanos = Math.min(end, elapsedNanos + Peers.LOOK_EVERY.toNanos());
+            elapsedNanos = Math.min(end, elapsedNanos + Logs.LOOK_EVERY.toNanos());
             for (Backend backend : running) {
-                backend.peers.look();
+                backend.logs.look();
             }
         }
     }
@@ -138,16 +138,16 @@ class PeersTest {
     @Test
     void register_failsUntilTheRegistryHasTheLog() {
         isDown = true;
-        assertThat(a.peers.register("k1"))
+        assertThat(a.logs.register("k1"))
                 .failsWithin(Duration.ofMinutes(1))
                 .withThrowableOfType(ExecutionException.class)
                 .withCauseInstanceOf(StoreUnavailableException.class);
         isDown = false;
-        a.peers.register("k2").toCompletableFuture().join();
+        a.logs.register("k2").toCompletableFuture().join();
         assertThat(shared.get(id(1)).keys()).isEqualTo("k2");
 
         isDown = true;
-        a.peers.register("k1").toCompletableFuture().join();
+        a.logs.register("k1").toCompletableFuture().join();
     }
 
     @Test
@@ -207,7 +207,7 @@ class PeersTest {
     @Test
     void cleanEnd_isNoAlarm() {
         pass(Duration.ofMinutes(1), a, b);
-        b.peers.close();
+        b.logs.close();
         pass(Duration.ofDays(1), a);
         assertThat(a.sees(b)).isEqualTo(Status.ENDED);
         assertThat(a.missing()).isZero();
@@ -220,7 +220,7 @@ class PeersTest {
     void endWithoutTheLog_isAnAlarm() {
         pass(Duration.ofMinutes(1), a, b);
         b.ownsLog = false;
-        b.peers.close();
+        b.logs.close();
         pass(Duration.ofMinutes(11), a);
         assertThat(a.sees(b)).isEqualTo(Status.MISSING);
     }
@@ -228,7 +228,7 @@ class PeersTest {
     @Test
     void endOfASupersededBackend_doesNotEndTheLog() {
         pass(Duration.ofMinutes(1), a, b);
-        Peers old = b.peers;
+        Logs old = b.logs;
         b.restart(); // the log is used elsewhere
         pass(Duration.ofMinutes(1), a, b);
         String newer = b.instance;
@@ -253,13 +253,13 @@ class PeersTest {
         pass(Duration.ofMinutes(1), a, b);
         isDown = true;
         pass(Duration.ofMinutes(1), a);
-        assertThat(a.peers.view().problem()).contains("the store is down");
+        assertThat(a.logs.view().problem()).contains("the store is down");
         assertThat(a.missing()).isNaN();
         assertThat(a.sees(b)).isEqualTo(Status.UP);
         assertThat(a.metrics.read().sum("flk_registry_failures_total")).isPositive();
         isDown = false;
         pass(Duration.ofMinutes(1), a, b);
-        assertThat(a.peers.view().problem()).isEmpty();
+        assertThat(a.logs.view().problem()).isEmpty();
     }
 
     @Test
@@ -277,34 +277,34 @@ class PeersTest {
     @Test
     void oneThatAsksFails_othersAreAnswered() {
         List<Boolean> answers = new ArrayList<>();
-        a.peers.ask(isOpen -> {
+        a.logs.ask(isOpen -> {
             throw new IllegalStateException("this one fails");
         });
-        a.peers.ask(answers::add);
-        a.peers.look();
+        a.logs.ask(answers::add);
+        a.logs.look();
         assertThat(answers).hasSize(1);
     }
 
     @Test
     void forgottenLog_isNoAlarm_untilItIsReportedAgain() throws Exception {
         pass(Duration.ofMinutes(1), a, b);
-        assertThatThrownBy(() -> a.peers.forget("b", "ann"))
+        assertThatThrownBy(() -> a.logs.forget("b", "ann"))
                 .isInstanceOf(NotForgettableException.class)
                 .hasMessageContaining("in use");
-        assertThatThrownBy(() -> a.peers.forget("c", "ann"))
+        assertThatThrownBy(() -> a.logs.forget("c", "ann"))
                 .isInstanceOf(NotForgettableException.class)
                 .hasMessageContaining("knows no log");
         pass(Duration.ofMinutes(11), a);
-        assertThat(a.peers.isForgotten(id(2))).isFalse();
-        assertThat(a.peers.forget("b", "ann").logId()).isEqualTo(id(2));
-        assertThat(a.peers.isForgotten(id(2))).isTrue();
+        assertThat(a.logs.isForgotten(id(2))).isFalse();
+        assertThat(a.logs.forget("b", "ann").logId()).isEqualTo(id(2));
+        assertThat(a.logs.isForgotten(id(2))).isTrue();
         assertThat(a.missing()).isZero();
         a.restart();
-        a.peers.look();
-        assertThat(a.peers.isForgotten(id(2))).isTrue();
+        a.logs.look();
+        assertThat(a.logs.isForgotten(id(2))).isTrue();
         pass(Duration.ofMinutes(1), b, a);
         assertThat(a.sees(b)).isEqualTo(Status.UP);
-        assertThat(a.peers.isForgotten(id(2))).isFalse();
+        assertThat(a.logs.isForgotten(id(2))).isFalse();
     }
 
     @Test
@@ -312,7 +312,7 @@ class PeersTest {
         pass(Duration.ofMinutes(1), a, b);
         assertThat(a.leavesOpen()).isFalse();
         b.keys = "k2";
-        b.peers.look();
+        b.logs.look();
         assertThat(a.leavesOpen()).isTrue();
         pass(Duration.ofMinutes(9), a, b);
         assertThat(a.leavesOpen()).isTrue();
@@ -321,7 +321,7 @@ class PeersTest {
         a.keys = "k2";
         assertThat(a.leavesOpen()).isFalse();
         b.keys = "k3";
-        b.peers.look();
+        b.logs.look();
         assertThat(a.leavesOpen()).isTrue();
         a.keys = "k3";
         assertThat(a.leavesOpen()).isFalse();
@@ -330,7 +330,7 @@ class PeersTest {
     @Test
     void announcedKeys_areSeenByTheNextLook() {
         pass(Duration.ofMinutes(1), a, b);
-        b.peers.announceKeys("k2");
+        b.logs.announceKeys("k2");
         assertThat(a.leavesOpen()).isTrue();
     }
 

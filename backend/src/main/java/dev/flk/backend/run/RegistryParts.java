@@ -4,10 +4,10 @@ package dev.flk.backend.run;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.inbox.ArchiveCare;
 import dev.flk.backend.inbox.Inbox;
+import dev.flk.backend.logs.LogEntry;
+import dev.flk.backend.logs.LogRegistry;
+import dev.flk.backend.logs.Logs;
 import dev.flk.backend.outcomes.StoreConfig;
-import dev.flk.backend.peers.LogEntry;
-import dev.flk.backend.peers.LogRegistry;
-import dev.flk.backend.peers.Peers;
 import dev.flk.backend.stores.StoreUnavailableException;
 import java.io.IOException;
 import java.time.Duration;
@@ -19,31 +19,31 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What this backend and the others of its store know of each other. */
-final class PeerParts {
-    private final Peers peers;
+final class RegistryParts {
+    private final Logs logs;
 
     /** What the entry of this backend needs besides the log; null while it is being opened. */
     private volatile @Nullable CertificateParts certificates;
 
     private static final long ASK_AGAIN_MILLIS = 1_000;
-    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.peers");
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.logs");
 
     /** Opens the view of the others; {@link #start} must follow. */
-    PeerParts(Common common, LogRegistry registry, Inbox inbox, BooleanSupplier ownsLog, String version) {
+    RegistryParts(Common common, LogRegistry registry, Inbox inbox, BooleanSupplier ownsLog, String version) {
         BackendConfig config = common.config();
         long startedMillis = common.clock().millis();
         String address = CopyParts.host() + ":" + config.http().port();
         Duration ttl = config.inbox().dedupTtl();
         Duration retention = config.inbox().walRetention();
-        this.peers = common.parts()
-                .opened(new Peers(
+        this.logs = common.parts()
+                .opened(new Logs(
                         registry,
                         () -> own(common, inbox, address, version, startedMillis),
                         ownsLog,
                         ttl.compareTo(retention) > 0 ? ttl : retention,
                         common.clock(),
                         System::nanoTime,
-                        common.metrics().peers,
+                        common.metrics().logs,
                         common.audit()));
     }
 
@@ -70,11 +70,11 @@ final class PeerParts {
     /** Starts to report this backend's log, and to watch the others. */
     void start(CertificateParts opened) {
         certificates = opened;
-        peers.start();
+        logs.start();
     }
 
-    Peers peers() {
-        return peers;
+    Logs logs() {
+        return logs;
     }
 
     /**
