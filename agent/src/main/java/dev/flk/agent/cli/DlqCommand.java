@@ -7,11 +7,11 @@ import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.program.cli.ErrorMessages;
-import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Output;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
+import dev.flk.program.json.Json;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -233,7 +233,7 @@ final class DlqCommand implements Runnable {
                                 + (letter.status() == 0 ? "none: the agent gave it up by itself" : letter.status())
                                 + "\nattempts\t"
                                 + letter.attempts() + "\nreason\t" + Printable.of(letter.reason()))
-                + "certificate\n" + Json.inert(text(letter.certificate())) + "\n";
+                + "certificate\n" + Printable.json(text(letter.certificate())) + "\n";
     }
 
     private static String shorten(String text, int columns) {

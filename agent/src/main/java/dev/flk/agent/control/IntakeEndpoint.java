@@ -9,7 +9,7 @@ import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Exchange;
 import dev.flk.http.Routes.Endpoint.Request;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;

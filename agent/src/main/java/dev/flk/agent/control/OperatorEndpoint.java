@@ -11,7 +11,7 @@ import dev.flk.http.Answer.Header;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.program.time.DaemonThreads;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import java.io.Closeable;

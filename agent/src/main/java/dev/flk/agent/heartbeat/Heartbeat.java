@@ -7,7 +7,7 @@ import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.send.BackendClient;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SenderConfig;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.program.time.DaemonThreads;
 import dev.flk.signing.SigningKey;
 import dev.flk.signing.message.MessageSigner;

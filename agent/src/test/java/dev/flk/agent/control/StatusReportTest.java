@@ -9,7 +9,7 @@ import dev.flk.agent.control.StatusReport.Held;
 import dev.flk.agent.control.StatusReport.HeldSignatures;
 import dev.flk.agent.control.StatusReport.Sending;
 import dev.flk.agent.control.StatusReport.Waiting;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;

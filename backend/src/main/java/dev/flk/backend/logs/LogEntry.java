@@ -3,7 +3,7 @@ package dev.flk.backend.logs;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Optional;

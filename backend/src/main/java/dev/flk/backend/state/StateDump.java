@@ -11,7 +11,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.client.StateCare.Dump;
 import dev.flk.client.StateEvent;
 import dev.flk.client.Versioned;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
 import dev.flk.state.StateEngine;

@@ -16,7 +16,7 @@ import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.Reviews;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.outcomes.record.Reviews.Reviewed;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.program.logging.LogCapture;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.ScrapedText;

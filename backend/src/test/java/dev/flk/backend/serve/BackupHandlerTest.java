@@ -9,7 +9,7 @@ import dev.flk.backend.outcomes.embedded.EmbeddedStore;
 import dev.flk.backend.outcomes.embedded.OutcomesBackup;
 import dev.flk.http.testing.RawClient;
 import dev.flk.http.testing.RawClient.Reply;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.logging.Audit.AuditMetrics;
 import dev.flk.view.RocksView;

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.logs.SeenLogs;
 import dev.flk.backend.operate.cli.CommandLineProgram;
 import dev.flk.http.testing.RawClient.Reply;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.program.logging.Audit;
 import dev.flk.program.logging.Audit.AuditMetrics;
 import java.io.IOException;

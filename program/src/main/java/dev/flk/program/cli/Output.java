@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.cli;
 
+import dev.flk.program.json.Json;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
  * The output of a command. With {@code --json}, each result is one JSON object on its own line, which is {@link
- * Json#inert}; otherwise, each result is text.
+ * Printable#json}; otherwise, each result is text.
  */
 public final class Output {
     private final Consumer<String> out;
@@ -21,12 +22,12 @@ public final class Output {
 
     /** Prints a result. */
     public <R> void print(R result, Function<? super R, String> text) {
-        out.accept(isJson ? Json.inert(Json.line(result)) : text.apply(result));
+        out.accept(isJson ? Printable.json(Json.line(result)) : text.apply(result));
     }
 
     /** Prints a result. As JSON, the result has a member {@code type} that distinguishes the line from other lines. */
     public <R> void print(String type, R result, Function<? super R, String> text) {
-        out.accept(isJson ? Json.inert(Json.line(type, result)) : text.apply(result));
+        out.accept(isJson ? Printable.json(Json.line(type, result)) : text.apply(result));
     }
 
     /**
@@ -35,7 +36,7 @@ public final class Output {
      */
     public <R> void printAll(String type, List<R> results, Function<List<R>, String> text) {
         if (isJson) {
-            results.forEach(result -> out.accept(Json.inert(Json.line(type, result))));
+            results.forEach(result -> out.accept(Printable.json(Json.line(type, result))));
         } else {
             out.accept(text.apply(results));
         }

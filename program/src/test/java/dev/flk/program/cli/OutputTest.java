@@ -3,6 +3,7 @@ package dev.flk.program.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.program.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Test;

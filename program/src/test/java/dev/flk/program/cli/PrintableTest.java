@@ -3,6 +3,7 @@ package dev.flk.program.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.program.json.Json;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -29,14 +30,14 @@ final class PrintableTest {
                             && (c < Character.MIN_SURROGATE || c > Character.MAX_SURROGATE))
                     .mapToObj(c -> "\"" + Character.toString(c) + "\":1")
                     .collect(Collectors.joining(",", "{", "}"));
-            String inert = Json.inert(json);
+            String inert = Printable.json(json);
             assertThat(Json.parse(inert)).as("from U+%04X on", first).isEqualTo(Json.parse(json));
             assertThat(Printable.of(inert)).as("from U+%04X on", first).isEqualTo(inert);
         }
         for (int c : DANGEROUS) {
-            assertThat(Json.inert("\"" + Character.toString(c) + "\"")).matches("\"(\\\\u[0-9a-f]{4}){1,2}\"");
+            assertThat(Printable.json("\"" + Character.toString(c) + "\"")).matches("\"(\\\\u[0-9a-f]{4}){1,2}\"");
         }
-        assertThat(Json.inert("{\"a\":\t1,\r\n \"é😀\":2}")).isEqualTo("{\"a\":\t1, \n \"é😀\":2}");
+        assertThat(Printable.json("{\"a\":\t1,\r\n \"é😀\":2}")).isEqualTo("{\"a\":\t1, \n \"é😀\":2}");
     }
 
     @Test

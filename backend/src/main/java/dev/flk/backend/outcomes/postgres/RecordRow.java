@@ -7,7 +7,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Placed;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.RecordedOutcome;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;

@@ -15,7 +15,7 @@ import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.BoxCounts;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.Certificate.FaultTolerance.Window;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.state.StateException;
 import dev.flk.state.StateKey;
 import dev.flk.verification.Verdict;

@@ -2,7 +2,7 @@
 package dev.flk.backend.outcomes.record;
 
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import java.util.Optional;
 
 /** A review as an event: what {@code /v1/outcomes/changes} prints of it, without the kind and the cursor. */

@@ -12,7 +12,7 @@ import dev.flk.backend.outcomes.record.RecordedOutcomes.Wanted;
 import dev.flk.backend.outcomes.record.Review.Verdict;
 import dev.flk.backend.outcomes.record.ReviewIndex.Fault;
 import dev.flk.canonical.CanonicalString;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.program.metrics.Metrics.Gauge;
 import dev.flk.program.metrics.Metrics.Sample;

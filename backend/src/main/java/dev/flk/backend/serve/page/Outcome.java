@@ -5,7 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.Reviews.Waiting;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.verification.Verdict.Kind;
 import java.time.Instant;
 import java.util.Locale;

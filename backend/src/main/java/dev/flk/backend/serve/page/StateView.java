@@ -4,7 +4,7 @@ package dev.flk.backend.serve.page;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.github.difflib.text.DiffRow;
 import com.github.difflib.text.DiffRowGenerator;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.state.Event;
 import dev.flk.state.History;
 import dev.flk.state.History.At;

@@ -18,7 +18,7 @@ import dev.flk.http.EventStreams;
 import dev.flk.http.Exchange;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint.Request;
-import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Printable;
 import dev.flk.state.StateException;
 import java.util.List;
 import java.util.Locale;
@@ -232,7 +232,7 @@ public final class ChangesHandler implements AutoCloseable {
             for (Event event : part.events()) {
                 last = event.cursor();
                 text.append("id: ").append(last).append("\nevent: ").append(event.kind());
-                text.append("\ndata: ").append(Json.inert(event.line())).append("\n\n");
+                text.append("\ndata: ").append(Printable.json(event.line())).append("\n\n");
             }
             String comment = part.knowsReviews() ? "" : " reviews unknown";
             return new EventStreams.Part(text.toString(), last, part.cursor(), comment, part.hasMore());

@@ -12,7 +12,7 @@ import dev.flk.http.Exchange;
 import dev.flk.http.Refusal;
 import dev.flk.http.ServerLoad.Bound;
 import dev.flk.http.StreamPlaces;
-import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.time.DaemonThreads;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
@@ -209,7 +209,7 @@ public final class OutcomeExport implements AutoCloseable {
             if (csv != null) {
                 csv.write(line);
             } else {
-                text.append(Json.inert(line)).append('\n');
+                text.append(Printable.json(line)).append('\n');
             }
         }
     }

@@ -20,7 +20,7 @@ import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
 import dev.flk.http.Routes.Endpoint;
 import dev.flk.http.Routes.Endpoint.Request;
-import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.time.DaemonThreads;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
@@ -392,7 +392,7 @@ public final class RecordHandler implements AutoCloseable {
 
     private static byte[] bytes(List<String> lines) {
         StringBuilder text = new StringBuilder();
-        lines.forEach(line -> text.append(Json.inert(line)).append('\n')); // people print answers with curl
+        lines.forEach(line -> text.append(Printable.json(line)).append('\n')); // people print answers with curl
         return text.toString().getBytes(StandardCharsets.UTF_8);
     }
 

@@ -8,7 +8,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.backend.outcomes.record.Reviews.ReviewMetrics;
 import dev.flk.backend.state.MemoryEngine;
 import dev.flk.canonical.Sha256;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.state.StateEngine;
 import java.nio.charset.StandardCharsets;

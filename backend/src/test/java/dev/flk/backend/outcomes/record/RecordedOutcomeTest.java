@@ -11,7 +11,7 @@ import dev.flk.backend.outcomes.record.OutcomeRows.RowKey;
 import dev.flk.backend.outcomes.record.OutcomeRows.Version;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.ContentDigest;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.segment.LogRecord;

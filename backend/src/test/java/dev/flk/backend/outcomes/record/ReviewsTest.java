@@ -11,7 +11,7 @@ import dev.flk.backend.outcomes.record.Reviews.Made;
 import dev.flk.backend.outcomes.record.Reviews.Recorded;
 import dev.flk.backend.outcomes.record.Reviews.Reviewed;
 import dev.flk.backend.outcomes.record.Reviews.Waiting;
-import dev.flk.program.cli.Json;
+import dev.flk.program.json.Json;
 import dev.flk.program.metrics.Metrics;
 import dev.flk.state.Operation;
 import dev.flk.state.StateKey;

@@ -6,10 +6,10 @@ import static dev.flk.backend.operate.cli.remote.BackendConnection.parsed;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.program.cli.ErrorMessages;
-import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
+import dev.flk.program.json.Json;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -85,7 +85,7 @@ public final class LogsCommand implements Callable<Integer> {
                 .filter(log -> log.path("status").asText().equals("missing"))
                 .toList();
         if (backend.isJson()) {
-            backend.out().println(Json.inert(answer));
+            backend.out().println(Printable.json(answer));
         } else {
             print(logs);
             if (found.hasNonNull("problem")) {

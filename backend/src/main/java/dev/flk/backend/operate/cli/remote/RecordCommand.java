@@ -12,7 +12,6 @@ import de.siegmar.fastcsv.writer.LineDelimiter;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.options.OptionText;
 import dev.flk.backend.outcomes.record.OutcomeCsv;
-import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
@@ -192,7 +191,7 @@ public final class RecordCommand implements Callable<Integer> {
                     byName,
                     RecordCommand::shard,
                     () -> (line, parsed) ->
-                            out.println(backend.isJson() ? Json.inert(line) : Printable.of(shard(parsed))));
+                            out.println(backend.isJson() ? Printable.json(line) : Printable.of(shard(parsed))));
             return ExitCode.OK;
         }
         if (bases.size() > 1 && conditions.isEmpty() && id == null) {
@@ -219,7 +218,7 @@ public final class RecordCommand implements Callable<Integer> {
     /** Prints the headings, if the format has any, and returns a printer for the outcomes. */
     private Printer printer(PrintWriter out) {
         if (backend.isJson()) {
-            return (line, outcome) -> out.println(Json.inert(line));
+            return (line, outcome) -> out.println(Printable.json(line));
         }
         if (csv) {
             OutcomeCsv lines = new OutcomeCsv(out, LineDelimiter.PLATFORM);

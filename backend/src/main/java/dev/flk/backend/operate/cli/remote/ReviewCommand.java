@@ -9,10 +9,10 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.program.cli.ErrorMessages;
-import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
+import dev.flk.program.json.Json;
 import java.io.IOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -110,7 +110,7 @@ public final class ReviewCommand {
             cursor = "&cursor=" + next.get();
         }
         if (backend.isJson()) {
-            lines.forEach(line -> backend.out().println(Json.inert(line)));
+            lines.forEach(line -> backend.out().println(Printable.json(line)));
             return;
         }
         List<JsonNode> rows = new ArrayList<>();
@@ -256,7 +256,7 @@ public final class ReviewCommand {
         }
         String answer = required(backend.sendWithLogin(request)).body();
         if (backend.isJson()) {
-            backend.out().println(Json.inert(answer));
+            backend.out().println(Printable.json(answer));
         }
         return parsed(answer);
     }

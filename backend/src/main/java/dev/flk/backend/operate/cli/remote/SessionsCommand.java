@@ -9,10 +9,10 @@ import static dev.flk.backend.operate.cli.remote.BackendConnection.required;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.operate.cli.options.Configuration;
 import dev.flk.backend.operate.cli.options.OptionText;
-import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.cli.Table;
 import dev.flk.program.config.Quantities;
+import dev.flk.program.json.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.http.HttpRequest;
@@ -141,7 +141,7 @@ public final class SessionsCommand {
                     Json.raw(found.body()));
             backend.output().print(got, Got::id);
         } else {
-            backend.out().println(Json.inert(found.body()));
+            backend.out().println(Printable.json(found.body()));
         }
     }
 
@@ -208,7 +208,7 @@ public final class SessionsCommand {
     private void printChange(String event, String data) throws IOException {
         JsonNode change = parsed(data);
         if (backend.isJson()) {
-            backend.out().print(Json.inert(Json.line(event, change)));
+            backend.out().print(Printable.json(Json.line(event, change)));
         } else if (event.equals("reset")) {
             backend.out().println("changes were lost: list the sessions again");
         } else {

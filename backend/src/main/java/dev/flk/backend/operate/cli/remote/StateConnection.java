@@ -11,7 +11,7 @@ import dev.flk.client.StateCallException;
 import dev.flk.client.StateClient;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
-import dev.flk.program.cli.Json;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.files.Utf8;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import java.io.FileNotFoundException;
@@ -139,7 +139,7 @@ final class StateConnection extends BackendConnection {
     }
 
     void printValue(Versioned found) {
-        print(StateDump.VersionLine.of(found), line -> Json.inert(String.valueOf(line.value())) + "\n");
+        print(StateDump.VersionLine.of(found), line -> Printable.json(String.valueOf(line.value())) + "\n");
     }
 
     /** Prints a result in the form that {@code --json} selects. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.program.cli;
+package dev.flk.program.json;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonFactory;
@@ -30,7 +30,7 @@ import java.time.Instant;
  * Formats the output of commands with {@code --json}: each result, usually a Java record, as one JSON object on one
  * line. The members of the object are the components of the record, with names in snake_case; null components are
  * omitted; enum constants are in lower case. Strings are escaped to ASCII; JSON from {@link #raw} is written unchanged,
- * so commands print through {@link Output} or {@link #inert}. Safe for any thread.
+ * so commands print through {@code Output} or {@code Printable.json}. Safe for any thread.
  */
 public final class Json {
     private static final JsonMapper MAPPER = JsonMapper.builder(withoutLimits())
@@ -64,15 +64,6 @@ public final class Json {
     /** Returns a record, map or list in UTF-8, without a line end. */
     public static byte[] bytes(Object result) {
         return line(result).strip().getBytes(StandardCharsets.UTF_8);
-    }
-
-    /**
-     * Makes any JSON safe for a terminal: escapes the characters in strings that {@link Printable} calls unprintable.
-     * The JSON keeps its value.
-     */
-    public static String inert(String json) {
-        return Printable.escaped(
-                json.replace('\r', ' ')); // outside strings, a carriage return is a space; inside, invalid
     }
 
     /**
