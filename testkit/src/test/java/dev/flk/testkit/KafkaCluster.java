@@ -15,6 +15,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.security.auth.SecurityProtocol;
 import org.apache.kafka.common.test.KafkaClusterTestKit;
 import org.apache.kafka.common.test.TestKitNodes;
+import org.apache.kafka.common.utils.Exit;
 
 /**
  * Brokers of Kafka in the JVM of the test: a test can stop them, but not kill them as {@link KafkaBrokers}
@@ -49,6 +50,8 @@ public final class KafkaCluster implements AutoCloseable {
                         "auto.create.topics.enable", "true"));
 
         static {
+            // when the JVM exits, a broker whose files Kafka's own hook has removed would halt it with an error
+            Exit.setHaltProcedure((code, message) -> {});
             Runtime.getRuntime().addShutdownHook(new Thread(CLUSTER::close));
         }
     }
