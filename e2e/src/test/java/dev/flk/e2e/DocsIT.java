@@ -214,8 +214,8 @@ final class DocsIT {
 
     private static String command(MatchResult found) {
         String words = found.group(2);
-        boolean isFamily =
-                words.matches("(wal|keys|config|feed|policy|dlq|outbox|outcomes|postgres|review|sessions|logs) .*");
+        boolean isFamily = words.matches(
+                "(wal|keys|config|feed|policy|dlq|outbox|outcomes|postgres|review|sessions|logs) [a-z].*");
         return found.group(1) + " " + (isFamily ? words : words.replaceFirst(" .*", ""));
     }
 }
