@@ -121,10 +121,13 @@ public final class Schemas {
         return new StateKey(NAMESPACE, namespace, KEY);
     }
 
-    /** Returns whether an error is a conflict with a new version of a schema. */
-    static boolean isOutdated(StateException e) {
+    /** Returns whether an error is a conflict with a new version of one of the schemas that were used for a check. */
+    static boolean isOutdated(StateException e, List<Operation> conditions) {
         return e.reason() == Reason.VERSION_CONFLICT
-                && NAMESPACE.equals(e.details().get("namespace"));
+                && NAMESPACE.equals(e.details().get("namespace"))
+                && conditions.stream()
+                        .anyMatch(
+                                each -> each.key().agentId().equals(e.details().get("agent_id")));
     }
 
     /** Returns whether an operation writes a value that a schema may forbid. */

@@ -574,7 +574,9 @@ public final class StateEngine implements AutoCloseable {
         var unused = decided.whenComplete((committed, failure) -> {
             if (committed != null) {
                 unchecked.answer().complete(committed);
-            } else if (failure instanceof StateException refused && Schemas.isOutdated(refused) && checks > 1) {
+            } else if (failure instanceof StateException refused
+                    && Schemas.isOutdated(refused, conditions)
+                    && checks > 1) {
                 schemas.forget(conditions);
                 checkAgain(unchecked, again, checks - 1);
             } else {

@@ -7,6 +7,7 @@ import static dev.flk.state.EngineHarness.key;
 import static dev.flk.state.RandomStates.reasonOf;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.fail;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.state.Event.Change;
@@ -163,6 +164,22 @@ abstract class StateContract {
         assertThat(state.apply(state.write("a", "k", "4")).versions()).containsExactly(4L);
         assertThat(reasonOf(() -> state.engine.schemas().check("default", "", null)))
                 .isEqualTo(Reason.INVALID);
+    }
+
+    @Test
+    void schema_setWithAnotherVersion_isRefusedAtOnce() {
+        state.apply(state.engine.schemas().set("default", "1", 0));
+
+        assertThatThrownBy(() -> state.engine
+                        .apply(
+                                ME,
+                                List.of(state.engine.schemas().set("default", "2", 7)),
+                                "",
+                                task -> fail("it is checked again"))
+                        .toCompletableFuture()
+                        .get(30, TimeUnit.SECONDS))
+                .hasCauseInstanceOf(StateException.class)
+                .hasMessageContaining("default");
     }
 
     private Operation.Write other(String namespace, String json) {
