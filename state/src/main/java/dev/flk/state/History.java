@@ -29,11 +29,11 @@ public final class History {
      * A position in a history. A replay with the token begins after this position.
      *
      * @param committedAtMicros the commit time of the revision. If the history has a different time for this revision,
-     *     the number now belongs to another commit. Null in a token of version 0.1, which lacks the time
+     *     the number now belongs to another commit. Null if the time does not matter
      */
     public record Token(
             String historyId, long revision, @Nullable Long committedAtMicros) {
-        /** Creates a token of version 0.1. */
+        /** Creates a position whose commit time does not matter. */
         public Token(String historyId, long revision) {
             this(historyId, revision, null);
         }

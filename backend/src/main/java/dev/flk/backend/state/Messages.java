@@ -282,21 +282,21 @@ final class Messages {
         return token.historyId() + "-" + token.revision() + "." + token.committedAtMicros();
     }
 
-    /** Parses the resume token of an event; a token of version 0.1 has no commit time. */
+    /** Parses the resume token of an event. */
     static Token token(String text) {
         int dot = text.indexOf('.');
-        int at = text.length() > MAX_TOKEN ? -1 : text.lastIndexOf('-', dot < 0 ? text.length() : dot);
-        String[] numbers = text.substring(at + 1).split("\\.", -1);
+        int at = text.length() > MAX_TOKEN || dot < 0 ? -1 : text.lastIndexOf('-', dot);
         try {
-            String historyId = text.substring(0, Math.max(0, at));
-            return switch (at < 0 ? 0 : numbers.length) {
-                case 1 -> new Token(historyId, Long.parseLong(numbers[0]));
-                case 2 -> new Token(historyId, Long.parseLong(numbers[0]), Long.parseLong(numbers[1]));
-                default -> throw new NumberFormatException("neither one number nor two");
-            };
+            if (at >= 0) {
+                return new Token(
+                        text.substring(0, at),
+                        Long.parseLong(text.substring(at + 1, dot)),
+                        Long.parseLong(text.substring(dot + 1)));
+            }
         } catch (NumberFormatException e) {
-            throw Reason.INVALID.because("resume_token was not returned with an event");
+            // refused below
         }
+        throw Reason.INVALID.because("resume_token was not returned with an event");
     }
 
     /**
