@@ -58,11 +58,7 @@ final class CopyIT {
         Map<String, String> settings = settings("moved");
         Map<Pcs, String> answers = new HashMap<>();
         try (BackendProcess backend = start("a", settings)) {
-            answers.putAll(submit(backend, 1, 50));
-            backend.program().kill();
-        }
-        try (BackendProcess backend = start("a", settings)) {
-            answers.putAll(submit(backend, 51, 100));
+            answers.putAll(submit(backend, 1, 100));
             backend.program().kill();
         }
         try (BackendProcess elsewhere = start("b", settings)) {

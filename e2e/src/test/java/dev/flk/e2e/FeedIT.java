@@ -48,6 +48,20 @@ final class FeedIT {
         return backend;
     }
 
+    /** Starts a backend that does not wait until the owner of the log has been silent for half a minute. */
+    private BackendProcess takeOver(String name, Map<String, String> settings) throws IOException {
+        Path home = Files.createDirectories(directory.resolve(name));
+        BackendProcess backend = BackendProcess.of(Program.java(
+                "flk-backend",
+                home,
+                ServedBackend.environment(home, settings),
+                Program.QUICK_START,
+                "serve",
+                "--take-over"));
+        new Client(backend.url()).awaitReady();
+        return backend;
+    }
+
     private static void submit(Client client, int from, int to) throws Exception {
         for (int i = from; i <= to; i++) {
             assertThat(client.submit(Pcs.number(i)).status()).isEqualTo(200);
@@ -144,7 +158,7 @@ final class FeedIT {
                 submit(client, 21, 30);
                 lost.program().kill();
             }
-            try (BackendProcess elsewhere = start("elsewhere", settings)) {
+            try (BackendProcess elsewhere = takeOver("elsewhere", settings)) {
                 Client client = new Client(elsewhere.url());
                 submit(client, 31, 40);
                 Client.awaitUntil(() -> fed.all().size() >= 40 && client.metric("flk_feed_lag_records") == 0);
@@ -170,17 +184,9 @@ final class FeedIT {
             try (Admin admin = KAFKA.admin()) {
                 FedEvents.create(admin, "owned");
             }
-            Path home = Files.createDirectories(directory.resolve("successor"));
             try (FedEvents fed = new FedEvents(KAFKA.client(), "owned");
-                    BackendProcess successor = BackendProcess.of(Program.java(
-                            "flk-backend",
-                            home,
-                            ServedBackend.environment(home, settings),
-                            Program.QUICK_START,
-                            "serve",
-                            "--take-over"))) {
+                    BackendProcess successor = takeOver("successor", settings)) {
                 Client client = new Client(successor.url());
-                client.awaitReady();
                 submit(client, 11, 20);
                 Client.awaitUntil(() -> fed.all().size() >= 20);
 
