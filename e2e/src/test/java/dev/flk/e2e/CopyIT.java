@@ -61,7 +61,8 @@ final class CopyIT {
             answers.putAll(submit(backend, 1, 100));
             backend.program().kill();
         }
-        try (BackendProcess elsewhere = start("b", settings)) {
+        try (BackendProcess elsewhere = BackendProcess.of(launch("b", settings, "serve", "--take-over"))) {
+            new Client(elsewhere.url()).awaitReady();
             assertThat(elsewhere.allLines()).contains("it is restored from the copy");
             assertAnswered(elsewhere, answers);
             answers.putAll(submit(elsewhere, 101, 120));
@@ -71,7 +72,8 @@ final class CopyIT {
                             .map(LogFiles.Entry::body))
                     .containsExactlyInAnyOrderElementsOf(
                             answers.keySet().stream().map(Pcs::json).toList());
-            int unused = elsewhere.program().terminate(); // it says that it has ended, so nobody waits for its end
+            int unused = elsewhere.program().terminate();
+            assertThat(elsewhere.allLines()).doesNotContain("could not be stored");
         }
         assertRepairedFromTheCopy(directory.resolve("b/data/wal"), settings);
         assertOlderDiskIsSetAside(settings, answers);
@@ -94,7 +96,7 @@ final class CopyIT {
 
     private void assertOlderDiskIsSetAside(Map<String, String> settings, Map<Pcs, String> answers) throws Exception {
         Path wal = directory.resolve("a/data/wal");
-        try (Program older = launch("a", settings)) {
+        try (Program older = launch("a", settings, "serve", "--take-over")) {
             older.awaitLine(line -> line.contains("the copy continues after the end of this machine's log"));
             assertThat(older.awaitExit()).isEqualTo(4);
         }
@@ -107,9 +109,12 @@ final class CopyIT {
         try (Stream<Path> beside = Files.list(wal.getParent())) {
             assertThat(beside).anyMatch(path -> path.getFileName().toString().startsWith("wal.aside-"));
         }
-        try (BackendProcess backend = start("a", settings)) {
+        try (BackendProcess backend = BackendProcess.of(launch("a", settings, "serve", "--take-over"))) {
+            new Client(backend.url()).awaitReady();
             assertAnswered(backend, answers);
             assertAnswered(backend, submit(backend, 121, 130));
+            backend.awaitLine(line -> line.contains("the record of outcomes is complete"));
+            assertThat(backend.allLines()).doesNotContain("has a gap");
         }
     }
 

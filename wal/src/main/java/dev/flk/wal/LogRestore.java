@@ -261,7 +261,12 @@ public final class LogRestore {
             }
         }
         long end = Math.max(Math.max(last, known), Math.max(removed, before.end() - 1));
-        List<Damage> declared = new ArrayList<>(lost);
+        List<Damage> declared = new ArrayList<>();
+        for (Damage damage : lost) { // what an earlier restore skipped stays skipped
+            declared.addAll(
+                    damage.missing() == 0 ? List.of(damage) : before.skips().undeclared(damage));
+            declared.addAll(before.skips().within(damage));
+        }
         declared.addAll(before.ofUnknownLength());
         skip(declared, last + 1, end + SKIPPED);
         NewFile.write(

@@ -278,6 +278,8 @@ final class LogRestoreTest {
         assertThat(restored.lost()).isEmpty();
         assertThat(restored.last()).isEqualTo(first);
         assertThat(readAll(again)).hasSameSizeAs(readAll(disk));
+        assertThat(verify(again).lost()).isZero();
+        assertThat(verify(again).skipped()).isEqualTo(2 * LogRestore.SKIPPED);
         assertThat(continues(again)).isEqualTo(first + LogRestore.SKIPPED + 1);
     }
 

@@ -458,7 +458,7 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
     }
 
     @Override
-    public void close() {
+    public void ended() {
         closing = true;
         LockSupport.unpark(thread);
         try {
@@ -478,8 +478,14 @@ public final class CopiedLog implements SafeEnd, LogCopy.Listener, AutoCloseable
                     e.getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        } finally {
-            topic.close();
         }
+    }
+
+    @Override
+    public void close() {
+        if (!closing) { // the start failed before there was a pipeline
+            ended();
+        }
+        topic.close();
     }
 }

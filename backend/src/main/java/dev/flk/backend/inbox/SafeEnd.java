@@ -44,6 +44,9 @@ public interface SafeEnd {
     /** Waits briefly for more to become safe. Called before the threads start, while nothing else can be done. */
     default void await() {}
 
+    /** Notes that nothing more is appended, while this backend may still own the log's directory. Called once. */
+    default void ended() {}
+
     /** Sets a callback that runs whenever the sequence has risen or a problem has come up; it must not block. */
     void whenMoved(Runnable listener);
 }

@@ -99,6 +99,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     private final RetryAdvice advice;
     private final Completion completion;
     private final StoreLink link;
+    private final SafeEnd safe;
     private final OutcomeWriter writer;
     private final AtomicInteger lookUps = new AtomicInteger();
     private final AtomicInteger operatorLookUps = new AtomicInteger();
@@ -188,7 +189,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
         CatchUp catchUp = new CatchUp(inbox, queue, store, inFlightIds, evidence, clock, metrics, log);
         this.link = new StoreLink(wiring, catchUp, advice);
         this.writer = new OutcomeWriter(wiring, link, completion, advice, log);
-        SafeEnd safe = wiring.safe();
+        this.safe = wiring.safe();
         queue.setForcedUpTo(() -> {
             long last = inbox.last();
             safe.forced(last);
@@ -597,6 +598,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             writer.finish();
             inbox.keepMark();
         } finally {
+            safe.ended();
             inbox.close();
         }
     }
