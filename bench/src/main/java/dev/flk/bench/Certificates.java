@@ -2,6 +2,7 @@
 package dev.flk.bench;
 
 import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.Certificate.Regime;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.Signer;
 import java.nio.charset.StandardCharsets;
@@ -46,7 +47,9 @@ final class Certificates {
         }
 
         private String regime(long epoch) {
-            return escalatedEvery > 0 && epoch % escalatedEvery == 0 ? "sticky" : "mixed";
+            return escalatedEvery > 0 && epoch % escalatedEvery == 0
+                    ? Regime.STICKY.wireName()
+                    : Regime.MIXED.wireName();
         }
     }
 

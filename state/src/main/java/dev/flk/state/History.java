@@ -29,11 +29,11 @@ public final class History {
      * A position in a history. A replay with the token begins after this position.
      *
      * @param committedAtMicros the commit time of the revision. If the history has a different time for this revision,
-     *     the number now belongs to another commit. Null if the time does not matter
+     *     the number now belongs to another commit. Null to accept any time
      */
     public record Token(
             String historyId, long revision, @Nullable Long committedAtMicros) {
-        /** Creates a position whose commit time does not matter. */
+        /** Creates a position that accepts any commit time. */
         public Token(String historyId, long revision) {
             this(historyId, revision, null);
         }

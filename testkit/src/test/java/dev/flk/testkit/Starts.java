@@ -13,8 +13,8 @@ import java.util.Locale;
 import java.util.Properties;
 
 /**
- * Counts what the tests of a module start, which is what makes a build long, and fails a test that starts more than
- * {@code starts.properties} allows its module. Growth is therefore a decision that a diff shows. Counts, unlike
+ * Counts the programs that the tests of a module start, because starts make a build long, and fails a test that starts
+ * more than {@code starts.properties} allows its module. So a diff shows each decision to start more. Counts, unlike
  * seconds, do not depend on the machine.
  *
  * <p>The profile {@code thorough} and an IDE set no {@code flk.build}, so they count nothing. Safe for several threads
@@ -25,7 +25,7 @@ public final class Starts {
 
     private Starts() {}
 
-    /** What is counted; a cluster of brokers counts as one. */
+    /** The programs that are counted. A cluster of brokers counts as one. */
     public enum Started {
         JVM,
         KAFKA,

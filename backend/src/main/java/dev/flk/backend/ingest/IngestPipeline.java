@@ -146,7 +146,7 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
     }
 
     /**
-     * What a pipeline works with.
+     * The collaborators of a pipeline.
      *
      * @param inbox the inbox, opened but not started; owned by the pipeline
      * @param queue the listener of the inbox's log
@@ -598,8 +598,11 @@ public final class IngestPipeline implements Ingest, AutoCloseable {
             writer.finish();
             inbox.keepMark();
         } finally {
-            safe.ended();
-            inbox.close();
+            try {
+                safe.ended();
+            } finally {
+                inbox.close();
+            }
         }
     }
 

@@ -127,7 +127,7 @@ final class OutcomeWriter {
         }
     }
 
-    /** Waits for what the catch-up has logged to become safe. */
+    /** Waits until more of the records that the catch-up has logged are safe. */
     private void awaitSafe() throws IOException {
         if (unsafe.isEmpty()) {
             throw new IllegalStateException("an embedded store must answer immediately");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What the backends of one store know of each other: which logs there are, who writes them, and which are missing. Only
- * {@code run} constructs these objects.
+ * The registry in which the backends of one store report their logs, so that a missing log is noticed. Only {@code run}
+ * constructs these objects.
  */
 @NullMarked
 package dev.flk.backend.logs;
