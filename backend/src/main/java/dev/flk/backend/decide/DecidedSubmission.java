@@ -8,13 +8,13 @@ import dev.flk.verification.Verdict;
  * A submission in the log, with the outcome that was recorded for it first of all.
  *
  * @param sequence the sequence of the submission in the log
- * @param bytes the length of the body
+ * @param body the exact bytes of the certificate; must not be modified
  */
 public record DecidedSubmission(
         long sequence,
         long arrivalMillis,
         String keyId,
-        int bytes,
+        byte[] body,
         Certificate certificate,
         Verdict.Kind kind,
         StoredOutcome outcome) {}

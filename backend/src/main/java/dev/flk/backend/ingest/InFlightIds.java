@@ -128,10 +128,11 @@ final class InFlightIds {
         private final Decision decision;
         private final String keyId;
         private final long arrivalMillis;
-        private final int bytes;
 
-        /** The certificate; null once the id waits for the store, because many ids may wait for long. */
+        /** The certificate and its bytes; null once the id waits for the store, because many ids may wait for long. */
         private @Nullable Certificate certificate;
+
+        private byte @Nullable [] body;
 
         /**
          * The submission that put the id in flight; null after {@link #takeEntry}, which passes its body to the log.
@@ -148,7 +149,7 @@ final class InFlightIds {
             this.decision = opener.decision();
             this.keyId = opener.keyId();
             this.arrivalMillis = opener.arrivalMillis();
-            this.bytes = opener.body().length;
+            this.body = opener.body();
             this.certificate = opener.certificate();
             this.opener = opener;
             this.waiting = new ArrayList<>(List.of(opener));
@@ -190,13 +191,14 @@ final class InFlightIds {
 
         /** Returns the decided submission; empty if the id has waited for the store. */
         Optional<DecidedSubmission> decided() {
-            return Optional.ofNullable(certificate)
-                    .map(kept -> new DecidedSubmission(
+            return certificate == null || body == null
+                    ? Optional.empty()
+                    : Optional.of(new DecidedSubmission(
                             sequence,
                             arrivalMillis,
                             keyId,
-                            bytes,
-                            kept,
+                            body,
+                            certificate,
                             decision.verdict().kind(),
                             outcome()));
         }
@@ -233,6 +235,7 @@ final class InFlightIds {
             List<Candidate> dismissed = waiting == null ? List.of() : waiting;
             waiting = null;
             certificate = null;
+            body = null;
             return dismissed;
         }
     }

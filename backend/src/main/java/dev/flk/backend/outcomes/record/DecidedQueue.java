@@ -26,9 +26,9 @@ public final class DecidedQueue implements Consumer<List<DecidedSubmission>> {
     @Override
     public synchronized void accept(List<DecidedSubmission> decided) {
         for (DecidedSubmission each : decided) {
-            if (queue.size() < MOST && bytes + each.bytes() <= MOST_BYTES && each.sequence() > newest) {
+            if (queue.size() < MOST && bytes + each.body().length <= MOST_BYTES && each.sequence() > newest) {
                 queue.addLast(each);
-                bytes += each.bytes();
+                bytes += each.body().length;
                 newest = each.sequence();
             }
         }
@@ -43,7 +43,7 @@ public final class DecidedQueue implements Consumer<List<DecidedSubmission>> {
         long last = after;
         while (!queue.isEmpty() && taken.size() < most && !isGapBefore(queue.element(), last)) {
             DecidedSubmission first = queue.remove();
-            bytes -= first.bytes();
+            bytes -= first.body().length;
             if (first.sequence() > last) {
                 taken.add(first);
                 last = first.sequence();
